@@ -1,0 +1,63 @@
+/** The store as the pure parts see it: an ordered map from byte strings to bytes, always the image of one slot. */
+import type { Key } from '../../src/bytes.ts';
+
+/** A table's prefix of one byte, then the key within the table. At most `STORE_KEY_MAX` bytes. */
+export type StoreKey = Key;
+
+/** LMDB's limit with a page size of 8 KiB. */
+export const STORE_KEY_MAX = 4026;
+/** Longest key that a client may use (bytes): one byte less, for the table's prefix. */
+export const USER_KEY_MAX = STORE_KEY_MAX - 1;
+
+/** Prefix of each table. Never reused. */
+export const TABLES = {
+  /** User key → value. Staged rows of an import and rows under clean-up lie here too: ownership tells them apart. */
+  DATA: '\x01',
+  /** Completion records: anchor key and session → result. */
+  COMPLETIONS: '\x02',
+  /** Migration id and row → slot of its last change. */
+  DIRTY: '\x03',
+  /** Small documents of the state machine: owned ranges, exports, imports, members … */
+  SYSTEM: '\x04',
+  /** The keeper's: map entries by `lo`, migrations by id, client configurations by cluster. */
+  KEEPER: '\x05',
+} as const;
+
+/** What a reader sees: one image. */
+export interface View {
+  /** The value, or undefined. The caller must not change it. */
+  get(key: StoreKey): Uint8Array | undefined;
+
+  /**
+   * Visits entries in `[from, to)` in ascending order until `visit` returns false; `to` null is unbounded.
+   * The visitor must not change the store.
+   */
+  scan(from: StoreKey, to: StoreKey | null, visit: (key: StoreKey, value: Uint8Array) => boolean): void;
+
+  /** The same, descending. */
+  scanDown(from: StoreKey, to: StoreKey | null, visit: (key: StoreKey, value: Uint8Array) => boolean): void;
+}
+
+/** Keys with their new values, null where removed. */
+export type Changes = ReadonlyMap<StoreKey, Uint8Array | null>;
+
+/** One image that stays as it is while later slots are applied. Must be closed; closed by the store after 30 s. */
+export interface Snapshot extends View {
+  readonly slot: number;
+  close(): void;
+}
+
+/** What the shell keeps: the present image, with a way to change it. */
+export interface Store extends View {
+  /** The slot whose image this is. */
+  readonly slot: number;
+
+  /** Makes `changes` visible at once, as the image of `slot`. Durable only after a later flush. */
+  commit(changes: Changes, slot: number): void;
+
+  /** The present image, kept. */
+  snapshot(): Snapshot;
+}
+
+/** Work that may be long: each `yield` is a point at which the caller may let others run. Returns its result. */
+export type Work<T> = Generator<undefined, T, undefined>;

@@ -1,0 +1,48 @@
+/**
+ * Digests of sets of rows: the sum modulo 2^128 of a cryptographic hash of each row, with count and bytes
+ * beside it. A sum, so that one changed row changes it by a subtraction and an addition, whatever the size of
+ * the set (docs/architecture.md, "Digest").
+ */
+import { hash } from 'node:crypto'; // deterministic, so the pure parts may use it
+import type { Key } from './bytes.ts';
+import { type Coded, i64, struct, u128 } from './protocol/codec.ts';
+
+/** Layout of a digest on wire and disk. */
+export const digestCodec = struct({ sum: u128, count: i64, bytes: i64 });
+
+/** Sum of row hashes, number of rows, and bytes of their keys and values. A difference may be negative in the last two. */
+export type Digest = Coded<typeof digestCodec>;
+
+/** Of no rows. */
+export const NO_ROWS: Digest = { sum: 0n, count: 0, bytes: 0 };
+
+/** Kind of a row: a client's data, or the record of a completed request. */
+export type RowKind = 0 | 1;
+
+const MODULUS = 1n << 128n;
+
+/** The digest of one row: H over kind, length of key, key, value. */
+export function digestOfRow(kind: RowKind, key: Key, value: Uint8Array): Digest {
+  const frame = Buffer.allocUnsafe(5 + key.length + value.length);
+  frame[0] = kind;
+  frame.writeUInt32LE(key.length, 1);
+  frame.write(key, 5, 'latin1');
+  frame.set(value, 5 + key.length);
+  const sum = BigInt(`0x${hash('sha256', frame, 'hex').slice(0, 32)}`);
+  return { sum, count: 1, bytes: key.length + value.length };
+}
+
+/** `a` with the rows of `b` added. */
+export function addDigests(a: Digest, b: Digest): Digest {
+  return { sum: (a.sum + b.sum) % MODULUS, count: a.count + b.count, bytes: a.bytes + b.bytes };
+}
+
+/** `a` with the rows of `b` taken away. */
+export function subtractDigests(a: Digest, b: Digest): Digest {
+  return { sum: (a.sum - b.sum + MODULUS) % MODULUS, count: a.count - b.count, bytes: a.bytes - b.bytes };
+}
+
+/** Whether both stand for the same set of rows. */
+export function sameDigest(a: Digest, b: Digest): boolean {
+  return a.sum === b.sum && a.count === b.count && a.bytes === b.bytes;
+}

@@ -1,0 +1,292 @@
+/**
+ * What our own processes ask of a cluster over links, beside the client's commands: the migration protocol,
+ * the keeper's records, ownership (docs/architecture.md, "Moving a range").
+ *
+ * Two requests, told apart by the code in their first four bytes as client requests are:
+ *
+ *     command := int 0xb1ff0080, adminCommand     an update: goes through the log, master only
+ *     query   := int 0xb1ff0081, adminQuery       a read: answered from applied state
+ *
+ * The answer is int return code; 0 is followed by adminAnswer (a refusal by the protocol, such as `fenced`, is
+ * an answer too), any other by a string. In the log the command is an update of kind 0x80.
+ *
+ * Intervals of keys are half-open, `[from, to)`, `to` null where unbounded; a cursor is the first key not yet
+ * copied, and has come to the end when it equals the range's `hi`.
+ */
+import { digestCodec } from '../digest.ts';
+import { mapEntryCodec, rangeMapCodec } from '../rangemap.ts';
+import {
+  bool,
+  bytes,
+  type Codec,
+  type Coded,
+  encode,
+  i64,
+  key,
+  list,
+  option,
+  Reader,
+  struct,
+  text,
+  u8,
+  u32,
+  union,
+  Writer,
+} from './codec.ts';
+
+/** Request code, and kind of update in the log, of an adminCommand. */
+export const ADMIN_COMMAND = 0x80;
+/** Request code of an adminQuery. */
+export const ADMIN_QUERY = 0x81;
+/** High half of the first int of every request. */
+export const MAGIC = 0xb1ff0000;
+
+/** What every migration command carries: migration id, coordinator's token, floor, range, and the cluster at the other end. */
+const header = { mid: i64, token: i64, floor: i64, lo: key, hi: option(key), peer: text };
+export const headerCodec = struct(header);
+export type Header = Coded<typeof headerCodec>;
+
+/** A row of a range: kind 0 data, 1 completion record; value null where the row is gone. */
+export const rowCodec = struct({ kind: u8, key, value: option(bytes) });
+export type Row = Coded<typeof rowCodec>;
+
+/** Kinds of page. */
+export const PAGE_COPY = 0;
+export const PAGE_DIRTY = 1;
+
+/** Layout of a cluster's client configuration, as Arakoon's clients know it: node names, addresses, client port. */
+export const nodeAddressCodec = struct({ name: text, ips: list(text), port: u32 });
+export type NodeAddress = Coded<typeof nodeAddressCodec>;
+export const clusterConfigCodec = struct({ cluster: text, nodes: list(nodeAddressCodec) });
+export type ClusterConfig = Coded<typeof clusterConfigCodec>;
+
+/** What a coordinator last did and counted. For people only: nothing is decided by it. */
+export const progressCodec = struct({
+  stage: text,
+  waitingFor: text,
+  keysCopied: i64,
+  bytesCopied: i64,
+  keysTotal: i64,
+  rounds: i64,
+  dirtyRows: i64,
+  pauseMs: i64,
+  startedAtMs: i64,
+});
+export type Progress = Coded<typeof progressCodec>;
+export const NO_PROGRESS: Progress = {
+  stage: 'planned',
+  waitingFor: '',
+  keysCopied: 0,
+  bytesCopied: 0,
+  keysTotal: 0,
+  rounds: 0,
+  dirtyRows: 0,
+  pauseMs: 0,
+  startedAtMs: 0,
+};
+
+/** Proof of a finished move, kept by the keeper: the digest that source and target agreed on at the seal. */
+export const receiptCodec = struct({ sealSlot: i64, digest: digestCodec, pauseMs: i64 });
+export type Receipt = Coded<typeof receiptCodec>;
+
+/** A migration as the keeper records it. `heartbeat` is a count, for a clock has no place in replicated state. */
+export const migrationCodec = struct({
+  mid: i64,
+  source: text,
+  target: text,
+  lo: key,
+  hi: option(key),
+  phase: text as Codec<'active' | 'published' | 'done' | 'aborted'>,
+  token: i64,
+  heartbeat: i64,
+  wish: text as Codec<'run' | 'pause' | 'abort'>,
+  why: text,
+  progress: progressCodec,
+  receipt: option(receiptCodec),
+});
+export type Migration = Coded<typeof migrationCodec>;
+
+/** Outcome of a migration at one cluster; the first one chosen stands for ever. */
+export type Outcome = 'activated' | 'abandoned' | 'unsealed' | 'released';
+const outcome = text as Codec<Outcome>;
+
+const seal = { sealSlot: i64, digest: digestCodec };
+
+export const adminCommandCodec = union({
+  // Ownership without migration: the first cluster of a nursery takes everything.
+  assume: [1, struct({ epoch: i64 })],
+  // At the target.
+  beginImport: [10, struct(header)],
+  page: [
+    11,
+    struct({ ...header, seq: i64, asOf: i64, page: u8, from: key, to: option(key), rows: list(rowCodec) }),
+  ],
+  activate: [12, struct({ ...header, seq: i64, ...seal })],
+  abandon: [13, struct(header)],
+  // At the source.
+  beginExport: [20, struct(header)],
+  setBase: [21, struct({ ...header, base: digestCodec })],
+  trim: [22, struct({ ...header, from: key, to: option(key), slot: i64 })],
+  seal: [23, struct({ ...header, rowsMax: i64, bytesMax: i64 })],
+  unseal: [24, struct(header)],
+  release: [25, struct(header)],
+  // Proposed by a cluster's own master.
+  cleanupStep: [30, struct({ mid: i64, rowsMax: u32 })],
+  // At the keeper.
+  initMap: [40, struct({ cluster: text })],
+  plan: [41, struct({ source: text, target: text, lo: key, hi: option(key) })],
+  claim: [42, struct({ mid: i64, tokenSeen: i64 })],
+  note: [43, struct({ mid: i64, token: i64, progress: progressCodec })],
+  wish: [44, struct({ mid: i64, wish: text as Codec<'run' | 'pause' | 'abort'>, why: text })],
+  publish: [45, struct({ mid: i64, token: i64, receipt: receiptCodec })],
+  recordAbort: [46, struct({ mid: i64, token: i64, why: text })],
+  finish: [47, struct({ mid: i64, token: i64 })],
+  forget: [48, struct({ mid: i64 })],
+  setClusterConfig: [49, clusterConfigCodec],
+  dropCluster: [50, struct({ cluster: text })],
+});
+export type AdminCommand = Coded<typeof adminCommandCodec>;
+
+export const adminQueryCodec = union({
+  // At any cluster.
+  rangeStatus: [1, struct({ mid: i64, lo: key, hi: option(key) })],
+  readPage: [2, struct({ mid: i64, lo: key, hi: option(key), from: key, bytesMax: u32, minSlot: i64 })],
+  readDirty: [3, struct({ mid: i64, from: key, rowsMax: u32, bytesMax: u32, minSlot: i64 })],
+  scanBase: [4, struct({ mid: i64, minSlot: i64 })],
+  nodeStatus: [5, struct({})],
+  /** Slows writers of an export's range at the master: each waits `delayMs`. Forgotten after 1 s unless repeated. */
+  slowDown: [6, struct({ mid: i64, delayMs: u32 })],
+  // At the keeper.
+  getMap: [20, struct({})],
+  /** Answers with the map once its version is above `sinceVersion`; each later change is pushed on the link. */
+  watchMap: [21, struct({ sinceVersion: i64 })],
+  listMigrations: [22, struct({})],
+  getMigration: [23, struct({ mid: i64 })],
+});
+export type AdminQuery = Coded<typeof adminQueryCodec>;
+
+export const ownedCodec = struct({ lo: key, hi: option(key), epoch: i64, sealedBy: option(i64) });
+export type Owned = Coded<typeof ownedCodec>;
+
+export const importStatusCodec = struct({
+  seq: i64,
+  cursor: option(key),
+  asOf: i64,
+  running: digestCodec,
+  lo: key,
+  hi: option(key),
+});
+export const exportStatusCodec = struct({
+  beginSlot: i64,
+  base: option(digestCodec),
+  sealed: option(struct(seal)),
+  dirtyRows: i64,
+  dirtyBytes: i64,
+  lo: key,
+  hi: option(key),
+});
+
+/** What a cluster knows of one migration and its range, at one applied slot. */
+export const rangeStatusCodec = struct({
+  slot: i64,
+  owned: list(ownedCodec),
+  importing: option(importStatusCodec),
+  exporting: option(exportStatusCodec),
+  cleaning: bool,
+  closed: option(outcome),
+  token: i64,
+  floor: i64,
+});
+export type RangeStatus = Coded<typeof rangeStatusCodec>;
+
+export const nodeStatusCodec = struct({
+  cluster: text,
+  node: text,
+  role: text,
+  master: option(text),
+  applied: i64,
+  chosen: i64,
+  firstLogSlot: i64,
+  members: list(struct({ node: text, seen: bool, applied: i64 })),
+  owned: list(ownedCodec),
+  keys: i64,
+});
+export type NodeStatus = Coded<typeof nodeStatusCodec>;
+
+export const keeperMapCodec = struct({ map: rangeMapCodec, clusters: list(clusterConfigCodec) });
+export type KeeperMap = Coded<typeof keeperMapCodec>;
+
+export const adminAnswerCodec = union({
+  ok: [1, struct({})],
+  /** Not now; asking again later may do. */
+  busy: [2, struct({ why: text })],
+  /** Not at all. */
+  refused: [3, struct({ why: text })],
+  /** A newer coordinator has spoken. */
+  fenced: [4, struct({ token: i64 })],
+  /** This migration is decided here (`outcome`), or older than the floor (null). */
+  closed: [5, struct({ outcome: option(outcome) })],
+  /** No import, export or seal of this migration is here. */
+  none: [6, struct({})],
+  importing: [7, importStatusCodec],
+  exporting: [8, exportStatusCodec],
+  gap: [9, struct({ seq: i64, cursor: option(key), asOf: i64 })],
+  stale: [10, struct({ seq: i64, cursor: option(key), asOf: i64 })],
+  mismatch: [11, struct({ mine: digestCodec })],
+  behind: [12, struct({ dirtyRows: i64, dirtyBytes: i64 })],
+  sealed: [13, struct(seal)],
+  planned: [14, struct({ mid: i64 })],
+  claimed: [15, struct({ token: i64, floor: i64, record: migrationCodec })],
+  rangeStatus: [16, rangeStatusCodec],
+  /** Rows of one image at `asOf`; the next page begins at `to`. */
+  rows: [17, struct({ asOf: i64, rows: list(rowCodec), to: option(key) })],
+  base: [18, struct({ slot: i64, base: digestCodec })],
+  nodeStatus: [19, nodeStatusCodec],
+  keeperMap: [20, keeperMapCodec],
+  migrations: [21, struct({ migrations: list(migrationCodec) })],
+});
+export type AdminAnswer = Coded<typeof adminAnswerCodec>;
+
+/**
+ * Where a key may be instead, beside a range error. A confirmed hint may be stored where its epoch is higher;
+ * a tentative one is tried and never stored: after an abort it would point to the wrong cluster for ever.
+ */
+export const hintCodec = struct({ entry: mapEntryCodec, confirmed: bool });
+export type Hint = Coded<typeof hintCodec>;
+
+/** The request that carries `command`. */
+export function encodeCommand(command: AdminCommand): Buffer {
+  const writer = new Writer();
+  writer.u32(MAGIC | ADMIN_COMMAND);
+  adminCommandCodec.write(writer, command);
+  return writer.take();
+}
+
+/** The request that carries `query`. */
+export function encodeQuery(query: AdminQuery): Buffer {
+  const writer = new Writer();
+  writer.u32(MAGIC | ADMIN_QUERY);
+  adminQueryCodec.write(writer, query);
+  return writer.take();
+}
+
+/** The successful reply that carries `answer`. */
+export function encodeAnswer(answer: AdminAnswer): Buffer {
+  const writer = new Writer();
+  writer.u32(0);
+  adminAnswerCodec.write(writer, answer);
+  return writer.take();
+}
+
+/** The answer in what follows return code 0 of a reply. */
+export function decodeAnswer(reply: Uint8Array): AdminAnswer {
+  const reader = new Reader(reply, 4);
+  const answer = adminAnswerCodec.read(reader);
+  reader.finish();
+  return answer;
+}
+
+/** A migration as bytes, as the keeper stores it. */
+export function encodeMigration(migration: Migration): Buffer {
+  return encode(migrationCodec, migration);
+}
