@@ -6,9 +6,6 @@ export type StoreKey = Key;
 
 /** LMDB's limit with a page size of 8 KiB. */
 export const STORE_KEY_MAX = 4026;
-/** Longest key that a client may use (bytes): one byte less, for the table's prefix. */
-export const USER_KEY_MAX = STORE_KEY_MAX - 1;
-
 /** Prefix of each table. Never reused. */
 export const TABLES = {
   /** User key → value. Staged rows of an import and rows under clean-up lie here too: ownership tells them apart. */

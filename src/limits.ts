@@ -1,0 +1,12 @@
+/** Limits that clients meet, in one place. Each error that enforces one names it and the actual size. */
+
+/** Longest key (bytes): LMDB takes 4,026 at its page size of 8 KiB, and one byte is the table's prefix. */
+export const USER_KEY_MAX = 4025;
+/** Longest value (bytes): less than 8 MiB, as in Arakoon. */
+export const VALUE_MAX = 8 * 1024 * 1024 - 1;
+/** Largest update, a whole sequence included (bytes). */
+export const UPDATE_MAX = 32 * 1024 * 1024;
+/** Largest request or reply frame, on TCP and on links (bytes): an update and its envelope. */
+export const FRAME_MAX = UPDATE_MAX + 64 * 1024;
+/** Requests of one connection that may be unanswered before it is read no further. */
+export const OUTSTANDING_MAX = 1024;
