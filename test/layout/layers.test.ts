@@ -1,0 +1,94 @@
+/** Who may import whom: the arrows of docs/architecture.md, enforced on the source as it stands. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+
+/**
+ * The first row whose prefix fits a file counts; every import must begin with one of the row's entries. Pure
+ * files come first: they import nothing that has a clock, chance or I/O.
+ */
+const PURE_SHARED = [
+  'src/assert',
+  'src/bytes',
+  'src/range',
+  'src/errors',
+  'src/limits',
+  'src/digest',
+  'src/protocol/',
+];
+const RULES: readonly (readonly [prefix: string, allowed: readonly string[]])[] = [
+  ['src/digest', [...PURE_SHARED, 'node:crypto']],
+  ['src/protocol/', PURE_SHARED],
+  ['src/range', PURE_SHARED],
+  ['src/bytes', []],
+  ['src/assert', []],
+  ['src/limits', []],
+  ['src/errors', []],
+  ['src/link/', ['src/', 'node:', 'ws']],
+  ['src/cli/', ['src/', 'node/', 'router/', 'migrator/', 'node:', 'yargs', 'cli-progress']],
+  ['src/log', ['node:', 'pino', 'src/']],
+  ['src/', ['src/', 'node:']],
+  ['node/paxos/', [...PURE_SHARED, 'node/paxos/']],
+  ['node/machine/', [...PURE_SHARED, 'node/machine/', 'node/store/types']],
+  ['node/store/types', PURE_SHARED],
+  ['node/store/overlay', [...PURE_SHARED, 'node/store/']],
+  ['node/store/memory-store', [...PURE_SHARED, 'node/store/types', 'node/store/overlay']],
+  ['node/store/', ['src/', 'node/store/', 'node:', 'lmdb']],
+  ['node/', ['src/', 'node/', 'node:']],
+  ['router/core/', [...PURE_SHARED, 'router/core/']],
+  ['router/', ['src/', 'router/', 'node:']],
+  ['migrator/core/', [...PURE_SHARED, 'migrator/core/']],
+  ['migrator/', ['src/', 'migrator/', 'node:']],
+  ['examples/', ['src/index', 'node:']],
+];
+/** Sources of time and chance that pure files must not touch. */
+const IMPURE =
+  /\b(?:Date\.now|new Date|Math\.random|performance\.|setTimeout\(|setInterval\(|setImmediate\(|process\.|Promise|async )/;
+
+function sources(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return sources(path);
+    return path.endsWith('.ts') ? [path] : [];
+  });
+}
+
+function importsOf(path: string): string[] {
+  const text = readFileSync(path, 'utf8');
+  const found = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] as string);
+  return found.map((name) => (name.startsWith('.') ? normalize(join(dirname(path), name)) : name));
+}
+
+function ruleFor(path: string): readonly string[] {
+  const rule = RULES.find(([prefix]) => path.startsWith(prefix));
+  assert.ok(rule, `${path} has a rule`);
+  return (rule as (typeof RULES)[number])[1];
+}
+
+const FILES = ['src', 'node', 'router', 'migrator', 'examples'].flatMap(sources);
+
+test('imports go one way', () => {
+  const broken: string[] = [];
+  for (const path of FILES) {
+    const allowed = ruleFor(path);
+    for (const name of importsOf(path)) {
+      if (!allowed.some((prefix) => name.startsWith(prefix))) broken.push(`${path} imports ${name}`);
+    }
+  }
+  assert.equal(broken, []);
+});
+
+test('pure files touch neither clock nor chance nor promises', () => {
+  const broken: string[] = [];
+  for (const path of FILES) {
+    const pure = !ruleFor(path).some((prefix) => prefix === 'node:' || prefix === 'src/');
+    if (!pure || path.startsWith('examples/')) continue;
+    const code = readFileSync(path, 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+    const match = IMPURE.exec(code);
+    if (match !== null) broken.push(`${path} uses ${match[0]}`);
+  }
+  assert.equal(broken, []);
+});
+
+test.run();
