@@ -73,6 +73,11 @@ export class Writer {
     this.#buffer.writeUInt32LE(value >>> 0, at);
   }
 
+  /** What was written, uncopied: valid until the next write or reset. */
+  view(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
   /** A copy of what was written. */
   take(): Buffer {
     return Buffer.from(this.#buffer.subarray(0, this.#length));
