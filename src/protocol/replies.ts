@@ -1,0 +1,428 @@
+/**
+ * What clients are answered, as Arakoon's protocol has it: int return code; 0 is followed by the result, any other
+ * by a message. Encoders are for servers, decoders for clients.
+ *
+ * Lists are taken and returned in the order in which the caller of a client sees them. On the wire those of
+ * range, prefixKeys, rangeEntries, revRangeEntries and multiGet stand the other way round, because Arakoon's clients
+ * put each element they read in front of the ones before.
+ */
+import { type Key, keyToBytes } from '../bytes.ts';
+import { type ErrorCode, errorFromReturnCode, type NurseryError, RETURN_CODES } from '../errors.ts';
+import type { ClusterConfig, Hint } from './admin.ts';
+import { clusterConfigCodec } from './admin.ts';
+import { malformed, Reader, Writer } from './codec.ts';
+import type { Consistency, Interval } from './requests.ts';
+import { type RoutingPart, readRouting, writeRouting } from './routing.ts';
+import { type Field, readField, STATISTICS_NAME, writeField } from './statistics.ts';
+
+/** A whole reply as on TCP, and beside a range error where the key may be instead (links only). */
+export type Answer = { readonly bytes: Uint8Array; readonly hint: Hint | null };
+
+/** A key and its value. */
+export type Entry = readonly [key: Key, value: Uint8Array];
+
+/** What `version` answers; the numbers are unsigned on the wire. */
+export type Version = {
+  readonly major: number;
+  readonly minor: number;
+  readonly patch: number;
+  readonly text: string;
+};
+
+/** Success without a result. */
+export const OK: Answer = { bytes: Buffer.alloc(4), hint: null };
+
+/** What a request without the magic is answered before the connection closes: no message follows this code. */
+export const NO_MAGIC_REPLY: Uint8Array = Buffer.from([RETURN_CODES.NO_MAGIC, 0, 0, 0]);
+
+const FALSE: Answer = { bytes: Buffer.alloc(5), hint: null };
+const TRUE: Answer = { bytes: Buffer.from([0, 0, 0, 0, 1]), hint: null };
+const NO_BYTES: Answer = FALSE; // an option that is not there looks like false
+
+/** Success with a boolean. */
+export function okBool(value: boolean): Answer {
+  return value ? TRUE : FALSE;
+}
+
+/** Success with 32 bits. */
+export function okInt(value: number): Answer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeUInt32LE(value >>> 0, 4);
+  return { bytes, hint: null };
+}
+
+/** Success with 64 bits. */
+export function okInt64(value: number): Answer {
+  const writer = beginOk(12);
+  writer.i64(value);
+  return endOk(writer);
+}
+
+/** Success with a string of bytes. */
+export function okBytes(value: Uint8Array): Answer {
+  const bytes = Buffer.allocUnsafe(8 + value.length);
+  bytes.writeUInt32LE(0, 0);
+  bytes.writeUInt32LE(value.length, 4);
+  bytes.set(value, 8);
+  return { bytes, hint: null };
+}
+
+/** Success with a string of bytes, or none. */
+export function okOptionalBytes(value: Uint8Array | null): Answer {
+  if (value === null) return NO_BYTES;
+  const bytes = Buffer.allocUnsafe(9 + value.length);
+  bytes.writeUInt32LE(0, 0);
+  bytes[4] = 1;
+  bytes.writeUInt32LE(value.length, 5);
+  bytes.set(value, 9);
+  return { bytes, hint: null };
+}
+
+/** Success with text: ping, current_state. */
+export function okText(value: string): Answer {
+  return okBytes(Buffer.from(value, 'utf8'));
+}
+
+/** Success with text, or none: who_master. */
+export function okOptionalText(value: string | null): Answer {
+  return okOptionalBytes(value === null ? null : Buffer.from(value, 'utf8'));
+}
+
+/** Success with keys: range and prefix_keys. `keys` ascend. */
+export function okKeys(keys: readonly Key[]): Answer {
+  const writer = beginOk(8 + keys.length * 24);
+  writer.u32(keys.length);
+  for (let index = keys.length - 1; index >= 0; index -= 1) writer.key(keys[index] as Key);
+  return endOk(writer);
+}
+
+/** Success with entries that ascend: range_entries. */
+export function okEntries(entries: readonly Entry[]): Answer {
+  const writer = beginOk(8 + entries.length * 64);
+  writer.u32(entries.length);
+  for (let index = entries.length - 1; index >= 0; index -= 1) {
+    const [key, value] = entries[index] as Entry;
+    writer.key(key);
+    writer.bytes(value);
+  }
+  return endOk(writer);
+}
+
+/** Success with entries that descend, as their client wants them: rev_range_entries. */
+export function okRevEntries(entries: readonly Entry[]): Answer {
+  return okEntries(entries); // the wire turns any order round
+}
+
+/** Success with values in the order of the request: multi_get. */
+export function okMultiGet(values: readonly Uint8Array[]): Answer {
+  const writer = beginOk(8 + values.length * 64);
+  writer.u32(values.length);
+  for (let index = values.length - 1; index >= 0; index -= 1) writer.bytes(values[index] as Uint8Array);
+  return endOk(writer);
+}
+
+/** Success with a value or null for each key, in the order of the request, and so on the wire: multi_get_option. */
+export function okMultiGetOptions(values: readonly (Uint8Array | null)[]): Answer {
+  const writer = beginOk(8 + values.length * 64);
+  writer.u32(values.length);
+  for (const value of values) {
+    writer.u8(value === null ? 0 : 1);
+    if (value !== null) writer.bytes(value);
+  }
+  return endOk(writer);
+}
+
+/** Success with a version. `major` must be 1 for Arakoon's clients to go on. */
+export function okVersion(version: Version): Answer {
+  const writer = beginOk(64);
+  writer.u32(version.major);
+  writer.u32(version.minor);
+  writer.u32(version.patch);
+  writer.bytes(Buffer.from(version.text, 'utf8'));
+  return endOk(writer);
+}
+
+/** Success with the stamp of an applied slot: get_txid. */
+export function okTxid(slot: number): Answer {
+  const writer = beginOk(13);
+  writer.u8(2);
+  writer.i64(slot);
+  return endOk(writer);
+}
+
+/** Success with figures: statistics. */
+export function okStatistics(fields: readonly Field[]): Answer {
+  const inner = new Writer();
+  writeField(inner, { kind: 'list', name: STATISTICS_NAME, value: fields });
+  return okBytes(inner.take());
+}
+
+/** Success with a routing tree: get_routing. `parts`, at least one, are the entries of a map. */
+export function okRouting(parts: readonly RoutingPart[]): Answer {
+  const inner = new Writer();
+  writeRouting(inner, parts);
+  return okBytes(inner.take());
+}
+
+/** Success with a routing tree and the client configuration of each cluster: get_nursery_cfg. */
+export function okNurseryConfig(parts: readonly RoutingPart[], clusters: readonly ClusterConfig[]): Answer {
+  const inner = new Writer();
+  writeRouting(inner, parts);
+  inner.u32(clusters.length);
+  for (const cluster of clusters) clusterConfigCodec.write(inner, cluster);
+  return okBytes(inner.take());
+}
+
+/** Success with an interval: get_interval. */
+export function okInterval(interval: Interval): Answer {
+  const writer = beginOk(64);
+  for (const bound of [
+    interval.publicBegin,
+    interval.publicEnd,
+    interval.privateBegin,
+    interval.privateEnd,
+  ]) {
+    writer.u8(bound === null ? 0 : 1);
+    if (bound !== null) writer.key(bound);
+  }
+  return endOk(writer);
+}
+
+/** Success of collapse_tlogs: how long each step took (microseconds). */
+export function okCollapse(stepsMicros: readonly number[]): Answer {
+  const writer = beginOk(8 + stepsMicros.length * 12);
+  writer.u32(stepsMicros.length);
+  for (const micros of stepsMicros) {
+    writer.u32(0);
+    writer.i64(micros);
+  }
+  return endOk(writer);
+}
+
+/** A failure. `message` is what Arakoon would say: the master's name for NOT_MASTER, the key for NOT_FOUND. Sent as latin1 where it is a key. */
+export function failure(code: keyof typeof RETURN_CODES, message: string, hint: Hint | null = null): Answer {
+  // A key is latin1 and must come back as its bytes; other text that needs more is UTF-8.
+  const text = isLatin1(message) ? keyToBytes(message) : Buffer.from(message, 'utf8');
+  const bytes = Buffer.allocUnsafe(8 + text.length);
+  bytes.writeUInt32LE(RETURN_CODES[code], 0);
+  bytes.writeUInt32LE(text.length, 4);
+  bytes.set(text, 8);
+  return { bytes, hint };
+}
+
+/** The return code by which each failure of our own reaches a client. None promises more than the failure does. */
+const WIRE_CODES: { readonly [C in ErrorCode]?: keyof typeof RETURN_CODES } = {
+  RANGE_MOVING: 'OUT_OF_RANGE',
+  UNREACHABLE: 'NOT_MASTER',
+  TIMEOUT: 'MAYBE_APPLIED',
+  MALFORMED: 'BAD_INPUT',
+  CONFIG: 'NOT_SUPPORTED',
+  FENCED: 'NOT_SUPPORTED',
+  REFUSED: 'NOT_SUPPORTED',
+  DISK_FULL: 'READ_ONLY',
+  DAMAGED: 'UNKNOWN_FAILURE',
+};
+
+/** The reply that tells a client of `error`. */
+export function failureOf(error: NurseryError, hint: Hint | null = null): Answer {
+  const code = WIRE_CODES[error.code] ?? (error.code as keyof typeof RETURN_CODES);
+  // Clients read the message of "not master" as the master's name.
+  return failure(code, error.code === 'UNREACHABLE' ? 'None' : error.message, hint);
+}
+
+/** The return code of a reply. */
+export function returnCodeOf(reply: Uint8Array): number {
+  return new Reader(reply).u32();
+}
+
+/** @throws NurseryError what the reply says, where it is not a success */
+export function decodeVoid(reply: Uint8Array): void {
+  beginReply(reply).finish();
+}
+
+export function decodeBool(reply: Uint8Array): boolean {
+  const reader = beginReply(reply);
+  const value = reader.u8() !== 0; // as lenient as Arakoon's client
+  reader.finish();
+  return value;
+}
+
+export function decodeInt(reply: Uint8Array): number {
+  return readAll(reply, (reader) => reader.u32());
+}
+
+export function decodeInt64(reply: Uint8Array): number {
+  return readAll(reply, (reader) => reader.i64());
+}
+
+/** A view into the reply. */
+export function decodeBytes(reply: Uint8Array): Uint8Array {
+  const reader = beginReply(reply);
+  const value = reader.bytes();
+  reader.finish();
+  return value;
+}
+
+/** A view into the reply, or null. */
+export function decodeOptionalBytes(reply: Uint8Array): Uint8Array | null {
+  const reader = beginReply(reply);
+  const value = readOption(reader);
+  reader.finish();
+  return value;
+}
+
+export function decodeText(reply: Uint8Array): string {
+  return Buffer.from(decodeBytes(reply)).toString('utf8');
+}
+
+export function decodeOptionalText(reply: Uint8Array): string | null {
+  const value = decodeOptionalBytes(reply);
+  return value === null ? null : Buffer.from(value).toString('utf8');
+}
+
+/** Keys, ascending. */
+export function decodeKeys(reply: Uint8Array): Key[] {
+  return readAll(reply, (reader) => readList(reader, 4, () => reader.key()).reverse());
+}
+
+/** Entries, ascending; values are views into the reply. */
+export function decodeEntries(reply: Uint8Array): Entry[] {
+  return readAll(reply, (reader) =>
+    readList(reader, 8, (): Entry => [reader.key(), reader.bytes()]).reverse(),
+  );
+}
+
+/** Entries, descending; values are views into the reply. */
+export function decodeRevEntries(reply: Uint8Array): Entry[] {
+  return decodeEntries(reply);
+}
+
+/** Values in the order of the request; views into the reply. */
+export function decodeMultiGet(reply: Uint8Array): Uint8Array[] {
+  return readAll(reply, (reader) => readList(reader, 4, () => reader.bytes()).reverse());
+}
+
+/** Values in the order of the request, null where there is none; views into the reply. */
+export function decodeMultiGetOptions(reply: Uint8Array): (Uint8Array | null)[] {
+  return readAll(reply, (reader) => readList(reader, 1, () => readOption(reader)));
+}
+
+export function decodeVersion(reply: Uint8Array): Version {
+  return readAll(reply, (reader) => ({
+    major: reader.u32(),
+    minor: reader.u32(),
+    patch: reader.u32(),
+    text: reader.bytes().toString('utf8'),
+  }));
+}
+
+/** A stamp that a later read at another node of the same cluster can ask for. */
+export function decodeTxid(reply: Uint8Array): Consistency {
+  return readAll(reply, (reader) => {
+    const kind = reader.u8();
+    if (kind === 0) return { kind: 'consistent' };
+    if (kind === 1) return { kind: 'noGuarantees' };
+    if (kind === 2) return { kind: 'atLeast', slot: reader.i64() };
+    throw malformed(`no consistency is ${kind}`);
+  });
+}
+
+export function decodeStatistics(reply: Uint8Array): readonly Field[] {
+  return readInner(reply, (reader) => {
+    const root = readField(reader);
+    if (root.kind !== 'list' || root.name !== STATISTICS_NAME) {
+      throw malformed(`statistics are a list named ${STATISTICS_NAME}, not ${root.kind} ${root.name}`);
+    }
+    return root.value;
+  });
+}
+
+export function decodeRouting(reply: Uint8Array): RoutingPart[] {
+  return readInner(reply, readRouting);
+}
+
+export function decodeNurseryConfig(reply: Uint8Array): {
+  readonly parts: RoutingPart[];
+  readonly clusters: ClusterConfig[];
+} {
+  return readInner(reply, (reader) => ({
+    parts: readRouting(reader),
+    clusters: readList(reader, 8, () => clusterConfigCodec.read(reader)),
+  }));
+}
+
+export function decodeInterval(reply: Uint8Array): Interval {
+  const bound = (reader: Reader): Key | null => (reader.bool() ? reader.key() : null);
+  return readAll(reply, (reader) => ({
+    publicBegin: bound(reader),
+    publicEnd: bound(reader),
+    privateBegin: bound(reader),
+    privateEnd: bound(reader),
+  }));
+}
+
+/** How long each step of a collapse took (microseconds). */
+export function decodeCollapse(reply: Uint8Array): number[] {
+  return readAll(reply, (reader) =>
+    readList(reader, 12, () => {
+      reader.u32();
+      return reader.i64();
+    }),
+  );
+}
+
+function beginOk(bytes: number): Writer {
+  const writer = new Writer(bytes);
+  writer.u32(RETURN_CODES.OK);
+  return writer;
+}
+
+function endOk(writer: Writer): Answer {
+  return { bytes: writer.take(), hint: null };
+}
+
+/** A reader behind return code 0. */
+function beginReply(reply: Uint8Array): Reader {
+  const reader = new Reader(reply);
+  const returnCode = reader.u32();
+  if (returnCode === RETURN_CODES.OK) return reader;
+  // After NO_MAGIC nothing follows.
+  const message =
+    reader.left === 0 && returnCode === RETURN_CODES.NO_MAGIC ? Buffer.alloc(0) : reader.bytes();
+  reader.finish();
+  throw errorFromReturnCode(returnCode, message.toString('utf8'));
+}
+
+function readAll<T>(reply: Uint8Array, read: (reader: Reader) => T): T {
+  const reader = beginReply(reply);
+  const value = read(reader);
+  reader.finish();
+  return value;
+}
+
+/** What is packed into a string of its own. */
+function readInner<T>(reply: Uint8Array, read: (reader: Reader) => T): T {
+  const reader = new Reader(decodeBytes(reply));
+  const value = read(reader);
+  reader.finish();
+  return value;
+}
+
+function readList<T>(reader: Reader, leastBytes: number, read: () => T): T[] {
+  const count = reader.u32();
+  if (count * leastBytes > reader.left) throw malformed(`list of ${count} elements in ${reader.left} bytes`);
+  const list: T[] = [];
+  for (let index = 0; index < count; index += 1) list.push(read());
+  return list;
+}
+
+function readOption(reader: Reader): Buffer | null {
+  return reader.u8() !== 0 ? reader.bytes() : null;
+}
+
+function isLatin1(message: string): boolean {
+  for (let index = 0; index < message.length; index += 1) {
+    if (message.charCodeAt(index) > 0xff) return false;
+  }
+  return true;
+}
