@@ -1,0 +1,129 @@
+/** The handful of file operations that the log uses, as an interface: tests put a disk behind it that loses, tears and fails. */
+import { fdatasync, write } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename, statfs, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** One open file. Positions and lengths in bytes. */
+export interface LogFile {
+  /**
+   * Writes all of `bytes` at `position`; visible to readers at its end, durable only after `datasync`. A short write is an error.
+   * The caller leaves `bytes` alone until then.
+   */
+  write(bytes: Uint8Array, position: number, done: (error: Error | null) => void): void;
+
+  /** Makes what was written durable, the file's length included. After a failure nobody knows what is. */
+  datasync(done: (error: Error | null) => void): void;
+
+  /** Fills `into` from `position`; returns how many bytes the file had there. */
+  read(into: Uint8Array, position: number): Promise<number>;
+
+  size(): Promise<number>;
+
+  close(): Promise<void>;
+}
+
+/** The file system around them. Rejects with Node's system errors (`code`: ENOENT, ENOSPC …). */
+export interface Disk {
+  /** Creates the directory and those above it, durably, where it does not exist. */
+  makeDir(dir: string): Promise<void>;
+  /** Names in the directory. */
+  list(dir: string): Promise<string[]>;
+  /** `create` empties a file that exists. */
+  open(path: string, how: 'read' | 'write' | 'create'): Promise<LogFile>;
+  rename(from: string, to: string): Promise<void>;
+  unlink(path: string): Promise<void>;
+  /** Makes creations, renames and removals in the directory durable. */
+  syncDir(dir: string): Promise<void>;
+  /** Room for unprivileged processes on the directory's file system (bytes). */
+  freeBytes(dir: string): Promise<number>;
+}
+
+/** Whether a file operation failed for want of space. */
+export function isNoSpace(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+/** `write`, then `datasync`, as a promise: for everything but the hot path. */
+export function writeDurably(file: LogFile, bytes: Uint8Array, position: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    file.write(bytes, position, (error) => {
+      if (error !== null) reject(error);
+      else datasync(file).then(resolve, reject);
+    });
+  });
+}
+
+/** `LogFile.datasync` as a promise. */
+export function datasync(file: LogFile): Promise<void> {
+  return new Promise((resolve, reject) => {
+    file.datasync((error) => (error === null ? resolve() : reject(error)));
+  });
+}
+
+const FLAGS = { read: 'r', write: 'r+', create: 'w+' } as const;
+
+/** The real one. */
+export const REAL_DISK: Disk = {
+  async makeDir(dir) {
+    const first = await mkdir(dir, { recursive: true });
+    if (first === undefined) return;
+    for (let made = dir; made.length >= first.length; made = dirname(made)) await syncDir(dirname(made));
+  },
+  list: (dir) => readdir(dir),
+  open: async (path, how) => new RealFile(await open(path, FLAGS[how])),
+  rename,
+  unlink,
+  syncDir,
+  async freeBytes(dir) {
+    const { bavail, bsize } = await statfs(dir);
+    return bavail * bsize;
+  },
+};
+
+async function syncDir(dir: string): Promise<void> {
+  const handle = await open(dir, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+class RealFile implements LogFile {
+  readonly #handle: FileHandle;
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle;
+  }
+
+  write(bytes: Uint8Array, position: number, done: (error: Error | null) => void): void {
+    write(this.#handle.fd, bytes, 0, bytes.length, position, (error, written) => {
+      if (error !== null) done(error);
+      else if (written < bytes.length) done(new Error(`short write: ${written} of ${bytes.length} bytes`));
+      else done(null);
+    });
+  }
+
+  datasync(done: (error: Error | null) => void): void {
+    fdatasync(this.#handle.fd, done);
+  }
+
+  async read(into: Uint8Array, position: number): Promise<number> {
+    let filled = 0;
+    while (filled < into.length) {
+      const { bytesRead } = await this.#handle.read(into, filled, into.length - filled, position + filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return filled;
+  }
+
+  async size(): Promise<number> {
+    return (await this.#handle.stat()).size;
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+}
