@@ -1,7 +1,7 @@
 /** How far a reply reaches on a byte stream. It does not say what it answers: that depends on the request. */
 import { NurseryError, RETURN_CODES } from '../errors.ts';
 import { FRAME_MAX } from '../limits.ts';
-import { REQUEST_CODES, requestName } from './requests.ts';
+import { REQUEST_CODES, requestName } from './request-kinds.ts';
 import * as shape from './shape.ts';
 
 const { BOOL, INT, INT64, STRING, OPTION, CONSISTENCY } = shape;
