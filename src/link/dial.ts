@@ -1,0 +1,99 @@
+/** Opens links to other processes. */
+import { WebSocket } from 'ws';
+import { NurseryError } from '../errors.ts';
+import { decode, encode } from '../protocol/codec.ts';
+import {
+  CLOSE,
+  closeReason,
+  Gather,
+  HEADER_BYTES,
+  type Hello,
+  helloCodec,
+  LINK_PATH,
+  PAYLOAD_MAX,
+  refusal,
+  refusalError,
+  TYPE,
+} from './frames.ts';
+import { Link, type LinkHandlers } from './link.ts';
+
+/** Whom to call, as whom, and what to do with what comes. */
+export type DialOptions = {
+  readonly host: string;
+  readonly port: number;
+  readonly hello: Hello;
+  readonly handlers: LinkHandlers;
+  /** For connecting and the exchange of hellos together (ms). */
+  readonly timeoutMs: number;
+};
+
+/**
+ * Opens a link.
+ *
+ * @throws NurseryError UNREACHABLE where nobody answers in time; WRONG_CLUSTER, NOT_SUPPORTED (protocol
+ *   version), REFUSED, GOING_DOWN where the other end turns us away, with its reason
+ */
+export function dial(options: DialOptions): Promise<Link> {
+  const { host, port, hello, handlers } = options;
+  const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(`ws://${address}${LINK_PATH}`, {
+      perMessageDeflate: false,
+      maxPayload: PAYLOAD_MAX,
+      // Masking protects proxies from scripts in browsers, and costs more than sending. ws takes a mask of zeros as none.
+      generateMask: (mask) => mask.fill(0),
+    });
+    let why = 'closed before the hello';
+    const timer = setTimeout(() => {
+      why = `no hello within ${options.timeoutMs} ms`;
+      socket.terminate();
+    }, options.timeoutMs);
+    const failed = (code: number, reason: Buffer): void => {
+      clearTimeout(timer);
+      const said = reason.toString('utf8');
+      const error = refusalError(code, said === '' ? why : said);
+      reject(new NurseryError(error.code, `${address}: ${error.message}`));
+    };
+    socket.on('error', (error: Error) => {
+      why = error.message; // its close follows
+    });
+    socket.once('close', failed);
+    socket.once('open', () => socket.send(encodeHello(hello)));
+    socket.once('message', (data: Buffer) => {
+      const peer = decodeHello(data);
+      const refused = peer === null ? { close: CLOSE.broken, why: 'not a hello' } : refusal(hello, peer);
+      if (peer === null || refused !== null) {
+        socket.off('close', failed);
+        socket.close(refused?.close, closeReason(refused?.why ?? ''));
+        failed(refused?.close ?? CLOSE.broken, Buffer.from(refused?.why ?? ''));
+        return;
+      }
+      clearTimeout(timer);
+      socket.off('close', failed);
+      resolve(new Link(socket, peer, address, handlers));
+    });
+  });
+}
+
+/** A WebSocket message that holds the hello alone. */
+export function encodeHello(hello: Hello): Buffer {
+  const gather = new Gather();
+  gather.put(TYPE.hello, 0, encode(helloCodec, hello), null);
+  return gather.take();
+}
+
+/** The hello in the first WebSocket message; null where it holds something else. */
+export function decodeHello(data: Buffer): Hello | null {
+  if (
+    data.length < HEADER_BYTES ||
+    data[0] !== TYPE.hello ||
+    data.readUInt32LE(5) !== data.length - HEADER_BYTES
+  )
+    return null;
+  try {
+    return decode(helloCodec, data.subarray(HEADER_BYTES)) as Hello;
+  } catch (error) {
+    if (error instanceof NurseryError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * What travels on a link. A WebSocket message (binary) holds one or more link messages:
+ *
+ *     message  := type:u8 id:u32 length:u32 byte{length}          little-endian
+ *     hello    := 1, id 0, helloCodec                              first in either direction
+ *     request  := 2, id, one request as on TCP
+ *     response := 3, id of the request, a whole reply as on TCP
+ *     hinted   := 4, id of the request, length:u32 hintCodec, a whole reply
+ *     ping     := 5, id 0, nothing            pong := 6, id 0, nothing
+ *     post     := 7, id is the topic, bytes                        expects no answer
+ *     part     := 8, id 0, type:u8 id:u32 total:u32 byte{…}        next piece of one message too long to go whole
+ *
+ * At most one message per direction is under way in parts, so a receiver holds one at a time. Between its parts
+ * other messages go, above all pings. Requests never overtake one another; everything else may.
+ */
+import { NurseryError } from '../errors.ts';
+import { FRAME_MAX } from '../limits.ts';
+import { type Hint, hintCodec } from '../protocol/admin.ts';
+import { type Coded, encode, malformed, Reader, struct, text, u32 } from '../protocol/codec.ts';
+
+/** Version of everything on this page; both ends of a link must have the same. */
+export const LINK_PROTOCOL = 1;
+/** Where a link is asked for in HTTP. */
+export const LINK_PATH = '/link';
+/** A message up to this many bytes goes whole; a longer one goes in parts of this size. */
+export const PART_BYTES = 256 * 1024;
+/** Longest WebSocket message that is read (bytes): gathered messages and one part, with room to spare. */
+export const PAYLOAD_MAX = 4 * PART_BYTES;
+/** Longest message (bytes): the largest reply and its hint. */
+export const MESSAGE_MAX = 2 * FRAME_MAX;
+/** Bytes before the body of a message. */
+export const HEADER_BYTES = 9;
+
+export const TYPE = {
+  hello: 1,
+  request: 2,
+  response: 3,
+  hinted: 4,
+  ping: 5,
+  pong: 6,
+  post: 7,
+  part: 8,
+} as const;
+
+/** What posts are about; their ids. */
+export const TOPIC = { paxos: 1, map: 2 } as const;
+
+/** Layout of a hello. */
+export const helloCodec = struct({ protocol: u32, role: text, cluster: text, node: text, incarnation: text });
+
+/** Who speaks. */
+export type Role = 'node' | 'router' | 'migrator' | 'client';
+
+/**
+ * How an end introduces itself. `cluster` is the cluster id that it is of (a node) or wants (the others); ''
+ * fits any. `incarnation` is '' where there is none.
+ */
+export type Hello = Omit<Coded<typeof helloCodec>, 'role'> & { readonly role: Role };
+
+/** Codes with which a WebSocket is closed, and what they mean to the other end. */
+export const CLOSE = {
+  normal: 1000,
+  goingDown: 4000,
+  wrongCluster: 4001,
+  wrongProtocol: 4002,
+  refused: 4003,
+  broken: 4004,
+  dead: 4005,
+} as const;
+
+/** `why`, cut to what the close of a WebSocket can carry. */
+export function closeReason(why: string): string {
+  return Buffer.from(why, 'utf8').subarray(0, 120).toString('utf8');
+}
+
+/** Why `mine` cannot talk to `theirs`, or null. Both ends check. */
+export function refusal(mine: Hello, theirs: Hello): { readonly close: number; readonly why: string } | null {
+  if (mine.protocol !== theirs.protocol) {
+    return { close: CLOSE.wrongProtocol, why: `link protocol ${theirs.protocol}, here ${mine.protocol}` };
+  }
+  if (mine.cluster !== '' && theirs.cluster !== '' && mine.cluster !== theirs.cluster) {
+    return { close: CLOSE.wrongCluster, why: `cluster id ${theirs.cluster}, here ${mine.cluster}` };
+  }
+  return null;
+}
+
+/** The error for a link that the other end closed before, or instead of, its hello. */
+export function refusalError(close: number, why: string): NurseryError {
+  if (close === CLOSE.wrongCluster) return new NurseryError('WRONG_CLUSTER', why);
+  if (close === CLOSE.wrongProtocol) return new NurseryError('NOT_SUPPORTED', why);
+  if (close === CLOSE.refused) return new NurseryError('REFUSED', why);
+  if (close === CLOSE.goingDown) return new NurseryError('GOING_DOWN', why);
+  return new NurseryError('UNREACHABLE', why);
+}
+
+/** The bytes of a hint before the reply that it goes with: u32 length, hint. */
+export function encodeHint(hint: Hint): Buffer {
+  const bytes = encode(hintCodec, hint);
+  const framed = Buffer.allocUnsafe(4 + bytes.length);
+  framed.writeUInt32LE(bytes.length, 0);
+  bytes.copy(framed, 4);
+  return framed;
+}
+
+/** Hint and reply of a hinted response. The reply is a view. */
+export function decodeHinted(body: Buffer): { readonly hint: Hint; readonly bytes: Buffer } {
+  const reader = new Reader(body);
+  const framed = new Reader(reader.bytes());
+  const hint = hintCodec.read(framed);
+  framed.finish();
+  return { hint, bytes: reader.raw(reader.left) };
+}
+
+const SLAB_MIN_BYTES = 4 * 1024;
+const SLAB_MAX_BYTES = 128 * 1024;
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * Gathers messages into the slab that one WebSocket message is cut from. Bodies are copied in, so callers may
+ * reuse theirs at once; what `take` returns is never written again. A slab is replaced by one twice its size
+ * when it is full, up to 128 KiB, and given back when the link is idle.
+ */
+export class Gather {
+  #slab: Buffer = EMPTY;
+  #start = 0;
+  #length = 0;
+  #slabBytes = SLAB_MIN_BYTES;
+
+  /** Bytes waiting to be taken. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Whether a message with a body of `bodyBytes` fits what is gathered now, without a new slab. */
+  fits(bodyBytes: number): boolean {
+    return this.#start + this.#length + HEADER_BYTES + bodyBytes <= this.#slab.length;
+  }
+
+  /** Appends a message of one or two pieces. Where it does not fit, nothing may be waiting. */
+  put(type: number, id: number, first: Uint8Array, second: Uint8Array | null): void {
+    const bodyBytes = first.length + (second === null ? 0 : second.length);
+    if (!this.fits(bodyBytes)) this.#renew(HEADER_BYTES + bodyBytes);
+    const slab = this.#slab;
+    let at = this.#start + this.#length;
+    slab[at] = type;
+    slab.writeUInt32LE(id, at + 1);
+    slab.writeUInt32LE(bodyBytes, at + 5);
+    at += HEADER_BYTES;
+    slab.set(first, at);
+    if (second !== null) slab.set(second, at + first.length);
+    this.#length += HEADER_BYTES + bodyBytes;
+  }
+
+  /** What was gathered, as one piece. */
+  take(): Buffer {
+    const piece = this.#slab.subarray(this.#start, this.#start + this.#length);
+    this.#start += this.#length;
+    this.#length = 0;
+    return piece;
+  }
+
+  /** Gives the slab back while nothing is waiting. */
+  rest(): void {
+    if (this.#length > 0) return;
+    this.#slab = EMPTY;
+    this.#start = 0;
+    this.#slabBytes = SLAB_MIN_BYTES;
+  }
+
+  #renew(bytes: number): void {
+    this.#slabBytes = Math.min(this.#slabBytes * 2, SLAB_MAX_BYTES);
+    this.#slab = Buffer.allocUnsafeSlow(Math.max(this.#slabBytes, bytes));
+    this.#start = 0;
+  }
+}
+
+/** Puts the parts of one long message together again. */
+export class Assembly {
+  #type = 0;
+  #id = 0;
+  #buffer: Buffer = EMPTY;
+  #total = 0;
+  #received = 0;
+
+  get type(): number {
+    return this.#type;
+  }
+
+  get id(): number {
+    return this.#id;
+  }
+
+  /**
+   * Takes the next part. Returns the whole body with the last one, null before. Memory grows with what has
+   * come, not with what was announced.
+   *
+   * @throws NurseryError MALFORMED for a part that does not belong to the message under way, or one too long
+   */
+  add(part: Buffer): Buffer | null {
+    const reader = new Reader(part);
+    const type = reader.u8();
+    const id = reader.u32();
+    const total = reader.u32();
+    const piece = reader.raw(reader.left);
+    if (this.#total === 0) {
+      if (total === 0 || total > MESSAGE_MAX)
+        throw malformed(`message of ${total} bytes, at most ${MESSAGE_MAX} are taken`);
+      this.#type = type;
+      this.#id = id;
+      this.#total = total;
+    } else if (type !== this.#type || id !== this.#id || total !== this.#total) {
+      throw malformed('a part of another message than the one under way');
+    }
+    const received = this.#received + piece.length;
+    if (received > total || piece.length === 0) throw malformed('parts do not add up to the message');
+    if (received > this.#buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(
+        Math.min(total, Math.max(received, 2 * this.#buffer.length, 4 * PART_BYTES)),
+      );
+      this.#buffer.copy(larger, 0, 0, this.#received);
+      this.#buffer = larger;
+    }
+    piece.copy(this.#buffer, this.#received);
+    this.#received = received;
+    if (received < total) return null;
+    const whole = this.#buffer.subarray(0, total);
+    this.#buffer = EMPTY;
+    this.#total = 0;
+    this.#received = 0;
+    return whole;
+  }
+}

@@ -1,0 +1,473 @@
+/** One link: requests, answers and posts multiplexed over one WebSocket, gathered per turn of the event loop. */
+import type { WebSocket } from 'ws';
+import { invariant } from '../assert.ts';
+import { NurseryError } from '../errors.ts';
+import type { Hint } from '../protocol/admin.ts';
+import type { Answer } from '../protocol/replies.ts';
+import {
+  Assembly,
+  CLOSE,
+  closeReason,
+  decodeHinted,
+  encodeHint,
+  Gather,
+  HEADER_BYTES,
+  type Hello,
+  MESSAGE_MAX,
+  PART_BYTES,
+  TYPE,
+} from './frames.ts';
+
+/** A ping goes out this often (ms). */
+export const HEARTBEAT_MS = 1000;
+/** Heartbeats without a byte from the other end, after which a link is dead. */
+export const SILENT_HEARTBEATS_MAX = 5;
+/** Heartbeats without progress in writing, after which a link whose other end does not read is dead. */
+const STUCK_HEARTBEATS_MAX = 30;
+/** Bytes that may wait to be sent before requests fail as overloaded and posts are dropped. */
+export const BUFFERED_MAX = 64 * 1024 * 1024;
+/** Bytes waiting above which nothing more is read, since answers would only add to them. */
+const BUFFERED_PAUSE = BUFFERED_MAX / 4;
+/** Bytes that answers may bring it to, before the link is given up. */
+const BUFFERED_FATAL = BUFFERED_MAX * 4;
+/** Requests sent on a link that may be unanswered. */
+export const REQUESTS_MAX = 16 * 1024;
+/** Requests received on a link that may be unanswered before it is read no further. */
+const INBOUND_MAX = REQUESTS_MAX;
+/** While more than this waits in the socket (bytes), the next part of a long message stays back. */
+const PUMP_BYTES = 2 * PART_BYTES;
+/** How long the other end has to answer a close (ms). */
+const CLOSE_MS = 1000;
+
+/**
+ * How a request ended. `sent`: whether any of it was handed to the socket; a request that was not was certainly
+ * not executed. `bytes` is a view into what was received.
+ */
+export type LinkResult =
+  | { readonly kind: 'reply'; readonly bytes: Buffer; readonly hint: Hint | null }
+  | {
+      readonly kind: 'failed';
+      readonly why: 'closed' | 'timeout' | 'overloaded';
+      readonly sent: boolean;
+    };
+
+/** What happens on links. Called from the event loop's turn that read it; bodies are views and stay as they are. */
+export type LinkHandlers = {
+  /** A request, to be answered once by `respond`, at any time; after the link closed, that does nothing. */
+  request(link: Link, body: Buffer, respond: (answer: Answer) => void): void;
+  post(link: Link, topic: number, body: Buffer): void;
+  /** The link is gone. Called once per link, after its requests failed. */
+  closed(link: Link, why: string): void;
+  /** The hellos are exchanged; comes before anything else. */
+  opened?(link: Link): void;
+  /** Why this peer is turned away although protocol and cluster fit, or null. It is told the reason. */
+  refuse?(peer: Hello): string | null;
+};
+
+type Pending = {
+  readonly sequence: number;
+  readonly deadlineAtMs: number;
+  readonly done: (result: LinkResult) => void;
+};
+
+/** A message that waits to be sent in parts, or behind such a one. */
+type Long = {
+  readonly type: number;
+  readonly id: number;
+  readonly body: Uint8Array;
+  /** Of a request; 0 for the others. */
+  readonly sequence: number;
+  sentBytes: number;
+};
+
+const NO_BYTES = new Uint8Array(0);
+let linksMade = 0;
+
+/**
+ * A link whose hellos were exchanged. Made by `dial` and by `LinkAcceptor`.
+ *
+ * What is sent in one turn of the event loop leaves together. Requests arrive in the order in which they were made.
+ */
+export class Link {
+  /** Distinguishes the links of this process. */
+  readonly id: number;
+  readonly kind = 'link';
+  /** Address of the other end, for people. */
+  readonly remote: string;
+  /** The other end's hello. */
+  readonly peer: Hello;
+  readonly #socket: WebSocket;
+  readonly #handlers: LinkHandlers;
+  readonly #gather = new Gather();
+  readonly #assembly = new Assembly();
+  readonly #pending = new Map<number, Pending>();
+  readonly #long: Long[] = [];
+  readonly #heartbeat: NodeJS.Timeout;
+  readonly #onFlush = (): void => this.#flushTurn();
+  readonly #onWritten = (): void => this.#written();
+  #longBytes = 0;
+  #longRequests = 0;
+  #flushDue = false;
+  #sequence = 0;
+  /** Sequence of the last request in what is gathered, and in what the socket has. */
+  #gatheredSequence = 0;
+  #handedSequence = 0;
+  #inbound = 0;
+  #paused = false;
+  #silent = 0;
+  #stuck = 0;
+  #sentSomething = false;
+  #deadlineTimer: NodeJS.Timeout | null = null;
+  #deadlineTimerAtMs = 0;
+  #closedWhy: string | null = null;
+  #lastError = '';
+
+  constructor(socket: WebSocket, peer: Hello, remote: string, handlers: LinkHandlers) {
+    linksMade += 1;
+    this.id = linksMade;
+    this.peer = peer;
+    this.remote = remote;
+    this.#socket = socket;
+    this.#handlers = handlers;
+    socket.on('message', (data: Buffer, isBinary: boolean) => this.#received(data, isBinary));
+    socket.on('error', (error: Error) => {
+      this.#lastError = error.message; // its close follows
+    });
+    socket.on('close', (code: number, reason: Buffer) => {
+      const said = reason.toString('utf8');
+      this.#shut(said !== '' ? said : this.#lastError !== '' ? this.#lastError : `closed with code ${code}`);
+    });
+    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
+    this.#heartbeat.unref();
+    handlers.opened?.(this);
+  }
+
+  /** Why the link is closed; null while it is open. */
+  get closedWhy(): string | null {
+    return this.#closedWhy;
+  }
+
+  /** Bytes that wait to be sent. */
+  get bufferedBytes(): number {
+    return this.#socket.bufferedAmount + this.#gather.length + this.#longBytes;
+  }
+
+  /** Requests sent and not yet answered. */
+  get outstanding(): number {
+    return this.#pending.size;
+  }
+
+  /** Requests received and not yet answered. */
+  get inbound(): number {
+    return this.#inbound;
+  }
+
+  /**
+   * Sends a request. `done` is called exactly once, never before this returns: with the reply, or after
+   * `deadlineMs` from now, or when the link closes. `body` must not change afterwards.
+   */
+  request(body: Uint8Array, deadlineMs: number, done: (result: LinkResult) => void): void {
+    invariant(body.length <= MESSAGE_MAX, 'a request is no longer than a message may be');
+    if (this.#closedWhy !== null) {
+      queueMicrotask(() => done({ kind: 'failed', why: 'closed', sent: false }));
+      return;
+    }
+    if (this.#pending.size >= REQUESTS_MAX || this.bufferedBytes + body.length > BUFFERED_MAX) {
+      queueMicrotask(() => done({ kind: 'failed', why: 'overloaded', sent: false }));
+      return;
+    }
+    this.#sequence += 1;
+    const id = this.#sequence % 0x1_0000_0000;
+    const deadlineAtMs = performance.now() + deadlineMs;
+    this.#pending.set(id, { sequence: this.#sequence, deadlineAtMs, done });
+    this.#armDeadline(deadlineAtMs);
+    // Behind a long request the short ones queue too: requests keep their order.
+    if (body.length > PART_BYTES || this.#longRequests > 0) {
+      this.#longRequests += 1;
+      this.#sendLong(TYPE.request, id, body, this.#sequence);
+    } else {
+      this.#send(TYPE.request, id, body, null);
+      this.#gatheredSequence = this.#sequence;
+    }
+  }
+
+  /** Sends without expecting an answer. False: dropped, since too much is waiting or the link is closed. */
+  post(topic: number, body: Uint8Array): boolean {
+    if (this.#closedWhy !== null || this.bufferedBytes + body.length > BUFFERED_MAX) return false;
+    if (body.length > PART_BYTES) this.#sendLong(TYPE.post, topic, body, 0);
+    else this.#send(TYPE.post, topic, body, null);
+    return true;
+  }
+
+  /** Closes the link. What was gathered still goes out; requests under way fail. `closed` is called before this returns. */
+  close(why: string, code: number = CLOSE.normal): void {
+    if (this.#closedWhy !== null) return;
+    this.#flush();
+    const socket = this.#socket;
+    socket.close(code, closeReason(why));
+    const timer = setTimeout(() => socket.terminate(), CLOSE_MS);
+    socket.once('close', () => clearTimeout(timer));
+    this.#shut(why);
+  }
+
+  /** Ends the link without a farewell. */
+  #terminate(why: string): void {
+    if (this.#closedWhy !== null) return;
+    this.#socket.terminate();
+    this.#shut(why);
+  }
+
+  #shut(why: string): void {
+    if (this.#closedWhy !== null) return;
+    this.#closedWhy = why;
+    clearInterval(this.#heartbeat);
+    if (this.#deadlineTimer !== null) clearTimeout(this.#deadlineTimer);
+    this.#long.length = 0;
+    this.#longBytes = 0;
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const { done, sequence } of pending) {
+      done({ kind: 'failed', why: 'closed', sent: sequence <= this.#handedSequence });
+    }
+    this.#handlers.closed(this, why);
+  }
+
+  // Sending
+
+  #send(type: number, id: number, first: Uint8Array, second: Uint8Array | null): void {
+    const bytes = first.length + (second === null ? 0 : second.length);
+    if (!this.#gather.fits(bytes) && this.#gather.length > 0) this.#flush();
+    this.#gather.put(type, id, first, second);
+    if (this.#flushDue) return;
+    this.#flushDue = true;
+    setImmediate(this.#onFlush);
+  }
+
+  #sendLong(type: number, id: number, body: Uint8Array, sequence: number): void {
+    this.#long.push({ type, id, body, sequence, sentBytes: 0 });
+    this.#longBytes += body.length;
+    this.#pump();
+  }
+
+  #flushTurn(): void {
+    this.#flushDue = false;
+    if (this.#closedWhy === null) this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#gather.length === 0) return;
+    this.#handedSequence = this.#gatheredSequence;
+    this.#sentSomething = true;
+    this.#socket.send(this.#gather.take(), this.#onWritten);
+  }
+
+  #written(): void {
+    this.#stuck = 0;
+    if (this.#closedWhy !== null) return;
+    this.#pump();
+    this.#resumeWhenLow();
+  }
+
+  /** Sends parts as long as the socket is nearly empty, so that what comes in between waits for one part at most. */
+  #pump(): void {
+    for (let next = this.#long[0]; next !== undefined; next = this.#long[0]) {
+      if (this.#socket.bufferedAmount + this.#gather.length >= PUMP_BYTES) return;
+      const { type, id, body, sequence } = next;
+      const from = next.sentBytes;
+      next.sentBytes = Math.min(body.length, from + PART_BYTES);
+      if (body.length <= PART_BYTES) {
+        this.#send(type, id, body, null);
+      } else {
+        const header = Buffer.allocUnsafe(HEADER_BYTES);
+        header[0] = type;
+        header.writeUInt32LE(id, 1);
+        header.writeUInt32LE(body.length, 5);
+        this.#send(TYPE.part, 0, header, body.subarray(from, next.sentBytes));
+      }
+      if (sequence > 0) this.#gatheredSequence = sequence;
+      if (body.length > PART_BYTES) this.#flush();
+      this.#longBytes -= next.sentBytes - from;
+      if (next.sentBytes < body.length) continue;
+      this.#long.shift();
+      if (sequence > 0) this.#longRequests -= 1;
+    }
+  }
+
+  #answer(id: number, answer: Answer): void {
+    this.#inbound -= 1;
+    if (this.#closedWhy !== null) return;
+    const hint = answer.hint === null ? null : encodeHint(answer.hint);
+    const type = hint === null ? TYPE.response : TYPE.hinted;
+    const bytes = answer.bytes.length + (hint === null ? 0 : hint.length);
+    invariant(bytes <= MESSAGE_MAX, 'a reply is no longer than a message may be');
+    if (bytes > PART_BYTES) {
+      this.#sendLong(type, id, hint === null ? answer.bytes : Buffer.concat([hint, answer.bytes]), 0);
+    } else if (hint === null) {
+      this.#send(type, id, answer.bytes, null);
+    } else {
+      this.#send(type, id, hint, answer.bytes);
+    }
+    const buffered = this.bufferedBytes;
+    if (buffered > BUFFERED_FATAL) this.#terminate('the other end does not read its answers');
+    else if (buffered > BUFFERED_PAUSE) this.#pause();
+    else this.#resumeWhenLow();
+  }
+
+  // Receiving
+
+  #received(data: Buffer, isBinary: boolean): void {
+    if (this.#closedWhy !== null) return;
+    this.#silent = 0;
+    if (!isBinary) {
+      this.#broken('text');
+      return;
+    }
+    let at = 0;
+    while (at < data.length && this.#closedWhy === null) {
+      const from = at + HEADER_BYTES;
+      const end = from <= data.length ? from + data.readUInt32LE(at + 5) : Number.POSITIVE_INFINITY;
+      if (end > data.length) {
+        this.#broken('a message is cut short');
+        return;
+      }
+      this.#message(data[at] as number, data.readUInt32LE(at + 1), data.subarray(from, end));
+      at = end;
+    }
+  }
+
+  #message(type: number, id: number, body: Buffer): void {
+    switch (type) {
+      case TYPE.request:
+        this.#request(id, body);
+        break;
+      case TYPE.response:
+        this.#reply(id, body, null);
+        break;
+      case TYPE.hinted: {
+        const hinted = this.#understand(() => decodeHinted(body));
+        if (hinted !== null) this.#reply(id, hinted.bytes, hinted.hint);
+        break;
+      }
+      case TYPE.ping:
+        this.#send(TYPE.pong, 0, NO_BYTES, null);
+        break;
+      case TYPE.pong:
+        break; // having been received is all that it says
+      case TYPE.post:
+        this.#handlers.post(this, id, body);
+        break;
+      case TYPE.part: {
+        const assembly = this.#assembly;
+        const whole = this.#understand(() => assembly.add(body));
+        if (whole === null) break;
+        if (assembly.type === TYPE.part) this.#broken('a part within a part');
+        else this.#message(assembly.type, assembly.id, whole);
+        break;
+      }
+      default:
+        this.#broken(`message of unknown type ${type}`);
+    }
+  }
+
+  #request(id: number, body: Buffer): void {
+    this.#inbound += 1;
+    if (this.#inbound >= INBOUND_MAX) this.#pause();
+    let answered = false;
+    this.#handlers.request(this, body, (answer) => {
+      invariant(!answered, 'a request is answered once');
+      answered = true;
+      this.#answer(id, answer);
+    });
+  }
+
+  #reply(id: number, bytes: Buffer, hint: Hint | null): void {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return; // its deadline has passed
+    this.#pending.delete(id);
+    pending.done({ kind: 'reply', bytes, hint });
+  }
+
+  /** What `decode` makes of received bytes; null, and the link closed, where it finds them malformed. */
+  #understand<T>(decode: () => T | null): T | null {
+    try {
+      return decode();
+    } catch (error) {
+      if (!(error instanceof NurseryError)) throw error;
+      this.#broken(error.message);
+      return null;
+    }
+  }
+
+  #broken(why: string): void {
+    this.close(`broken link: ${why}`, CLOSE.broken);
+  }
+
+  #pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  #resumeWhenLow(): void {
+    if (!this.#paused || this.#inbound >= INBOUND_MAX / 2 || this.bufferedBytes > BUFFERED_PAUSE / 2) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  // Time
+
+  /**
+   * Counts heartbeats, not milliseconds: a process that was stopped sees one late beat when it goes on, and what
+   * arrived meanwhile is read before the next, so that its own pause never kills a healthy link.
+   */
+  #beat(): void {
+    this.#silent = this.#paused ? 0 : this.#silent + 1;
+    this.#stuck = this.#socket.bufferedAmount > 0 ? this.#stuck + 1 : 0;
+    if (this.#silent >= SILENT_HEARTBEATS_MAX) this.#terminate('nothing received for 5 s');
+    else if (this.#stuck >= STUCK_HEARTBEATS_MAX) this.#terminate('nothing could be sent for 30 s');
+    if (this.#closedWhy !== null) return;
+    if (!this.#sentSomething) this.#gather.rest();
+    this.#sentSomething = false;
+    this.#send(TYPE.ping, 0, NO_BYTES, null);
+  }
+
+  /** One timer per link, for the earliest deadline that it knows of. */
+  #armDeadline(atMs: number): void {
+    if (this.#deadlineTimer !== null) {
+      if (this.#deadlineTimerAtMs <= atMs) return;
+      clearTimeout(this.#deadlineTimer);
+    }
+    this.#deadlineTimerAtMs = atMs;
+    // After a pause timers may come first: the answers that have already arrived are read before anything is judged late.
+    const sweep = (): void => this.#sweep();
+    this.#deadlineTimer = setTimeout(() => setImmediate(sweep), Math.max(0, atMs - performance.now()) + 1);
+  }
+
+  #sweep(): void {
+    if (this.#closedWhy !== null) return;
+    this.#deadlineTimer = null;
+    const nowMs = performance.now();
+    const late: [number, Pending][] = [];
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const [id, pending] of this.#pending) {
+      if (pending.deadlineAtMs <= nowMs) late.push([id, pending]);
+      else if (pending.deadlineAtMs < nextMs) nextMs = pending.deadlineAtMs;
+    }
+    for (const [id] of late) this.#pending.delete(id);
+    if (nextMs !== Number.POSITIVE_INFINITY) this.#armDeadline(nextMs);
+    for (const [, { done, sequence }] of late) {
+      done({ kind: 'failed', why: 'timeout', sent: !this.#withdraw(sequence) });
+    }
+  }
+
+  /** Takes back a long request of which nothing was sent yet. */
+  #withdraw(sequence: number): boolean {
+    const index = this.#long.findIndex((long) => long.sequence === sequence);
+    const long = this.#long[index];
+    if (long === undefined || long.sentBytes > 0) return false;
+    this.#long.splice(index, 1);
+    this.#longBytes -= long.body.length;
+    this.#longRequests -= 1;
+    return true;
+  }
+}
