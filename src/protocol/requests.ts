@@ -144,7 +144,7 @@ export function updateOf(request: Request, frame: Uint8Array): Uint8Array | null
 /** The bytes of `request`, magic included. */
 export function encodeRequest(request: Request): Buffer {
   if (request.kind === 'set') return encodeSet(request.key, request.value);
-  const writer = new Writer();
+  const writer = new Writer(64);
   writer.u32(MAGIC | REQUEST_CODES[request.kind]);
   writeRequest(writer, request);
   return writer.take();
