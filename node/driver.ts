@@ -1,0 +1,357 @@
+/**
+ * Runs the pure consensus core: feeds it events, carries out its effects, and keeps the one rule that everything
+ * rests on — nothing leaves the node before the record it waits for is durable.
+ *
+ * It owns no socket, file or timer: they come in through `World`, so that a simulation can run this very code.
+ */
+import { invariant, present, unreachable } from '../src/assert.ts';
+import { NurseryError } from '../src/errors.ts';
+import type { Logger } from '../src/log.ts';
+import { encode } from '../src/protocol/codec.ts';
+import { failure } from '../src/protocol/replies.ts';
+import { Applier } from './applier.ts';
+import { Machine } from './machine/machine.ts';
+import { MEMBERS_KEY } from './members-row.ts';
+import { entriesMessage, type Message } from './paxos/messages.ts';
+import { masterOf, mayPropose, mayRead, type Replica, step } from './paxos/step.ts';
+import {
+  type Effect,
+  type Event,
+  type LogRecord,
+  membersStateCodec,
+  type NodeName,
+  type RecordNumber,
+  type Slot,
+  type Value,
+} from './paxos/types.ts';
+import { Proposals, type Respond } from './proposals.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { Store } from './store/types.ts';
+
+/** Bytes of chosen values in one answer to a peer that is behind. */
+const SERVE_BYTES_MAX = 1024 * 1024;
+/** How long a full disk is left alone before the next try (ms). */
+const DISK_FULL_RETRY_MS = 500;
+/** Overlay above which nothing more is applied until it has been flushed (bytes). */
+const OVERLAY_BYTES_MAX = 64 * 1024 * 1024;
+
+type WithoutTime<E> = E extends unknown ? Omit<E, 'nowMs'> : never;
+/** An event as its source knows it; the time is read when it is handled. */
+export type Happening = WithoutTime<Event>;
+
+/** What the driver needs of the transaction log. */
+export interface DriverLog {
+  append(entries: readonly LogRecord[], done: (error: Error | null) => void): void;
+  readSlots(from: Slot, upTo: Slot, bytesMax: number): Promise<readonly { slot: Slot; value: Value }[]>;
+  readonly firstSlot: Slot;
+}
+
+/** What the driver needs of the store. */
+export interface DriverStore extends Store {
+  readonly overlayBytes: number;
+}
+
+/** Everything outside: clock, chance, disk, network, and the process itself. */
+export type World = {
+  /** Monotonic (ms). */
+  nowMs(): number;
+  random(): number;
+  /** Runs after the present turn of the event loop. */
+  defer(run: () => void): void;
+  after(delayMs: number, run: () => void): void;
+  readonly log: DriverLog;
+  readonly store: DriverStore;
+  readonly scheduler: Scheduler;
+  readonly logger: Logger;
+  send(to: NodeName, message: Message): void;
+  /** Replaces the store by a snapshot of that peer's; ends in `snapshotInstalled` or `snapshotFailed`. */
+  installSnapshot(from: NodeName): void;
+  /** After each slot that was applied. */
+  applied(slot: Slot): void;
+  /** Ends the process; never returns to the driver's work. */
+  stop(exit: 'OTHER_CLUSTER' | 'SUPERSEDED' | 'INVARIANT' | 'DISK_FAILED', cause: Error): void;
+};
+
+/** One member at work. */
+export class Driver {
+  readonly #world: World;
+  readonly #replica: Replica;
+  readonly #applier: Applier;
+  readonly proposals = new Proposals();
+  #events: Happening[] = [];
+  #scheduled = false;
+  #stopped = false;
+
+  #unsynced: { readonly record: RecordNumber; readonly entry: LogRecord }[] = [];
+  #appending = false;
+  #diskFull = false;
+  #syncedUpTo: RecordNumber = 0;
+  #lastRecord: RecordNumber = 0;
+  #held: Extract<Effect, { kind: 'send' }>[] = [];
+  /** Applied slots, each with the last record that its value may lie in; durable once that one is. */
+  #appliedAt: { readonly slot: Slot; readonly record: RecordNumber }[] = [];
+  #durableSlot: Slot;
+  readonly counters = { messagesSent: 0, turns: 0, slotsApplied: 0, updatesProposed: 0 };
+
+  constructor(world: World, replica: Replica, machine: Machine) {
+    this.#world = world;
+    this.#replica = replica;
+    this.#durableSlot = world.store.slot;
+    this.#applier = new Applier({
+      machine,
+      store: world.store,
+      nowMs: world.nowMs,
+      defer: world.defer,
+      bytesMax: OVERLAY_BYTES_MAX,
+      applied: (effect, answers) => this.#onApplied(effect, answers),
+      drained: (slot) => this.submit({ kind: 'applied', slot }),
+      failed: (error) => this.#fail('INVARIANT', error),
+    });
+  }
+
+  get replica(): Replica {
+    return this.#replica;
+  }
+
+  get machine(): Machine {
+    return this.#applier.machine;
+  }
+
+  /** Highest slot whose own log records, and all below, are durable; the store may be flushed up to it. */
+  get durableSlot(): Slot {
+    return this.#durableSlot;
+  }
+
+  get diskFull(): boolean {
+    return this.#diskFull;
+  }
+
+  /** The master that this node believes in, while its lease lasts. */
+  master(): NodeName | null {
+    return masterOf(this.#replica, this.#world.nowMs());
+  }
+
+  /** Whether consistent reads may be served from the store at this moment. */
+  mayRead(): boolean {
+    return mayRead(this.#replica, this.#world.nowMs());
+  }
+
+  /** Queues an event for the next turn; events of one turn of the loop share one sync and one batch. */
+  submit(event: Happening): void {
+    if (this.#stopped) return;
+    this.#events.push(event);
+    this.#schedule();
+  }
+
+  /** Queues an encoded update; `respond` is called once, whatever becomes of it. */
+  propose(update: Uint8Array, respond: Respond): void {
+    if (this.#diskFull) {
+      respond(
+        failure('NOT_SUPPORTED', 'disk is full: update refused, not executed; free space on this node'),
+      );
+      return;
+    }
+    if (this.#stopped) {
+      respond(failure('GOING_DOWN', 'node is going down; not executed'));
+      return;
+    }
+    this.proposals.add(update, respond);
+    this.#schedule();
+  }
+
+  /** A snapshot has replaced the store; `machine` was loaded from it. */
+  snapshotInstalled(machine: Machine, event: Extract<Happening, { kind: 'snapshotInstalled' }>): void {
+    this.#applier.restart(machine);
+    this.#appliedAt = [];
+    this.#durableSlot = event.slot;
+    this.submit(event);
+  }
+
+  /** The store has room again, or may have: goes on applying. */
+  resume(): void {
+    this.#applier.run();
+  }
+
+  /** Takes no more events and answers what waits. */
+  stop(): void {
+    this.#stopped = true;
+    this.proposals.refuseWaiting(failure('GOING_DOWN', 'node is going down; not executed'));
+    this.proposals.abandon(
+      this.proposals.ids(),
+      failure('MAYBE_APPLIED', 'node went down; may or may not have been applied'),
+    );
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#world.defer(() => {
+      this.#scheduled = false;
+      try {
+        this.#turn();
+      } catch (error) {
+        this.#fail('INVARIANT', error as Error);
+      }
+    });
+  }
+
+  #turn(): void {
+    if (this.#stopped) return;
+    this.counters.turns += 1;
+    const nowMs = this.#world.nowMs(); // read here: after a pause a stored time would be a lie
+    const events = this.#events;
+    this.#events = [];
+    for (const event of events) this.#carryOut(step(this.#replica, { ...event, nowMs } as Event));
+    this.#proposeWaiting(nowMs);
+    this.#applier.run();
+    this.#append();
+  }
+
+  #proposeWaiting(nowMs: number): void {
+    while (this.proposals.waiting > 0) {
+      const may = mayPropose(this.#replica, nowMs);
+      if (may === 'full') return;
+      if (may === 'not-master') {
+        this.proposals.refuseWaiting(failure('NOT_MASTER', masterOf(this.#replica, nowMs) ?? 'None'));
+        return;
+      }
+      const { id, bytes } = present(this.proposals.take(), 'batch');
+      this.counters.updatesProposed += 1;
+      this.#carryOut(step(this.#replica, { kind: 'propose', id, bytes, nowMs }));
+    }
+  }
+
+  #carryOut(effects: readonly Effect[]): void {
+    for (const effect of effects) this.#show(effect);
+  }
+
+  #show(effect: Effect): void {
+    switch (effect.kind) {
+      case 'persist':
+        invariant(effect.record === this.#lastRecord + 1, 'record numbers have no gap');
+        this.#lastRecord = effect.record;
+        this.#unsynced.push(effect);
+        return;
+      case 'send':
+        if (effect.after > this.#syncedUpTo) this.#held.push(effect);
+        else this.#send(effect);
+        return;
+      case 'apply':
+        this.#applier.push(effect);
+        return;
+      case 'lost':
+        this.proposals.abandon(
+          effect.proposals,
+          failure('MAYBE_APPLIED', 'mastership was lost; the update may or may not have been applied'),
+        );
+        return;
+      case 'refused':
+        this.proposals.abandon(effect.proposals, failure('NOT_MASTER', this.master() ?? 'None'));
+        return;
+      case 'found':
+        this.#found(effect);
+        return;
+      case 'serveLog':
+        this.#serveLog(effect);
+        return;
+      case 'installSnapshot':
+        this.#world.installSnapshot(effect.from);
+        return;
+      case 'log':
+        this.#world.logger[effect.level](effect.facts, effect.what);
+        return;
+      case 'stop':
+        this.#fail(effect.exit, new Error(effect.why));
+        return;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  #send({ to, message }: Extract<Effect, { kind: 'send' }>): void {
+    this.counters.messagesSent += 1;
+    this.#world.send(to, message);
+  }
+
+  #found({ state, genesis }: Extract<Effect, { kind: 'found' }>): void {
+    const { store } = this.#world;
+    if (store.slot > 0) return; // founded in an earlier life
+    store.commit(new Map([...Machine.found(genesis), [MEMBERS_KEY, encode(membersStateCodec, state)]]), 0);
+    this.#applier.restart(new Machine(store));
+  }
+
+  #onApplied(effect: Extract<Effect, { kind: 'apply' }>, answers: Parameters<Proposals['settle']>[1]): void {
+    this.counters.slotsApplied += 1;
+    this.#appliedAt.push({ slot: effect.slot, record: this.#lastRecord });
+    this.#advanceDurableSlot();
+    if (effect.proposal !== null) this.proposals.settle(effect.proposal, answers);
+    this.#world.applied(effect.slot);
+  }
+
+  /** One sync in flight at a time; what gathers meanwhile goes with the next. Its end is an event. */
+  #append(): void {
+    if (this.#appending || this.#diskFull || this.#unsynced.length === 0) return;
+    const batch = this.#unsynced;
+    this.#unsynced = [];
+    this.#appending = true;
+    const upTo = present(batch.at(-1), 'last record of a batch').record;
+    this.#world.log.append(
+      batch.map(({ entry }) => entry),
+      (error) => {
+        this.#appending = false;
+        if (this.#stopped) return;
+        if (error === null) this.#onSynced(upTo);
+        else if (error instanceof NurseryError && error.code === 'DISK_FULL') this.#onDiskFull(batch, error);
+        else this.#fail('DISK_FAILED', error);
+      },
+    );
+  }
+
+  #onSynced(upTo: RecordNumber): void {
+    this.#syncedUpTo = upTo;
+    const held = this.#held;
+    let ready = 0;
+    while (ready < held.length && present(held[ready], 'held send').after <= upTo) ready += 1;
+    this.#held = held.slice(ready);
+    for (let i = 0; i < ready; i += 1) this.#send(present(held[i], 'held send'));
+    this.#advanceDurableSlot();
+    this.submit({ kind: 'synced', record: upTo });
+  }
+
+  /** Nothing was written: the same records are tried again until there is space; meanwhile nobody hears of them. */
+  #onDiskFull(batch: { record: RecordNumber; entry: LogRecord }[], error: Error): void {
+    this.#unsynced = [...batch, ...this.#unsynced];
+    if (!this.#diskFull)
+      this.#world.logger.error({ reason: error.message }, 'disk is full: updates are refused, reads go on');
+    this.#diskFull = true;
+    this.#world.after(DISK_FULL_RETRY_MS, () => {
+      this.#diskFull = false;
+      this.#append();
+    });
+  }
+
+  #advanceDurableSlot(): void {
+    let index = 0;
+    while (index < this.#appliedAt.length) {
+      const { slot, record } = present(this.#appliedAt[index], 'applied slot');
+      if (record > this.#syncedUpTo) break;
+      this.#durableSlot = slot;
+      index += 1;
+    }
+    if (index > 0) this.#appliedAt.splice(0, index);
+  }
+
+  #serveLog({ to, from, upTo }: Extract<Effect, { kind: 'serveLog' }>): void {
+    const { log } = this.#world;
+    log.readSlots(from, upTo, SERVE_BYTES_MAX).then(
+      (entries) => this.#world.send(to, entriesMessage(entries, log.firstSlot)),
+      (error: Error) => this.#fail('DISK_FAILED', error),
+    );
+  }
+
+  #fail(exit: Parameters<World['stop']>[0], error: Error): void {
+    if (this.#stopped) return;
+    this.stop();
+    this.#world.stop(exit, error);
+  }
+}

@@ -1,0 +1,39 @@
+/** A view of the store that costs nothing while a read is short, and stays one image where it turns out long. */
+import type { Snapshot, Store, StoreKey, View } from './store/types.ts';
+
+/**
+ * Reads the store itself until `pin`; from then on a snapshot. Pinned in the turn in which the read began, before
+ * anything else was applied, it is the same image.
+ */
+export class PausableView implements View {
+  readonly #store: Store;
+  readonly slot: number;
+  #snapshot: Snapshot | null = null;
+
+  constructor(store: Store) {
+    this.#store = store;
+    this.slot = store.slot;
+  }
+
+  /** Keeps the image; to be called before the turn in which the read began is over. */
+  pin(): void {
+    this.#snapshot ??= this.#store.snapshot();
+  }
+
+  close(): void {
+    this.#snapshot?.close();
+    this.#snapshot = null;
+  }
+
+  get(key: StoreKey): Uint8Array | undefined {
+    return (this.#snapshot ?? this.#store).get(key);
+  }
+
+  scan(from: StoreKey, to: StoreKey | null, visit: (key: StoreKey, value: Uint8Array) => boolean): void {
+    (this.#snapshot ?? this.#store).scan(from, to, visit);
+  }
+
+  scanDown(from: StoreKey, to: StoreKey | null, visit: (key: StoreKey, value: Uint8Array) => boolean): void {
+    (this.#snapshot ?? this.#store).scanDown(from, to, visit);
+  }
+}

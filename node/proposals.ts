@@ -1,0 +1,99 @@
+/** Client updates on their way into the log: gathered into batches, answered when applied, lost or refused. */
+import { invariant, present } from '../src/assert.ts';
+import { type Answer, failure } from '../src/protocol/replies.ts';
+import { encodeBatch } from '../src/protocol/updates.ts';
+
+/** Called exactly once per request. */
+export type Respond = (answer: Answer) => void;
+
+/** Largest batch that becomes one slot (bytes); a larger single update goes alone. */
+const BATCH_BYTES_MAX = 1024 * 1024;
+/** Updates in one batch at most, so that applying it stays short. */
+const BATCH_UPDATES_MAX = 4096;
+/** Updates that may wait for room in the window (bytes); beyond it they are refused, and nothing has happened. */
+const WAITING_BYTES_MAX = 128 * 1024 * 1024;
+
+/** Queue of one node; `inFlight` are those that consensus has. */
+export class Proposals {
+  #updates: Uint8Array[] = [];
+  #responds: Respond[] = [];
+  #waitingBytes = 0;
+  #nextId = 1;
+  readonly #inFlight = new Map<number, readonly Respond[]>();
+
+  get waiting(): number {
+    return this.#updates.length;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  /** Queues an encoded update; answers it at once where too much waits already. */
+  add(update: Uint8Array, respond: Respond): void {
+    if (this.#waitingBytes + update.length > WAITING_BYTES_MAX) {
+      respond(failure('GOING_DOWN', `overloaded: ${this.#waitingBytes} bytes of updates wait; not executed`));
+      return;
+    }
+    this.#updates.push(update);
+    this.#responds.push(respond);
+    this.#waitingBytes += update.length;
+  }
+
+  /** The next batch, now in flight under its id; null where nothing waits. */
+  take(): { readonly id: number; readonly bytes: Uint8Array } | null {
+    if (this.#updates.length === 0) return null;
+    let count = 0;
+    let size = 0;
+    for (const update of this.#updates) {
+      if (count > 0 && (size + update.length > BATCH_BYTES_MAX || count >= BATCH_UPDATES_MAX)) break;
+      size += update.length;
+      count += 1;
+    }
+    const all = count === this.#updates.length;
+    const updates = all ? this.#updates : this.#updates.splice(0, count);
+    const responds = all ? this.#responds : this.#responds.splice(0, count);
+    if (all) {
+      this.#updates = [];
+      this.#responds = [];
+    }
+    this.#waitingBytes -= size;
+    const id = this.#nextId;
+    this.#nextId += 1;
+    this.#inFlight.set(id, responds);
+    return { id, bytes: encodeBatch(updates) };
+  }
+
+  /** Answers the updates of an applied batch, in order. */
+  settle(id: number, answers: readonly Answer[]): void {
+    const responds = this.#inFlight.get(id);
+    if (responds === undefined) return; // answered before, as lost
+    this.#inFlight.delete(id);
+    invariant(answers.length === responds.length, 'every update of a batch has one answer');
+    for (let i = 0; i < responds.length; i += 1)
+      present(responds[i], 'respond')(present(answers[i], 'answer'));
+  }
+
+  /** Answers whole batches alike, whatever became of them. */
+  abandon(ids: readonly number[], answer: Answer): void {
+    for (const id of ids) {
+      const responds = this.#inFlight.get(id) ?? [];
+      this.#inFlight.delete(id);
+      for (const respond of responds) respond(answer);
+    }
+  }
+
+  /** Answers everything that no batch has taken yet. */
+  refuseWaiting(answer: Answer): void {
+    const responds = this.#responds;
+    this.#updates = [];
+    this.#responds = [];
+    this.#waitingBytes = 0;
+    for (const respond of responds) respond(answer);
+  }
+
+  /** Ids of all batches in flight. */
+  ids(): number[] {
+    return [...this.#inFlight.keys()];
+  }
+}

@@ -1,0 +1,286 @@
+/** What a node does with each request of a client, a router or a migrator. */
+import { unreachable } from '../src/assert.ts';
+import { NurseryError } from '../src/errors.ts';
+import type { Link } from '../src/link/link.ts';
+import { type AdminQuery, encodeAnswer } from '../src/protocol/admin.ts';
+import {
+  type Answer,
+  failure,
+  OK,
+  okBool,
+  okBytes,
+  okOptionalBytes,
+  okStatistics,
+  okTxid,
+  okVersion,
+} from '../src/protocol/replies.ts';
+import {
+  type Consistency,
+  decodeRequest,
+  type Request,
+  requestName,
+  updateOf,
+} from '../src/protocol/requests.ts';
+import type { Driver } from './driver.ts';
+import type { MapWatchers } from './map-watchers.ts';
+import { PausableView } from './pausable-view.ts';
+import { expectProgressPossible } from './paxos/step.ts';
+import type { Respond } from './proposals.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { SlowDowns } from './slow-downs.ts';
+import { nodeStatus, statisticsFields } from './status.ts';
+import type { Store, Work } from './store/types.ts';
+
+/** Version that clients see. Arakoon's clients insist on major 1. */
+export const VERSION = {
+  major: 1,
+  minor: 9,
+  patch: 22,
+  text: 'Nursery 0.1.0, speaking the protocol of Arakoon 1.9.22',
+};
+
+export type RequestContext = {
+  readonly clusterId: string;
+  readonly node: string;
+  readonly driver: Driver;
+  readonly store: Store;
+  readonly scheduler: Scheduler;
+  readonly watchers: MapWatchers;
+  readonly slowDowns: SlowDowns;
+  nowMs(): number;
+  /** Writes the store's overlay to disk. */
+  flush(): Promise<void>;
+  /** Drops log segments that the store no longer needs, but for the newest `keep`; resolves with how many went. */
+  collapse(keep: number): Promise<number>;
+};
+
+/** Answers requests; one for each node. */
+export class Requests {
+  readonly #context: RequestContext;
+  readonly counts = new Map<string, number>();
+
+  constructor(context: RequestContext) {
+    this.#context = context;
+  }
+
+  /** Answers one whole request frame; `link` is where it came by, null for Arakoon's TCP. */
+  handle(frame: Buffer, respond: Respond, link: Link | null): void {
+    try {
+      const request = decodeRequest(frame);
+      this.counts.set(request.kind, (this.counts.get(request.kind) ?? 0) + 1);
+      if (link === null && (request.kind === 'adminCommand' || request.kind === 'adminQuery')) {
+        respond(failure('NOT_SUPPORTED', `${request.kind} is served over links only`));
+        return;
+      }
+      const update = updateOf(request, frame);
+      if (update !== null) this.#update(request, update, respond);
+      else this.#read(request, respond, link);
+    } catch (error) {
+      if (!(error instanceof NurseryError)) throw error;
+      respond(failureOf(error, frame));
+    }
+  }
+
+  #update(request: Request, update: Uint8Array, respond: Respond): void {
+    const { driver, slowDowns } = this.#context;
+    driver.propose(update, slowDowns.slowed(request, respond));
+  }
+
+  #read(request: Request, respond: Respond, link: Link | null): void {
+    const { driver, store, clusterId, node } = this.#context;
+    switch (request.kind) {
+      case 'ping':
+        respond(
+          request.cluster === clusterId
+            ? okBytes(Buffer.from(VERSION.text))
+            : failure('WRONG_CLUSTER', `this is cluster ${clusterId}, not ${request.cluster}`),
+        );
+        return;
+      case 'version':
+        respond(okVersion(VERSION.major, VERSION.minor, VERSION.patch, VERSION.text));
+        return;
+      case 'whoMaster': {
+        const master = driver.master();
+        respond(okOptionalBytes(master === null ? null : Buffer.from(master)));
+        return;
+      }
+      case 'expectProgressPossible':
+        respond(okBool(expectProgressPossible(driver.replica, this.#context.nowMs())));
+        return;
+      case 'currentState':
+        respond(okBytes(Buffer.from(nodeStatus(this.#context).role)));
+        return;
+      case 'statistics':
+        respond(okStatistics(statisticsFields(this.#context, this.counts)));
+        return;
+      case 'getTxid':
+        respond(okTxid(store.slot));
+        return;
+      case 'dropMaster':
+        this.#dropMaster(respond);
+        return;
+      case 'flushStore':
+        this.#later(
+          this.#context.flush().then(() => OK),
+          respond,
+        );
+        return;
+      case 'collapse':
+        this.#later(
+          this.#context.collapse(request.keep).then(() => okCollapse()),
+          respond,
+        );
+        return;
+      case 'adminQuery':
+        this.#query(request.query, respond, link);
+        return;
+      default:
+        if (SERVED_ELSEWHERE.has(request.kind)) {
+          respond(failure('NOT_SUPPORTED', `${request.kind} is not supported by node ${node}`));
+          return;
+        }
+        this.#dataRead(request, respond);
+    }
+  }
+
+  #dataRead(request: Request, respond: Respond): void {
+    const refusal = this.#unreadable('consistency' in request ? request.consistency : { kind: 'consistent' });
+    if (refusal !== null) {
+      respond(refusal);
+      return;
+    }
+    const view = new PausableView(this.#context.store);
+    this.#finish(this.#context.driver.machine.read(request, view), view, respond);
+  }
+
+  /** Why a read of this consistency cannot be served here now; null where it can. */
+  #unreadable(consistency: Consistency): Answer | null {
+    const { driver, store } = this.#context;
+    switch (consistency.kind) {
+      case 'noGuarantees':
+        return null;
+      case 'atLeast':
+        return store.slot >= consistency.slot
+          ? null
+          : failure(
+              'INCONSISTENT_READ',
+              `slot ${consistency.slot} is not applied here yet, only ${store.slot}`,
+            );
+      case 'consistent':
+        return driver.mayRead() ? null : failure('NOT_MASTER', driver.master() ?? 'None');
+      default:
+        return unreachable(consistency);
+    }
+  }
+
+  #query(query: AdminQuery, respond: Respond, link: Link | null): void {
+    const { driver, store, watchers, slowDowns } = this.#context;
+    switch (query.kind) {
+      case 'nodeStatus':
+        respond({ bytes: encodeAnswer({ kind: 'nodeStatus', ...nodeStatus(this.#context) }), hint: null });
+        return;
+      case 'watchMap':
+        if (link !== null) watchers.add(link);
+        respond({ bytes: encodeAnswer({ kind: 'keeperMap', ...driver.machine.keeperMap() }), hint: null });
+        return;
+      case 'slowDown':
+        slowDowns.set(query.mid, query.delayMs, driver.machine);
+        respond({ bytes: encodeAnswer({ kind: 'ok' }), hint: null });
+        return;
+      default: {
+        if (DECIDING.has(query.kind)) {
+          const refusal = this.#unreadable({ kind: 'consistent' });
+          if (refusal !== null) {
+            respond(refusal);
+            return;
+          }
+        }
+        const view = new PausableView(store);
+        this.#finish(driver.machine.query(query, view.slot, view), view, respond);
+      }
+    }
+  }
+
+  #finish(result: Answer | Work<Answer>, view: PausableView, respond: Respond): void {
+    if ('bytes' in result) {
+      respond(result);
+      return;
+    }
+    this.#context.scheduler.run(
+      result,
+      (answer) => {
+        view.close();
+        respond(answer);
+      },
+      (error) => {
+        view.close();
+        if (!(error instanceof NurseryError)) throw error;
+        respond(failureOf(error, null));
+      },
+      () => view.pin(),
+    );
+  }
+
+  /** On a follower there is nothing to drop, which is what the caller wants. */
+  #dropMaster(respond: Respond): void {
+    const { driver } = this.#context;
+    if (driver.replica.config.wished.length === 1) {
+      respond(failure('NOT_SUPPORTED', 'drop_master: a cluster of one node has no other to take over'));
+      return;
+    }
+    driver.submit({ kind: 'dropMaster' });
+    respond(OK);
+  }
+
+  #later(work: Promise<Answer>, respond: Respond): void {
+    work.then(respond, (error: Error) => respond(failure('UNKNOWN_FAILURE', error.message)));
+  }
+}
+
+/** Commands of Arakoon that a node of ours does not serve; each answers NOT_SUPPORTED and keeps the connection. */
+const SERVED_ELSEWHERE: ReadonlySet<Request['kind']> = new Set([
+  'getDb',
+  'getFringe',
+  'setInterval',
+  'setRouting',
+  'setRoutingDelta',
+  'migrateRange',
+  'optimizeDb',
+  'defragDb',
+  'copyDbToHead',
+  'userHook',
+]);
+
+/** Queries whose answer decides something: served by the master alone (docs/architecture.md, "Moving a range"). */
+const DECIDING: ReadonlySet<AdminQuery['kind']> = new Set([
+  'rangeStatus',
+  'getMap',
+  'listMigrations',
+  'getMigration',
+]);
+
+/** The reply for an error thrown while a request was read or answered. */
+function failureOf(error: NurseryError, frame: Buffer | null): Answer {
+  switch (error.code) {
+    case 'MALFORMED':
+      return failure(
+        'BAD_INPUT',
+        frame === null ? error.message : `${requestName(frame.readUInt16LE(0))}: ${error.message}`,
+      );
+    case 'NOT_SUPPORTED':
+    case 'BAD_INPUT':
+    case 'NO_MAGIC':
+    case 'INCONSISTENT_READ':
+    case 'OUT_OF_RANGE':
+      return failure(error.code, error.message);
+    default:
+      return failure('UNKNOWN_FAILURE', error.message);
+  }
+}
+
+/** One step, of no measured length: the log drops whole segments at once. */
+function okCollapse(): Answer {
+  const bytes = Buffer.alloc(20);
+  bytes.writeUInt32LE(1, 4);
+  return { bytes, hint: null };
+}

@@ -1,0 +1,40 @@
+/** The log for people. Only the edge writes to it; a fixed message, the facts as fields. Sole importer of pino. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { pino } from 'pino';
+
+/** What a module logs with: `log.info({ slot }, 'master elected')`. */
+export type Logger = {
+  info(facts: object, message: string): void;
+  warn(facts: object, message: string): void;
+  error(facts: object, message: string): void;
+  debug(facts: object, message: string): void;
+};
+
+/** A log file that can be reopened, for rotation by SIGUSR1. */
+export type LogFile = {
+  readonly logger: Logger;
+  reopen(): void;
+  /** Writes what is buffered; for the last words before an exit. */
+  flush(): void;
+};
+
+/** Levels that `log_level` may name. */
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Opens `<folder>/<name>.log` for appending, creating the folder; every line carries `fields`. */
+export function openLogFile(folder: string, name: string, level: LogLevel, fields: object): LogFile {
+  mkdirSync(folder, { recursive: true });
+  const destination = pino.destination({ dest: join(folder, `${name}.log`), append: true, sync: true });
+  const logger = pino({ level, base: fields, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  return { logger, reopen: () => destination.reopen(), flush: () => destination.flushSync() };
+}
+
+/** Logs nothing; for tests and tools that report otherwise. */
+export const SILENT: Logger = {
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  debug: () => undefined,
+};
