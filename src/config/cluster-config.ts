@@ -1,0 +1,204 @@
+/** A cluster's configuration, as Arakoon's users write it. */
+import { FatalError } from '../errors.ts';
+import { UPDATE_MAX, VALUE_MAX } from '../limits.ts';
+import type { ClusterConfig, NodeAddress } from '../protocol/admin.ts';
+import { type Ini, type IniSection, readIni, sectionOf } from './ini.ts';
+import {
+  NODE_KEYS_IGNORED,
+  type NodeIni,
+  readKeeper,
+  readNode,
+  refuseDoubles,
+  refuseTls,
+} from './node-section.ts';
+
+/** What a cluster's configuration says, checked. */
+export type ClusterIni = {
+  readonly file: string;
+  readonly clusterId: string;
+  /** In the order of `[global] cluster`, then learners that stand only in sections of their own. */
+  readonly nodes: readonly NodeIni[];
+  /** How long a master may go on without asking (milliseconds). */
+  readonly leaseMs: number;
+  /** The only node that may be master. */
+  readonly forcedMaster: string | null;
+  /** Nodes that become master where they can, the first one first. */
+  readonly preferredMasters: readonly string[];
+  /** A single node that refuses writes. */
+  readonly readOnly: boolean;
+  /** Longest value, below Arakoon's `__tainted_max_value_size` (bytes). */
+  readonly valueBytesMax: number;
+  /** Largest update, Arakoon's `__tainted_max_buffer_size` (bytes). */
+  readonly updateBytesMax: number;
+  /** Size at which a log segment is full (bytes); null: the log's own choice. */
+  readonly segmentBytes: number | null;
+  /** Modules with user functions. */
+  readonly plugins: readonly string[];
+  /** The keeper; null outside a nursery. */
+  readonly nursery: { readonly clusterId: string; readonly nodes: readonly NodeAddress[] } | null;
+  /** What was read and does nothing, for people: one line each, with file, line and key. */
+  readonly warnings: readonly string[];
+};
+
+/** Arakoon's default is 10 s; two are enough on a monotonic clock, and half as long without a master after a crash. */
+const LEASE_S_DEFAULT = 2;
+const LEASE_S_LEAST = 0.1;
+const LEASE_S_MOST = 3600;
+
+/** Arakoon's keys of `[global]` that do nothing here. The quorum is always a majority: anything else has two truths, or stands still. */
+const GLOBAL_KEYS_IGNORED = [
+  'quorum',
+  'tlog_max_entries',
+  'client_buffer_capacity',
+  'lcnum',
+  'ncnum',
+  'tls_service_validate_peer',
+  'tls_version',
+  'tls_cipher_list',
+  'enable_tcp_keepalive',
+  'tcp_keepalive_time',
+  'tcp_keepalive_intvl',
+  'tcp_keepalive_probes',
+  '__tainted_tlog_entries_per_file',
+];
+/** Sections that nodes refer to by name, and their keys. */
+const REFERENCES = ['log_config', 'batched_transaction_config'] as const;
+const REFERENCE_KEYS = [
+  'client_protocol',
+  'paxos',
+  'tcp_messaging',
+  'tlog_map',
+  'server',
+  'max_entries',
+  'max_size',
+];
+
+/**
+ * Reads a cluster's configuration. `use` client: what only nodes need (`home`) may be missing.
+ *
+ * @throws FatalError CONFIG naming file, line, section, key, value, and what is allowed
+ */
+export function readClusterConfig(file: string, use: 'node' | 'client' = 'node'): ClusterIni {
+  return clusterConfigOf(readIni(file), use);
+}
+
+/** The same, of a configuration that is parsed already. */
+export function clusterConfigOf(ini: Ini, use: 'node' | 'client' = 'node'): ClusterIni {
+  const global = sectionOf(ini, 'global', 'a cluster is described by [global] and a section for each node');
+  refuseTls(global, ['tls_ca_cert', 'tls_service']);
+  const members = readNodes(ini, global, use);
+  const names = members.map((node) => node.name);
+  checkQuorum(global, members.filter((node) => !node.learner).length);
+  const readOnly = global.bool('readonly', false);
+  if (readOnly && members.length > 1) {
+    throw global.wrong(
+      'readonly',
+      `allowed is true in a cluster of one node; this one has ${members.length}`,
+    );
+  }
+  const nursery = readKeeper(ini);
+  return {
+    file: ini.file,
+    clusterId: global.required('cluster_id', 'what clients must say to be served'),
+    nodes: members,
+    leaseMs: Math.round(global.number('lease_period', LEASE_S_LEAST, LEASE_S_MOST, LEASE_S_DEFAULT) * 1000),
+    ...readMasters(global, names),
+    readOnly,
+    valueBytesMax: global.int('__tainted_max_value_size', 1, VALUE_MAX + 1, VALUE_MAX + 1) - 1,
+    updateBytesMax: global.int('__tainted_max_buffer_size', 1024, UPDATE_MAX, UPDATE_MAX),
+    segmentBytes: global.has('tlog_max_size') ? global.int('tlog_max_size', 1, 2 ** 40, null) : null,
+    plugins: global.list('plugins'),
+    nursery,
+    warnings: gatherWarnings(ini, names, nursery?.nodes.map((node) => node.name) ?? []),
+  };
+}
+
+/** What clients of the cluster need. */
+export function toClusterConfig(ini: ClusterIni): ClusterConfig {
+  const nodes = ini.nodes.map(({ name, ips, clientPort }) => ({ name, ips: [...ips], port: clientPort }));
+  return { cluster: ini.clusterId, nodes };
+}
+
+/** What clients of the keeper need; null outside a nursery. */
+export function toKeeperConfig(ini: { readonly nursery: ClusterIni['nursery'] }): ClusterConfig | null {
+  return ini.nursery === null ? null : { cluster: ini.nursery.clusterId, nodes: [...ini.nursery.nodes] };
+}
+
+/** The node called `name`. @throws FatalError CONFIG naming those that there are */
+export function nodeOf(ini: ClusterIni, name: string): NodeIni {
+  const node = ini.nodes.find((candidate) => candidate.name === name);
+  if (node === undefined) {
+    const names = ini.nodes.map((candidate) => candidate.name).join(', ');
+    throw new FatalError('CONFIG', `${ini.file}: there is no node ${name}; the nodes are ${names}`);
+  }
+  return node;
+}
+
+function readNodes(ini: Ini, global: IniSection, use: 'node' | 'client'): NodeIni[] {
+  const names = global.requiredList('cluster', 'the names of the nodes, parted by commas');
+  refuseDoubles(global, 'cluster', names);
+  for (const name of names) {
+    if (!ini.sections.has(name)) throw global.wrong('cluster', `${name} needs a section [${name}]`);
+  }
+  for (const [name, section] of ini.sections) {
+    if (
+      !names.includes(name) &&
+      name !== 'global' &&
+      section.has('learner') &&
+      section.bool('learner', false)
+    ) {
+      names.push(name);
+    }
+  }
+  return names.map((name) => readNode(sectionOf(ini, name, 'a node'), use));
+}
+
+function readMasters(global: IniSection, names: readonly string[]) {
+  const master = global.text('master');
+  const preferred = global.list('preferred_masters');
+  const isPreferred = global.bool('preferred_master', false);
+  if (master !== null && preferred.length > 0) {
+    throw global.wrong('preferred_masters', 'master and preferred_masters exclude each other; keep one');
+  }
+  if (master !== null && !names.includes(master)) {
+    throw global.wrong('master', `allowed are the nodes ${names.join(', ')}`);
+  }
+  if (preferred.some((name) => !names.includes(name))) {
+    throw global.wrong('preferred_masters', `allowed are the nodes ${names.join(', ')}`);
+  }
+  if (master === null) return { forcedMaster: null, preferredMasters: preferred };
+  return isPreferred
+    ? { forcedMaster: null, preferredMasters: [master] }
+    : { forcedMaster: master, preferredMasters: [] };
+}
+
+/** Arakoon refuses a quorum that cannot be. */
+function checkQuorum(global: IniSection, voters: number): void {
+  const quorum = global.has('quorum') ? global.peek('quorum') : null;
+  if (quorum === null) return;
+  if (!/^\d+$/.test(quorum) || Number(quorum) < 1 || Number(quorum) > voters) {
+    throw global.wrong('quorum', `allowed is a whole number from 1 to ${voters}`);
+  }
+}
+
+function gatherWarnings(ini: Ini, nodes: readonly string[], keepers: readonly string[]): string[] {
+  const referred = new Set<string>();
+  for (const name of nodes) {
+    for (const key of REFERENCES) {
+      const section = ini.sections.get(name);
+      if (section?.has(key)) referred.add(section.peek(key));
+    }
+  }
+  const warnings: string[] = [];
+  for (const [name, section] of ini.sections) {
+    if (name === 'global') warnings.push(...section.leftOver(GLOBAL_KEYS_IGNORED));
+    else if (name === 'nursery') warnings.push(...section.leftOver([]));
+    else if (nodes.includes(name)) warnings.push(...section.leftOver(NODE_KEYS_IGNORED));
+    else if (referred.has(name)) warnings.push(...section.leftOver(REFERENCE_KEYS));
+    // A keeper's section is its own cluster's, copied: what it says beside its address is none of our business.
+    else if (!keepers.includes(name)) {
+      warnings.push(`${ini.file}:${section.line}: [${name}] is not a known section, and ignored`);
+    }
+  }
+  return warnings;
+}

@@ -1,0 +1,190 @@
+/**
+ * Arakoon's configuration format: `[section]` lines, `key = value` lines, comments from `#` or `;` to the end of
+ * the line (within a line only behind a blank). A parser of our own, so that each complaint names file and line.
+ */
+import { readFileSync } from 'node:fs';
+import { FatalError } from '../errors.ts';
+
+type Entry = { readonly value: string; readonly line: number };
+
+/** One section, with readers that check. Each remembers what was asked for, so that the rest can be warned about. */
+export class IniSection {
+  readonly name: string;
+  readonly file: string;
+  /** Line of the `[section]`, 1-based. */
+  readonly line: number;
+  readonly #entries = new Map<string, Entry>();
+  readonly #asked = new Set<string>();
+
+  constructor(file: string, name: string, line: number) {
+    this.file = file;
+    this.name = name;
+    this.line = line;
+  }
+
+  /** @throws FatalError CONFIG where the key is there already: nobody could tell which one counts */
+  add(key: string, value: string, line: number): void {
+    const before = this.#entries.get(key);
+    if (before !== undefined) {
+      throw complaint(
+        this.file,
+        line,
+        `[${this.name}] ${key} = ${value}: stands on line ${before.line} already; keep one`,
+      );
+    }
+    this.#entries.set(key, { value, line });
+  }
+
+  has(key: string): boolean {
+    return this.#entries.has(key);
+  }
+
+  /** The value as it stands; null where there is none. */
+  text(key: string): string | null {
+    this.#asked.add(key);
+    return this.#entries.get(key)?.value ?? null;
+  }
+
+  /** As `text`, of a key that is there, but not counted as asked for: its value is checked and does nothing. */
+  peek(key: string): string {
+    return this.#entries.get(key)?.value ?? '';
+  }
+
+  /** @throws FatalError CONFIG where there is no value, or an empty one; `meaning` says what it is for */
+  required(key: string, meaning: string): string {
+    const value = this.text(key);
+    if (value === null || value === '') throw this.missing(key, meaning);
+    return value;
+  }
+
+  /**
+   * A whole number; underscores may part its digits (`100_000`). `fallback` null: the key is required.
+   *
+   * @throws FatalError CONFIG outside `least` and `most`, both allowed
+   */
+  int(key: string, least: number, most: number, fallback: number | null): number {
+    const value = this.text(key);
+    const allowed = `allowed is a whole number from ${least} to ${most}`;
+    if (value === null) {
+      if (fallback === null) throw this.missing(key, allowed);
+      return fallback;
+    }
+    const number = /^-?\d[\d_]*$/.test(value) ? Number(value.replaceAll('_', '')) : Number.NaN;
+    if (!(number >= least && number <= most)) throw this.wrong(key, allowed);
+    return number;
+  }
+
+  /** A number, fractions allowed; otherwise as `int`. */
+  number(key: string, least: number, most: number, fallback: number): number {
+    const value = this.text(key);
+    if (value === null) return fallback;
+    const number = /^\d[\d_]*(\.\d+)?$/.test(value) ? Number(value.replaceAll('_', '')) : Number.NaN;
+    if (!(number >= least && number <= most)) {
+      throw this.wrong(key, `allowed is a number from ${least} to ${most}`);
+    }
+    return number;
+  }
+
+  /** @throws FatalError CONFIG where it is neither true nor false */
+  bool(key: string, fallback: boolean): boolean {
+    const value = this.text(key)?.toLowerCase();
+    if (value === undefined) return fallback;
+    if (value === 'true' || value === 'yes') return true;
+    if (value === 'false' || value === 'no') return false;
+    throw this.wrong(key, 'allowed is true or false');
+  }
+
+  /** Names parted by commas; empty where there is no such key. */
+  list(key: string): string[] {
+    const value = this.text(key) ?? '';
+    return value
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '');
+  }
+
+  /** @throws FatalError CONFIG where the list is missing or empty */
+  requiredList(key: string, meaning: string): string[] {
+    const items = this.list(key);
+    if (items.length === 0) throw this.missing(key, meaning);
+    return items;
+  }
+
+  /** The error for a value that cannot be; `allowed` says what can. */
+  wrong(key: string, allowed: string): FatalError {
+    const { value, line } = this.#entries.get(key) ?? { value: '', line: this.line };
+    return complaint(this.file, line, `[${this.name}] ${key} = ${value}: ${allowed}`);
+  }
+
+  /** The error for a key that must be there. */
+  missing(key: string, meaning: string): FatalError {
+    return complaint(this.file, this.line, `[${this.name}] has no ${key}: ${meaning}`);
+  }
+
+  /** A warning about each key that nobody asked for; those in `known` are of Arakoon's, and do nothing here. */
+  leftOver(known: readonly string[]): string[] {
+    const warnings: string[] = [];
+    for (const [key, { value, line }] of this.#entries) {
+      if (this.#asked.has(key)) continue;
+      const why = known.includes(key) ? 'has no effect here' : 'is not a known key, and ignored';
+      warnings.push(`${this.file}:${line}: [${this.name}] ${key} = ${value}: ${key} ${why}`);
+    }
+    return warnings;
+  }
+}
+
+/** Sections by name, in the order of the file. A section that is opened again goes on. */
+export type Ini = { readonly file: string; readonly sections: ReadonlyMap<string, IniSection> };
+
+/** Reads and parses `file`. @throws FatalError CONFIG naming file and line */
+export function readIni(file: string): Ini {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new FatalError('CONFIG', `${file}: the configuration cannot be read: ${why}`, { cause: error });
+  }
+  return parseIni(file, text);
+}
+
+/** Parses `text`, which came from `file`. @throws FatalError CONFIG naming file and line */
+export function parseIni(file: string, text: string): Ini {
+  const sections = new Map<string, IniSection>();
+  let section: IniSection | null = null;
+  for (const [index, raw] of text
+    .replace(/^\uFEFF/, '')
+    .split(/\r?\n/)
+    .entries()) {
+    const line = index + 1;
+    const content = raw.replace(/(^|\s)[#;].*$/, '').trim();
+    if (content === '') continue;
+    const heading = /^\[([^\]]+)\]$/.exec(content);
+    if (heading !== null) {
+      const name = (heading[1] as string).trim();
+      section = sections.get(name) ?? new IniSection(file, name, line);
+      sections.set(name, section);
+      continue;
+    }
+    const equals = content.indexOf('=');
+    if (equals <= 0) {
+      throw complaint(file, line, `${content}: a line is [section], key = value, or a comment behind # or ;`);
+    }
+    if (section === null) throw complaint(file, line, `${content}: no [section] stands above this key`);
+    section.add(content.slice(0, equals).trim(), content.slice(equals + 1).trim(), line);
+  }
+  return { file, sections };
+}
+
+/** The section, which must be there. @throws FatalError CONFIG */
+export function sectionOf(ini: Ini, name: string, meaning: string): IniSection {
+  const section = ini.sections.get(name);
+  if (section === undefined) {
+    throw new FatalError('CONFIG', `${ini.file}: there is no section [${name}]: ${meaning}`);
+  }
+  return section;
+}
+
+function complaint(file: string, line: number, what: string): FatalError {
+  return new FatalError('CONFIG', `${file}:${line}: ${what}`);
+}

@@ -1,0 +1,151 @@
+/** A node's section of a configuration: where it listens, where it keeps its files, and its role. */
+import type { LogLevel } from '../log.ts';
+import type { NodeAddress } from '../protocol/admin.ts';
+import { type Ini, type IniSection, sectionOf } from './ini.ts';
+
+/** One node of a cluster. Paths are as written: relative ones start where the process does. */
+export type NodeIni = {
+  readonly name: string;
+  /** Addresses to listen at, and for others to reach it; at least one. */
+  readonly ips: readonly string[];
+  readonly clientPort: number;
+  /** Where Arakoon's nodes talk to each other; null in sections that are for clients only. */
+  readonly messagingPort: number | null;
+  /** Empty only where the configuration was read for a client. */
+  readonly home: string;
+  readonly tlogDir: string;
+  /** Arakoon's folder of collapsed logs. */
+  readonly tlxDir: string;
+  /** Arakoon's folder of the store's backup. */
+  readonly headDir: string;
+  readonly logDir: string;
+  readonly logLevel: LogLevel;
+  /** Follows without a vote. */
+  readonly learner: boolean;
+  /** Votes and keeps the log, but no store; never master. */
+  readonly witness: boolean;
+};
+
+/** Arakoon's levels as ours. */
+const LEVELS: { readonly [level: string]: LogLevel } = {
+  debug: 'debug',
+  info: 'info',
+  notice: 'info',
+  warning: 'warn',
+  warn: 'warn',
+  error: 'error',
+  fatal: 'error',
+};
+
+const COMPRESSORS = ['snappy', 'bz2', 'none'];
+
+/** Arakoon's keys of a node that do nothing here. */
+export const NODE_KEYS_IGNORED = [
+  'log_config',
+  'log_sinks',
+  'crash_log_sinks',
+  'batched_transaction_config',
+  'targets',
+  'laggy',
+  'tlog_compression',
+  'disable_tlog_compression',
+  'fsync',
+  'fsync_interval',
+  'fsync_entries',
+  '__tainted_fsync_tlog_dir',
+  'reporting',
+  'collapse_slowdown',
+  'head_copy_throttling',
+  'optimize_db_slowdown',
+] as const;
+
+/** Reads a node's section; `use` client: what only the node itself needs may be missing. @throws FatalError CONFIG */
+export function readNode(section: IniSection, use: 'node' | 'client'): NodeIni {
+  refuseTls(section, ['tls_cert', 'tls_key']);
+  checkCompression(section);
+  const address = readAddress(section);
+  const home =
+    use === 'node'
+      ? section.required('home', 'the folder that holds all of this node')
+      : section.text('home');
+  const tlogDir = section.text('tlog_dir') ?? home ?? '';
+  const tlfDir = section.text('tlf_dir');
+  const tlxDir = section.text('tlx_dir') ?? tlfDir ?? tlogDir;
+  const learner = section.bool('learner', false);
+  const witness = section.bool('witness', false);
+  if (learner && witness) {
+    throw section.wrong('witness', 'a learner has no vote, so it cannot be a witness; choose one');
+  }
+  return {
+    name: address.name,
+    ips: address.ips,
+    clientPort: address.port,
+    messagingPort: section.has('messaging_port') ? readPort(section, 'messaging_port') : null,
+    home: home ?? '',
+    tlogDir,
+    tlxDir,
+    headDir: section.text('head_dir') ?? tlxDir,
+    logDir: section.text('log_dir') ?? home ?? '',
+    logLevel: readLogLevel(section),
+    learner,
+    witness,
+  };
+}
+
+/** Name, addresses and client port: all that a client needs. @throws FatalError CONFIG */
+export function readAddress(section: IniSection): NodeAddress {
+  const ips = section.requiredList('ip', 'the addresses at which it is reached, parted by commas');
+  return { name: section.name, ips, port: readPort(section, 'client_port') };
+}
+
+/** @throws FatalError CONFIG where there is no port, or none that can be */
+export function readPort(section: IniSection, key: string): number {
+  return section.int(key, 1, 65_535, null);
+}
+
+/** The level of the log, `info` by default. @throws FatalError CONFIG */
+export function readLogLevel(section: IniSection): LogLevel {
+  const value = section.text('log_level');
+  if (value === null) return 'info';
+  const level = LEVELS[value.toLowerCase()];
+  if (level === undefined) {
+    throw section.wrong('log_level', `allowed are ${Object.keys(LEVELS).join(', ')}`);
+  }
+  return level;
+}
+
+/** The cluster id and nodes that `[nursery]` names; null where there is none. @throws FatalError CONFIG */
+export function readKeeper(ini: Ini): { clusterId: string; nodes: NodeAddress[] } | null {
+  const section = ini.sections.get('nursery');
+  if (section === undefined) return null;
+  const clusterId = section.required('cluster_id', 'the cluster id of the keeper');
+  const names = section.requiredList('cluster', "the names of the keeper's nodes, parted by commas");
+  refuseDoubles(section, 'cluster', names);
+  const nodes = names.map((name) =>
+    readAddress(sectionOf(ini, name, `[nursery] cluster names this node; it needs ip and client_port`)),
+  );
+  return { clusterId, nodes };
+}
+
+/** @throws FatalError CONFIG where a name stands twice in the list at `key` */
+export function refuseDoubles(section: IniSection, key: string, names: readonly string[]): void {
+  const double = names.find((name, index) => names.indexOf(name) !== index);
+  if (double !== undefined) throw section.wrong(key, `${double} stands there twice; each node once`);
+}
+
+/** Links are not encrypted. Who asks for it must not get less without noticing. @throws FatalError CONFIG */
+export function refuseTls(section: IniSection, keys: readonly string[]): void {
+  for (const key of keys) {
+    const value = section.text(key);
+    if (value === null || value.toLowerCase() === 'false') continue;
+    throw section.wrong(key, 'TLS is not supported; remove the key, and keep the ports on a trusted network');
+  }
+}
+
+function checkCompression(section: IniSection): void {
+  if (!section.has('tlog_compression')) return;
+  const value = section.peek('tlog_compression').toLowerCase();
+  if (!COMPRESSORS.includes(value)) {
+    throw section.wrong('tlog_compression', `allowed are ${COMPRESSORS.join(', ')}`);
+  }
+}

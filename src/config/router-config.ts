@@ -1,0 +1,62 @@
+/** A router's configuration: `[router]`, and `[nursery]` with a section for each keeper node. */
+import { dirname } from 'node:path';
+import type { LogLevel } from '../log.ts';
+import type { NodeAddress } from '../protocol/admin.ts';
+import { type Ini, readIni, sectionOf } from './ini.ts';
+import { readKeeper, readLogLevel, readPort } from './node-section.ts';
+
+/** What a router's configuration says, checked. */
+export type RouterIni = {
+  readonly file: string;
+  /** What clients are told when they ask for the master. */
+  readonly name: string;
+  /** What clients must say to be served. */
+  readonly clusterId: string;
+  readonly ips: readonly string[];
+  readonly port: number;
+  readonly logDir: string;
+  readonly logLevel: LogLevel;
+  readonly nursery: { readonly clusterId: string; readonly nodes: readonly NodeAddress[] };
+  /** What was read and does nothing, for people: one line each, with file, line and key. */
+  readonly warnings: readonly string[];
+};
+
+/**
+ * Reads a router's configuration.
+ *
+ * @throws FatalError CONFIG naming file, line, section, key, value, and what is allowed
+ */
+export function readRouterConfig(file: string): RouterIni {
+  return routerConfigOf(readIni(file));
+}
+
+/** The same, of a configuration that is parsed already. */
+export function routerConfigOf(ini: Ini): RouterIni {
+  const section = sectionOf(ini, 'router', 'a router needs cluster_id, ip and client_port there');
+  const nursery = readKeeper(ini);
+  if (nursery === null) {
+    throw section.missing(
+      'keeper',
+      'add [nursery] with cluster_id and cluster, and a section for each node of it',
+    );
+  }
+  const keepers = nursery.nodes.map((node) => node.name);
+  const config = {
+    file: ini.file,
+    name: section.text('name') ?? 'router',
+    clusterId: section.required('cluster_id', 'what clients must say to be served'),
+    ips: section.requiredList('ip', 'the addresses to listen at, parted by commas'),
+    port: readPort(section, 'client_port'),
+    logDir: section.text('log_dir') ?? dirname(ini.file),
+    logLevel: readLogLevel(section),
+    nursery,
+  };
+  const warnings: string[] = [];
+  for (const [name, other] of ini.sections) {
+    if (name === 'router' || name === 'nursery') warnings.push(...other.leftOver([]));
+    else if (!keepers.includes(name)) {
+      warnings.push(`${ini.file}:${other.line}: [${name}] is not a known section, and ignored`);
+    }
+  }
+  return { ...config, warnings };
+}
