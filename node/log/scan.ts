@@ -2,11 +2,11 @@
 import type { LogFile } from './disk.ts';
 import {
   isRecord,
+  kindAt,
   lengthAt,
   numberAt,
   payloadAt,
   provenAt,
-  kindAt,
   RECORD_ALIGN_BYTES,
   RECORD_HEADER_BYTES,
   RECORD_KINDS,
@@ -74,7 +74,9 @@ export class Window {
 
   /** Moves on to `offset`, with at least `length` bytes in view where the file has them. */
   async move(offset: number, length: number): Promise<void> {
-    const bytes = Buffer.allocUnsafe(Math.max(0, Math.min(Math.max(length, WINDOW_BYTES), this.#end - offset)));
+    const bytes = Buffer.allocUnsafe(
+      Math.max(0, Math.min(Math.max(length, WINDOW_BYTES), this.#end - offset)),
+    );
     const read = await this.#file.read(bytes, offset);
     this.#base = offset;
     this.#bytes = bytes.subarray(0, read);

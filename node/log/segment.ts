@@ -52,17 +52,26 @@ export class Segment {
     return slot >= this.lowest && slot <= this.highest;
   }
 
-  /** Opens the file and builds the index, of a segment that is not the last. Returns how the scan ended: `complete` where all is well. */
+  /**
+   * Opens the file and builds the index of a segment that is not the last; returns how the scan ended, `complete` where all
+   * is well. Nothing is kept otherwise.
+   */
   async load(disk: Disk): Promise<ScanEnd> {
-    const file = await disk.open(this.path, 'read');
     const index = new SlotIndex();
-    const end = await scanRecords(file, this.range, (offset, _kind, payload) => {
-      const slot = slotOfPayload(payload);
-      if (slot !== null) index.set(slot, offset);
-    });
-    this.file = file;
-    this.index = index;
-    return end;
+    const file = await disk.open(this.path, 'read');
+    try {
+      const end = await scanRecords(file, this.range, (offset, _kind, payload) => {
+        const slot = slotOfPayload(payload);
+        if (slot !== null) index.set(slot, offset);
+      });
+      if (end.why === 'complete') {
+        this.file = file;
+        this.index = index;
+      }
+      return end;
+    } finally {
+      if (this.file !== file) await file.close();
+    }
   }
 
   /** Forgets file and index. */
