@@ -1,0 +1,361 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { mock } from 'node:test';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { WebSocket, WebSocketServer } from 'ws';
+import { NurseryError } from '../../../src/errors.ts';
+import { decodeHello, dial, encodeHello } from '../../../src/link/dial.ts';
+import { CLOSE, LINK_PATH, PART_BYTES } from '../../../src/link/frames.ts';
+import { BUFFERED_MAX, HEARTBEAT_MS, type Link, REQUESTS_MAX } from '../../../src/link/link.ts';
+import type { Answer } from '../../../src/protocol/replies.ts';
+import { Acceptor, ask, handlers, hello } from './pair.ts';
+
+const text = (answer: string): Answer => ({ bytes: Buffer.from(answer), hint: null });
+
+function pattern(bytes: number): Buffer {
+  const buffer = Buffer.allocUnsafe(bytes);
+  for (let at = 0; at < bytes; at += 1) buffer[at] = (at * 31 + (at >>> 8)) & 0xff;
+  return buffer;
+}
+
+/** A server that greets as a link would, and then does only what `then` does. */
+async function impostor(then: (socket: WebSocket) => void): Promise<{ port: number; close(): void }> {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  await once(server, 'listening');
+  server.on('connection', (socket) => {
+    socket.once('message', () => {
+      socket.send(encodeHello(hello('c')));
+      then(socket);
+    });
+  });
+  const { port } = server.address() as { port: number };
+  const close = (): void => {
+    for (const client of server.clients) client.terminate();
+    server.close();
+  };
+  return { port, close };
+}
+
+function dialTo(port: number, given: Parameters<typeof handlers>[0] = {}): Promise<Link> {
+  return dial({ host: '127.0.0.1', port, hello: hello('c'), handlers: handlers(given), timeoutMs: 2000 });
+}
+
+test('requests arrive in order, and answers find theirs in any order', async () => {
+  const waiting: { body: string; respond: (answer: Answer) => void }[] = [];
+  const acceptor = await new Acceptor({
+    request: (_link, body, respond) => {
+      waiting.push({ body: body.toString(), respond });
+      if (waiting.length < 1000) return;
+      for (const one of [...waiting].reverse()) one.respond(text(`re ${one.body}`));
+    },
+  }).listen();
+  const link = await acceptor.dial();
+  const names = Array.from({ length: 1000 }, (_, index) => `${index}`);
+  const results = await Promise.all(names.map((name) => ask(link, Buffer.from(name))));
+  assert.equal(
+    waiting.map(({ body }) => body),
+    names,
+  );
+  results.forEach((result, index) => {
+    assert.is(result.kind === 'reply' && result.bytes.toString(), `re ${index}`);
+  });
+  assert.is(link.outstanding, 0);
+  link.close('done');
+  await acceptor.close();
+});
+
+test('both ends ask and post, hints come along, hellos are known', async () => {
+  const hint = { entry: { lo: 'a', hi: 'b', owner: 'other', epoch: 3 }, confirmed: false };
+  const posted: string[] = [];
+  let accepted: Link | null = null;
+  const acceptor = await new Acceptor({
+    opened: (link) => {
+      accepted = link;
+    },
+    request: (_link, _body, respond) => respond({ bytes: Buffer.from('out of range'), hint }),
+    post: (_link, topic, body) => posted.push(`${topic} ${body}`),
+  }).listen();
+  const link = await acceptor.dial({ request: (_link, body, respond) => respond(text(`${body}!`)) });
+  assert.is(link.peer.node, 'n');
+  assert.is((accepted as Link | null)?.peer.node, 'caller');
+  assert.ok(link.post(2, Buffer.from('map')));
+  const there = await ask(link, Buffer.from('x'));
+  assert.equal(there.kind === 'reply' && there.hint, hint);
+  assert.is(there.kind === 'reply' && there.bytes.toString(), 'out of range');
+  assert.equal(posted, ['2 map']);
+  const back = await ask(accepted as unknown as Link, Buffer.from('y'));
+  assert.is(back.kind === 'reply' && back.bytes.toString(), 'y!');
+  link.close('done');
+  await acceptor.close();
+});
+
+test('long messages go both ways; posts overtake them, requests do not', async () => {
+  const seen: string[] = [];
+  const acceptor = await new Acceptor({
+    request: (_link, body, respond) => {
+      seen.push(`request ${body.length}`);
+      respond({ bytes: Buffer.from(body), hint: null });
+    },
+    post: () => seen.push('post'),
+  }).listen();
+  const link = await acceptor.dial();
+  const long = pattern(20 * 1024 * 1024 + 3);
+  const first = ask(link, long);
+  const second = ask(link, Buffer.from('short'));
+  const third = ask(link, pattern(PART_BYTES + 1));
+  link.post(1, Buffer.from('heartbeat'));
+  const [one, two, three] = await Promise.all([first, second, third]);
+  assert.equal(seen, ['post', `request ${long.length}`, 'request 5', `request ${PART_BYTES + 1}`]);
+  assert.ok(one.kind === 'reply' && one.bytes.equals(long));
+  assert.is(two.kind === 'reply' && two.bytes.toString(), 'short');
+  assert.ok(three.kind === 'reply' && three.bytes.equals(pattern(PART_BYTES + 1)));
+  assert.is(link.bufferedBytes, 0);
+  link.close('done');
+  await acceptor.close();
+});
+
+test('a long hinted reply comes whole', async () => {
+  const hint = { entry: { lo: 'a', hi: null, owner: 'other', epoch: 3 }, confirmed: true };
+  const long = pattern(PART_BYTES);
+  const acceptor = await new Acceptor({
+    request: (_link, _body, respond) => respond({ bytes: long, hint }),
+  }).listen();
+  const link = await acceptor.dial();
+  const result = await ask(link, Buffer.from('x'));
+  assert.equal(result.kind === 'reply' && result.hint, hint);
+  assert.ok(result.kind === 'reply' && result.bytes.equals(long));
+  link.close('done');
+  await acceptor.close();
+});
+
+test('a request without an answer ends at its deadline, and a late answer is ignored', async () => {
+  let late: ((answer: Answer) => void) | null = null;
+  const acceptor = await new Acceptor({
+    request: (_link, body, respond) => {
+      if (body.toString() === 'late') late = respond;
+      else respond(text('in time'));
+    },
+  }).listen();
+  const link = await acceptor.dial();
+  const longest = ask(link, Buffer.from('late'), 60_000);
+  assert.equal(await ask(link, Buffer.from('late'), 5), { kind: 'failed', why: 'timeout', sent: true });
+  (late as ((answer: Answer) => void) | null)?.(text('too late'));
+  const after = await ask(link, Buffer.from('x'));
+  assert.is(after.kind === 'reply' && after.bytes.toString(), 'in time');
+  assert.is(link.outstanding, 1);
+  link.close('done');
+  assert.equal(await longest, { kind: 'failed', why: 'closed', sent: true });
+  await acceptor.close();
+});
+
+test('what was never handed to the socket says so, and is not sent afterwards', async () => {
+  const received: Buffer[] = [];
+  let reader: WebSocket | null = null;
+  const server = await impostor((socket) => {
+    reader = socket;
+    socket.pause();
+    socket.on('message', (data: Buffer) => received.push(data));
+  });
+  const link = await dialTo(server.port);
+  const long = Buffer.alloc(30 * 1024 * 1024);
+  const results = await Promise.all([
+    ask(link, long, 60),
+    ask(link, Buffer.concat([Buffer.from('never'), long]), 20),
+    ask(link, Buffer.from('never'), 20),
+    ask(link, Buffer.alloc(20 * 1024 * 1024), 20),
+  ]);
+  assert.equal(results, [
+    { kind: 'failed', why: 'timeout', sent: true },
+    { kind: 'failed', why: 'timeout', sent: false },
+    { kind: 'failed', why: 'timeout', sent: false },
+    { kind: 'failed', why: 'overloaded', sent: false },
+  ]);
+  assert.not(link.post(1, Buffer.alloc(BUFFERED_MAX)), 'a post over the limit is dropped');
+  const last = ask(link, Buffer.from('the last'), 5000);
+  const arrived = new Promise<void>((resolve) => {
+    reader?.on('message', (data: Buffer) => {
+      if (data.includes('the last')) resolve();
+    });
+  });
+  reader = reader as WebSocket | null;
+  reader?.resume();
+  await arrived;
+  assert.not(Buffer.concat(received).includes('never'));
+  link.close('done');
+  assert.equal(await last, { kind: 'failed', why: 'closed', sent: true });
+  server.close();
+});
+
+test('unanswered requests are bounded', async () => {
+  const acceptor = await new Acceptor({}).listen();
+  const link = await acceptor.dial();
+  let closed = 0;
+  for (let made = 0; made < REQUESTS_MAX; made += 1) {
+    link.request(Buffer.from('x'), 5000, () => {
+      closed += 1;
+    });
+  }
+  assert.equal(await ask(link, Buffer.from('x')), { kind: 'failed', why: 'overloaded', sent: false });
+  link.close('done');
+  assert.is(closed, REQUESTS_MAX);
+  await acceptor.close();
+});
+
+test('when a link closes, its requests fail, both ends hear it once, and nothing is sent any more', async () => {
+  const heard: string[] = [];
+  let respondLater: (answer: Answer) => void = () => {};
+  let requested = (): void => {};
+  const arrived = new Promise<void>((resolve) => {
+    requested = resolve;
+  });
+  const acceptor = await new Acceptor({
+    request: (_link, _body, respond) => {
+      respondLater = respond;
+      requested();
+    },
+    closed: (_link, why) => heard.push(`acceptor: ${why}`),
+  }).listen();
+  const link = await acceptor.dial({ closed: (_link, why) => heard.push(`caller: ${why}`) });
+  const open = ask(link, Buffer.from('x'));
+  await arrived;
+  for (const one of acceptor.links.links) one.close('going down', CLOSE.goingDown);
+  assert.equal(await open, { kind: 'failed', why: 'closed', sent: true });
+  assert.is(link.closedWhy, 'going down');
+  assert.equal(heard, ['acceptor: going down', 'caller: going down']);
+  respondLater(text('nobody listens'));
+  assert.equal(await ask(link, Buffer.from('x')), { kind: 'failed', why: 'closed', sent: false });
+  assert.not(link.post(1, Buffer.from('x')));
+  link.close('again');
+  assert.is(heard.length, 2);
+  await acceptor.close();
+});
+
+test('callers of another cluster or protocol, and refused ones, hear why', async () => {
+  const acceptor = await new Acceptor({
+    refuse: (peer) => (peer.incarnation === 'old' ? 'incarnation old was superseded' : null),
+  }).listen();
+  const refused = async (mine: Parameters<Acceptor['dial']>[1]): Promise<string> => {
+    try {
+      await acceptor.dial({}, mine);
+      return 'taken';
+    } catch (error) {
+      if (!(error instanceof NurseryError)) throw error;
+      return `${error.code} ${error.message.replace(/^\S+: /, '')}`;
+    }
+  };
+  assert.is(await refused(hello('d')), 'WRONG_CLUSTER cluster id d, here c');
+  assert.is(await refused({ ...hello('c'), protocol: 7 }), 'NOT_SUPPORTED link protocol 7, here 1');
+  assert.is(await refused({ ...hello('c'), incarnation: 'old' }), 'REFUSED incarnation old was superseded');
+  assert.is(await refused(hello('')), 'taken');
+  const { port } = acceptor;
+  await acceptor.close();
+  try {
+    await dialTo(port);
+    assert.unreachable();
+  } catch (error) {
+    assert.is((error as NurseryError).code, 'UNREACHABLE');
+    assert.match((error as NurseryError).message, 'ECONNREFUSED');
+  }
+});
+
+test('the caller refuses an acceptor of another protocol', async () => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  await once(server, 'listening');
+  server.on('connection', (socket) => socket.send(encodeHello({ ...hello('c'), protocol: 7 })));
+  const { port } = server.address() as { port: number };
+  try {
+    await dialTo(port);
+    assert.unreachable();
+  } catch (error) {
+    assert.is((error as NurseryError).code, 'NOT_SUPPORTED');
+  }
+  for (const client of server.clients) client.terminate();
+  server.close();
+});
+
+test('who does not answer with a hello in time is unreachable', async () => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  try {
+    await dial({ host: '127.0.0.1', port, hello: hello('c'), handlers: handlers(), timeoutMs: 50 });
+    assert.unreachable();
+  } catch (error) {
+    assert.is((error as NurseryError).code, 'UNREACHABLE');
+    assert.match((error as NurseryError).message, 'no hello within 50 ms');
+  }
+  for (const client of server.clients) client.terminate();
+  server.close();
+});
+
+test('bytes that are no messages close the link, with its own code', async () => {
+  const acceptor = await new Acceptor({}).listen();
+  const wrong: (Buffer | string)[] = [
+    Buffer.from([2, 0, 0]),
+    Buffer.from([2, 0, 0, 0, 0, 9, 0, 0, 0, 1]),
+    Buffer.from([99, 0, 0, 0, 0, 0, 0, 0, 0]),
+    Buffer.from([1, 0, 0, 0, 0, 0, 0, 0, 0]),
+    Buffer.from([8, 0, 0, 0, 0, 1, 0, 0, 0, 1]),
+    Buffer.from([8, 0, 0, 0, 0, 10, 0, 0, 0, 8, 0, 0, 0, 0, 1, 0, 0, 0, 1]),
+    Buffer.from([4, 0, 0, 0, 0, 1, 0, 0, 0, 1]),
+    'text',
+  ];
+  for (const bytes of wrong) {
+    const socket = new WebSocket(`ws://127.0.0.1:${acceptor.port}${LINK_PATH}`);
+    await once(socket, 'open');
+    socket.send(encodeHello(hello('c')));
+    const [greeting] = (await once(socket, 'message')) as [Buffer];
+    assert.is(decodeHello(greeting)?.node, 'n');
+    socket.send(bytes);
+    const [code] = (await once(socket, 'close')) as [number];
+    assert.is(code, CLOSE.broken);
+  }
+  assert.is(acceptor.links.links.size, 0);
+  await acceptor.close();
+});
+
+test('a page in a browser gets no link', async () => {
+  const acceptor = await new Acceptor({}).listen();
+  const socket = connect(acceptor.port, '127.0.0.1');
+  socket.write(
+    `GET ${LINK_PATH} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+      'Origin: http://elsewhere\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+  );
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  assert.match(answer.toString(), /^HTTP\/1\.1 403/);
+  await once(socket, 'close');
+  await acceptor.close();
+});
+
+test('a link whose other end is silent dies; one that only pings lives', async () => {
+  const sockets: WebSocket[] = [];
+  const server = await impostor((socket) => sockets.push(socket));
+  mock.timers.enable({ apis: ['setInterval'] });
+  try {
+    let died = '';
+    const silent = await dialTo(server.port, { closed: (_link, why) => (died = why) });
+    const alive = await dialTo(server.port);
+    const [, talker] = sockets as [WebSocket, WebSocket];
+    const ping = Buffer.from([5, 0, 0, 0, 0, 0, 0, 0, 0]);
+    for (let beat = 0; beat < 5; beat += 1) {
+      assert.is(silent.closedWhy, null);
+      talker.send(ping);
+      // The pong says that the ping was handled before the next beat.
+      for (let pong = false; !pong; ) {
+        const [data] = (await once(talker, 'message')) as [Buffer];
+        pong = data.includes(6);
+      }
+      mock.timers.tick(HEARTBEAT_MS);
+    }
+    assert.is(died, 'nothing received for 5 s');
+    assert.is(silent.closedWhy, died);
+    assert.is(alive.closedWhy, null);
+    alive.close('done');
+  } finally {
+    mock.timers.reset();
+    server.close();
+  }
+});
+
+test.run();
