@@ -41,7 +41,8 @@ type LocalCode =
   | 'FENCED'
   | 'REFUSED'
   | 'DISK_FULL'
-  | 'DAMAGED';
+  | 'DAMAGED'
+  | 'SNAPSHOT_CLOSED';
 
 /** What a caller may do about a failure, and whether its update may have happened. */
 export type Traits = {
@@ -82,6 +83,7 @@ export const TRAITS: { readonly [C in ErrorCode]: Traits } = {
   REFUSED: DEFINITE,
   DISK_FULL: { retry: 'later', applied: 'no' },
   DAMAGED: DEFINITE,
+  SNAPSHOT_CLOSED: { retry: 'later', applied: 'no' },
 };
 
 /** A failure with a code to branch on and a message that says what to do next. */
@@ -120,6 +122,7 @@ export const EXIT_CODES = {
   UNREACHABLE: 7,
   STORE_AHEAD: 40,
   STORE_UNREBUILDABLE: 41,
+  STORE_DAMAGED: 42,
   HOME_UNUSABLE: 44,
   HOME_IN_USE: 45,
   LOG_GAP: 48,

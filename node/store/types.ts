@@ -56,5 +56,25 @@ export interface Store extends View {
   snapshot(): Snapshot;
 }
 
+/** Longest life of a snapshot (ms): it pins generations and pages of the store that could be used again. */
+export const SNAPSHOT_MAX_MS = 30_000;
+/** Open snapshots of one store. */
+export const SNAPSHOTS_MAX = 1024;
+/** Overlay size at which the store should be flushed at once (bytes). */
+export const OVERLAY_FLUSH_BYTES = 32 * 1024 * 1024;
+/** Overlay size at which nothing more should be applied until a flush has ended (bytes). */
+export const OVERLAY_MAX_BYTES = 64 * 1024 * 1024;
+
+/**
+ * A store whose base survives the process: what a node runs on, and the simulation's stand-in for it. Each has a
+ * `flush(durableSlot)` that writes what was gathered up to that slot at most into the base, at once or in time.
+ */
+export interface DurableStore extends Store {
+  /** Memory that changes not yet in the base take (bytes), roughly: compared with the limits above by the caller. */
+  readonly overlayBytes: number;
+  /** The slot whose exact image the base holds, durably. */
+  readonly flushedSlot: number;
+}
+
 /** Work that may be long: each `yield` is a point at which the caller may let others run. Returns its result. */
 export type Work<T> = Generator<undefined, T, undefined>;

@@ -1,0 +1,74 @@
+/** One LMDB environment, and what the store keeps in it beside the tables. Sole importer of lmdb. */
+import { join } from 'node:path';
+import { open, type RootDatabase } from 'lmdb';
+import { type Coded, decode, encode, i64, struct, text, u32 } from '../../src/protocol/codec.ts';
+import { STORE_KEY_MAX, type StoreKey } from './types.ts';
+
+export type Environment = RootDatabase<Buffer, StoreKey>;
+
+/** LMDB's name of the file within a store's directory. */
+const DATA_FILE = 'data.mdb';
+/** Of a new environment (bytes): the least that allows keys of `STORE_KEY_MAX`. */
+export const PAGE_BYTES = 8192;
+/** Address space for the file (bytes); LMDB takes more, in the middle of a transaction, where this is not enough. */
+const MAP_BYTES = 64 * 1024 ** 3;
+/** Open read transactions; the store has one per flushed image that a snapshot pins, so a few dozen at most. */
+const READERS_MAX = 512;
+
+/** Layout of keys, values and meta rows. */
+export const STORE_FORMAT = 1;
+/** Rows below every table, hidden from readers. */
+export const META = {
+  /** `identityCodec`. */
+  IDENTITY: '\x00identity',
+  /** `slotCodec`: the slot whose exact image the rows are. */
+  SLOT: '\x00slot',
+} as const;
+
+/** Whose store it is: Arakoon's cluster id and the node's name. */
+export const identityCodec = struct({ format: u32, cluster: text, node: text });
+export type Identity = Coded<typeof identityCodec>;
+
+export function encodeSlot(slot: number): Uint8Array {
+  return encode(i64, slot);
+}
+
+export function decodeSlot(bytes: Uint8Array): number {
+  return decode(i64, bytes);
+}
+
+/** The file of the store in `dir`. */
+export function dataFile(dir: string): string {
+  return join(dir, DATA_FILE);
+}
+
+/** Keys are strings of one byte per character on both sides, so that reading one costs no buffer. */
+const keyEncoder = {
+  writeKey(key: StoreKey, target: Buffer, start: number): number {
+    // lmdb-js takes a RangeError to mean that its buffer must grow.
+    if (key.length > STORE_KEY_MAX || start + key.length > target.length)
+      throw new RangeError('key is too long');
+    return start + target.write(key, start, 'latin1');
+  },
+  readKey(source: Buffer, start: number, end: number): StoreKey {
+    return source.toString('latin1', start, end);
+  },
+};
+
+/**
+ * Opens the environment in `dir`, which exists; creates its file where there is none.
+ *
+ * Threads of one process share the environment: one writes, others read. Commits by `transactionSync` are durable
+ * when it returns.
+ */
+export function openEnvironment(dir: string): Environment {
+  return open<Buffer, StoreKey>({
+    path: dir,
+    noSubdir: false, // also where the directory's name has a dot
+    pageSize: PAGE_BYTES,
+    encoding: 'binary',
+    keyEncoder,
+    mapSize: MAP_BYTES,
+    maxReaders: READERS_MAX,
+  });
+}

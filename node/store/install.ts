@@ -1,0 +1,149 @@
+/**
+ * Files of a store: how a new one comes into being, and how a snapshot of a peer replaces one.
+ *
+ * In the store's directory stand LMDB's `data.mdb` and `lock.mdb`. Whatever is not complete is built under
+ * `incoming/`, becomes `complete.mdb` when all of it is durable, and then takes the place of `data.mdb` in one
+ * rename: before it a crash leaves the old store, after it the new one.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { encode } from '../../src/protocol/codec.ts';
+import { dataFile, encodeSlot, identityCodec, META, openEnvironment, STORE_FORMAT } from './environment.ts';
+import { storeFailure } from './failures.ts';
+import { RowPacker } from './row-pages.ts';
+import type { StoreKey } from './types.ts';
+import { StoreWriter } from './writer.ts';
+
+const INCOMING = 'incoming';
+const COMPLETE = 'complete.mdb';
+/** Rows of a snapshot are committed whenever this much has come (bytes). */
+const COMMIT_BYTES = 8 * 1024 * 1024;
+
+/** Where a store is, and whose it is. */
+export type StorePlace = {
+  /** The store's own directory: nothing else is kept there. */
+  readonly dir: string;
+  /** Arakoon's cluster id. */
+  readonly cluster: string;
+  readonly node: string;
+};
+
+/** One row of a snapshot. */
+export type Row = { readonly key: StoreKey; readonly value: Uint8Array };
+
+/** Removes what an unfinished installation left behind. */
+export async function removeLeftovers(dir: string): Promise<void> {
+  await rm(join(dir, INCOMING), { recursive: true, force: true });
+  await rm(join(dir, COMPLETE), { force: true });
+}
+
+/** Creates the store where there is none: empty, at slot 0. */
+export async function createStore(place: StorePlace): Promise<void> {
+  await removeLeftovers(place.dir);
+  await createIncoming(place);
+  await complete(place.dir);
+  await installSnapshot(place.dir);
+}
+
+/** Writes a received snapshot beside the store, which stays as it is until `installSnapshot`. */
+export class SnapshotWriter {
+  readonly #dir: string;
+  readonly #writer: StoreWriter;
+  readonly #packer = new RowPacker();
+  #uncommittedBytes = 0;
+
+  private constructor(dir: string, writer: StoreWriter) {
+    this.#dir = dir;
+    this.#writer = writer;
+  }
+
+  /** Begins anew; what an earlier one wrote is removed. */
+  static async create(place: StorePlace): Promise<SnapshotWriter> {
+    await removeLeftovers(place.dir);
+    await createIncoming(place);
+    return new SnapshotWriter(place.dir, await StoreWriter.start(join(place.dir, INCOMING)));
+  }
+
+  /**
+   * Adds rows, in any order; their memory may be used again when it returns. One call at a time; wait for it, so
+   * that a sender is not faster than the disk. Give it a page of a few hundred KiB at most: it is packed in one turn.
+   *
+   * @throws NurseryError DISK_FULL
+   */
+  async put(rows: Iterable<Row>): Promise<void> {
+    for (const { key, value } of rows) {
+      if (this.#packer.add(key, value)) continue;
+      this.#writePage();
+      this.#packer.add(key, value);
+    }
+    this.#writePage();
+    if (this.#uncommittedBytes < COMMIT_BYTES) return;
+    this.#uncommittedBytes = 0;
+    await this.#writer.commit(null);
+  }
+
+  /** All rows are there: makes them durable as the image of `slot`, ready for `installSnapshot`. */
+  async finish(slot: number): Promise<void> {
+    await this.#writer.commit(slot);
+    await this.#writer.close();
+    await complete(this.#dir);
+  }
+
+  /** Gives up, and removes what was written. */
+  async abort(): Promise<void> {
+    await this.#writer.close();
+    await removeLeftovers(this.#dir);
+  }
+
+  #writePage(): void {
+    const page = this.#packer.take();
+    if (page.length === 0) return;
+    this.#uncommittedBytes += page.length;
+    this.#writer.write(page);
+  }
+}
+
+/**
+ * Puts the finished snapshot in the place of the store in `dir`, atomically and durably. The store must be closed;
+ * the caller opens it again.
+ */
+export async function installSnapshot(dir: string): Promise<void> {
+  await rename(join(dir, COMPLETE), dataFile(dir));
+  await syncDirectory(dir);
+}
+
+/** Builds an environment with its meta rows under `incoming/`. */
+async function createIncoming({ dir, cluster, node }: StorePlace): Promise<void> {
+  const incoming = join(dir, INCOMING);
+  const isNew = !existsSync(dir);
+  await mkdir(incoming, { recursive: true });
+  if (isNew) await syncDirectory(join(dir, '..'));
+  try {
+    const environment = openEnvironment(incoming);
+    environment.transactionSync(() => {
+      const identity = encode(identityCodec, { format: STORE_FORMAT, cluster, node });
+      void environment.put(META.IDENTITY, identity);
+      void environment.put(META.SLOT, Buffer.from(encodeSlot(0)));
+    });
+    await environment.close();
+  } catch (error) {
+    throw storeFailure(incoming, error);
+  }
+}
+
+/** The commits were durable; so is, now, that there is a complete file. */
+async function complete(dir: string): Promise<void> {
+  await rename(dataFile(join(dir, INCOMING)), join(dir, COMPLETE));
+  await syncDirectory(dir);
+  await rm(join(dir, INCOMING), { recursive: true });
+}
+
+async function syncDirectory(dir: string): Promise<void> {
+  const handle = await open(dir);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,303 @@
+/**
+ * The store of a node: an overlay of what slots changed lately, above an LMDB file that is always the exact image
+ * of one slot. See docs/architecture.md, "Durability".
+ */
+import { existsSync } from 'node:fs';
+import { invariant } from '../../src/assert.ts';
+import { FatalError } from '../../src/errors.ts';
+import { decode } from '../../src/protocol/codec.ts';
+import { checkStoreFile } from './check-file.ts';
+import {
+  dataFile,
+  decodeSlot,
+  type Environment,
+  identityCodec,
+  META,
+  openEnvironment,
+  STORE_FORMAT,
+} from './environment.ts';
+import { storeDamaged, storeFailure } from './failures.ts';
+import { createStore, removeLeftovers, type StorePlace } from './install.ts';
+import { LmdbView, type ReadTransaction } from './lmdb-view.ts';
+import {
+  type Generations,
+  lookUp,
+  Overlay,
+  OverlaySnapshot,
+  scanDownMerged,
+  scanMerged,
+  type Visit,
+} from './overlay.ts';
+import { RowPacker } from './row-pages.ts';
+import {
+  type Changes,
+  type DurableStore,
+  SNAPSHOT_MAX_MS,
+  SNAPSHOTS_MAX,
+  type Snapshot,
+  type StoreKey,
+} from './types.ts';
+import { StoreWriter } from './writer.ts';
+
+export { installSnapshot, type Row, SnapshotWriter, type StorePlace } from './install.ts';
+
+/** Options of `LmdbStore.open`. */
+export type LmdbStoreOptions = StorePlace & {
+  /** Life of a snapshot (ms), where it is to be shorter than `SNAPSHOT_MAX_MS`. */
+  readonly snapshotMaxMs?: number;
+};
+
+/** What a store has done since it was opened. */
+export type StoreStatistics = {
+  readonly flushes: number;
+  /** Synchronous writes to the disk: two for each flush, its pages and then the page that points to them. */
+  readonly syncs: number;
+  readonly flushedRows: number;
+  /** Keys and values (bytes). */
+  readonly flushedBytes: number;
+  /** Duration of the last flush (ms), and of the longest one. */
+  readonly flushMs: number;
+  readonly flushMaxMs: number;
+  readonly snapshots: number;
+};
+
+/** A flushed image that snapshots share: one read transaction, however many they are. */
+type PinnedImage = { readonly view: LmdbView; readonly transaction: ReadTransaction; users: number };
+
+/** See types.ts for the interface. One process owns the directory; that is for the caller to ensure. */
+export class LmdbStore implements DurableStore {
+  readonly #dir: string;
+  readonly #environment: Environment;
+  readonly #writer: StoreWriter;
+  readonly #base: LmdbView;
+  readonly #overlay: Overlay;
+  readonly #snapshotMaxMs: number;
+  /** Open snapshots, oldest first. */
+  readonly #snapshots = new Set<OverlaySnapshot>();
+  /** Of the newest flushed image, where a snapshot has asked for it. */
+  #pinned: PinnedImage | null = null;
+  #flushedSlot: number;
+  #flushing: Promise<void> | null = null;
+  #statistics = { flushes: 0, syncs: 0, flushedRows: 0, flushedBytes: 0, flushMs: 0, flushMaxMs: 0 };
+
+  private constructor(
+    options: LmdbStoreOptions,
+    environment: Environment,
+    writer: StoreWriter,
+    slot: number,
+  ) {
+    this.#dir = options.dir;
+    this.#snapshotMaxMs = options.snapshotMaxMs ?? SNAPSHOT_MAX_MS;
+    this.#environment = environment;
+    this.#writer = writer;
+    this.#base = new LmdbView(options.dir, environment);
+    this.#overlay = new Overlay(slot);
+    this.#flushedSlot = slot;
+  }
+
+  /**
+   * Opens the store in `dir`; creates it, at slot 0, where there is none.
+   *
+   * @throws FatalError STORE_DAMAGED: names the file and the repair; OTHER_CLUSTER: it is of another cluster;
+   * HOME_UNUSABLE: of another node, or of another version of this program
+   */
+  static async open(options: LmdbStoreOptions): Promise<LmdbStore> {
+    const { dir } = options;
+    await removeLeftovers(dir);
+    if (!existsSync(dataFile(dir))) await createStore(options);
+    checkStoreFile(dir);
+    const environment = openChecked(dir);
+    try {
+      const slot = readMeta(options, environment);
+      return new LmdbStore(options, environment, await StoreWriter.start(dir), slot);
+    } catch (error) {
+      await environment.close();
+      throw storeFailure(dir, error);
+    }
+  }
+
+  get slot(): number {
+    return this.#overlay.slot;
+  }
+
+  get flushedSlot(): number {
+    return this.#flushedSlot;
+  }
+
+  get overlayBytes(): number {
+    return this.#overlay.bytes;
+  }
+
+  get statistics(): StoreStatistics {
+    return { ...this.#statistics, snapshots: this.#snapshots.size };
+  }
+
+  get(key: StoreKey): Uint8Array | undefined {
+    const value = lookUp(this.#overlay.generations, key);
+    return value === undefined ? this.#base.get(key) : (value ?? undefined);
+  }
+
+  scan(from: StoreKey, to: StoreKey | null, visit: Visit): void {
+    scanMerged(this.#overlay.generations, this.#base, from, to, visit);
+  }
+
+  scanDown(from: StoreKey, to: StoreKey | null, visit: Visit): void {
+    scanDownMerged(this.#overlay.generations, this.#base, from, to, visit);
+  }
+
+  commit(changes: Changes, slot: number): void {
+    this.#overlay.commit(changes, slot);
+  }
+
+  /** Where `SNAPSHOTS_MAX` are open, the oldest one is closed for it. */
+  snapshot(): Snapshot {
+    const [oldest] = this.#snapshots;
+    if (oldest !== undefined && this.#snapshots.size >= SNAPSHOTS_MAX) oldest.close();
+    const image = this.#pin();
+    const expiry = setTimeout(() => snapshot.close(), this.#snapshotMaxMs);
+    expiry.unref();
+    const snapshot = new OverlaySnapshot(this.slot, this.#overlay.pin(), image.view, () => {
+      clearTimeout(expiry);
+      this.#snapshots.delete(snapshot);
+      this.#unpin(image);
+    });
+    this.#snapshots.add(snapshot);
+    return snapshot;
+  }
+
+  /**
+   * Writes the changes of all slots up to `durableSlot` at most into LMDB, in one transaction with the slot; resolves
+   * when that is durable. What grows is frozen first, and counts as a whole: where its last slot is not durable yet,
+   * it waits for the next call. A call during another one begins when that has ended.
+   *
+   * @param durableSlot every slot up to it is durable in this node's own log
+   * @throws NurseryError DISK_FULL: nothing was written, a later call tries again; FatalError where the store must
+   * not be used any more
+   */
+  async flush(durableSlot: number): Promise<void> {
+    while (this.#flushing !== null) await settled(this.#flushing);
+    this.#flushing = this.#flush(durableSlot);
+    try {
+      await this.#flushing;
+    } finally {
+      this.#flushing = null;
+    }
+  }
+
+  /** Closes the files after a flush that is under way; what was not flushed is forgotten, and snapshots end. */
+  async close(): Promise<void> {
+    while (this.#flushing !== null) await settled(this.#flushing);
+    for (const snapshot of [...this.#snapshots]) snapshot.close();
+    await this.#writer.close();
+    await this.#environment.close();
+  }
+
+  async #flush(durableSlot: number): Promise<void> {
+    const held = this.#overlay.hold(durableSlot);
+    const newest = held.at(-1);
+    if (newest === undefined) return;
+    const startedMs = performance.now();
+    try {
+      await this.#sendRows(held);
+      await this.#writer.commit(newest.slot);
+    } catch (error) {
+      this.#overlay.release();
+      throw error;
+    }
+    // Readers see the new image from here on, and only now the generations may go: until then either image is
+    // right, since they hide every row in which the two differ.
+    this.#environment.resetReadTxn();
+    this.#pinned = null;
+    this.#overlay.drop();
+    this.#flushedSlot = newest.slot;
+    this.#count(performance.now() - startedMs);
+  }
+
+  /** One page in a turn of the event loop, which goes on meanwhile. */
+  async #sendRows(generations: Generations): Promise<void> {
+    const packer = new RowPacker();
+    for (const { rows } of generations) {
+      for (const [key, value] of rows.entries()) {
+        this.#statistics.flushedRows += 1;
+        if (packer.add(key, value)) continue;
+        this.#sendPage(packer);
+        await nextTurn();
+        packer.add(key, value);
+      }
+    }
+    this.#sendPage(packer);
+  }
+
+  #sendPage(packer: RowPacker): void {
+    const page = packer.take();
+    this.#statistics.flushedBytes += page.length;
+    if (page.length > 0) this.#writer.write(page);
+  }
+
+  #count(durationMs: number): void {
+    this.#statistics.flushes += 1;
+    this.#statistics.syncs += 2;
+    this.#statistics.flushMs = durationMs;
+    this.#statistics.flushMaxMs = Math.max(this.#statistics.flushMaxMs, durationMs);
+  }
+
+  #pin(): PinnedImage {
+    if (this.#pinned === null) {
+      const transaction = this.#environment.useReadTransaction();
+      const view = new LmdbView(this.#dir, this.#environment, transaction);
+      this.#pinned = { view, transaction, users: 0 };
+    }
+    this.#pinned.users += 1;
+    return this.#pinned;
+  }
+
+  #unpin(image: PinnedImage): void {
+    image.users -= 1;
+    invariant(image.users >= 0, 'an image is let go as often as it was pinned');
+    if (image.users > 0) return;
+    image.transaction.done();
+    if (this.#pinned === image) this.#pinned = null;
+  }
+}
+
+function openChecked(dir: string): Environment {
+  try {
+    return openEnvironment(dir);
+  } catch (error) {
+    throw storeFailure(dir, error);
+  }
+}
+
+/** The slot of the image, once it is known to be this node's. */
+function readMeta({ dir, cluster, node }: StorePlace, environment: Environment): number {
+  const identityBytes = environment.getBinary(META.IDENTITY);
+  const slotBytes = environment.getBinary(META.SLOT);
+  if (identityBytes === undefined || slotBytes === undefined)
+    throw storeDamaged(dir, 'it does not say whose it is');
+  const identity = decode(identityCodec, identityBytes);
+  if (identity.format !== STORE_FORMAT) {
+    throw new FatalError(
+      'HOME_UNUSABLE',
+      `store ${dir} has format ${identity.format}; this program reads ${STORE_FORMAT}`,
+    );
+  }
+  if (identity.cluster !== cluster) {
+    throw new FatalError(
+      'OTHER_CLUSTER',
+      `store ${dir} is of cluster ${identity.cluster}, not of ${cluster}`,
+    );
+  }
+  if (identity.node !== node) {
+    throw new FatalError('HOME_UNUSABLE', `store ${dir} is of node ${identity.node}, not of ${node}`);
+  }
+  return decodeSlot(slotBytes);
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Waits for the end of work whose failure is reported to whoever began it. */
+async function settled(work: Promise<void>): Promise<void> {
+  await Promise.allSettled([work]);
+}

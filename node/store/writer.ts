@@ -1,0 +1,100 @@
+/** Writes rows into the store of a directory, from a thread of its own: see write-thread.ts. */
+import { Worker } from 'node:worker_threads';
+import { invariant } from '../../src/assert.ts';
+import { storeFailure } from './failures.ts';
+
+/** What the thread is told, in order. */
+export type WriterCommand =
+  | { readonly kind: 'rows'; readonly page: Uint8Array }
+  /** The rows since the last commit, and the slot where there is one, become durable in one transaction. */
+  | { readonly kind: 'commit'; readonly slot: number | null }
+  | { readonly kind: 'close' };
+
+/** What the thread says, once per start and per commit. */
+export type WriterAnswer =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'committed' }
+  /** Nothing of the transaction was written. `code` is LMDB's, or the system's `errno`. */
+  | { readonly kind: 'failed'; readonly message: string; readonly code: number | null };
+
+type Waiting = { readonly resolve: () => void; readonly reject: (error: Error) => void };
+
+/** The other side of the thread. One commit at a time. */
+export class StoreWriter {
+  readonly #dir: string;
+  readonly #worker: Worker;
+  readonly #ended: Promise<void>;
+  #waiting: Waiting | null = null;
+  #failure: Error | null = null;
+
+  private constructor(dir: string) {
+    this.#dir = dir;
+    this.#worker = new Worker(new URL('./write-thread.js', import.meta.url), { workerData: dir });
+    this.#worker.on('message', (answer: WriterAnswer) => this.#answered(answer));
+    this.#worker.on('error', (error) => this.#failed(error));
+    this.#ended = new Promise((resolve) => {
+      this.#worker.once('exit', (code) => {
+        this.#failed(new Error(`the thread that writes ended with code ${code}`));
+        resolve();
+      });
+    });
+  }
+
+  /** Starts the thread on the store in `dir`, which exists. */
+  static async start(dir: string): Promise<StoreWriter> {
+    const writer = new StoreWriter(dir);
+    await writer.#answer();
+    return writer;
+  }
+
+  /** Adds a page of rows (row-pages.ts) to the next commit. Its memory is handed over. */
+  write(page: Uint8Array): void {
+    this.#send({ kind: 'rows', page }, [page.buffer as ArrayBuffer]);
+  }
+
+  /**
+   * Makes the rows since the last commit durable, together with `slot` where that is not null.
+   *
+   * @throws NurseryError DISK_FULL: nothing was written; FatalError where the store must not be used any more
+   */
+  async commit(slot: number | null): Promise<void> {
+    this.#send({ kind: 'commit', slot }, []);
+    await this.#answer();
+  }
+
+  /** Ends the thread. What was not committed is forgotten. */
+  async close(): Promise<void> {
+    this.#worker.postMessage({ kind: 'close' } satisfies WriterCommand);
+    await this.#ended;
+  }
+
+  #send(command: WriterCommand, transfer: ArrayBuffer[]): void {
+    if (this.#failure !== null) throw this.#failure;
+    this.#worker.postMessage(command, transfer);
+  }
+
+  #answer(): Promise<void> {
+    invariant(this.#waiting === null, 'the writer is given one commit at a time');
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+    });
+  }
+
+  #answered(answer: WriterAnswer): void {
+    const waiting = this.#waiting;
+    invariant(waiting !== null, 'the writer answers what it was asked');
+    this.#waiting = null;
+    if (answer.kind === 'failed') {
+      waiting.reject(
+        storeFailure(this.#dir, Object.assign(new Error(answer.message), { code: answer.code })),
+      );
+    } else waiting.resolve();
+  }
+
+  /** The thread is no more: whoever waits, or comes later, is told. */
+  #failed(error: Error): void {
+    this.#failure ??= storeFailure(this.#dir, error);
+    this.#waiting?.reject(this.#failure);
+    this.#waiting = null;
+  }
+}
