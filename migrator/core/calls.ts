@@ -1,0 +1,143 @@
+/** Requests that a coordinator has under way, and what it asks of its shell. */
+import type { AdminAnswer, AdminCommand, AdminQuery, Progress } from '../../src/protocol/admin.ts';
+import type { MigrationResult } from './result.ts';
+
+/** Whom a request is for. */
+export type Party = 'keeper' | 'source' | 'target';
+
+/** A command, for the log of a cluster; or a query, answered by its master or by any node that is recent enough. */
+export type Request =
+  | { readonly kind: 'command'; readonly command: AdminCommand }
+  | { readonly kind: 'query'; readonly query: AdminQuery; readonly node: 'master' | 'any' };
+
+/** What happens to a coordinator. `nowMs` is monotonic, and read when the event is handled. */
+export type Event = { readonly nowMs: number } & (
+  | { readonly kind: 'start' }
+  | { readonly kind: 'answer'; readonly call: number; readonly answer: AdminAnswer }
+  /** No answer will come for this call. Whether it was carried out is unknown. */
+  | { readonly kind: 'unanswered'; readonly call: number; readonly why: string }
+  | { readonly kind: 'tick' }
+);
+
+/** What a coordinator asks for, in order. */
+export type Effect =
+  /** Each call ends in one `answer` or `unanswered`; a later one is ignored. `cluster` is empty for the keeper. */
+  | {
+      readonly kind: 'send';
+      readonly call: number;
+      readonly to: Party;
+      readonly cluster: string;
+      readonly request: Request;
+    }
+  /** A `tick` at this time, instead of any asked for before. */
+  | { readonly kind: 'wake'; readonly atMs: number }
+  | { readonly kind: 'progress'; readonly progress: Progress }
+  | { readonly kind: 'finished'; readonly result: MigrationResult }
+  | { readonly kind: 'failed'; readonly code: FailureCode; readonly message: string };
+
+/** Why a coordinator stopped without an end: another works on it; not to be had; facts that exclude each other; silence. */
+export type FailureCode = 'FENCED' | 'REFUSED' | 'DAMAGED' | 'UNREACHABLE';
+
+/** What a call is for; its answer is handled accordingly. */
+export type Purpose =
+  | 'look'
+  | 'claim'
+  | 'note'
+  | 'noteSeal'
+  | 'askKeeper'
+  | 'askSource'
+  | 'checkTarget'
+  | 'slowDown'
+  | 'beginImport'
+  | 'beginExport'
+  | 'read'
+  | 'page'
+  | 'trim'
+  | 'scanBase'
+  | 'setBase'
+  | 'seal'
+  | 'activate'
+  | 'abandon'
+  | 'unseal'
+  | 'recordAbort'
+  | 'publish'
+  | 'release'
+  | 'finish';
+
+/** One request until its answer: repeated unchanged while there is none. */
+export type Call = {
+  readonly purpose: Purpose;
+  readonly to: Party;
+  readonly cluster: string;
+  readonly request: Request;
+  /** Of a page: its number at the target. Of a question to the keeper: how many outcomes were known when it was sent. */
+  readonly mark: number;
+  /** Number of its present attempt, or null while it waits to be repeated. */
+  attempt: number | null;
+  /** Attempts that ended without an answer, or with "not now". */
+  failures: number;
+  /** When it is repeated, where `attempt` is null. */
+  againAtMs: number;
+};
+
+/** The calls of one coordinator. What is to be sent is appended to `effects`. */
+export class Calls {
+  #calls: Call[] = [];
+  #attempts = 0;
+
+  /** Sends a new request. */
+  begin(call: Pick<Call, 'purpose' | 'to' | 'cluster' | 'request' | 'mark'>, effects: Effect[]): void {
+    const begun: Call = { ...call, attempt: null, failures: 0, againAtMs: 0 };
+    this.#calls.push(begun);
+    this.#send(begun, effects);
+  }
+
+  has(purpose: Purpose): boolean {
+    return this.#calls.some((call) => call.purpose === purpose);
+  }
+
+  /** The call whose present attempt has this number, or null: it was answered, given up or repeated meanwhile. */
+  ofAttempt(attempt: number): Call | null {
+    return this.#calls.find((call) => call.attempt === attempt) ?? null;
+  }
+
+  /** Its attempt failed: the same is sent again at `atMs`. */
+  again(call: Call, atMs: number): void {
+    call.attempt = null;
+    call.failures += 1;
+    call.againAtMs = atMs;
+  }
+
+  end(call: Call): void {
+    this.#calls = this.#calls.filter((other) => other !== call);
+  }
+
+  /** Forgets calls; an answer that comes later is ignored. */
+  drop(which: (call: Call) => boolean): void {
+    this.#calls = this.#calls.filter((call) => !which(call));
+  }
+
+  /** Repeats what is due. */
+  repeat(nowMs: number, effects: Effect[]): void {
+    for (const call of this.#calls) {
+      if (call.attempt === null && call.againAtMs <= nowMs) this.#send(call, effects);
+    }
+  }
+
+  /** When the next repetition is due; infinity where none is. */
+  get dueMs(): number {
+    return Math.min(...this.#calls.filter((call) => call.attempt === null).map((call) => call.againAtMs));
+  }
+
+  #send(call: Call, effects: Effect[]): void {
+    this.#attempts += 1;
+    call.attempt = this.#attempts;
+    const { to, cluster } = call;
+    effects.push({ kind: 'send', call: this.#attempts, to, cluster, request: nextAttempt(call) });
+  }
+}
+
+/** A query that any node may answer goes to the master every second time: the node chosen may be down or behind. */
+function nextAttempt({ request, failures }: Call): Request {
+  return request.kind === 'query' && failures % 2 === 1 ? { ...request, node: 'master' } : request;
+}

@@ -1,0 +1,55 @@
+/** The command that carries out a move, where a single one does. */
+import { NO_ROWS } from '../../src/digest.ts';
+import type { AdminCommand, Header } from '../../src/protocol/admin.ts';
+import type { Party } from './calls.ts';
+import type { Facts } from './facts.ts';
+import type { Move, SealLimits } from './next-move.ts';
+
+/** Token and floor of a claim at the keeper. */
+export type Claim = { readonly token: number; readonly floor: number };
+
+/** What every command to source or target carries. */
+export function headerFor(party: 'source' | 'target', facts: Facts, { token, floor }: Claim): Header {
+  const { mid, source, target, lo, hi } = facts.record;
+  return { mid, token, floor, lo, hi, peer: party === 'source' ? target : source };
+}
+
+/** The command for `move` and whom it is for; null where the move is not a single command, or its facts are missing. */
+export function commandFor(
+  move: Move['kind'],
+  facts: Facts,
+  claim: Claim,
+  extra: { readonly limits: SealLimits; readonly pauseMs: number },
+): { readonly to: Party; readonly command: AdminCommand } | null {
+  const { mid } = facts.record;
+  const { token } = claim;
+  const sealed = facts.source?.exporting?.sealed ?? null;
+  switch (move) {
+    case 'beginImport':
+    case 'abandon':
+      return { to: 'target', command: { kind: move, ...headerFor('target', facts, claim) } };
+    case 'beginExport':
+    case 'unseal':
+    case 'release':
+      return { to: 'source', command: { kind: move, ...headerFor('source', facts, claim) } };
+    case 'seal':
+      return { to: 'source', command: { kind: move, ...headerFor('source', facts, claim), ...extra.limits } };
+    case 'activate': {
+      const importing = facts.target?.importing ?? null;
+      if (importing === null || sealed === null) return null;
+      const header = headerFor('target', facts, claim);
+      return { to: 'target', command: { kind: move, ...header, seq: importing.seq, ...sealed } };
+    }
+    case 'publish': {
+      // Slot 0 where the source could not be asked any more; the target compared the digests all the same.
+      const receipt = { ...(sealed ?? { sealSlot: 0, digest: NO_ROWS }), pauseMs: extra.pauseMs };
+      return { to: 'keeper', command: { kind: move, mid, token, receipt } };
+    }
+    case 'recordAbort':
+      return { to: 'keeper', command: { kind: move, mid, token, why: facts.whyAborted } };
+    case 'finish':
+      return { to: 'keeper', command: { kind: move, mid, token } };
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * What to do next about a migration, decided from what its clusters answered and from nothing else
+ * (docs/architecture.md, "Moving a range"). A coordinator that has just taken over runs the same lines as one
+ * that has worked from the start.
+ */
+
+import { unreachable } from '../../src/assert.ts';
+import type { exportStatusCodec, importStatusCodec, Migration, Outcome } from '../../src/protocol/admin.ts';
+import type { Coded } from '../../src/protocol/codec.ts';
+
+export type ImportStatus = Coded<typeof importStatusCodec>;
+export type ExportStatus = Coded<typeof exportStatusCodec>;
+
+/** How the migration ended at a cluster; `forgotten`: so long ago that only the floor is left of it. */
+export type Closed = Outcome | 'forgotten';
+
+/** The target's part, as its last answer under this token says. */
+export type TargetView = { readonly importing: ImportStatus | null; readonly closed: Closed | null };
+
+/** The source's part. `cleaning` is null until it was asked after the release. */
+export type SourceView = {
+  readonly exporting: ExportStatus | null;
+  readonly closed: Closed | null;
+  readonly cleaning: boolean | null;
+};
+
+/** What a seal may leave to be sent while nobody serves the range. */
+export type SealLimits = { readonly rowsMax: number; readonly bytesMax: number };
+
+/** Everything a decision is made from. */
+export type Observed = {
+  readonly record: Migration;
+  /** Whether the keeper was asked after every other answer used here. */
+  readonly recordFresh: boolean;
+  /** Null until the target has answered a command that carries this coordinator's token. */
+  readonly target: TargetView | null;
+  /** Null until the source has answered. */
+  readonly source: SourceView | null;
+  /** Whether `source` was asked after the copy, or the last round, ended: its dirty rows are those of now. */
+  readonly sourceFresh: boolean;
+  /** Whether the source has been silent so long that nothing which can do without it shall wait. */
+  readonly sourceSilent: boolean;
+  /** Whether, since the last round, the target answered a consistent status and the keeper noted that the seal is next. */
+  readonly checked: boolean;
+  /** Whether the target has taken every dirty row, each read at or above the slot of the seal. */
+  readonly lastRowsSent: boolean;
+  /** Why this must not go on (digests that differ, a refusal), or null. */
+  readonly abortWhy: string | null;
+  readonly limits: SealLimits;
+};
+
+/** What is to be done. The numbers are the lines of the coordinator's loop. */
+export type Move =
+  /** 2. Makes the staging, or learns how far it is; and fences older coordinators off the target. */
+  | { readonly kind: 'beginImport' }
+  /** 3. Begins to keep book of changes; and fences older coordinators off the source. */
+  | { readonly kind: 'beginExport' }
+  /** 4. Copies on from the target's cursor, and scans the base beside it. */
+  | { readonly kind: 'copy' }
+  /** 4. All is copied; the digest that the changes are added to is not known yet. */
+  | { readonly kind: 'base' }
+  /** 5. Sends what has changed since. */
+  | { readonly kind: 'round' }
+  /** 6. Makes sure that target and keeper answer, for from the seal on nobody serves. */
+  | { readonly kind: 'check' }
+  | { readonly kind: 'seal' }
+  /** 7. */
+  | { readonly kind: 'lastRows' }
+  | { readonly kind: 'activate' }
+  /** 8. */
+  | { readonly kind: 'publish' }
+  /** 9. */
+  | { readonly kind: 'release' }
+  | { readonly kind: 'awaitCleanup' }
+  | { readonly kind: 'finish' }
+  /** A1, A2, A3. In this order: once the target has abandoned, it can never activate, and the source may serve again. */
+  | { readonly kind: 'abandon' }
+  | { readonly kind: 'unseal' }
+  | { readonly kind: 'recordAbort' }
+  /** Wanted by an operator, possible before the seal only. */
+  | { readonly kind: 'pause' }
+  /** What is known is too old to decide. */
+  | { readonly kind: 'askKeeper' }
+  | { readonly kind: 'askSource' }
+  | { readonly kind: 'end'; readonly outcome: 'done' | 'aborted' }
+  /** Two facts that exclude each other. Stops and repairs nothing. */
+  | { readonly kind: 'alarm'; readonly why: string };
+
+/** The next move. Total: every combination of answers has one. */
+export function nextMove(now: Observed): Move {
+  const contradiction = contradictionIn(now);
+  if (contradiction !== null) return { kind: 'alarm', why: contradiction };
+  const { phase } = now.record;
+  switch (phase) {
+    case 'done':
+    case 'aborted':
+      return { kind: 'end', outcome: phase };
+    case 'published':
+      return afterPublish(now);
+    case 'active':
+      return whileActive(now);
+    default:
+      return unreachable(phase);
+  }
+}
+
+/**
+ * The first pair of facts that cannot both hold, or null. An outcome at a cluster never changes, and neither
+ * does a phase that excludes it, so it does not matter which was asked first; the two places where it does
+ * ask the keeper again before they speak of a contradiction.
+ */
+function contradictionIn({ record, recordFresh, target, source }: Observed): string | null {
+  const facts = `keeper: ${record.phase}, target ${record.target}: ${target?.closed ?? 'open'}, source ${record.source}: ${source?.closed ?? 'open'}`;
+  const activated = target?.closed === 'activated';
+  const abandoned = target?.closed === 'abandoned';
+  if (activated && record.phase === 'aborted') return `activated, and recorded as aborted (${facts})`;
+  if (abandoned && record.phase !== 'active' && record.phase !== 'aborted') {
+    return `abandoned, and recorded as published (${facts})`;
+  }
+  if (activated && source?.closed === 'unsealed') return `activated, and unsealed (${facts})`;
+  if (abandoned && source?.closed === 'released') return `abandoned, and released (${facts})`;
+  if (!recordFresh) return null;
+  if (source?.closed === 'released' && record.phase === 'active')
+    return `released before publishing (${facts})`;
+  const forgotten = target?.closed === 'forgotten' || source?.closed === 'forgotten';
+  if (forgotten && (record.phase === 'active' || record.phase === 'published')) {
+    return `forgotten before it ended (${facts})`;
+  }
+  return null;
+}
+
+function whileActive(now: Observed): Move {
+  const { record, target, source } = now;
+  if (target?.closed === 'forgotten' || source?.closed === 'forgotten') return { kind: 'askKeeper' };
+  if (target?.closed === 'activated') {
+    // The receipt wants the digest of the seal. A source that is down must not keep the map from being right.
+    return source === null && !now.sourceSilent ? { kind: 'askSource' } : { kind: 'publish' };
+  }
+  if (target?.closed === 'abandoned') {
+    return source?.closed === 'unsealed' ? { kind: 'recordAbort' } : { kind: 'unseal' };
+  }
+  if (source?.closed === 'released') return { kind: 'askKeeper' };
+  if (record.wish === 'abort' || now.abortWhy !== null || source?.closed === 'unsealed') {
+    return { kind: 'abandon' };
+  }
+  const importing = target?.importing ?? null;
+  if (importing === null) return { kind: 'beginImport' };
+  const exporting = source?.exporting ?? null;
+  if (exporting === null) return { kind: 'beginExport' };
+  if (exporting.sealed !== null) return now.lastRowsSent ? { kind: 'activate' } : { kind: 'lastRows' };
+  if (record.wish === 'pause') return { kind: 'pause' };
+  if (importing.cursor !== record.hi) return { kind: 'copy' };
+  if (exporting.base === null) return { kind: 'base' };
+  if (!now.sourceFresh) return { kind: 'askSource' };
+  const { rowsMax, bytesMax } = now.limits;
+  if (exporting.dirtyRows > rowsMax || exporting.dirtyBytes > bytesMax) return { kind: 'round' };
+  return now.checked ? { kind: 'seal' } : { kind: 'check' };
+}
+
+function afterPublish({ source }: Observed): Move {
+  if (source?.closed === 'forgotten') return { kind: 'askKeeper' };
+  if (source?.closed !== 'released') return { kind: 'release' };
+  return source.cleaning === false ? { kind: 'finish' } : { kind: 'awaitCleanup' };
+}

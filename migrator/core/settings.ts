@@ -1,0 +1,48 @@
+/** The numbers of a coordinator. Times in milliseconds. */
+
+export type Settings = {
+  /** Between two notes to the keeper. */
+  readonly heartbeatMs: number;
+  /** A migration whose heartbeat stands still for this long may be claimed. */
+  readonly claimAfterMs: number;
+  /** Size of a page of the copy (bytes of keys and values). */
+  readonly pageBytes: number;
+  /** Rows of a page of a round. */
+  readonly dirtyRowsMax: number;
+  /** Pages that may be under way to the target at a time. */
+  readonly pagesInFlightMax: number;
+  /** What a seal may leave to be sent while nobody serves: this bounds the pause. */
+  readonly sealRowsMax: number;
+  readonly sealBytesMax: number;
+  /** Rounds in a row that do not shrink before the source slows its writers (further). */
+  readonly stuckRounds: number;
+  readonly slowDownMinMs: number;
+  readonly slowDownMaxMs: number;
+  /** Before an unanswered request is repeated: doubled from the first to the second. */
+  readonly retryMinMs: number;
+  readonly retryMaxMs: number;
+  /** Between two questions for what takes its time (clean-up, a target that is busy, a pause). */
+  readonly pollMs: number;
+  /** After this long without any answer of a cluster the coordinator gives up, unless the range is sealed. */
+  readonly giveUpMs: number;
+  /** Copies at most this many bytes a second; null is unbounded. */
+  readonly bytesPerSecondMax: number | null;
+};
+
+export const SETTINGS: Settings = {
+  heartbeatMs: 300,
+  claimAfterMs: 1000,
+  pageBytes: 512 * 1024,
+  dirtyRowsMax: 4000,
+  pagesInFlightMax: 2,
+  sealRowsMax: 500,
+  sealBytesMax: 256 * 1024,
+  stuckRounds: 3,
+  slowDownMinMs: 2,
+  slowDownMaxMs: 100,
+  retryMinMs: 20,
+  retryMaxMs: 1000,
+  pollMs: 100,
+  giveUpMs: 600_000,
+  bytesPerSecondMax: null,
+};
