@@ -53,6 +53,8 @@ export class FakeDisk implements Disk {
   free = Number.POSITIVE_INFINITY;
   /** Errors for the next operations of that name. */
   readonly failures: { write?: Error; datasync?: Error } = {};
+  /** Called once, between the moment at which a read takes place and its end. */
+  whileReading: (() => Promise<void>) | null = null;
   readonly counts = { writes: 0, datasyncs: 0, dirSyncs: 0 };
   #crashed: (() => void) | null = null;
   /** Resolves when the machine stops. */
@@ -74,8 +76,8 @@ export class FakeDisk implements Disk {
       disk.#nameChanges = this.#nameChanges;
       return disk;
     }
-    const survivors = random.below(this.#nameChanges.length + 1);
-    for (const changes of this.#nameChanges.slice(0, survivors)) apply(this.#durableNames, changes);
+    // Names that were not synced survive in any combination.
+    for (const changes of this.#nameChanges) if (random.chance(0.5)) apply(this.#durableNames, changes);
     disk.#names = new Map(this.#durableNames);
     disk.#durableNames = new Map(this.#durableNames);
     for (const content of new Set(disk.#names.values())) content.cutPower(random);
@@ -238,7 +240,11 @@ class FakeFile implements LogFile {
 
   async read(into: Uint8Array, position: number): Promise<number> {
     if (this.#closed) throw new Error('read of a closed file');
-    return this.#content.present.copy(into, 0, position, position + into.length);
+    const read = this.#content.present.copy(into, 0, position, position + into.length);
+    const run = this.#disk.whileReading;
+    this.#disk.whileReading = null;
+    await run?.();
+    return read;
   }
 
   async size(): Promise<number> {

@@ -153,6 +153,17 @@ test('readSlots waits for a record of the slot that is being written', async () 
   await appended;
 });
 
+test('readSlots ends before what was appended while it read', async () => {
+  for (const bytes of [64, 4000]) {
+    const disk = new FakeDisk();
+    const { log } = await openLog(disk);
+    await append(log, accept(1));
+    disk.whileReading = () => append(log, accept(2, { bytes }));
+    assert.equal(texts(await log.readSlots(1, 2, 1e6)), [[1, '1']]);
+    assert.is((await log.readSlots(1, 2, 1e6)).length, 2);
+  }
+});
+
 test('a second append while one is in flight is a bug', async () => {
   const { log } = await openLog(new FakeDisk());
   const first = append(log, accept(1));
