@@ -119,6 +119,7 @@ export class Link {
   #sentSomething = false;
   #deadlineTimer: NodeJS.Timeout | null = null;
   #deadlineTimerAtMs = 0;
+  #farewell: { readonly why: string; readonly code: number } | null = null;
   #closedWhy: string | null = null;
   #lastError = '';
 
@@ -210,6 +211,12 @@ export class Link {
     this.#shut(why);
   }
 
+  /** Closes the link as soon as the other end's requests are answered. */
+  closeWhenAnswered(why: string, code: number): void {
+    this.#farewell = { why, code };
+    this.#closeIfDone();
+  }
+
   /** Ends the link without a farewell. */
   #terminate(why: string): void {
     if (this.#closedWhy !== null) return;
@@ -266,6 +273,7 @@ export class Link {
     if (this.#closedWhy !== null) return;
     this.#pump();
     this.#resumeWhenLow();
+    this.#closeIfDone();
   }
 
   /** Sends parts as long as the socket is nearly empty, so that what comes in between waits for one part at most. */
@@ -311,6 +319,12 @@ export class Link {
     if (buffered > BUFFERED_FATAL) this.#terminate('the other end does not read its answers');
     else if (buffered > BUFFERED_PAUSE) this.#pause();
     else this.#resumeWhenLow();
+    this.#closeIfDone();
+  }
+
+  #closeIfDone(): void {
+    if (this.#farewell === null || this.#inbound > 0 || this.#long.length > 0) return;
+    this.close(this.#farewell.why, this.#farewell.code);
   }
 
   // Receiving

@@ -1,0 +1,381 @@
+/** One client connection over Arakoon's TCP protocol: frames in, answers out, in order and within bounds. */
+import type { Socket } from 'node:net';
+import { invariant } from '../assert.ts';
+import { NurseryError, RETURN_CODES } from '../errors.ts';
+import { OUTSTANDING_MAX } from '../limits.ts';
+import { type Answer, failure, failureOf, returnCodeOf } from '../protocol/replies.ts';
+import { PROLOGUE_MAGIC, PROLOGUE_VERSION, REQUEST_CODES, scanRequest } from '../protocol/requests.ts';
+import { OversizedError } from '../protocol/shape.ts';
+
+/** Whom an answer goes to: a connection over TCP, or a `Link`. */
+export type Connection = {
+  /** Distinguishes the connections of this kind in this process. */
+  readonly id: number;
+  readonly kind: 'tcp' | 'link';
+  /** Address of the other end, for people. */
+  readonly remote: string;
+};
+
+/**
+ * Carries out one request: `body` is a whole frame, magic included, a view that stays as it is. `respond` is called
+ * once, at any time, also after the connection is gone.
+ */
+export type Handle = (connection: Connection, body: Buffer, respond: (answer: Answer) => void) => void;
+
+/** Longest cluster id in a prologue (bytes). */
+const CLUSTER_BYTES_MAX = 4096;
+/** How long a client may take for its prologue (ms). */
+const PROLOGUE_MS = 10_000;
+/** Read and not yet understood bytes above which a connection that must wait is read no further. */
+const INPUT_BYTES_MAX = 256 * 1024;
+/** Bytes of answers not yet taken by the client above which no further request of its is begun. */
+const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
+/** Answers up to this many bytes together are copied into one write. */
+const GATHER_BYTES_MAX = 64 * 1024;
+/** A request that is refused for its length is skipped up to this many bytes; a longer one ends the connection. */
+const SKIP_BYTES_MAX = 256 * 1024 * 1024;
+/** How long a connection that we closed is still read, so that its last answer is not lost to a reset (ms). */
+const LINGER_MS = 5000;
+
+/** Requests that go through the log; all others only read, as far as order is concerned. */
+const UPDATE_CODES: ReadonlySet<number> = new Set([
+  REQUEST_CODES.set,
+  REQUEST_CODES.delete,
+  REQUEST_CODES.testAndSet,
+  REQUEST_CODES.sequence,
+  REQUEST_CODES.syncedSequence,
+  REQUEST_CODES.userFunction,
+  REQUEST_CODES.confirm,
+  REQUEST_CODES.deletePrefix,
+  REQUEST_CODES.replace,
+  REQUEST_CODES.nop,
+  REQUEST_CODES.setNurseryConfig,
+]);
+
+/** Whether a request with this code goes through the log. */
+export function isUpdateCode(code: number): boolean {
+  return UPDATE_CODES.has(code);
+}
+
+/** A request that was begun, or an error that awaits its turn. */
+type Entry = {
+  answer: Uint8Array | null;
+  next: Entry | null;
+  /** Nothing is answered after it. */
+  last: boolean;
+};
+
+const NOTHING = Buffer.alloc(0);
+/** All that a client gets whose request lacks the magic. */
+const NO_MAGIC_ANSWER = Buffer.from([RETURN_CODES.NO_MAGIC, 0, 0, 0]);
+let connectionsMade = 0;
+
+/**
+ * Reads requests, hands each to `handle`, and writes the answers in the order of the requests.
+ *
+ * Consecutive updates of a connection are under way together, and so are consecutive reads; but a read waits for
+ * the updates before it, and an update for the reads before it. So a client that pipelines reads its own writes.
+ */
+export class TcpConnection implements Connection {
+  readonly id: number;
+  readonly kind = 'tcp';
+  readonly remote: string;
+  readonly #socket: Socket;
+  readonly #cluster: Buffer;
+  readonly #handle: Handle;
+  readonly #prologueTimer: NodeJS.Timeout;
+  readonly #onTurn = (): void => this.#turn();
+  #greeted = false;
+
+  /** Input that is not understood yet lies in `#input` from `#begin` to `#end`. */
+  #input: Buffer = NOTHING;
+  #begin = 0;
+  #end = 0;
+  /** Bytes from `#begin` without which the next request cannot be told. */
+  #wanted = 4;
+  #skipBytes = 0;
+  #inputEnded = false;
+
+  #first: Entry | null = null;
+  #newest: Entry | null = null;
+  #entries = 0;
+  #updates = 0;
+  #reads = 0;
+  /** Bytes of answers that wait for an earlier one. */
+  #owedBytes = 0;
+  #output: Uint8Array[] = [];
+  #outputBytes = 0;
+  #turnDue = false;
+  #parsing = false;
+  /** No further request is begun: an error ended the connection, or the process is going down. */
+  #closing = false;
+  #endSent = false;
+  #gone = false;
+
+  constructor(socket: Socket, clusterId: string, handle: Handle) {
+    connectionsMade += 1;
+    this.id = connectionsMade;
+    this.remote = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
+    this.#socket = socket;
+    this.#cluster = Buffer.from(clusterId, 'utf8');
+    this.#handle = handle;
+    this.#prologueTimer = setTimeout(() => socket.destroy(), PROLOGUE_MS);
+    socket.on('data', (chunk: Buffer) => this.receive(chunk));
+    socket.on('drain', this.#onTurn);
+    socket.on('end', () => {
+      this.#inputEnded = true;
+      this.#schedule();
+    });
+    socket.on('close', () => {
+      this.#gone = true;
+      clearTimeout(this.#prologueTimer);
+    });
+  }
+
+  /** Requests that were begun and whose answers were not yet written. */
+  get outstanding(): number {
+    return this.#entries;
+  }
+
+  /** Begins no further request, answers those under way, then closes. */
+  shutDown(): void {
+    this.#closing = true;
+    this.#schedule();
+  }
+
+  /** Answers `answer` whatever the client asks, and closes. */
+  turnAway(answer: Answer): void {
+    this.#greeted = true;
+    this.#enqueue(answer.bytes, true);
+    this.#closing = true;
+    this.#schedule();
+  }
+
+  // Input
+
+  /** Takes what was read; the port passes on the first piece, and the socket the others. */
+  receive(chunk: Buffer): void {
+    if (this.#closing) return; // lingering
+    if (this.#skipBytes >= chunk.length) {
+      this.#skipBytes -= chunk.length;
+      return;
+    }
+    this.#append(this.#skipBytes === 0 ? chunk : chunk.subarray(this.#skipBytes));
+    this.#skipBytes = 0;
+    this.#parse();
+    if (this.#isFull) this.#socket.pause();
+  }
+
+  /** Whether more input than the next request needs is there. */
+  get #isFull(): boolean {
+    return this.#end - this.#begin > Math.max(INPUT_BYTES_MAX, this.#wanted);
+  }
+
+  /** Joins what is left of the input with `chunk`. Memory grows with what has come, not with what was announced. */
+  #append(chunk: Buffer): void {
+    const left = this.#end - this.#begin;
+    if (left === 0) {
+      this.#input = chunk;
+      this.#begin = 0;
+      this.#end = chunk.length;
+      return;
+    }
+    if (this.#end + chunk.length > this.#input.length) {
+      const bytes = left + chunk.length;
+      const larger = Buffer.allocUnsafeSlow(Math.max(bytes, Math.min(this.#wanted, 2 * bytes)));
+      this.#input.copy(larger, 0, this.#begin, this.#end);
+      this.#input = larger;
+      this.#begin = 0;
+      this.#end = left;
+    }
+    chunk.copy(this.#input, this.#end);
+    this.#end += chunk.length;
+  }
+
+  /** Begins as many requests as are there and may begin. */
+  #parse(): void {
+    if (this.#parsing) return;
+    this.#parsing = true;
+    if (!this.#greeted) this.#greet();
+    while (this.#greeted && !this.#closing && this.#end - this.#begin >= this.#wanted) {
+      if (this.#entries >= OUTSTANDING_MAX || this.#bytesOwed() > OUTPUT_BYTES_MAX) break;
+      const scanned = this.#scan();
+      if (scanned === null) continue;
+      if (scanned.kind === 'need') {
+        this.#wanted = scanned.bytes;
+        continue;
+      }
+      const isUpdate = UPDATE_CODES.has(scanned.code);
+      if ((isUpdate ? this.#reads : this.#updates) > 0) break;
+      const body = this.#input.subarray(this.#begin, scanned.end);
+      this.#begin = scanned.end;
+      this.#wanted = 4;
+      this.#start(body, isUpdate);
+    }
+    this.#parsing = false;
+  }
+
+  /** The next request's extent; null where there is an error instead, which is then dealt with. */
+  #scan(): ReturnType<typeof scanRequest> | null {
+    try {
+      return scanRequest(this.#input, this.#begin, this.#end);
+    } catch (error) {
+      if (!(error instanceof NurseryError)) throw error;
+      this.#refuse(error);
+      return null;
+    }
+  }
+
+  #refuse(error: NurseryError): void {
+    if (error instanceof OversizedError && error.messageBytes !== null) {
+      const there = this.#end - this.#begin;
+      if (error.messageBytes <= SKIP_BYTES_MAX) {
+        this.#enqueue(failureOf(error).bytes, false);
+        this.#skipBytes = Math.max(0, error.messageBytes - there);
+        this.#begin += Math.min(there, error.messageBytes);
+        this.#wanted = 4;
+        this.#schedule();
+        return;
+      }
+    }
+    if (error.code === 'NO_MAGIC') this.#enqueue(NO_MAGIC_ANSWER, true);
+    // To a request that it does not know, Arakoon says "not found", with a text.
+    else if (error.code === 'NOT_SUPPORTED') this.#enqueue(failure('NOT_FOUND', error.message).bytes, true);
+    else this.#enqueue(failureOf(error).bytes, true);
+    this.#closing = true;
+    this.#schedule();
+  }
+
+  /** Checks the prologue: int magic, int version, string cluster id. A wrong one closes without a byte. */
+  #greet(): void {
+    const input = this.#input;
+    const there = this.#end - this.#begin;
+    const intAt = (at: number): number => input.readUInt32LE(this.#begin + at);
+    const idBytes = there >= 12 ? intAt(8) : 0;
+    const fits =
+      (there < 4 || intAt(0) === PROLOGUE_MAGIC) &&
+      (there < 8 || intAt(4) === PROLOGUE_VERSION) &&
+      idBytes <= CLUSTER_BYTES_MAX;
+    if (fits && (there < 12 || there < 12 + idBytes)) return;
+    const from = this.#begin + 12;
+    if (fits && input.subarray(from, from + idBytes).equals(this.#cluster)) {
+      this.#greeted = true;
+      this.#begin = from + idBytes;
+      clearTimeout(this.#prologueTimer);
+    } else {
+      this.#closing = true;
+      this.#schedule();
+    }
+  }
+
+  // Order
+
+  #start(body: Buffer, isUpdate: boolean): void {
+    if (isUpdate) this.#updates += 1;
+    else this.#reads += 1;
+    const entry = this.#enqueue(null, false);
+    this.#handle(this, body, (answer) => {
+      invariant(entry.answer === null, 'a request is answered once');
+      if (isUpdate) this.#updates -= 1;
+      else this.#reads -= 1;
+      // After "not master" and "range error" clients connect anew, and must not find further answers.
+      const returnCode = returnCodeOf(answer.bytes);
+      entry.last = returnCode === RETURN_CODES.NOT_MASTER || returnCode === RETURN_CODES.OUT_OF_RANGE;
+      entry.answer = answer.bytes;
+      this.#owedBytes += answer.bytes.length;
+      if (!this.#gone) this.#schedule();
+    });
+  }
+
+  #enqueue(answer: Uint8Array | null, last: boolean): Entry {
+    const entry: Entry = { answer, next: null, last };
+    if (this.#newest === null) this.#first = entry;
+    else this.#newest.next = entry;
+    this.#newest = entry;
+    this.#entries += 1;
+    this.#owedBytes += answer === null ? 0 : answer.length;
+    return entry;
+  }
+
+  #bytesOwed(): number {
+    return this.#owedBytes + this.#outputBytes + this.#socket.writableLength;
+  }
+
+  // Output
+
+  /** One turn for all that is answered before the microtasks run. */
+  #schedule(): void {
+    if (this.#turnDue) return;
+    this.#turnDue = true;
+    queueMicrotask(this.#onTurn);
+  }
+
+  #turn(): void {
+    this.#turnDue = false;
+    if (this.#gone) return;
+    this.#collect();
+    this.#write();
+    if (!this.#closing) {
+      this.#parse();
+      if (this.#socket.isPaused() && !this.#isFull) this.#socket.resume();
+    }
+    this.#endWhenDone();
+  }
+
+  /** Takes the answers whose turn has come. */
+  #collect(): void {
+    for (let entry = this.#first; entry !== null && entry.answer !== null; entry = this.#first) {
+      this.#first = entry.next;
+      if (entry.next === null) this.#newest = null;
+      this.#entries -= 1;
+      this.#owedBytes -= entry.answer.length;
+      if (this.#endSent) continue;
+      this.#output.push(entry.answer);
+      this.#outputBytes += entry.answer.length;
+      if (!entry.last) continue;
+      this.#closing = true;
+      this.#write();
+      this.#finish();
+    }
+  }
+
+  #write(): void {
+    const pieces = this.#output;
+    const bytes = this.#outputBytes;
+    if (pieces.length === 0) return;
+    this.#output = [];
+    this.#outputBytes = 0;
+    const socket = this.#socket;
+    if (pieces.length === 1) {
+      socket.write(pieces[0] as Uint8Array);
+    } else if (bytes <= GATHER_BYTES_MAX) {
+      socket.write(Buffer.concat(pieces, bytes));
+    } else {
+      socket.cork();
+      for (const piece of pieces) socket.write(piece);
+      socket.uncork();
+    }
+  }
+
+  #endWhenDone(): void {
+    if (this.#endSent || this.#entries > 0) return;
+    // Where nothing is under way and nothing is owed, what is left of the input is no whole request.
+    const starved = this.#inputEnded && this.#bytesOwed() <= OUTPUT_BYTES_MAX;
+    if (this.#closing || starved) this.#finish();
+  }
+
+  /** Says that nothing follows, and reads on for a while: closing on unread input would reset the connection. */
+  #finish(): void {
+    this.#endSent = true;
+    this.#closing = true;
+    this.#input = NOTHING;
+    this.#begin = 0;
+    this.#end = 0;
+    const socket = this.#socket;
+    socket.end();
+    socket.resume();
+    if (this.#inputEnded) return;
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once('close', () => clearTimeout(timer));
+  }
+}
