@@ -1,0 +1,37 @@
+/** Rows that a cluster no longer owns are deleted step by step; its master proposes the steps. */
+import type { AdminAnswer, AdminCommand } from '../../src/protocol/admin.ts';
+import type { StoreKey, Work } from '../store/types.ts';
+import type { Draft } from './draft.ts';
+import { dataRange, userKey } from './store-keys.ts';
+import { withEntry } from './system-state.ts';
+
+/** Rows that one step may delete, whatever it asks for. */
+export const CLEANUP_ROWS_MAX = 10_000;
+/** Rows looked at in one slice. */
+const SLICE_ROWS = 500;
+
+/**
+ * Deletes at most so many rows of a range under clean-up; the clean-up ends with the step that leaves none. Does nothing
+ * where there is no such clean-up: a step that comes late must not delete what was activated in the meantime.
+ */
+export function* cleanupStep(
+  draft: Draft,
+  { mid, rowsMax }: Extract<AdminCommand, { kind: 'cleanupStep' }>,
+): Work<AdminAnswer> {
+  const cleanup = draft.state.cleanups.get(mid);
+  if (cleanup === undefined) return { kind: 'none' };
+  const { tx, pace } = draft;
+  yield* tx.prepareScan(pace);
+  const { from, to } = dataRange(cleanup);
+  let left = Math.min(Math.max(rowsMax, 1), CLEANUP_ROWS_MAX);
+  let next: StoreKey | null = from;
+  while (next !== null && left > 0) {
+    const keys: StoreKey[] = [];
+    next = tx.scanSlice({ from: next, to }, { rowsMax: Math.min(SLICE_ROWS, left) }, (key) => keys.push(key));
+    for (const key of keys) tx.putRow(userKey(key), null);
+    left -= keys.length;
+    if (next !== null && pace.rows(SLICE_ROWS)) yield;
+  }
+  if (next === null) draft.update({ cleanups: withEntry(draft.state.cleanups, mid, null) });
+  return { kind: 'ok' };
+}

@@ -1,0 +1,53 @@
+/** The state of the machine while a slot is evaluated: invisible to everybody else until it is committed. */
+import { contains } from '../../src/range.ts';
+import type { StoreKey, View } from '../store/types.ts';
+import { Ownership } from './ownership.ts';
+import { Pace } from './pace.ts';
+import { type SystemState, storeState } from './system-state.ts';
+import { SlotTransaction } from './transaction.ts';
+
+/** What commands and updates of one slot work on. */
+export class Draft {
+  readonly slot: number;
+  readonly tx: SlotTransaction;
+  readonly pace = new Pace();
+  readonly #before: SystemState;
+  #state: SystemState;
+  #ownership: Ownership;
+
+  constructor(view: View, slot: number, state: SystemState, ownership: Ownership) {
+    this.slot = slot;
+    this.tx = new SlotTransaction(view);
+    this.#before = state;
+    this.#state = state;
+    this.#ownership = ownership;
+    this.#watchExports();
+  }
+
+  get state(): SystemState {
+    return this.#state;
+  }
+
+  get ownership(): Ownership {
+    return this.#ownership;
+  }
+
+  /** Replaces parts of the state. */
+  update(parts: Partial<SystemState>): void {
+    this.#state = { ...this.#state, ...parts };
+    if (parts.owned !== undefined) this.#ownership = new Ownership(parts.owned);
+    if (parts.exports !== undefined) this.#watchExports();
+  }
+
+  /** Everything to be committed, the state's own rows included. */
+  finish(): Map<StoreKey, Uint8Array | null> {
+    storeState(this.#before, this.#state, (key, value) => this.tx.put(key, value));
+    return this.tx.changes;
+  }
+
+  /** The rows of ranges that are exported are watched, so that every change of them can be entered. */
+  #watchExports(): void {
+    const ranges = [...this.#state.exports.values()];
+    this.tx.watch(ranges.length === 0 ? null : (key) => ranges.some((range) => contains(range, key)));
+  }
+}

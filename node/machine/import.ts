@@ -1,0 +1,177 @@
+/** The target's side of a migration: what it does when its commands are applied. */
+import { addDigests, NO_ROWS, sameDigest, subtractDigests } from '../../src/digest.ts';
+import { USER_KEY_MAX, VALUE_MAX } from '../../src/limits.ts';
+import {
+  type AdminAnswer,
+  type AdminCommand,
+  type Header,
+  type importStatusCodec,
+  PAGE_COPY,
+  PAGE_DIRTY,
+  type Row,
+} from '../../src/protocol/admin.ts';
+import type { Coded } from '../../src/protocol/codec.ts';
+import { boundAtMost, contains, overlaps, printRange, type Range } from '../../src/range.ts';
+import type { StoreKey, Work } from '../store/types.ts';
+import type { Draft } from './draft.ts';
+import { close } from './export.ts';
+import { rangeOf, sameAsRecord } from './headers.ts';
+import { addOwned, removeRange } from './ownership.ts';
+import { dataRange } from './store-keys.ts';
+import { type ImportRecord, withEntry } from './system-state.ts';
+
+type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;
+
+/** Rows looked at in one slice, where a range should be empty but removed rows may be in the way. */
+const SLICE_ROWS = 500;
+const NONE: AdminAnswer = { kind: 'none' };
+
+/** An import as answers show it. */
+export function importStatus(record: ImportRecord): Coded<typeof importStatusCodec> {
+  const { lo, hi, seq, cursor, asOf, running } = record;
+  return { lo, hi, seq, cursor, asOf, running };
+}
+
+/** Makes an empty staging, where nothing at all is in the way. Repeated, it says how far the staging is. */
+export function* beginImport(draft: Draft, command: Of<'beginImport'>): Work<AdminAnswer> {
+  const { mid, peer } = command;
+  const existing = draft.state.imports.get(mid);
+  if (existing !== undefined) {
+    return sameAsRecord(existing, command) ?? { kind: 'importing', ...importStatus(existing) };
+  }
+  const range = rangeOf(command);
+  if (range === null) return { kind: 'refused', why: 'the range is empty, or a bound of it is too long' };
+  const why = inTheWay(draft, range) ?? ((yield* holdsRow(draft, range)) ? rowsInTheWay(range) : null);
+  if (why !== null) return { kind: 'busy', why };
+  const { lo, hi } = range;
+  const record: ImportRecord = { lo, hi, source: peer, seq: 0, cursor: lo, asOf: 0, running: NO_ROWS };
+  draft.update({ imports: withEntry(draft.state.imports, mid, record) });
+  return { kind: 'importing', ...importStatus(record) };
+}
+
+/** Takes rows into the staging. Pages are numbered, so that one that is late, doubled or out of order does nothing. */
+export function* page(draft: Draft, command: Of<'page'>): Work<AdminAnswer> {
+  const { mid, seq, asOf, rows, to } = command;
+  const record = draft.state.imports.get(mid);
+  if (record === undefined) return NONE;
+  const foreign = sameAsRecord(record, command);
+  if (foreign !== null) return foreign;
+  if (seq <= record.seq) return { kind: 'ok' };
+  const here = { seq: record.seq, cursor: record.cursor, asOf: record.asOf };
+  if (seq !== record.seq + 1) return { kind: 'gap', ...here };
+  if (asOf < record.asOf) return { kind: 'stale', ...here };
+  if (command.page === PAGE_COPY && command.from !== record.cursor) return { kind: 'gap', ...here };
+  const why = unsound(record, command);
+  if (why !== null) return { kind: 'refused', why: `page ${seq} of migration ${mid}: ${why}` };
+  const running = yield* stage(draft, record.running, rows);
+  const cursor = command.page === PAGE_COPY ? to : record.cursor;
+  const next = { ...record, seq, asOf, cursor, running };
+  draft.update({ imports: withEntry(draft.state.imports, mid, next) });
+  return { kind: 'ok' };
+}
+
+/** The point of no return: the staging becomes owned, if it is what the source had at the seal. */
+export function activate(draft: Draft, command: Of<'activate'>): AdminAnswer {
+  const { mid, seq, digest } = command;
+  const { imports, owned, forward } = draft.state;
+  const record = imports.get(mid);
+  if (record === undefined) return NONE;
+  const foreign = sameAsRecord(record, command);
+  if (foreign !== null) return foreign;
+  const { lo, hi, running } = record;
+  const isComplete = record.seq === seq && record.cursor === hi;
+  if (!isComplete || !sameDigest(running, digest)) return { kind: 'mismatch', mine: running };
+  draft.update({
+    owned: addOwned(owned, { lo, hi, epoch: mid, sealedBy: null }),
+    imports: withEntry(imports, mid, null),
+    forward: removeRange(forward, record),
+  });
+  return close(draft, mid, 'activated');
+}
+
+/** Gives up: also where nothing was imported yet, so that a late `beginImport` does nothing. */
+export function abandon(draft: Draft, header: Header): AdminAnswer {
+  const { mid } = header;
+  const { imports, cleanups } = draft.state;
+  const record = imports.get(mid);
+  if (record !== undefined) {
+    const foreign = sameAsRecord(record, header);
+    if (foreign !== null) return foreign;
+    const { lo, hi } = record;
+    draft.update({
+      imports: withEntry(imports, mid, null),
+      cleanups: withEntry(cleanups, mid, { lo, hi }),
+    });
+  }
+  return close(draft, mid, 'abandoned');
+}
+
+/** Whether any row lies in `range`, whoever's it is. */
+export function* holdsRow(draft: Draft, range: Range): Work<boolean> {
+  const { tx, pace } = draft;
+  yield* tx.prepareScan(pace);
+  let found = false;
+  const { from, to } = dataRange(range);
+  let next: StoreKey | null = from;
+  while (next !== null && !found) {
+    next = tx.scanSlice({ from: next, to }, { rowsMax: SLICE_ROWS }, () => {
+      found = true;
+    });
+    if (next !== null && !found && pace.rows(SLICE_ROWS)) yield;
+  }
+  return found;
+}
+
+/** What of this cluster's lies across `range`, or null. */
+export function inTheWay(draft: Draft, range: Range): string | null {
+  const { owned, exports, imports, cleanups } = draft.state;
+  const own = owned.find((entry) => overlaps(entry, range));
+  if (own !== undefined) return `${printRange(own)} is owned here already`;
+  const across = (what: string, records: ReadonlyMap<number, Range>): string | null => {
+    for (const [mid, record] of records) {
+      if (overlaps(record, range)) return `migration ${mid} ${what} ${printRange(record)} here`;
+    }
+    return null;
+  };
+  return across('exports', exports) ?? across('imports', imports) ?? across('is still cleaning up', cleanups);
+}
+
+function rowsInTheWay(range: Range): string {
+  return `rows that nobody owns lie in ${printRange(range)}`;
+}
+
+/** Puts and removes rows, and returns the digest of the staging with them. */
+function* stage(
+  draft: Draft,
+  before: ImportRecord['running'],
+  rows: readonly Row[],
+): Work<ImportRecord['running']> {
+  const { tx, pace } = draft;
+  let running = before;
+  for (const { key, value } of rows) {
+    const old = tx.digestOf(key);
+    tx.putRow(key, value);
+    const now = tx.digestOf(key);
+    running = subtractDigests(addDigests(running, now ?? NO_ROWS), old ?? NO_ROWS);
+    if (pace.row((old?.bytes ?? 0) + (now?.bytes ?? 0))) yield;
+  }
+  return running;
+}
+
+/** Why a page cannot be taken, or null. */
+function unsound(record: ImportRecord, command: Of<'page'>): string | null {
+  const { from, to, rows } = command;
+  if (command.page !== PAGE_COPY && command.page !== PAGE_DIRTY) return `no kind of page is ${command.page}`;
+  const range = rangeOf({ lo: from, hi: to });
+  if (range === null && (rows.length > 0 || command.page === PAGE_COPY)) return 'its interval is empty';
+  if (from < record.lo || !boundAtMost(to, record.hi)) return 'it reaches outside the range';
+  for (const { kind, key, value } of rows) {
+    if (kind !== 0) return `no kind of row is ${kind}`;
+    if (range !== null && !contains(range, key)) return 'a row lies outside its interval';
+    if (key.length > USER_KEY_MAX) return `a key of ${key.length} bytes: the limit is ${USER_KEY_MAX} bytes`;
+    if (value !== null && value.length > VALUE_MAX) {
+      return `a value of ${value.length} bytes: the limit is ${VALUE_MAX} bytes`;
+    }
+  }
+  return null;
+}

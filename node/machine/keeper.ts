@@ -1,0 +1,308 @@
+/** The keeper's part: the range map, the record of every migration, and how clients reach each cluster. */
+import { invariant, unreachable } from '../../src/assert.ts';
+import {
+  type AdminAnswer,
+  type AdminCommand,
+  type ClusterConfig,
+  clusterConfigCodec,
+  type KeeperMap,
+  type Migration,
+  NO_PROGRESS,
+} from '../../src/protocol/admin.ts';
+import { encode } from '../../src/protocol/codec.ts';
+import { overlaps, printRange, WHOLE } from '../../src/range.ts';
+import { carve, entriesIn, ownsAll } from '../../src/rangemap.ts';
+import type { Draft } from './draft.ts';
+import { rangeOf } from './headers.ts';
+import { type SystemState, withEntry } from './system-state.ts';
+
+type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;
+
+/** Records that the keeper holds; finished ones stay until an operator forgets them. */
+export const MIGRATIONS_MAX = 10_000;
+/** Clusters whose client configuration the keeper holds. */
+export const CLUSTERS_MAX = 1000;
+/** Longest cluster id (bytes). */
+const CLUSTER_ID_MAX = 256;
+
+const OK: AdminAnswer = { kind: 'ok' };
+
+/** Commands that the keeper alone is sent. Every cluster could be one. */
+export type KeeperCommand = Of<
+  | 'initMap'
+  | 'plan'
+  | 'claim'
+  | 'note'
+  | 'wish'
+  | 'publish'
+  | 'recordAbort'
+  | 'finish'
+  | 'forget'
+  | 'setClusterConfig'
+  | 'dropCluster'
+>;
+
+/** Carries out one of them. */
+export function applyKeeper(draft: Draft, command: KeeperCommand): AdminAnswer {
+  switch (command.kind) {
+    case 'initMap':
+      return initMap(draft, command);
+    case 'plan':
+      return plan(draft, command);
+    case 'claim':
+      return claim(draft, command);
+    case 'note':
+      return note(draft, command);
+    case 'wish':
+      return wish(draft, command);
+    case 'publish':
+      return publish(draft, command);
+    case 'recordAbort':
+      return recordAbort(draft, command);
+    case 'finish':
+      return finish(draft, command);
+    case 'forget':
+      return forget(draft, command);
+    case 'setClusterConfig':
+      return setClusterConfig(draft, command);
+    case 'dropCluster':
+      return dropCluster(draft, command);
+    default:
+      return unreachable(command);
+  }
+}
+
+/** Map and client configurations, as watchers get them. */
+export function keeperMapOf(state: SystemState): KeeperMap {
+  return { map: state.map, clusters: [...state.configs.values()] };
+}
+
+/** The lowest migration that is not decided, or the next one to come: everything below may be forgotten everywhere. */
+export function floorOf(state: SystemState): number {
+  for (const { mid, phase } of state.migrations.values()) {
+    if (isOpen(phase)) return mid;
+  }
+  return state.lastMid + 1;
+}
+
+/** Gives the whole key space to the first cluster. Its epoch is a migration id, so that epochs never repeat. */
+function initMap(draft: Draft, { cluster }: Of<'initMap'>): AdminAnswer {
+  const { map, configs, lastMid } = draft.state;
+  if (map.entries.length > 0) {
+    return refused(`a map exists already, at version ${map.version}: move ranges with migrate`);
+  }
+  if (!configs.has(cluster)) return refused(unknownCluster(cluster));
+  const epoch = lastMid + 1;
+  draft.update({
+    lastMid: epoch,
+    map: { version: map.version + 1, entries: [{ ...WHOLE, owner: cluster, epoch }] },
+  });
+  return { kind: 'planned', mid: epoch };
+}
+
+/** Records a new migration, where the map gives the whole range to the source and nothing else moves any of it. */
+function plan(draft: Draft, command: Of<'plan'>): AdminAnswer {
+  const { source, target } = command;
+  const { map, configs, migrations, lastMid } = draft.state;
+  const range = rangeOf(command);
+  if (range === null) return refused('the range is empty, or a bound of it is too long');
+  if (source === target) return refused(`source and target are the same cluster, ${source}`);
+  if (!configs.has(target)) return refused(unknownCluster(target));
+  if (!ownsAll(map, range, source)) {
+    const owners = entriesIn(map, range).map((entry) => `${entry.owner} owns ${printRange(entry)}`);
+    const present = owners.length === 0 ? 'there is no map yet: init comes first' : owners.join(', ');
+    return refused(`${source} does not own all of ${printRange(range)}: ${present}`);
+  }
+  for (const other of migrations.values()) {
+    if (isOpen(other.phase) && overlaps(other, range)) {
+      return refused(`migration ${other.mid} is moving ${printRange(other)} to ${other.target}`);
+    }
+  }
+  if (migrations.size >= MIGRATIONS_MAX) {
+    return refused(`${MIGRATIONS_MAX} migrations are on record: forget finished ones first`);
+  }
+  const mid = lastMid + 1;
+  const record: Migration = {
+    mid,
+    source,
+    target,
+    lo: range.lo,
+    hi: range.hi,
+    phase: 'active',
+    token: 0,
+    heartbeat: 0,
+    wish: 'run',
+    why: '',
+    progress: NO_PROGRESS,
+    receipt: null,
+  };
+  draft.update({ lastMid: mid, migrations: withEntry(migrations, mid, record) });
+  return { kind: 'planned', mid };
+}
+
+/** Makes the caller the coordinator, if it has seen the present token: a claim that comes late fences nobody. */
+function claim(draft: Draft, { mid, tokenSeen }: Of<'claim'>): AdminAnswer {
+  const record = draft.state.migrations.get(mid);
+  if (record === undefined) return unknownMigration(mid);
+  if (record.token !== tokenSeen) return { kind: 'fenced', token: record.token };
+  if (!isOpen(record.phase)) return refused(`migration ${mid} is ${record.phase}`);
+  return claimed(draft, { ...record, token: record.token + 1, heartbeat: record.heartbeat + 1 });
+}
+
+/** A heartbeat with what the coordinator did; answered with the record, which tells it the operator's wish, and the floor. */
+function note(draft: Draft, { mid, token, progress }: Of<'note'>): AdminAnswer {
+  const record = recordFor(draft, mid, token);
+  if ('kind' in record) return record;
+  return claimed(draft, { ...record, heartbeat: record.heartbeat + 1, progress });
+}
+
+/** What the operator wants. An abort stands, and comes too late once the map has changed. */
+function wish(draft: Draft, command: Of<'wish'>): AdminAnswer {
+  const { mid, why } = command;
+  const record = draft.state.migrations.get(mid);
+  if (record === undefined) return unknownMigration(mid);
+  if (!isOpen(record.phase)) return refused(`migration ${mid} is ${record.phase}`);
+  if (command.wish !== 'run' && command.wish !== 'pause' && command.wish !== 'abort') {
+    return refused(`no wish is "${String(command.wish)}": run, pause or abort`);
+  }
+  if (command.wish === record.wish) return OK;
+  if (record.wish === 'abort') return refused(`migration ${mid} is being aborted: ${record.why}`);
+  if (command.wish === 'abort' && record.phase === 'published') {
+    return refused(`migration ${mid} has passed the point of no return: undo it by moving the range back`);
+  }
+  save(draft, { ...record, wish: command.wish, why });
+  return OK;
+}
+
+/** Gives the range to the target. Only an active migration may: to ask whether the source owns it would not do (ABA). */
+function publish(draft: Draft, { mid, token, receipt }: Of<'publish'>): AdminAnswer {
+  const record = recordFor(draft, mid, token);
+  if ('kind' in record) return record;
+  if (record.phase === 'published' || record.phase === 'done') return OK;
+  if (record.phase !== 'active')
+    return refused(`migration ${mid} is ${record.phase}: it cannot be published`);
+  const { map } = draft.state;
+  invariant(
+    ownsAll(map, record, record.source),
+    'the map gives the range of an active migration to its source',
+  );
+  draft.update({ map: carve(map, { lo: record.lo, hi: record.hi }, record.target, mid) });
+  save(draft, { ...record, phase: 'published', receipt });
+  return OK;
+}
+
+/** Ends a migration that went back. To be written only after the target has abandoned and the source has unsealed. */
+function recordAbort(draft: Draft, { mid, token, why }: Of<'recordAbort'>): AdminAnswer {
+  const record = recordFor(draft, mid, token);
+  if ('kind' in record) return record;
+  if (record.phase === 'aborted') return OK;
+  if (record.phase !== 'active') return refused(`migration ${mid} is ${record.phase}: it cannot be aborted`);
+  save(draft, { ...record, phase: 'aborted', why });
+  return OK;
+}
+
+/** Ends a migration that went through. To be written only after the source has released and cleaned up. */
+function finish(draft: Draft, { mid, token }: Of<'finish'>): AdminAnswer {
+  const record = recordFor(draft, mid, token);
+  if ('kind' in record) return record;
+  if (record.phase === 'done') return OK;
+  if (record.phase !== 'published')
+    return refused(`migration ${mid} is ${record.phase}: it cannot be finished`);
+  save(draft, { ...record, phase: 'done' });
+  return OK;
+}
+
+/** Drops the record of a finished migration. Its id is never allotted again. */
+function forget(draft: Draft, { mid }: Of<'forget'>): AdminAnswer {
+  const { migrations } = draft.state;
+  const record = migrations.get(mid);
+  if (record === undefined) return unknownMigration(mid);
+  if (isOpen(record.phase))
+    return refused(`migration ${mid} is ${record.phase}: only finished ones are forgotten`);
+  draft.update({ migrations: withEntry(migrations, mid, null) });
+  return OK;
+}
+
+/**
+ * Keeps how clients reach a cluster. Nodes send it whenever they start; what changes nothing is not a new version of the
+ * map, what does is one, so that watchers hear of it.
+ */
+function setClusterConfig(draft: Draft, { cluster, nodes }: Of<'setClusterConfig'>): AdminAnswer {
+  const { configs, map } = draft.state;
+  const idBytes = Buffer.byteLength(cluster);
+  if (idBytes === 0 || idBytes > CLUSTER_ID_MAX) {
+    return refused(`cluster id of ${idBytes} bytes: it has 1 to ${CLUSTER_ID_MAX}`);
+  }
+  const config: ClusterConfig = { cluster, nodes };
+  const known = configs.get(cluster);
+  if (known !== undefined && sameConfig(known, config)) return OK;
+  if (known === undefined && configs.size >= CLUSTERS_MAX) {
+    return refused(`${CLUSTERS_MAX} clusters are known: drop one that owns nothing`);
+  }
+  draft.update({
+    configs: withEntry(configs, cluster, config),
+    map: { ...map, version: map.version + 1 },
+  });
+  return OK;
+}
+
+/** Forgets a cluster that owns nothing and takes part in nothing. */
+function dropCluster(draft: Draft, { cluster }: Of<'dropCluster'>): AdminAnswer {
+  const { configs, map, migrations } = draft.state;
+  const owned = map.entries.filter(({ owner }) => owner === cluster);
+  if (owned.length > 0) {
+    const ranges = owned.map(printRange).join(', ');
+    return refused(`${cluster} still owns ${ranges}: move it away first`);
+  }
+  const unfinished = [...migrations.values()].filter(
+    ({ phase, source, target }) => isOpen(phase) && (source === cluster || target === cluster),
+  );
+  if (unfinished.length > 0) {
+    const mids = unfinished.map(({ mid }) => mid).join(', ');
+    return refused(`${cluster} takes part in migrations that are not finished: ${mids}`);
+  }
+  if (!configs.has(cluster)) return OK;
+  draft.update({
+    configs: withEntry(configs, cluster, null),
+    map: { ...map, version: map.version + 1 },
+  });
+  return OK;
+}
+
+/** The record that a coordinator speaks about, or the answer to one that does not hold the present token. */
+function recordFor(draft: Draft, mid: number, token: number): Migration | AdminAnswer {
+  const record = draft.state.migrations.get(mid);
+  if (record === undefined) return unknownMigration(mid);
+  if (token < record.token) return { kind: 'fenced', token: record.token };
+  if (token > record.token) return refused(`migration ${mid} has never had token ${token}`);
+  return record;
+}
+
+function claimed(draft: Draft, record: Migration): AdminAnswer {
+  save(draft, record);
+  return { kind: 'claimed', token: record.token, floor: floorOf(draft.state), record };
+}
+
+function save(draft: Draft, record: Migration): void {
+  draft.update({ migrations: withEntry(draft.state.migrations, record.mid, record) });
+}
+
+function isOpen(phase: Migration['phase']): boolean {
+  return phase === 'active' || phase === 'published';
+}
+
+function sameConfig(a: ClusterConfig, b: ClusterConfig): boolean {
+  return encode(clusterConfigCodec, a).equals(encode(clusterConfigCodec, b));
+}
+
+function refused(why: string): AdminAnswer {
+  return { kind: 'refused', why };
+}
+
+function unknownMigration(mid: number): AdminAnswer {
+  return refused(`no migration ${mid} is on record`);
+}
+
+function unknownCluster(cluster: string): string {
+  return `no client configuration of cluster ${cluster} is known: start its nodes with this keeper in [nursery]`;
+}

@@ -1,0 +1,231 @@
+/**
+ * The replicated state machine of a cluster: evaluates chosen batches, and answers reads from what was applied.
+ *
+ * Pure: a function of the image, the machine's state and the entry alone, so that every replica that applies the same
+ * slots holds the same rows.
+ */
+import { invariant } from '../../src/assert.ts';
+import { NurseryError } from '../../src/errors.ts';
+import { USER_KEY_MAX, VALUE_MAX } from '../../src/limits.ts';
+import {
+  type AdminAnswer,
+  type AdminCommand,
+  type AdminQuery,
+  encodeAnswer,
+  type KeeperMap,
+  type Owned,
+} from '../../src/protocol/admin.ts';
+import { bool, decode, encode, struct } from '../../src/protocol/codec.ts';
+import { type Answer, failure, OK } from '../../src/protocol/replies.ts';
+import type { Request } from '../../src/protocol/requests.ts';
+import { decodeUpdate, UPDATE_KINDS, type Update } from '../../src/protocol/updates.ts';
+import { type Range, WHOLE } from '../../src/range.ts';
+import type { MapEntry } from '../../src/rangemap.ts';
+import type { Changes, StoreKey, View, Work } from '../store/types.ts';
+import { assume } from './assume.ts';
+import { cleanupStep } from './cleanup.ts';
+import { Draft } from './draft.ts';
+import { beginExport, release, seal, setBase, settle, trim, unseal } from './export.ts';
+import { checkHeader } from './headers.ts';
+import { abandon, activate, beginImport, page } from './import.ts';
+import { applyKeeper, keeperMapOf } from './keeper.ts';
+import { Ownership } from './ownership.ts';
+import { answerQuery } from './queries.ts';
+import { answerRead, isDataRead } from './reads.ts';
+import { INITIAL_STATE, loadState, type SystemState, storeState } from './system-state.ts';
+import { execute } from './updates.ts';
+
+/** What one slot does. */
+export type Applied = {
+  /** Rows to be committed as the image of the slot. */
+  readonly changes: Changes;
+  /** One for each update of the batch, in order. */
+  readonly answers: Answer[];
+  /** Makes the machine answer from the new image. To be called right after `changes` were committed. */
+  commit(): void;
+};
+
+const genesisCodec = struct({ nursery: bool });
+
+/** What can be answered from one look-up is answered at once; the rest is work, begun already. */
+type Result = Answer | Work<Answer>;
+
+/** One per store; holds nothing that the store's image does not. */
+export class Machine {
+  #view: View;
+  #state: SystemState;
+  #ownership: Ownership;
+
+  /** @param view the store's present image; read whenever a slot is applied */
+  constructor(view: View) {
+    this.#view = view;
+    this.#state = loadState(view);
+    this.#ownership = new Ownership(this.#state.owned);
+  }
+
+  /** How the cluster begins, as bytes that its founder replicates. With a nursery, a cluster owns nothing at first. */
+  static genesis(options: { readonly nursery: boolean }): Uint8Array {
+    return encode(genesisCodec, { nursery: options.nursery });
+  }
+
+  /** The rows of slot 0. */
+  static found(genesis: Uint8Array): Changes {
+    const { nursery } = decode(genesisCodec, genesis);
+    const rows = new Map<StoreKey, Uint8Array | null>();
+    const owned: Owned[] = nursery ? [] : [{ ...WHOLE, epoch: 0, sealedBy: null }];
+    storeState(INITIAL_STATE, { ...INITIAL_STATE, owned }, (key, value) => rows.set(key, value));
+    return rows;
+  }
+
+  /**
+   * Evaluates one chosen batch. Each update is atomic by itself; one that fails leaves the others alone. Nothing is
+   * visible before the result is committed, and one slot is applied at a time.
+   *
+   * The changes hold views into `batch`, which must not be written to any more.
+   */
+  *apply(slot: number, batch: Uint8Array): Work<Applied> {
+    const draft = new Draft(this.#view, slot, this.#state, this.#ownership);
+    const answers: Answer[] = [];
+    const bytes = Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength);
+    // The layout is encodeBatch's. A plain set is taken out by hand: most updates are.
+    const count = bytes.readUInt32LE(0);
+    let at = 4;
+    for (let index = 0; index < count; index += 1) {
+      const begin = at + 4;
+      const end = begin + bytes.readUInt32LE(at);
+      invariant(end <= bytes.length, 'an update lies within its batch');
+      at = end;
+      const isSet = end - begin >= 12 && bytes.readUInt32LE(begin) === UPDATE_KINDS.set;
+      if (isSet && applySet(draft, bytes, begin + 4, end)) answers.push(OK);
+      else answers.push(yield* applyUpdate(draft, bytes.subarray(begin, end)));
+      if (draft.pace.row()) yield;
+    }
+    invariant(at === bytes.length, 'nothing is left over of a batch');
+    yield* settle(draft);
+    const changes = draft.finish();
+    return { changes, answers, commit: () => this.#adopt(draft) };
+  }
+
+  /**
+   * Answers a client's read from `view`, which is the present image or a snapshot of it. Mastership and freshness are
+   * the caller's business, as is keeping the image while work goes on.
+   */
+  read(request: Request, view: View): Result {
+    if (!isDataRead(request))
+      return failure('NOT_SUPPORTED', `the state machine does not answer ${request.kind}`);
+    return begun(answerRead({ state: this.#state, ownership: this.#ownership, view }, request));
+  }
+
+  /** Answers one of our own processes from `view`, the image of `slot`: the present one or a snapshot of it. */
+  query(query: AdminQuery, slot: number, view: View): Result {
+    return begun(answerQuery({ state: this.#state, slot, view }, query));
+  }
+
+  /** Migrations for which the master should propose `cleanupStep`, in order. */
+  get cleanups(): readonly number[] {
+    return [...this.#state.cleanups.keys()];
+  }
+
+  /** Rises whenever `keeperMap` changes. */
+  get mapVersion(): number {
+    return this.#state.map.version;
+  }
+
+  keeperMap(): KeeperMap {
+    return keeperMapOf(this.#state);
+  }
+
+  owned(): readonly Owned[] {
+    return this.#state.owned;
+  }
+
+  /** Where released ranges went. */
+  forward(): readonly MapEntry[] {
+    return this.#state.forward;
+  }
+
+  /** The range that migration `mid` exports from here, or null. */
+  exportRange(mid: number): Range | null {
+    const record = this.#state.exports.get(mid);
+    return record === undefined ? null : { lo: record.lo, hi: record.hi };
+  }
+
+  /** The machine's whole state beside its rows: for the checks of the simulation. */
+  get state(): SystemState {
+    return this.#state;
+  }
+
+  #adopt(draft: Draft): void {
+    this.#state = draft.state;
+    this.#ownership = draft.ownership;
+  }
+}
+
+/** Executes `set` of the key and value from `at` to `end`; false where it is not that simple, and nothing was done. */
+function applySet(draft: Draft, bytes: Buffer, at: number, end: number): boolean {
+  const keyLength = bytes.readUInt32LE(at);
+  const valueAt = at + 8 + keyLength;
+  if (keyLength > USER_KEY_MAX || valueAt > end) return false;
+  const valueLength = bytes.readUInt32LE(valueAt - 4);
+  if (valueLength > VALUE_MAX || valueAt + valueLength !== end) return false;
+  const key = bytes.toString('latin1', at + 4, valueAt - 4);
+  if (!draft.ownership.serves(key)) return false;
+  draft.tx.putRow(key, bytes.subarray(valueAt, end));
+  return true;
+}
+
+function* applyUpdate(draft: Draft, bytes: Uint8Array): Work<Answer> {
+  let update: Update;
+  try {
+    update = decodeUpdate(bytes);
+  } catch (error) {
+    // What cannot be understood is refused on every replica alike.
+    if (!(error instanceof NurseryError)) throw error;
+    return failure('BAD_INPUT', error.message);
+  }
+  if (update.kind !== 'admin') return yield* execute(draft, update);
+  yield* settle(draft);
+  return { bytes: encodeAnswer(yield* applyCommand(draft, update.command)), hint: null };
+}
+
+function* applyCommand(draft: Draft, command: AdminCommand): Work<AdminAnswer> {
+  if ('floor' in command) {
+    const answer = checkHeader(draft, command);
+    if (answer !== null) return answer;
+  }
+  switch (command.kind) {
+    case 'assume':
+      return yield* assume(draft, command);
+    case 'beginImport':
+      return yield* beginImport(draft, command);
+    case 'page':
+      return yield* page(draft, command);
+    case 'activate':
+      return activate(draft, command);
+    case 'abandon':
+      return abandon(draft, command);
+    case 'beginExport':
+      return beginExport(draft, command);
+    case 'setBase':
+      return setBase(draft, command);
+    case 'trim':
+      return yield* trim(draft, command);
+    case 'seal':
+      return seal(draft, command);
+    case 'unseal':
+      return yield* unseal(draft, command);
+    case 'release':
+      return yield* release(draft, command);
+    case 'cleanupStep':
+      return yield* cleanupStep(draft, command);
+    default:
+      return applyKeeper(draft, command);
+  }
+}
+
+/** Runs work up to its first pause: most reads end before it. */
+function begun(result: Result): Result {
+  if ('bytes' in result) return result;
+  const first = result.next();
+  return first.done === true ? first.value : result;
+}

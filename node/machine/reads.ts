@@ -1,0 +1,249 @@
+/** What clients read: ownership is checked first, then the answer comes from one image. */
+import { type Key, successor } from '../../src/bytes.ts';
+import { UPDATE_MAX } from '../../src/limits.ts';
+import {
+  type Answer,
+  type Entry,
+  failure,
+  OK,
+  okBool,
+  okBytes,
+  okEntries,
+  okInt64,
+  okInterval,
+  okKeys,
+  okMultiGet,
+  okMultiGetOptions,
+  okNurseryConfig,
+  okRevEntries,
+  okRouting,
+} from '../../src/protocol/replies.ts';
+import type { RangeQuery, Request } from '../../src/protocol/requests.ts';
+import type { Range } from '../../src/range.ts';
+import type { StoreKey, View, Work } from '../store/types.ts';
+import { type Ownership, rangeError } from './ownership.ts';
+import { Pace } from './pace.ts';
+import { dataKey, dataRange, prefixRange, scanSlice, scanSliceDown, userKey } from './store-keys.ts';
+import type { SystemState } from './system-state.ts';
+import { holds, tooLong } from './updates.ts';
+
+/** Keys and values of one reply (bytes). A frame has room for them and what is around them. */
+export const REPLY_MAX = UPDATE_MAX;
+/** Rows looked at in one slice. */
+const SLICE_ROWS = 250;
+
+/** What a read is answered from: the machine's state and the image that belongs to it. */
+export type Source = { readonly state: SystemState; readonly ownership: Ownership; readonly view: View };
+
+/** The reads of clients that the state machine answers. */
+export type DataRead = Extract<
+  Request,
+  {
+    kind:
+      | 'exists'
+      | 'get'
+      | 'range'
+      | 'prefixKeys'
+      | 'rangeEntries'
+      | 'revRangeEntries'
+      | 'multiGet'
+      | 'multiGetOption'
+      | 'assert'
+      | 'assertExists'
+      | 'getKeyCount'
+      | 'getInterval'
+      | 'getRouting'
+      | 'getNurseryConfig';
+  }
+>;
+
+/** Whether the state machine answers this request. */
+export function isDataRead(request: Request): request is DataRead {
+  return DATA_READS.has(request.kind);
+}
+
+/** Answers a read; how fresh the image must be is the caller's business. Long ones are work. */
+export function answerRead(source: Source, request: DataRead): Answer | Work<Answer> {
+  switch (request.kind) {
+    case 'range':
+    case 'rangeEntries':
+    case 'revRangeEntries':
+      return ranged(source, rangeOfQuery(request), request.max, request.kind);
+    case 'prefixKeys':
+      return ranged(source, prefixRange(request.prefix), request.max, request.kind);
+    case 'multiGet':
+    case 'multiGetOption': {
+      const refusal = refusalOf(source, request.keys);
+      return refusal ?? multiGet(source.view, request.keys, request.kind);
+    }
+    case 'getKeyCount':
+      return countKeys(source);
+    case 'getInterval':
+      return interval(source.state);
+    case 'getRouting':
+    case 'getNurseryConfig':
+      return routing(source.state, request.kind);
+    default:
+      return refusalOf(source, [request.key]) ?? readKey(source.view, request);
+  }
+}
+
+/** The keys that a range request names, null where its bounds leave none. `revRangeEntries` begins at the high end. */
+export function rangeOfQuery(query: RangeQuery & { readonly kind: string }): Range | null {
+  const isReversed = query.kind === 'revRangeEntries';
+  const low = isReversed ? query.last : query.first;
+  const high = isReversed ? query.first : query.last;
+  const lowIncluded = isReversed ? query.lastIncluded : query.firstIncluded;
+  const highIncluded = isReversed ? query.firstIncluded : query.lastIncluded;
+  const lo = low === null ? '' : lowIncluded ? low : successor(low);
+  const hi = high === null ? null : highIncluded ? successor(high) : high;
+  return hi === null || lo < hi ? { lo, hi } : null;
+}
+
+const DATA_READS: ReadonlySet<string> = new Set<DataRead['kind']>([
+  'exists',
+  'get',
+  'range',
+  'prefixKeys',
+  'rangeEntries',
+  'revRangeEntries',
+  'multiGet',
+  'multiGetOption',
+  'assert',
+  'assertExists',
+  'getKeyCount',
+  'getInterval',
+  'getRouting',
+  'getNurseryConfig',
+]);
+
+function refusalOf({ state, ownership }: Source, keys: readonly Key[]): Answer | null {
+  for (const key of keys) {
+    const refusal = tooLong(key, null) ?? (ownership.serves(key) ? null : rangeError(state, key));
+    if (refusal !== null) return refusal;
+  }
+  return null;
+}
+
+function readKey(
+  view: View,
+  request: Extract<DataRead, { kind: 'exists' | 'get' | 'assert' | 'assertExists' }>,
+): Answer {
+  const value = view.get(dataKey(request.key));
+  switch (request.kind) {
+    case 'get':
+      return value === undefined ? failure('NOT_FOUND', 'Not_found') : okBytes(value);
+    case 'exists':
+      return okBool(value !== undefined);
+    case 'assertExists':
+      return value === undefined ? failure('ASSERTION_FAILED', request.key) : OK;
+    default: {
+      const { expected } = request;
+      return holds(value, expected) ? OK : failure('ASSERTION_FAILED', request.key);
+    }
+  }
+}
+
+function ranged(
+  { state, ownership, view }: Source,
+  range: Range | null,
+  max: number,
+  kind: 'range' | 'prefixKeys' | 'rangeEntries' | 'revRangeEntries',
+): Answer | Work<Answer> {
+  const outside = range === null ? null : ownership.firstOutside(range);
+  if (outside !== null) return rangeError(state, outside);
+  return entriesAnswer(view, max === 0 ? null : range, max, kind);
+}
+
+/** `range` null: there is nothing to look for. */
+function* entriesAnswer(view: View, range: Range | null, max: number, kind: DataRead['kind']): Work<Answer> {
+  const found = range === null ? [] : yield* gather(view, range, max, kind);
+  if (found === null) {
+    return failure('BAD_INPUT', `a reply of more than ${REPLY_MAX} bytes: ask for fewer entries at a time`);
+  }
+  if (kind === 'rangeEntries') return okEntries(found);
+  if (kind === 'revRangeEntries') return okRevEntries(found);
+  return okKeys(found.map(([key]) => key));
+}
+
+/** The first `max` entries of a range, from its high end where reversed; null where they do not fit a reply. */
+function* gather(view: View, range: Range, max: number, kind: DataRead['kind']): Work<Entry[] | null> {
+  const isReversed = kind === 'revRangeEntries';
+  const withValues = isReversed || kind === 'rangeEntries';
+  const wanted = max < 0 ? Number.POSITIVE_INFINITY : max;
+  const found: Entry[] = [];
+  let bytes = 0;
+  const visit = (key: StoreKey, value: Uint8Array): void => {
+    found.push([userKey(key), value]);
+    bytes += 8 + key.length + (withValues ? value.length : 0);
+  };
+  let { from, to } = dataRange(range);
+  for (;;) {
+    const limits = { rowsMax: Math.min(SLICE_ROWS, wanted - found.length) };
+    const next: StoreKey | null = isReversed
+      ? scanSliceDown(view, { from, to }, limits, visit)
+      : scanSlice(view, { from, to }, limits, visit);
+    if (bytes > REPLY_MAX) return null;
+    if (next === null || found.length === wanted) return found;
+    if (isReversed) to = next;
+    else from = next;
+    yield;
+  }
+}
+
+/** A missing key fails all of `multiGet`; of several, Arakoon names the last. */
+function* multiGet(view: View, keys: readonly Key[], kind: 'multiGet' | 'multiGetOption'): Work<Answer> {
+  const pace = new Pace();
+  const values: (Uint8Array | null)[] = [];
+  let missing: Key | null = null;
+  let bytes = 0;
+  for (const key of keys) {
+    const value = view.get(dataKey(key)) ?? null;
+    if (value === null) missing = key;
+    else bytes += value.length;
+    if (bytes > REPLY_MAX) {
+      return failure('BAD_INPUT', `a reply of more than ${REPLY_MAX} bytes: ask for fewer keys at a time`);
+    }
+    values.push(value);
+    if (pace.row(value?.length ?? 0)) yield;
+  }
+  if (kind === 'multiGetOption') return okMultiGetOptions(values);
+  return missing === null ? okMultiGet(values as Uint8Array[]) : failure('NOT_FOUND', missing);
+}
+
+/** Keys in ranges that are served: what is staged, sealed or under clean-up is counted elsewhere, or nowhere. */
+function* countKeys({ state, view }: Source): Work<Answer> {
+  let keys = 0;
+  for (const owned of state.owned) {
+    if (owned.sealedBy !== null) continue;
+    const { from, to } = dataRange(owned);
+    let next: StoreKey | null = from;
+    while (next !== null) {
+      next = scanSlice(view, { from: next, to }, { rowsMax: SLICE_ROWS }, () => {
+        keys += 1;
+      });
+      if (next !== null) yield;
+    }
+  }
+  return okInt64(keys);
+}
+
+/** Arakoon knows one interval per cluster, so that only a cluster with one range has one. */
+function interval({ owned }: SystemState): Answer {
+  const [first] = owned;
+  const last = owned.at(-1);
+  const isOne = owned.every((entry, index) => index === 0 || owned[index - 1]?.hi === entry.lo);
+  if (first === undefined || last === undefined || !isOne) {
+    return failure(
+      'NOT_SUPPORTED',
+      `this cluster owns ${owned.length} ranges, which no one interval describes`,
+    );
+  }
+  const begin = first.lo === '' ? null : first.lo;
+  return okInterval({ publicBegin: begin, publicEnd: last.hi, privateBegin: begin, privateEnd: last.hi });
+}
+
+function routing({ map, configs }: SystemState, kind: 'getRouting' | 'getNurseryConfig'): Answer {
+  if (map.entries.length === 0) return failure('NOT_FOUND', 'Not_found');
+  return kind === 'getRouting' ? okRouting(map.entries) : okNurseryConfig(map.entries, [...configs.values()]);
+}

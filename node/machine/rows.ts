@@ -1,0 +1,41 @@
+/** Rows of a range in an image: what a migration moves, proves and, in simulation, is checked by. */
+import type { Key } from '../../src/bytes.ts';
+import { addDigests, type Digest, digestOfRow, NO_ROWS } from '../../src/digest.ts';
+import type { Range } from '../../src/range.ts';
+import type { StoreKey, View, Work } from '../store/types.ts';
+import { Pace } from './pace.ts';
+import { dataRange, scanSlice, userKey } from './store-keys.ts';
+
+/** Rows looked at in one slice: each may be long. */
+const SLICE_ROWS = 100;
+
+/** The data rows of `range` in an image, whoever owns them, ascending. All at once: for tests and simulation. */
+export function rowsIn(view: View, range: Range): [key: Key, value: Uint8Array][] {
+  const rows: [Key, Uint8Array][] = [];
+  const { from, to } = dataRange(range);
+  view.scan(from, to, (key, value) => {
+    rows.push([userKey(key), value]);
+    return true;
+  });
+  return rows;
+}
+
+/** The digest of those rows. */
+export function* digestOfRange(view: View, range: Range): Work<Digest> {
+  const pace = new Pace();
+  const { from, to } = dataRange(range);
+  let digest = NO_ROWS;
+  let next: StoreKey | null = from;
+  while (next !== null) {
+    const rows: [StoreKey, Uint8Array][] = [];
+    next = scanSlice(view, { from: next, to }, { rowsMax: SLICE_ROWS }, (key, value) =>
+      rows.push([key, value]),
+    );
+    for (const [key, value] of rows) {
+      const row = digestOfRow(0, userKey(key), value);
+      digest = addDigests(digest, row);
+      if (pace.row(row.bytes)) yield;
+    }
+  }
+  return digest;
+}

@@ -1,0 +1,265 @@
+/**
+ * What the state machine knows beside its rows: ownership, migrations in progress, and the keeper's records. Small
+ * documents, held in memory and stored as rows of the same image as the data.
+ */
+import { invariant } from '../../src/assert.ts';
+import { digestCodec, NO_ROWS } from '../../src/digest.ts';
+import {
+  type ClusterConfig,
+  clusterConfigCodec,
+  type Migration,
+  migrationCodec,
+  type Outcome,
+  type Owned,
+  ownedCodec,
+} from '../../src/protocol/admin.ts';
+import {
+  bool,
+  type Codec,
+  type Coded,
+  decode,
+  encode,
+  i64,
+  key,
+  list,
+  option,
+  struct,
+  text,
+} from '../../src/protocol/codec.ts';
+import { EMPTY_MAP, type MapEntry, mapEntryCodec, type RangeMap, rangeMapCodec } from '../../src/rangemap.ts';
+import { type StoreKey, TABLES, type View } from '../store/types.ts';
+import { tableRange } from './store-keys.ts';
+
+const exportCodec = struct({
+  lo: key,
+  hi: option(key),
+  target: text,
+  beginSlot: i64,
+  base: option(digestCodec),
+  /** Two different bases were found: replicas differ, and the range is never sealed. */
+  diverged: bool,
+  /** What all changes since `beginSlot` add to the range's digest. */
+  delta: digestCodec,
+  dirtyRows: i64,
+  dirtyBytes: i64,
+  seal: option(struct({ sealSlot: i64, digest: digestCodec })),
+});
+/** A range on its way out: this cluster is the source. */
+export type ExportRecord = Coded<typeof exportCodec>;
+
+const importCodec = struct({
+  lo: key,
+  hi: option(key),
+  source: text,
+  seq: i64,
+  /** First key not yet copied; equals `hi` at the end. */
+  cursor: option(key),
+  asOf: i64,
+  /** Digest of the staged rows. */
+  running: digestCodec,
+});
+/** A range on its way in: this cluster is the target. Its rows are staged in their final place, owned by nobody. */
+export type ImportRecord = Coded<typeof importCodec>;
+
+const cleanupCodec = struct({ lo: key, hi: option(key) });
+/** A range whose rows are being deleted. */
+export type Cleanup = Coded<typeof cleanupCodec>;
+
+/** All of it. Never changed in place: a change makes a new one that shares the rest. Maps are in order of their ids. */
+export type SystemState = {
+  /** Disjoint, ascending. */
+  readonly owned: readonly Owned[];
+  /** Where released ranges went; disjoint, ascending, and disjoint from `owned`. */
+  readonly forward: readonly MapEntry[];
+  /** Every migration below is decided and forgotten. */
+  readonly floor: number;
+  /** The highest epoch that was assumed without a migration. */
+  readonly assumed: number;
+  readonly exports: ReadonlyMap<number, ExportRecord>;
+  readonly imports: ReadonlyMap<number, ImportRecord>;
+  readonly cleanups: ReadonlyMap<number, Cleanup>;
+  readonly closed: ReadonlyMap<number, Outcome>;
+  /** Per migration, the highest coordinator's token seen. */
+  readonly tokens: ReadonlyMap<number, number>;
+  /** The keeper's. */
+  readonly map: RangeMap;
+  /** The highest migration id allotted. */
+  readonly lastMid: number;
+  readonly migrations: ReadonlyMap<number, Migration>;
+  readonly configs: ReadonlyMap<string, ClusterConfig>;
+};
+
+/** How a field of the state is stored: as one row, which is missing where it has its initial value. */
+type Single<T> = { readonly row: StoreKey; readonly codec: Codec<T>; readonly initial: T };
+/** How a map of the state is stored: one row per entry. */
+type Table<K, T> = {
+  readonly rows: StoreKey;
+  readonly codec: Codec<T>;
+  idToText(id: K): string;
+  idFromText(text: string): K;
+};
+
+const system = (name: string): StoreKey => `${TABLES.SYSTEM}machine.${name}`;
+const keeper = (name: string): StoreKey => `${TABLES.KEEPER}${name}`;
+
+const SINGLES = {
+  owned: { row: system('owned'), codec: list(ownedCodec), initial: [] },
+  forward: { row: system('forward'), codec: list(mapEntryCodec), initial: [] },
+  floor: { row: system('floor'), codec: i64, initial: 0 },
+  assumed: { row: system('assumed'), codec: i64, initial: 0 },
+  map: { row: keeper('map'), codec: rangeMapCodec, initial: EMPTY_MAP },
+  lastMid: { row: keeper('last-mid'), codec: i64, initial: 0 },
+} as const;
+
+/** Sixteen digits, so that the order of rows is the order of numbers. */
+const NUMBERED = {
+  idToText: (id: number): string => String(id).padStart(16, '0'),
+  idFromText: (digits: string): number => Number(digits),
+};
+/** Names are UTF-8, keys one byte per character. */
+const NAMED = {
+  idToText: (id: string): string => Buffer.from(id, 'utf8').toString('latin1'),
+  idFromText: (name: string): string => Buffer.from(name, 'latin1').toString('utf8'),
+};
+
+const MAPS = {
+  exports: { rows: system('export/'), codec: exportCodec, ...NUMBERED },
+  imports: { rows: system('import/'), codec: importCodec, ...NUMBERED },
+  cleanups: { rows: system('cleanup/'), codec: cleanupCodec, ...NUMBERED },
+  closed: { rows: system('closed/'), codec: text as Codec<Outcome>, ...NUMBERED },
+  tokens: { rows: system('token/'), codec: i64, ...NUMBERED },
+  migrations: { rows: keeper('migration/'), codec: migrationCodec, ...NUMBERED },
+  configs: { rows: keeper('cluster/'), codec: clusterConfigCodec, ...NAMED },
+} as const;
+
+type SingleName = keyof typeof SINGLES;
+type MapName = keyof typeof MAPS;
+
+/** Of a cluster that owns nothing and knows nothing. */
+export const INITIAL_STATE: SystemState = {
+  owned: [],
+  forward: [],
+  floor: 0,
+  assumed: 0,
+  exports: new Map(),
+  imports: new Map(),
+  cleanups: new Map(),
+  closed: new Map(),
+  tokens: new Map(),
+  map: EMPTY_MAP,
+  lastMid: 0,
+  migrations: new Map(),
+  configs: new Map(),
+};
+
+/** The state that is stored in an image. */
+export function loadState(view: View): SystemState {
+  const state: Record<string, unknown> = { ...INITIAL_STATE };
+  for (const [name, single] of Object.entries(SINGLES)) {
+    const row = view.get(single.row);
+    if (row !== undefined) state[name] = decode(single.codec as Codec<unknown>, row);
+  }
+  for (const [name, table] of Object.entries(MAPS))
+    state[name] = loadMap(view, table as Table<unknown, unknown>);
+  return state as SystemState;
+}
+
+/** The export of migration `mid` in an image, whatever slot that is of. */
+export function loadExport(view: View, mid: number): ExportRecord | null {
+  const row = view.get(rowOf(MAPS.exports, mid));
+  return row === undefined ? null : decode(exportCodec, row);
+}
+
+/** Writes what differs between two states. */
+export function storeState(
+  before: SystemState,
+  after: SystemState,
+  put: (key: StoreKey, value: Uint8Array | null) => void,
+): void {
+  if (before === after) return;
+  for (const name of Object.keys(SINGLES) as SingleName[]) {
+    if (before[name] === after[name]) continue;
+    const single: Single<unknown> = SINGLES[name] as Single<unknown>;
+    put(single.row, encode(single.codec, after[name]));
+  }
+  for (const name of Object.keys(MAPS) as MapName[]) {
+    if (before[name] === after[name]) continue;
+    const table = MAPS[name] as unknown as Table<unknown, unknown>;
+    storeMap(table, before[name] as ReadonlyMap<unknown, unknown>, after[name], put);
+  }
+}
+
+/** The map with `id` set to `value`, or removed where that is null; still in order. */
+export function withEntry<K extends number | string, T>(
+  map: ReadonlyMap<K, T>,
+  id: K,
+  value: T | null,
+): ReadonlyMap<K, T> {
+  const copy = new Map(map);
+  if (value === null) {
+    copy.delete(id);
+    return copy;
+  }
+  copy.set(id, value);
+  if (map.has(id)) return copy;
+  return [...map.keys()].some((other) => other > id)
+    ? new Map([...copy].sort(([a], [b]) => (a < b ? -1 : 1)))
+    : copy;
+}
+
+/** The map without the entries whose id is below `floor`; the same one where there are none. */
+export function withoutBelow<T>(map: ReadonlyMap<number, T>, floor: number): ReadonlyMap<number, T> {
+  const kept = [...map].filter(([id]) => id >= floor);
+  return kept.length === map.size ? map : new Map(kept);
+}
+
+/** An export of `range` that has changed nothing yet. */
+export function newExport(
+  range: { readonly lo: string; readonly hi: string | null },
+  target: string,
+  beginSlot: number,
+): ExportRecord {
+  const { lo, hi } = range;
+  return {
+    lo,
+    hi,
+    target,
+    beginSlot,
+    base: null,
+    diverged: false,
+    delta: NO_ROWS,
+    dirtyRows: 0,
+    dirtyBytes: 0,
+    seal: null,
+  };
+}
+
+function loadMap<K, T>(view: View, table: Table<K, T>): Map<K, T> {
+  const map = new Map<K, T>();
+  const { to } = tableRange(table.rows);
+  view.scan(table.rows, to, (row, value) => {
+    map.set(table.idFromText(row.slice(table.rows.length)), decode(table.codec, value));
+    return true;
+  });
+  return map;
+}
+
+function storeMap<K, T>(
+  table: Table<K, T>,
+  before: ReadonlyMap<K, T>,
+  after: ReadonlyMap<K, T>,
+  put: (key: StoreKey, value: Uint8Array | null) => void,
+): void {
+  for (const [id, value] of after) {
+    if (before.get(id) !== value) put(rowOf(table, id), encode(table.codec, value));
+  }
+  for (const id of before.keys()) {
+    if (!after.has(id)) put(rowOf(table, id), null);
+  }
+}
+
+function rowOf<K, T>(table: Table<K, T>, id: K): StoreKey {
+  const idText = table.idToText(id);
+  invariant(idText.length > 0, 'a stored document has a name');
+  return table.rows + idText;
+}
