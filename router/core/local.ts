@@ -1,0 +1,124 @@
+/** What the router answers by itself. */
+import { type AdminAnswer, encodeAnswer } from '../../src/protocol/admin.ts';
+import {
+  type Answer,
+  failure,
+  okBool,
+  okInterval,
+  okNurseryConfig,
+  okOptionalText,
+  okRouting,
+  okStatistics,
+  okText,
+  okVersion,
+} from '../../src/protocol/replies.ts';
+import { REQUEST_CODES, type Request, requestName } from '../../src/protocol/requests.ts';
+import type { Field } from '../../src/protocol/statistics.ts';
+import { ownersOf } from '../../src/rangemap.ts';
+import { readyMaster } from './clusters.ts';
+import type { Router } from './types.ts';
+
+/** The answer to a request that goes to no cluster; a refusal that names it, where a router cannot serve it. */
+export function answerLocally(router: Router, request: Request): Answer {
+  switch (request.kind) {
+    case 'ping':
+      return request.cluster === router.clusterId
+        ? okText(router.version.text)
+        : failure('UNKNOWN_FAILURE', `this is ${router.clusterId}, not ${request.cluster}`);
+    case 'whoMaster':
+      return okOptionalText(router.name); // so that a client that knows only routers is content
+    case 'version':
+      return okVersion(router.version);
+    case 'expectProgressPossible':
+      return okBool(health(router).ok);
+    case 'currentState':
+      return okText(health(router).ok ? 'ROUTING' : `ROUTING, but ${health(router).why}`);
+    case 'statistics':
+      return okStatistics(statistics(router));
+    case 'getInterval':
+      return okInterval({ publicBegin: null, publicEnd: null, privateBegin: null, privateEnd: null });
+    case 'getRouting':
+      return withMap(router, () => okRouting(router.view.entries));
+    case 'getNurseryConfig':
+      return withMap(router, () => okNurseryConfig(router.view.entries, router.keeper?.clusters ?? []));
+    case 'adminQuery':
+      if (request.query.kind === 'getMap') return answerMap(router);
+      return unsupported(`adminQuery ${request.query.kind}`);
+    case 'adminCommand':
+      return unsupported(`adminCommand ${request.command.kind}`);
+    case 'getTxid':
+      return failure(
+        'NOT_SUPPORTED',
+        'get_txid: slots are counted per cluster, so that a router has none to give; read Consistent instead',
+      );
+    default:
+      return unsupported(requestName(REQUEST_CODES[request.kind]));
+  }
+}
+
+/** Whether the router can serve every key, and if not, the first reason. */
+export function health(router: Router): { readonly ok: boolean; readonly why: string } {
+  const missing = unmappedWhy(router);
+  if (missing !== null) return { ok: false, why: missing };
+  for (const owner of ownersOf(router.effective)) {
+    const cluster = router.clusters.get(owner);
+    if (cluster === undefined || cluster.peers.size === 0) {
+      return { ok: false, why: `the keeper has no addresses of cluster ${owner}` };
+    }
+    if (readyMaster(cluster) === null) return { ok: false, why: `no master of cluster ${owner} is known` };
+  }
+  return { ok: true, why: '' };
+}
+
+/** Why there is nothing to route by; null where there is. */
+export function unmappedWhy(router: Router): string | null {
+  if (router.keeper === null) return 'there is no map yet: the keeper has not answered';
+  if (router.view.entries.length === 0) return 'the map is empty: the nursery is not initialised';
+  return null;
+}
+
+/** Counters and what goes on now. */
+export function statistics(router: Router): Field[] {
+  const int = (name: string, value: number): Field => ({ kind: 'int64', name, value });
+  const { counters, lanes, inFlight, moving, held, heldBytes } = router;
+  return [
+    { kind: 'text', name: 'router', value: router.name },
+    int('map_version', router.keeper?.map.version ?? 0),
+    ...Object.entries(counters).map(([name, value]) =>
+      int(
+        name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+        value,
+      ),
+    ),
+    int('in_flight', inFlight.size),
+    int('held', held),
+    int('held_bytes', heldBytes),
+    int('connections_with_updates', lanes.size),
+    int('ranges_moving', moving.length),
+    {
+      kind: 'list',
+      name: 'masters',
+      value: [...router.clusters.values()].map((cluster) => ({
+        kind: 'text',
+        name: cluster.id,
+        value: readyMaster(cluster)?.name ?? 'None',
+      })),
+    },
+  ];
+}
+
+function answerMap(router: Router): Answer {
+  const { keeper } = router;
+  if (keeper === null) return failure('GOING_DOWN', `${unmappedWhy(router)}; send it again`);
+  const answer: AdminAnswer = { kind: 'keeperMap', ...keeper };
+  return { bytes: encodeAnswer(answer), hint: null };
+}
+
+function withMap(router: Router, answer: () => Answer): Answer {
+  const why = unmappedWhy(router);
+  return why === null ? answer() : failure('GOING_DOWN', `${why}; send it again`);
+}
+
+function unsupported(what: string): Answer {
+  return failure('NOT_SUPPORTED', `${what} is not served by a router: ask a node of a cluster`);
+}

@@ -1,0 +1,344 @@
+/**
+ * The life of a request in the router, as a pure function from events to effects.
+ *
+ * A request is routed by the map to the master of the cluster that owns all it names, held while it certainly was
+ * not executed and cannot be now, and answered once. What may have been executed is never sent again: a read is
+ * asked again, an update is answered that nobody knows.
+ */
+import { unreachable } from '../../src/assert.ts';
+import { RETURN_CODES } from '../../src/errors.ts';
+import type { Hint } from '../../src/protocol/admin.ts';
+import { failure, type Version } from '../../src/protocol/replies.ts';
+import { EMPTY_MAP } from '../../src/rangemap.ts';
+import { classify, type Plan } from './classify.ts';
+import {
+  clusterOf,
+  configure,
+  doubt,
+  offer,
+  onAsked,
+  onDown,
+  onNotMaster,
+  onOverloaded,
+  onUp,
+  take,
+  tend,
+} from './clusters.ts';
+import { addPart, planPart } from './gather.ts';
+import { answerLocally, unmappedWhy } from './local.ts';
+import {
+  adopt,
+  holding,
+  holdMoving,
+  MOVING_MESSAGE,
+  onProbed,
+  onProbeLost,
+  onRangeError,
+  probeDue,
+} from './moving.ts';
+import { codeOf, createTask, expire, fail, finish, hold, needBy, release, SWEEP_MS } from './tasks.ts';
+import {
+  type Effect,
+  type Event,
+  type InFlight,
+  LIMITS,
+  type Limits,
+  type Peer,
+  type Router,
+  type Task,
+} from './types.ts';
+import { ownersNamed, soleOwner } from './view.ts';
+
+/** A router that knows no map yet. */
+export function createRouter(options: {
+  readonly name: string;
+  readonly clusterId: string;
+  readonly version: Version;
+  readonly limits?: Partial<Limits>;
+}): Router {
+  return {
+    name: options.name,
+    clusterId: options.clusterId,
+    version: options.version,
+    limits: { ...LIMITS, ...options.limits },
+    keeper: null,
+    view: EMPTY_MAP,
+    effective: EMPTY_MAP,
+    clusters: new Map(),
+    peers: new Map(),
+    inFlight: new Map(),
+    lastCall: 0,
+    lastPeer: 0,
+    moving: [],
+    holding: 0,
+    unmapped: [],
+    lanes: new Map(),
+    held: 0,
+    heldBytes: 0,
+    queuedBytes: 0,
+    todo: [],
+    effects: [],
+    wakeAtMs: Number.POSITIVE_INFINITY,
+    counters: {
+      requests: 0,
+      updates: 0,
+      answers: 0,
+      redirects: 0,
+      holds: 0,
+      holdsRefused: 0,
+      holdsExpired: 0,
+      maybeApplied: 0,
+      probes: 0,
+      gathered: 0,
+    },
+  };
+}
+
+/**
+ * Advances `router` by one event and returns what must be done about it, in order.
+ *
+ * Deterministic: equal router and event give equal router and effects.
+ */
+export function step(router: Router, event: Event): readonly Effect[] {
+  const { nowMs } = event;
+  switch (event.kind) {
+    case 'request':
+      onRequest(router, event);
+      break;
+    case 'reply':
+      onReply(router, event.call, event.bytes, event.hint, nowMs);
+      break;
+    case 'lost':
+      onLost(router, event);
+      break;
+    case 'map':
+      onMap(router, event);
+      break;
+    case 'up':
+    case 'down': {
+      const peer = router.peers.get(event.peer);
+      if (peer === undefined) break; // disconnected meanwhile
+      if (event.kind === 'up') onUp(router, peer);
+      else onDown(router, peer, nowMs);
+      break;
+    }
+    case 'timer':
+      onTimer(router, nowMs);
+      break;
+    default:
+      unreachable(event);
+  }
+  const { todo } = router;
+  for (let index = 0; index < todo.length; index += 1) route(router, todo[index] as Task, nowMs);
+  todo.length = 0;
+  probeDue(router, nowMs);
+  const { effects } = router;
+  router.effects = [];
+  return effects;
+}
+
+function onRequest(router: Router, event: Extract<Event, { kind: 'request' }>): void {
+  router.counters.requests += 1;
+  const plan = classify(event.body);
+  if (plan.kind === 'answer' || plan.kind === 'local') {
+    router.counters.answers += 1;
+    const answer = plan.kind === 'answer' ? plan.answer : answerLocally(router, plan.request);
+    router.effects.push({ kind: 'answer', request: event.request, answer });
+    return;
+  }
+  const task = taskOf(plan, event);
+  if (task.isUpdate) {
+    router.counters.updates += 1;
+    if (task.origin !== 0 && queueBehind(router, task)) return;
+  }
+  router.todo.push(task);
+}
+
+function taskOf(
+  plan: Extract<Plan, { kind: 'forward' | 'gather' }>,
+  event: Extract<Event, { kind: 'request' }>,
+): Task {
+  const { request, origin, nowMs: arrivedMs } = event;
+  const common = { request, origin, arrivedMs, isStale: plan.isStale, to: null };
+  if (plan.kind === 'forward') {
+    const { isUpdate, body, keys, ranges } = plan;
+    return createTask({ ...common, isUpdate, body, keys, ranges, gather: null, indices: [] });
+  }
+  const { gather } = plan;
+  const indices = gather.kind === 'keys' ? [...gather.keys.keys()] : [];
+  return createTask({ ...common, isUpdate: false, body: gather.body, keys: [], ranges: [], gather, indices });
+}
+
+/** Puts an update behind the one of its connection that is under way; false where there is none. */
+function queueBehind(router: Router, task: Task): boolean {
+  const { lanes, limits } = router;
+  const lane = lanes.get(task.origin);
+  if (lane === undefined) {
+    lanes.set(task.origin, null);
+    return false;
+  }
+  if (router.queuedBytes + task.body.length > limits.queuedBytes) {
+    router.counters.holdsRefused += 1;
+    router.counters.answers += 1;
+    const message = `${router.queuedBytes} bytes of updates are waiting, not executed; send it again`;
+    router.effects.push({ kind: 'answer', request: task.request, answer: failure('GOING_DOWN', message) });
+    return true;
+  }
+  router.queuedBytes += task.body.length;
+  if (lane === null) lanes.set(task.origin, [task]);
+  else lane.push(task);
+  return true;
+}
+
+/** Sends a task on its way, by the map as it is now. */
+function route(router: Router, task: Task, nowMs: number): void {
+  const { gather } = task;
+  if (gather?.isDone === true) return;
+  if (router.effective.entries.length === 0) {
+    hold(router, router.unmapped, task, nowMs);
+    if (task.masterSinceMs < 0) task.masterSinceMs = nowMs;
+    return;
+  }
+  if (gather !== null && !planPart(router, task, gather)) return;
+  const moving = holding(router, task);
+  if (moving !== null) {
+    holdMoving(router, moving, task, nowMs);
+    return;
+  }
+  const owner = task.to ?? soleOwner(router.effective, task.keys, task.ranges);
+  if (owner === null) {
+    refuseSpanning(router, task);
+    return;
+  }
+  offer(router, clusterOf(router, owner), task, nowMs);
+}
+
+function refuseSpanning(router: Router, task: Task): void {
+  const owners = ownersNamed(router.effective, task.keys, task.ranges).join(', ');
+  const message = `the update spans the clusters ${owners}: it must stay within one; nothing was executed`;
+  fail(router, task, 'BAD_INPUT', message);
+}
+
+function onReply(router: Router, call: number, bytes: Uint8Array, hint: Hint | null, nowMs: number): void {
+  const flight = take(router, call);
+  if (flight === undefined) return;
+  const { peer } = flight;
+  if (flight.kind === 'ask') {
+    onAsked(router, peer, bytes);
+    return;
+  }
+  if (flight.kind === 'probe') {
+    onProbed(router, flight.moving, peer, bytes, hint, nowMs);
+    return;
+  }
+  const { task } = flight;
+  const { gather } = task;
+  const code = codeOf(bytes);
+  switch (code) {
+    case RETURN_CODES.OK:
+      if (gather !== null) {
+        addPart(router, task, gather, bytes);
+        return;
+      }
+      break;
+    case RETURN_CODES.NOT_MASTER:
+      onNotMaster(router, peer, task, bytes, nowMs);
+      return;
+    case RETURN_CODES.OUT_OF_RANGE:
+      if (task.to === null) {
+        onRangeError(router, task, peer, hint, nowMs);
+        return;
+      }
+      fail(router, task, 'GOING_DOWN', MOVING_MESSAGE);
+      return;
+    case RETURN_CODES.GOING_DOWN:
+      elsewhere(router, task, peer, nowMs);
+      return;
+    case RETURN_CODES.MAYBE_APPLIED:
+      if (!task.isUpdate) {
+        elsewhere(router, task, peer, nowMs);
+        return;
+      }
+      router.counters.maybeApplied += 1;
+      break;
+    default:
+      break;
+  }
+  finish(router, task, { bytes, hint: null });
+}
+
+function onLost(router: Router, event: Extract<Event, { kind: 'lost' }>): void {
+  const { nowMs, why, sent } = event;
+  const flight = take(router, event.call);
+  if (flight === undefined) return;
+  const { peer } = flight;
+  if (why === 'closed') peer.isUp = false; // the event that says so may come later
+  if (flight.kind === 'task') {
+    onTaskLost(router, flight, why, sent, nowMs);
+    return;
+  }
+  if (flight.kind === 'probe') onProbeLost(router, flight.moving, nowMs);
+  else peer.isAsked = false;
+  if (why === 'timeout') doubt(router, peer, nowMs);
+}
+
+function onTaskLost(
+  router: Router,
+  { task, peer }: Extract<InFlight, { kind: 'task' }>,
+  why: 'closed' | 'timeout' | 'overloaded',
+  sent: boolean,
+  nowMs: number,
+): void {
+  if (task.isUpdate && sent) {
+    router.counters.maybeApplied += 1;
+    const what = why === 'timeout' ? 'did not answer' : 'was lost before it answered';
+    const who = `node ${peer.name} of cluster ${peer.cluster.id}`;
+    fail(router, task, 'MAYBE_APPLIED', `${who} ${what}: the update may or may not have been applied`);
+    return;
+  }
+  if (why === 'overloaded') {
+    onOverloaded(router, peer, task, nowMs);
+    return;
+  }
+  // Each attempt that was really made has its own wait for a master; all of them together are bounded too.
+  if (sent) task.masterSinceMs = -1;
+  elsewhere(router, task, peer, nowMs);
+}
+
+/** `peer` cannot serve `task` now, which was not executed, or may be executed again. */
+function elsewhere(router: Router, task: Task, peer: Peer, nowMs: number): void {
+  const { limits } = router;
+  if (!task.isUpdate && nowMs - task.arrivedMs >= limits.readTotalMs) {
+    fail(router, task, 'GOING_DOWN', `no answer within ${limits.readTotalMs} ms; send it again`);
+    return;
+  }
+  doubt(router, peer, nowMs);
+  router.todo.push(task);
+}
+
+function onMap(router: Router, event: Extract<Event, { kind: 'map' }>): void {
+  if (router.keeper !== null && event.map.map.version < router.keeper.map.version) return;
+  configure(router, event.map.clusters, event.nowMs);
+  adopt(router, event.map, event.nowMs);
+  release(router, router.unmapped);
+}
+
+function onTimer(router: Router, nowMs: number): void {
+  const { limits } = router;
+  router.wakeAtMs = Number.POSITIVE_INFINITY;
+  const isMasterLate = (task: Task): boolean => nowMs - task.masterSinceMs >= limits.masterMs;
+  const why = unmappedWhy(router);
+  if (why !== null) {
+    expire(router, router.unmapped, isMasterLate, 'GOING_DOWN', `${why}; not executed; send it again`);
+  }
+  for (const cluster of router.clusters.values()) {
+    // The name of no master: to clients it means that there is none to be found.
+    expire(router, cluster.waiting, isMasterLate, 'NOT_MASTER', 'None');
+    tend(router, cluster, nowMs);
+  }
+  for (const moving of router.moving) {
+    const isLate = (task: Task): boolean => nowMs - task.movingSinceMs >= limits.movingMs;
+    expire(router, moving.held, isLate, 'GOING_DOWN', MOVING_MESSAGE);
+  }
+  if (router.held > 0) needBy(router, nowMs + SWEEP_MS);
+}

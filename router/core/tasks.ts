@@ -1,0 +1,152 @@
+/** How tasks are made, held, and come to their end. */
+import { type ErrorCode, RETURN_CODES } from '../../src/errors.ts';
+import { type Answer, failure } from '../../src/protocol/replies.ts';
+import type { Router, Task } from './types.ts';
+
+/** While anything is held, the router looks this often whether it has been held for too long (ms). */
+export const SWEEP_MS = 50;
+
+/** What a task is made of; the rest begins the same for all. */
+type TaskInit = Pick<
+  Task,
+  | 'request'
+  | 'origin'
+  | 'isUpdate'
+  | 'isStale'
+  | 'arrivedMs'
+  | 'body'
+  | 'keys'
+  | 'ranges'
+  | 'to'
+  | 'gather'
+  | 'indices'
+>;
+
+export function createTask(init: TaskInit): Task {
+  return {
+    request: init.request,
+    origin: init.origin,
+    isUpdate: init.isUpdate,
+    isStale: init.isStale,
+    arrivedMs: init.arrivedMs,
+    body: init.body,
+    keys: init.keys,
+    ranges: init.ranges,
+    to: init.to,
+    gather: init.gather,
+    indices: init.indices,
+    redirects: 0,
+    movingSinceMs: -1,
+    masterSinceMs: -1,
+    heldBytes: -1,
+  };
+}
+
+/** Asks for a `timer` event no later than `atMs`. */
+export function needBy(router: Router, atMs: number): void {
+  if (atMs >= router.wakeAtMs) return;
+  router.wakeAtMs = atMs;
+  router.effects.push({ kind: 'wake', atMs });
+}
+
+/** Answers the client, and lets the next update of its connection go. The request is over with that. */
+export function finish(router: Router, task: Task, answer: Answer): void {
+  const { gather } = task;
+  if (gather !== null) {
+    if (gather.isDone) return;
+    gather.isDone = true;
+  }
+  router.counters.answers += 1;
+  router.effects.push({ kind: 'answer', request: task.request, answer });
+  if (!task.isUpdate || task.origin === 0) return;
+  const next = router.lanes.get(task.origin)?.shift();
+  if (next === undefined) {
+    router.lanes.delete(task.origin);
+  } else {
+    router.queuedBytes -= next.body.length;
+    router.todo.push(next);
+  }
+}
+
+/** Answers the client that its request failed. */
+export function fail(
+  router: Router,
+  task: Task,
+  code: ErrorCode & keyof typeof RETURN_CODES,
+  message: string,
+): void {
+  finish(router, task, failure(code, message));
+}
+
+/**
+ * Puts `task`, which was certainly not executed, into `queue`. Where the router holds too much already, it is
+ * answered that instead; one that was held before always finds its place again.
+ */
+export function hold(router: Router, queue: Task[], task: Task, nowMs: number): void {
+  const { limits, counters } = router;
+  if (task.movingSinceMs < 0 && task.masterSinceMs < 0) {
+    if (router.held >= limits.heldMax || router.heldBytes + task.body.length > limits.heldBytes) {
+      counters.holdsRefused += 1;
+      const what = `${router.held} requests of ${router.heldBytes} bytes`;
+      fail(router, task, 'GOING_DOWN', `${what} are waiting already, not executed; send it again`);
+      return;
+    }
+    counters.holds += 1;
+  }
+  task.heldBytes = task.body.length;
+  router.held += 1;
+  router.heldBytes += task.heldBytes;
+  queue.push(task);
+  needBy(router, nowMs + SWEEP_MS);
+}
+
+/** Takes everything out of `queue`, to be routed again in this step, in order. */
+export function release(router: Router, queue: Task[]): void {
+  for (const task of queue) {
+    unhold(router, task);
+    router.todo.push(task);
+  }
+  queue.length = 0;
+}
+
+/** Fails what `isLate` in `queue`; parts whose request is over go too. */
+export function expire(
+  router: Router,
+  queue: Task[],
+  isLate: (task: Task) => boolean,
+  code: 'GOING_DOWN' | 'NOT_MASTER',
+  message: string,
+): void {
+  let kept = 0;
+  // Failing a task only adds to `todo`, so that the queue stays as it is meanwhile.
+  for (const task of queue) {
+    const isOver = task.gather?.isDone === true;
+    if (!isOver && !isLate(task)) {
+      queue[kept] = task;
+      kept += 1;
+      continue;
+    }
+    unhold(router, task);
+    if (isOver) continue;
+    router.counters.holdsExpired += 1;
+    fail(router, task, code, message);
+  }
+  queue.length = kept;
+}
+
+function unhold(router: Router, task: Task): void {
+  router.held -= 1;
+  router.heldBytes -= task.heldBytes;
+  task.heldBytes = -1;
+}
+
+/** The return code of a reply; one too short to hold any is an unknown failure. */
+export function codeOf(reply: Uint8Array): number {
+  if (reply.length < 4) return RETURN_CODES.UNKNOWN_FAILURE;
+  return (
+    (reply[0] as number) +
+    ((reply[1] as number) << 8) +
+    ((reply[2] as number) << 16) +
+    (reply[3] as number) * 0x100_0000
+  );
+}

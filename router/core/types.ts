@@ -1,0 +1,290 @@
+/** What goes into the router's core, what comes out, and what it remembers. Times are monotonic milliseconds. */
+import type { Key } from '../../src/bytes.ts';
+import type { Hint, KeeperMap } from '../../src/protocol/admin.ts';
+import type { Answer, Version } from '../../src/protocol/replies.ts';
+import type { Range } from '../../src/range.ts';
+import type { RangeMap } from '../../src/rangemap.ts';
+
+/** Something that happened. Each carries the time at which it is handled. */
+export type Event =
+  /**
+   * A client asks. `request` names it until it is answered. Updates of one `origin` take effect in their order;
+   * those of origin 0 are independent. `body` stays as it is until the answer.
+   */
+  | {
+      readonly kind: 'request';
+      readonly nowMs: number;
+      readonly request: number;
+      readonly origin: number;
+      readonly body: Uint8Array;
+    }
+  /** A node answered a `send`. */
+  | {
+      readonly kind: 'reply';
+      readonly nowMs: number;
+      readonly call: number;
+      readonly bytes: Uint8Array;
+      readonly hint: Hint | null;
+    }
+  /** A `send` had no answer. Where it was not `sent` it certainly was not executed. */
+  | {
+      readonly kind: 'lost';
+      readonly nowMs: number;
+      readonly call: number;
+      readonly why: 'closed' | 'timeout' | 'overloaded';
+      readonly sent: boolean;
+    }
+  /** The keeper's map and client configurations. */
+  | { readonly kind: 'map'; readonly nowMs: number; readonly map: KeeperMap }
+  /** The link to a node is up, or is not. */
+  | { readonly kind: 'up'; readonly nowMs: number; readonly peer: number }
+  | { readonly kind: 'down'; readonly nowMs: number; readonly peer: number }
+  /** The time of the last `wake` has come. */
+  | { readonly kind: 'timer'; readonly nowMs: number };
+
+/** Something to be done, in order. Plain data. */
+export type Effect =
+  | { readonly kind: 'answer'; readonly request: number; readonly answer: Answer }
+  /** Ask a node; ends with `reply` or `lost` for `call`, at the latest after `deadlineMs`. */
+  | {
+      readonly kind: 'send';
+      readonly call: number;
+      readonly peer: number;
+      readonly body: Uint8Array;
+      readonly deadlineMs: number;
+    }
+  /** Keep a link to this node open. `peer` names it from now on, and is never reused. */
+  | {
+      readonly kind: 'connect';
+      readonly peer: number;
+      readonly cluster: string;
+      readonly node: string;
+      readonly ips: readonly string[];
+      readonly port: number;
+    }
+  | { readonly kind: 'disconnect'; readonly peer: number }
+  /** Give a `timer` event at this time. Replaces the one before. */
+  | { readonly kind: 'wake'; readonly atMs: number };
+
+/** Bounds of the router. All but `redirectsMax` may be lowered by tests. */
+export type Limits = {
+  /** Requests held, and the bytes of their bodies. */
+  readonly heldMax: number;
+  readonly heldBytes: number;
+  /** Bytes of updates that wait behind others of their connection; their number is bounded by the port. */
+  readonly queuedBytes: number;
+  /** How long a request waits for a range that moves. */
+  readonly movingMs: number;
+  /** How long a request waits for a cluster's master to be found, or for the first map. */
+  readonly masterMs: number;
+  /** How long a node may take for an update, and for a read before it is asked again. */
+  readonly updateMs: number;
+  readonly readMs: number;
+  /** How long a read is tried altogether. */
+  readonly readTotalMs: number;
+  /** Redirects of one request in a row. */
+  readonly redirectsMax: number;
+  /** Bytes of an answer put together from several. */
+  readonly gatheredBytes: number;
+};
+
+export const LIMITS: Limits = {
+  heldMax: 10_000,
+  heldBytes: 64 * 1024 * 1024,
+  queuedBytes: 256 * 1024 * 1024,
+  movingMs: 2000,
+  masterMs: 10_000,
+  updateMs: 60_000,
+  readMs: 10_000,
+  readTotalMs: 30_000,
+  redirectsMax: 4,
+  gatheredBytes: 32 * 1024 * 1024,
+};
+
+/** A node, and whether the link to it is up. */
+export type Peer = {
+  readonly id: number;
+  readonly cluster: Cluster;
+  readonly name: string;
+  readonly ips: readonly string[];
+  readonly port: number;
+  isUp: boolean;
+  /** Sends without an answer yet. */
+  outstanding: number;
+  /** No longer in the configuration: to be disconnected once nothing is outstanding. */
+  isRetired: boolean;
+  /** Whether it is being asked who is master. */
+  isAsked: boolean;
+};
+
+/** What the router knows of a cluster. */
+export type Cluster = {
+  readonly id: string;
+  readonly peers: Map<string, Peer>;
+  /** The believed master. Requests go there while its link is up. */
+  master: Peer | null;
+  /** Requests that wait for a master whose link is up. */
+  readonly waiting: Task[];
+  /** When its nodes were last asked who is master. */
+  askedMs: number;
+  /** Until when its master's link takes no more. */
+  pausedUntilMs: number;
+};
+
+/**
+ * One piece of work for one cluster at a time: a client's request, or a part of one that spans clusters.
+ * Either waits in exactly one queue, or is in flight, or is done.
+ */
+export type Task = {
+  readonly request: number;
+  readonly origin: number;
+  readonly isUpdate: boolean;
+  /** A read that any node may answer. */
+  readonly isStale: boolean;
+  readonly arrivedMs: number;
+  /** What is sent; for a part, as last planned. */
+  body: Uint8Array;
+  /** What it names. */
+  keys: readonly Key[];
+  ranges: readonly Range[];
+  /** The cluster that it must go to, where that does not follow from what it names. */
+  readonly to: string | null;
+  /** The request that it is a part of. */
+  readonly gather: Gather | null;
+  /** For a part of a multi-get: which of the request's keys. */
+  indices: readonly number[];
+  redirects: number;
+  /** Since when it waits for a moving range, or for a master; -1: it never did. */
+  movingSinceMs: number;
+  masterSinceMs: number;
+  /** Bytes counted as held; -1 while it is not held. */
+  heldBytes: number;
+};
+
+/** What is in flight under the number of a call. */
+export type InFlight =
+  | { readonly kind: 'task'; readonly peer: Peer; readonly task: Task }
+  /** Is this range served there? */
+  | { readonly kind: 'probe'; readonly peer: Peer; readonly moving: Moving }
+  /** Who is master? */
+  | { readonly kind: 'ask'; readonly peer: Peer };
+
+/** A range that some cluster said is moving, or that nobody was found to serve. */
+export type Moving = {
+  readonly range: Range;
+  /** The migration; 0 where unknown. */
+  readonly mid: number;
+  /** Asked in turn: the target, then the source. */
+  candidates: readonly string[];
+  /** Index of the candidate to be asked next. */
+  next: number;
+  probeAtMs: number;
+  pauseMs: number;
+  isProbing: boolean;
+  /**
+   * Who was last seen to serve it, while the map says otherwise. Forgotten with the next range error from there,
+   * so that a tentative hint never outlives what was seen.
+   */
+  owner: string | null;
+  /** Replaced by newer knowledge; a probe's answer no longer counts. */
+  isOver: boolean;
+  readonly held: Task[];
+};
+
+/** A request that may span clusters, while its parts come in. */
+export type Gather = RangeGather | KeysGather | CountGather;
+
+type GatherBase = {
+  /** The client's own bytes: forwarded and answered as they are where one cluster owns everything. */
+  readonly body: Uint8Array;
+  isDone: boolean;
+};
+
+export type RangeGather = GatherBase & {
+  readonly kind: 'range';
+  readonly form: 'range' | 'rangeEntries' | 'revRangeEntries';
+  readonly isStale: boolean;
+  /** From the high end downwards. */
+  readonly isDescending: boolean;
+  /** What is still to be asked. */
+  lo: Key;
+  hi: Key | null;
+  /** Elements still wanted; below 0: all. */
+  left: number;
+  /** The part under way: the whole request in the client's own bytes, or the piece that is asked. */
+  isWhole: boolean;
+  piece: Range | null;
+  /** Elements of each part's list, encoded, in the order asked. */
+  readonly chunks: Uint8Array[];
+  count: number;
+  bytes: number;
+};
+
+export type KeysGather = GatherBase & {
+  readonly kind: 'keys';
+  readonly isOptional: boolean;
+  readonly isStale: boolean;
+  readonly keys: readonly Key[];
+  /** Null: missing. Filled in as parts arrive. */
+  readonly values: (Uint8Array | null)[];
+  pending: number;
+  bytes: number;
+};
+
+export type CountGather = GatherBase & { readonly kind: 'count'; pending: number; sum: number };
+
+/** Counters since the start; for people. */
+export type Counters = {
+  requests: number;
+  updates: number;
+  answers: number;
+  /** Answers by a node that it is not master, or does not serve the range. */
+  redirects: number;
+  /** Requests that had to wait, and those refused because too many did or the wait was too long. */
+  holds: number;
+  holdsRefused: number;
+  holdsExpired: number;
+  /** Updates whose fate nobody knows. */
+  maybeApplied: number;
+  probes: number;
+  /** Requests answered from several clusters. */
+  gathered: number;
+};
+
+/** All that the router remembers. Only `step` changes it, in place. */
+export type Router = {
+  readonly name: string;
+  /** What clients' prologues and pings must say. */
+  readonly clusterId: string;
+  readonly version: Version;
+  readonly limits: Limits;
+  /** As the keeper gave it; null before the first. */
+  keeper: KeeperMap | null;
+  /** The keeper's map with confirmed hints of higher epochs. */
+  view: RangeMap;
+  /** The view, with who was seen to serve what moves. What requests are routed by. */
+  effective: RangeMap;
+  readonly clusters: Map<string, Cluster>;
+  readonly peers: Map<number, Peer>;
+  readonly inFlight: Map<number, InFlight>;
+  lastCall: number;
+  lastPeer: number;
+  /** Every range with trouble; those without `owner` hold requests. */
+  readonly moving: Moving[];
+  /** How many of them hold. */
+  holding: number;
+  /** Requests that wait for the first map. */
+  readonly unmapped: Task[];
+  /** Per origin with an update under way: the updates that wait behind it, null where none do. */
+  readonly lanes: Map<number, Task[] | null>;
+  held: number;
+  heldBytes: number;
+  queuedBytes: number;
+  /** Tasks to be routed in this step, in order. */
+  readonly todo: Task[];
+  /** Effects of this step. */
+  effects: Effect[];
+  /** When the timer is set for. */
+  wakeAtMs: number;
+  readonly counters: Counters;
+};

@@ -1,0 +1,81 @@
+/** The map by which the router routes: the keeper's, and what newer answers of clusters said. */
+import type { Key } from '../../src/bytes.ts';
+import { contains, intersect, type Range } from '../../src/range.ts';
+import { carve, entriesIn, lookup, type MapEntry, type RangeMap } from '../../src/rangemap.ts';
+
+/**
+ * `map` with `entry` wherever its epoch is higher; `map` itself where it is nowhere. An epoch names one migration,
+ * so of two owners of a key the one with the higher epoch is the later.
+ */
+export function learn(map: RangeMap, entry: MapEntry): RangeMap {
+  let learned = map;
+  for (const known of entriesIn(map, entry)) {
+    const common = known.epoch < entry.epoch ? intersect(known, entry) : null;
+    if (common !== null) learned = carve(learned, common, entry.owner, entry.epoch);
+  }
+  return learned;
+}
+
+/** Of each key the owner with the higher epoch; `fresh` where equal. Any order of merging gives the same. */
+export function merge(fresh: RangeMap, known: RangeMap): RangeMap {
+  return known.entries.reduce(learn, fresh);
+}
+
+/** Who owns all of `keys` and `ranges`; null where several do, or nobody. Where nothing is named: null. */
+export function soleOwner(
+  map: RangeMap,
+  keys: readonly Key[],
+  ranges: readonly Range[],
+  from: string | null = null,
+): string | null {
+  let owner = from;
+  for (const key of keys) {
+    const entry = lookup(map, key);
+    if (entry === null || (owner !== null && entry.owner !== owner)) return null;
+    owner = entry.owner;
+  }
+  for (const range of ranges) {
+    for (const entry of entriesIn(map, range)) {
+      if (owner !== null && entry.owner !== owner) return null;
+      owner = entry.owner;
+    }
+  }
+  return owner;
+}
+
+/** The owners of what is named, each once. */
+export function ownersNamed(map: RangeMap, keys: readonly Key[], ranges: readonly Range[]): string[] {
+  const owners = new Set<string>();
+  for (const key of keys) {
+    const entry = lookup(map, key);
+    if (entry !== null) owners.add(entry.owner);
+  }
+  for (const range of ranges) for (const entry of entriesIn(map, range)) owners.add(entry.owner);
+  return [...owners];
+}
+
+/** A range and its owner. */
+export type Run = { readonly range: Range; readonly owner: string };
+
+/** The first piece of `range` (the last where `isDescending`) whose neighbouring entries have one owner; null in an empty map. */
+export function runOf(map: RangeMap, range: Range, isDescending: boolean): Run | null {
+  const entries = entriesIn(map, range);
+  if (isDescending) entries.reverse();
+  const first = entries[0];
+  if (first === undefined) return null;
+  let { lo, hi } = first;
+  for (const entry of entries) {
+    if (entry.owner !== first.owner) break;
+    if (isDescending) lo = entry.lo;
+    else hi = entry.hi;
+  }
+  const piece = intersect({ lo, hi }, range);
+  return piece === null ? null : { range: piece, owner: first.owner };
+}
+
+/** Whether any of what is named lies in `range`. */
+export function touches(range: Range, keys: readonly Key[], ranges: readonly Range[]): boolean {
+  for (const key of keys) if (contains(range, key)) return true;
+  for (const named of ranges) if (intersect(range, named) !== null) return true;
+  return false;
+}
