@@ -140,15 +140,11 @@ function readNodes(ini: Ini, global: IniSection, use: 'node' | 'client'): NodeIn
   for (const name of names) {
     if (!ini.sections.has(name)) throw global.wrong('cluster', `${name} needs a section [${name}]`);
   }
+  // Learners need not be listed. The keeper's are its own.
+  const others = ['global', ...names, ...(ini.sections.get('nursery')?.list('cluster') ?? [])];
   for (const [name, section] of ini.sections) {
-    if (
-      !names.includes(name) &&
-      name !== 'global' &&
-      section.has('learner') &&
-      section.bool('learner', false)
-    ) {
-      names.push(name);
-    }
+    if (others.includes(name) || !section.has('learner')) continue;
+    if (section.bool('learner', false)) names.push(name);
   }
   return names.map((name) => readNode(sectionOf(ini, name, 'a node'), use));
 }

@@ -202,8 +202,10 @@ export function failure(code: keyof typeof RETURN_CODES, message: string, hint: 
   return { bytes, hint };
 }
 
+type LocalCode = Exclude<ErrorCode, keyof typeof RETURN_CODES>;
+
 /** The return code by which each failure of our own reaches a client. None promises more than the failure does. */
-const WIRE_CODES: { readonly [C in ErrorCode]?: keyof typeof RETURN_CODES } = {
+const WIRE_CODES: { readonly [C in LocalCode]: keyof typeof RETURN_CODES } = {
   RANGE_MOVING: 'OUT_OF_RANGE',
   UNREACHABLE: 'NOT_MASTER',
   TIMEOUT: 'MAYBE_APPLIED',
@@ -213,11 +215,12 @@ const WIRE_CODES: { readonly [C in ErrorCode]?: keyof typeof RETURN_CODES } = {
   REFUSED: 'NOT_SUPPORTED',
   DISK_FULL: 'READ_ONLY',
   DAMAGED: 'UNKNOWN_FAILURE',
+  SNAPSHOT_CLOSED: 'INCONSISTENT_READ', // a read that took too long; its image is gone
 };
 
 /** The reply that tells a client of `error`. */
 export function failureOf(error: NurseryError, hint: Hint | null = null): Answer {
-  const code = WIRE_CODES[error.code] ?? (error.code as keyof typeof RETURN_CODES);
+  const code = isReturnCode(error.code) ? error.code : WIRE_CODES[error.code];
   // Clients read the message of "not master" as the master's name.
   return failure(code, error.code === 'UNREACHABLE' ? 'None' : error.message, hint);
 }
@@ -230,6 +233,10 @@ function beginOk(bytes: number): Writer {
 
 function endOk(writer: Writer): Answer {
   return { bytes: writer.take(), hint: null };
+}
+
+function isReturnCode(code: ErrorCode): code is Exclude<ErrorCode, LocalCode> {
+  return code in RETURN_CODES;
 }
 
 function isLatin1(message: string): boolean {

@@ -32,15 +32,14 @@ export function readRouting(reader: Reader): RoutingPart[] {
 }
 
 function writeTree(writer: Writer, parts: readonly RoutingPart[], from: number, to: number): void {
-  const middle = (from + to) >>> 1;
-  const part = parts[middle] as RoutingPart;
-  const isLeaf = to - from === 1;
-  writer.u8(isLeaf ? 1 : 0);
-  if (isLeaf) {
-    writer.bytes(Buffer.from(part.owner, 'utf8'));
+  if (to - from === 1) {
+    writer.u8(1);
+    writer.bytes(Buffer.from((parts[from] as RoutingPart).owner, 'utf8'));
     return;
   }
-  writer.key(part.lo);
+  const middle = (from + to + 1) >>> 1;
+  writer.u8(0);
+  writer.key((parts[middle] as RoutingPart).lo);
   writeTree(writer, parts, from, middle);
   writeTree(writer, parts, middle, to);
 }
