@@ -48,7 +48,9 @@ export class LinkAcceptor {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // Only browsers name an origin, and a page of somebody else must not reach a cluster through its reader.
     if (request.headers.origin !== undefined) {
-      socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () =>
+        socket.destroy(),
+      );
       return;
     }
     const remote = `${request.socket.remoteAddress ?? '?'}:${request.socket.remotePort ?? 0}`;

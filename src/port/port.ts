@@ -59,13 +59,14 @@ export class ClientPort {
   readonly #acceptor: LinkAcceptor;
   readonly #sockets = new Set<Socket>();
   readonly #clients = new Map<Socket, TcpConnection>();
-  readonly #web = new Set<Socket>();
+  /** HTTP connections, links among them, and what keeps each from being closed: a request under way, or its being a link. */
+  readonly #web = new Map<Duplex, 'idle' | 'asking' | 'link'>();
   #closing = false;
 
   private constructor(options: PortOptions) {
     this.#options = options;
     this.#acceptor = new LinkAcceptor(options.hello, options.links);
-    this.#http = createHttpServer(options.http ?? notFound);
+    this.#http = createHttpServer((request, response) => this.#serve(request, response));
     this.#http.timeout = HTTP_IDLE_MS;
     this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
@@ -101,21 +102,19 @@ export class ClientPort {
   /** Accepts nothing more, answers what is under way for as long as the grace lasts, and closes everything. */
   async close(): Promise<void> {
     this.#closing = true;
-    const closed = this.#servers.map((server) => {
-      const end = once(server, 'close');
-      server.close();
-      return end;
-    });
+    for (const server of this.#servers) server.close();
+    const gone = [...this.#sockets, ...this.#servers].map(
+      (closing) => new Promise<void>((resolve) => closing.once('close', resolve)),
+    );
     for (const connection of this.#clients.values()) connection.shutDown();
     for (const link of this.#acceptor.links) link.closeWhenAnswered('going down', CLOSE.goingDown);
     for (const socket of this.#sockets) {
-      if (!this.#clients.has(socket) && !this.#web.has(socket)) socket.destroy();
+      if (!this.#clients.has(socket) && (this.#web.get(socket) ?? 'idle') === 'idle') socket.destroy();
     }
-    this.#http.closeIdleConnections();
     const grace = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
     }, this.#options.graceMs ?? GRACE_MS);
-    await Promise.all(closed);
+    await Promise.all(gone);
     clearTimeout(grace);
   }
 
@@ -177,19 +176,35 @@ export class ClientPort {
 
   /** The HTTP server takes a socket as if it had accepted it, with what was read already put back. */
   #toHttp(socket: Socket, chunk: Buffer): void {
-    this.#web.add(socket);
+    this.#web.set(socket, 'idle');
     socket.pause();
     socket.unshift(chunk);
     this.#http.emit('connection', socket);
     process.nextTick(() => socket.resume());
   }
 
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    this.#web.set(socket, 'asking');
+    response.once('close', () => {
+      if (this.#closing) socket.destroy();
+      else if (this.#web.has(socket)) this.#web.set(socket, 'idle');
+    });
+    if (this.#options.http !== undefined) this.#options.http(request, response);
+    else response.writeHead(404).end();
+  }
+
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (request.url !== LINK_PATH) {
-      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () =>
+        socket.destroy(),
+      );
     } else if (this.#closing || this.#sockets.size > this.#connectionsMax) {
-      socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () =>
+        socket.destroy(),
+      );
     } else {
+      this.#web.set(socket, 'link');
       this.#acceptor.upgrade(request, socket, head);
     }
   }
@@ -197,10 +212,6 @@ export class ClientPort {
 
 function isLetter(byte: number): boolean {
   return byte >= 0x41 && byte <= 0x5a;
-}
-
-function notFound(_request: IncomingMessage, response: ServerResponse): void {
-  response.writeHead(404).end();
 }
 
 function listenError(error: NodeJS.ErrnoException, ip: string | undefined, port: number): Error {

@@ -140,6 +140,7 @@ export class TcpConnection implements Connection {
   /** Begins no further request, answers those under way, then closes. */
   shutDown(): void {
     this.#closing = true;
+    this.#socket.resume(); // a socket that is not read does not notice its end
     this.#schedule();
   }
 

@@ -1,0 +1,188 @@
+import { once } from 'node:events';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { EXIT_CODES, FatalError, NurseryError } from '../../../src/errors.ts';
+import { dial } from '../../../src/link/dial.ts';
+import type { Link } from '../../../src/link/link.ts';
+import { ClientPort } from '../../../src/port/port.ts';
+import { OK, okBytes } from '../../../src/protocol/replies.ts';
+import { encodeRequest } from '../../../src/protocol/requests.ts';
+import { ask, handlers, hello } from '../link/pair.ts';
+import { Bench, Raw } from './raw.ts';
+
+const whoMaster = encodeRequest({ kind: 'whoMaster' });
+
+function dialTo(bench: Bench, given: Parameters<typeof handlers>[0] = {}): Promise<Link> {
+  const { port } = bench.port;
+  return dial({ host: '127.0.0.1', port, hello: hello('ricky'), handlers: handlers(given), timeoutMs: 2000 });
+}
+
+test('Arakoon, links and HTTP share one port', async () => {
+  const bench = await new Bench().listen(
+    {
+      http: (request, response) => response.end(`you asked for ${request.url}`),
+      links: handlers({ request: (_link, body, respond) => respond(okBytes(body)) }),
+    },
+    () => OK,
+  );
+  const client = await bench.client();
+  client.send(whoMaster);
+  assert.equal(await client.read(4), Buffer.from(OK.bytes));
+  const link = await dialTo(bench);
+  assert.is((await ask(link, Buffer.from('x'))).kind, 'reply');
+  const base = `http://127.0.0.1:${bench.port.port}`;
+  assert.is(await (await fetch(`${base}/healthz`)).text(), 'you asked for /healthz');
+  const posted = await fetch(`${base}/x`, { method: 'POST', body: 'x'.repeat(300_000) });
+  assert.is(await posted.text(), 'you asked for /x');
+  assert.is(bench.port.connections.tcp, 1);
+  assert.is(bench.port.connections.links, 1);
+  link.close('done');
+  client.socket.destroy();
+  await bench.port.close();
+  assert.equal(bench.port.connections, { tcp: 0, links: 0, http: 0 });
+});
+
+test('HTTP without a handler gets 404, an upgrade elsewhere too', async () => {
+  const bench = await new Bench().listen();
+  assert.is((await fetch(`http://127.0.0.1:${bench.port.port}/metrics`)).status, 404);
+  const client = await Raw.connect(bench.port.port);
+  client.send(
+    Buffer.from('GET /elsewhere HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
+  );
+  assert.match((await client.rest()).toString(), /^HTTP\/1\.1 404/);
+  await bench.port.close();
+});
+
+test('a first byte of no protocol closes the connection', async () => {
+  const bench = await new Bench().listen();
+  const client = await Raw.connect(bench.port.port);
+  client.send(Buffer.from([0x16, 0x03, 0x01]));
+  assert.is((await client.rest()).length, 0);
+  await bench.port.close();
+});
+
+test('one connection too many hears fe and is closed; a link hears 503', async () => {
+  const bench = await new Bench().listen({ connectionsMax: 2 }, () => OK);
+  const clients = [await bench.client(), await bench.client()];
+  for (const client of clients) {
+    client.send(whoMaster);
+    assert.is((await client.read(4)).length, 4);
+  }
+  const third = await bench.client();
+  const reply = await third.rest();
+  assert.is(reply.readUInt32LE(0), 0xfe);
+  assert.is(reply.toString('utf8', 8), 'too many connections: the limit is 2');
+  try {
+    await dialTo(bench);
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, NurseryError);
+    assert.match((error as NurseryError).message, '503');
+  }
+  for (const client of clients) client.socket.destroy();
+  await bench.port.close();
+});
+
+test('a port in use, and an address of another machine, end the process with codes of their own', async () => {
+  const bench = await new Bench().listen();
+  const exitCode = async (ips: string[], port: number): Promise<number> => {
+    try {
+      await new Bench().listen({ ips, port });
+      return 0;
+    } catch (error) {
+      if (!(error instanceof FatalError)) throw error;
+      return error.exitCode;
+    }
+  };
+  assert.is(await exitCode(['127.0.0.1'], bench.port.port), EXIT_CODES.PORT_IN_USE);
+  assert.is(await exitCode(['127.0.0.2', '127.0.0.1'], bench.port.port), EXIT_CODES.PORT_IN_USE);
+  assert.is(await exitCode(['192.0.2.1'], 0), EXIT_CODES.CONFIG);
+  await bench.port.close();
+});
+
+test('several addresses get the same port', async () => {
+  const bench = await new Bench().listen({ ips: ['127.0.0.1', '127.0.0.2'] }, () => OK);
+  const other = await fetch(`http://127.0.0.2:${bench.port.port}/`);
+  assert.is(other.status, 404);
+  const client = await bench.client();
+  client.send(whoMaster);
+  assert.is((await client.read(4)).length, 4);
+  client.socket.destroy();
+  await bench.port.close();
+});
+
+test('closing answers what is under way, begins nothing, and tells links', async () => {
+  let respondToLink = (): void => {};
+  let linkAsked = (): void => {};
+  const asked = new Promise<void>((resolve) => {
+    linkAsked = resolve;
+  });
+  const bench = await new Bench().listen({
+    links: handlers({
+      request: (_link, _body, respond) => {
+        respondToLink = () => respond(OK);
+        linkAsked();
+      },
+    }),
+  });
+  const { port } = bench.port;
+  const client = await bench.client();
+  const idle = await Raw.connect(port);
+  client.send(whoMaster);
+  await bench.whenBegun(1);
+  let farewell: (why: string) => void = () => {};
+  const farewells = new Promise<string>((resolve) => {
+    farewell = resolve;
+  });
+  const link = await dialTo(bench, { closed: (_link, why) => farewell(why) });
+  const answer = ask(link, Buffer.from('x'));
+  await asked;
+  const closed = bench.port.close();
+  client.send(whoMaster);
+  bench.begun[0]?.respond(OK);
+  respondToLink();
+  assert.equal(await client.rest(), Buffer.from(OK.bytes));
+  assert.is((await answer).kind, 'reply');
+  assert.is((await idle.rest()).length, 0);
+  await closed;
+  assert.is(await farewells, 'going down');
+  assert.is(bench.begun.length, 1);
+  const late = await Raw.connect(port).then(
+    () => 'taken',
+    () => 'refused',
+  );
+  assert.is(late, 'refused');
+});
+
+test('what is never answered delays closing for the grace only', async () => {
+  const bench = await new Bench().listen({ graceMs: 20 });
+  const client = await bench.client();
+  client.send(whoMaster);
+  await bench.whenBegun(1);
+  await bench.port.close();
+  await client.rest();
+  bench.begun[0]?.respond(OK);
+});
+
+test('closing does not wait for idle HTTP connections', async () => {
+  const port = await ClientPort.listen({
+    ips: ['127.0.0.1'],
+    port: 0,
+    clusterId: 'c',
+    hello: () => hello('c'),
+    links: handlers(),
+    handle: () => {},
+    warn: () => {},
+    graceMs: 60_000,
+  });
+  const client = await Raw.connect(port.port);
+  client.send(Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'));
+  assert.match((await client.read(12)).toString(), 'HTTP/1.1 404');
+  assert.is(port.connections.http, 1);
+  const gone = once(client.socket, 'close');
+  client.socket.on('end', () => client.socket.destroy());
+  await port.close();
+  await gone;
+});
+
+test.run();
