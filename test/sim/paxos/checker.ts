@@ -1,0 +1,137 @@
+/** What must hold over all simulated nodes at once, asserted at each event that could break it. */
+
+import type { Effect, MembersState, NodeName, Slot, Value } from '../../../node/paxos/types.ts';
+import { invariant } from '../../../src/assert.ts';
+
+type Apply = Extract<Effect, { kind: 'apply' }>;
+
+/** One slot as the first node to apply it had it. */
+type Chosen = { readonly value: string; readonly members: MembersState; readonly membersText: string };
+
+/** The client's view and the cluster's history, which no single node knows. */
+export class Checker {
+  /** By slot; slot 0 is the founding. */
+  readonly #history: Chosen[] = [];
+  /** Slot at which each proposal was applied first. */
+  readonly #slotOf = new Map<number, Slot>();
+  readonly #refused = new Set<number>();
+  /** Highest slot that a client was told of, by acknowledgement or by a read. */
+  #seen: Slot = 0;
+  #freshFrom = Number.POSITIVE_INFINITY;
+  #freshSlot: Slot | null = null;
+  acknowledged = 0;
+
+  /** Number of slots that anyone has applied. */
+  get height(): Slot {
+    return this.#history.length - 1;
+  }
+
+  /** Highest slot whose effect a client knows. */
+  get seen(): Slot {
+    return this.#seen;
+  }
+
+  get isFounded(): boolean {
+    return this.#history.length > 0;
+  }
+
+  /** From now on `freshSlot` waits for a proposal with this number or a higher one. */
+  watchFrom(id: number): void {
+    this.#freshFrom = id;
+  }
+
+  /** Slot of the first acknowledged proposal that `watchFrom` asked for; null where there is none yet. */
+  get freshSlot(): Slot | null {
+    return this.#freshSlot;
+  }
+
+  /** The members in force after `slot`. */
+  membersAt(slot: Slot): MembersState {
+    return this.#at(slot).members;
+  }
+
+  /** The value that everybody applied, or has to apply, at `slot`. */
+  valueAt(slot: Slot): string {
+    return this.#at(slot).value;
+  }
+
+  /** The same cluster is founded everywhere and always. */
+  founded(node: NodeName, state: MembersState): void {
+    const membersText = JSON.stringify(state);
+    if (this.#history.length === 0) {
+      this.#history.push({ value: 'founding', members: state, membersText });
+      return;
+    }
+    const known = this.#at(0).membersText;
+    invariant(membersText === known, `${node} joins the founded cluster: ${membersText}, not ${known}`);
+  }
+
+  /** All nodes apply equal values at equal slots; a proposal is applied once, and not if it was refused. */
+  applied(node: NodeName, { slot, value, members }: Apply): void {
+    const text = textOf(value);
+    const membersText = JSON.stringify(members);
+    const known = this.#history[slot];
+    if (known !== undefined) {
+      invariant(known.value === text, `slot ${slot} on ${node}: ${text}, elsewhere ${known.value}`);
+      const same = known.membersText === membersText;
+      invariant(same, `members at ${slot} on ${node}: ${membersText}, elsewhere ${known.membersText}`);
+      return;
+    }
+    invariant(slot === this.#history.length, `${node} applies slot ${slot} after ${this.height}`);
+    this.#history.push({ value: text, members, membersText });
+    const id = proposalIn(value);
+    if (id === null) return;
+    const other = this.#slotOf.get(id);
+    invariant(other === undefined, `proposal ${id} is applied at ${slot} and at ${other}`);
+    invariant(!this.#refused.has(id), `proposal ${id} was refused and is applied at ${slot}`);
+    this.#slotOf.set(id, slot);
+  }
+
+  /** The client of this proposal was told that it is done. */
+  acknowledge(node: NodeName, id: number, slot: Slot): void {
+    const at = this.#slotOf.get(id);
+    invariant(at === slot, `${node} acknowledges proposal ${id} at ${slot}, it stands at ${at}`);
+    this.#seen = Math.max(this.#seen, slot);
+    this.acknowledged += 1;
+    if (id >= this.#freshFrom) this.#freshSlot ??= slot;
+  }
+
+  /** The client of this proposal was told that it certainly did not happen. */
+  refuse(id: number): void {
+    const at = this.#slotOf.get(id);
+    invariant(at === undefined, `proposal ${id} is refused, and was applied at ${at}`);
+    this.#refused.add(id);
+  }
+
+  /** A consistent read on `node`, whose state machine is at `slot`: it sees all that any client knows. */
+  read(node: NodeName, slot: Slot): void {
+    invariant(
+      slot >= this.#seen,
+      `consistent read on ${node} at slot ${slot}, a client has seen ${this.#seen}`,
+    );
+    this.#seen = slot;
+  }
+
+  #at(slot: Slot): Chosen {
+    const chosen = this.#history[slot];
+    invariant(chosen !== undefined, `slot ${slot} was applied by somebody`);
+    return chosen;
+  }
+}
+
+/** A batch that carries the number of its proposal. */
+export function proposalBytes(id: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(id).buffer);
+}
+
+function proposalIn(value: Value): number | null {
+  if (value.kind !== 'batch') return null;
+  const { bytes } = value;
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
+}
+
+/** Equal for equal values. */
+export function textOf(value: Value): string {
+  const id = proposalIn(value);
+  return id === null ? JSON.stringify(value) : `batch ${id}`;
+}

@@ -1,0 +1,284 @@
+/** One simulated run: a cluster, its clients and its operator, from a seed to a verdict. */
+
+import type { MembersState, NodeName, ReplicaConfig } from '../../../node/paxos/types.ts';
+import { invariant, present } from '../../../src/assert.ts';
+import { createRandom, type Random } from '../../support/seeded.ts';
+import { type Bugs, NO_BUGS } from './bugs.ts';
+import { Checker } from './checker.ts';
+import { Disk } from './disk.ts';
+import { Nemesis } from './nemesis.ts';
+import { CALM, Network } from './network.ts';
+import { drawPlan, NAMES, type Plan } from './plan.ts';
+import { type Hardware, Process, type World } from './process.ts';
+import { Rare } from './rare.ts';
+import { Schedule } from './schedule.ts';
+
+/** Leases within which everything works again once faults have stopped. */
+const RECOVERY_LEASES = 20;
+/** How often all nodes are asked whether they would serve a consistent read (ms). */
+const READ_EVERY_MS = 15;
+
+export type RunOptions = {
+  readonly seed: number;
+  readonly bugs?: Bugs;
+  /** Changes the plan that the seed drew. */
+  readonly plan?: (plan: Plan) => Plan;
+  readonly trace?: (line: string) => void;
+};
+
+export type Outcome = {
+  readonly rare: Rare;
+  readonly acknowledged: number;
+  readonly slots: number;
+  /** How long it took until all was well after the last fault (leases). */
+  readonly recoveryLeases: number;
+  /** Equal for equal runs. */
+  readonly digest: string;
+};
+
+/** A node of the cluster, whether it runs or not. */
+export type Node = {
+  readonly name: NodeName;
+  hardware: Hardware;
+  process: Process | null;
+  /** The INI that it reads at its next start. */
+  wished: readonly NodeName[];
+};
+
+/**
+ * Runs one seed to its end.
+ *
+ * @throws InvariantError where anything that must hold does not
+ */
+export function runSeed(options: RunOptions): Outcome {
+  const random = createRandom(options.seed);
+  const drawn = drawPlan(random);
+  const plan = options.plan?.(drawn) ?? drawn;
+  const cluster = new Cluster(plan, random, options);
+  cluster.run();
+  return cluster.outcome();
+}
+
+export class Cluster {
+  readonly plan: Plan;
+  readonly random: Random;
+  readonly schedule = new Schedule();
+  readonly network: Network;
+  readonly checker = new Checker();
+  readonly rare = new Rare();
+  readonly nodes: readonly Node[];
+  readonly bugs: Bugs;
+  /** Members that the operator wants at present. */
+  wished: readonly NodeName[];
+  readonly #world: World;
+  readonly #trace: ((line: string) => void) | null;
+  #nextProposal = 1;
+  #incarnations = 0;
+  #starts = 0;
+  #recoveredMs = 0;
+  #isOver = false;
+
+  constructor(plan: Plan, random: Random, options: RunOptions) {
+    this.plan = plan;
+    this.random = random;
+    this.bugs = options.bugs ?? NO_BUGS;
+    this.wished = plan.wished;
+    this.#trace = options.trace ?? null;
+    this.network = new Network(this.schedule, random, (parcel) => {
+      this.node(parcel.to).process?.receive(parcel);
+    });
+    this.nodes = NAMES.map((name) => ({
+      name,
+      hardware: this.newHardware(),
+      process: null,
+      wished: plan.wished,
+    }));
+    this.#world = {
+      plan,
+      random,
+      schedule: this.schedule,
+      network: this.network,
+      checker: this.checker,
+      rare: this.rare,
+      bugs: this.bugs,
+      processOf: (name) => this.node(name).process,
+      stopped: (process, { exit, why }) => {
+        this.note(`stops itself: ${exit}`, `${process.node} ${why}`);
+        process.crash();
+        if (exit === 'SUPERSEDED') this.schedule.after(plan.leaseMs, () => this.replaceHome(process));
+        else invariant(false, `${process.node} stops: ${exit}: ${why}`);
+      },
+      trace: this.#trace,
+    };
+  }
+
+  node(name: NodeName): Node {
+    return present(
+      this.nodes.find((node) => node.name === name),
+      `node ${name}`,
+    );
+  }
+
+  /** A machine with an empty home. Its clock runs at its own speed, within the margin. */
+  newHardware(): Hardware {
+    const { leaseMs, driftMs, syncMaxMs } = this.plan;
+    const share = (driftMs / leaseMs / 2) * 0.95 * this.bugs.driftFactor;
+    return { disk: new Disk(), clockRate: 1 + (this.random.next() * 2 - 1) * share, syncMaxMs };
+  }
+
+  /** Starts the node if it is down. */
+  start(node: Node): void {
+    if (node.process !== null && !node.process.isDead) return;
+    this.#starts += 1;
+    this.#incarnations += 1;
+    const { plan } = this;
+    const config: ReplicaConfig = {
+      node: node.name,
+      wished: node.wished,
+      leaseMs: plan.leaseMs,
+      driftMs: plan.driftMs,
+      windowMax: plan.windowMax,
+      bootstrap: plan.bootstrap && node.name === plan.wished[0] && node.hardware.disk.length === 0,
+      genesis: new Uint8Array([7]),
+      forcedMaster: plan.forcedMaster,
+      preferredMasters: plan.preferredMasters,
+      learners: [],
+    };
+    const fresh = `${this.#incarnations.toString(16).padStart(12, '0')}${'0'.repeat(20)}`;
+    node.process = new Process(this.#world, node.name, node.hardware, config, fresh);
+  }
+
+  crash(node: Node): void {
+    node.process?.crash();
+  }
+
+  /** Empties the node's home; only while it is down. */
+  wipe(node: Node): void {
+    invariant(node.process === null || node.process.isDead, 'a running node is not wiped');
+    const before = node.hardware.disk.summary.incarnation;
+    node.hardware = { ...node.hardware, disk: new Disk() };
+    if (this.bugs.keepsIncarnation && before !== null) {
+      node.hardware.disk.append([{ kind: 'incarnation', incarnation: before }]);
+    }
+  }
+
+  /** What the operator does about a home whose life was superseded. */
+  replaceHome(process: Process): void {
+    const node = this.node(process.node);
+    if (node.process !== process) return;
+    this.wipe(node);
+    this.start(node);
+  }
+
+  note(what: string, detail = ''): void {
+    this.rare.note(what);
+    this.#trace?.(`${this.schedule.nowMs.toFixed(1).padStart(9)} ---- ${what} ${detail}`);
+  }
+
+  /** Living processes. */
+  running(): Process[] {
+    return this.nodes.flatMap(({ process }) => (process === null || process.isDead ? [] : [process]));
+  }
+
+  run(): void {
+    const { plan, random, schedule, network } = this;
+    this.#trace?.(JSON.stringify(plan));
+    network.weather = plan.weather;
+    for (const name of this.wished) {
+      const node = this.node(name);
+      schedule.after(random.next() * plan.leaseMs * 2, () => this.start(node));
+    }
+    this.#readLater();
+    this.#proposeLater();
+    const nemesis = new Nemesis(this);
+    nemesis.begin();
+    schedule.run(plan.faultyMs);
+    nemesis.end();
+    network.weather = CALM;
+    network.heal();
+    this.note('faults end');
+    this.checker.watchFrom(this.#nextProposal);
+    const old = this.#nextProposal;
+    const startedMs = schedule.nowMs;
+    const limitMs = startedMs + plan.leaseMs * RECOVERY_LEASES;
+    while (this.#complaint(old) !== null && schedule.nowMs < limitMs) schedule.run(schedule.nowMs + 20);
+    this.#recoveredMs = schedule.nowMs - startedMs;
+    const complaint = this.#complaint(old);
+    invariant(complaint === null, `all is well ${RECOVERY_LEASES} leases after faults: ${complaint}`);
+    this.#isOver = true;
+  }
+
+  outcome(): Outcome {
+    return {
+      rare: this.rare,
+      acknowledged: this.checker.acknowledged,
+      slots: this.checker.height,
+      recoveryLeases: this.#recoveredMs / this.plan.leaseMs,
+      digest: `${this.schedule.nowMs} ${this.checker.height} ${this.#nextProposal} ${this.random.next()}`,
+    };
+  }
+
+  /** What is still missing of: members as wished, a master, and a proposal from after the faults applied by all. */
+  #complaint(old: number): string | null {
+    const { checker } = this;
+    if (!checker.isFounded) return 'nothing was founded';
+    const slot = checker.freshSlot;
+    if (slot === null) return 'nothing new is acknowledged';
+    const members = namesOf(checker.membersAt(checker.height));
+    const wished = [...this.wished].sort().join();
+    if (members !== wished) return `members are ${members}, not ${wished}`;
+    for (const name of this.wished) {
+      const { process } = this.node(name);
+      if (process === null || process.isDead) return `${name} is down`;
+      if (process.stateSlot < slot) return `${name} has applied ${process.stateSlot}, not ${slot}`;
+      const current = checker.membersAt(checker.height).members.find(({ node }) => node === name);
+      if (current?.incarnation !== process.incarnation) return `${name} is not admitted`;
+    }
+    for (const { node, outstanding } of this.running()) {
+      for (const id of outstanding) if (id < old) return `${node} has not answered proposal ${id}`;
+    }
+    if (!this.running().some((process) => process.mayRead)) return 'nobody serves consistent reads';
+    return null;
+  }
+
+  /** Asks all nodes at one moment, paused ones too: each could go on right now and answer a client. */
+  #readLater(): void {
+    this.schedule.after(READ_EVERY_MS * (0.5 + this.random.next()), () => {
+      const readers = this.running().filter((process) => process.mayRead);
+      const names = readers.map(({ node }) => node);
+      invariant(readers.length <= 1, `one node at a time serves consistent reads: ${names}`);
+      for (const process of readers) this.checker.read(process.node, process.stateSlot);
+      if (!this.#isOver) this.#readLater();
+    });
+  }
+
+  #proposeLater(): void {
+    const { random, plan } = this;
+    this.schedule.after(plan.proposeEveryMs * random.next() * 2, () => {
+      const masters = this.running().filter(
+        (process) => !process.isPaused && process.mayPropose !== 'not-master',
+      );
+      if (masters.length > 1) this.rare.note('two masters');
+      for (const process of masters) this.#burst(process);
+      if (!this.#isOver) this.#proposeLater();
+    });
+  }
+
+  #burst(process: Process): void {
+    for (let count = this.random.pick([1, 1, 1, 4, 20]); count > 0; count -= 1) {
+      const may = process.isDead ? 'not-master' : process.mayPropose;
+      if (may === 'full') this.rare.note('window full');
+      if (may !== 'yes') return;
+      process.propose(this.#nextProposal);
+      this.#nextProposal += 1;
+    }
+  }
+}
+
+/** Sorted names of the members in force. */
+export function namesOf(state: MembersState): string {
+  return state.members
+    .map(({ node }) => node)
+    .sort()
+    .join();
+}

@@ -1,0 +1,86 @@
+/** What outlives a simulated process: the durable records of its log, and the last flushed image of its store. */
+
+import { emptySummary, fold, type Summary } from '../../../node/log/summary.ts';
+import type { Ballot, LogRecord, MembersState, Recovered, Slot, Value } from '../../../node/paxos/types.ts';
+import { invariant } from '../../../src/assert.ts';
+
+/** A flushed store. `snapshot`: the slot it came with where it began as a peer's copy, else 0. */
+export type Image = { readonly slot: Slot; readonly members: MembersState; readonly snapshot: Slot };
+
+/** The directory of one node. Wiping it means taking a new one. */
+export class Disk {
+  /** Durable, in the order of the log; the front is dropped by `collapse`. */
+  #records: LogRecord[] = [];
+  /** Fold of all durable records, dropped ones included. */
+  readonly summary: Summary = emptySummary();
+  /** Highest slot that a dropped record is about. */
+  #dropped: Slot = 0;
+  /** Newest first; an older one stands for a store that was put back, or whose flush was lost. */
+  image: Image | null = null;
+  readonly #last = new Map<Slot, { readonly ballot: Ballot | null; readonly value: Value }>();
+
+  /** Number of durable records. */
+  get length(): number {
+    return this.#records.length;
+  }
+
+  /** Makes records durable, in order. */
+  append(records: readonly LogRecord[]): void {
+    for (const record of records) {
+      this.#records.push(record);
+      fold(this.summary, record);
+      if (record.kind === 'accept') this.#last.set(record.slot, record);
+      else if (record.kind === 'learn') this.#last.set(record.slot, { ballot: null, value: record.value });
+    }
+  }
+
+  /** First slot that can be served: every chosen slot from here on is in the log. */
+  get firstSlot(): Slot {
+    return Math.max(this.#dropped, this.summary.snapshot) + 1;
+  }
+
+  /** The value of the slot's last durable record; undefined where there is none. */
+  valueAt(slot: Slot): Value | undefined {
+    return slot > this.#dropped ? this.#last.get(slot)?.value : undefined;
+  }
+
+  /** Drops the oldest records as long as their slots are at or below `upTo`, which the image covers. */
+  collapse(upTo: Slot): void {
+    invariant(upTo <= (this.image?.slot ?? 0), 'only what the image covers is dropped');
+    let count = 0;
+    for (const record of this.#records) {
+      if (record.kind === 'accept' || record.kind === 'learn') {
+        if (record.slot > upTo) break;
+        this.#dropped = Math.max(this.#dropped, record.slot);
+      }
+      count += 1;
+    }
+    this.#records = this.#records.slice(count);
+  }
+
+  /** What a process that starts now finds, exactly as the transaction log and the store say it. */
+  recovered(): Recovered {
+    const applied = this.image?.slot ?? 0;
+    const snapshot = this.image?.snapshot ?? 0;
+    if (snapshot > this.summary.snapshot) this.append([{ kind: 'snapshot', slot: snapshot }]);
+    const { incarnation, founded, promised, chosen, superseded, highest } = this.summary;
+    invariant(applied <= Math.max(highest, this.summary.snapshot), 'the store is not ahead of its log');
+    const accepted: { slot: Slot; ballot: Ballot | null; value: Value }[] = [];
+    for (const [slot, { ballot, value }] of this.#last) {
+      if (slot > applied) accepted.push({ slot, ballot, value });
+    }
+    accepted.sort((a, b) => a.slot - b.slot);
+    const members = this.image?.members ?? null;
+    return {
+      incarnation,
+      founded,
+      promised,
+      accepted,
+      chosen,
+      superseded: [...superseded],
+      applied,
+      members,
+      firstLogSlot: this.firstSlot,
+    };
+  }
+}

@@ -1,0 +1,221 @@
+/** What goes wrong in a simulated run, and what its operator does meanwhile. Only what design and manual allow. */
+import { createReplica, mayVote } from '../../../node/paxos/replica.ts';
+import type { NodeName } from '../../../node/paxos/types.ts';
+import type { Cluster, Node } from './cluster.ts';
+import { drawStorm, drawWeather, type Fault, NAMES } from './plan.ts';
+
+/** Draws faults until it is told to end them. */
+export class Nemesis {
+  readonly #cluster: Cluster;
+  #isOver = false;
+  /** Nodes that the operator will start again. */
+  readonly #down = new Set<NodeName>();
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  begin(): void {
+    this.#later();
+    this.#tidyLater();
+  }
+
+  /** Everything that is wished runs again, under the present INI; what is no longer a member is stopped. */
+  end(): void {
+    this.#isOver = true;
+    const { nodes, wished, random, plan } = this.#cluster;
+    for (const node of nodes) {
+      node.hardware.syncMaxMs = plan.syncMaxMs;
+      node.process?.resume();
+      const isOutdated = node.process !== null && node.process.config.wished.join() !== wished.join();
+      if (isOutdated && this.#isNeeded(node)) {
+        node.wished = wished;
+        if (random.chance(0.5) || wished.includes(node.name)) this.#cluster.crash(node);
+      }
+      if (this.#isNeeded(node)) this.#startLater(node, plan.leaseMs * random.next());
+    }
+  }
+
+  #later(): void {
+    const { schedule, random, plan } = this.#cluster;
+    schedule.after(plan.faultEveryMs * random.next() * 2, () => {
+      if (this.#isOver) return;
+      this.#strike(random.pick(plan.faults));
+      this.#later();
+    });
+  }
+
+  /** Stops nodes that were removed, now and then, and asks a master that has to go to give way. */
+  #tidyLater(): void {
+    const { schedule, plan, nodes } = this.#cluster;
+    schedule.after(plan.leaseMs, () => {
+      for (const node of nodes) {
+        const isUp = node.process !== null && !node.process.isDead;
+        if (!isUp || this.#cluster.wished.includes(node.name)) continue;
+        if (!this.#isNeeded(node)) this.#cluster.crash(node);
+        else if (node.process?.mayPropose !== 'not-master') node.process?.handle({ kind: 'dropMaster' });
+      }
+      this.#tidyLater();
+    });
+  }
+
+  /** Whether the node is wished or still in force. */
+  #isNeeded(node: Node): boolean {
+    const { checker, wished } = this.#cluster;
+    if (wished.includes(node.name)) return true;
+    if (!checker.isFounded) return false;
+    return checker.membersAt(checker.height).members.some((member) => member.node === node.name);
+  }
+
+  #startLater(node: Node, delayMs: number): void {
+    if (this.#down.has(node.name)) return;
+    this.#down.add(node.name);
+    this.#cluster.schedule.after(delayMs, () => {
+      this.#down.delete(node.name);
+      if (this.#isNeeded(node)) this.#cluster.start(node);
+    });
+  }
+
+  #strike(fault: Fault): void {
+    const { random, network, plan } = this.#cluster;
+    const running = this.#cluster.nodes.filter(({ process }) => process !== null && !process.isDead);
+    if (running.length === 0) return;
+    const node = random.pick(running);
+    this.#cluster.note(`fault: ${fault}`, node.name);
+    switch (fault) {
+      case 'crash':
+        this.#crash(node);
+        return;
+      case 'crashAll':
+        for (const each of running) this.#crash(each);
+        return;
+      case 'pause':
+        this.#pause(node);
+        return;
+      case 'partition':
+        this.#partition(running);
+        return;
+      case 'oneWay':
+        network.cut(node.name, random.pick(running).name);
+        return;
+      case 'heal':
+        network.heal();
+        return;
+      case 'storm':
+        network.weather = drawStorm(random, plan.leaseMs);
+        return;
+      case 'calm':
+        network.weather = drawWeather(random, plan.leaseMs);
+        network.heal();
+        return;
+      case 'slowDisk':
+        node.hardware.syncMaxMs = plan.leaseMs * random.pick([0.01, 0.1, 0.5, 2]);
+        return;
+      case 'wipe':
+        this.#wipe(node);
+        return;
+      case 'collapse':
+        node.hardware.disk.collapse(node.hardware.disk.image?.slot ?? 0);
+        return;
+      case 'loseStore':
+        this.#loseStore(node);
+        return;
+      case 'dropMaster':
+        for (const { process } of running)
+          if (process?.isPaused === false) process.handle({ kind: 'dropMaster' });
+        return;
+      case 'reconfigure':
+        this.#reconfigure();
+    }
+  }
+
+  /** At once, or between two effects of a later event. */
+  #crash(node: Node): void {
+    const { random, plan } = this.#cluster;
+    if (random.chance(0.5)) this.#cluster.crash(node);
+    else node.process?.crashAfterEffects(random.below(20));
+    this.#startLater(node, plan.leaseMs * random.pick([0.02, 0.3, 1, 5]) * (0.5 + random.next()));
+    // Where it still ran at that time: soon after.
+    this.#startLaterAgain(node);
+  }
+
+  #startLaterAgain(node: Node): void {
+    const { schedule, plan } = this.#cluster;
+    schedule.after(plan.leaseMs * 3, () => {
+      if (node.process?.isDead === true && !this.#down.has(node.name) && this.#isNeeded(node)) {
+        this.#cluster.start(node);
+      }
+    });
+  }
+
+  #pause(node: Node): void {
+    const { random, schedule, plan } = this.#cluster;
+    const { process } = node;
+    process?.pause();
+    schedule.after(plan.leaseMs * random.pick([0.1, 0.5, 1, 1.5, 3]) * (0.8 + random.next() * 0.4), () => {
+      process?.resume();
+    });
+  }
+
+  #partition(running: readonly Node[]): void {
+    const { random, network } = this.#cluster;
+    const left = new Set(running.filter(() => random.chance(0.5)));
+    for (const a of running) {
+      for (const b of running) if (left.has(a) !== left.has(b)) network.cut(a.name, b.name);
+    }
+  }
+
+  /** Legal where every other member in force remembers all of its votes, and would vote after a restart. */
+  #wipe(node: Node): void {
+    const { checker, random, plan } = this.#cluster;
+    if (!checker.isFounded || checker.height === 0) return;
+    const { members } = checker.membersAt(checker.height);
+    const others = members.filter((member) => member.node !== node.name);
+    if (others.length === 0 || !others.every((member) => this.#remembers(member.node))) return;
+    this.#cluster.note('home wiped', node.name);
+    this.#cluster.crash(node);
+    this.#cluster.wipe(node);
+    this.#startLater(node, plan.leaseMs * random.pick([0.02, 0.5, 2]) * (0.5 + random.next()));
+  }
+
+  #remembers(name: NodeName): boolean {
+    const { process, hardware } = this.#cluster.node(name);
+    if (process === null) return false;
+    return mayVote(createReplica(process.config, hardware.disk.recovered()));
+  }
+
+  /** The store may be deleted while the log reaches back to the beginning. */
+  #loseStore(node: Node): void {
+    const { disk } = node.hardware;
+    if (disk.firstSlot > 1 || disk.summary.founded === null) return;
+    this.#crash(node);
+    if (node.process?.isDead !== true) return;
+    this.#cluster.note('store lost', node.name);
+    disk.image = null;
+  }
+
+  /** Edits the INI and restarts the nodes, one after the other. */
+  #reconfigure(): void {
+    const cluster = this.#cluster;
+    const { checker, random, schedule, plan } = cluster;
+    if (!checker.isFounded || checker.height === 0) return;
+    const toggled = random.pick(NAMES);
+    if (toggled === plan.forcedMaster) return;
+    const isMember = cluster.wished.includes(toggled);
+    const next = isMember ? cluster.wished.filter((name) => name !== toggled) : [...cluster.wished, toggled];
+    if (next.length === 0) return;
+    if (!isMember && this.#isNeeded(cluster.node(toggled))) return; // still on its way out
+    cluster.note('members wished', next.join());
+    cluster.wished = next;
+    for (const node of cluster.nodes) {
+      if (!this.#isNeeded(node)) continue;
+      schedule.after(plan.leaseMs * random.next() * 4, () => {
+        if (this.#isOver) return;
+        node.wished = cluster.wished;
+        if (!cluster.wished.includes(node.name) && random.chance(0.5)) return; // goes on under its old INI
+        cluster.crash(node);
+        this.#startLater(node, plan.leaseMs * random.next());
+      });
+    }
+  }
+}
