@@ -1,5 +1,5 @@
 /** The vocabulary of one Paxos member: what happens to it (events) and what it asks for (effects). */
-import { bytes, type Coded, i64, list, option, struct, text, union } from '../../src/protocol/codec.ts';
+import { bytes, type Coded, i64, list, struct, text, union } from '../../src/protocol/codec.ts';
 import type { Message } from './messages.ts';
 
 /** Name of a member, as in the INI. */
@@ -12,7 +12,10 @@ export type Incarnation = string;
 export type RecordNumber = number;
 
 export const ballotCodec = struct({ round: i64, node: text });
-/** Totally ordered, by round and then by node name; a proposer never uses one twice. */
+/**
+ * Totally ordered, by round and then by proposer; a proposer never uses one twice. `node` names the proposer's life
+ * (`proposerOf`): a wiped node has forgotten which rounds it used, so its ballots must not be those of its former life.
+ */
 export type Ballot = Coded<typeof ballotCodec>;
 /** Below every ballot that is used. */
 export const NO_BALLOT: Ballot = { round: 0, node: '' };
@@ -60,7 +63,10 @@ export const logRecordCodec = union({
   /** A value known to be chosen, learnt from a peer. */
   learn: [5, struct({ slot: i64, value: valueCodec, chosen: i64 })],
   chosen: [6, struct({ chosen: i64 })],
-  /** From now on every message, vote and ballot of an older incarnation of `node` is ignored. */
+  /**
+   * From now on every message, vote and ballot of an older incarnation of `node` is ignored. Of this node itself:
+   * its admission was applied, and it may vote and campaign.
+   */
   supersede: [7, struct({ node: text, incarnation: text })],
   /** Everything up to `slot` came with a snapshot, and is in the store. */
   snapshot: [8, struct({ slot: i64 })],
@@ -163,7 +169,14 @@ export type Effect =
   /** The state machine begins: its state at slot 0. */
   | { readonly kind: 'found'; readonly state: MembersState; readonly genesis: Uint8Array }
   /** Answer a peer that is behind: read chosen values from the log and send them as `entries`. */
-  | { readonly kind: 'serveLog'; readonly to: NodeName; readonly from: Slot; readonly upTo: Slot }
+  | {
+      readonly kind: 'serveLog';
+      readonly to: NodeName;
+      readonly from: Slot;
+      readonly upTo: Slot;
+      /** Echoed in the answer, so that the peer knows which question it answers. */
+      readonly request: number;
+    }
   /** Replace the store by a snapshot of that peer's; ends in `snapshotInstalled` or `snapshotFailed`. */
   | { readonly kind: 'installSnapshot'; readonly from: NodeName }
   /** For people: mastership, admissions, refusals. */
@@ -177,5 +190,3 @@ export type Effect =
   | { readonly kind: 'stop'; readonly exit: 'OTHER_CLUSTER' | 'SUPERSEDED'; readonly why: string };
 
 export type Facts = { readonly [name: string]: string | number | boolean | null };
-
-export const optionalBallotCodec = option(ballotCodec);

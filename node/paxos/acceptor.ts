@@ -1,0 +1,170 @@
+/** The acceptor: promises, accepts, grants. What it says leaves only when the record behind it is durable. */
+import { invariant } from '../../src/assert.ts';
+import { fetchMissing, learnWatermark } from './learner.ts';
+import { stepDown } from './master.ts';
+import type { Message } from './messages.ts';
+import {
+  isVoter,
+  leaseUntilMs,
+  mayVote,
+  othersOf,
+  ownLife,
+  persist,
+  proposerOf,
+  type Replica,
+  send,
+} from './replica.ts';
+import {
+  type Ballot,
+  compareBallots,
+  type Effect,
+  type Incarnation,
+  type NodeName,
+  type Value,
+} from './types.ts';
+
+type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
+
+/** An accept so far above what is chosen here is dropped, as if lost; the node catches up by fetching. */
+const AHEAD_SLOTS_MAX = 4096;
+
+/** Would this node promise to `from` now? Answered from what is, and nothing changes. */
+export function onCanvass(
+  replica: Replica,
+  out: Effect[],
+  from: NodeName,
+  incarnation: Incarnation,
+  nowMs: number,
+): void {
+  const granted = mayVote(replica) && isVoter(replica, from, incarnation) && isFree(replica, from, nowMs);
+  const { cluster } = replica.members;
+  send(out, from, { kind: 'favour', cluster, granted, promised: replica.promised });
+}
+
+/**
+ * Phase 1b. Promises where nothing higher was promised, no lease is granted to another, and, after a restart, no
+ * forgotten grant may still hold.
+ */
+export function onPrepare(
+  replica: Replica,
+  out: Effect[],
+  from: NodeName,
+  message: Of<'prepare'>,
+  nowMs: number,
+): void {
+  const { cluster } = replica.members;
+  const order = compareBallots(message.ballot, replica.promised);
+  if (order < 0) {
+    send(out, from, { kind: 'nack', cluster, promised: replica.promised });
+    return;
+  }
+  if (!mayVote(replica) || (order > 0 && !isFree(replica, from, nowMs))) return;
+  follow(replica, out, message.ballot);
+  promise(replica, out, message.ballot);
+  const accepted = [...replica.accepted]
+    .filter(([slot]) => slot >= message.from)
+    .map(([slot, entry]) => ({ slot, ballot: entry.ballot, value: entry.value }));
+  send(
+    out,
+    from,
+    { kind: 'promise', cluster, ballot: message.ballot, accepted, chosen: replica.watermark },
+    replica.promisedRecord,
+  );
+  replica.electionAtMs = nowMs + replica.config.leaseMs / 2 + electionJitterMs(replica);
+}
+
+/** Phase 2b. Accepting is promising; the vote leaves when it is durable. */
+export function onAccept(replica: Replica, out: Effect[], from: NodeName, message: Of<'accept'>): void {
+  const { ballot, slot, value, chosen } = message;
+  const { cluster } = replica.members;
+  if (compareBallots(ballot, replica.promised) < 0) {
+    send(out, from, { kind: 'nack', cluster, promised: replica.promised });
+    return;
+  }
+  follow(replica, out, ballot);
+  if (slot <= replica.chosen + AHEAD_SLOTS_MAX) {
+    const record = accept(replica, out, slot, ballot, value);
+    send(out, from, { kind: 'accepted', cluster, ballot, slot }, record);
+  }
+  learnWatermark(replica, out, ballot, chosen);
+}
+
+/** Durably accepts; used by the master for its own vote too. Returns the record that the vote waits for. */
+export function accept(replica: Replica, out: Effect[], slot: number, ballot: Ballot, value: Value): number {
+  const record = persist(replica, out, { kind: 'accept', slot, ballot, value, chosen: replica.chosen });
+  if (compareBallots(ballot, replica.promised) > 0) replica.promised = ballot;
+  replica.promisedRecord = record;
+  if (slot > replica.chosen) replica.accepted.set(slot, { ballot, value });
+  return record;
+}
+
+/** The master is alive: grants it the lease, and learns what is chosen. */
+export function onHeartbeat(
+  replica: Replica,
+  out: Effect[],
+  from: NodeName,
+  message: Of<'heartbeat'>,
+  nowMs: number,
+): void {
+  const { cluster } = replica.members;
+  const { ballot, sentAtMs, chosen } = message;
+  if (compareBallots(ballot, replica.promised) < 0) {
+    send(out, from, { kind: 'nack', cluster, promised: replica.promised });
+    return;
+  }
+  follow(replica, out, ballot);
+  const votes = mayVote(replica);
+  if (votes) {
+    promise(replica, out, ballot);
+    const { leaseMs } = replica.config;
+    replica.grant = { ballot, untilMs: nowMs + leaseMs };
+    replica.electionAtMs = nowMs + leaseMs + electionJitterMs(replica);
+  }
+  learnWatermark(replica, out, ballot, chosen);
+  send(
+    out,
+    from,
+    { kind: 'granted', cluster, ballot, sentAtMs, chosen: replica.chosen, applied: replica.applied, votes },
+    votes ? replica.promisedRecord : 0,
+  );
+  fetchMissing(replica, out, from, nowMs);
+}
+
+/** The master gives its lease back: the next election need not wait for it. */
+export function onRelease(replica: Replica, message: Of<'release'>, nowMs: number): void {
+  if (replica.grant === null || compareBallots(replica.grant.ballot, message.ballot) !== 0) return;
+  replica.grant = null;
+  const first = message.successor === '' || message.successor === replica.config.node;
+  replica.electionAtMs = nowMs + (first ? electionJitterMs(replica) / 4 : replica.config.leaseMs / 2);
+}
+
+/** Records a promise, unless it is made already. */
+export function promise(replica: Replica, out: Effect[], ballot: Ballot): void {
+  const order = compareBallots(ballot, replica.promised);
+  invariant(order >= 0, 'a promise never goes back');
+  if (order === 0) return;
+  replica.promised = ballot;
+  replica.promisedRecord = persist(replica, out, { kind: 'promise', ballot });
+  replica.highestRound = Math.max(replica.highestRound, ballot.round);
+}
+
+/** How long this node waits before it campaigns, beyond what it must (ms): up to an eighth of a lease, by chance. */
+export function electionJitterMs(replica: Replica): number {
+  return (replica.config.leaseMs / 8) * (0.1 + replica.random);
+}
+
+/** Another proposer's ballot is in force: whatever this node was up to as a proposer is over. */
+function follow(replica: Replica, out: Effect[], ballot: Ballot): void {
+  replica.highestRound = Math.max(replica.highestRound, ballot.round);
+  if (replica.role.kind === 'following' || ballot.node === ownLife(replica)) return;
+  if (replica.role.kind !== 'canvassing' && compareBallots(ballot, replica.role.ballot) < 0) return;
+  stepDown(replica, out, `${proposerOf(ballot)} is master at a higher ballot`);
+}
+
+/** Whether no lease that this node granted, or may have granted and forgotten, stands against `candidate`. */
+function isFree(replica: Replica, candidate: NodeName, nowMs: number): boolean {
+  const { grant, role, waitUntilMs, promised } = replica;
+  if (grant !== null && nowMs < grant.untilMs && proposerOf(grant.ballot) !== candidate) return false;
+  if (role.kind === 'master' && nowMs < leaseUntilMs(replica, role)) return false;
+  return nowMs >= waitUntilMs || proposerOf(promised) === candidate || othersOf(replica).length === 0;
+}

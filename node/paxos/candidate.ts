@@ -1,0 +1,185 @@
+/** Elections: when to campaign, the canvass before it, and phase 1. */
+import { present } from '../../src/assert.ts';
+import { electionJitterMs, promise } from './acceptor.ts';
+import { fetchMissing } from './learner.ts';
+import { adoptLateReports, becomeMaster } from './master.ts';
+import { isSuperseded } from './members.ts';
+import type { AcceptedEntry, Message } from './messages.ts';
+import {
+  lifeOf,
+  mayVote,
+  type Preparing,
+  type Promised,
+  quorumOf,
+  type Replica,
+  send,
+  votersOf,
+} from './replica.ts';
+import {
+  type Ballot,
+  compareBallots,
+  type Effect,
+  type Incarnation,
+  type NodeName,
+  type Slot,
+  type Value,
+} from './types.ts';
+
+type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
+
+/** Campaigns where it is time and this node may; called by every tick. */
+export function campaignIfDue(replica: Replica, out: Effect[], nowMs: number): void {
+  const { config, grant, role } = replica;
+  if (role.kind === 'master' || !mayVote(replica)) return;
+  if (nowMs < replica.electionAtMs || nowMs < replica.abstainUntilMs) return;
+  if (grant !== null && nowMs < grant.untilMs) return;
+  if (config.forcedMaster !== null && config.forcedMaster !== config.node) return;
+  if (role.kind === 'preparing') fetchFromBest(replica, out, role, nowMs);
+  replica.electionAtMs = nowMs + config.leaseMs / 4 + electionJitterMs(replica);
+  const favours = new Map([[config.node, replica.incarnation]]);
+  replica.role = { kind: 'canvassing', favours };
+  for (const { node } of votersOf(replica)) {
+    if (node !== config.node) send(out, node, { kind: 'canvass', cluster: replica.members.cluster });
+  }
+  prepareIfFavoured(replica, out, nowMs);
+}
+
+export function onFavour(
+  replica: Replica,
+  out: Effect[],
+  from: NodeName,
+  incarnation: Incarnation,
+  message: Of<'favour'>,
+  nowMs: number,
+): void {
+  replica.highestRound = Math.max(replica.highestRound, message.promised.round);
+  if (replica.role.kind !== 'canvassing' || !message.granted) return;
+  replica.role.favours.set(from, incarnation);
+  prepareIfFavoured(replica, out, nowMs);
+}
+
+/** Phase 1a. The ballot is durable before anyone hears of it, so that no restart can use it again. */
+function prepareIfFavoured(replica: Replica, out: Effect[], nowMs: number): void {
+  const { role, config } = replica;
+  if (role.kind !== 'canvassing' || countVoters(replica, role.favours) < quorumOf(replica)) return;
+  const own = { node: config.node, incarnation: replica.incarnation };
+  const ballot: Ballot = { round: replica.highestRound + 1, node: lifeOf(own) };
+  promise(replica, out, ballot);
+  replica.grant = null;
+  const accepted = reportAccepted(replica);
+  const promises = new Map([
+    [config.node, { incarnation: replica.incarnation, accepted, chosen: replica.watermark }],
+  ]);
+  replica.role = { kind: 'preparing', ballot, promises };
+  replica.electionAtMs = nowMs + config.leaseMs / 2 + electionJitterMs(replica);
+  for (const { node } of votersOf(replica)) if (node !== config.node) sendPrepare(replica, out, ballot, node);
+  finishPhase1(replica, out, nowMs);
+}
+
+/** Asks `node` for its promise. */
+export function sendPrepare(replica: Replica, out: Effect[], ballot: Ballot, node: NodeName): void {
+  const { cluster } = replica.members;
+  send(out, node, { kind: 'prepare', cluster, ballot, from: replica.chosen + 1 }, replica.promisedRecord);
+}
+
+export function onPromise(
+  replica: Replica,
+  out: Effect[],
+  from: NodeName,
+  incarnation: Incarnation,
+  message: Of<'promise'>,
+  nowMs: number,
+): void {
+  const { role } = replica;
+  if (role.kind !== 'preparing' && role.kind !== 'master') return;
+  if (compareBallots(message.ballot, role.ballot) !== 0) return;
+  if (message.chosen > replica.watermark) replica.watermark = message.chosen;
+  const lacking = role.kind === 'master' && !hasQuorum(replica, role.promises);
+  role.promises.set(from, { incarnation, accepted: message.accepted, chosen: message.chosen });
+  if (role.kind === 'preparing') finishPhase1(replica, out, nowMs);
+  else if (lacking && hasQuorum(replica, role.promises)) adoptLateReports(replica, out, role, nowMs);
+}
+
+/**
+ * Ends phase 1 where a quorum has promised and everything that any of them knows to be chosen is here. Called too
+ * whenever more was learnt: the quorum is that of the members then in force.
+ */
+export function finishPhase1(replica: Replica, out: Effect[], nowMs: number): void {
+  const { role } = replica;
+  if (role.kind !== 'preparing') return;
+  if (!hasQuorum(replica, role.promises)) return;
+  if (replica.chosen < replica.watermark) {
+    fetchFromBest(replica, out, role, nowMs);
+    return;
+  }
+  if (replica.syncedRecord < replica.promisedRecord) return; // this node's own promise counts when it is durable
+  becomeMaster(replica, out, role, nowMs);
+}
+
+/** Whether a quorum of the members in force has promised, leaving out lives that are known to have ended. */
+export function hasQuorum(replica: Replica, promises: ReadonlyMap<NodeName, Promised>): boolean {
+  const ended = endedLives(replica, promises);
+  const lives = new Map<NodeName, Incarnation>();
+  for (const [node, { incarnation }] of promises) {
+    if (!ended.has(lifeOf({ node, incarnation }))) lives.set(node, incarnation);
+  }
+  return countVoters(replica, lives) >= quorumOf(replica);
+}
+
+/** What phase 1 found above `chosen`: per slot the value of the highest ballot, holes filled with no-ops. */
+export function valuesToAdopt(
+  promises: ReadonlyMap<NodeName, Promised>,
+  above: Slot,
+): { slot: Slot; value: Value }[] {
+  const best = new Map<Slot, AcceptedEntry>();
+  let highest = above;
+  for (const { accepted } of promises.values()) {
+    for (const entry of accepted) {
+      if (entry.slot <= above) continue;
+      highest = Math.max(highest, entry.slot);
+      const known = best.get(entry.slot);
+      if (known === undefined || compareBallots(entry.ballot, known.ballot) > 0) best.set(entry.slot, entry);
+    }
+  }
+  const values: { slot: Slot; value: Value }[] = [];
+  for (let slot = above + 1; slot <= highest; slot += 1) {
+    values.push({ slot, value: best.get(slot)?.value ?? { kind: 'noop' } });
+  }
+  return values;
+}
+
+/** This node's own accepted values, as a promise reports them. */
+function reportAccepted(replica: Replica): AcceptedEntry[] {
+  return [...replica.accepted].map(([slot, { ballot, value }]) => ({ slot, ballot, value }));
+}
+
+/**
+ * Lives for which a later admission is known, accepted or chosen: their promises do not count. Their accepted
+ * values still do.
+ */
+function endedLives(replica: Replica, promises: ReadonlyMap<NodeName, Promised>): Set<string> {
+  const ended = new Set(replica.members.superseded.map(lifeOf));
+  const own = [...replica.accepted.values()].map(({ value }) => value);
+  const reported = [...promises.values()].flatMap(({ accepted }) => accepted.map(({ value }) => value));
+  for (const value of [...own, ...reported]) {
+    if (value.kind !== 'admit' || isSuperseded(replica, value)) continue;
+    for (const [node, { incarnation }] of promises) {
+      if (node === value.node && incarnation !== value.incarnation) ended.add(lifeOf({ node, incarnation }));
+    }
+  }
+  return ended;
+}
+
+function countVoters(replica: Replica, lives: ReadonlyMap<NodeName, Incarnation>): number {
+  return votersOf(replica).filter(({ node, incarnation }) => lives.get(node) === incarnation).length;
+}
+
+function fetchFromBest(replica: Replica, out: Effect[], role: Preparing, nowMs: number): void {
+  const others = [...role.promises].filter(([node]) => node !== replica.config.node);
+  if (others.length === 0) return;
+  const [best] = present(
+    others.reduce((a, b) => (b[1].chosen > a[1].chosen ? b : a)),
+    'best promise',
+  );
+  fetchMissing(replica, out, best, nowMs);
+}

@@ -1,0 +1,228 @@
+/**
+ * How a cluster begins, and how an empty home finds its cluster.
+ *
+ * A majority with empty homes must not found a new, empty cluster and tell clients that their keys do not exist: a
+ * cluster begins only when all members of the INI report empty homes, the first by name founds it, the founding
+ * names every member's life, and nobody votes before all of them have durably joined.
+ */
+
+import { accept, promise } from './acceptor.ts';
+import { fetchMissing } from './learner.ts';
+import { entitle, isSuperseded } from './members.ts';
+import type { Message } from './messages.ts';
+import { isVoter, mayVote, othersOf, persist, type Replica, send } from './replica.ts';
+import {
+  compareBallots,
+  type Effect,
+  type Incarnation,
+  type Member,
+  type MembersState,
+  type NodeName,
+} from './types.ts';
+
+type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
+
+/** How often an empty home asks, and a member that waits for others to join says that it has (ms). */
+const ASK_EVERY_MS = 100;
+/** With `bootstrap`: how long to wait for other empty homes before founding without them (ms). */
+const BOOTSTRAP_WAIT_MS = 3000;
+
+/** Asks, founds, or says that it has joined; called by every tick, and silent once this node may vote. */
+export function tickFounding(replica: Replica, out: Effect[], nowMs: number): void {
+  if (nowMs - replica.lastAskMs < ASK_EVERY_MS || mayVote(replica)) return;
+  replica.lastAskMs = nowMs;
+  if (replica.founded === null) {
+    for (const to of othersOf(replica)) send(out, to, { kind: 'ask' });
+    foundIfAllEmpty(replica, out, nowMs);
+  } else if (!replica.active) {
+    const { cluster } = replica.members;
+    for (const to of othersOf(replica)) {
+      send(out, to, { kind: 'joined', cluster, active: false }, replica.founded.record);
+    }
+    activateIfAllJoined(replica, out);
+  } else if (isWipedMember(replica)) {
+    for (const { node } of replica.members.members)
+      if (node !== replica.config.node) send(out, node, { kind: 'ask' });
+  }
+}
+
+/** An empty home, or a wiped member of a cluster of two, asks. */
+export function onAsk(replica: Replica, out: Effect[], from: NodeName, incarnation: Incarnation): void {
+  const { founded, active, saidEmptyTo } = replica;
+  if (founded === null) {
+    saidEmptyTo.set(from, incarnation);
+    send(out, from, { kind: 'report', asker: incarnation, founded: null, active: false });
+    return;
+  }
+  const { state, genesis, record } = founded;
+  send(out, from, { kind: 'report', asker: incarnation, founded: { state, genesis }, active }, record);
+  adoptPartner(replica, out, { node: from, incarnation });
+}
+
+export function onReport(
+  replica: Replica,
+  out: Effect[],
+  from: NodeName,
+  incarnation: Incarnation,
+  message: Of<'report'>,
+  nowMs: number,
+): void {
+  if (message.asker !== replica.incarnation) return; // an answer to a former life
+  const { founded } = message;
+  if (replica.founded !== null) {
+    if (message.active && founded?.state.cluster === replica.members.cluster) replica.active = true;
+    return;
+  }
+  if (founded === null) {
+    replica.emptyHomes.set(from, incarnation);
+    foundIfAllEmpty(replica, out, nowMs);
+    return;
+  }
+  if (message.active || isTrusted(replica, founded.state)) {
+    join(replica, out, founded.state, founded.genesis, message.active, nowMs);
+  }
+}
+
+/** A founding member has durably joined, or the whole cluster has. */
+export function onJoined(
+  replica: Replica,
+  out: Effect[],
+  from: NodeName,
+  incarnation: Incarnation,
+  message: Of<'joined'>,
+): void {
+  const { founded } = replica;
+  if (founded === null) return;
+  if (message.active) replica.active = true;
+  if (founded.state.members.some((m) => m.node === from && m.incarnation === incarnation))
+    replica.joined.add(from);
+  activateIfAllJoined(replica, out);
+  if (replica.active && !message.active) {
+    send(out, from, { kind: 'joined', cluster: replica.members.cluster, active: true });
+  }
+}
+
+/** Own founding record is durable: it counts like the others' word. */
+export function activateIfAllJoined(replica: Replica, out: Effect[]): void {
+  const { founded, active, joined, config, syncedRecord } = replica;
+  if (founded === null || active || syncedRecord < founded.record) return;
+  const missing = founded.state.members.filter(({ node }) => node !== config.node && !joined.has(node));
+  if (missing.length > 0) return;
+  replica.active = true;
+  out.push({
+    kind: 'log',
+    level: 'info',
+    what: 'cluster is active',
+    facts: { cluster: founded.state.cluster },
+  });
+}
+
+/**
+ * In a cluster of two, the partner that was wiped gets all that this node promised, accepted and knows: every value
+ * that was ever chosen is among it. Before it is told, its former life is durably cut off.
+ */
+function adoptPartner(replica: Replica, out: Effect[], partner: Member): void {
+  const { members, cluster } = replica.members;
+  const former = members.find(({ node }) => node === partner.node);
+  if (members.length !== 2 || former === undefined || !mayVote(replica) || isSuperseded(replica, partner))
+    return;
+  if (former.incarnation === partner.incarnation) return;
+  let record = replica.supersededBy.get(partner.node);
+  if (record?.incarnation !== partner.incarnation) {
+    if (record !== undefined) {
+      // The life in between was never admitted; it is over as well.
+      const between = { node: partner.node, incarnation: record.incarnation };
+      replica.members = { ...replica.members, superseded: [...replica.members.superseded, between] };
+    }
+    const { incarnation } = partner;
+    record = { incarnation, record: persist(replica, out, { kind: 'supersede', ...partner }) };
+    replica.supersededBy.set(partner.node, record);
+  }
+  const accepted = [...replica.accepted].map(([slot, { ballot, value }]) => ({ slot, ballot, value }));
+  const { promised, watermark } = replica;
+  send(
+    out,
+    partner.node,
+    { kind: 'adopted', cluster, incarnation: partner.incarnation, promised, accepted, chosen: watermark },
+    Math.max(record.record, replica.promisedRecord),
+  );
+}
+
+/** The other of two has cut off this node's former life: with all that the other knows, this one may vote. */
+export function onAdopted(
+  replica: Replica,
+  out: Effect[],
+  from: NodeName,
+  message: Of<'adopted'>,
+  nowMs: number,
+): void {
+  if (message.incarnation !== replica.incarnation || mayVote(replica)) return;
+  replica.watermark = Math.max(replica.watermark, message.chosen);
+  if (replica.chosen < message.chosen) {
+    fetchMissing(replica, out, from, nowMs); // it asks again, and is answered again, when that is here
+    return;
+  }
+  if (compareBallots(message.promised, replica.promised) > 0) promise(replica, out, message.promised);
+  for (const { slot, ballot, value } of message.accepted) {
+    const known = replica.accepted.get(slot);
+    if (slot > replica.chosen && (known === undefined || compareBallots(known.ballot, ballot) < 0)) {
+      accept(replica, out, slot, ballot, value);
+    }
+  }
+  entitle(replica, out);
+}
+
+/** A founding that is not active yet is believed only where it comes from the life that this node reported to. */
+function isTrusted(replica: Replica, state: MembersState): boolean {
+  return state.members.every(({ node, incarnation }) => {
+    const said = replica.saidEmptyTo.get(node);
+    return said === undefined || said === incarnation;
+  });
+}
+
+function foundIfAllEmpty(replica: Replica, out: Effect[], nowMs: number): void {
+  const { config, emptyHomes, incarnation, startedMs } = replica;
+  const voters = config.wished.filter((node) => !config.learners.includes(node)).sort();
+  const all = voters.every((node) => node === config.node || emptyHomes.has(node));
+  const forced = config.bootstrap && nowMs - startedMs >= BOOTSTRAP_WAIT_MS;
+  if (!forced && !(all && voters[0] === config.node)) return;
+  const members = voters
+    .filter((node) => node === config.node || emptyHomes.has(node))
+    .map((node) => ({
+      node,
+      incarnation: node === config.node ? incarnation : (emptyHomes.get(node) ?? ''),
+    }));
+  const state: MembersState = { cluster: incarnation, members, superseded: [] };
+  out.push({ kind: 'log', level: 'info', what: 'founding a cluster', facts: { members: members.length } });
+  join(replica, out, state, config.genesis, false, nowMs);
+}
+
+/** Durably becomes part of the cluster; the founder too. */
+function join(
+  replica: Replica,
+  out: Effect[],
+  state: MembersState,
+  genesis: Uint8Array,
+  active: boolean,
+  nowMs: number,
+): void {
+  const record = persist(replica, out, { kind: 'founded', state, genesis });
+  replica.founded = { state, genesis, record };
+  replica.members = state;
+  replica.active = active;
+  replica.lastAskMs = Number.NEGATIVE_INFINITY;
+  const founding = state.members.some(
+    (m) => m.node === replica.config.node && m.incarnation === replica.incarnation,
+  );
+  // One that is not a founding member may have granted a lease in a former life.
+  if (!founding) replica.waitUntilMs = nowMs + replica.config.leaseMs;
+  out.push({ kind: 'found', state, genesis });
+}
+
+/** A member by name, whose life is another than the one that the list names. */
+function isWipedMember(replica: Replica): boolean {
+  const { config, members, incarnation } = replica;
+  return (
+    members.members.some(({ node }) => node === config.node) && !isVoter(replica, config.node, incarnation)
+  );
+}

@@ -1,0 +1,129 @@
+/** What is chosen: advances the prefix of chosen slots, hands it to the state machine, and fetches what is missing. */
+import { invariant } from '../../src/assert.ts';
+import { changeMembers } from './members.ts';
+import type { Message } from './messages.ts';
+import { persist, type Replica, send } from './replica.ts';
+import {
+  type Ballot,
+  compareBallots,
+  type Effect,
+  type MembersState,
+  type NodeName,
+  type Slot,
+  type Value,
+} from './types.ts';
+
+type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
+
+/** How long an unanswered fetch is waited for (ms). */
+const FETCH_MS = 500;
+/** Chosen slots that may wait to be applied before no more is fetched. */
+export const UNAPPLIED_MAX = 256;
+
+/**
+ * The value of the next slot is known chosen: it goes to the state machine.
+ *
+ * @param chosenAt a ballot at which it is known to have been chosen; null where only the value is known
+ */
+export function choose(
+  replica: Replica,
+  out: Effect[],
+  value: Value,
+  proposal: number | null,
+  chosenAt: Ballot | null,
+): void {
+  const slot = replica.chosen + 1;
+  replica.chosen = slot;
+  if (slot > replica.watermark) replica.watermark = slot;
+  replica.accepted.delete(slot);
+  changeMembers(replica, out, value, chosenAt);
+  out.push({ kind: 'apply', slot, value, proposal, members: replica.members });
+}
+
+/**
+ * A master says that every slot up to `upTo` is chosen. Only what this node accepted at that master's ballot is the
+ * chosen value for certain; the rest is fetched.
+ */
+export function learnWatermark(replica: Replica, out: Effect[], ballot: Ballot, upTo: Slot): void {
+  if (upTo > replica.watermark) replica.watermark = upTo;
+  while (replica.chosen < upTo) {
+    const entry = replica.accepted.get(replica.chosen + 1);
+    if (entry === undefined || compareBallots(entry.ballot, ballot) !== 0) return;
+    choose(replica, out, entry.value, null, ballot);
+  }
+}
+
+/** Asks `from` for chosen values, where some are known to be missing and no answer is under way. */
+export function fetchMissing(replica: Replica, out: Effect[], from: NodeName, nowMs: number): void {
+  if (replica.chosen >= replica.watermark || replica.installing) return;
+  if (replica.chosen - replica.applied > UNAPPLIED_MAX) return;
+  if (replica.fetching !== null && nowMs < replica.fetching.untilMs) return;
+  const request = replica.nextRequest;
+  replica.nextRequest += 1;
+  replica.fetching = { request, from, untilMs: nowMs + FETCH_MS };
+  send(out, from, { kind: 'fetch', cluster: replica.members.cluster, from: replica.chosen + 1, request });
+}
+
+/** A peer is behind. */
+export function onFetch(replica: Replica, out: Effect[], from: NodeName, message: Of<'fetch'>): void {
+  if (message.from > replica.chosen) {
+    send(out, from, {
+      kind: 'entries',
+      request: message.request,
+      entries: [],
+      firstLogSlot: 0,
+      chosen: replica.chosen,
+    });
+    return;
+  }
+  out.push({
+    kind: 'serveLog',
+    to: from,
+    from: message.from,
+    upTo: replica.chosen,
+    request: message.request,
+  });
+}
+
+/** What was fetched. Values are learnt in slot order only; a stray or doubled answer is ignored. */
+export function onEntries(
+  replica: Replica,
+  out: Effect[],
+  from: NodeName,
+  message: Of<'entries'>,
+  nowMs: number,
+): void {
+  if (replica.fetching?.request !== message.request || replica.fetching.from !== from) return;
+  replica.fetching = null;
+  if (message.chosen > replica.watermark) replica.watermark = message.chosen;
+  const before = replica.chosen;
+  for (const { slot, value } of message.entries) {
+    if (slot !== replica.chosen + 1) continue;
+    persist(replica, out, { kind: 'learn', slot, value, chosen: slot });
+    choose(replica, out, value, null, null);
+  }
+  if (replica.chosen > before) fetchMissing(replica, out, from, nowMs);
+  else if (message.firstLogSlot > replica.chosen + 1) {
+    replica.installing = true;
+    out.push({ kind: 'installSnapshot', from });
+  }
+}
+
+/** The store is now a peer's image; everything up to its slot is chosen and applied. */
+export function onSnapshotInstalled(
+  replica: Replica,
+  out: Effect[],
+  slot: Slot,
+  members: MembersState,
+): void {
+  replica.installing = false;
+  invariant(members.cluster === replica.members.cluster, 'a snapshot is of the same cluster');
+  if (slot <= replica.chosen) return; // caught up by the log meanwhile: the shell keeps the store it had
+  persist(replica, out, { kind: 'snapshot', slot });
+  replica.chosen = slot;
+  replica.applied = slot;
+  replica.members = members;
+  if (slot > replica.watermark) replica.watermark = slot;
+  for (const accepted of [...replica.accepted.keys()])
+    if (accepted <= slot) replica.accepted.delete(accepted);
+}

@@ -1,0 +1,112 @@
+/** Members as replicated state: what a chosen change does, and what the master proposes to bring about the INI's wish. */
+import { lifeOf, persist, type Replica } from './replica.ts';
+import {
+  type Ballot,
+  compareBallots,
+  type Effect,
+  type Incarnation,
+  type Member,
+  type NodeName,
+  type Value,
+} from './types.ts';
+
+/**
+ * Applies a chosen change of members. Every replica changes its list alike; whether the admitted node itself may
+ * vote depends on more: that the entry was chosen at the very ballot it names. One that a later master adopted may
+ * lie below slots in which the node's former life voted, so the node goes on asking.
+ *
+ * @param chosenAt a ballot at which the value is known to have been chosen; null where only the value is known
+ */
+export function changeMembers(replica: Replica, out: Effect[], value: Value, chosenAt: Ballot | null): void {
+  const { members, superseded, cluster } = replica.members;
+  switch (value.kind) {
+    case 'admit': {
+      const former = members.find(({ node }) => node === value.node);
+      if (former === undefined || isSuperseded(replica, value)) return;
+      if (former.incarnation !== value.incarnation) {
+        replica.members = {
+          cluster,
+          members: members.map((m) =>
+            m === former ? { node: value.node, incarnation: value.incarnation } : m,
+          ),
+          superseded: [...superseded, former],
+        };
+      }
+      const atItsBallot = chosenAt !== null && compareBallots(chosenAt, value.ballot) === 0;
+      if (isSelf(replica, value) && atItsBallot) entitle(replica, out);
+      log(out, 'member admitted', value);
+      return;
+    }
+    case 'addMember':
+      if (members.some(({ node }) => node === value.node) || isSuperseded(replica, value)) return;
+      replica.members = {
+        cluster,
+        superseded,
+        members: [...members, { node: value.node, incarnation: value.incarnation }],
+      };
+      if (isSelf(replica, value)) entitle(replica, out);
+      log(out, 'member added', value);
+      return;
+    case 'removeMember': {
+      const former = members.find(({ node }) => node === value.node);
+      if (former === undefined || members.length === 1) return;
+      replica.members = {
+        cluster,
+        members: members.filter((m) => m !== former),
+        superseded: [...superseded, former],
+      };
+      log(out, 'member removed', former);
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+/** This node may vote from now on, in this life; durable, for a restart must not forget it. */
+export function entitle(replica: Replica, out: Effect[]): void {
+  const { config, incarnation } = replica;
+  const record = persist(replica, out, { kind: 'supersede', node: config.node, incarnation });
+  replica.supersededBy.set(config.node, { incarnation, record });
+}
+
+function isSelf(replica: Replica, member: Member): boolean {
+  return member.node === replica.config.node && member.incarnation === replica.incarnation;
+}
+
+/** Whether this life of a node was replaced by a later one; it is never admitted again. */
+export function isSuperseded(
+  replica: Replica,
+  member: { node: NodeName; incarnation: Incarnation },
+): boolean {
+  return replica.members.superseded.some(
+    (m) => m.node === member.node && m.incarnation === member.incarnation,
+  );
+}
+
+/** What to propose next so that the members in force become those that the INI wishes; null where nothing can be done now. */
+export function wantedChange(replica: Replica, ballot: Ballot, nowMs: number): Value | null {
+  const { config, members, chosen, peers } = replica;
+  const wished = config.wished.filter((node) => !config.learners.includes(node));
+  for (const [node, peer] of peers) {
+    if (nowMs - peer.heardMs > config.leaseMs || peer.votes || peer.chosen + CLOSE_SLOTS < chosen) continue;
+    const { incarnation } = peer;
+    if (!wished.includes(node) || isSuperseded(replica, { node, incarnation })) continue;
+    const isMember = members.members.some((member) => member.node === node);
+    if (!isMember) return { kind: 'addMember', node, incarnation };
+    return { kind: 'admit', node, incarnation, ballot };
+  }
+  const leaving = members.members.find(({ node }) => !wished.includes(node) && node !== config.node);
+  return leaving === undefined || wished.length === 0 ? null : { kind: 'removeMember', node: leaving.node };
+}
+
+/** How near to the master a newcomer must be before its vote is asked for (slots). */
+const CLOSE_SLOTS = 64;
+
+function log(
+  out: Effect[],
+  what: string,
+  member: { readonly node: string; readonly incarnation: string },
+): void {
+  out.push({ kind: 'log', level: 'info', what, facts: { member: lifeOf(member) } });
+}

@@ -1,0 +1,262 @@
+/** The state of one member, and the questions that every rule asks of it. Only the rules beside it write to it. */
+import type { AcceptedEntry, Message } from './messages.ts';
+import {
+  type Ballot,
+  type Effect,
+  type Incarnation,
+  type LogRecord,
+  type Member,
+  type MembersState,
+  NO_BALLOT,
+  type NodeName,
+  type RecordNumber,
+  type Recovered,
+  type ReplicaConfig,
+  type Slot,
+  type Value,
+} from './types.ts';
+
+/** A proposal that is not yet known chosen, at the master that made it. */
+export type Flight = {
+  readonly value: Value;
+  /** Id of the caller's `propose`; null for no-ops, adopted values and changes of members. */
+  readonly proposal: number | null;
+  /** Lives (`proposerOf`) that accepted it durably. */
+  readonly votes: Set<string>;
+  /** Own log record; this node's vote counts once it is durable. */
+  readonly record: RecordNumber;
+  sentMs: number;
+};
+
+/** What one acceptor promised to this candidate. */
+export type Promised = {
+  readonly incarnation: Incarnation;
+  readonly accepted: readonly AcceptedEntry[];
+  readonly chosen: Slot;
+};
+
+/** Asks others whether they would promise, before it takes a ballot. */
+export type Canvassing = { readonly kind: 'canvassing'; readonly favours: Map<NodeName, Incarnation> };
+/** In phase 1. */
+export type Preparing = {
+  readonly kind: 'preparing';
+  readonly ballot: Ballot;
+  readonly promises: Map<NodeName, Promised>;
+};
+/** Phase 1 is done; `promises` stay, since a new list of members needs that list's quorum of them. */
+export type Mastering = {
+  readonly kind: 'master';
+  readonly ballot: Ballot;
+  readonly promises: Map<NodeName, Promised>;
+  /** Values that phase 1 reported, still to be proposed in slot order. */
+  adopt: { readonly slot: Slot; readonly value: Value }[];
+  /** The next slot that nobody, as far as phase 1 saw, has proposed in. */
+  nextSlot: Slot;
+  readonly flights: Map<Slot, Flight>;
+  /** Slot of an undecided change of members: nothing is proposed above it. */
+  changeSlot: Slot | null;
+  /** First slot of this mastership's own; reads wait until it is applied. 0 until it is proposed. */
+  ownSlot: Slot;
+  /** When the newest acknowledged heartbeat of each voter was sent (this node's clock, ms), by life. */
+  readonly grants: Map<string, number>;
+  lastHeartbeatMs: number;
+  announced: Slot;
+  /** Giving up: finishes what is in flight, then releases the lease to this successor ('' = anyone). */
+  draining: { readonly successor: NodeName; readonly untilMs: number } | null;
+};
+/** Neither campaigns nor is master. */
+export type Following = { readonly kind: 'following' };
+export type Role = Following | Canvassing | Preparing | Mastering;
+
+/** What a peer last told of itself. */
+export type Peer = {
+  readonly incarnation: Incarnation;
+  readonly heardMs: number;
+  readonly chosen: Slot;
+  readonly applied: Slot;
+  readonly votes: boolean;
+};
+
+export type Replica = {
+  readonly config: ReplicaConfig;
+  readonly recovered: Recovered;
+  incarnation: Incarnation;
+  nextRecord: RecordNumber;
+  syncedRecord: RecordNumber;
+  /** Last random number that a tick brought; jitter of elections. */
+  random: number;
+  startedMs: number;
+
+  /** How the cluster began, and the record that makes this node's joining durable (0: an earlier life's). */
+  founded: {
+    readonly state: MembersState;
+    readonly genesis: Uint8Array;
+    readonly record: RecordNumber;
+  } | null;
+  /** All founding members have durably joined. */
+  active: boolean;
+  readonly joined: Set<NodeName>;
+  /** Empty homes that answered this founder, with their lives. */
+  readonly emptyHomes: Map<NodeName, Incarnation>;
+  /** The life of each peer to which this empty home said that it is empty. */
+  readonly saidEmptyTo: Map<NodeName, Incarnation>;
+  lastAskMs: number;
+  readonly foreign: Set<NodeName>;
+
+  promised: Ballot;
+  promisedRecord: RecordNumber;
+  /** Accepted, not known chosen: slots above `chosen` only. */
+  readonly accepted: Map<Slot, { readonly ballot: Ballot; readonly value: Value }>;
+  /** Every slot up to it is known chosen, with its value, and given to the state machine. */
+  chosen: Slot;
+  /** Highest slot that is known chosen by anyone, whether or not its value is here. */
+  watermark: Slot;
+  applied: Slot;
+  /** Members in force above `chosen`. */
+  members: MembersState;
+  /** Newest life of a node that this one durably recorded; of itself: it may vote. */
+  readonly supersededBy: Map<NodeName, { readonly incarnation: Incarnation; readonly record: RecordNumber }>;
+
+  role: Role;
+  /** To whom this acceptor granted a lease, and until when it refuses other proposers (ms). */
+  grant: { readonly ballot: Ballot; readonly untilMs: number } | null;
+  /** A restarted node has forgotten what it granted: until then it promises to the proposer of its last promise alone. */
+  waitUntilMs: number;
+  electionAtMs: number;
+  /** After giving up mastership: does not campaign before (ms). */
+  abstainUntilMs: number;
+  highestRound: number;
+  readonly peers: Map<NodeName, Peer>;
+  fetching: { readonly request: number; readonly from: NodeName; readonly untilMs: number } | null;
+  nextRequest: number;
+  /** A snapshot is being copied; nothing else is fetched meanwhile. */
+  installing: boolean;
+};
+
+const NOBODY: MembersState = { cluster: '', members: [], superseded: [] };
+
+/** A member as it wakes up with what its disk held. The first event must be `start`. */
+export function createReplica(config: ReplicaConfig, recovered: Recovered): Replica {
+  const { founded, promised, applied } = recovered;
+  return {
+    config,
+    recovered,
+    incarnation: recovered.incarnation ?? '',
+    nextRecord: 1,
+    syncedRecord: 0,
+    random: 0,
+    startedMs: 0,
+    founded: founded === null ? null : { ...founded, record: 0 },
+    active: founded !== null && (promised.round > 0 || recovered.chosen > 0 || applied > 0),
+    joined: new Set(),
+    emptyHomes: new Map(),
+    saidEmptyTo: new Map(),
+    lastAskMs: Number.NEGATIVE_INFINITY,
+    foreign: new Set(),
+    promised,
+    promisedRecord: 0,
+    accepted: new Map(),
+    chosen: applied,
+    watermark: Math.max(recovered.chosen, applied),
+    applied,
+    members: recovered.members ?? founded?.state ?? NOBODY,
+    supersededBy: new Map(
+      recovered.superseded.map(({ node, incarnation }) => [node, { incarnation, record: 0 }]),
+    ),
+    role: { kind: 'following' },
+    grant: null,
+    waitUntilMs: 0,
+    electionAtMs: 0,
+    abstainUntilMs: 0,
+    highestRound: promised.round,
+    peers: new Map(),
+    fetching: null,
+    nextRequest: 1,
+    installing: false,
+  };
+}
+
+/** Asks for a durable record, and returns its number. */
+export function persist(replica: Replica, out: Effect[], entry: LogRecord): RecordNumber {
+  const record = replica.nextRecord;
+  replica.nextRecord += 1;
+  out.push({ kind: 'persist', record, entry });
+  return record;
+}
+
+/** Sends, once record `after` is durable (0: at once). */
+export function send(out: Effect[], to: NodeName, message: Message, after: RecordNumber = 0): void {
+  out.push({ kind: 'send', to, message, after });
+}
+
+/** One life of a node, as ballots and votes name it. */
+export function lifeOf(member: Member): string {
+  return `${member.node}.${member.incarnation.slice(0, 12)}`;
+}
+
+/** This node's own life. */
+export function ownLife(replica: Replica): string {
+  return lifeOf({ node: replica.config.node, incarnation: replica.incarnation });
+}
+
+/** Name of the node that a ballot belongs to; empty for no ballot. */
+export function proposerOf(ballot: Ballot): NodeName {
+  return ballot === NO_BALLOT || ballot.node === '' ? '' : ballot.node.slice(0, ballot.node.lastIndexOf('.'));
+}
+
+/**
+ * The members whose votes count above `chosen`. In a list of two, a wiped member stands in for its former life as
+ * soon as the other has durably recorded it: no quorum goes without that other one, which has forgotten nothing.
+ */
+export function votersOf(replica: Replica): readonly Member[] {
+  const { members } = replica.members;
+  if (members.length !== 2) return members;
+  return members.map((member) => {
+    const newer = replica.supersededBy.get(member.node);
+    return newer === undefined || newer.record > replica.syncedRecord
+      ? member
+      : { node: member.node, incarnation: newer.incarnation };
+  });
+}
+
+/** Votes that choose a value: a majority of the members in force. */
+export function quorumOf(replica: Replica): number {
+  return Math.floor(replica.members.members.length / 2) + 1;
+}
+
+/** Whether `node`, in this life, is among those whose votes count. */
+export function isVoter(replica: Replica, node: NodeName, incarnation: Incarnation): boolean {
+  return votersOf(replica).some((member) => member.node === node && member.incarnation === incarnation);
+}
+
+/**
+ * Whether this node may vote and campaign: a member in this very life, and either a founding member or one whose
+ * admission it applied, durably recorded (docs/architecture.md, "Members").
+ */
+export function mayVote(replica: Replica): boolean {
+  const { config, incarnation, founded, supersededBy, active } = replica;
+  if (founded === null || !active || !isVoter(replica, config.node, incarnation)) return false;
+  const entitled = supersededBy.get(config.node);
+  if (entitled?.incarnation === incarnation) return true;
+  return founded.state.members.some((m) => m.node === config.node && m.incarnation === incarnation);
+}
+
+/** Everyone this node talks to: members in force and those that the INI wishes, without itself. */
+export function othersOf(replica: Replica): NodeName[] {
+  const names = new Set(replica.config.wished);
+  for (const { node } of replica.members.members) names.add(node);
+  names.delete(replica.config.node);
+  return [...names];
+}
+
+/** Until when the master's lease lasts (ms): from when the heartbeats acknowledged by a quorum were sent, less the drift. */
+export function leaseUntilMs(replica: Replica, master: Mastering): number {
+  const needed = quorumOf(replica) - 1; // this node never promises to another while it believes in its lease
+  if (needed === 0) return Number.POSITIVE_INFINITY;
+  const sentMs = votersOf(replica)
+    .filter((member) => member.node !== replica.config.node)
+    .map((member) => master.grants.get(lifeOf(member)) ?? Number.NEGATIVE_INFINITY)
+    .sort((a, b) => b - a);
+  const { leaseMs, driftMs } = replica.config;
+  return (sentMs[needed - 1] ?? Number.NEGATIVE_INFINITY) + leaseMs - driftMs;
+}

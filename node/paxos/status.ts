@@ -1,0 +1,67 @@
+/** What may be asked of a replica at a given moment. */
+
+import { roomOf } from './master.ts';
+import { leaseUntilMs, proposerOf, type Replica } from './replica.ts';
+import type { NodeName, Slot } from './types.ts';
+
+/** What a node says of itself. */
+export type ReplicaStatus = {
+  readonly role: 'joining' | 'learner' | 'follower' | 'candidate' | 'master';
+  readonly chosen: Slot;
+  readonly firstLogSlot: Slot;
+  /** Members in force; `seen`: heard of within a lease. */
+  readonly members: readonly { readonly node: NodeName; readonly seen: boolean; readonly applied: Slot }[];
+};
+
+/** Whether a batch may be proposed now. */
+export function mayPropose(replica: Replica, nowMs: number): 'yes' | 'full' | 'not-master' {
+  return roomOf(replica, nowMs);
+}
+
+/**
+ * Whether consistent reads may be served: this is the master, its lease lasts at this moment, and a no-op of its
+ * own ballot is applied, so that nothing an earlier master acknowledged is missing.
+ */
+export function mayRead(replica: Replica, nowMs: number): boolean {
+  const { role, applied } = replica;
+  if (role.kind !== 'master' || role.ownSlot === 0 || applied < role.ownSlot) return false;
+  return nowMs < leaseUntilMs(replica, role);
+}
+
+/** The master that this node believes in while its lease lasts; null where there is none. */
+export function masterOf(replica: Replica, nowMs: number): NodeName | null {
+  const { role, grant, config } = replica;
+  if (role.kind === 'master')
+    return nowMs < leaseUntilMs(replica, role) && role.draining === null ? config.node : null;
+  return grant !== null && nowMs < grant.untilMs ? proposerOf(grant.ballot) : null;
+}
+
+/** Whether an update would, as far as this node knows, be chosen. */
+export function expectProgressPossible(replica: Replica, nowMs: number): boolean {
+  return masterOf(replica, nowMs) !== null;
+}
+
+/** What this node knows of itself and its cluster. */
+export function statusOf(replica: Replica, nowMs: number): ReplicaStatus {
+  const { config, peers, members, incarnation } = replica;
+  return {
+    role: roleOf(replica),
+    chosen: replica.chosen,
+    firstLogSlot: replica.recovered.firstLogSlot,
+    members: members.members.map(({ node, incarnation: life }) => {
+      if (node === config.node) return { node, seen: life === incarnation, applied: replica.applied };
+      const peer = peers.get(node);
+      const seen = peer !== undefined && nowMs - peer.heardMs <= config.leaseMs;
+      return { node, seen, applied: peer?.applied ?? 0 };
+    }),
+  };
+}
+
+function roleOf(replica: Replica): ReplicaStatus['role'] {
+  if (replica.founded === null || !replica.active) return 'joining';
+  if (replica.role.kind === 'master') return 'master';
+  if (replica.role.kind !== 'following') return 'candidate';
+  return replica.members.members.some(({ incarnation }) => incarnation === replica.incarnation)
+    ? 'follower'
+    : 'learner';
+}

@@ -1,0 +1,196 @@
+/**
+ * One member of a Paxos cluster, as a function: an event in, effects out (docs/architecture.md, "Consensus").
+ *
+ * Deterministic: equal replica and event give equal replica and effects. No clock, chance, I/O or promise inside.
+ * An effect that may not be seen before a record is durable carries that record's number in `after`.
+ *
+ * Sources: Lamport, "Paxos Made Simple"; van Renesse and Altinbuken, "Paxos Made Moderately Complex"; Gray and
+ * Cheriton, "Leases".
+ */
+import { unreachable } from '../../src/assert.ts';
+import { electionJitterMs, onAccept, onCanvass, onHeartbeat, onPrepare, onRelease } from './acceptor.ts';
+import { campaignIfDue, finishPhase1, onFavour, onPromise } from './candidate.ts';
+import { activateIfAllJoined, onAdopted, onAsk, onJoined, onReport, tickFounding } from './founding.ts';
+import { choose, onEntries, onFetch, onSnapshotInstalled } from './learner.ts';
+import { countOwnVotes, drain, onAccepted, onGranted, onNack, proposeBatch, tickMaster } from './master.ts';
+import { isSuperseded } from './members.ts';
+import type { Message } from './messages.ts';
+import { lifeOf, othersOf, ownLife, persist, type Replica } from './replica.ts';
+import type { Effect, Event, Incarnation, NodeName } from './types.ts';
+
+export { createReplica, type Replica } from './replica.ts';
+export { expectProgressPossible, masterOf, mayPropose, mayRead, statusOf } from './status.ts';
+
+/** Advances `replica` by one event and returns what must be done about it, in order. */
+export function step(replica: Replica, event: Event): Effect[] {
+  const out: Effect[] = [];
+  switch (event.kind) {
+    case 'start':
+      onStart(replica, out, event);
+      break;
+    case 'message':
+      onMessage(replica, out, event.from, event.incarnation, event.message, event.nowMs);
+      break;
+    case 'propose':
+      proposeBatch(replica, out, event.id, event.bytes, event.nowMs);
+      break;
+    case 'synced':
+      replica.syncedRecord = event.record;
+      activateIfAllJoined(replica, out);
+      countOwnVotes(replica, out, event.nowMs);
+      break;
+    case 'applied':
+      replica.applied = event.slot;
+      break;
+    case 'tick':
+      replica.random = event.random;
+      tickFounding(replica, out, event.nowMs);
+      campaignIfDue(replica, out, event.nowMs);
+      tickMaster(replica, out, event.nowMs);
+      break;
+    case 'dropMaster':
+      drain(replica, '', event.nowMs);
+      break;
+    case 'snapshotInstalled':
+      onSnapshotInstalled(replica, out, event.slot, event.members);
+      break;
+    case 'snapshotFailed':
+      replica.installing = false;
+      break;
+    default:
+      unreachable(event);
+  }
+  finishPhase1(replica, out, event.nowMs); // what was learnt or synced may have been the last thing missing
+  checkOwnLife(replica, out);
+  return out;
+}
+
+/** Wakes up: a life of its own where the home was empty, and everything known to be chosen goes to the state machine. */
+function onStart(replica: Replica, out: Effect[], event: Extract<Event, { kind: 'start' }>): void {
+  const { recovered, config } = replica;
+  const { nowMs } = event;
+  replica.startedMs = nowMs;
+  replica.random = event.random;
+  if (recovered.incarnation === null) {
+    replica.incarnation = event.freshIncarnation;
+    persist(replica, out, { kind: 'incarnation', incarnation: event.freshIncarnation });
+  }
+  const { founded } = recovered;
+  if (founded === null) return;
+  if (recovered.members === null) out.push({ kind: 'found', state: founded.state, genesis: founded.genesis });
+  if (recovered.promised.round > 0 && othersOf(replica).length > 0)
+    replica.waitUntilMs = nowMs + config.leaseMs;
+  // The wait binds promises to others; campaigning needs a grant that is no longer there, too.
+  replica.electionAtMs = nowMs + electionJitterMs(replica);
+  for (const { slot, ballot, value } of recovered.accepted) {
+    if (slot === replica.chosen + 1 && slot <= recovered.chosen) choose(replica, out, value, null, null);
+    // A value learnt as chosen, above a hole: reported as accepted at a ballot that no other value can have.
+    else if (slot > replica.chosen)
+      replica.accepted.set(slot, { ballot: ballot ?? recovered.promised, value });
+  }
+}
+
+function onMessage(
+  replica: Replica,
+  out: Effect[],
+  from: NodeName,
+  incarnation: Incarnation,
+  message: Message,
+  nowMs: number,
+): void {
+  if (isCutOff(replica, from, incarnation) || isForeign(replica, out, from, message)) return;
+  switch (message.kind) {
+    case 'ask':
+      onAsk(replica, out, from, incarnation);
+      break;
+    case 'report':
+      onReport(replica, out, from, incarnation, message, nowMs);
+      break;
+    case 'joined':
+      onJoined(replica, out, from, incarnation, message);
+      break;
+    case 'fetch':
+      onFetch(replica, out, from, message);
+      break;
+    case 'entries':
+      onEntries(replica, out, from, message, nowMs);
+      break;
+    case 'canvass':
+      onCanvass(replica, out, from, incarnation, nowMs);
+      break;
+    case 'favour':
+      onFavour(replica, out, from, incarnation, message, nowMs);
+      break;
+    case 'promise':
+      onPromise(replica, out, from, incarnation, message, nowMs);
+      break;
+    case 'accepted':
+      onAccepted(replica, out, from, incarnation, message, nowMs);
+      break;
+    case 'granted':
+      onGranted(replica, from, incarnation, message, nowMs);
+      break;
+    case 'nack':
+      onNack(replica, out, message);
+      break;
+    case 'release':
+      onRelease(replica, message, nowMs);
+      break;
+    case 'adopted':
+      onAdopted(replica, out, from, message, nowMs);
+      break;
+    case 'prepare':
+      replica.active = true; // who prepares knows that all members have joined
+      onPrepare(replica, out, from, message, nowMs);
+      break;
+    case 'accept':
+      replica.active = true;
+      onAccept(replica, out, from, message);
+      break;
+    case 'heartbeat':
+      replica.active = true;
+      onHeartbeat(replica, out, from, message, nowMs);
+      break;
+    default:
+      unreachable(message);
+  }
+}
+
+/** Whether the sender is a life that is known to be over. */
+function isCutOff(replica: Replica, from: NodeName, incarnation: Incarnation): boolean {
+  const newest = replica.supersededBy.get(from);
+  if (newest !== undefined && from !== replica.config.node && newest.incarnation !== incarnation) {
+    // A still newer life may ask; it is not the one that was cut off.
+    const former = replica.members.members.find(({ node }) => node === from);
+    if (former?.incarnation === incarnation) return replica.members.members.length === 2;
+  }
+  return isSuperseded(replica, { node: from, incarnation });
+}
+
+/**
+ * Whether the message comes from another cluster. It is ignored, loudly; where most of those that this node should
+ * form a cluster with belong to another, it is this node that has gone astray, and it stops.
+ */
+function isForeign(replica: Replica, out: Effect[], from: NodeName, message: Message): boolean {
+  if (!('cluster' in message)) return false;
+  if (replica.founded === null) return true; // not a member of anything yet: only reports matter
+  const { cluster } = replica.members;
+  if (message.cluster === cluster) return false;
+  if (replica.foreign.has(from)) return true;
+  replica.foreign.add(from);
+  const facts = { peer: from, theirs: message.cluster, ours: cluster };
+  out.push({ kind: 'log', level: 'error', what: 'peer belongs to another cluster', facts });
+  if (replica.foreign.size > othersOf(replica).length / 2) {
+    const why = `most peers belong to cluster ${message.cluster}, the home of this node to ${cluster}: it was founded apart from them; if its data may go, empty its home and start it again`;
+    out.push({ kind: 'stop', exit: 'OTHER_CLUSTER', why });
+  }
+  return true;
+}
+
+/** A home whose place another has taken must not go on. */
+function checkOwnLife(replica: Replica, out: Effect[]): void {
+  const { node } = replica.config;
+  if (!isSuperseded(replica, { node, incarnation: replica.incarnation })) return;
+  const why = `the cluster has replaced or removed ${ownLife(replica)}; empty the home to join anew, in place of ${lifeOf({ node, incarnation: replica.incarnation })}`;
+  out.push({ kind: 'stop', exit: 'SUPERSEDED', why });
+}
