@@ -1,0 +1,133 @@
+/** A cluster of one machine over a store in memory: what the tests of the state machine speak to. */
+import { Machine } from '../../../node/machine/machine.ts';
+import { MemoryStore } from '../../../node/store/memory-store.ts';
+import type { Work } from '../../../node/store/types.ts';
+import { present } from '../../../src/assert.ts';
+import type { Key } from '../../../src/bytes.ts';
+import {
+  type AdminAnswer,
+  type AdminCommand,
+  type AdminQuery,
+  decodeAnswer,
+  type Header,
+  type Row,
+} from '../../../src/protocol/admin.ts';
+import { type Answer, decodeVoid } from '../../../src/protocol/replies.ts';
+import type { Request } from '../../../src/protocol/requests.ts';
+import { encodeBatch, encodeUpdate, type Update } from '../../../src/protocol/updates.ts';
+
+/** Bytes of a text. */
+export const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+
+/** Applies slots one after the other and answers at once. */
+export class TestCluster {
+  readonly store = new MemoryStore();
+  machine: Machine;
+  /** Turns that the last slot took: 1 where it never paused. */
+  turns = 0;
+
+  constructor(options: { readonly nursery: boolean } = { nursery: false }) {
+    this.store.commit(Machine.found(Machine.genesis(options)), 0);
+    this.machine = new Machine(this.store);
+  }
+
+  get slot(): number {
+    return this.store.slot;
+  }
+
+  /** One slot with these updates; their answers. */
+  apply(...updates: Update[]): Answer[] {
+    const work = this.machine.apply(this.slot + 1, encodeBatch(updates.map(encodeUpdate)));
+    this.turns = 1;
+    let next = work.next();
+    for (; next.done !== true; next = work.next()) this.turns += 1;
+    this.store.commit(next.value.changes, this.slot + 1);
+    next.value.commit();
+    return next.value.answers;
+  }
+
+  /** One slot with this update alone; its answer. */
+  update(update: Update): Answer {
+    return present(this.apply(update)[0], 'answer');
+  }
+
+  set(key: Key, value: string): void {
+    decodeVoid(this.update({ kind: 'set', key, value: bytes(value) }).bytes);
+  }
+
+  delete(key: Key): void {
+    decodeVoid(this.update({ kind: 'delete', key }).bytes);
+  }
+
+  command(command: AdminCommand): AdminAnswer {
+    return decodeAnswer(this.update({ kind: 'admin', command }).bytes);
+  }
+
+  /** A command that must be answered by this kind. */
+  expect<K extends AdminAnswer['kind']>(command: AdminCommand, kind: K): Extract<AdminAnswer, { kind: K }> {
+    const answer = this.command(command);
+    if (answer.kind !== kind)
+      throw new Error(`${command.kind}: ${JSON.stringify(answer, printable)}, not ${kind}`);
+    return answer as Extract<AdminAnswer, { kind: K }>;
+  }
+
+  read(request: Request): Answer {
+    return finish(this.machine.read(request, this.store));
+  }
+
+  /** The raw reply to a query. */
+  queryAnswer(query: AdminQuery): Answer {
+    return finish(this.machine.query(query, this.slot, this.store));
+  }
+
+  query<K extends AdminAnswer['kind']>(query: AdminQuery, kind: K): Extract<AdminAnswer, { kind: K }> {
+    const answer = decodeAnswer(this.queryAnswer(query).bytes);
+    if (answer.kind !== kind)
+      throw new Error(`${query.kind}: ${JSON.stringify(answer, printable)}, not ${kind}`);
+    return answer as Extract<AdminAnswer, { kind: K }>;
+  }
+
+  status(header: Header): Extract<AdminAnswer, { kind: 'rangeStatus' }> {
+    const { mid, lo, hi } = header;
+    return this.query({ kind: 'rangeStatus', mid, lo, hi }, 'rangeStatus');
+  }
+
+  /** A process that starts again from the same image. */
+  restart(): void {
+    this.machine = new Machine(this.store);
+  }
+
+  /** Every row of every table. */
+  dump(): [string, string][] {
+    const rows: [string, string][] = [];
+    this.store.scan('', null, (key, value) => {
+      rows.push([key, Buffer.from(value).toString('latin1')]);
+      return true;
+    });
+    return rows;
+  }
+}
+
+/** The end of a read or query. */
+export function finish(result: Answer | Work<Answer>): Answer {
+  if ('bytes' in result) return result;
+  for (let next = result.next(); ; next = result.next()) if (next.done === true) return next.value;
+}
+
+/** A data row of a page. */
+export const row = (key: Key, value: string | null): Row => ({
+  kind: 0,
+  key,
+  value: value === null ? null : bytes(value),
+});
+
+/** Return code and message of a failure; throws where it is none. */
+export function failureOf(answer: Answer): { code: number; message: Key } {
+  const reply = Buffer.from(answer.bytes);
+  if (reply.readUInt32LE(0) === 0) throw new Error('the answer is a success');
+  return { code: reply.readUInt32LE(0), message: reply.toString('latin1', 8) };
+}
+
+function printable(_name: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? value.toString(16) : value;
+}
