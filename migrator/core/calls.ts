@@ -101,8 +101,9 @@ export class Calls {
     return this.#calls.find((call) => call.attempt === attempt) ?? null;
   }
 
-  /** Its attempt failed: the same is sent again at `atMs`. */
+  /** Its attempt failed: the same is sent again at `atMs`, also where the call had ended. */
   again(call: Call, atMs: number): void {
+    if (!this.#calls.includes(call)) this.#calls.push(call);
     call.attempt = null;
     call.failures += 1;
     call.againAtMs = atMs;

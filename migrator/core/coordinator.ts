@@ -45,6 +45,8 @@ export type CoordinatorOptions = {
 
 /** Begins over at most this often without a page getting through: more means that an answer makes no sense. */
 const RESTARTS_MAX = 10;
+/** The keeper may refuse what its record does not allow, and is asked for the record then: at most this often. */
+const REFUSALS_MAX = 10;
 /** A source that is silent for this long does not hold up the publishing (ms). */
 const SILENT_MS = 1000;
 
@@ -64,6 +66,7 @@ export class Coordinator {
   #lookAtMs = Number.NEGATIVE_INFINITY;
   #claim: Claim = { token: 0, floor: 0 };
   #restarts = 0;
+  #refusals = 0;
 
   #pipe: Pipe | null = null;
   #readAtMs = 0;
@@ -334,9 +337,7 @@ export class Coordinator {
         return answer.kind === 'migrations' && this.#keeperAnswered(answer.migrations[0], call.mark);
       case 'note':
       case 'noteSeal':
-        if (call.purpose === 'noteSeal' && answer.kind === 'ok') this.#facts.sealWasNoted();
-        this.#askKeeper('askKeeper'); // what the operator wishes by now
-        return true;
+        return answer.kind === 'claimed' && this.#noted(call, answer);
       case 'slowDown':
         return true;
       case 'askSource':
@@ -391,11 +392,21 @@ export class Coordinator {
       this.#facts.mustAbort(
         'ALARM: the digest of the rows at the target differs from that of the source at the seal; the source keeps the range, nothing is lost',
       );
-    } else if (answer.kind === 'refused' && call.to !== 'keeper') this.#facts.mustAbort(text);
-    else if (call.purpose === 'look' || answer.kind === 'refused') this.#fail('REFUSED', text);
-    else if (call.purpose === 'claim') this.#lookAgain();
-    else if (call.to === 'keeper') this.#askKeeper('askKeeper');
-    else this.#restart(text);
+    } else if (call.to !== 'keeper') {
+      if (answer.kind === 'refused') this.#facts.mustAbort(text);
+      else this.#restart(text);
+    } else if (call.purpose === 'look' || this.#refusals >= REFUSALS_MAX) this.#fail('REFUSED', text);
+    else {
+      this.#refusals += 1;
+      if (call.purpose === 'claim') this.#lookAgain();
+      else this.#askAgain(call);
+    }
+  }
+
+  /** The keeper's record is not what was believed: what it says decides whether the same is asked once more. */
+  #askAgain(call: Call): void {
+    this.#askKeeper('askKeeper');
+    if (!READS_RECORD.has(call.purpose)) this.#calls.again(call, this.#nowMs + this.#settings.pollMs);
   }
 
   #fenced(call: Call, token: number): void {
@@ -450,6 +461,14 @@ export class Coordinator {
     return true;
   }
 
+  /** A heartbeat brings back what the operator wishes by now, and how far the floor has risen. */
+  #noted(call: Call, { floor, record }: Extract<AdminAnswer, { kind: 'claimed' }>): boolean {
+    this.#claim = { ...this.#claim, floor };
+    if (call.purpose === 'noteSeal') this.#facts.sealWasNoted();
+    this.#facts.recordRead(record, call.mark);
+    return true;
+  }
+
   #keeperAnswered(record: Migration | undefined, outcomesThen: number): boolean {
     if (record === undefined) this.#fail('REFUSED', `the keeper has forgotten migration ${this.mid}`);
     else if (record.token > this.#claim.token) this.#failFenced('has taken over', record.token);
@@ -465,7 +484,7 @@ export class Coordinator {
     if (command?.kind === 'recordAbort') this.#facts.recorded({ phase: 'aborted', why: command.why });
     if (command?.kind === 'finish') this.#facts.recorded({ phase: 'done' });
     // A question sent before is answered with what was true before.
-    this.#calls.drop(({ purpose }) => purpose === 'askKeeper');
+    this.#calls.drop(({ purpose }) => READS_RECORD.has(purpose));
     return true;
   }
 
@@ -533,7 +552,7 @@ export class Coordinator {
     this.#nextNoteMs = this.#nowMs + this.#settings.heartbeatMs;
     const progress = this.#report.present(this.#nowMs, this.#delayMs);
     const command = { kind: 'note' as const, mid: this.mid, token: this.#claim.token, progress };
-    this.#send(purpose, 'keeper', { kind: 'command', command });
+    this.#send(purpose, 'keeper', { kind: 'command', command }, this.#facts.outcomes);
   }
 
   #askKeeper(purpose: 'look' | 'askKeeper'): void {
@@ -622,6 +641,7 @@ export class Coordinator {
 
 /** Moves after which no page, seal or trim of this coordinator is wanted: an abort, or the point of no return. */
 const ENDS_PAGES: ReadonlySet<Move['kind']> = new Set(['abandon', 'unseal', 'publish', 'release']);
+const READS_RECORD: ReadonlySet<Purpose> = new Set(['note', 'noteSeal', 'askKeeper']);
 const OF_PAGES: ReadonlySet<Purpose> = new Set([
   'read',
   'page',

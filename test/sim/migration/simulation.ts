@@ -1,0 +1,455 @@
+/**
+ * Ranges move between three clusters and a keeper, all of them real state machines, driven by real coordinators,
+ * while clients update and everything goes wrong that may. One seed is one schedule.
+ */
+import type { Effect, Request } from '../../../migrator/core/calls.ts';
+import { Coordinator } from '../../../migrator/core/coordinator.ts';
+import type { MigrationResult } from '../../../migrator/core/result.ts';
+import type { Settings } from '../../../migrator/core/settings.ts';
+import { invariant } from '../../../src/assert.ts';
+import { RETURN_CODES } from '../../../src/errors.ts';
+import { type AdminAnswer, type AdminCommand, decodeAnswer, type Migration } from '../../../src/protocol/admin.ts';
+import { type Answer, failure, okBytes } from '../../../src/protocol/replies.ts';
+import type { Update } from '../../../src/protocol/updates.ts';
+import { lookup, soleEntry } from '../../../src/rangemap.ts';
+import { createRandom, type Random } from '../../support/seeded.ts';
+import { Checker, Violation } from './checker.ts';
+import { KEYS, randomUpdate, SEPARATORS } from './model.ts';
+import { type Queued, SimCluster } from './sim-cluster.ts';
+import { World } from './world.ts';
+
+/** A bug to be planted, at the seams of the simulation; each method may change what passes. */
+export type Bug = {
+  /** What a coordinator asks for; more may be sent than it did. */
+  readonly sends?: (effect: Sent, send: (effect: Sent) => void) => void;
+  /** What a cluster applies instead of a command. */
+  readonly applies?: (command: AdminCommand, cluster: SimCluster) => AdminCommand | AdminCommand[];
+};
+type Sent = Extract<Effect, { kind: 'send' }>;
+
+/** How often something happened. */
+export type Counts = Map<string, number>;
+
+/** Until then everything may fail (virtual ms). */
+const FAULTS_MS = 5000;
+/** From then on everything must come to its end within this time (virtual ms). */
+const ENDS_MS = 60_000;
+/** No answer after this long: the driver says so (ms). */
+const ANSWER_MS = 300;
+
+const SETTINGS: Partial<Settings> = {
+  pageBytes: 24,
+  dirtyRowsMax: 3,
+  sealRowsMax: 2,
+  sealBytesMax: 100,
+  pollMs: 40,
+  stuckRounds: 2,
+};
+
+/** Runs one seed. @throws Violation, or what a coordinator throws */
+export function simulate(seed: number, counts: Counts, bug: Bug = {}): void {
+  new Simulation(seed, counts, bug).run();
+}
+
+class Simulation {
+  readonly #random: Random;
+  readonly #world: World;
+  readonly #counts: Counts;
+  readonly #bug: Bug;
+  readonly #keeper: SimCluster;
+  readonly #clusters: ReadonlyMap<string, SimCluster>;
+  readonly #checker: Checker;
+  readonly #queues = new Map<SimCluster, Queued[]>();
+  readonly #unreachableUntil = new Map<SimCluster, number>();
+  #migrators: Migrator[] = [];
+  #movesLeft: number;
+  #unique = 0;
+  #lastMove: { readonly lo: string; readonly hi: string | null } | null = null;
+  /** A replica of the source differs, so that its digest of the range does too. */
+  #corruptsBase: boolean;
+
+  constructor(seed: number, counts: Counts, bug: Bug) {
+    this.#random = createRandom(seed);
+    this.#world = new World(this.#random);
+    this.#counts = counts;
+    this.#bug = bug;
+    this.#keeper = new SimCluster('keeper', this.#random);
+    this.#clusters = new Map(['a', 'b', 'c'].map((id) => [id, new SimCluster(id, this.#random)]));
+    this.#checker = new Checker(this.#keeper, this.#clusters);
+    this.#movesLeft = 2 + this.#random.below(3);
+    this.#corruptsBase = this.#random.chance(0.06);
+  }
+
+  run(): void {
+    this.#found();
+    const world = this.#world;
+    for (let client = 0; client < 3; client += 1) this.#client();
+    this.#operator();
+    this.#nemesis();
+    this.#daemon();
+    world.run(FAULTS_MS, () => false);
+    world.isFaulty = false;
+    this.#unreachableUntil.clear();
+    this.#movesLeft = 0;
+    for (const { mid, wish } of this.#open) {
+      if (wish === 'pause') this.#keeper.command({ kind: 'wish', mid, wish: 'run', why: '' });
+    }
+    world.run(FAULTS_MS + ENDS_MS, () => this.#isQuiet);
+    this.#checker.atEnd();
+  }
+
+  #found(): void {
+    for (const cluster of this.#clusters.keys()) {
+      this.#keeper.command({ kind: 'setClusterConfig', cluster, nodes: [] });
+    }
+    const initial = this.#keeper.command({ kind: 'initMap', cluster: 'a' });
+    invariant(initial.kind === 'planned', 'the nursery begins');
+    this.#cluster('a').command({ kind: 'assume', epoch: initial.mid });
+    for (const key of KEYS) {
+      if (this.#random.chance(0.6)) this.#applyNow(this.#cluster('a'), { kind: 'set', key, value: Buffer.from('0') });
+    }
+  }
+
+  get #open(): Migration[] {
+    const all = [...this.#keeper.state.migrations.values()];
+    return all.filter(({ phase }) => phase === 'active' || phase === 'published');
+  }
+
+  get #isQuiet(): boolean {
+    if (this.#world.isFaulty || this.#open.length > 0) return false;
+    return [...this.#clusters.values()].every(({ state }) => state.cleanups.size === 0);
+  }
+
+  // ── Clusters ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  #cluster(id: string): SimCluster {
+    const cluster = id === '' ? this.#keeper : this.#clusters.get(id);
+    invariant(cluster !== undefined, 'only clusters of the simulation are spoken to');
+    return cluster;
+  }
+
+  /** Takes an update into the cluster's next batch. */
+  #enqueue(cluster: SimCluster, queued: Queued): void {
+    const queue = this.#queues.get(cluster) ?? [];
+    this.#queues.set(cluster, queue);
+    queue.push(queued);
+    if (queue.length === 1) this.#world.after(this.#random.below(4), () => this.#applyQueue(cluster));
+  }
+
+  #applyQueue(cluster: SimCluster): void {
+    const queue = this.#queues.get(cluster) ?? [];
+    this.#queues.delete(cluster);
+    const applied = this.#apply(
+      cluster,
+      queue.map(({ update }) => update),
+    );
+    for (const [index, { answer }] of queue.entries()) answer(applied[index] as Answer);
+  }
+
+  #apply(cluster: SimCluster, updates: readonly Update[]): readonly Answer[] {
+    const slot = cluster.apply(updates);
+    this.#checker.afterSlot(cluster, slot);
+    this.#proposeCleanups(cluster);
+    return slot.answers;
+  }
+
+  #applyNow(cluster: SimCluster, update: Update): void {
+    this.#apply(cluster, [update]);
+  }
+
+  /** The master deletes rows step by step; its proposals may come late, when there is nothing to delete any more. */
+  #proposeCleanups(cluster: SimCluster): void {
+    for (const mid of cluster.machine.cleanups) {
+      if (!this.#random.chance(0.3)) continue;
+      const command: AdminCommand = { kind: 'cleanupStep', mid, rowsMax: 1 + this.#random.below(3) };
+      this.#world.carry(() => this.#deliver(cluster, command, () => {}));
+    }
+  }
+
+  #deliver(cluster: SimCluster, command: AdminCommand, answer: (answer: Answer) => void): void {
+    if ((this.#unreachableUntil.get(cluster) ?? 0) > this.#world.nowMs) return;
+    const instead = this.#bug.applies?.(command, cluster) ?? command;
+    const commands = Array.isArray(instead) ? instead : [instead];
+    for (const [index, each] of commands.entries()) {
+      this.#enqueue(cluster, { update: { kind: 'admin', command: each }, answer: index === 0 ? answer : () => {} });
+    }
+  }
+
+  // ── Clients ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Sends one update after the other to whom it believes to be the owner, and sometimes to anybody. */
+  #client(): void {
+    const random = this.#random;
+    const update = randomUpdate(random, this.#checker.model, (this.#unique += 1));
+    const key = 'key' in update ? update.key : random.pick(KEYS);
+    const owner = lookup(this.#keeper.state.map, key)?.owner ?? 'a';
+    const cluster = this.#cluster(random.chance(0.8) ? owner : random.pick(['a', 'b', 'c']));
+    if (random.chance(0.2)) this.#read(cluster, key);
+    else this.#world.carry(() => this.#enqueue(cluster, { update, answer: () => {} }));
+    const isOver = !this.#world.isFaulty && this.#isQuiet;
+    if (!isOver) this.#world.after(5 + random.below(40), () => this.#client());
+  }
+
+  #read(cluster: SimCluster, key: string): void {
+    const answer = cluster.read(key, cluster.store);
+    if (answer.bytes[0] === RETURN_CODES.OUT_OF_RANGE) return;
+    const value = this.#checker.model.rows.get(key);
+    const expected = value === undefined ? failure('NOT_FOUND', 'Not_found') : okBytes(value);
+    if (Buffer.compare(answer.bytes, expected.bytes) !== 0) throw new Violation(`stale read of ${key} at ${cluster.id}`);
+    this.#count('read served');
+  }
+
+  // ── Operators ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Plans moves: often of what has just been moved, back or onwards. */
+  #operator(): void {
+    const random = this.#random;
+    if (this.#movesLeft > 0 && (this.#open.length === 0 || random.chance(0.1))) this.#plan();
+    for (const { mid, wish } of this.#open) {
+      if (random.chance(0.012)) this.#wish(mid, 'abort');
+      else if (wish === 'run' && random.chance(0.015)) this.#wish(mid, 'pause');
+      else if (wish === 'pause' && random.chance(0.2)) this.#wish(mid, 'run');
+    }
+    if (this.#world.isFaulty) this.#world.after(60 + random.below(80), () => this.#operator());
+  }
+
+  #wish(mid: number, wish: Migration['wish']): void {
+    const answer = this.#keeper.command({ kind: 'wish', mid, wish, why: `somebody wants it to ${wish}` });
+    if (answer.kind === 'ok') this.#count(`wish: ${wish}`);
+  }
+
+  #plan(): void {
+    const random = this.#random;
+    const { map } = this.#keeper.state;
+    const again = random.chance(0.6) ? this.#lastMove : null;
+    const at = random.below(SEPARATORS.length + 1);
+    const lo = again?.lo ?? SEPARATORS[at - 1] ?? '';
+    const hi = again === null ? (SEPARATORS[at + random.below(3)] ?? null) : again.hi;
+    const owner = soleEntry(map, { lo, hi })?.owner;
+    if (owner === undefined) return;
+    const target = random.pick(['a', 'b', 'c'].filter((id) => id !== owner));
+    const answer = this.#keeper.command({ kind: 'plan', source: owner, target, lo, hi });
+    if (answer.kind !== 'planned') return;
+    if (again !== null) this.#count('chained or back');
+    this.#lastMove = { lo, hi };
+    this.#movesLeft -= 1;
+    if (random.chance(0.9)) this.#start(answer.mid, { claimAtOnce: true });
+  }
+
+  // ── Migrators ────────────────────────────────────────────────────────────────────────────────────────────
+
+  #start(mid: number, how: { claimAtOnce: boolean; atOnce?: Migration }): void {
+    const { atOnce } = how;
+    const seen =
+      atOnce === undefined
+        ? null
+        : { token: atOnce.token, heartbeat: atOnce.heartbeat, atMs: this.#world.nowMs - 1000 };
+    const coordinator = new Coordinator({
+      mid,
+      settings: SETTINGS,
+      startedAtMs: 1,
+      claimAtOnce: how.claimAtOnce,
+      seen,
+    });
+    const migrator = new Migrator(coordinator, this.#world, {
+      send: (sent) => this.#sends(migrator, sent),
+      finished: (result) => this.#finished(result),
+      failed: (code, message) => this.#failed(code, message),
+    });
+    this.#migrators.push(migrator);
+    migrator.step({ kind: 'start' });
+  }
+
+  #sends(migrator: Migrator, sent: Sent): void {
+    if (this.#bug.sends === undefined) this.#send(migrator, sent);
+    else this.#bug.sends(sent, (effect) => this.#send(migrator, effect));
+  }
+
+  #send(migrator: Migrator, { call, cluster: id, request }: Sent): void {
+    const cluster = this.#cluster(id);
+    const answered = (answer: Answer): void => {
+      this.#world.carry(() => migrator.answered(call, this.#decoded(cluster, request, answer)));
+    };
+    this.#world.carry(() => {
+      if ((this.#unreachableUntil.get(cluster) ?? 0) > this.#world.nowMs) return;
+      if (request.kind === 'command') this.#deliver(cluster, request.command, answered);
+      else if (request.query.kind === 'slowDown') this.#count('writers slowed');
+      else answered(cluster.query(request.query, request.node));
+    });
+    this.#world.after(ANSWER_MS, () => migrator.answered(call, 'no answer in time'));
+  }
+
+  /** The answer, or why there is none; and what about it is worth counting. */
+  #decoded(cluster: SimCluster, request: Request, answer: Answer): AdminAnswer | string {
+    if (answer.bytes[0] !== 0) {
+      this.#count('replica too far behind');
+      return `return code ${answer.bytes[0]}`;
+    }
+    const decoded = decodeAnswer(answer.bytes);
+    if (request.kind === 'command') this.#countAnswer(request.command, decoded);
+    if (decoded.kind === 'rows' && decoded.asOf < cluster.store.image.slot) this.#count('read from an older image');
+    if (decoded.kind !== 'base' || !this.#corruptsBase) return decoded;
+    this.#corruptsBase = false;
+    this.#count('replica with another digest');
+    return { ...decoded, base: { ...decoded.base, sum: decoded.base.sum ^ 1n } };
+  }
+
+  #countAnswer(command: AdminCommand, answer: AdminAnswer): void {
+    if (answer.kind === 'closed') this.#count(`closed: ${answer.outcome ?? 'below the floor'}`);
+    if (['gap', 'fenced', 'behind', 'busy', 'mismatch'].includes(answer.kind)) this.#count(answer.kind);
+    if (answer.kind === 'refused' && command.kind === 'setBase') this.#count('diverged');
+  }
+
+  #finished({ outcome, why, progress }: MigrationResult): void {
+    this.#count(`ended: ${outcome}`);
+    if (why.startsWith('too late')) this.#count('abort too late');
+    if (outcome === 'aborted' && progress.pauseMs > 0) this.#count('abort after the seal');
+    if (why.startsWith('ALARM') && !this.#counts.has('replica with another digest')) throw new Violation(why);
+  }
+
+  #failed(code: string, message: string): void {
+    this.#count(`failed: ${code}`);
+    if (code !== 'FENCED') throw new Violation(`${code}: ${message}`);
+  }
+
+  /** Starts a migrator for whatever has none. */
+  #daemon(): void {
+    this.#migrators = this.#migrators.filter(({ isAlive }) => isAlive);
+    for (const { mid } of this.#open) {
+      if (!this.#migrators.some((migrator) => migrator.mid === mid)) this.#start(mid, { claimAtOnce: false });
+    }
+    if (!this.#isQuiet) this.#world.after(150 + this.#random.below(300), () => this.#daemon());
+  }
+
+  // ── What goes wrong ──────────────────────────────────────────────────────────────────────────────────────
+
+  #nemesis(): void {
+    const random = this.#random;
+    const alive = this.#migrators.filter(({ isAlive }) => isAlive);
+    const migrator = alive.length === 0 ? null : random.pick(alive);
+    const cluster = this.#cluster(random.pick(['', 'a', 'b', 'c']));
+    switch (random.below(7)) {
+      case 0:
+        if (migrator !== null) this.#crash(migrator);
+        break;
+      case 1: {
+        const record = this.#open.find(({ mid }) => mid === migrator?.mid);
+        if (record !== undefined) this.#start(record.mid, { claimAtOnce: true, atOnce: record });
+        break;
+      }
+      case 2:
+        migrator?.freeze(200 + random.below(2500));
+        break;
+      case 3:
+        this.#unreachableUntil.set(cluster, this.#world.nowMs + 50 + random.below(1200));
+        break;
+      case 4:
+      case 5:
+        cluster.failOver();
+        break;
+      default: // for once nothing
+    }
+    if (this.#world.isFaulty) this.#world.after(80 + random.below(250), () => this.#nemesis());
+  }
+
+  #crash(migrator: Migrator): void {
+    const { stage } = migrator.coordinator;
+    const record = this.#open.find(({ mid }) => mid === migrator.mid);
+    migrator.crash();
+    if (record === undefined) return;
+    this.#count(`crash while ${stage}`);
+    if (this.#random.chance(0.7)) this.#start(record.mid, { claimAtOnce: true, atOnce: record });
+  }
+
+  #count(what: string): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
+  }
+}
+
+type Shell = {
+  send(effect: Sent): void;
+  finished(result: MigrationResult): void;
+  failed(code: string, message: string): void;
+};
+
+/** A process that runs one coordinator: it may crash, or stand still for a while. */
+class Migrator {
+  readonly coordinator: Coordinator;
+  readonly #world: World;
+  readonly #shell: Shell;
+  readonly #waiting = new Set<number>();
+  #wakeAtMs = Number.POSITIVE_INFINITY;
+  #frozenUntilMs = 0;
+  #isCrashed = false;
+
+  constructor(coordinator: Coordinator, world: World, shell: Shell) {
+    this.coordinator = coordinator;
+    this.#world = world;
+    this.#shell = shell;
+  }
+
+  get mid(): number {
+    return this.coordinator.mid;
+  }
+
+  get isAlive(): boolean {
+    return !this.#isCrashed && !this.coordinator.hasEnded;
+  }
+
+  crash(): void {
+    this.#isCrashed = true;
+  }
+
+  freeze(ms: number): void {
+    this.#frozenUntilMs = this.#world.nowMs + ms;
+  }
+
+  /** The first that comes counts: an answer, or that there is none. */
+  answered(call: number, answer: AdminAnswer | string): void {
+    if (!this.isAlive) return;
+    const frozenMs = this.#frozenUntilMs - this.#world.nowMs;
+    if (frozenMs > 0) {
+      this.#world.after(frozenMs, () => this.answered(call, answer));
+      return;
+    }
+    if (!this.#waiting.delete(call)) return;
+    if (typeof answer === 'string') this.step({ kind: 'unanswered', call, why: answer });
+    else this.step({ kind: 'answer', call, answer });
+  }
+
+  step(event: WithoutTime): void {
+    for (const effect of this.coordinator.step({ ...event, nowMs: this.#world.nowMs })) this.#carryOut(effect);
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.kind) {
+      case 'send':
+        this.#waiting.add(effect.call);
+        this.#shell.send(effect);
+        return;
+      case 'wake':
+        this.#wakeAtMs = effect.atMs;
+        this.#world.after(effect.atMs - this.#world.nowMs, () => this.#wake(effect.atMs));
+        return;
+      case 'finished':
+        this.#shell.finished(effect.result);
+        return;
+      case 'failed':
+        this.#shell.failed(effect.code, effect.message);
+        return;
+      default: // progress: nobody looks
+    }
+  }
+
+  #wake(atMs: number): void {
+    if (!this.isAlive || this.#wakeAtMs !== atMs) return;
+    const frozenMs = this.#frozenUntilMs - this.#world.nowMs;
+    if (frozenMs > 0) this.#world.after(frozenMs, () => this.#wake(atMs));
+    else this.step({ kind: 'tick' });
+  }
+}
+
+type WithoutTime =
+  | { readonly kind: 'start' | 'tick' }
+  | { readonly kind: 'answer'; readonly call: number; readonly answer: AdminAnswer }
+  | { readonly kind: 'unanswered'; readonly call: number; readonly why: string };
