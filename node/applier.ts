@@ -36,6 +36,7 @@ export class Applier {
   #work: Work<Applied> | null = null;
   #members: MembersState | null = null;
   #running = false;
+  #held = false;
 
   constructor(options: Options) {
     this.#options = options;
@@ -50,16 +51,23 @@ export class Applier {
     this.#queue.push(effect);
   }
 
+  /** Applies nothing until `restart`: the store is being replaced. */
+  hold(): void {
+    this.#held = true;
+  }
+
   /** Goes on from another image: what was queued below it is dropped. */
   restart(machine: Machine): void {
     this.#machine = machine;
+    this.#held = false;
     this.#work = null;
+    this.#members = null;
     this.#queue = this.#queue.filter(({ slot }) => slot > this.#options.store.slot);
   }
 
   /** Applies what is at hand until the slice ends; then goes on in a later turn. */
   run(): void {
-    if (this.#running || this.#queue.length === 0) return;
+    if (this.#running || this.#held || this.#queue.length === 0) return;
     this.#running = true;
     try {
       this.#slice();
@@ -102,8 +110,9 @@ export class Applier {
       return true;
     }
     this.#work ??= this.#machine.apply(effect.slot, effect.value.bytes);
-    let next = this.#work.next();
-    while (next.done !== true && nowMs() < untilMs) next = this.#work.next();
+    const work = this.#work;
+    let next = work.next();
+    while (next.done !== true && nowMs() < untilMs) next = work.next();
     if (next.done !== true) return false;
     this.#work = null;
     const { changes, answers, commit } = next.value;

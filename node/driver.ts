@@ -26,14 +26,12 @@ import {
 } from './paxos/types.ts';
 import { Proposals, type Respond } from './proposals.ts';
 import type { Scheduler } from './scheduler.ts';
-import type { Store } from './store/types.ts';
+import { OVERLAY_MAX_BYTES, type Store } from './store/types.ts';
 
 /** Bytes of chosen values in one answer to a peer that is behind. */
 const SERVE_BYTES_MAX = 1024 * 1024;
 /** How long a full disk is left alone before the next try (ms). */
 const DISK_FULL_RETRY_MS = 500;
-/** Overlay above which nothing more is applied until it has been flushed (bytes). */
-const OVERLAY_BYTES_MAX = 64 * 1024 * 1024;
 
 type WithoutTime<E> = E extends unknown ? Omit<E, 'nowMs'> : never;
 /** An event as its source knows it; the time is read when it is handled. */
@@ -44,6 +42,8 @@ export interface DriverLog {
   append(entries: readonly LogRecord[], done: (error: Error | null) => void): void;
   readSlots(from: Slot, upTo: Slot, bytesMax: number): Promise<readonly { slot: Slot; value: Value }[]>;
   readonly firstSlot: Slot;
+  /** The disk is nearly full: nothing more should be proposed. */
+  readonly isFull: boolean;
 }
 
 /** What the driver needs of the store. */
@@ -81,6 +81,7 @@ export class Driver {
   #events: Happening[] = [];
   #scheduled = false;
   #stopped = false;
+  #onIdle: (() => void) | null = null;
 
   #unsynced: { readonly record: RecordNumber; readonly entry: LogRecord }[] = [];
   #appending = false;
@@ -88,6 +89,8 @@ export class Driver {
   #syncedUpTo: RecordNumber = 0;
   #lastRecord: RecordNumber = 0;
   #held: Extract<Effect, { kind: 'send' }>[] = [];
+  /** Questions of peers, each with the last record written before it. Peers have one under way at a time. */
+  #serves: { readonly serve: Extract<Effect, { kind: 'serveLog' }>; readonly record: RecordNumber }[] = [];
   /** Applied slots, each with the last record that its value may lie in; durable once that one is. */
   #appliedAt: { readonly slot: Slot; readonly record: RecordNumber }[] = [];
   #durableSlot: Slot;
@@ -102,7 +105,7 @@ export class Driver {
       store: world.store,
       nowMs: world.nowMs,
       defer: world.defer,
-      bytesMax: OVERLAY_BYTES_MAX,
+      bytesMax: OVERLAY_MAX_BYTES,
       applied: (effect, answers) => this.#onApplied(effect, answers),
       drained: (slot) => this.submit({ kind: 'applied', slot }),
       failed: (error) => this.#fail('INVARIANT', error),
@@ -111,6 +114,11 @@ export class Driver {
 
   get replica(): Replica {
     return this.#replica;
+  }
+
+  /** Nothing is applied until `snapshotInstalled`. */
+  holdApplying(): void {
+    this.#applier.hold();
   }
 
   get machine(): Machine {
@@ -145,10 +153,8 @@ export class Driver {
 
   /** Queues an encoded update; `respond` is called once, whatever becomes of it. */
   propose(update: Uint8Array, respond: Respond): void {
-    if (this.#diskFull) {
-      respond(
-        failure('NOT_SUPPORTED', 'disk is full: update refused, not executed; free space on this node'),
-      );
+    if (this.#diskFull || this.#world.log.isFull) {
+      respond(failure('READ_ONLY', 'disk is full: update refused, not executed; free space on this node'));
       return;
     }
     if (this.#stopped) {
@@ -180,6 +186,14 @@ export class Driver {
       this.proposals.ids(),
       failure('MAYBE_APPLIED', 'node went down; may or may not have been applied'),
     );
+  }
+
+  /** Resolves when no write to the log is under way any more; after `stop` none begins. */
+  idle(): Promise<void> {
+    if (!this.#appending) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onIdle = resolve;
+    });
   }
 
   #schedule(): void {
@@ -252,7 +266,8 @@ export class Driver {
         this.#found(effect);
         return;
       case 'serveLog':
-        this.#serveLog(effect);
+        this.#serves.push({ serve: effect, record: this.#lastRecord });
+        this.#serveDue();
         return;
       case 'installSnapshot':
         this.#world.installSnapshot(effect.from);
@@ -299,6 +314,7 @@ export class Driver {
       batch.map(({ entry }) => entry),
       (error) => {
         this.#appending = false;
+        this.#onIdle?.();
         if (this.#stopped) return;
         if (error === null) this.#onSynced(upTo);
         else if (error instanceof NurseryError && error.code === 'DISK_FULL') this.#onDiskFull(batch, error);
@@ -315,6 +331,7 @@ export class Driver {
     this.#held = held.slice(ready);
     for (let i = 0; i < ready; i += 1) this.#send(present(held[i], 'held send'));
     this.#advanceDurableSlot();
+    this.#serveDue();
     this.submit({ kind: 'synced', record: upTo });
   }
 
@@ -341,12 +358,16 @@ export class Driver {
     if (index > 0) this.#appliedAt.splice(0, index);
   }
 
-  #serveLog({ to, from, upTo }: Extract<Effect, { kind: 'serveLog' }>): void {
-    const { log } = this.#world;
-    log.readSlots(from, upTo, SERVE_BYTES_MAX).then(
-      (entries) => this.#world.send(to, entriesMessage(entries, log.firstSlot)),
-      (error: Error) => this.#fail('DISK_FAILED', error),
-    );
+  /** The log is read only when all that was written before is in it: a superseded value must not pass for chosen. */
+  #serveDue(): void {
+    while (this.#serves[0] !== undefined && this.#serves[0].record <= this.#syncedUpTo) {
+      const { serve } = present(this.#serves.shift(), 'question of a peer');
+      const { log } = this.#world;
+      log.readSlots(serve.from, serve.upTo, SERVE_BYTES_MAX).then(
+        (entries) => this.#world.send(serve.to, entriesMessage(serve, entries, log.firstSlot)),
+        (error: Error) => this.#fail('DISK_FAILED', error),
+      );
+    }
   }
 
   #fail(exit: Parameters<World['stop']>[0], error: Error): void {

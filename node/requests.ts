@@ -1,27 +1,25 @@
 /** What a node does with each request of a client, a router or a migrator. */
 import { unreachable } from '../src/assert.ts';
-import { NurseryError } from '../src/errors.ts';
+import { NurseryError, RETURN_CODES } from '../src/errors.ts';
 import type { Link } from '../src/link/link.ts';
 import { type AdminQuery, encodeAnswer } from '../src/protocol/admin.ts';
 import {
   type Answer,
   failure,
+  failureOf,
   OK,
   okBool,
   okBytes,
+  okCollapse,
   okOptionalBytes,
   okStatistics,
   okTxid,
   okVersion,
+  returnCodeOf,
 } from '../src/protocol/replies.ts';
-import {
-  type Consistency,
-  decodeRequest,
-  type Request,
-  requestName,
-  updateOf,
-} from '../src/protocol/requests.ts';
+import { type Consistency, decodeRequest, type Request, updateOf } from '../src/protocol/requests.ts';
 import type { Driver } from './driver.ts';
+import { isDataRead } from './machine/reads.ts';
 import type { MapWatchers } from './map-watchers.ts';
 import { PausableView } from './pausable-view.ts';
 import { expectProgressPossible } from './paxos/step.ts';
@@ -45,6 +43,11 @@ export type RequestContext = {
   readonly driver: Driver;
   readonly store: Store;
   readonly scheduler: Scheduler;
+  /** A single node that refuses all updates. */
+  readonly readOnly: boolean;
+  /** Limits of the configuration, at or below those of the product (bytes). */
+  readonly valueBytesMax: number;
+  readonly updateBytesMax: number;
   readonly watchers: MapWatchers;
   readonly slowDowns: SlowDowns;
   nowMs(): number;
@@ -77,13 +80,30 @@ export class Requests {
       else this.#read(request, respond, link);
     } catch (error) {
       if (!(error instanceof NurseryError)) throw error;
-      respond(failureOf(error, frame));
+      respond(failureOf(error));
     }
   }
 
   #update(request: Request, update: Uint8Array, respond: Respond): void {
     const { driver, slowDowns } = this.#context;
-    driver.propose(update, slowDowns.slowed(request, respond));
+    const refusal = this.#refusal(request, update);
+    if (refusal !== null) respond(refusal);
+    else if (request.kind === 'setNurseryConfig')
+      driver.propose(update, (answer) => respond(plainOk(answer)));
+    else driver.propose(update, slowDowns.slowed(request, respond));
+  }
+
+  /** Why this node takes no such update at all; null where it does. */
+  #refusal(request: Request, update: Uint8Array): Answer | null {
+    const { readOnly, valueBytesMax, updateBytesMax, node } = this.#context;
+    if (readOnly) return failure('READ_ONLY', node);
+    if ('value' in request && request.value.length > valueBytesMax) {
+      return failure('BAD_INPUT', `value has ${request.value.length} bytes, the limit is ${valueBytesMax}`);
+    }
+    if (update.length > updateBytesMax) {
+      return failure('BAD_INPUT', `update has ${update.length} bytes, the limit is ${updateBytesMax}`);
+    }
+    return null;
   }
 
   #read(request: Request, respond: Respond, link: Link | null): void {
@@ -97,7 +117,7 @@ export class Requests {
         );
         return;
       case 'version':
-        respond(okVersion(VERSION.major, VERSION.minor, VERSION.patch, VERSION.text));
+        respond(okVersion(VERSION));
         return;
       case 'whoMaster': {
         const master = driver.master();
@@ -127,7 +147,7 @@ export class Requests {
         return;
       case 'collapse':
         this.#later(
-          this.#context.collapse(request.keep).then(() => okCollapse()),
+          this.#context.collapse(request.keep).then(() => okCollapse([0])),
           respond,
         );
         return;
@@ -135,7 +155,7 @@ export class Requests {
         this.#query(request.query, respond, link);
         return;
       default:
-        if (SERVED_ELSEWHERE.has(request.kind)) {
+        if (!isDataRead(request)) {
           respond(failure('NOT_SUPPORTED', `${request.kind} is not supported by node ${node}`));
           return;
         }
@@ -215,7 +235,7 @@ export class Requests {
       (error) => {
         view.close();
         if (!(error instanceof NurseryError)) throw error;
-        respond(failureOf(error, null));
+        respond(failureOf(error));
       },
       () => view.pin(),
     );
@@ -237,20 +257,6 @@ export class Requests {
   }
 }
 
-/** Commands of Arakoon that a node of ours does not serve; each answers NOT_SUPPORTED and keeps the connection. */
-const SERVED_ELSEWHERE: ReadonlySet<Request['kind']> = new Set([
-  'getDb',
-  'getFringe',
-  'setInterval',
-  'setRouting',
-  'setRoutingDelta',
-  'migrateRange',
-  'optimizeDb',
-  'defragDb',
-  'copyDbToHead',
-  'userHook',
-]);
-
 /** Queries whose answer decides something: served by the master alone (docs/architecture.md, "Moving a range"). */
 const DECIDING: ReadonlySet<AdminQuery['kind']> = new Set([
   'rangeStatus',
@@ -259,28 +265,7 @@ const DECIDING: ReadonlySet<AdminQuery['kind']> = new Set([
   'getMigration',
 ]);
 
-/** The reply for an error thrown while a request was read or answered. */
-function failureOf(error: NurseryError, frame: Buffer | null): Answer {
-  switch (error.code) {
-    case 'MALFORMED':
-      return failure(
-        'BAD_INPUT',
-        frame === null ? error.message : `${requestName(frame.readUInt16LE(0))}: ${error.message}`,
-      );
-    case 'NOT_SUPPORTED':
-    case 'BAD_INPUT':
-    case 'NO_MAGIC':
-    case 'INCONSISTENT_READ':
-    case 'OUT_OF_RANGE':
-      return failure(error.code, error.message);
-    default:
-      return failure('UNKNOWN_FAILURE', error.message);
-  }
-}
-
-/** One step, of no measured length: the log drops whole segments at once. */
-function okCollapse(): Answer {
-  const bytes = Buffer.alloc(20);
-  bytes.writeUInt32LE(1, 4);
-  return { bytes, hint: null };
+/** Arakoon's clients know no administrative answers: what succeeded is a bare OK to them. */
+function plainOk(answer: Answer): Answer {
+  return returnCodeOf(answer.bytes) === RETURN_CODES.OK ? OK : answer;
 }

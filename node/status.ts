@@ -5,9 +5,11 @@ import { statusOf } from './paxos/step.ts';
 import type { RequestContext } from './requests.ts';
 
 /** The node's present state, for `nursery status`. */
-export function nodeStatus(context: Pick<RequestContext, 'clusterId' | 'node' | 'driver' | 'store'>): NodeStatus {
-  const { driver, store, clusterId, node } = context;
-  const status = statusOf(driver.replica);
+export function nodeStatus(
+  context: Pick<RequestContext, 'clusterId' | 'node' | 'driver' | 'store' | 'nowMs'>,
+): NodeStatus {
+  const { driver, store, clusterId, node, nowMs } = context;
+  const status = statusOf(driver.replica, nowMs());
   return {
     cluster: clusterId,
     node,
@@ -24,13 +26,13 @@ export function nodeStatus(context: Pick<RequestContext, 'clusterId' | 'node' | 
 
 /** The fields of Arakoon's statistics that mean something here. */
 export function statisticsFields(
-  context: Pick<RequestContext, 'clusterId' | 'node' | 'driver' | 'store'>,
+  context: Pick<RequestContext, 'clusterId' | 'node' | 'driver' | 'store' | 'nowMs'>,
   counts: ReadonlyMap<string, number>,
 ): Field[] {
   const { driver, store } = context;
   const { counters } = driver;
   const operations = [...counts].sort().map(([name, n]): Field => {
-    return { name, kind: 'list', fields: [{ name: 'n', kind: 'int64', value: n }] };
+    return { name, kind: 'list', value: [{ name: 'n', kind: 'int64', value: n }] };
   });
   return [
     ...operations,

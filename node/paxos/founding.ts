@@ -10,7 +10,7 @@ import { accept, promise } from './acceptor.ts';
 import { fetchMissing } from './learner.ts';
 import { entitle, isSuperseded } from './members.ts';
 import type { Message } from './messages.ts';
-import { isVoter, mayVote, othersOf, persist, type Replica, send } from './replica.ts';
+import { isVoter, lifeOf, mayVote, othersOf, persist, type Replica, send } from './replica.ts';
 import {
   compareBallots,
   type Effect,
@@ -124,15 +124,14 @@ export function activateIfAllJoined(replica: Replica, out: Effect[]): void {
 function adoptPartner(replica: Replica, out: Effect[], partner: Member): void {
   const { members, cluster } = replica.members;
   const former = members.find(({ node }) => node === partner.node);
-  if (members.length !== 2 || former === undefined || !mayVote(replica) || isSuperseded(replica, partner))
-    return;
+  if (members.length !== 2 || former === undefined || !mayVote(replica)) return;
+  if (isSuperseded(replica, partner) || replica.cutOff.has(lifeOf(partner))) return;
   if (former.incarnation === partner.incarnation) return;
   let record = replica.supersededBy.get(partner.node);
   if (record?.incarnation !== partner.incarnation) {
     if (record !== undefined) {
       // The life in between was never admitted; it is over as well.
-      const between = { node: partner.node, incarnation: record.incarnation };
-      replica.members = { ...replica.members, superseded: [...replica.members.superseded, between] };
+      replica.cutOff.add(lifeOf({ node: partner.node, incarnation: record.incarnation }));
     }
     const { incarnation } = partner;
     record = { incarnation, record: persist(replica, out, { kind: 'supersede', ...partner }) };

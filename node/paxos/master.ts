@@ -284,8 +284,9 @@ function heartbeat(replica: Replica, out: Effect[], role: Mastering, nowMs: numb
   role.announced = replica.chosen;
   const { cluster } = replica.members;
   const { ballot } = role;
+  const sentAtMs = Math.floor(nowMs); // never later than it was: the lease counts from it
   for (const to of othersOf(replica)) {
-    send(out, to, { kind: 'heartbeat', cluster, ballot, chosen: replica.chosen, sentAtMs: nowMs });
+    send(out, to, { kind: 'heartbeat', cluster, ballot, chosen: replica.chosen, sentAtMs });
   }
 }
 

@@ -115,6 +115,8 @@ export type Replica = {
   /** Members in force above `chosen`. */
   members: MembersState;
   /** Newest life of a node that this one durably recorded; of itself: it may vote. */
+  /** Lives that this node has cut off and that the replicated state need not know of: they were never admitted. */
+  readonly cutOff: Set<string>;
   readonly supersededBy: Map<NodeName, { readonly incarnation: Incarnation; readonly record: RecordNumber }>;
 
   role: Role;
@@ -160,6 +162,7 @@ export function createReplica(config: ReplicaConfig, recovered: Recovered): Repl
     watermark: Math.max(recovered.chosen, applied),
     applied,
     members: recovered.members ?? founded?.state ?? NOBODY,
+    cutOff: cutOffIn(recovered.superseded),
     supersededBy: new Map(
       recovered.superseded.map(({ node, incarnation }) => [node, { incarnation, record: 0 }]),
     ),
@@ -174,6 +177,13 @@ export function createReplica(config: ReplicaConfig, recovered: Recovered): Repl
     nextRequest: 1,
     installing: false,
   };
+}
+
+/** Of the lives that one node was recorded to have, all but the last are over. */
+function cutOffIn(recorded: readonly Member[]): Set<string> {
+  const newest = new Map(recorded.map((member) => [member.node, member.incarnation]));
+  const over = recorded.filter(({ node, incarnation }) => newest.get(node) !== incarnation);
+  return new Set(over.map(lifeOf));
 }
 
 /** Asks for a durable record, and returns its number. */

@@ -158,6 +158,7 @@ function onMessage(
 
 /** Whether the sender is a life that is known to be over. */
 function isCutOff(replica: Replica, from: NodeName, incarnation: Incarnation): boolean {
+  if (replica.cutOff.has(lifeOf({ node: from, incarnation }))) return true;
   const newest = replica.supersededBy.get(from);
   if (newest !== undefined && from !== replica.config.node && newest.incarnation !== incarnation) {
     // A still newer life may ask; it is not the one that was cut off.

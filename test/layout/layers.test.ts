@@ -44,7 +44,7 @@ const RULES: readonly (readonly [prefix: string, allowed: readonly string[]])[] 
 ];
 /** Sources of time and chance that pure files must not touch. */
 const IMPURE =
-  /\b(?:Date\.now|new Date|Math\.random|performance\.|setTimeout\(|setInterval\(|setImmediate\(|process\.|Promise|async )/;
+  /\b(?:Date\.now|new Date|Math\.random|performance\.|setTimeout\(|setInterval\(|setImmediate\(|process\.|Promise[<.(]|async )/;
 
 function sources(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {

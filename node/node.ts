@@ -1,0 +1,378 @@
+/** One node of a cluster: everything wired together, started and stopped. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { present } from '../src/assert.ts';
+import { ClusterClient } from '../src/client/cluster-client.ts';
+import { type ClusterIni, toClusterConfig } from '../src/config/cluster-config.ts';
+import type { NodeIni } from '../src/config/node-section.ts';
+import { type EXIT_CODES, FatalError, NurseryError } from '../src/errors.ts';
+import { type Hello, LINK_PROTOCOL } from '../src/link/frames.ts';
+import type { LinkHandlers } from '../src/link/link.ts';
+import type { Logger } from '../src/log.ts';
+import { ClientPort } from '../src/port/port.ts';
+import { encodeCommand } from '../src/protocol/admin.ts';
+import { failure } from '../src/protocol/replies.ts';
+import { updateOf } from '../src/protocol/requests.ts';
+import { Driver } from './driver.ts';
+import { type HomeLock, lockHome, prepareDirectory } from './home.ts';
+import { Machine } from './machine/machine.ts';
+import { MapWatchers } from './map-watchers.ts';
+import { readMembers } from './members-row.ts';
+import { createReplica } from './paxos/step.ts';
+import type { Slot } from './paxos/types.ts';
+import { Peers } from './peers.ts';
+import { Requests } from './requests.ts';
+import { Scheduler } from './scheduler.ts';
+import { SlowDowns } from './slow-downs.ts';
+import { copySnapshot, SnapshotServer } from './snapshots.ts';
+import { Storage, storePlace } from './storage.ts';
+
+/** How often time passes for the consensus core (ms). */
+const TICK_MS = 10;
+/** Slots in flight at a time. */
+const WINDOW_MAX = 16;
+/** Share of a lease that two clocks may drift apart, and its least (ms). */
+const DRIFT_SHARE = 0.02;
+const DRIFT_MIN_MS = 10;
+/** How often the master looks for ranges to clean up (ms), and rows of one step. */
+const CLEANUP_EVERY_MS = 20;
+const CLEANUP_ROWS = 2000;
+/** How long to wait before the keeper is told again (ms). */
+const INTRODUCE_EVERY_MS = 2000;
+
+export type NodeOptions = {
+  readonly ini: ClusterIni;
+  readonly node: NodeIni;
+  readonly logger: Logger;
+  /** Founds a cluster although not all members report empty homes. */
+  readonly bootstrap: boolean;
+  /** Ends the process; called once, when the node can not go on. */
+  stop(error: FatalError): void;
+};
+
+/** A node that runs. */
+export type RunningNode = {
+  readonly clientPort: number;
+  /** Gives up mastership, answers what is under way, flushes, and lets go of the home. */
+  close(): Promise<void>;
+};
+
+/**
+ * Starts a node.
+ *
+ * @throws FatalError with an exit code of its own for each reason not to start
+ */
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  const { node } = options;
+  for (const dir of [node.home, node.tlogDir]) prepareDirectory(dir);
+  const lock = await lockHome(node.home);
+  try {
+    return await new NodeProcess(options, lock).start();
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+class NodeProcess {
+  readonly #options: NodeOptions;
+  readonly #lock: HomeLock;
+  readonly #logger: Logger;
+  readonly #scheduler = new Scheduler(nowMs, setImmediate);
+  readonly #watchers = new MapWatchers();
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #cleaning = new Set<number>();
+  #incarnation = '';
+  #closing = false;
+
+  constructor(options: NodeOptions, lock: HomeLock) {
+    this.#options = options;
+    this.#lock = lock;
+    this.#logger = options.logger;
+  }
+
+  async start(): Promise<RunningNode> {
+    const { ini, node } = this.#options;
+    const storage = await Storage.open({
+      place: storePlace(node.home, ini.clusterId, node.name),
+      logDir: node.tlogDir === node.home ? join(node.home, 'tlog') : node.tlogDir,
+      segmentBytes: ini.segmentBytes,
+      reserveBytes: null,
+      logger: this.#logger,
+    });
+    const others = ini.nodes.filter(({ name }) => name !== node.name);
+    storage.refuseIfLost(others.length);
+    const freshIncarnation = randomBytes(16).toString('hex');
+    this.#incarnation = storage.recovered.incarnation ?? freshIncarnation;
+
+    const snapshots = new SnapshotServer(storage.store);
+    const driver = this.#createDriver(
+      storage,
+      (to, message) => peers.send(to, message),
+      (from) => install(from),
+    );
+    const peers = new Peers({
+      peers: others.map((other) => ({
+        name: other.name,
+        host: present(other.ips[0], 'address of a node'),
+        port: messagingPortOf(ini, other),
+      })),
+      logger: this.#logger,
+      hello: () => this.#hello(),
+      received: (from, incarnation, message) =>
+        driver.submit({ kind: 'message', from, incarnation, message }),
+    });
+    const install = (from: string): void => {
+      this.#installSnapshot(storage, driver, peers, from).catch((error: Error) =>
+        this.#stop('DISK_FAILED', error),
+      );
+    };
+    const requests = new Requests({
+      clusterId: ini.clusterId,
+      node: node.name,
+      driver,
+      store: storage.store,
+      scheduler: this.#scheduler,
+      watchers: this.#watchers,
+      slowDowns: new SlowDowns(nowMs, (delayMs, run) => setTimeout(run, delayMs)),
+      readOnly: ini.readOnly,
+      valueBytesMax: ini.valueBytesMax,
+      updateBytesMax: ini.updateBytesMax,
+      nowMs,
+      flush: () => storage.flush(driver.durableSlot),
+      collapse: (keep) => storage.collapse(keep),
+    });
+
+    driver.submit({ kind: 'start', random: Math.random(), freshIncarnation });
+    this.#every(TICK_MS, () => driver.submit({ kind: 'tick', random: Math.random() }));
+    this.#every(CLEANUP_EVERY_MS, () => this.#cleanUp(driver));
+    storage.startFlushing(
+      () => driver.durableSlot,
+      () => {
+        driver.resume();
+        if (!snapshots.busy) storage.collapse().catch((error: Error) => this.#stop('DISK_FAILED', error));
+      },
+      (error) => this.#stop('DISK_FAILED', error),
+    );
+    const ports = await this.#listen(requests, peers, snapshots);
+    this.#introduce();
+    this.#logger.info({ incarnation: this.#incarnation, slot: storage.store.slot }, 'node is up');
+    return {
+      clientPort: present(ports[0], 'client port').port,
+      close: () => this.#close(ports, driver, peers, snapshots, storage),
+    };
+  }
+
+  #createDriver(
+    storage: Storage,
+    send: ConstructorParameters<typeof Driver>[0]['send'],
+    installSnapshot: (from: string) => void,
+  ): Driver {
+    const { ini, node, bootstrap } = this.#options;
+    const replica = createReplica(
+      {
+        node: node.name,
+        wished: ini.nodes.map(({ name }) => name),
+        leaseMs: ini.leaseMs,
+        driftMs: Math.max(DRIFT_MIN_MS, ini.leaseMs * DRIFT_SHARE),
+        windowMax: WINDOW_MAX,
+        bootstrap,
+        genesis: Machine.genesis({ nursery: ini.nursery !== null }),
+        forcedMaster: ini.forcedMaster,
+        preferredMasters: ini.preferredMasters,
+        learners: ini.nodes.filter(({ learner }) => learner).map(({ name }) => name),
+      },
+      storage.recovered,
+    );
+    const driver = new Driver(
+      {
+        nowMs,
+        random: Math.random,
+        defer: setImmediate,
+        after: (delayMs, run) => setTimeout(run, delayMs),
+        log: storage.log,
+        store: storage.store,
+        scheduler: this.#scheduler,
+        logger: this.#logger,
+        send,
+        installSnapshot,
+        applied: () => this.#watchers.changed(driver.machine.mapVersion, () => driver.machine.keeperMap()),
+        stop: (exit, cause) => this.#stop(exit, cause),
+      },
+      replica,
+      new Machine(storage.store),
+    );
+    return driver;
+  }
+
+  async #listen(requests: Requests, peers: Peers, snapshots: SnapshotServer): Promise<ClientPort[]> {
+    const { ini, node } = this.#options;
+    const clients: LinkHandlers = {
+      request: (link, body, respond) => requests.handle(body, respond, link),
+      post: () => undefined,
+      closed: (link) => this.#watchers.remove(link),
+    };
+    const members: LinkHandlers = {
+      request: (_link, body, respond) => respond(snapshots.answer(body)),
+      post: (link, topic, body) => peers.receive(link, topic, body),
+      closed: () => undefined,
+    };
+    const common = {
+      ips: node.ips,
+      clusterId: ini.clusterId,
+      hello: () => this.#hello(),
+      warn: (message: string) => this.#logger.warn({}, message),
+    };
+    const ports = [
+      await ClientPort.listen({
+        ...common,
+        port: node.clientPort,
+        links: clients,
+        handle: (_connection, body, respond) => requests.handle(body, respond, null),
+      }),
+    ];
+    if (node.messagingPort === null) return ports;
+    try {
+      ports.push(
+        await ClientPort.listen({
+          ...common,
+          port: node.messagingPort,
+          links: members,
+          handle: (_connection, _body, respond) =>
+            respond(
+              failure('NOT_SUPPORTED', 'this is the messaging port; clients are served at the client port'),
+            ),
+        }),
+      );
+    } catch (error) {
+      await ports[0]?.close();
+      throw error;
+    }
+    return ports;
+  }
+
+  /** Copies a peer's image and puts it in place; a peer that stops answering is no more than a failed attempt. */
+  async #installSnapshot(storage: Storage, driver: Driver, peers: Peers, from: string): Promise<void> {
+    let sink: Awaited<ReturnType<Storage['receive']>> | null = null;
+    let slot: Slot;
+    try {
+      slot = await copySnapshot(
+        (body, deadlineMs) => peers.request(from, body, deadlineMs),
+        async (at) => {
+          sink = await storage.receive(at);
+          return sink;
+        },
+      );
+    } catch (error) {
+      if (!(error instanceof NurseryError)) throw error;
+      this.#logger.warn({ from, reason: error.message }, 'snapshot was not received');
+      await (sink as Awaited<ReturnType<Storage['receive']>> | null)?.abort();
+      driver.submit({ kind: 'snapshotFailed', from });
+      return;
+    }
+    const received = present(sink as Awaited<ReturnType<Storage['receive']>> | null, 'received snapshot');
+    if (slot <= storage.store.slot) {
+      await received.abort();
+      driver.submit({ kind: 'snapshotFailed', from });
+      return;
+    }
+    driver.holdApplying();
+    await received.finish();
+    await storage.replace();
+    const members = present(readMembers(storage.store), 'members in a snapshot');
+    driver.snapshotInstalled(new Machine(storage.store), { kind: 'snapshotInstalled', slot, members });
+    this.#logger.info({ from, slot }, 'snapshot installed');
+  }
+
+  /** Rows of ranges that went elsewhere, or never came, are deleted step by step; the next step follows the last. */
+  #cleanUp(driver: Driver): void {
+    if (!driver.mayRead()) return;
+    for (const mid of driver.machine.cleanups) {
+      if (this.#cleaning.has(mid)) continue;
+      this.#cleaning.add(mid);
+      const frame = encodeCommand({ kind: 'cleanupStep', mid, rowsMax: CLEANUP_ROWS });
+      const request = {
+        kind: 'adminCommand',
+        command: { kind: 'cleanupStep', mid, rowsMax: CLEANUP_ROWS },
+      } as const;
+      driver.propose(present(updateOf(request, frame), 'update of a command'), () =>
+        this.#cleaning.delete(mid),
+      );
+    }
+  }
+
+  async #close(
+    ports: readonly ClientPort[],
+    driver: Driver,
+    peers: Peers,
+    snapshots: SnapshotServer,
+    storage: Storage,
+  ): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    driver.submit({ kind: 'dropMaster' });
+    await Promise.all(ports.map((port) => port.close()));
+    for (const timer of this.#timers) clearInterval(timer);
+    driver.stop();
+    peers.close();
+    snapshots.close();
+    await driver.idle();
+    await storage.close(driver.durableSlot);
+    this.#lock.release();
+    this.#logger.info({}, 'node is down');
+  }
+
+  /** Tells the keeper how clients reach this cluster, again and again until it knows. */
+  #introduce(): void {
+    const { ini, node } = this.#options;
+    if (ini.nursery === null) return;
+    const keeper = new ClusterClient(
+      { cluster: ini.nursery.clusterId, nodes: [...ini.nursery.nodes] },
+      { role: 'node', node: node.name },
+    );
+    const attempt = (): void => {
+      if (this.#closing) return keeper.close();
+      keeper.command({ kind: 'setClusterConfig', ...toClusterConfig(ini) }).then(
+        () => keeper.close(),
+        (error: Error) => {
+          this.#logger.debug({ reason: error.message }, 'keeper does not know this cluster yet');
+          setTimeout(attempt, INTRODUCE_EVERY_MS).unref();
+        },
+      );
+    };
+    attempt();
+  }
+
+  #hello(): Hello {
+    const { ini, node } = this.#options;
+    return {
+      protocol: LINK_PROTOCOL,
+      role: 'node',
+      cluster: ini.clusterId,
+      node: node.name,
+      incarnation: this.#incarnation,
+    };
+  }
+
+  #every(periodMs: number, run: () => void): void {
+    this.#timers.push(setInterval(run, periodMs));
+  }
+
+  #stop(exit: keyof typeof EXIT_CODES, cause: Error): void {
+    const fatal = cause instanceof FatalError ? cause : new FatalError(exit, cause.message, { cause });
+    this.#options.stop(fatal);
+  }
+}
+
+/** Monotonic time (ms). */
+function nowMs(): number {
+  return performance.now();
+}
+
+function messagingPortOf(ini: ClusterIni, node: NodeIni): number {
+  if (node.messagingPort !== null) return node.messagingPort;
+  throw new FatalError(
+    'CONFIG',
+    `${ini.file}: node ${node.name} has no messaging_port; each member needs one`,
+  );
+}

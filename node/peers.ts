@@ -1,0 +1,87 @@
+/** Links between the members of one cluster: each node dials every other and sends over the links it dialled. */
+import { NurseryError } from '../src/errors.ts';
+import type { Hello } from '../src/link/frames.ts';
+import { TOPIC } from '../src/link/frames.ts';
+import type { Link, LinkHandlers, LinkResult } from '../src/link/link.ts';
+import { PersistentLink } from '../src/link/persistent.ts';
+import type { Logger } from '../src/log.ts';
+import { decode, encode } from '../src/protocol/codec.ts';
+import { failure } from '../src/protocol/replies.ts';
+import { type Message, messageCodec } from './paxos/messages.ts';
+import type { Incarnation, NodeName } from './paxos/types.ts';
+
+/** Longest wait for a link's hello (ms). */
+const DIAL_TIMEOUT_MS = 2000;
+
+/** Where a member is to be reached by the others. */
+export type PeerAddress = { readonly name: NodeName; readonly host: string; readonly port: number };
+
+export type PeersOptions = {
+  readonly peers: readonly PeerAddress[];
+  readonly logger: Logger;
+  hello(): Hello;
+  received(from: NodeName, incarnation: Incarnation, message: Message): void;
+};
+
+/** One node's side of its cluster's links. */
+export class Peers {
+  readonly #links = new Map<NodeName, PersistentLink>();
+  readonly #options: PeersOptions;
+
+  constructor(options: PeersOptions) {
+    this.#options = options;
+    for (const { name, host, port } of options.peers) {
+      const link = new PersistentLink({
+        host,
+        port,
+        hello: options.hello,
+        handlers: this.handlers,
+        timeoutMs: DIAL_TIMEOUT_MS,
+        onUp: () => options.logger.info({ peer: name }, 'link to peer is up'),
+        onDown: (why: string) => options.logger.info({ peer: name, why }, 'link to peer is down'),
+      });
+      this.#links.set(name, link);
+    }
+  }
+
+  /** For links in both directions: Paxos messages come as posts, whoever dialled. */
+  readonly handlers: LinkHandlers = {
+    request: (_link, _body, respond) =>
+      respond(failure('NOT_SUPPORTED', 'peers ask each other on the messaging port')),
+    post: (link, topic, body) => this.receive(link, topic, body),
+    closed: () => undefined,
+  };
+
+  /** A post that came in on a link. A frame that cannot be read closes the link: the peer runs something else. */
+  receive(link: Link, topic: number, body: Buffer): void {
+    if (topic !== TOPIC.paxos) return;
+    try {
+      this.#options.received(link.peer.node, link.peer.incarnation, decode(messageCodec, body));
+    } catch (error) {
+      if (!(error instanceof NurseryError)) throw error;
+      this.#options.logger.error(
+        { peer: link.peer.node, reason: error.message },
+        'unreadable message; link closed',
+      );
+      link.close(error.message);
+    }
+  }
+
+  /** Sends if there is a link with room; a message that is dropped is one that the network could have lost. */
+  send(to: NodeName, message: Message): void {
+    this.#links.get(to)?.post(TOPIC.paxos, encode(messageCodec, message));
+  }
+
+  /** A request to a peer's node (not to its state machine): snapshots. */
+  request(to: NodeName, body: Uint8Array, deadlineMs: number): Promise<LinkResult> {
+    const link = this.#links.get(to);
+    return new Promise((resolve) => {
+      if (link === undefined) resolve({ kind: 'failed', why: 'closed', sent: false });
+      else link.request(body, deadlineMs, resolve);
+    });
+  }
+
+  close(): void {
+    for (const link of this.#links.values()) link.close();
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * Snapshots between members: a node whose log no longer reaches back copies a peer's store, page by page, from
+ * one pinned image, and puts it in place of its own.
+ *
+ *     open  → { slot, id }        pins an image
+ *     page  → rows from a key on  of that image
+ *     close                       lets it go (also after 30 s without a page)
+ */
+import { successor } from '../src/bytes.ts';
+import { NurseryError } from '../src/errors.ts';
+import type { LinkResult } from '../src/link/link.ts';
+import {
+  bool,
+  bytes,
+  type Coded,
+  decode,
+  encode,
+  i64,
+  key,
+  list,
+  struct,
+  u32,
+  union,
+} from '../src/protocol/codec.ts';
+import { type Answer, failure } from '../src/protocol/replies.ts';
+import type { Slot } from './paxos/types.ts';
+import type { Snapshot, Store } from './store/types.ts';
+
+/** Bytes of rows in one page, so that a page never holds up the event loop or the link. */
+const PAGE_BYTES_MAX = 256 * 1024;
+/** Images that peers may have pinned here at a time. */
+const PINNED_MAX = 4;
+/** A pinned image is let go after this long without a page (ms). */
+const IDLE_MS = 30_000;
+/** Longest wait for one page (ms). */
+const PAGE_DEADLINE_MS = 10_000;
+
+const requestCodec = union({
+  open: [1, struct({})],
+  page: [2, struct({ id: u32, from: key })],
+  close: [3, struct({ id: u32 })],
+});
+const openedCodec = struct({ id: u32, slot: i64 });
+const pageCodec = struct({ rows: list(struct({ key, value: bytes })), end: bool });
+
+type Pinned = { readonly snapshot: Snapshot; idle: NodeJS.Timeout };
+
+/** Serves this node's images to its peers. */
+export class SnapshotServer {
+  readonly #store: Store;
+  readonly #pinned = new Map<number, Pinned>();
+  #nextId = 1;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Whether a peer is copying; the log is not collapsed meanwhile. */
+  get busy(): boolean {
+    return this.#pinned.size > 0;
+  }
+
+  answer(body: Buffer): Answer {
+    try {
+      return this.#answer(body);
+    } catch (error) {
+      if (!(error instanceof NurseryError)) throw error;
+      return failure('BAD_INPUT', error.message);
+    }
+  }
+
+  #answer(body: Buffer): Answer {
+    const request = decode(requestCodec, body);
+    switch (request.kind) {
+      case 'open': {
+        if (this.#pinned.size >= PINNED_MAX)
+          return failure('NOT_SUPPORTED', `${PINNED_MAX} snapshots are being copied`);
+        const id = this.#nextId;
+        this.#nextId += 1;
+        const snapshot = this.#store.snapshot();
+        this.#pinned.set(id, { snapshot, idle: this.#timer(id) });
+        return ok(encode(openedCodec, { id, slot: snapshot.slot }));
+      }
+      case 'page': {
+        const pinned = this.#pinned.get(request.id);
+        if (pinned === undefined) return failure('NOT_FOUND', `snapshot ${request.id} is not open here`);
+        clearTimeout(pinned.idle);
+        pinned.idle = this.#timer(request.id);
+        return ok(encode(pageCodec, readPage(pinned.snapshot, request.from)));
+      }
+      case 'close':
+        this.#close(request.id);
+        return ok(Buffer.alloc(0));
+    }
+  }
+
+  close(): void {
+    for (const id of [...this.#pinned.keys()]) this.#close(id);
+  }
+
+  #timer(id: number): NodeJS.Timeout {
+    return setTimeout(() => this.#close(id), IDLE_MS).unref();
+  }
+
+  #close(id: number): void {
+    const pinned = this.#pinned.get(id);
+    if (pinned === undefined) return;
+    clearTimeout(pinned.idle);
+    pinned.snapshot.close();
+    this.#pinned.delete(id);
+  }
+}
+
+/** Where received rows go. */
+export type SnapshotSink = { put(rows: readonly { key: string; value: Uint8Array }[]): Promise<void> };
+
+/**
+ * Copies a whole image of a peer's into `sink`.
+ *
+ * @returns the slot of the image
+ * @throws NurseryError UNREACHABLE where the peer stops answering; the sink is then half full and to be thrown away
+ */
+export async function copySnapshot(
+  ask: (body: Buffer, deadlineMs: number) => Promise<LinkResult>,
+  open: (slot: Slot) => Promise<SnapshotSink>,
+): Promise<Slot> {
+  const call = async (request: Coded<typeof requestCodec>): Promise<Buffer> => {
+    const result = await ask(encode(requestCodec, request), PAGE_DEADLINE_MS);
+    if (result.kind === 'failed')
+      throw new NurseryError('UNREACHABLE', `snapshot: peer did not answer (${result.why})`);
+    if (result.bytes.readUInt32LE(0) !== 0)
+      throw new NurseryError('UNREACHABLE', `snapshot: ${result.bytes.subarray(8)}`);
+    return result.bytes.subarray(4);
+  };
+  const { id, slot } = decode(openedCodec, await call({ kind: 'open' }));
+  const sink = await open(slot);
+  let from = '';
+  for (;;) {
+    const { rows, end } = decode(pageCodec, await call({ kind: 'page', id, from }));
+    await sink.put(rows);
+    const last = rows.at(-1);
+    if (end || last === undefined) break;
+    from = successor(last.key);
+  }
+  await call({ kind: 'close', id });
+  return slot;
+}
+
+function readPage(
+  snapshot: Snapshot,
+  from: string,
+): { rows: { key: string; value: Uint8Array }[]; end: boolean } {
+  const rows: { key: string; value: Uint8Array }[] = [];
+  let size = 0;
+  let end = true;
+  snapshot.scan(from, null, (at, value) => {
+    if (size >= PAGE_BYTES_MAX) {
+      end = false;
+      return false;
+    }
+    rows.push({ key: at, value });
+    size += at.length + value.length;
+    return true;
+  });
+  return { rows, end };
+}
+
+function ok(body: Uint8Array): Answer {
+  return { bytes: Buffer.concat([Buffer.alloc(4), body]), hint: null };
+}

@@ -1,0 +1,149 @@
+/** A node's two files: opens them, flushes the store, drops what of the log it no longer needs, replaces the store. */
+import { join } from 'node:path';
+import { FatalError } from '../src/errors.ts';
+import type { Logger } from '../src/log.ts';
+import { TransactionLog } from './log/log.ts';
+import { readMembers, readSnapshotSlot, snapshotRow } from './members-row.ts';
+import type { Recovered, Slot } from './paxos/types.ts';
+import type { SnapshotSink } from './snapshots.ts';
+import { CurrentStore } from './store/current-store.ts';
+import { installSnapshot, LmdbStore, SnapshotWriter, type StorePlace } from './store/lmdb-store.ts';
+import { OVERLAY_FLUSH_BYTES } from './store/types.ts';
+
+/** How often the overlay is written to the store (ms). */
+const FLUSH_EVERY_MS = 500;
+/** How often its size is looked at (ms). */
+const CHECK_EVERY_MS = 50;
+/** Newest segments of the log that stay although the store no longer needs them: peers catch up from them. */
+const KEEP_SEGMENTS = 4;
+
+export type StorageOptions = {
+  readonly place: StorePlace;
+  readonly logDir: string;
+  readonly segmentBytes: number | null;
+  readonly reserveBytes: number | null;
+  readonly logger: Logger;
+};
+
+/** What was on disk, ready to go on from. */
+export class Storage {
+  readonly store: CurrentStore;
+  readonly log: TransactionLog;
+  readonly recovered: Recovered;
+  readonly #options: StorageOptions;
+  #flushing: Promise<void> | null = null;
+  #timer: NodeJS.Timeout | null = null;
+
+  private constructor(
+    options: StorageOptions,
+    store: CurrentStore,
+    log: TransactionLog,
+    recovered: Recovered,
+  ) {
+    this.#options = options;
+    this.store = store;
+    this.log = log;
+    this.recovered = recovered;
+  }
+
+  /**
+   * Opens store and log of a node.
+   *
+   * @throws FatalError with an exit code of its own where a file is damaged, foreign, missing or ahead of the other
+   */
+  static async open(options: StorageOptions): Promise<Storage> {
+    const { place, logDir, logger } = options;
+    const lmdb = await LmdbStore.open(place);
+    const { log, recovered } = await TransactionLog.open({
+      dir: logDir,
+      cluster: place.cluster,
+      node: place.node,
+      appliedSlot: lmdb.slot,
+      snapshotSlot: readSnapshotSlot(lmdb),
+      store: place.dir,
+      ...(options.segmentBytes === null ? {} : { segmentBytes: options.segmentBytes }),
+      ...(options.reserveBytes === null ? {} : { reserveBytes: options.reserveBytes }),
+      onWarning: (message) => logger.warn({}, message),
+    });
+    const store = new CurrentStore(lmdb);
+    const members = readMembers(lmdb);
+    return new Storage(options, store, log, { ...recovered, applied: lmdb.slot, members });
+  }
+
+  /**
+   * A single node has no peer to rebuild its store from.
+   *
+   * @throws FatalError STORE_UNREBUILDABLE where slots below the log's first are in no store
+   */
+  refuseIfLost(peers: number): void {
+    const { applied, firstLogSlot, founded } = this.recovered;
+    if (founded === null || peers > 0 || firstLogSlot <= applied + 1) return;
+    const { dir } = this.#options.place;
+    throw new FatalError(
+      'STORE_UNREBUILDABLE',
+      `the store in ${dir} is at slot ${applied}, the log begins at slot ${firstLogSlot}, and this node has no peer: put back a copy of ${dir} that is at slot ${firstLogSlot - 1} or later`,
+    );
+  }
+
+  /** Flushes from time to time what `durableSlot` allows; `flushed` is told after each flush. */
+  startFlushing(durableSlot: () => Slot, flushed: () => void, failed: (error: Error) => void): void {
+    let sinceMs = 0;
+    this.#timer = setInterval(() => {
+      sinceMs += CHECK_EVERY_MS;
+      if (this.#flushing !== null || !this.store.isOpen) return;
+      if (sinceMs < FLUSH_EVERY_MS && this.store.overlayBytes < OVERLAY_FLUSH_BYTES) return;
+      sinceMs = 0;
+      this.flush(durableSlot()).then(flushed, failed);
+    }, CHECK_EVERY_MS);
+  }
+
+  /** Writes what was gathered up to `durableSlot`; joins a flush that is under way. */
+  flush(durableSlot: Slot): Promise<void> {
+    this.#flushing ??= this.store.open.flush(durableSlot).finally(() => {
+      this.#flushing = null;
+    });
+    return this.#flushing;
+  }
+
+  /** Drops log segments below the flushed image, but for the newest `keep`; resolves with how many went. */
+  collapse(keep = KEEP_SEGMENTS): Promise<number> {
+    return this.log.collapse(this.store.flushedSlot, keep);
+  }
+
+  /** Begins to receive a peer's image beside the store. */
+  async receive(slot: Slot): Promise<SnapshotSink & { finish(): Promise<void>; abort(): Promise<void> }> {
+    const writer = await SnapshotWriter.create(this.#options.place);
+    return {
+      put: (rows) => writer.put(rows),
+      finish: async () => {
+        await writer.put([snapshotRow(slot)]);
+        await writer.finish(slot);
+      },
+      abort: () => writer.abort(),
+    };
+  }
+
+  /** Puts the received image in the place of the store. Nothing may be read or applied meanwhile. */
+  async replace(): Promise<void> {
+    if (this.#flushing !== null) await this.#flushing;
+    await this.store.take().close();
+    await installSnapshot(this.#options.place.dir);
+    this.store.put(await LmdbStore.open(this.#options.place));
+  }
+
+  /** Flushes for the last time and closes both. */
+  async close(durableSlot: Slot): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    if (this.#flushing !== null) await this.#flushing;
+    if (this.store.isOpen) {
+      await this.flush(durableSlot);
+      await this.store.take().close();
+    }
+    await this.log.close();
+  }
+}
+
+/** Where a node keeps its store, below its home. */
+export function storePlace(home: string, cluster: string, node: string): StorePlace {
+  return { dir: join(home, 'store'), cluster, node };
+}

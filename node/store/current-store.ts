@@ -1,0 +1,75 @@
+/** The node's store as everyone holds it: stays the same object when a snapshot replaces the files beneath. */
+import { NurseryError } from '../../src/errors.ts';
+import type { LmdbStore } from './lmdb-store.ts';
+import type { Changes, DurableStore, Snapshot, StoreKey } from './types.ts';
+
+type Visit = (key: StoreKey, value: Uint8Array) => boolean;
+
+/** Passes everything on to the store that is open; while there is none, reads are refused and nothing is applied. */
+export class CurrentStore implements DurableStore {
+  #store: LmdbStore | null;
+  #lastSlot: number;
+
+  constructor(store: LmdbStore) {
+    this.#store = store;
+    this.#lastSlot = store.slot;
+  }
+
+  /** The store that is open. @throws NurseryError GOING_DOWN while it is being replaced */
+  get open(): LmdbStore {
+    if (this.#store !== null) return this.#store;
+    throw new NurseryError(
+      'GOING_DOWN',
+      'the store is being replaced by a snapshot; not executed, ask again',
+    );
+  }
+
+  get isOpen(): boolean {
+    return this.#store !== null;
+  }
+
+  /** Takes the store away, to be closed and replaced. */
+  take(): LmdbStore {
+    const store = this.open;
+    this.#lastSlot = store.slot;
+    this.#store = null;
+    return store;
+  }
+
+  /** Puts the new one in its place. */
+  put(store: LmdbStore): void {
+    this.#store = store;
+  }
+
+  get slot(): number {
+    return this.#store?.slot ?? this.#lastSlot;
+  }
+
+  get overlayBytes(): number {
+    return this.#store?.overlayBytes ?? 0;
+  }
+
+  get flushedSlot(): number {
+    return this.open.flushedSlot;
+  }
+
+  get(key: StoreKey): Uint8Array | undefined {
+    return this.open.get(key);
+  }
+
+  scan(from: StoreKey, to: StoreKey | null, visit: Visit): void {
+    this.open.scan(from, to, visit);
+  }
+
+  scanDown(from: StoreKey, to: StoreKey | null, visit: Visit): void {
+    this.open.scanDown(from, to, visit);
+  }
+
+  commit(changes: Changes, slot: number): void {
+    this.open.commit(changes, slot);
+  }
+
+  snapshot(): Snapshot {
+    return this.open.snapshot();
+  }
+}

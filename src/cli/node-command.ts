@@ -1,0 +1,42 @@
+/** `nursery node`: one node in the foreground, until SIGTERM or SIGINT. */
+import { nodeOf, readClusterConfig } from '../config/cluster-config.ts';
+import { EXIT_CODES, type FatalError } from '../errors.ts';
+import { openLogFile } from '../log.ts';
+import { superviseProcess } from './supervise.ts';
+
+/** Runs the node; resolves never, the process ends by a signal or a fatal error. */
+export async function runNodeCommand(args: {
+  config: string;
+  node: string;
+  bootstrap: boolean;
+}): Promise<void> {
+  const ini = readClusterConfig(args.config);
+  const node = nodeOf(ini, args.node);
+  const { startNode } = await import('../../node/node.ts');
+  const { prepareDirectory } = await import('../../node/home.ts');
+  prepareDirectory(node.logDir);
+  const file = openLogFile(node.logDir, node.name, node.logLevel, {
+    cluster: ini.clusterId,
+    node: node.name,
+  });
+  const supervisor = superviseProcess(file);
+  for (const warning of ini.warnings) {
+    console.error(`nursery: warning: ${warning}`);
+    file.logger.warn({}, warning);
+  }
+  const running = await supervisor.starting(
+    startNode({
+      ini,
+      node,
+      logger: file.logger,
+      bootstrap: args.bootstrap,
+      stop: (error: FatalError) => supervisor.fail(error),
+    }),
+  );
+  console.log(
+    `node ${node.name} of ${ini.clusterId}: pid ${process.pid}, clients at port ${running.clientPort}`,
+  );
+  await supervisor.untilSignal();
+  await running.close();
+  process.exit(EXIT_CODES.OK);
+}

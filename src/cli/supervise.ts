@@ -1,0 +1,49 @@
+/** What every server process of ours does with signals, fatal errors and its log file. */
+import { FatalError } from '../errors.ts';
+import type { LogFile } from '../log.ts';
+import { exitCodeOf, report } from './report.ts';
+
+/** Longest that an orderly end may take before the process ends all the same (ms). */
+const END_MS = 8000;
+
+export type Supervisor = {
+  /** Waits for the server to start; a failure is logged, printed, and ends the process. */
+  starting<T>(start: Promise<T>): Promise<T>;
+  /** Resolves at the first SIGTERM or SIGINT; from then on the process ends within 8 s. */
+  untilSignal(): Promise<void>;
+  /** Ends the process: it must not go on. */
+  fail(error: Error): never;
+};
+
+/**
+ * Installs the handlers: SIGTERM and SIGINT end the process in order, SIGUSR1 reopens the log file, and what nobody
+ * caught ends the process at once, loudly.
+ */
+export function superviseProcess(file: LogFile): Supervisor {
+  const fail = (error: Error): never => {
+    const cause = error instanceof FatalError ? undefined : error.stack;
+    file.logger.error({ exitCode: exitCodeOf(error), cause }, error.message);
+    file.flush();
+    return report(error);
+  };
+  // Before anything else: an unhandled SIGUSR1 would open Node's inspector.
+  process.on('SIGUSR1', () => file.reopen());
+  process.on('uncaughtException', fail);
+  process.on('unhandledRejection', (reason) =>
+    fail(reason instanceof Error ? reason : new Error(String(reason))),
+  );
+  const signalled = new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+  });
+  return {
+    starting: (start) => start.catch(fail),
+    untilSignal: async () => {
+      await signalled;
+      setTimeout(
+        () => fail(new FatalError('FAILED', `did not end in order within ${END_MS} ms`)),
+        END_MS,
+      ).unref();
+    },
+    fail,
+  };
+}
