@@ -143,9 +143,10 @@ export function* unseal(draft: Draft, header: Header): Work<AdminAnswer> {
 export function* release(draft: Draft, header: Header): Work<AdminAnswer> {
   const { mid } = header;
   const record = draft.state.exports.get(mid);
-  if (record === undefined || record.seal === null) return NONE;
+  if (record === undefined) return NONE;
   const foreign = sameAsRecord(record, header);
   if (foreign !== null) return foreign;
+  if (record.seal === null) return NONE;
   yield* clearDirty(draft, mid);
   const { owned, exports, cleanups, forward } = draft.state;
   const { lo, hi, target } = record;
