@@ -40,7 +40,7 @@ export class Checker {
     }
     this.#checkAnswers(cluster, slot);
     this.#checkServing(cluster);
-    this.#checkOutcomes(cluster);
+    this.#checkOutcomes(cluster, slot);
     this.#checkImports(cluster, slot.before);
     this.#checkClosedCommands(cluster, slot);
     this.#checkKeeper();
@@ -56,12 +56,18 @@ export class Checker {
       if (!changesOwnership) {
         const serving = servingOf(before);
         const isServed = namedRanges(update).every((range) => serving.some((own) => covers(own, range)));
-        check(isServed !== isRefused, () => `${cluster.id} ${isServed ? 'serves' : 'does not own'} ${print(update)}`);
+        check(
+          isServed !== isRefused,
+          () => `${cluster.id} ${isServed ? 'serves' : 'does not own'} ${print(update)}`,
+        );
       }
       if (isRefused) continue;
       const expected = this.model.execute(update);
       const isSame = sameBytes(expected.bytes, answer.bytes);
-      check(isSame, () => `1: ${cluster.id} answers ${print(update)} by ${hex(answer)}, expected ${hex(expected)}`);
+      check(
+        isSame,
+        () => `1: ${cluster.id} answers ${print(update)} by ${hex(answer)}, expected ${hex(expected)}`,
+      );
     }
   }
 
@@ -69,7 +75,8 @@ export class Checker {
   #checkServing(cluster: SimCluster): void {
     for (const own of cluster.state.owned) {
       const overtaken = own.sealedBy !== null && this.#isActivated(own.sealedBy);
-      if (!overtaken) sameRows(rowsIn(cluster.store, own), this.model.rowsIn(own), `1: ${cluster.id} ${printRange(own)}`);
+      if (!overtaken)
+        sameRows(rowsIn(cluster.store, own), this.model.rowsIn(own), `1: ${cluster.id} ${printRange(own)}`);
       for (const other of this.#clusters.values()) {
         if (other === cluster || own.sealedBy !== null) continue;
         const twice = other.state.owned.find((theirs) => theirs.sealedBy === null && overlaps(theirs, own));
@@ -83,7 +90,7 @@ export class Checker {
   }
 
   /** 5. What was decided stays so, and no two clusters decide differently. */
-  #checkOutcomes(cluster: SimCluster): void {
+  #checkOutcomes(cluster: SimCluster, { updates }: AppliedSlot): void {
     for (const [mid, outcome] of cluster.state.closed) {
       const id = `${cluster.id}/${mid}`;
       const earlier = this.#outcomes.get(id);
@@ -91,14 +98,20 @@ export class Checker {
       this.#outcomes.set(id, outcome);
       const record = this.#keeper.state.migrations.get(mid);
       if (record === undefined || earlier !== undefined) continue;
-      if (outcome === 'activated') this.#checkActivation(cluster, record);
+      // What clients did in the same slot, behind the activation, is compared with the model.
+      const isLast = updates.every(({ kind }) => kind === 'admin');
+      if (outcome === 'activated' && isLast) this.#checkActivation(cluster, record);
       const source = this.#outcomes.get(`${record.source}/${mid}`);
       const target = this.#outcomes.get(`${record.target}/${mid}`);
       const isSound =
-        (source !== 'unsealed' || target === 'abandoned') && (source !== 'released' || target === 'activated');
+        (source !== 'unsealed' || target === 'abandoned') &&
+        (source !== 'released' || target === 'activated');
       check(isSound, () => `5: migration ${mid} is ${target} at the target, ${source} at the source`);
       const isPublished = record.phase === 'published' || record.phase === 'done';
-      check(outcome !== 'released' || isPublished, () => `6: migration ${mid} released before it was published`);
+      check(
+        outcome !== 'released' || isPublished,
+        () => `6: migration ${mid} released before it was published`,
+      );
     }
   }
 
@@ -106,8 +119,15 @@ export class Checker {
   #checkActivation(target: SimCluster, { mid, source, lo, hi }: Migration): void {
     const from = this.#cluster(source);
     const export_ = from.state.exports.get(mid);
-    check(export_?.seal !== null && export_?.seal !== undefined, () => `4: migration ${mid} activated without a seal`);
-    sameRows(rowsIn(target.store, { lo, hi }), rowsIn(from.store, { lo, hi }), `4: activation of migration ${mid}`);
+    check(
+      export_?.seal !== null && export_?.seal !== undefined,
+      () => `4: migration ${mid} activated without a seal`,
+    );
+    sameRows(
+      rowsIn(target.store, { lo, hi }),
+      rowsIn(from.store, { lo, hi }),
+      `4: activation of migration ${mid}`,
+    );
   }
 
   /** 2. What was copied and is not dirty is the same at the target. 3. Its age never falls. */
@@ -154,7 +174,10 @@ export class Checker {
       if (later) continue;
       if (phase === 'published' || phase === 'done') {
         const entry = soleEntry(map, record);
-        check(entry?.owner === target && entry.epoch === mid, () => `6: ${mid} is ${phase}, the map names ${entry?.owner}`);
+        check(
+          entry?.owner === target && entry.epoch === mid,
+          () => `6: ${mid} is ${phase}, the map names ${entry?.owner}`,
+        );
         continue;
       }
       const owner = lookup(map, record.lo)?.owner;
@@ -191,7 +214,10 @@ export class Checker {
       const { imports, exports, cleanups, owned } = cluster.state;
       const left = [...imports.keys(), ...exports.keys(), ...cleanups.keys()];
       check(left.length === 0, () => `8: ${cluster.id} still has something of migrations ${left.join(', ')}`);
-      check(owned.every(({ sealedBy }) => sealedBy === null), () => `8: ${cluster.id} has a sealed range`);
+      check(
+        owned.every(({ sealedBy }) => sealedBy === null),
+        () => `8: ${cluster.id} has a sealed range`,
+      );
       const rows = rowsIn(cluster.store, WHOLE);
       const mine = owned.flatMap((own) => this.model.rowsIn(own));
       sameRows(rows, mine, `8: all rows of ${cluster.id}`);

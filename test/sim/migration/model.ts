@@ -143,7 +143,11 @@ export function randomUpdate(random: Random, model: Model, unique: number): Chan
     case 11: {
       const prefix = random.pick(PREFIXES);
       const keys = [...model.rows.keys()].filter((other) => other.startsWith(prefix));
-      return { kind: 'assertRange', prefix, keys: random.chance(0.8) || keys.includes(key) ? keys : [...keys, key] };
+      return {
+        kind: 'assertRange',
+        prefix,
+        keys: random.chance(0.8) || keys.includes(key) ? keys : [...keys, key],
+      };
     }
     case 12:
       return { kind: 'nop' };

@@ -2,7 +2,12 @@
 import { Machine } from '../../../node/machine/machine.ts';
 import type { SystemState } from '../../../node/machine/system-state.ts';
 import type { View, Work } from '../../../node/store/types.ts';
-import { type AdminAnswer, type AdminCommand, type AdminQuery, decodeAnswer } from '../../../src/protocol/admin.ts';
+import {
+  type AdminAnswer,
+  type AdminCommand,
+  type AdminQuery,
+  decodeAnswer,
+} from '../../../src/protocol/admin.ts';
 import type { Answer } from '../../../src/protocol/replies.ts';
 import { encodeBatch, encodeUpdate, type Update } from '../../../src/protocol/updates.ts';
 import type { Random } from '../../support/seeded.ts';
@@ -82,4 +87,3 @@ export function drain<T>(work: Work<T>): T {
     if (step.done === true) return step.value;
   }
 }
-

@@ -28,11 +28,7 @@ export class TinyImage implements View {
     }
   }
 
-  scanDown(
-    from: StoreKey,
-    to: StoreKey | null,
-    visit: (key: StoreKey, value: Uint8Array) => boolean,
-  ): void {
+  scanDown(from: StoreKey, to: StoreKey | null, visit: (key: StoreKey, value: Uint8Array) => boolean): void {
     for (let at = (to === null ? this.rows.length : this.#at(to)) - 1; at >= 0; at -= 1) {
       const [key, value] = this.rows[at] as Rows[number];
       if (key < from || !visit(key, value)) return;
@@ -98,11 +94,7 @@ export class TinyStore implements View {
     this.image.scan(from, to, visit);
   }
 
-  scanDown(
-    from: StoreKey,
-    to: StoreKey | null,
-    visit: (key: StoreKey, value: Uint8Array) => boolean,
-  ): void {
+  scanDown(from: StoreKey, to: StoreKey | null, visit: (key: StoreKey, value: Uint8Array) => boolean): void {
     this.image.scanDown(from, to, visit);
   }
 }
