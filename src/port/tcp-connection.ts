@@ -3,8 +3,8 @@ import type { Socket } from 'node:net';
 import { invariant } from '../assert.ts';
 import { NurseryError, RETURN_CODES } from '../errors.ts';
 import { OUTSTANDING_MAX } from '../limits.ts';
-import { type Answer, failure, failureOf, returnCodeOf } from '../protocol/replies.ts';
-import { PROLOGUE_MAGIC, PROLOGUE_VERSION, REQUEST_CODES, scanRequest } from '../protocol/requests.ts';
+import { type Answer, failure, failureOf, NO_MAGIC_REPLY, returnCodeOf } from '../protocol/replies.ts';
+import { isUpdateCode, PROLOGUE_MAGIC, PROLOGUE_VERSION, scanRequest } from '../protocol/requests.ts';
 import { OversizedError } from '../protocol/shape.ts';
 
 /** Whom an answer goes to: a connection over TCP, or a `Link`. */
@@ -37,26 +37,6 @@ const SKIP_BYTES_MAX = 256 * 1024 * 1024;
 /** How long a connection that we closed is still read, so that its last answer is not lost to a reset (ms). */
 const LINGER_MS = 5000;
 
-/** Requests that go through the log; all others only read, as far as order is concerned. */
-const UPDATE_CODES: ReadonlySet<number> = new Set([
-  REQUEST_CODES.set,
-  REQUEST_CODES.delete,
-  REQUEST_CODES.testAndSet,
-  REQUEST_CODES.sequence,
-  REQUEST_CODES.syncedSequence,
-  REQUEST_CODES.userFunction,
-  REQUEST_CODES.confirm,
-  REQUEST_CODES.deletePrefix,
-  REQUEST_CODES.replace,
-  REQUEST_CODES.nop,
-  REQUEST_CODES.setNurseryConfig,
-]);
-
-/** Whether a request with this code goes through the log. */
-export function isUpdateCode(code: number): boolean {
-  return UPDATE_CODES.has(code);
-}
-
 /** A request that was begun, or an error that awaits its turn. */
 type Entry = {
   answer: Uint8Array | null;
@@ -66,8 +46,6 @@ type Entry = {
 };
 
 const NOTHING = Buffer.alloc(0);
-/** All that a client gets whose request lacks the magic. */
-const NO_MAGIC_ANSWER = Buffer.from([RETURN_CODES.NO_MAGIC, 0, 0, 0]);
 let connectionsMade = 0;
 
 /**
@@ -206,7 +184,7 @@ export class TcpConnection implements Connection {
         this.#wanted = scanned.bytes;
         continue;
       }
-      const isUpdate = UPDATE_CODES.has(scanned.code);
+      const isUpdate = isUpdateCode(scanned.code);
       if ((isUpdate ? this.#reads : this.#updates) > 0) break;
       const body = this.#input.subarray(this.#begin, scanned.end);
       this.#begin = scanned.end;
@@ -239,7 +217,7 @@ export class TcpConnection implements Connection {
         return;
       }
     }
-    if (error.code === 'NO_MAGIC') this.#enqueue(NO_MAGIC_ANSWER, true);
+    if (error.code === 'NO_MAGIC') this.#enqueue(NO_MAGIC_REPLY, true);
     // To a request that it does not know, Arakoon says "not found", with a text.
     else if (error.code === 'NOT_SUPPORTED') this.#enqueue(failure('NOT_FOUND', error.message).bytes, true);
     else this.#enqueue(failureOf(error).bytes, true);

@@ -86,25 +86,29 @@ export function requestCode(frame: Uint8Array): number {
   return (frame[0] as number) | ((frame[1] as number) << 8);
 }
 
+const UPDATE_CODES: ReadonlySet<number> = new Set([
+  REQUEST_CODES.set,
+  REQUEST_CODES.delete,
+  REQUEST_CODES.testAndSet,
+  REQUEST_CODES.sequence,
+  REQUEST_CODES.syncedSequence,
+  REQUEST_CODES.userFunction,
+  REQUEST_CODES.confirm,
+  REQUEST_CODES.deletePrefix,
+  REQUEST_CODES.replace,
+  REQUEST_CODES.nop,
+  REQUEST_CODES.setNurseryConfig,
+  REQUEST_CODES.adminCommand,
+]);
+
+/** Whether a request with this code goes through the log. */
+export function isUpdateCode(code: number): boolean {
+  return UPDATE_CODES.has(code);
+}
+
 /** Whether the request goes through the log. */
 export function isUpdate(request: Request): boolean {
-  switch (request.kind) {
-    case 'set':
-    case 'delete':
-    case 'testAndSet':
-    case 'sequence':
-    case 'syncedSequence':
-    case 'userFunction':
-    case 'confirm':
-    case 'deletePrefix':
-    case 'replace':
-    case 'nop':
-    case 'setNurseryConfig':
-    case 'adminCommand':
-      return true;
-    default:
-      return false;
-  }
+  return UPDATE_CODES.has(REQUEST_CODES[request.kind]);
 }
 
 /**

@@ -1,0 +1,509 @@
+/** Finds and follows a cluster's master over links, and sends again only what certainly did not happen. */
+import { NurseryError, RETURN_CODES } from '../errors.ts';
+import { type Hello, LINK_PROTOCOL, TOPIC } from '../link/frames.ts';
+import type { LinkResult } from '../link/link.ts';
+import {
+  type AdminAnswer,
+  type AdminCommand,
+  type AdminQuery,
+  type ClusterConfig,
+  decodeAnswer,
+  encodeCommand,
+  encodeQuery,
+  type Hint,
+  type KeeperMap,
+  type NodeAddress,
+} from '../protocol/admin.ts';
+import { decodeOptionalText, decodeVoid, returnCodeOf } from '../protocol/replies.ts';
+import { encodeRequest, isUpdateCode, requestCode, requestName } from '../protocol/requests.ts';
+import { Endpoint, type EndpointOwner } from './endpoint.ts';
+import { MapWatch } from './map-watch.ts';
+
+/** How long a call may take unless it says otherwise (ms). */
+export const DEADLINE_MS = 10_000;
+/** How long a node has to say who the master is (ms). */
+const SEEK_MS = 1000;
+/** Pauses between attempts double from the first to the last of these (ms), with jitter. */
+const PAUSE_MIN_MS = 2;
+const PAUSE_MAX_MS = 100;
+/** Redirections that a call follows at once; after them it pauses, for the nodes may send it in a circle. */
+const REDIRECTS_MAX = 4;
+/** Calls that may wait for a master or a connection at a time. */
+const WAITING_MAX = 16 * 1024;
+
+/** Who calls: a hello less what the cluster decides. */
+export type Identity = Pick<Hello, 'role' | 'node'>;
+
+/** How to send. */
+export type SendOptions = {
+  /** Default 'master'. A name is a node's. */
+  readonly to?: 'master' | 'any' | (string & {});
+  /** From now until the call fails (ms). Default DEADLINE_MS. */
+  readonly deadlineMs?: number;
+  /** The update may be carried out more than once: it is sent again where its fate is unknown. Default false. */
+  readonly idempotent?: boolean;
+};
+
+/** A whole reply as on TCP, and where the key may be instead. */
+export type Reply = { readonly bytes: Buffer; readonly hint: Hint | null };
+
+/**
+ * Commands whose repetition would be a second act, or be refused because of the first; all others say the same
+ * when they are repeated unchanged.
+ */
+const ONCE: ReadonlySet<AdminCommand['kind']> = new Set([
+  'assume',
+  'initMap',
+  'plan',
+  'claim',
+  'forget',
+  'dropCluster',
+]);
+/** Queries that any node answers. */
+const ANYWHERE: ReadonlySet<AdminQuery['kind']> = new Set([
+  'readPage',
+  'readDirty',
+  'scanBase',
+  'nodeStatus',
+]);
+
+const WHO_MASTER = encodeRequest({ kind: 'whoMaster' });
+
+/** A client of one cluster. Connections are opened as they are needed, and kept. */
+export class ClusterClient {
+  readonly #identity: Identity;
+  readonly #owner: EndpointOwner;
+  readonly #watches = new Set<MapWatch>();
+  readonly #waiting = new Set<Call>();
+  #seekers: Call[] = [];
+  readonly #cluster: string;
+  #endpoints: Endpoint[];
+  #master: Endpoint | null = null;
+  #turn = 0;
+  #seeking = false;
+  #seekPauseMs = PAUSE_MIN_MS;
+  #closed = false;
+
+  /** @param config cluster id ('' fits any), and the nodes, of which at least one must answer */
+  constructor(config: ClusterConfig, identity: Identity) {
+    this.#identity = identity;
+    this.#cluster = config.cluster;
+    const hello: Hello = {
+      protocol: LINK_PROTOCOL,
+      role: this.#identity.role,
+      cluster: config.cluster,
+      node: this.#identity.node,
+      incarnation: '',
+    };
+    this.#owner = {
+      hello,
+      posted: (_endpoint, topic, body) => {
+        if (topic !== TOPIC.map) return;
+        for (const watch of this.#watches) watch.pushed(body);
+      },
+      lost: (endpoint) => {
+        if (this.#master === endpoint) this.#master = null;
+        for (const watch of this.#watches) watch.lost(endpoint);
+      },
+    };
+    this.#endpoints = config.nodes.map((node) => new Endpoint(node, this.#owner));
+    this.#turn = Math.floor(Math.random() * config.nodes.length); // clients spread over the nodes
+  }
+
+  /** Cluster id. */
+  get cluster(): string {
+    return this.#cluster;
+  }
+
+  /** The master as last heard of. */
+  get masterName(): string | null {
+    return this.#master?.link?.peer.node ?? this.#master?.address.name ?? null;
+  }
+
+  /** Uses these nodes from now on. Connections to nodes that stay are kept. */
+  update(config: ClusterConfig): void {
+    const before = this.#endpoints;
+    this.#endpoints = config.nodes.map(
+      (node) => before.find(({ address }) => sameAddress(address, node)) ?? new Endpoint(node, this.#owner),
+    );
+    for (const endpoint of before) {
+      if (this.#endpoints.includes(endpoint)) continue;
+      if (this.#master === endpoint) this.#master = null;
+      endpoint.close();
+    }
+  }
+
+  /**
+   * Sends a request and resolves with its reply, whatever its return code, except for those that prove that
+   * nothing happened and that another attempt may mend: these are repeated until the deadline.
+   *
+   * @throws NurseryError MAYBE_APPLIED for an update that was sent and whose fate is unknown; TIMEOUT for a read
+   *   without an answer; NOT_MASTER, UNREACHABLE, GOING_DOWN where it was never carried out
+   */
+  send(body: Uint8Array, options: SendOptions = {}): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      const call = new Call(this, body, options, resolve, reject);
+      this.#attempt(call);
+    });
+  }
+
+  /**
+   * Has an administrative command carried out. One that may be repeated by its nature is, unless `idempotent` says
+   * otherwise.
+   *
+   * @throws NurseryError as `send`, and what a reply other than an answer says
+   */
+  async command(command: AdminCommand, options: Omit<SendOptions, 'to'> = {}): Promise<AdminAnswer> {
+    const idempotent = options.idempotent ?? !ONCE.has(command.kind);
+    return answerOf((await this.send(encodeCommand(command), { ...options, idempotent })).bytes);
+  }
+
+  /** Asks the master, or any node where any one knows. @throws NurseryError as `command` */
+  async query(query: AdminQuery, options: SendOptions = {}): Promise<AdminAnswer> {
+    const to = options.to ?? (ANYWHERE.has(query.kind) ? 'any' : 'master');
+    return answerOf((await this.send(encodeQuery(query), { ...options, to })).bytes);
+  }
+
+  /**
+   * Calls `onMap` with the keeper's map: soon with the present one, then with each that is newer or different.
+   * Survives the loss of nodes. This must be a client of the keeper.
+   */
+  watchMap(onMap: (map: KeeperMap) => void): MapWatch {
+    const watch = new MapWatch(
+      {
+        next: () => this.#nextEndpoint(),
+        query: (query) => this.query(query, { to: 'any' }),
+        ended: () => this.#watches.delete(watch),
+      },
+      onMap,
+    );
+    this.#watches.add(watch);
+    watch.start();
+    return watch;
+  }
+
+  /** Opens a connection to any node. @throws NurseryError UNREACHABLE and those of `dial`, where none answers */
+  async open(): Promise<void> {
+    const attempts = this.#endpoints.map((endpoint) => endpoint.open());
+    try {
+      await Promise.any(attempts);
+    } catch (error) {
+      throw (error as AggregateError).errors[0];
+    }
+  }
+
+  /** Closes all connections; calls under way fail. */
+  close(): void {
+    this.#closed = true;
+    for (const watch of [...this.#watches]) watch.close();
+    for (const endpoint of this.#endpoints) endpoint.close();
+    const why = new NurseryError('UNREACHABLE', `client of cluster ${this.#cluster} was closed`);
+    for (const call of [...this.#waiting]) this.fail(call, why);
+  }
+
+  // The life of a call: attempt, result, pause, attempt …
+
+  /** For `Call` only. */
+  ended(call: Call, result: LinkResult): void {
+    if (result.kind === 'reply') this.#replied(call, result);
+    else if (!result.sent) this.#again(call, new NurseryError('UNREACHABLE', `link ${result.why}`));
+    else if (result.why === 'timeout') this.#expire(call, true);
+    else this.#lostAfterSending(call);
+  }
+
+  /** For `Call` only. */
+  fail(call: Call, error: NurseryError): void {
+    this.#proceed(call);
+    call.settled = true;
+    call.reject(error);
+  }
+
+  #attempt(call: Call): void {
+    if (call.settled) return;
+    if (this.#closed) {
+      this.fail(call, new NurseryError('UNREACHABLE', `client of cluster ${this.#cluster} was closed`));
+      return;
+    }
+    const endpoint = this.#pick(call);
+    if (endpoint === null) {
+      if (this.#wait(call)) this.#seek(call);
+    } else if (endpoint.link !== null) {
+      const leftMs = call.deadlineAtMs - performance.now();
+      if (leftMs <= 0) {
+        this.#expire(call, false);
+        return;
+      }
+      this.#proceed(call);
+      call.endpoint = endpoint;
+      endpoint.link.request(call.body, leftMs, call.done);
+    } else if (this.#wait(call)) {
+      call.endpoint = endpoint;
+      endpoint.open().then(
+        () => this.#attempt(call),
+        (error: unknown) => {
+          if (!(error instanceof NurseryError)) throw error;
+          this.#again(call, error);
+        },
+      );
+    }
+  }
+
+  /** Where the call goes next; null where the master must be found first. */
+  #pick(call: Call): Endpoint | null {
+    if (call.to === 'master') return this.#master;
+    if (call.to === 'any') return this.#nextEndpoint();
+    const named = this.#endpoints.find((endpoint) => endpoint.isCalled(call.to));
+    if (named !== undefined) return named;
+    this.fail(call, new NurseryError('UNREACHABLE', `cluster ${this.#cluster} has no node ${call.to}`));
+    return null;
+  }
+
+  /** Round robin, connected ones first. */
+  #nextEndpoint(): Endpoint | null {
+    const count = this.#endpoints.length;
+    this.#turn += 1;
+    let first: Endpoint | null = null;
+    for (let offset = 0; offset < count; offset += 1) {
+      const endpoint = this.#endpoints[(this.#turn + offset) % count] as Endpoint;
+      if (endpoint.link !== null) return endpoint;
+      first ??= endpoint;
+    }
+    return first;
+  }
+
+  #replied(call: Call, reply: Reply): void {
+    const returnCode = returnCodeOf(reply.bytes);
+    if (returnCode === RETURN_CODES.NOT_MASTER && call.to === 'master') {
+      this.#again(call, this.#hear(call, reply.bytes));
+    } else if (returnCode === RETURN_CODES.GOING_DOWN) {
+      this.#again(call, errorOf(reply.bytes));
+    } else if (returnCode === RETURN_CODES.MAYBE_APPLIED && call.repeatable) {
+      call.maybeApplied = call.isUpdate;
+      this.#again(call, errorOf(reply.bytes));
+    } else {
+      call.settled = true;
+      call.resolve({ bytes: reply.bytes, hint: reply.hint });
+    }
+  }
+
+  #lostAfterSending(call: Call): void {
+    if (call.repeatable) {
+      call.maybeApplied = call.isUpdate;
+      this.#again(call, new NurseryError('UNREACHABLE', 'the connection was lost before the answer'));
+    } else {
+      const message = `${call.name}: the connection to cluster ${this.#cluster} was lost before the answer; it may or may not have been applied`;
+      this.fail(call, new NurseryError('MAYBE_APPLIED', message));
+    }
+  }
+
+  /** Learns from "not master", whose text names the master. */
+  #hear(call: Call, reply: Buffer): NurseryError {
+    const error = errorOf(reply);
+    const named = this.#endpoints.find((endpoint) => endpoint.isCalled(error.message));
+    if (this.#master === call.endpoint) this.#master = null;
+    if (named !== undefined && named !== call.endpoint) {
+      this.#master ??= named;
+      call.redirects += 1;
+      call.hurry = call.redirects <= REDIRECTS_MAX;
+    }
+    return error;
+  }
+
+  /** Nothing happened: tries again after a pause, or gives up at the deadline. */
+  #again(call: Call, why: NurseryError): void {
+    if (call.settled) return;
+    call.why = why;
+    // A node that cannot be reached is not the master to go on with.
+    if (why.code !== 'NOT_MASTER' && this.#master !== null && this.#master === call.endpoint)
+      this.#master = null;
+    if (!this.#wait(call)) return;
+    if (call.hurry) {
+      call.hurry = false;
+      this.#attempt(call);
+      return;
+    }
+    const pauseMs = call.pauseMs * (0.5 + Math.random());
+    call.pauseMs = Math.min(call.pauseMs * 2, PAUSE_MAX_MS);
+    setTimeout(() => this.#attempt(call), pauseMs);
+  }
+
+  /** While a call is not on a link, its deadline is watched here. False: it is settled instead. */
+  #wait(call: Call): boolean {
+    if (call.settled) return false;
+    if (call.timer !== null) return true;
+    if (this.#waiting.size >= WAITING_MAX) {
+      const message = `cluster ${this.#cluster}: ${WAITING_MAX} calls are waiting already`;
+      this.fail(call, new NurseryError('UNREACHABLE', message));
+      return false;
+    }
+    this.#waiting.add(call);
+    call.timer = setTimeout(
+      () => this.#expire(call, false),
+      Math.max(0, call.deadlineAtMs - performance.now()),
+    );
+    return true;
+  }
+
+  #proceed(call: Call): void {
+    if (call.timer === null) return;
+    clearTimeout(call.timer);
+    call.timer = null;
+    this.#waiting.delete(call);
+  }
+
+  /** The deadline has passed, while a link had the request or between attempts. */
+  #expire(call: Call, onLink: boolean): void {
+    if (call.settled) return;
+    const name = `${call.name} at cluster ${this.#cluster}`;
+    if (call.isUpdate && (onLink || call.maybeApplied)) {
+      const message = `${name}: no answer within ${call.deadlineMs} ms; it may or may not have been applied`;
+      this.fail(call, new NurseryError('MAYBE_APPLIED', message));
+    } else if (onLink) {
+      this.fail(call, new NurseryError('TIMEOUT', `${name}: no answer within ${call.deadlineMs} ms`));
+    } else {
+      const { code, message } = call.why;
+      this.fail(
+        call,
+        new NurseryError(code, `${name}: not possible within ${call.deadlineMs} ms: ${message}`),
+      );
+    }
+  }
+
+  // Finding the master
+
+  #seek(call: Call): void {
+    if (call.settled) return;
+    this.#seekers.push(call);
+    if (this.#seeking) return;
+    this.#seeking = true;
+    this.#seekOnce().then((master) => {
+      if (master !== null) {
+        this.#found(master);
+        return;
+      }
+      const pauseMs = this.#seekPauseMs * (0.5 + Math.random());
+      this.#seekPauseMs = Math.min(this.#seekPauseMs * 2, PAUSE_MAX_MS);
+      setTimeout(() => this.#found(null), pauseMs);
+    });
+  }
+
+  #found(master: Endpoint | null): void {
+    this.#seeking = false;
+    if (master !== null && this.#endpoints.includes(master)) {
+      this.#master = master;
+      this.#seekPauseMs = PAUSE_MIN_MS;
+    }
+    const seekers = this.#seekers;
+    this.#seekers = [];
+    for (const seeker of seekers) this.#attempt(seeker);
+  }
+
+  /** Asks all nodes at once; the first that names one of them decides. Null where none does. */
+  #seekOnce(): Promise<Endpoint | null> {
+    return new Promise((resolve) => {
+      let left = this.#endpoints.length;
+      const answered = (named: Endpoint | null): void => {
+        left -= 1;
+        if (named !== null) resolve(named);
+        else if (left <= 0) resolve(null);
+      };
+      if (left === 0) resolve(null);
+      for (const endpoint of this.#endpoints) this.#ask(endpoint, answered);
+    });
+  }
+
+  #ask(endpoint: Endpoint, answered: (named: Endpoint | null) => void): void {
+    endpoint.open().then(
+      (link) => {
+        // A router finds the master itself.
+        if (link.peer.role === 'router') {
+          answered(endpoint);
+          return;
+        }
+        link.request(WHO_MASTER, SEEK_MS, (result) => {
+          const name = result.kind === 'reply' ? masterNamed(result.bytes) : null;
+          const unknown = new NurseryError('NOT_MASTER', 'no master is known');
+          for (const seeker of this.#seekers) seeker.why = unknown;
+          answered(name === null ? null : (this.#endpoints.find((one) => one.isCalled(name)) ?? null));
+        });
+      },
+      (error: unknown) => {
+        if (!(error instanceof NurseryError)) throw error;
+        for (const seeker of this.#seekers) if (seeker.why.code !== 'NOT_MASTER') seeker.why = error;
+        answered(null);
+      },
+    );
+  }
+}
+
+/** One call of `send`, through all its attempts. */
+class Call {
+  readonly body: Uint8Array;
+  readonly to: string;
+  readonly deadlineMs: number;
+  readonly deadlineAtMs: number;
+  readonly isUpdate: boolean;
+  /** Whether it may be sent again when its fate is unknown. */
+  readonly repeatable: boolean;
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: NurseryError) => void;
+  /** For the link; one function for all attempts. */
+  readonly done: (result: LinkResult) => void;
+  /** Where it was sent last. */
+  endpoint: Endpoint | null = null;
+  /** Why the last attempt failed. */
+  why = new NurseryError('UNREACHABLE', 'nobody answered');
+  pauseMs = PAUSE_MIN_MS;
+  /** The next attempt needs no pause. */
+  hurry = false;
+  redirects = 0;
+  maybeApplied = false;
+  settled = false;
+  timer: NodeJS.Timeout | null = null;
+
+  constructor(
+    client: ClusterClient,
+    body: Uint8Array,
+    options: SendOptions,
+    resolve: (reply: Reply) => void,
+    reject: (error: NurseryError) => void,
+  ) {
+    this.body = body;
+    this.to = options.to ?? 'master';
+    this.deadlineMs = options.deadlineMs ?? DEADLINE_MS;
+    this.deadlineAtMs = performance.now() + this.deadlineMs;
+    this.isUpdate = isUpdateCode(requestCode(body));
+    this.repeatable = !this.isUpdate || options.idempotent === true;
+    this.resolve = resolve;
+    this.reject = reject;
+    this.done = (result) => client.ended(this, result);
+  }
+
+  get name(): string {
+    return requestName(requestCode(this.body));
+  }
+}
+
+function sameAddress(a: NodeAddress, b: NodeAddress): boolean {
+  return a.name === b.name && a.port === b.port && a.ips.join() === b.ips.join();
+}
+
+/** The answer in a reply. @throws NurseryError what the reply says instead */
+function answerOf(reply: Buffer): AdminAnswer {
+  if (returnCodeOf(reply) !== RETURN_CODES.OK) throw errorOf(reply);
+  return decodeAnswer(reply);
+}
+
+function errorOf(reply: Buffer): NurseryError {
+  try {
+    decodeVoid(reply);
+  } catch (error) {
+    if (error instanceof NurseryError) return error;
+    throw error;
+  }
+  return new NurseryError('MALFORMED', 'a success where a failure was expected');
+}
+
+function masterNamed(reply: Buffer): string | null {
+  return returnCodeOf(reply) === RETURN_CODES.OK ? decodeOptionalText(reply) : null;
+}

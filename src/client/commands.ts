@@ -1,0 +1,328 @@
+/** What a client can ask, as methods: the same over links and over Arakoon's TCP. */
+import { type Key, keyToBytes } from '../bytes.ts';
+import {
+  decodeBool,
+  decodeBytes,
+  decodeEntries,
+  decodeInt,
+  decodeInt64,
+  decodeKeys,
+  decodeMultiGet,
+  decodeMultiGetOptions,
+  decodeOptionalBytes,
+  decodeOptionalText,
+  decodeRevEntries,
+  decodeStatistics,
+  decodeText,
+  decodeTxid,
+  decodeVersion,
+  decodeVoid,
+  type Version,
+} from '../protocol/replies.ts';
+import type { Consistency, RangeQuery, Request } from '../protocol/requests.ts';
+import type { Field } from '../protocol/statistics.ts';
+import { encodeUpdate, type Update } from '../protocol/updates.ts';
+
+/** A key or value as callers give it: text, taken as UTF-8, or bytes. */
+export type Bytes = string | Uint8Array;
+
+/** For every call. */
+export type CallOptions = {
+  /** From now until the call fails (ms). Default: the client's. */
+  readonly deadlineMs?: number;
+};
+
+/** For every read. */
+export type ReadOptions = CallOptions & {
+  /** Default: consistent. */
+  readonly consistency?: Consistency;
+};
+
+/** Which keys, in ascending order. */
+export type RangeOptions = ReadOptions & {
+  /** Where to begin; default: at the first key there is. */
+  readonly first?: Bytes;
+  /** Default true. */
+  readonly firstIncluded?: boolean;
+  /** Where to end; default: behind the last key there is. */
+  readonly last?: Bytes;
+  /** Default false. */
+  readonly lastIncluded?: boolean;
+  /** At most so many keys, the first of them; default: all. */
+  readonly max?: number;
+};
+
+/** As `RangeOptions`, from the other side: `first` is the high end, `last` the low one. */
+export type RevRangeOptions = RangeOptions;
+
+/** One step of a sequence. `null` is no value. */
+export type Step =
+  | { readonly kind: 'set'; readonly key: Bytes; readonly value: Bytes }
+  | { readonly kind: 'delete'; readonly key: Bytes }
+  | {
+      readonly kind: 'testAndSet';
+      readonly key: Bytes;
+      readonly expected: Bytes | null;
+      readonly wanted: Bytes | null;
+    }
+  | { readonly kind: 'replace'; readonly key: Bytes; readonly wanted: Bytes | null }
+  | { readonly kind: 'deletePrefix'; readonly prefix: Bytes }
+  | { readonly kind: 'assert'; readonly key: Bytes; readonly expected: Bytes | null }
+  | { readonly kind: 'assertExists'; readonly key: Bytes }
+  | { readonly kind: 'assertRange'; readonly prefix: Bytes; readonly keys: readonly Bytes[] }
+  | { readonly kind: 'userFunction'; readonly name: string; readonly argument: Bytes | null }
+  | { readonly kind: 'sequence'; readonly steps: readonly Step[] };
+
+const CONSISTENT: Consistency = { kind: 'consistent' };
+
+/**
+ * The commands of a cluster, or of a whole nursery behind a router.
+ *
+ * Keys and values go in as text or bytes, and come out as `Buffer`s of their own. Every method throws
+ * `NurseryError`; beside what its comment says: MAYBE_APPLIED for an update whose fate is unknown, TIMEOUT for a
+ * read without an answer, and UNREACHABLE, NOT_MASTER, GOING_DOWN, OUT_OF_RANGE where nothing happened.
+ */
+export abstract class Commands {
+  /** The whole reply to `request`, whatever its return code. */
+  protected abstract ask(request: Request, options: CallOptions): Promise<Uint8Array>;
+
+  /** The value of `key`. @throws NurseryError NOT_FOUND */
+  async get(key: Bytes, options: ReadOptions = {}): Promise<Buffer> {
+    const reply = await this.ask({ kind: 'get', ...consistencyOf(options), key: keyOf(key) }, options);
+    return own(decodeBytes(reply));
+  }
+
+  /** Whether there is a value for `key`. */
+  async exists(key: Bytes, options: ReadOptions = {}): Promise<boolean> {
+    return decodeBool(
+      await this.ask({ kind: 'exists', ...consistencyOf(options), key: keyOf(key) }, options),
+    );
+  }
+
+  /** Values in the order of `keys`. @throws NurseryError NOT_FOUND where one is missing */
+  async multiGet(keys: readonly Bytes[], options: ReadOptions = {}): Promise<Buffer[]> {
+    const request: Request = { kind: 'multiGet', ...consistencyOf(options), keys: keys.map(keyOf) };
+    return decodeMultiGet(await this.ask(request, options)).map(own);
+  }
+
+  /** Values in the order of `keys`, null where there is none. */
+  async multiGetOption(keys: readonly Bytes[], options: ReadOptions = {}): Promise<(Buffer | null)[]> {
+    const request: Request = { kind: 'multiGetOption', ...consistencyOf(options), keys: keys.map(keyOf) };
+    return decodeMultiGetOptions(await this.ask(request, options)).map(ownOption);
+  }
+
+  /** Keys of a range, ascending. */
+  async range(options: RangeOptions = {}): Promise<Buffer[]> {
+    return decodeKeys(await this.ask({ kind: 'range', ...rangeOf(options) }, options)).map(keyToBytes);
+  }
+
+  /** Keys and values of a range, ascending. */
+  async rangeEntries(options: RangeOptions = {}): Promise<[Buffer, Buffer][]> {
+    return decodeEntries(await this.ask({ kind: 'rangeEntries', ...rangeOf(options) }, options)).map(
+      ownEntry,
+    );
+  }
+
+  /** Keys and values of a range, descending. */
+  async revRangeEntries(options: RevRangeOptions = {}): Promise<[Buffer, Buffer][]> {
+    const reply = await this.ask({ kind: 'revRangeEntries', ...rangeOf(options) }, options);
+    return decodeRevEntries(reply).map(ownEntry);
+  }
+
+  /** Keys that begin with `prefix`, ascending; at most `max` of them. */
+  async prefixKeys(prefix: Bytes, options: ReadOptions & { readonly max?: number } = {}): Promise<Buffer[]> {
+    const request: Request = {
+      kind: 'prefixKeys',
+      ...consistencyOf(options),
+      prefix: keyOf(prefix),
+      max: options.max ?? -1,
+    };
+    return decodeKeys(await this.ask(request, options)).map(keyToBytes);
+  }
+
+  /** Sets `key` to `value`. */
+  async set(key: Bytes, value: Bytes, options: CallOptions = {}): Promise<void> {
+    decodeVoid(await this.ask({ kind: 'set', key: keyOf(key), value: bytesOf(value) }, options));
+  }
+
+  /** Sets `key` to `value` unless it has that value already, which spares the log a large value. */
+  async confirm(key: Bytes, value: Bytes, options: CallOptions = {}): Promise<void> {
+    decodeVoid(await this.ask({ kind: 'confirm', key: keyOf(key), value: bytesOf(value) }, options));
+  }
+
+  /** Removes `key`. @throws NurseryError NOT_FOUND */
+  async delete(key: Bytes, options: CallOptions = {}): Promise<void> {
+    decodeVoid(await this.ask({ kind: 'delete', key: keyOf(key) }, options));
+  }
+
+  /** Removes all keys that begin with `prefix`, and says how many those were. */
+  async deletePrefix(prefix: Bytes, options: CallOptions = {}): Promise<number> {
+    return decodeInt(await this.ask({ kind: 'deletePrefix', prefix: keyOf(prefix) }, options));
+  }
+
+  /** Makes `wanted` the value where `expected` is the value, null standing for none. Returns the value before. */
+  async testAndSet(
+    key: Bytes,
+    expected: Bytes | null,
+    wanted: Bytes | null,
+    options: CallOptions = {},
+  ): Promise<Buffer | null> {
+    const request: Request = {
+      kind: 'testAndSet',
+      key: keyOf(key),
+      expected: bytesOrNull(expected),
+      wanted: bytesOrNull(wanted),
+    };
+    return ownOption(decodeOptionalBytes(await this.ask(request, options)));
+  }
+
+  /** Makes `wanted` the value, null removing the key. Returns the value before. */
+  async replace(key: Bytes, wanted: Bytes | null, options: CallOptions = {}): Promise<Buffer | null> {
+    const request: Request = { kind: 'replace', key: keyOf(key), wanted: bytesOrNull(wanted) };
+    return ownOption(decodeOptionalBytes(await this.ask(request, options)));
+  }
+
+  /** Carries out all steps, or none. @throws NurseryError of the first step that fails: NOT_FOUND, ASSERTION_FAILED … */
+  async sequence(steps: readonly Step[], options: CallOptions = {}): Promise<void> {
+    const update = encodeUpdate({ kind: 'sequence', updates: steps.map(updateOf) });
+    decodeVoid(await this.ask({ kind: 'sequence', update }, options));
+  }
+
+  /** Holds where `expected` is the value of `key`, null standing for none. @throws NurseryError ASSERTION_FAILED */
+  async assert(key: Bytes, expected: Bytes | null, options: ReadOptions = {}): Promise<void> {
+    const request: Request = {
+      kind: 'assert',
+      ...consistencyOf(options),
+      key: keyOf(key),
+      expected: bytesOrNull(expected),
+    };
+    decodeVoid(await this.ask(request, options));
+  }
+
+  /** Holds where `key` has a value. @throws NurseryError ASSERTION_FAILED */
+  async assertExists(key: Bytes, options: ReadOptions = {}): Promise<void> {
+    const request: Request = { kind: 'assertExists', ...consistencyOf(options), key: keyOf(key) };
+    decodeVoid(await this.ask(request, options));
+  }
+
+  /** Runs a function that the nodes were configured with. */
+  async userFunction(
+    name: string,
+    argument: Bytes | null,
+    options: CallOptions = {},
+  ): Promise<Buffer | null> {
+    const request: Request = { kind: 'userFunction', name: keyOf(name), argument: bytesOrNull(argument) };
+    return ownOption(decodeOptionalBytes(await this.ask(request, options)));
+  }
+
+  /** How many keys there are. */
+  async keyCount(options: CallOptions = {}): Promise<number> {
+    return decodeInt64(await this.ask({ kind: 'getKeyCount' }, options));
+  }
+
+  /** Goes through the log and changes nothing: succeeds where updates do. */
+  async nop(options: CallOptions = {}): Promise<void> {
+    decodeVoid(await this.ask({ kind: 'nop' }, options));
+  }
+
+  /** Name of the master, null where there is none; a router names itself. */
+  async whoMaster(options: CallOptions = {}): Promise<string | null> {
+    return decodeOptionalText(await this.ask({ kind: 'whoMaster' }, options));
+  }
+
+  /** Whether the node that is asked expects updates to succeed. */
+  async expectProgressPossible(options: CallOptions = {}): Promise<boolean> {
+    return decodeBool(await this.ask({ kind: 'expectProgressPossible' }, options));
+  }
+
+  /** Version of the node or router that is asked. */
+  async version(options: CallOptions = {}): Promise<Version> {
+    return decodeVersion(await this.ask({ kind: 'version' }, options));
+  }
+
+  /** Figures of the node or router that is asked. */
+  async statistics(options: CallOptions = {}): Promise<readonly Field[]> {
+    return decodeStatistics(await this.ask({ kind: 'statistics' }, options));
+  }
+
+  /** What the node that is asked is doing, for people. */
+  async currentState(options: CallOptions = {}): Promise<string> {
+    return decodeText(await this.ask({ kind: 'currentState' }, options));
+  }
+
+  /** A stamp: a read with this consistency, at any node of the cluster, sees all that is there now. */
+  async txid(options: CallOptions = {}): Promise<Consistency> {
+    return decodeTxid(await this.ask({ kind: 'getTxid' }, options));
+  }
+
+  /** Makes the node that is asked give up being master, where it is. */
+  async dropMaster(options: CallOptions = {}): Promise<void> {
+    decodeVoid(await this.ask({ kind: 'dropMaster' }, options));
+  }
+}
+
+function keyOf(key: Bytes): Key {
+  return bytesOf(key).toString('latin1');
+}
+
+function bytesOf(bytes: Bytes): Buffer {
+  if (typeof bytes === 'string') return Buffer.from(bytes, 'utf8');
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function bytesOrNull(bytes: Bytes | null): Buffer | null {
+  return bytes === null ? null : bytesOf(bytes);
+}
+
+function consistencyOf(options: ReadOptions): { readonly consistency: Consistency } {
+  return { consistency: options.consistency ?? CONSISTENT };
+}
+
+function rangeOf(options: RangeOptions): RangeQuery {
+  return {
+    ...consistencyOf(options),
+    first: options.first === undefined ? null : keyOf(options.first),
+    firstIncluded: options.firstIncluded ?? true,
+    last: options.last === undefined ? null : keyOf(options.last),
+    lastIncluded: options.lastIncluded ?? false,
+    max: options.max ?? -1,
+  };
+}
+
+function updateOf(step: Step): Update {
+  switch (step.kind) {
+    case 'set':
+      return { kind: 'set', key: keyOf(step.key), value: bytesOf(step.value) };
+    case 'testAndSet': {
+      const expected = bytesOrNull(step.expected);
+      return { kind: 'testAndSet', key: keyOf(step.key), expected, wanted: bytesOrNull(step.wanted) };
+    }
+    case 'replace':
+      return { kind: 'replace', key: keyOf(step.key), wanted: bytesOrNull(step.wanted) };
+    case 'deletePrefix':
+      return { kind: 'deletePrefix', prefix: keyOf(step.prefix) };
+    case 'assert':
+      return { kind: 'assert', key: keyOf(step.key), expected: bytesOrNull(step.expected) };
+    case 'assertRange':
+      return { kind: 'assertRange', prefix: keyOf(step.prefix), keys: step.keys.map(keyOf) };
+    case 'userFunction':
+      return { kind: 'userFunction', name: keyOf(step.name), argument: bytesOrNull(step.argument) };
+    case 'sequence':
+      return { kind: 'sequence', updates: step.steps.map(updateOf) };
+    default:
+      return { kind: step.kind, key: keyOf(step.key) };
+  }
+}
+
+/** A copy: what was read from a connection is a view into something larger. */
+function own(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes);
+}
+
+function ownOption(bytes: Uint8Array | null): Buffer | null {
+  return bytes === null ? null : own(bytes);
+}
+
+function ownEntry([key, value]: readonly [Key, Uint8Array]): [Buffer, Buffer] {
+  return [keyToBytes(key), own(value)];
+}

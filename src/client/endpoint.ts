@@ -1,0 +1,86 @@
+/** One node or router that a client may talk to: a link that is opened when it is first needed. */
+import { NurseryError } from '../errors.ts';
+import { dial } from '../link/dial.ts';
+import type { Hello } from '../link/frames.ts';
+import type { Link, LinkHandlers } from '../link/link.ts';
+import type { NodeAddress } from '../protocol/admin.ts';
+
+/** How long one address may take to answer (ms). */
+const DIAL_MS = 1500;
+
+/** What an endpoint tells its owner. */
+export type EndpointOwner = {
+  readonly hello: Hello;
+  posted(endpoint: Endpoint, topic: number, body: Buffer): void;
+  lost(endpoint: Endpoint): void;
+};
+
+/** Opens at most one link at a time, to whichever of the addresses answers. */
+export class Endpoint {
+  readonly address: NodeAddress;
+  readonly #owner: EndpointOwner;
+  #link: Link | null = null;
+  #opening: Promise<Link> | null = null;
+  #closed = false;
+
+  constructor(address: NodeAddress, owner: EndpointOwner) {
+    this.address = address;
+    this.#owner = owner;
+  }
+
+  /** The link, while there is one. */
+  get link(): Link | null {
+    return this.#link;
+  }
+
+  /** Whether this is `name`: as configured, or as it called itself. */
+  isCalled(name: string): boolean {
+    return this.address.name === name || this.#link?.peer.node === name;
+  }
+
+  /**
+   * The link, opened where there is none.
+   *
+   * @throws NurseryError UNREACHABLE and those of `dial`
+   */
+  open(): Promise<Link> {
+    if (this.#link !== null) return Promise.resolve(this.#link);
+    this.#opening ??= this.#dial().finally(() => {
+      this.#opening = null;
+    });
+    return this.#opening;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#link?.close('closed');
+  }
+
+  async #dial(): Promise<Link> {
+    const handlers: LinkHandlers = {
+      request: (link) => link.close('a client answers no requests'),
+      post: (_link, topic, body) => this.#owner.posted(this, topic, body),
+      closed: (link) => {
+        if (link !== this.#link) return;
+        this.#link = null;
+        this.#owner.lost(this);
+      },
+    };
+    const { name, ips, port } = this.address;
+    let failure = new NurseryError('UNREACHABLE', `node ${name} has no address`);
+    for (const host of ips) {
+      if (this.#closed) break;
+      try {
+        const link = await dial({ host, port, hello: this.#owner.hello, handlers, timeoutMs: DIAL_MS });
+        if (this.#closed) link.close('closed');
+        if (link.closedWhy !== null) throw new NurseryError('UNREACHABLE', link.closedWhy);
+        this.#link = link;
+        return link;
+      } catch (error) {
+        if (!(error instanceof NurseryError)) throw error;
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+}
