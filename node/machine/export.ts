@@ -35,14 +35,20 @@ export function exportStatus(record: ExportRecord): Coded<typeof exportStatusCod
  * gains the digest of the new row and loses that of the old. To run before every command, and at the end of the slot.
  */
 export function* settle(draft: Draft): Work<void> {
-  for (const [key, before] of draft.tx.takeTouched()) {
+  const touched = draft.tx.takeTouched();
+  if (touched.size === 0) return;
+  // Gathered beside the state: to make a new state for every row would cost more than the row.
+  const books = new Map(draft.state.exports);
+  for (const [key, before] of touched) {
     const after = draft.tx.digestOf(key);
-    if (sameRow(before, after)) continue;
-    for (const [mid, record] of draft.state.exports) {
-      if (contains(record, key)) enter(draft, mid, record, key, before, after);
+    if (!sameRow(before, after)) {
+      for (const [mid, record] of books) {
+        if (contains(record, key)) books.set(mid, entered(draft, mid, record, key, before, after));
+      }
     }
-    if (draft.pace.row((before?.bytes ?? 0) + (after?.bytes ?? 0))) yield;
+    if (draft.pace.digest(after?.bytes ?? 0)) yield;
   }
+  draft.update({ exports: books });
 }
 
 /** Begins to keep book of changes. Repeated, it changes nothing: what is dirty stays so. */
@@ -167,22 +173,22 @@ export function close(draft: Draft, mid: number, outcome: Outcome): AdminAnswer 
   return { kind: 'closed', outcome };
 }
 
-function enter(
+function entered(
   draft: Draft,
   mid: number,
   record: ExportRecord,
   key: Key,
   before: RowDigest,
   after: RowDigest,
-): void {
+): ExportRecord {
   invariant(record.seal === null, 'no row of a sealed range changes');
   const counts = markDirty(draft, mid, key, after?.bytes ?? key.length);
-  replace(draft, mid, {
+  return {
     ...record,
     delta: subtractDigests(addDigests(record.delta, after ?? NO_ROWS), before ?? NO_ROWS),
     dirtyRows: record.dirtyRows + counts.rows,
     dirtyBytes: record.dirtyBytes + counts.bytes,
-  });
+  };
 }
 
 function replace(draft: Draft, mid: number, record: ExportRecord): void {

@@ -153,7 +153,7 @@ function* stage(
     tx.putRow(key, value);
     const now = tx.digestOf(key);
     running = subtractDigests(addDigests(running, now ?? NO_ROWS), old ?? NO_ROWS);
-    if (pace.row((old?.bytes ?? 0) + (now?.bytes ?? 0))) yield;
+    if (pace.digest((old?.bytes ?? 0) + (now?.bytes ?? 0))) yield;
   }
   return running;
 }

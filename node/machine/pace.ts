@@ -4,6 +4,8 @@
 const UNITS_MAX = 500;
 /** Bytes that take about as long as visiting a row, where they are hashed or copied. */
 const UNIT_BYTES = 1024;
+/** What the digest of a short row costs, next to a visit. */
+const DIGEST_UNITS = 3;
 
 /** Counts work, never time: a clock has no place here. */
 export class Pace {
@@ -12,6 +14,12 @@ export class Pace {
   /** Counts one row with so many bytes to hash or copy; true where the caller should yield now. */
   row(bytes = 0): boolean {
     this.#units += 1 + bytes / UNIT_BYTES;
+    return this.#due();
+  }
+
+  /** Counts the digest of one row with so many bytes; true where the caller should yield now. */
+  digest(bytes: number): boolean {
+    this.#units += DIGEST_UNITS + bytes / UNIT_BYTES;
     return this.#due();
   }
 

@@ -34,7 +34,7 @@ export function* digestOfRange(view: View, range: Range): Work<Digest> {
     for (const [key, value] of rows) {
       const row = digestOfRow(0, userKey(key), value);
       digest = addDigests(digest, row);
-      if (pace.row(row.bytes)) yield;
+      if (pace.digest(row.bytes)) yield;
     }
   }
   return digest;
