@@ -1,33 +1,183 @@
 #!/usr/bin/env node
-/** The `nursery` command. Sole importer of yargs; each command's work is in a file beside this one. */
+/**
+ * The `nursery` command. Sole importer of yargs; each command's work is in a file beside this one, loaded when it
+ * is asked for, so that `nursery get` never loads the store.
+ */
 import yargs, { type Argv } from 'yargs';
+import { hideBin } from 'yargs/helpers';
 import { EXIT_CODES } from '../errors.ts';
 import { report } from './report.ts';
+import { VERSION_TEXT } from './version.ts';
 
 const CONFIG = { type: 'string', demandOption: true, describe: 'configuration file (INI)' } as const;
+const JSON_FLAG = { type: 'boolean', default: false, describe: 'print JSON, for scripts' } as const;
+const MAX = { type: 'number', default: 1000, describe: 'at most so many; -1 for all' } as const;
+const KEY = { type: 'string', demandOption: true, describe: 'text, or 0x… for bytes' } as const;
 
-const parser: Argv = yargs(process.argv.slice(2))
+/** Options of every command that asks and prints. */
+function asking<T>(command: Argv<T>) {
+  return command.option('config', CONFIG).option('json', JSON_FLAG);
+}
+
+function servers<T>(parser: Argv<T>) {
+  return parser
+    .command(
+      'node',
+      'run one node of a cluster, in the foreground',
+      (command) =>
+        command
+          .option('config', CONFIG)
+          .option('node', {
+            type: 'string',
+            demandOption: true,
+            describe: 'name of the node, as in the configuration',
+          })
+          .option('bootstrap', {
+            type: 'boolean',
+            default: false,
+            describe:
+              'found a new cluster although not all of its nodes answer: only if you know that none holds data',
+          }),
+      async (args) => (await import('./node-command.ts')).runNodeCommand(args),
+    )
+    .command(
+      'router',
+      'run a router, in the foreground',
+      (command) => command.option('config', CONFIG),
+      async (args) => (await import('./router-command.ts')).runRouterCommand(args),
+    )
+    .command(
+      'migrator',
+      'run a daemon that takes over migrations whose migrator has died',
+      (command) => command.option('config', CONFIG),
+      async (args) => (await import('./migrate-command.ts')).runMigratorCommand(args),
+    )
+    .command(
+      'dev',
+      'boot a whole local nursery: keeper, two clusters and a router',
+      (command) =>
+        command
+          .option('dir', {
+            type: 'string',
+            describe: 'where its files go; default: a temporary folder, removed at the end',
+          })
+          .option('tour', { type: 'boolean', default: false, describe: 'show the main job on real input' })
+          .option('once', { type: 'boolean', default: false, describe: 'end after the tour' })
+          .option('input', {
+            type: 'string',
+            describe: 'directory tree that the tour indexes; default: node_modules',
+          }),
+      async (args) => (await import('./dev-command.ts')).runDevCommand(args),
+    );
+}
+
+function nurseryCommands<T>(parser: Argv<T>) {
+  return parser
+    .command(
+      'init <cluster>',
+      'give the whole key space to the first cluster of a nursery',
+      (command) => asking(command).positional('cluster', { type: 'string', demandOption: true }),
+      async (args) => (await import('./init-command.ts')).runInit(args),
+    )
+    .command(
+      'migrate [left] [separator] [right]',
+      'move a range: keys from the separator on belong to RIGHT; or --range FROM..TO --to CLUSTER',
+      (command) =>
+        asking(command)
+          .positional('left', {
+            type: 'string',
+            describe: 'cluster that keeps or gets the keys below the separator',
+          })
+          .positional('separator', { type: 'string', describe: 'text, or 0x… for bytes' })
+          .positional('right', { type: 'string', describe: 'cluster that keeps or gets the other keys' })
+          .option('range', { type: 'string', describe: 'FROM..TO, each text or 0x…; empty is open' })
+          .option('to', { type: 'string', describe: 'cluster that gets the range' })
+          .option('resume', {
+            type: 'boolean',
+            default: false,
+            describe: 'finish migrations whose migrator has died',
+          })
+          .option('abort', { type: 'number', describe: 'take back the migration with this number' })
+          .option('pause', { type: 'number', describe: 'let the migration with this number rest' })
+          .option('continue', { type: 'number', describe: 'let it go on' })
+          .option('dry-run', {
+            type: 'boolean',
+            default: false,
+            describe: 'say what would be moved, and move nothing',
+          }),
+      async (args) => (await import('./migrate-command.ts')).runMigrateCommand(args),
+    )
+    .command(
+      'remove <cluster> [separator]',
+      "move all of a cluster's ranges to its neighbours, and forget it",
+      (command) =>
+        asking(command)
+          .positional('cluster', { type: 'string', demandOption: true })
+          .positional('separator', {
+            type: 'string',
+            describe: 'for an inner cluster: where its neighbours meet',
+          }),
+      async (args) => (await import('./migrate-command.ts')).runRemoveCommand(args),
+    )
+    .command(
+      'status',
+      'the map, every node, and every migration',
+      (command) => asking(command),
+      async (args) => (await import('./status-command.ts')).runStatus(args),
+    );
+}
+
+function dataCommands<T>(parser: Argv<T>) {
+  return parser
+    .command(
+      'who-master',
+      "the master's name; exit code 4 where there is none",
+      (command) => asking(command),
+      async (args) => (await import('./data-commands.ts')).runWhoMaster(args),
+    )
+    .command(
+      'get <key>',
+      'print a value',
+      (command) => asking(command).positional('key', KEY),
+      async (args) => (await import('./data-commands.ts')).runGet(args),
+    )
+    .command(
+      'set <key> <value>',
+      'store a value',
+      (command) => asking(command).positional('key', KEY).positional('value', KEY),
+      async (args) => (await import('./data-commands.ts')).runSet(args),
+    )
+    .command(
+      'delete <key>',
+      'remove a key; exit code 3 where it is not there',
+      (command) => asking(command).positional('key', KEY),
+      async (args) => (await import('./data-commands.ts')).runDelete(args),
+    )
+    .command(
+      'prefix <prefix>',
+      'list keys that begin with a prefix',
+      (command) => asking(command).positional('prefix', KEY).option('max', MAX),
+      async (args) => (await import('./data-commands.ts')).runPrefix(args),
+    )
+    .command(
+      'range [from] [to]',
+      'list keys from one on, up to another that is not listed',
+      (command) =>
+        asking(command)
+          .positional('from', { type: 'string', describe: 'text, or 0x… for bytes' })
+          .positional('to', { type: 'string', describe: 'text, or 0x… for bytes' })
+          .option('max', MAX)
+          .option('entries', { type: 'boolean', default: false, describe: 'with values' }),
+      async (args) =>
+        (await import('./data-commands.ts')).runRange({ ...args, from: args.from, to: args.to }),
+    );
+}
+
+const parser = yargs(hideBin(process.argv))
   .scriptName('nursery')
-  .parserConfiguration({ 'parse-numbers': false, 'parse-positional-numbers': false })
-  .command(
-    'node',
-    'run one node of a cluster, in the foreground',
-    (command) =>
-      command
-        .option('config', CONFIG)
-        .option('node', {
-          type: 'string',
-          demandOption: true,
-          describe: 'name of the node, as in the configuration',
-        })
-        .option('bootstrap', {
-          type: 'boolean',
-          default: false,
-          describe:
-            'found a new cluster although not all of its nodes answer: only if you know that none holds data',
-        }),
-    async (args) => (await import('./node-command.ts')).runNodeCommand(args),
-  )
+  // A key that looks like a number is text all the same.
+  .parserConfiguration({ 'parse-positional-numbers': false })
+  .version(VERSION_TEXT)
   .demandCommand(1, 'name a command')
   .strict()
   .help()
@@ -36,5 +186,7 @@ const parser: Argv = yargs(process.argv.slice(2))
     console.error(`nursery: ${message}; see nursery --help`);
     process.exit(EXIT_CODES.USAGE);
   });
-
+servers(parser);
+nurseryCommands(parser);
+dataCommands(parser);
 parser.parseAsync().catch(report);

@@ -1,0 +1,117 @@
+/** How commands reach what a configuration names: a router, a cluster, or the keeper and every cluster it knows. */
+import { ClusterClient } from '../client/cluster-client.ts';
+import { NurseryClient } from '../client/nursery-client.ts';
+import { clusterConfigOf, toClusterConfig } from '../config/cluster-config.ts';
+import { readIni } from '../config/ini.ts';
+import { routerConfigOf } from '../config/router-config.ts';
+import { NurseryError } from '../errors.ts';
+import type { ClusterConfig, KeeperMap } from '../protocol/admin.ts';
+
+/** Who asks, as other processes see it. */
+const IDENTITY = { role: 'client', node: 'command-line' } as const;
+
+/** What a configuration file leads to: `cluster` is a router's clients' cluster id, or the cluster itself. */
+export type Target = {
+  readonly front: ClusterConfig;
+  readonly isRouter: boolean;
+  /** The keeper that `[nursery]` names; without it, the cluster itself is taken for one. */
+  readonly keeper: ClusterConfig;
+};
+
+/** Reads a router's or a cluster's configuration. @throws FatalError CONFIG */
+export function readTarget(file: string): Target {
+  const ini = readIni(file);
+  if (ini.sections.has('router')) {
+    const router = routerConfigOf(ini);
+    const nodes = [{ name: router.name, ips: [...router.ips], port: router.port }];
+    const front = { cluster: router.clusterId, nodes };
+    return {
+      front,
+      isRouter: true,
+      keeper: { cluster: router.nursery.clusterId, nodes: [...router.nursery.nodes] },
+    };
+  }
+  const cluster = clusterConfigOf(ini, 'client');
+  const front = toClusterConfig(cluster);
+  const { nursery } = cluster;
+  const keeper = nursery === null ? front : { cluster: nursery.clusterId, nodes: [...nursery.nodes] };
+  return { front, isRouter: false, keeper };
+}
+
+/** Runs `body` with a client of the router or cluster that the file describes. */
+export async function withClient<T>(file: string, body: (client: NurseryClient) => Promise<T>): Promise<T> {
+  const { front } = readTarget(file);
+  const client = await NurseryClient.connect({
+    addresses: front.nodes.flatMap(({ ips, port }) =>
+      ips.map((ip) => (ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`)),
+    ),
+    cluster: front.cluster,
+  });
+  try {
+    return await body(client);
+  } finally {
+    client.close();
+  }
+}
+
+/** The keeper and, by cluster id, clients of every cluster that it knows. Closed together. */
+export class NurseryConnections {
+  readonly keeper: ClusterClient;
+  readonly #clients = new Map<string, ClusterClient>();
+  #known: KeeperMap = { map: { version: 0, entries: [] }, clusters: [] };
+
+  constructor(keeper: ClusterConfig) {
+    this.keeper = new ClusterClient(keeper, IDENTITY);
+  }
+
+  /** Asks the keeper's master for the map and for how to reach the clusters. */
+  async refresh(): Promise<KeeperMap> {
+    const answer = await this.keeper.query({ kind: 'getMap' });
+    if (answer.kind !== 'keeperMap')
+      throw new NurseryError('MALFORMED', `keeper answered ${answer.kind} to getMap`);
+    this.#known = { map: answer.map, clusters: answer.clusters };
+    return this.#known;
+  }
+
+  /**
+   * A client of a cluster that the keeper knew at the last refresh.
+   *
+   * @throws NurseryError REFUSED for one that it did not
+   */
+  cluster(id: string): ClusterClient {
+    const open = this.#clients.get(id);
+    if (open !== undefined) return open;
+    const config = this.#known.clusters.find(({ cluster }) => cluster === id);
+    if (config === undefined) throw unknownCluster(id, this.#known);
+    const client = new ClusterClient(config, IDENTITY);
+    this.#clients.set(id, client);
+    return client;
+  }
+
+  close(): void {
+    this.keeper.close();
+    for (const client of this.#clients.values()) client.close();
+  }
+}
+
+/** Runs `body` with connections to the nursery that the file's keeper describes. */
+export async function withNursery<T>(
+  file: string,
+  body: (nursery: NurseryConnections) => Promise<T>,
+): Promise<T> {
+  const nursery = new NurseryConnections(readTarget(file).keeper);
+  try {
+    return await body(nursery);
+  } finally {
+    nursery.close();
+  }
+}
+
+/** The error for a cluster id that the keeper has not heard of. */
+export function unknownCluster(id: string, { clusters }: KeeperMap): NurseryError {
+  const known = clusters.length === 0 ? 'none' : clusters.map(({ cluster }) => cluster).join(', ');
+  return new NurseryError(
+    'REFUSED',
+    `cluster ${id} is unknown to the keeper; known are: ${known}. Its nodes make it known when they run with a [nursery] section`,
+  );
+}

@@ -1,0 +1,55 @@
+/** `nursery init`: gives the whole key space to the first cluster of a nursery. */
+import { NurseryError } from '../errors.ts';
+import type { KeeperMap } from '../protocol/admin.ts';
+import { type NurseryConnections, unknownCluster, withNursery } from './connections.ts';
+import { printJson } from './data-commands.ts';
+
+/** How long the cluster may take to make itself known to the keeper (ms), and how often the keeper is asked. */
+const KNOWN_WITHIN_MS = 15_000;
+const ASK_EVERY_MS = 200;
+
+/**
+ * Records the map at the keeper, then lets the cluster own it. A run that died between the two is finished by the
+ * next one.
+ *
+ * @throws NurseryError REFUSED where a map exists already, or the cluster is unknown or owns something
+ */
+export async function runInit(args: { config: string; cluster: string; json: boolean }): Promise<void> {
+  await withNursery(args.config, async (nursery) => {
+    const epoch = await recordMap(nursery, args.cluster);
+    const answer = await nursery
+      .cluster(args.cluster)
+      .command({ kind: 'assume', epoch }, { idempotent: true });
+    if (answer.kind === 'refused')
+      throw new NurseryError('REFUSED', `cluster ${args.cluster}: ${answer.why}`);
+    if (args.json) printJson({ cluster: args.cluster, epoch });
+    else console.log(`${args.cluster} owns the whole key space (epoch ${epoch})`);
+  });
+}
+
+/** The epoch at which the cluster owns everything, by the keeper's map. */
+async function recordMap(nursery: NurseryConnections, cluster: string): Promise<number> {
+  const known = await waitUntilKnown(nursery, cluster);
+  const [entry] = known.map.entries;
+  if (entry !== undefined) {
+    if (known.map.entries.length === 1 && entry.owner === cluster) return entry.epoch;
+    throw new NurseryError(
+      'REFUSED',
+      `the nursery has a map already (version ${known.map.version}); move ranges with nursery migrate`,
+    );
+  }
+  const answer = await nursery.keeper.command({ kind: 'initMap', cluster });
+  if (answer.kind === 'planned') return answer.mid;
+  const why = answer.kind === 'refused' ? answer.why : `keeper answered ${answer.kind}`;
+  throw new NurseryError('REFUSED', why);
+}
+
+async function waitUntilKnown(nursery: NurseryConnections, cluster: string): Promise<KeeperMap> {
+  const untilMs = performance.now() + KNOWN_WITHIN_MS;
+  for (;;) {
+    const known = await nursery.refresh();
+    if (known.clusters.some((config) => config.cluster === cluster)) return known;
+    if (performance.now() >= untilMs) throw unknownCluster(cluster, known);
+    await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
+  }
+}

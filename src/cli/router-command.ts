@@ -1,0 +1,22 @@
+/** `nursery router`: a router in the foreground, until SIGTERM or SIGINT. */
+import { readRouterConfig } from '../config/router-config.ts';
+import { EXIT_CODES } from '../errors.ts';
+import { openLogFile } from '../log.ts';
+import { superviseProcess } from './supervise.ts';
+
+/** Runs the router; the process ends by a signal or a fatal error. */
+export async function runRouterCommand(args: { config: string }): Promise<void> {
+  const ini = readRouterConfig(args.config);
+  const { startRouter } = await import('../../router/main.ts');
+  const file = openLogFile(ini.logDir, ini.name, ini.logLevel, { router: ini.name });
+  const supervisor = superviseProcess(file);
+  for (const warning of ini.warnings) {
+    console.error(`nursery: warning: ${warning}`);
+    file.logger.warn({}, warning);
+  }
+  const router = await supervisor.starting(startRouter(ini));
+  console.log(`router ${ini.name}: pid ${process.pid}, clients at port ${router.port}`);
+  await supervisor.untilSignal();
+  await router.close();
+  process.exit(EXIT_CODES.OK);
+}
