@@ -1,0 +1,216 @@
+/** The router as a process: carries out what the core decides, over links and one port. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ClusterClient } from '../src/client/cluster-client.ts';
+import type { RouterIni } from '../src/config/router-config.ts';
+import { type Hello, LINK_PROTOCOL } from '../src/link/frames.ts';
+import type { LinkHandlers } from '../src/link/link.ts';
+import { type Logger, SILENT } from '../src/log.ts';
+import { ClientPort } from '../src/port/port.ts';
+import type { Answer } from '../src/protocol/replies.ts';
+import { VERSION } from '../src/version.ts';
+import { health } from './core/local.ts';
+import { createRouter, step } from './core/step.ts';
+import type { Effect, Event, Router } from './core/types.ts';
+import { NodeLink } from './node-link.ts';
+
+type Send = Extract<Effect, { kind: 'send' }>;
+type Connect = Extract<Effect, { kind: 'connect' }>;
+/** An event whose time is read when it is handled. */
+type Untimed = Event extends infer E ? (E extends Event ? Omit<E, 'nowMs'> : never) : never;
+
+/** A router that runs. */
+export type RunningRouter = {
+  /** Answers what is under way for as long as the port's grace lasts, and closes everything. */
+  close(): Promise<void>;
+  readonly port: number;
+};
+
+/**
+ * Starts a router. It serves at once; requests wait until the keeper has given it a map.
+ *
+ * @throws FatalError PORT_IN_USE, CONFIG as the port does
+ */
+export async function startRouter(ini: RouterIni, logger: Logger = SILENT): Promise<RunningRouter> {
+  const shell = new Shell(ini, logger);
+  const port = await ClientPort.listen({
+    ips: ini.ips,
+    port: ini.port,
+    clusterId: ini.clusterId,
+    hello: () => shell.hello(ini.clusterId),
+    links: shell.links,
+    handle: (connection, body, respond) => shell.request(connection.id, body, respond),
+    http: (request, response) => shell.http(request, response),
+    warn: (message) => logger.warn({}, message),
+  });
+  shell.watchKeeper();
+  logger.info({ port: port.port }, 'router is up');
+  return {
+    port: port.port,
+    close: async () => {
+      await port.close();
+      shell.close();
+      logger.info({}, 'router is down');
+    },
+  };
+}
+
+/** Gives events to the core, one at a time, and carries out its effects. */
+class Shell {
+  readonly #ini: RouterIni;
+  readonly #logger: Logger;
+  readonly #router: Router;
+  readonly #keeper: ClusterClient;
+  readonly #nodes = new Map<number, NodeLink>();
+  readonly #responds = new Map<number, (answer: Answer) => void>();
+  /** Events that came while effects were carried out. */
+  readonly #queue: Untimed[] = [];
+  #isBusy = false;
+  #lastRequest = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #isClosed = false;
+
+  constructor(ini: RouterIni, logger: Logger) {
+    this.#ini = ini;
+    this.#logger = logger;
+    this.#router = createRouter({ name: ini.name, clusterId: ini.clusterId, version: VERSION });
+    const { clusterId: cluster, nodes } = ini.nursery;
+    this.#keeper = new ClusterClient({ cluster, nodes: [...nodes] }, { role: 'router', node: ini.name });
+  }
+
+  /** Links of native clients: their requests are independent of one another. */
+  readonly links: LinkHandlers = {
+    request: (_link, body, respond) => this.request(0, body, respond),
+    post: () => undefined,
+    closed: () => undefined,
+  };
+
+  hello(cluster: string): Hello {
+    return { protocol: LINK_PROTOCOL, role: 'router', cluster, node: this.#ini.name, incarnation: '' };
+  }
+
+  watchKeeper(): void {
+    this.#keeper.watchMap((map) => {
+      const { version, entries } = map.map;
+      this.#logger.info({ version, ranges: entries.length, clusters: map.clusters.length }, 'map received');
+      this.#handle({ kind: 'map', map });
+    });
+  }
+
+  request(origin: number, body: Uint8Array, respond: (answer: Answer) => void): void {
+    this.#lastRequest += 1;
+    this.#responds.set(this.#lastRequest, respond);
+    this.#handle({ kind: 'request', request: this.#lastRequest, origin, body });
+  }
+
+  /** 200 while every key can be served, as far as is known; else 503, and why. */
+  http(request: IncomingMessage, response: ServerResponse): void {
+    if (request.url !== '/healthz') {
+      response.writeHead(404, { 'content-type': 'text/plain' }).end('not found\n');
+      return;
+    }
+    const { ok, why } = health(this.#router);
+    const { keeper, held, inFlight } = this.#router;
+    const body = { ok, why, mapVersion: keeper?.map.version ?? null, held, inFlight: inFlight.size };
+    response.writeHead(ok ? 200 : 503, { 'content-type': 'application/json' });
+    response.end(`${JSON.stringify(body)}\n`);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#keeper.close();
+    for (const node of this.#nodes.values()) node.close();
+  }
+
+  /** What an effect brings about at once, such as the next request of a client that got its answer, waits its turn. */
+  #handle(event: Untimed): void {
+    if (this.#isBusy) {
+      this.#queue.push(event);
+      return;
+    }
+    this.#isBusy = true;
+    this.#turn(event);
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#turn(next);
+    this.#isBusy = false;
+  }
+
+  #turn(event: Untimed): void {
+    // Read here: after a pause of the process a stored time would be a lie.
+    const timed = { ...event, nowMs: performance.now() } as Event;
+    for (const effect of step(this.#router, timed)) this.#carryOut(effect);
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.kind) {
+      case 'answer':
+        this.#answer(effect.request, effect.answer);
+        return;
+      case 'send':
+        this.#send(effect);
+        return;
+      case 'connect':
+        this.#connect(effect);
+        return;
+      case 'disconnect':
+        this.#nodes.get(effect.peer)?.close();
+        this.#nodes.delete(effect.peer);
+        return;
+      default:
+        this.#wake(effect.atMs);
+    }
+  }
+
+  #answer(request: number, answer: Answer): void {
+    const respond = this.#responds.get(request);
+    this.#responds.delete(request);
+    respond?.(answer);
+  }
+
+  #send({ call, peer, body, deadlineMs }: Send): void {
+    const node = this.#nodes.get(peer);
+    if (node === undefined) {
+      this.#handle({ kind: 'lost', call, why: 'closed', sent: false });
+      return;
+    }
+    node.request(body, deadlineMs, (result) => {
+      if (result.kind === 'reply') {
+        this.#handle({ kind: 'reply', call, bytes: result.bytes, hint: result.hint });
+      } else {
+        this.#handle({ kind: 'lost', call, why: result.why, sent: result.sent });
+      }
+    });
+  }
+
+  #connect({ peer, cluster, node, ips, port }: Connect): void {
+    if (ips.length === 0) {
+      this.#logger.warn({ cluster, node }, 'node has no address');
+      return;
+    }
+    const link = new NodeLink({
+      ips,
+      port,
+      hello: this.hello(cluster),
+      onUp: () => {
+        this.#logger.info({ cluster, node }, 'link to node is up');
+        this.#handle({ kind: 'up', peer });
+      },
+      onDown: (why) => {
+        this.#logger.info({ cluster, node, why }, 'link to node is down');
+        this.#handle({ kind: 'down', peer });
+      },
+    });
+    this.#nodes.set(peer, link);
+  }
+
+  #wake(atMs: number): void {
+    if (this.#isClosed) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = null;
+        this.#handle({ kind: 'timer' });
+      },
+      Math.max(0, atMs - performance.now()),
+    );
+  }
+}

@@ -1,0 +1,280 @@
+/** The router as it runs: real sockets, clients of both kinds, and fake nodes behind it. */
+import { get as httpGet } from 'node:http';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type RunningRouter, startRouter } from '../../router/main.ts';
+import { ArakoonClient } from '../../src/client/arakoon-client.ts';
+import { NurseryClient } from '../../src/client/nursery-client.ts';
+import type { RouterIni } from '../../src/config/router-config.ts';
+import { type Hello, LINK_PROTOCOL, TOPIC } from '../../src/link/frames.ts';
+import type { Link } from '../../src/link/link.ts';
+import { ClientPort } from '../../src/port/port.ts';
+import { encodeAnswer, type KeeperMap, keeperMapCodec, type NodeAddress } from '../../src/protocol/admin.ts';
+import { encode } from '../../src/protocol/codec.ts';
+import { type Answer, failure, okOptionalText } from '../../src/protocol/replies.ts';
+import { decodeRequest } from '../../src/protocol/requests.ts';
+import type { RangeMap } from '../../src/rangemap.ts';
+import { FakeCluster, mapOf } from './world.ts';
+
+const LOCAL = '127.0.0.1';
+
+/** A port that answers links and Arakoon's clients in the same way. */
+function serve(
+  cluster: string,
+  node: string,
+  answer: (body: Buffer, link: Link | null) => Answer,
+): Promise<ClientPort> {
+  const hello: Hello = { protocol: LINK_PROTOCOL, role: 'node', cluster, node, incarnation: '' };
+  return ClientPort.listen({
+    ips: [LOCAL],
+    port: 0,
+    clusterId: cluster,
+    hello: () => hello,
+    links: {
+      request: (link, body, respond) => respond(answer(body, link)),
+      post: () => undefined,
+      closed: () => undefined,
+    },
+    handle: (_connection, body, respond) => respond(answer(body, null)),
+    warn: () => undefined,
+    graceMs: 50,
+  });
+}
+
+/** Clusters, a keeper, and a router, all in this process. */
+class Setup {
+  readonly clusters = new Map<string, FakeCluster>();
+  readonly ports = new Map<string, ClientPort>();
+  readonly closing: (() => unknown)[] = [];
+  readonly #watchers = new Set<Link>();
+  map: RangeMap;
+  router!: RunningRouter;
+
+  constructor(map: RangeMap) {
+    this.map = map;
+  }
+
+  async start(isKeeperUp = true): Promise<this> {
+    for (const id of ['A', 'B', 'C']) {
+      const cluster = new FakeCluster(id, [`${id}1`, `${id}2`]);
+      cluster.owned = this.map.entries.filter(({ owner }) => owner === id);
+      this.clusters.set(id, cluster);
+      for (const node of cluster.nodes) {
+        this.ports.set(node, await serve(id, node, (body) => cluster.serve(node, body)));
+      }
+    }
+    const keeper = await serve('keeper', 'keeper1', (body, link) => this.#keep(body, link));
+    const keeperPort = keeper.port;
+    if (isKeeperUp) this.ports.set('keeper1', keeper);
+    else await keeper.close();
+    const ini: RouterIni = {
+      file: 'router.ini',
+      name: 'router1',
+      clusterId: 'nursery',
+      ips: [LOCAL],
+      port: 0,
+      logDir: '.',
+      logLevel: 'info',
+      nursery: { clusterId: 'keeper', nodes: [{ name: 'keeper1', ips: [LOCAL], port: keeperPort }] },
+      warnings: [],
+    };
+    this.router = await startRouter(ini);
+    return this;
+  }
+
+  cluster(id: string): FakeCluster {
+    return this.clusters.get(id) as FakeCluster;
+  }
+
+  /** Has the keeper push another map. */
+  publish(map: RangeMap): void {
+    this.map = map;
+    for (const link of this.#watchers) link.post(TOPIC.map, encode(keeperMapCodec, this.#keeperMap()));
+  }
+
+  async arakoon(): Promise<ArakoonClient> {
+    const client = await ArakoonClient.connect({ host: LOCAL, port: this.router.port, cluster: 'nursery' });
+    this.closing.push(() => client.close());
+    return client;
+  }
+
+  async native(): Promise<NurseryClient> {
+    const client = await NurseryClient.connect({ addresses: [`${LOCAL}:${this.router.port}`] });
+    this.closing.push(() => client.close());
+    return client;
+  }
+
+  /** Resolves with the status once it is `wanted`. */
+  async health(wanted: number): Promise<{ ok: boolean; why: string }> {
+    for (;;) {
+      const [status, body] = await this.#healthz();
+      if (status === wanted) return JSON.parse(body);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const close of this.closing) close();
+    await this.router.close();
+    await Promise.all([...this.ports.values()].map((port) => port.close()));
+  }
+
+  #healthz(): Promise<[number, string]> {
+    return new Promise((resolve, reject) => {
+      const url = `http://${LOCAL}:${this.router.port}/healthz`;
+      httpGet(url, { agent: false }, (response) => {
+        let body = '';
+        response.on('data', (chunk) => {
+          body += chunk;
+        });
+        response.on('end', () => resolve([response.statusCode ?? 0, body]));
+      }).on('error', reject);
+    });
+  }
+
+  #keep(body: Buffer, link: Link | null): Answer {
+    const request = decodeRequest(body);
+    if (request.kind === 'whoMaster') return okOptionalText('keeper1');
+    if (request.kind !== 'adminQuery') return failure('NOT_SUPPORTED', request.kind);
+    if (request.query.kind === 'watchMap' && link !== null) this.#watchers.add(link);
+    return { bytes: encodeAnswer({ kind: 'keeperMap', ...this.#keeperMap() }), hint: null };
+  }
+
+  #keeperMap(): KeeperMap {
+    const clusters = [...this.clusters.values()].map(({ id, nodes }) => ({
+      cluster: id,
+      nodes: nodes.map(
+        (name): NodeAddress => ({ name, ips: [LOCAL], port: this.ports.get(name)?.port ?? 1 }),
+      ),
+    }));
+    return { map: this.map, clusters };
+  }
+}
+
+const router = suite<{ setup: Setup }>('router');
+
+router.before.each(async (context) => {
+  context.setup = await new Setup(mapOf(['', 'A'], ['k', 'B'])).start();
+});
+router.after.each(async ({ setup }) => {
+  await setup.stop();
+});
+
+router('both kinds of client see one key space', async ({ setup }) => {
+  const [arakoon, native] = [await setup.arakoon(), await setup.native()];
+  await arakoon.set('a', '1');
+  await native.set('x', '2');
+  assert.is((await native.get('a')).toString(), '1');
+  assert.is((await arakoon.get('x')).toString(), '2');
+  for (const client of [arakoon, native]) {
+    assert.equal(
+      (await client.rangeEntries()).map(([key, value]) => `${key}${value}`),
+      ['a1', 'x2'],
+    );
+    assert.equal(
+      (await client.revRangeEntries()).map(([key, value]) => `${key}${value}`),
+      ['x2', 'a1'],
+    );
+    assert.is(await client.keyCount(), 2);
+    assert.is(await client.whoMaster(), 'router1');
+  }
+  assert.is(setup.cluster('A').data.size, 1);
+  assert.is(setup.cluster('B').data.size, 1);
+});
+
+router(
+  'pipelined updates of a connection keep their order, reads see the updates before them',
+  async ({ setup }) => {
+    const client = await setup.arakoon();
+    const sets = Array.from({ length: 300 }, (_, index) => client.set('a', `${index}`));
+    const last = client.get('a');
+    await Promise.all(sets);
+    assert.is((await last).toString(), '299');
+    const values = setup
+      .cluster('A')
+      .executed.flatMap((request) => (request.kind === 'set' ? [Number(Buffer.from(request.value))] : []));
+    assert.equal(values, [...values.keys()]);
+  },
+);
+
+router('while a range moves clients see latency, not an error', async ({ setup }) => {
+  const client = await setup.arakoon();
+  await client.set('a', '0');
+  const [a, c] = [setup.cluster('A'), setup.cluster('C')];
+  const range = { lo: '', hi: 'k' };
+  a.owned = [];
+  a.hints = [{ range, hint: { entry: { ...range, owner: 'C', epoch: 9 }, confirmed: false } }];
+  c.hints = [{ range, hint: { entry: { ...range, owner: 'A', epoch: 9 }, confirmed: false } }];
+  const held = [client.set('a', '1'), client.set('b', '2')];
+  // The third question goes to C again: the range has been waited for.
+  let asked = 0;
+  const serve = c.serve.bind(c);
+  c.serve = (node, body) => {
+    asked += 1;
+    if (asked === 3) c.owned = [range];
+    return serve(node, body);
+  };
+  await Promise.all(held);
+  assert.is(c.data.size, 2);
+  const entries = [
+    { lo: '', hi: 'k', owner: 'C', epoch: 9 },
+    { lo: 'k', hi: null, owner: 'B', epoch: 2 },
+  ];
+  setup.publish({ version: 2, entries });
+  await client.set('c', '3');
+  assert.is(c.data.size, 3);
+});
+
+router('a lost master is replaced by the next one', async ({ setup }) => {
+  const client = await setup.native();
+  await client.set('a', '1');
+  await setup.ports.get('A1')?.close();
+  setup.ports.delete('A1');
+  setup.cluster('A').master = 'A2';
+  assert.is((await client.get('a')).toString(), '1');
+  await client.set('a', '2');
+  assert.is(setup.cluster('A').data.size, 1);
+});
+
+router('goes on without the keeper', async ({ setup }) => {
+  await setup.health(200);
+  await setup.ports.get('keeper1')?.close();
+  setup.ports.delete('keeper1');
+  const client = await setup.arakoon();
+  await client.set('a', '1');
+  assert.is((await client.get('a')).toString(), '1');
+});
+
+router('says whether it can serve, and why not', async ({ setup }) => {
+  assert.is((await setup.health(200)).ok, true);
+  const lost = new Setup(mapOf(['', 'A']));
+  await lost.start(false);
+  try {
+    const { ok, why } = await lost.health(503);
+    assert.is(ok, false);
+    assert.match(why, /no map/);
+  } finally {
+    await lost.stop();
+  }
+});
+
+router('an unserved command is refused by name, over TCP and links', async ({ setup }) => {
+  for (const client of [await setup.arakoon(), await setup.native()]) {
+    try {
+      await client.dropMaster();
+      assert.unreachable();
+    } catch (error) {
+      assert.match((error as Error).message, /drop_master/);
+    }
+  }
+});
+
+router('large values pass both ways', async ({ setup }) => {
+  const value = Buffer.alloc(3 * 1024 * 1024, 'x');
+  for (const client of [await setup.arakoon(), await setup.native()]) {
+    await client.set('a', value);
+    assert.ok((await client.get('a')).equals(value));
+  }
+});
+
+router.run();
