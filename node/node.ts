@@ -331,7 +331,10 @@ class NodeProcess {
       { role: 'node', node: node.name },
     );
     const attempt = (): void => {
-      if (this.#closing) return keeper.close();
+      if (this.#closing) {
+        keeper.close();
+        return;
+      }
       keeper.command({ kind: 'setClusterConfig', ...toClusterConfig(ini) }).then(
         () => keeper.close(),
         (error: Error) => {

@@ -18,6 +18,7 @@ import {
   returnCodeOf,
 } from '../src/protocol/replies.ts';
 import { type Consistency, decodeRequest, type Request, updateOf } from '../src/protocol/requests.ts';
+import { VERSION } from '../src/version.ts';
 import type { Driver } from './driver.ts';
 import { isDataRead } from './machine/reads.ts';
 import type { MapWatchers } from './map-watchers.ts';
@@ -28,14 +29,6 @@ import type { Scheduler } from './scheduler.ts';
 import type { SlowDowns } from './slow-downs.ts';
 import { nodeStatus, statisticsFields } from './status.ts';
 import type { Store, Work } from './store/types.ts';
-
-/** Version that clients see. Arakoon's clients insist on major 1. */
-export const VERSION = {
-  major: 1,
-  minor: 9,
-  patch: 22,
-  text: 'Nursery 0.1.0, speaking the protocol of Arakoon 1.9.22',
-};
 
 export type RequestContext = {
   readonly clusterId: string;

@@ -29,6 +29,7 @@ import { beginExport, release, seal, setBase, settle, trim, unseal } from './exp
 import { checkHeader } from './headers.ts';
 import { abandon, activate, beginImport, page } from './import.ts';
 import { applyKeeper, keeperMapOf } from './keeper.ts';
+import { decodePaced } from './long-decode.ts';
 import { Ownership } from './ownership.ts';
 import { answerQuery } from './queries.ts';
 import { answerRead, isDataRead } from './reads.ts';
@@ -98,7 +99,9 @@ export class Machine {
       const isSet = end - begin >= 12 && bytes.readUInt32LE(begin) === UPDATE_KINDS.set;
       if (isSet && applySet(draft, bytes, begin + 4, end)) answers.push(OK);
       else answers.push(yield* applyUpdate(draft, bytes.subarray(begin, end)));
-      if (draft.pace.row()) yield;
+      // While a range is exported, writing a row means taking its digest.
+      const isDue = draft.state.exports.size > 0 ? draft.pace.digest(end - begin) : draft.pace.row();
+      if (isDue) yield;
     }
     invariant(at === bytes.length, 'nothing is left over of a batch');
     yield* settle(draft);
@@ -177,7 +180,7 @@ function applySet(draft: Draft, bytes: Buffer, at: number, end: number): boolean
 function* applyUpdate(draft: Draft, bytes: Uint8Array): Work<Answer> {
   let update: Update;
   try {
-    update = decodeUpdate(bytes);
+    update = yield* decodePaced(bytes, draft.pace);
   } catch (error) {
     // What cannot be understood is refused on every replica alike.
     if (!(error instanceof NurseryError)) throw error;

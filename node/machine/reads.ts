@@ -8,19 +8,17 @@ import {
   OK,
   okBool,
   okBytes,
-  okEntries,
   okInt64,
   okInterval,
-  okKeys,
   okMultiGet,
   okMultiGetOptions,
   okNurseryConfig,
-  okRevEntries,
   okRouting,
 } from '../../src/protocol/replies.ts';
 import type { RangeQuery, Request } from '../../src/protocol/requests.ts';
 import type { Range } from '../../src/range.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
+import { encodeEntries } from './long-replies.ts';
 import { type Ownership, rangeError } from './ownership.ts';
 import { Pace } from './pace.ts';
 import { dataKey, dataRange, prefixRange, scanSlice, scanSliceDown, userKey } from './store-keys.ts';
@@ -155,19 +153,8 @@ function ranged(
   return entriesAnswer(view, max === 0 ? null : range, max, kind);
 }
 
-/** `range` null: there is nothing to look for. */
+/** The first `max` entries of a range, from its high end where reversed; `range` null: there is nothing to look for. */
 function* entriesAnswer(view: View, range: Range | null, max: number, kind: DataRead['kind']): Work<Answer> {
-  const found = range === null ? [] : yield* gather(view, range, max, kind);
-  if (found === null) {
-    return failure('BAD_INPUT', `a reply of more than ${REPLY_MAX} bytes: ask for fewer entries at a time`);
-  }
-  if (kind === 'rangeEntries') return okEntries(found);
-  if (kind === 'revRangeEntries') return okRevEntries(found);
-  return okKeys(found.map(([key]) => key));
-}
-
-/** The first `max` entries of a range, from its high end where reversed; null where they do not fit a reply. */
-function* gather(view: View, range: Range, max: number, kind: DataRead['kind']): Work<Entry[] | null> {
   const isReversed = kind === 'revRangeEntries';
   const withValues = isReversed || kind === 'rangeEntries';
   const wanted = max < 0 ? Number.POSITIVE_INFINITY : max;
@@ -177,18 +164,21 @@ function* gather(view: View, range: Range, max: number, kind: DataRead['kind']):
     found.push([userKey(key), value]);
     bytes += 8 + key.length + (withValues ? value.length : 0);
   };
-  let { from, to } = dataRange(range);
-  for (;;) {
+  let left = range === null ? null : dataRange(range);
+  while (left !== null) {
     const limits = { rowsMax: Math.min(SLICE_ROWS, wanted - found.length) };
     const next: StoreKey | null = isReversed
-      ? scanSliceDown(view, { from, to }, limits, visit)
-      : scanSlice(view, { from, to }, limits, visit);
-    if (bytes > REPLY_MAX) return null;
-    if (next === null || found.length === wanted) return found;
-    if (isReversed) to = next;
-    else from = next;
+      ? scanSliceDown(view, left, limits, visit)
+      : scanSlice(view, left, limits, visit);
+    if (bytes > REPLY_MAX) {
+      return failure('BAD_INPUT', `a reply of more than ${REPLY_MAX} bytes: ask for fewer entries at a time`);
+    }
+    if (next === null || found.length === wanted) break;
+    left = isReversed ? { ...left, to: next } : { ...left, from: next };
     yield;
   }
+  // The wire turns any order round, so that what descends is encoded as what ascends.
+  return yield* encodeEntries(found, withValues, bytes);
 }
 
 /** A missing key fails all of `multiGet`; of several, Arakoon names the last. */

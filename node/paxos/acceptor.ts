@@ -67,7 +67,7 @@ export function onPrepare(
   send(
     out,
     from,
-    { kind: 'promise', cluster, ballot: message.ballot, accepted, chosen: replica.watermark },
+    { kind: 'promise', cluster, ballot: message.ballot, accepted, chosen: replica.chosen },
     replica.promisedRecord,
   );
   replica.electionAtMs = nowMs + replica.config.leaseMs / 2 + electionJitterMs(replica);
@@ -82,7 +82,11 @@ export function onAccept(replica: Replica, out: Effect[], from: NodeName, messag
     return;
   }
   follow(replica, out, ballot);
-  if (slot <= replica.chosen + AHEAD_SLOTS_MAX) {
+  if (slot <= replica.chosen) {
+    // Nothing is written: an older master may still send another value than the chosen one, which the log must keep.
+    promise(replica, out, ballot);
+    send(out, from, { kind: 'accepted', cluster, ballot, slot }, replica.nextRecord - 1);
+  } else if (slot <= replica.chosen + AHEAD_SLOTS_MAX) {
     const record = accept(replica, out, slot, ballot, value);
     send(out, from, { kind: 'accepted', cluster, ballot, slot }, record);
   }

@@ -68,7 +68,7 @@ function prepareIfFavoured(replica: Replica, out: Effect[], nowMs: number): void
   replica.grant = null;
   const accepted = reportAccepted(replica);
   const promises = new Map([
-    [config.node, { incarnation: replica.incarnation, accepted, chosen: replica.watermark }],
+    [config.node, { incarnation: replica.incarnation, accepted, chosen: replica.chosen }],
   ]);
   replica.role = { kind: 'preparing', ballot, promises };
   replica.electionAtMs = nowMs + config.leaseMs / 2 + electionJitterMs(replica);
@@ -101,14 +101,15 @@ export function onPromise(
 }
 
 /**
- * Ends phase 1 where a quorum has promised and everything that any of them knows to be chosen is here. Called too
+ * Ends phase 1 where a quorum has promised and everything that any of them has as chosen is here. What one of them
+ * merely heard to be chosen need not be: the promises hold its value, and perhaps nobody else does. Called too
  * whenever more was learnt: the quorum is that of the members then in force.
  */
 export function finishPhase1(replica: Replica, out: Effect[], nowMs: number): void {
   const { role } = replica;
   if (role.kind !== 'preparing') return;
   if (!hasQuorum(replica, role.promises)) return;
-  if (replica.chosen < replica.watermark) {
+  if ([...role.promises.values()].some(({ chosen }) => chosen > replica.chosen)) {
     fetchFromBest(replica, out, role, nowMs);
     return;
   }

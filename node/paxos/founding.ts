@@ -10,7 +10,7 @@ import { accept, promise } from './acceptor.ts';
 import { fetchMissing } from './learner.ts';
 import { entitle, isSuperseded } from './members.ts';
 import type { Message } from './messages.ts';
-import { isVoter, lifeOf, mayVote, othersOf, persist, type Replica, send } from './replica.ts';
+import { lifeOf, mayVote, othersOf, persist, type Replica, send } from './replica.ts';
 import {
   compareBallots,
   type Effect,
@@ -40,9 +40,9 @@ export function tickFounding(replica: Replica, out: Effect[], nowMs: number): vo
       send(out, to, { kind: 'joined', cluster, active: false }, replica.founded.record);
     }
     activateIfAllJoined(replica, out);
-  } else if (isWipedMember(replica)) {
-    for (const { node } of replica.members.members)
-      if (node !== replica.config.node) send(out, node, { kind: 'ask' });
+  } else if (!replica.config.learners.includes(replica.config.node)) {
+    // A wiped member of a cluster of two is heard by nobody else, and need not even know yet that it is a member.
+    for (const to of othersOf(replica)) send(out, to, { kind: 'ask' });
   }
 }
 
@@ -138,11 +138,11 @@ function adoptPartner(replica: Replica, out: Effect[], partner: Member): void {
     replica.supersededBy.set(partner.node, record);
   }
   const accepted = [...replica.accepted].map(([slot, { ballot, value }]) => ({ slot, ballot, value }));
-  const { promised, watermark } = replica;
+  const { promised, chosen } = replica;
   send(
     out,
     partner.node,
-    { kind: 'adopted', cluster, incarnation: partner.incarnation, promised, accepted, chosen: watermark },
+    { kind: 'adopted', cluster, incarnation: partner.incarnation, promised, accepted, chosen },
     Math.max(record.record, replica.promisedRecord),
   );
 }
@@ -152,6 +152,7 @@ export function onAdopted(
   replica: Replica,
   out: Effect[],
   from: NodeName,
+  incarnation: Incarnation,
   message: Of<'adopted'>,
   nowMs: number,
 ): void {
@@ -167,6 +168,12 @@ export function onAdopted(
     if (slot > replica.chosen && (known === undefined || compareBallots(known.ballot, ballot) < 0)) {
       accept(replica, out, slot, ballot, value);
     }
+  }
+  // The other may itself vote in a life that the list does not name yet, and only it remembers so.
+  const listed = replica.members.members.find(({ node }) => node === from);
+  if (listed !== undefined && listed.incarnation !== incarnation) {
+    const record = persist(replica, out, { kind: 'supersede', node: from, incarnation });
+    replica.supersededBy.set(from, { incarnation, record });
   }
   entitle(replica, out);
 }
@@ -216,12 +223,4 @@ function join(
   // One that is not a founding member may have granted a lease in a former life.
   if (!founding) replica.waitUntilMs = nowMs + replica.config.leaseMs;
   out.push({ kind: 'found', state, genesis });
-}
-
-/** A member by name, whose life is another than the one that the list names. */
-function isWipedMember(replica: Replica): boolean {
-  const { config, members, incarnation } = replica;
-  return (
-    members.members.some(({ node }) => node === config.node) && !isVoter(replica, config.node, incarnation)
-  );
 }

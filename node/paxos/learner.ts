@@ -1,6 +1,6 @@
 /** What is chosen: advances the prefix of chosen slots, hands it to the state machine, and fetches what is missing. */
 import { invariant } from '../../src/assert.ts';
-import { changeMembers } from './members.ts';
+import { changeMembers, entitleIfAdded } from './members.ts';
 import type { Message } from './messages.ts';
 import { persist, type Replica, send } from './replica.ts';
 import {
@@ -126,4 +126,5 @@ export function onSnapshotInstalled(
   if (slot > replica.watermark) replica.watermark = slot;
   for (const accepted of [...replica.accepted.keys()])
     if (accepted <= slot) replica.accepted.delete(accepted);
+  entitleIfAdded(replica, out);
 }

@@ -51,6 +51,7 @@ export function becomeMaster(replica: Replica, out: Effect[], won: Preparing, no
     announced: replica.chosen,
     draining: null,
   };
+  replica.fetching = null; // from here on this node learns by choosing
   const facts = { round: won.ballot.round, adopted, holes: adopt.length - adopted };
   out.push({ kind: 'log', level: 'info', what: 'became master', facts });
   heartbeat(replica, out, replica.role, nowMs);

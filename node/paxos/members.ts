@@ -1,5 +1,5 @@
 /** Members as replicated state: what a chosen change does, and what the master proposes to bring about the INI's wish. */
-import { lifeOf, persist, type Replica } from './replica.ts';
+import { lifeOf, persist, type Replica, votersOf } from './replica.ts';
 import {
   type Ballot,
   compareBallots,
@@ -70,6 +70,17 @@ export function entitle(replica: Replica, out: Effect[]): void {
   replica.supersededBy.set(config.node, { incarnation, record });
 }
 
+/**
+ * A snapshot does not say how this node came onto its list. Where no former life of it is known it was added, not
+ * admitted, and there is no vote that it could have forgotten.
+ */
+export function entitleIfAdded(replica: Replica, out: Effect[]): void {
+  const { config, members, incarnation } = replica;
+  const isListed = members.members.some((m) => m.node === config.node && m.incarnation === incarnation);
+  const hadLives = members.superseded.some(({ node }) => node === config.node);
+  if (isListed && !hadLives && !replica.supersededBy.has(config.node)) entitle(replica, out);
+}
+
 function isSelf(replica: Replica, member: Member): boolean {
   return member.node === replica.config.node && member.incarnation === replica.incarnation;
 }
@@ -88,6 +99,9 @@ export function isSuperseded(
 export function wantedChange(replica: Replica, ballot: Ballot, nowMs: number): Value | null {
   const { config, members, chosen, peers } = replica;
   const wished = config.wished.filter((node) => !config.learners.includes(node));
+  // In a list of two a life may vote that the list does not name: it is named before the list grows and it would not.
+  const unnamed = votersOf(replica).find((voter) => !members.members.some((m) => m.incarnation === voter.incarnation));
+  if (unnamed !== undefined) return { kind: 'admit', ...unnamed, ballot };
   for (const [node, peer] of peers) {
     if (nowMs - peer.heardMs > config.leaseMs || peer.votes || peer.chosen + CLOSE_SLOTS < chosen) continue;
     const { incarnation } = peer;

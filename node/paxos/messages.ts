@@ -60,6 +60,8 @@ export const messageCodec = union({
       chosen: i64,
     }),
   ],
+  /** To a life that was replaced or removed, and need not know: it has nothing more to say here. */
+  over: [34, struct({ cluster: text, incarnation: text })],
   // Catching up.
   fetch: [40, struct({ cluster: text, from: i64, request: i64 })],
   /** Chosen values from the first slot asked for on; `firstLogSlot` is the first that the sender's log still has. */

@@ -15,7 +15,7 @@ import { choose, onEntries, onFetch, onSnapshotInstalled } from './learner.ts';
 import { countOwnVotes, drain, onAccepted, onGranted, onNack, proposeBatch, tickMaster } from './master.ts';
 import { isSuperseded } from './members.ts';
 import type { Message } from './messages.ts';
-import { lifeOf, othersOf, ownLife, persist, type Replica } from './replica.ts';
+import { lifeOf, othersOf, ownLife, persist, type Replica, send } from './replica.ts';
 import type { Effect, Event, Incarnation, NodeName } from './types.ts';
 
 export { createReplica, type Replica } from './replica.ts';
@@ -98,7 +98,11 @@ function onMessage(
   message: Message,
   nowMs: number,
 ): void {
-  if (isCutOff(replica, from, incarnation) || isForeign(replica, out, from, message)) return;
+  if (isCutOff(replica, from, incarnation)) {
+    if (isSuperseded(replica, { node: from, incarnation })) sayOver(replica, out, from, incarnation);
+    return;
+  }
+  if (isForeign(replica, out, from, message)) return;
   switch (message.kind) {
     case 'ask':
       onAsk(replica, out, from, incarnation);
@@ -137,7 +141,10 @@ function onMessage(
       onRelease(replica, message, nowMs);
       break;
     case 'adopted':
-      onAdopted(replica, out, from, message, nowMs);
+      onAdopted(replica, out, from, incarnation, message, nowMs);
+      break;
+    case 'over':
+      if (message.incarnation === replica.incarnation) stopSuperseded(replica, out);
       break;
     case 'prepare':
       replica.active = true; // who prepares knows that all members have joined
@@ -191,7 +198,16 @@ function isForeign(replica: Replica, out: Effect[], from: NodeName, message: Mes
 /** A home whose place another has taken must not go on. */
 function checkOwnLife(replica: Replica, out: Effect[]): void {
   const { node } = replica.config;
-  if (!isSuperseded(replica, { node, incarnation: replica.incarnation })) return;
+  if (isSuperseded(replica, { node, incarnation: replica.incarnation })) stopSuperseded(replica, out);
+}
+
+/** Such a home may be too far behind to learn it from the log, and nobody listens to it. */
+function sayOver(replica: Replica, out: Effect[], to: NodeName, incarnation: Incarnation): void {
+  send(out, to, { kind: 'over', cluster: replica.members.cluster, incarnation });
+}
+
+function stopSuperseded(replica: Replica, out: Effect[]): void {
+  const { node } = replica.config;
   const why = `the cluster has replaced or removed ${ownLife(replica)}; empty the home to join anew, in place of ${lifeOf({ node, incarnation: replica.incarnation })}`;
   out.push({ kind: 'stop', exit: 'SUPERSEDED', why });
 }

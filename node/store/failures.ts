@@ -1,9 +1,13 @@
 /** What goes wrong with a store's file, as errors that say what to do. */
+import { statfs } from 'node:fs/promises';
 import { FatalError, NurseryError } from '../../src/errors.ts';
 import { dataFile } from './environment.ts';
 
-/** `errno` of a disk, or a quota, without room. */
+/** `errno` of a disk, or a quota, without room; and the one that LMDB makes of a write that was cut short by it. */
 const NO_SPACE: readonly unknown[] = [28, 122];
+const INPUT_OUTPUT = 5;
+/** A disk with less than this is taken to be full (bytes). */
+const ROOM_BYTES = 8 * 1024 * 1024;
 /** LMDB: page not found, corrupted, version mismatch, invalid, incompatible, bad transaction. */
 const DAMAGE: readonly unknown[] = [-30797, -30796, -30794, -30793, -30784, -30782];
 
@@ -21,11 +25,34 @@ export function storeDamaged(dir: string, what: string, cause?: unknown): FatalE
 export function storeFailure(dir: string, error: unknown): Error {
   if (error instanceof FatalError || error instanceof NurseryError) return error;
   const { message, code } = error as Error & { code?: unknown };
-  if (NO_SPACE.includes(code)) {
-    return new NurseryError('DISK_FULL', `no room on the disk of ${dataFile(dir)}: nothing was written`, {
-      cause: error,
-    });
-  }
+  if (NO_SPACE.includes(code)) return diskFull(dir, error);
   if (DAMAGE.includes(code)) return storeDamaged(dir, message, error);
   return new FatalError('DISK_FAILED', `store file ${dataFile(dir)}: ${message}`, { cause: error });
+}
+
+/** What an error of a commit means, which also depends on how full the disk is. */
+export async function commitFailure(dir: string, error: Error & { code: number | null }): Promise<Error> {
+  return error.code === INPUT_OUTPUT && !(await hasRoom(dir, 0))
+    ? diskFull(dir, error)
+    : storeFailure(dir, error);
+}
+
+/**
+ * Refuses to begin what the disk has no room for.
+ *
+ * @throws NurseryError DISK_FULL
+ */
+export async function checkRoom(dir: string, bytes: number): Promise<void> {
+  if (!(await hasRoom(dir, bytes))) throw diskFull(dir);
+}
+
+async function hasRoom(dir: string, bytes: number): Promise<boolean> {
+  const { bavail, bsize } = await statfs(dir);
+  return bavail * bsize >= bytes + ROOM_BYTES;
+}
+
+function diskFull(dir: string, cause?: unknown): NurseryError {
+  return new NurseryError('DISK_FULL', `no room on the disk of ${dataFile(dir)}: nothing was written`, {
+    cause,
+  });
 }

@@ -16,7 +16,7 @@ import {
   openEnvironment,
   STORE_FORMAT,
 } from './environment.ts';
-import { storeDamaged, storeFailure } from './failures.ts';
+import { checkRoom, storeDamaged, storeFailure } from './failures.ts';
 import { createStore, removeLeftovers, type StorePlace } from './install.ts';
 import { LmdbView, type ReadTransaction } from './lmdb-view.ts';
 import {
@@ -198,6 +198,8 @@ export class LmdbStore implements DurableStore {
     if (newest === undefined) return;
     const startedMs = performance.now();
     try {
+      const bytes = held.reduce((sum, generation) => sum + generation.bytes, 0);
+      await checkRoom(this.#dir, 2 * bytes); // pages are copied, and half empty at worst
       await this.#sendRows(held);
       await this.#writer.commit(newest.slot);
     } catch (error) {
@@ -213,11 +215,11 @@ export class LmdbStore implements DurableStore {
     this.#count(performance.now() - startedMs);
   }
 
-  /** One page in a turn of the event loop, which goes on meanwhile. */
+  /** One page in a turn of the event loop, which goes on meanwhile. Keys go in order, which LMDB likes best. */
   async #sendRows(generations: Generations): Promise<void> {
     const packer = new RowPacker();
     for (const { rows } of generations) {
-      for (const [key, value] of rows.entries()) {
+      for (const [key, value] of rows.ordered()) {
         this.#statistics.flushedRows += 1;
         if (packer.add(key, value)) continue;
         this.#sendPage(packer);

@@ -52,6 +52,13 @@ export class OverlayMap<V> {
     return this.#values.entries();
   }
 
+  /** Entries in ascending order. A leaf is sorted when its turn comes. */
+  *ordered(): IterableIterator<[StoreKey, V]> {
+    for (let index = 0; index < this.#leaves.length; index += 1) {
+      for (const key of this.leafKeys(index)) yield [key, this.#values.get(key) as V];
+    }
+  }
+
   leafCount(): number {
     return this.#leaves.length;
   }

@@ -11,7 +11,7 @@ import type { StoreKey } from './types.ts';
 /** Pages are of this size (bytes), or of exactly one row that is larger: packing one takes about a millisecond. */
 const PAGE_BYTES = 256 * 1024;
 /** Rows in one page. */
-const PAGE_ROWS_MAX = 4096;
+const PAGE_ROWS_MAX = 2048;
 const HEADER_BYTES = 6;
 const REMOVED = 0xffff_ffff;
 

@@ -1,7 +1,7 @@
 /** Writes rows into the store of a directory, from a thread of its own: see write-thread.ts. */
 import { Worker } from 'node:worker_threads';
 import { invariant } from '../../src/assert.ts';
-import { storeFailure } from './failures.ts';
+import { commitFailure, storeFailure } from './failures.ts';
 
 /** What the thread is told, in order. */
 export type WriterCommand =
@@ -84,11 +84,12 @@ export class StoreWriter {
     const waiting = this.#waiting;
     invariant(waiting !== null, 'the writer answers what it was asked');
     this.#waiting = null;
-    if (answer.kind === 'failed') {
-      waiting.reject(
-        storeFailure(this.#dir, Object.assign(new Error(answer.message), { code: answer.code })),
-      );
-    } else waiting.resolve();
+    if (answer.kind !== 'failed') {
+      waiting.resolve();
+      return;
+    }
+    const error = Object.assign(new Error(answer.message), { code: answer.code });
+    void commitFailure(this.#dir, error).then(waiting.reject, waiting.reject);
   }
 
   /** The thread is no more: whoever waits, or comes later, is told. */

@@ -6,8 +6,8 @@
 import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { EXIT_CODES } from '../errors.ts';
+import { PRODUCT_VERSION } from '../version.ts';
 import { report } from './report.ts';
-import { VERSION_TEXT } from './version.ts';
 
 const CONFIG = { type: 'string', demandOption: true, describe: 'configuration file (INI)' } as const;
 const JSON_FLAG = { type: 'boolean', default: false, describe: 'print JSON, for scripts' } as const;
@@ -177,7 +177,7 @@ const parser = yargs(hideBin(process.argv))
   .scriptName('nursery')
   // A key that looks like a number is text all the same.
   .parserConfiguration({ 'parse-positional-numbers': false })
-  .version(VERSION_TEXT)
+  .version(PRODUCT_VERSION)
   .demandCommand(1, 'name a command')
   .strict()
   .help()

@@ -14,7 +14,7 @@ export async function runRouterCommand(args: { config: string }): Promise<void> 
     console.error(`nursery: warning: ${warning}`);
     file.logger.warn({}, warning);
   }
-  const router = await supervisor.starting(startRouter(ini));
+  const router = await supervisor.starting(startRouter(ini, file.logger));
   console.log(`router ${ini.name}: pid ${process.pid}, clients at port ${router.port}`);
   await supervisor.untilSignal();
   await router.close();

@@ -276,7 +276,7 @@ function writeUpdate(writer: Writer, update: Update): void {
 }
 
 /** `depth` counts the sequences around the update. */
-function readUpdate(reader: Reader, depth: number): Update {
+export function readUpdate(reader: Reader, depth: number): Update {
   const kind = reader.u32();
   switch (kind) {
     case UPDATE_KINDS.set:

@@ -1,0 +1,226 @@
+/** A whole nursery on this machine: a keeper, two data clusters and a router, each node a process of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { present } from '../../assert.ts';
+import { renderClusterIni, renderRouterIni } from '../../config/render.ts';
+import { NurseryError } from '../../errors.ts';
+import type { ClusterConfig } from '../../protocol/admin.ts';
+
+const IP = '127.0.0.1';
+/** Members of each cluster: the least that survives the loss of one. */
+const MEMBERS = 3;
+/** Log segments of a nursery that is to be tried out, not filled (bytes). */
+const SEGMENT_BYTES = 16_000_000;
+/** How long a process may take to be up (ms). */
+const UP_WITHIN_MS = 30_000;
+/** How long processes may take to end in order before they are killed (ms). */
+const END_WITHIN_MS = 10_000;
+
+/** The program that all processes run. */
+const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
+
+/** A process of the nursery. */
+export type Member = { readonly name: string; readonly child: ChildProcess };
+
+type Plan = {
+  readonly keeper: ClusterConfig;
+  readonly clusters: readonly ClusterConfig[];
+  readonly routerPort: number;
+};
+
+/** A nursery that runs, until `stop`. */
+export class LocalNursery {
+  readonly dir: string;
+  readonly members: Member[] = [];
+  readonly #isTemporary: boolean;
+  readonly #plan: Plan;
+  #stopping = false;
+
+  private constructor(dir: string, isTemporary: boolean, plan: Plan) {
+    this.dir = dir;
+    this.#isTemporary = isTemporary;
+    this.#plan = plan;
+  }
+
+  /**
+   * Starts all processes and waits until they serve. In a directory that holds a nursery already, that one goes on.
+   *
+   * @throws NurseryError UNREACHABLE where a process does not come up
+   */
+  static async start(dir: string | undefined): Promise<LocalNursery> {
+    const isTemporary = dir === undefined;
+    const path = isTemporary ? mkdtempSync(join(tmpdir(), 'nursery-')) : resolve(dir);
+    mkdirSync(path, { recursive: true });
+    const nursery = new LocalNursery(path, isTemporary, await planIn(path));
+    try {
+      nursery.#writeConfigurations();
+      await nursery.#startAll();
+    } catch (error) {
+      await nursery.stop();
+      throw error;
+    }
+    return nursery;
+  }
+
+  get routerPort(): number {
+    return this.#plan.routerPort;
+  }
+
+  /** Ids of the data clusters. */
+  get clusters(): readonly string[] {
+    return this.#plan.clusters.map(({ cluster }) => cluster);
+  }
+
+  /** The router's configuration file; good for every command. */
+  get config(): string {
+    return join(this.dir, 'router.ini');
+  }
+
+  get keeper(): ClusterConfig {
+    return this.#plan.keeper;
+  }
+
+  /** Runs `nursery` with these arguments to its end. Resolves with exit code and output. */
+  run(args: readonly string[]): Promise<{ readonly code: number; readonly output: string }> {
+    const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (text: Buffer) => (output += text.toString()));
+    return new Promise((done) =>
+      child.once('close', (code) => done({ code: code ?? 1, output: output.trim() })),
+    );
+  }
+
+  /** Ends all processes, and removes the directory where it was a temporary one. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const running = this.members.filter(({ child }) => child.exitCode === null && child.signalCode === null);
+    const gone = running.map(({ child }) => new Promise((done) => child.once('close', done)));
+    for (const { child } of running) child.kill('SIGTERM');
+    const killer = setTimeout(() => {
+      for (const { child } of running) child.kill('SIGKILL');
+    }, END_WITHIN_MS);
+    await Promise.all(gone);
+    clearTimeout(killer);
+    if (this.#isTemporary) rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  #writeConfigurations(): void {
+    const { keeper, clusters, routerPort } = this.#plan;
+    for (const config of [keeper, ...clusters]) {
+      const nodes = config.nodes.map(({ name, port }) => ({
+        name,
+        ip: IP,
+        clientPort: port,
+        home: join(this.dir, name),
+        extra: { messaging_port: String(port + 1) },
+      }));
+      const extra = { tlog_max_size: String(SEGMENT_BYTES) };
+      writeFileSync(
+        this.#fileOf(config.cluster),
+        renderClusterIni({ clusterId: config.cluster, nodes, keeper, extra }),
+      );
+    }
+    const router = {
+      name: 'router',
+      clusterId: 'nursery',
+      ip: IP,
+      port: routerPort,
+      logDir: this.dir,
+      keeper,
+    };
+    writeFileSync(this.config, renderRouterIni(router));
+  }
+
+  async #startAll(): Promise<void> {
+    const { keeper, clusters } = this.#plan;
+    const starts: Promise<void>[] = [];
+    for (const { cluster, nodes } of [keeper, ...clusters]) {
+      for (const { name } of nodes) {
+        starts.push(this.#spawn(name, ['node', '--config', this.#fileOf(cluster), '--node', name]));
+      }
+    }
+    starts.push(this.#spawn('router', ['router', '--config', this.config]));
+    await Promise.all(starts);
+  }
+
+  /** Starts a process; it says on standard output when it is up. */
+  #spawn(name: string, args: readonly string[]): Promise<void> {
+    const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.members.push({ name, child });
+    let errors = '';
+    child.stderr.on('data', (text: Buffer) => (errors = (errors + text.toString()).slice(-4096)));
+    child.once('close', (code, signal) => {
+      if (!this.#stopping)
+        console.error(`nursery: ${name} ended (${signal ?? `exit code ${code}`}) ${errors.trim()}`);
+    });
+    return new Promise((up, failed) => {
+      const failure = (why: string): NurseryError =>
+        new NurseryError('UNREACHABLE', `${name} ${why}: ${errors.trim()}`);
+      const timer = setTimeout(() => failed(failure(`was not up within ${UP_WITHIN_MS} ms`)), UP_WITHIN_MS);
+      child.once('close', () => {
+        clearTimeout(timer);
+        failed(failure('ended while it started'));
+      });
+      child.stdout.once('data', () => {
+        clearTimeout(timer);
+        up();
+      });
+    });
+  }
+
+  #fileOf(cluster: string): string {
+    return join(this.dir, `${cluster}.ini`);
+  }
+}
+
+/** The ports that an earlier run chose in this directory, or new ones, kept for the next run. */
+async function planIn(dir: string): Promise<Plan> {
+  const file = join(dir, 'plan.json');
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Plan;
+  const ports = await freePorts(3 * MEMBERS + 1);
+  const take = (): number => present(ports.pop(), 'free port');
+  const cluster = (id: string): ClusterConfig => ({
+    cluster: id,
+    nodes: Array.from({ length: MEMBERS }, (_, index) => ({
+      name: `${id}_${index}`,
+      ips: [IP],
+      port: take(),
+    })),
+  });
+  const plan = { keeper: cluster('keeper'), clusters: [cluster('ams'), cluster('bru')], routerPort: take() };
+  writeFileSync(file, `${JSON.stringify(plan, null, 2)}\n`);
+  return plan;
+}
+
+/** Ports that are free now, and their successors too. */
+async function freePorts(count: number): Promise<number[]> {
+  const held: { readonly port: number; close(): void }[] = [];
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const first = await hold(0);
+    held.push(first);
+    const second = await hold(first.port + 1).catch(() => null);
+    if (second === null) continue;
+    held.push(second);
+    ports.push(first.port);
+  }
+  for (const { close } of held) close();
+  return ports;
+}
+
+function hold(port: number): Promise<{ port: number; close(): void }> {
+  const server = createServer();
+  return new Promise((done, failed) => {
+    server.once('error', failed);
+    server.listen(port, IP, () => {
+      const address = server.address();
+      const taken = typeof address === 'object' && address !== null ? address.port : port;
+      done({ port: taken, close: () => server.close() });
+    });
+  });
+}
