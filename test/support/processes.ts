@@ -1,0 +1,225 @@
+/** Real processes of the nursery, on real ports and disks, that never outlive the test that started them. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { suite } from 'uvu';
+import { within } from './wait.ts';
+
+/** The command line's entry point, beside the compiled tests. */
+const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+/** How long a test may take unless it says otherwise (ms). */
+const TEST_MS = 60_000;
+/** What a failure shows of each process (bytes). */
+const TAIL_BYTES = 2500;
+/** Ports below those that the system hands out, so that no connection takes the port of a node that is down. */
+const PORT_FIRST = 10_000;
+const PORT_COUNT = 20_000;
+
+/** How a process ended. */
+export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
+/** A command that has ended. */
+export type Finished = Exit & { readonly stdout: string; readonly stderr: string };
+
+const running = new Set<ChildProcess>();
+process.on('exit', killAll);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    killAll();
+    process.exit(1);
+  });
+}
+
+function killAll(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
+/** One process of the nursery. */
+export class NurseryProcess {
+  readonly name: string;
+  readonly exited: Promise<Exit>;
+  readonly #child: ChildProcess;
+  #stdout = '';
+  #stderr = '';
+  #exit: Exit | null = null;
+  #onOutput: () => void = () => undefined;
+
+  constructor(name: string, args: readonly string[], cwd: string) {
+    this.name = name;
+    this.#child = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    running.add(this.#child);
+    this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stdout += text;
+      this.#onOutput();
+    });
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text;
+      this.#onOutput();
+    });
+    this.exited = new Promise((resolve) => {
+      this.#child.once('close', (code, signal) => {
+        running.delete(this.#child);
+        this.#exit = { code, signal };
+        resolve(this.#exit);
+        this.#onOutput();
+      });
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get stdout(): string {
+    return this.#stdout;
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  get isRunning(): boolean {
+    return this.#exit === null;
+  }
+
+  /** Sends a signal, and does not wait. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Ends the process as a power cut would, as far as it can tell. */
+  async kill(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.exited;
+  }
+
+  /** Asks the process to end. */
+  async terminate(): Promise<Exit> {
+    this.signal('SIGTERM');
+    return this.exited;
+  }
+
+  /** Resolves at the first output that `isSeen` accepts. @throws Error where the process ends before */
+  async output(what: string, isSeen: (stdout: string) => boolean, withinMs = 15_000): Promise<void> {
+    const seen = new Promise<void>((resolve, reject) => {
+      const look = (): void => {
+        if (isSeen(this.#stdout)) resolve();
+        else if (this.#exit !== null) {
+          reject(new Error(`${this.name} ended with ${JSON.stringify(this.#exit)} before ${what}`));
+        }
+      };
+      this.#onOutput = look;
+      look();
+    });
+    await within(withinMs, `${this.name}: ${what}`, seen);
+  }
+
+  /** Waits until a command has done its work. */
+  async finished(withinMs = 30_000): Promise<Finished> {
+    const exit = await within(withinMs, `nursery ${this.name}`, this.exited);
+    return { ...exit, stdout: this.#stdout, stderr: this.#stderr };
+  }
+}
+
+/** A temporary folder, and all processes that were started in it. */
+export class Lab {
+  readonly dir = mkdtempSync(join(tmpdir(), 'nursery-e2e-'));
+  readonly #processes: NurseryProcess[] = [];
+  readonly #closers: (() => void)[] = [];
+
+  /** Starts `nursery ARGS`; `name` is for messages. */
+  start(name: string, args: readonly string[]): NurseryProcess {
+    const started = new NurseryProcess(name, args, this.dir);
+    this.#processes.push(started);
+    return started;
+  }
+
+  /** Runs `nursery ARGS` to its end. */
+  run(args: readonly string[], withinMs?: number): Promise<Finished> {
+    return this.start(args.join(' '), args).finished(withinMs);
+  }
+
+  /** Has `close` called at the end. */
+  closing(close: () => void): void {
+    this.#closers.push(close);
+  }
+
+  /** Ends everything, and removes the folder. */
+  async close(): Promise<void> {
+    for (const close of this.#closers) close();
+    await Promise.all(this.#processes.map((started) => started.kill()));
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** The last words of all processes, for a failure's message. */
+  tails(): string {
+    const outputs = this.#processes.flatMap((started) => {
+      const text = (started.stdout + started.stderr).slice(-TAIL_BYTES).trim();
+      const state = started.isRunning ? 'running' : 'ended';
+      return text === '' ? [] : [`--- ${started.name} (${state})\n${text}`];
+    });
+    const logs = findLogs(this.dir).map((file) => {
+      return `--- ${file}\n${readFileSync(file, 'utf8').slice(-TAIL_BYTES).trim()}`;
+    });
+    return [...outputs, ...logs].join('\n');
+  }
+}
+
+/** Tests that share a lab; each failure shows what the processes said. */
+export type LabSuite = {
+  test(name: string, body: (lab: Lab) => Promise<void>, limitMs?: number): void;
+  run(): void;
+};
+
+/** Begins a group of tests. The lab opens with the first of them and is closed behind the last, whatever happens. */
+export function labSuite(title: string): LabSuite {
+  const tests = suite(title);
+  let lab: Lab | null = null;
+  tests.after(async () => {
+    await lab?.close();
+  });
+  return {
+    test: (name, body, limitMs = TEST_MS) =>
+      tests(name, async () => {
+        lab ??= new Lab();
+        try {
+          await within(limitMs, name, body(lab));
+        } catch (error) {
+          if (error instanceof Error) error.message += `\n${lab.tails()}`;
+          throw error; // the same object, so that uvu still prints its diff
+        }
+      }),
+    run: () => tests.run(),
+  };
+}
+
+const handedOut = new Set<number>();
+
+/** Ports that nobody listens at, none of them twice. */
+export async function freePorts(count: number): Promise<number[]> {
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = PORT_FIRST + Math.floor(Math.random() * PORT_COUNT);
+    if (handedOut.has(port) || !(await isFree(port))) continue;
+    handedOut.add(port);
+    ports.push(port);
+  }
+  return ports;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
+function findLogs(dir: string): string[] {
+  if (!existsSync(dir)) return [];
+  return readdirSync(dir, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.log') && !file.includes('tlog'))
+    .map((file) => join(dir, file));
+}

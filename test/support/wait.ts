@@ -1,0 +1,53 @@
+/** Waiting for a condition by asking again and again, never by hoping that some time is enough. */
+
+export type WaitOptions = {
+  /** How long it may take (ms). Default 15 s: a machine under load is no failure. */
+  readonly withinMs?: number;
+  /** Between two attempts (ms). Default 20. */
+  readonly everyMs?: number;
+};
+
+/**
+ * The first result of `attempt` that is neither null nor false. An attempt that throws has not succeeded yet.
+ *
+ * @throws Error that says what was awaited, for how long, and what the last attempt said
+ */
+export async function until<T>(
+  what: string,
+  attempt: () => Promise<T | null | false> | T | null | false,
+  options: WaitOptions = {},
+): Promise<T> {
+  const withinMs = options.withinMs ?? 15_000;
+  const beganMs = performance.now();
+  for (;;) {
+    let last: string;
+    try {
+      const result = await attempt();
+      if (result !== null && result !== false) return result;
+      last = String(result);
+    } catch (error) {
+      last = String(error);
+    }
+    if (performance.now() - beganMs > withinMs)
+      throw new Error(`waited ${withinMs} ms for ${what}; at last: ${last}`);
+    await pause(options.everyMs ?? 20);
+  }
+}
+
+/** Resolves after a while: the beat of a poll, or the length of a load that is measured. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** `work`, or an error once it has taken longer than `limitMs`. */
+export async function within<T>(limitMs: number, what: string, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} took longer than ${limitMs} ms`)), limitMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
