@@ -156,7 +156,7 @@ function reportAccepted(replica: Replica): AcceptedEntry[] {
 
 /**
  * Lives for which a later admission is known, accepted or chosen: their promises do not count. Their accepted
- * values still do.
+ * values still do. A life that this node itself has recorded as the newest is not ended by an admission of an older one.
  */
 function endedLives(replica: Replica, promises: ReadonlyMap<NodeName, Promised>): Set<string> {
   const ended = new Set(replica.members.superseded.map(lifeOf));
@@ -165,6 +165,7 @@ function endedLives(replica: Replica, promises: ReadonlyMap<NodeName, Promised>)
   for (const value of [...own, ...reported]) {
     if (value.kind !== 'admit' || isSuperseded(replica, value)) continue;
     for (const [node, { incarnation }] of promises) {
+      if (replica.supersededBy.get(node)?.incarnation === incarnation) continue;
       if (node === value.node && incarnation !== value.incarnation) ended.add(lifeOf({ node, incarnation }));
     }
   }

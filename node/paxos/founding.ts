@@ -51,11 +51,16 @@ export function onAsk(replica: Replica, out: Effect[], from: NodeName, incarnati
   const { founded, active, saidEmptyTo } = replica;
   if (founded === null) {
     saidEmptyTo.set(from, incarnation);
-    send(out, from, { kind: 'report', asker: incarnation, founded: null, active: false });
+    send(out, from, { kind: 'report', asker: incarnation, founded: null, active: false, chosen: 0 });
     return;
   }
   const { state, genesis, record } = founded;
-  send(out, from, { kind: 'report', asker: incarnation, founded: { state, genesis }, active }, record);
+  send(
+    out,
+    from,
+    { kind: 'report', asker: incarnation, founded: { state, genesis }, active, chosen: replica.chosen },
+    record,
+  );
   adoptPartner(replica, out, { node: from, incarnation });
 }
 
@@ -70,7 +75,10 @@ export function onReport(
   if (message.asker !== replica.incarnation) return; // an answer to a former life
   const { founded } = message;
   if (replica.founded !== null) {
-    if (message.active && founded?.state.cluster === replica.members.cluster) replica.active = true;
+    if (!message.active || founded?.state.cluster !== replica.members.cluster) return;
+    replica.active = true;
+    replica.watermark = Math.max(replica.watermark, message.chosen);
+    fetchMissing(replica, out, from, nowMs);
     return;
   }
   if (founded === null) {

@@ -100,7 +100,9 @@ export function wantedChange(replica: Replica, ballot: Ballot, nowMs: number): V
   const { config, members, chosen, peers } = replica;
   const wished = config.wished.filter((node) => !config.learners.includes(node));
   // In a list of two a life may vote that the list does not name: it is named before the list grows and it would not.
-  const unnamed = votersOf(replica).find((voter) => !members.members.some((m) => m.incarnation === voter.incarnation));
+  const unnamed = votersOf(replica).find(
+    (voter) => !members.members.some((m) => m.incarnation === voter.incarnation),
+  );
   if (unnamed !== undefined) return { kind: 'admit', ...unnamed, ballot };
   for (const [node, peer] of peers) {
     if (nowMs - peer.heardMs > config.leaseMs || peer.votes || peer.chosen + CLOSE_SLOTS < chosen) continue;

@@ -17,6 +17,8 @@ export const messageCodec = union({
       asker: text,
       founded: option(struct({ state: membersStateCodec, genesis: bytes })),
       active: bool,
+      /** What the sender has as chosen: a newcomer catches up although there may be no master. */
+      chosen: i64,
     }),
   ],
   /** The sender has durably joined; `active`: it knows that all founding members have. */

@@ -1,7 +1,16 @@
 /** What must hold over all simulated nodes at once, asserted at each event that could break it. */
 
-import type { Effect, MembersState, NodeName, Slot, Value } from '../../../node/paxos/types.ts';
+import {
+  type Effect,
+  type MembersState,
+  membersStateCodec,
+  type NodeName,
+  type Slot,
+  type Value,
+  valueCodec,
+} from '../../../node/paxos/types.ts';
 import { invariant } from '../../../src/assert.ts';
+import { encode } from '../../../src/protocol/codec.ts';
 
 type Apply = Extract<Effect, { kind: 'apply' }>;
 
@@ -57,24 +66,27 @@ export class Checker {
 
   /** The same cluster is founded everywhere and always. */
   founded(node: NodeName, state: MembersState): void {
-    const membersText = JSON.stringify(state);
+    const membersText = encode(membersStateCodec, state).toString('latin1');
     if (this.#history.length === 0) {
       this.#history.push({ value: 'founding', members: state, membersText });
       return;
     }
     const known = this.#at(0).membersText;
-    invariant(membersText === known, `${node} joins the founded cluster: ${membersText}, not ${known}`);
+    invariant(membersText === known, `${node} joins the founded cluster, not ${JSON.stringify(state)}`);
   }
 
   /** All nodes apply equal values at equal slots; a proposal is applied once, and not if it was refused. */
   applied(node: NodeName, { slot, value, members }: Apply): void {
     const text = textOf(value);
-    const membersText = JSON.stringify(members);
+    const membersText = encode(membersStateCodec, members).toString('latin1');
     const known = this.#history[slot];
     if (known !== undefined) {
       invariant(known.value === text, `slot ${slot} on ${node}: ${text}, elsewhere ${known.value}`);
       const same = known.membersText === membersText;
-      invariant(same, `members at ${slot} on ${node}: ${membersText}, elsewhere ${known.membersText}`);
+      invariant(
+        same,
+        `members at ${slot} are ${JSON.stringify(members)} on ${node}, elsewhere ${JSON.stringify(known.members)}`,
+      );
       return;
     }
     invariant(slot === this.#history.length, `${node} applies slot ${slot} after ${this.height}`);
@@ -133,5 +145,6 @@ function proposalIn(value: Value): number | null {
 /** Equal for equal values. */
 export function textOf(value: Value): string {
   const id = proposalIn(value);
-  return id === null ? JSON.stringify(value) : `batch ${id}`;
+  if (id !== null) return `batch ${id}`;
+  return `${value.kind} ${encode(valueCodec, value).toString('latin1')}`;
 }

@@ -138,7 +138,7 @@ export class Cluster {
       leaseMs: plan.leaseMs,
       driftMs: plan.driftMs,
       windowMax: plan.windowMax,
-      bootstrap: plan.bootstrap && node.name === plan.wished[0] && node.hardware.disk.length === 0,
+      bootstrap: plan.bootstrap && node.name === plan.wished[0] && !this.checker.isFounded,
       genesis: new Uint8Array([7]),
       forcedMaster: plan.forcedMaster,
       preferredMasters: plan.preferredMasters,
@@ -165,7 +165,8 @@ export class Cluster {
   /** What the operator does about a home whose life was superseded. */
   replaceHome(process: Process): void {
     const node = this.node(process.node);
-    if (node.process !== process) return;
+    if (node.process !== process || !this.wished.includes(node.name)) return;
+    node.wished = this.wished;
     this.wipe(node);
     this.start(node);
   }
@@ -204,6 +205,7 @@ export class Cluster {
     while (this.#complaint(old) !== null && schedule.nowMs < limitMs) schedule.run(schedule.nowMs + 20);
     this.#recoveredMs = schedule.nowMs - startedMs;
     const complaint = this.#complaint(old);
+    for (const process of this.running()) this.#trace?.(process.summary());
     invariant(complaint === null, `all is well ${RECOVERY_LEASES} leases after faults: ${complaint}`);
     this.#isOver = true;
   }
@@ -265,7 +267,7 @@ export class Cluster {
   }
 
   #burst(process: Process): void {
-    for (let count = this.random.pick([1, 1, 1, 4, 20]); count > 0; count -= 1) {
+    for (let count = this.random.pick([1, 1, 1, 4]); count > 0; count -= 1) {
       const may = process.isDead ? 'not-master' : process.mayPropose;
       if (may === 'full') this.rare.note('window full');
       if (may !== 'yes') return;

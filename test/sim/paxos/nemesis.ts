@@ -165,13 +165,17 @@ export class Nemesis {
     }
   }
 
-  /** Legal where every other member in force remembers all of its votes, and would vote after a restart. */
+  /**
+   * Legal where every other member in force remembers all of its votes, and would vote after a restart; and where the
+   * node's INI names one of them, or it would begin a cluster of its own.
+   */
   #wipe(node: Node): void {
     const { checker, random, plan } = this.#cluster;
     if (!checker.isFounded || checker.height === 0) return;
     const { members } = checker.membersAt(checker.height);
     const others = members.filter((member) => member.node !== node.name);
     if (others.length === 0 || !others.every((member) => this.#remembers(member.node))) return;
+    if (!others.some((member) => this.#cluster.wished.includes(member.node))) return;
     this.#cluster.note('home wiped', node.name);
     this.#cluster.crash(node);
     this.#cluster.wipe(node);
@@ -203,7 +207,9 @@ export class Nemesis {
     if (toggled === plan.forcedMaster) return;
     const isMember = cluster.wished.includes(toggled);
     const next = isMember ? cluster.wished.filter((name) => name !== toggled) : [...cluster.wished, toggled];
-    if (next.length === 0) return;
+    const inForce = checker.membersAt(checker.height).members.map(({ node }) => node);
+    if (isMember && !cluster.wished.every((name) => inForce.includes(name))) return; // first what was begun
+    if (!next.some((name) => inForce.includes(name))) return;
     if (!isMember && this.#isNeeded(cluster.node(toggled))) return; // still on its way out
     cluster.note('members wished', next.join());
     cluster.wished = next;

@@ -76,8 +76,8 @@ export function drawPlan(random: Random): Plan {
     syncMaxMs: random.pick([1, 10, 30]),
     applyMaxMs: random.pick([0, 0, 5, 50]),
     flushEveryMs: random.pick([50, 200, 1000]),
-    serveMax: random.pick([1, 5, 50]),
-    proposeEveryMs: random.pick([5, 20, 100]),
+    serveMax: random.pick([20, 100]),
+    proposeEveryMs: random.pick([10, 50, 200]),
     encodes: random.chance(0.1),
   };
 }

@@ -196,6 +196,13 @@ export class Process {
     return { slot: this.#stateSlot, members: this.#stateMembers };
   }
 
+  /** For the end of a trace: where the process stands. */
+  summary(): string {
+    const { role, chosen, watermark, applied, promised, members, active } = this.replica;
+    const shown = { role: role.kind, chosen, watermark, applied, promised, members: members.members, active };
+    return `${this.#at()} ${this.isPaused ? 'paused ' : ''}${this.incarnation.slice(0, 12)} ${describe(shown)}`;
+  }
+
   #tick(): void {
     this.handle({ kind: 'tick', random: this.#world.random.next() });
     this.#local(TICK_MS * (0.9 + this.#world.random.next() * 0.4), () => this.#tick());
@@ -379,7 +386,9 @@ export class Process {
       entries.push({ slot, value });
     }
     const firstLogSlot = disk.firstSlot;
-    this.#local(this.#world.random.next() * 3, () => this.#send(to, entriesMessage(effect, entries, firstLogSlot)));
+    this.#local(this.#world.random.next() * 3, () =>
+      this.#send(to, entriesMessage(effect, entries, firstLogSlot)),
+    );
   }
 
   #installSnapshot({ from }: Of<'installSnapshot'>): void {
