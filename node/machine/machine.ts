@@ -18,7 +18,7 @@ import {
 import { bool, decode, encode, struct } from '../../src/protocol/codec.ts';
 import { type Answer, failure, OK } from '../../src/protocol/replies.ts';
 import type { Request } from '../../src/protocol/requests.ts';
-import { decodeUpdate, UPDATE_KINDS, type Update } from '../../src/protocol/updates.ts';
+import { UPDATE_KINDS, type Update } from '../../src/protocol/updates.ts';
 import { type Range, WHOLE } from '../../src/range.ts';
 import type { MapEntry } from '../../src/rangemap.ts';
 import type { Changes, StoreKey, View, Work } from '../store/types.ts';

@@ -3,7 +3,7 @@ import { unreachable } from '../../src/assert.ts';
 import { type Key, sameBytes } from '../../src/bytes.ts';
 import { USER_KEY_MAX, VALUE_MAX } from '../../src/limits.ts';
 import { type Answer, failure, OK, okInt, okOptionalBytes } from '../../src/protocol/replies.ts';
-import type { Update } from '../../src/protocol/updates.ts';
+import { SEQUENCE_DEPTH_MAX, type Update } from '../../src/protocol/updates.ts';
 import type { StoreKey, Work } from '../store/types.ts';
 import type { Draft } from './draft.ts';
 import { rangeError } from './ownership.ts';
@@ -16,8 +16,6 @@ type Ranged = Extract<Update, { kind: 'deletePrefix' | 'assertRange' }>;
 /** What one look-up and one write suffice for. */
 type Simple = Exclude<DataUpdate, Sequence | Ranged>;
 
-/** Sequences inside sequences; the outermost is at depth 1. */
-const DEPTH_MAX = 64;
 /** Rows looked at in one slice of a range. */
 const SLICE_ROWS = 500;
 
@@ -47,7 +45,8 @@ function* check(draft: Draft, update: Update, depth: number): Work<Answer | null
   switch (update.kind) {
     case 'sequence':
     case 'syncedSequence':
-      if (depth === DEPTH_MAX) return failure('BAD_INPUT', `sequences nest more than ${DEPTH_MAX} deep`);
+      if (depth === SEQUENCE_DEPTH_MAX)
+        return failure('BAD_INPUT', `sequences nest more than ${SEQUENCE_DEPTH_MAX} deep`);
       for (const inner of update.updates) {
         const refusal = isSimple(inner) ? checkSimple(draft, inner) : yield* check(draft, inner, depth + 1);
         if (refusal !== null) return refusal;

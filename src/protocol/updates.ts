@@ -275,7 +275,7 @@ function writeUpdate(writer: Writer, update: Update): void {
   }
 }
 
-/** `depth` counts the sequences around the update. */
+/** The update where the reader is, for readers that pause between updates; `depth` counts the sequences around it. */
 export function readUpdate(reader: Reader, depth: number): Update {
   const kind = reader.u32();
   switch (kind) {
