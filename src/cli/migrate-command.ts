@@ -1,0 +1,194 @@
+/** `nursery migrate`, `remove` and `migrator`: moves of ranges, and what an operator can do about them. */
+import type { Key } from '../bytes.ts';
+import { NurseryError } from '../errors.ts';
+import type { Progress } from '../protocol/admin.ts';
+import { printRange } from '../range.ts';
+import { readTarget } from './connections.ts';
+import { keyOf, printJson } from './data-commands.ts';
+import { type ProgressDisplay, progressDisplay } from './progress-display.ts';
+
+type Common = { readonly config: string; readonly json: boolean };
+
+export type MigrateArguments = Common & {
+  readonly left: string | undefined;
+  readonly separator: string | undefined;
+  readonly right: string | undefined;
+  readonly range: string | undefined;
+  readonly to: string | undefined;
+  readonly resume: boolean;
+  readonly abort: number | undefined;
+  readonly pause: number | undefined;
+  readonly continue: number | undefined;
+  readonly dryRun: boolean;
+};
+
+type Migrator = typeof import('../../migrator/main.ts');
+type Request = Parameters<Migrator['migrate']>[1];
+
+/** Moves, resumes, aborts, pauses or goes on, as the options say; one of them at a time. */
+export async function runMigrateCommand(args: MigrateArguments): Promise<void> {
+  const migrator = await import('../../migrator/main.ts');
+  const chosen = [
+    args.resume,
+    args.abort !== undefined,
+    args.pause !== undefined,
+    args.continue !== undefined,
+  ];
+  const wanted =
+    chosen.filter((is) => is).length + (args.left !== undefined || args.range !== undefined ? 1 : 0);
+  if (wanted !== 1) {
+    throw new NurseryError(
+      'BAD_INPUT',
+      'migrate takes LEFT SEPARATOR RIGHT, or --range FROM..TO --to CLUSTER, or one of --resume, --abort N, --pause N, --continue N',
+    );
+  }
+  await withMigrator(migrator, args, async (nursery, display) => {
+    const options = { ...watching(display), signal: stopSignal() };
+    if (args.abort !== undefined)
+      await migrator.abort(nursery, args.abort, 'aborted by an operator', options);
+    else if (args.pause !== undefined)
+      await acknowledged(migrator.pause(nursery, args.pause), args, 'paused');
+    else if (args.continue !== undefined)
+      await acknowledged(migrator.unpause(nursery, args.continue), args, 'goes on');
+    else if (args.resume) await resumeAll(migrator, nursery, options, args.json);
+    else if (args.dryRun) printDryRun(await migrator.dryRun(nursery, requestOf(args)), args.json);
+    else reportResults(await migrator.migrate(nursery, requestOf(args), options), args.json);
+  });
+}
+
+/** Drains a cluster into its neighbours, and makes the keeper forget it. */
+export async function runRemoveCommand(
+  args: Common & { readonly cluster: string; readonly separator: string | undefined },
+): Promise<void> {
+  const migrator = await import('../../migrator/main.ts');
+  await withMigrator(migrator, args, async (nursery, display) => {
+    const separator = args.separator === undefined ? null : keyOf(args.separator);
+    const options = { ...watching(display), signal: stopSignal() };
+    await migrator.remove(nursery, { cluster: args.cluster, separator }, options);
+    if (args.json) printJson({ removed: args.cluster });
+    else console.log(`${args.cluster} has left the nursery`);
+  });
+}
+
+/** Takes over every migration whose migrator dies, until SIGTERM or SIGINT. */
+export async function runMigratorCommand(args: { readonly config: string }): Promise<void> {
+  const migrator = await import('../../migrator/main.ts');
+  const nursery = migrator.openNursery(readTarget(args.config).keeper);
+  console.log(`migrator: pid ${process.pid}, watching keeper ${nursery.keeper.cluster}`);
+  try {
+    await migrator.runDaemon({
+      clusters: nursery,
+      signal: stopSignal(),
+      onEvent: (event) => {
+        if (event.kind === 'takesOver') console.log(`migration ${event.migration.mid}: taken over`);
+        else if (event.kind === 'ended')
+          console.log(`migration ${event.result.mid}: ${event.result.outcome}`);
+        else if (event.kind === 'failed') console.error(`migration ${event.mid}: ${event.error.message}`);
+        else if (event.kind === 'keeperSilent') console.error(`keeper: ${event.error.message}`);
+      },
+    });
+  } finally {
+    nursery.close();
+  }
+}
+
+async function withMigrator(
+  migrator: Migrator,
+  args: Common,
+  body: (nursery: ReturnType<Migrator['openNursery']>, display: ProgressDisplay) => Promise<void>,
+): Promise<void> {
+  const nursery = migrator.openNursery(readTarget(args.config).keeper);
+  const display = progressDisplay(args.json);
+  try {
+    await body(nursery, display);
+  } finally {
+    display.close();
+    nursery.close();
+  }
+}
+
+async function resumeAll(
+  migrator: Migrator,
+  nursery: ReturnType<Migrator['openNursery']>,
+  options: Parameters<Migrator['resume']>[2],
+  json: boolean,
+): Promise<void> {
+  const results = await migrator.resume(nursery, null, options);
+  if (results.length === 0) {
+    if (json) printJson([]);
+    else console.log('no migration is open');
+  } else reportResults(results, json);
+}
+
+function watching(display: ProgressDisplay) {
+  return {
+    onPlanned: (mid: number, move: { source: string; target: string; lo: Key; hi: Key | null }) =>
+      display.planned(mid, `${printRange(move)} ${move.source} → ${move.target}`),
+    onProgress: (
+      mid: number,
+      progress: Progress,
+      rate: { keysPerSecond: number; secondsLeft: number | null },
+    ) => display.progress(mid, progress, rate),
+    onResult: (result: { mid: number; outcome: string; why: string; progress: Progress }) =>
+      display.ended(result.mid, result.outcome, result.why, result.progress),
+  };
+}
+
+/** Raised by SIGTERM and SIGINT: the migrator stops at once, and what it began can be resumed. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  return stop.signal;
+}
+
+function requestOf(args: MigrateArguments): Request {
+  const { left, separator, right, range, to } = args;
+  if (range !== undefined) {
+    const [from, until, ...rest] = range.split('..');
+    if (to === undefined || from === undefined || until === undefined || rest.length > 0) {
+      throw new NurseryError(
+        'BAD_INPUT',
+        `--range ${range}: FROM..TO and --to CLUSTER go together; write keys with two dots as 0x…`,
+      );
+    }
+    const hi = until === '' ? null : keyOf(until);
+    const lo = keyOf(from);
+    if (hi !== null && hi <= lo)
+      throw new NurseryError('BAD_INPUT', `--range ${range}: FROM must lie below TO`);
+    return { kind: 'range', range: { lo, hi }, target: to };
+  }
+  if (left === undefined || separator === undefined || right === undefined || to !== undefined) {
+    throw new NurseryError(
+      'BAD_INPUT',
+      'migrate takes LEFT SEPARATOR RIGHT, or --range FROM..TO --to CLUSTER',
+    );
+  }
+  return { kind: 'separator', left, separator: keyOf(separator), right };
+}
+
+function printDryRun(moves: Awaited<ReturnType<Migrator['dryRun']>>, json: boolean): void {
+  if (json) printJson(moves.map((move) => ({ ...move, range: printRange(move) })));
+  else if (moves.length === 0) console.log('nothing to move');
+  for (const move of json ? [] : moves) {
+    const keys = `${move.source} holds ${move.sourceKeys ?? 'unknown'} keys, ${move.target} ${move.targetKeys ?? 'unknown'}`;
+    console.log(`would move ${printRange(move)} ${move.source} → ${move.target}; ${keys}`);
+  }
+}
+
+/** An aborted migration did what its operator asked for only where it was asked to abort; here it is a failure. */
+function reportResults(
+  results: readonly { mid: number; outcome: string; why: string }[],
+  json: boolean,
+): void {
+  if (!json && results.length === 0) console.log('nothing to move: the target owns it all');
+  const aborted = results.find(({ outcome }) => outcome === 'aborted');
+  if (aborted !== undefined)
+    throw new NurseryError('REFUSED', `migration ${aborted.mid} was aborted: ${aborted.why}`);
+}
+
+async function acknowledged(done: Promise<void>, args: MigrateArguments, what: string): Promise<void> {
+  await done;
+  const mid = args.pause ?? args.continue;
+  if (args.json) printJson({ mid, state: what });
+  else console.log(`migration ${mid}: ${what}`);
+}
