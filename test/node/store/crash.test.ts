@@ -15,7 +15,7 @@ import { changesOf } from './crash-history.ts';
 import { checkAll } from './model.ts';
 
 const CHILD = fileURLToPath(new URL('./crash-child.js', import.meta.url));
-const ROUNDS = 6;
+const ROUNDS = 5;
 /** The child is killed at a random moment after its first flush (ms). */
 const LIFE_MS = 250;
 

@@ -42,7 +42,7 @@ test('agrees with a sorted map, and a restart finds the image of the flushed slo
         rmSync(place.dir, { recursive: true });
       }
     }),
-    { numRuns: 25 },
+    { numRuns: 15 },
   );
 });
 
