@@ -38,7 +38,7 @@ export function onCanvass(
 ): void {
   const granted = mayVote(replica) && isVoter(replica, from, incarnation) && isFree(replica, from, nowMs);
   const { cluster } = replica.members;
-  send(out, from, { kind: 'favour', cluster, granted, promised: replica.promised });
+  send(out, from, { kind: 'favour', cluster, granted, promised: replica.promised, chosen: replica.chosen });
 }
 
 /**

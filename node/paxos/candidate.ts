@@ -39,7 +39,8 @@ export function campaignIfDue(replica: Replica, out: Effect[], nowMs: number): v
   const favours = new Map([[config.node, replica.incarnation]]);
   replica.role = { kind: 'canvassing', favours };
   for (const { node } of votersOf(replica)) {
-    if (node !== config.node) send(out, node, { kind: 'canvass', cluster: replica.members.cluster });
+    if (node === config.node) continue;
+    send(out, node, { kind: 'canvass', cluster: replica.members.cluster, chosen: replica.chosen });
   }
   prepareIfFavoured(replica, out, nowMs);
 }

@@ -7,7 +7,7 @@
  */
 
 import { accept, promise } from './acceptor.ts';
-import { fetchMissing } from './learner.ts';
+import { fetchMissing, hearOf } from './learner.ts';
 import { entitle, isSuperseded } from './members.ts';
 import type { Message } from './messages.ts';
 import { lifeOf, mayVote, othersOf, persist, type Replica, send } from './replica.ts';
@@ -32,7 +32,7 @@ export function tickFounding(replica: Replica, out: Effect[], nowMs: number): vo
   if (nowMs - replica.lastAskMs < ASK_EVERY_MS || mayVote(replica)) return;
   replica.lastAskMs = nowMs;
   if (replica.founded === null) {
-    for (const to of othersOf(replica)) send(out, to, { kind: 'ask' });
+    for (const to of othersOf(replica)) send(out, to, { kind: 'ask', cluster: '', chosen: 0 });
     foundIfAllEmpty(replica, out, nowMs);
   } else if (!replica.active) {
     const { cluster } = replica.members;
@@ -42,7 +42,8 @@ export function tickFounding(replica: Replica, out: Effect[], nowMs: number): vo
     activateIfAllJoined(replica, out);
   } else if (!replica.config.learners.includes(replica.config.node)) {
     // A wiped member of a cluster of two is heard by nobody else, and need not even know yet that it is a member.
-    for (const to of othersOf(replica)) send(out, to, { kind: 'ask' });
+    const { chosen, members } = replica;
+    for (const to of othersOf(replica)) send(out, to, { kind: 'ask', cluster: members.cluster, chosen });
   }
 }
 
@@ -77,8 +78,7 @@ export function onReport(
   if (replica.founded !== null) {
     if (!message.active || founded?.state.cluster !== replica.members.cluster) return;
     replica.active = true;
-    replica.watermark = Math.max(replica.watermark, message.chosen);
-    fetchMissing(replica, out, from, nowMs);
+    hearOf(replica, out, from, message.chosen, nowMs);
     return;
   }
   if (founded === null) {

@@ -64,6 +64,16 @@ export function fetchMissing(replica: Replica, out: Effect[], from: NodeName, no
   send(out, from, { kind: 'fetch', cluster: replica.members.cluster, from: replica.chosen + 1, request });
 }
 
+/**
+ * A peer has everything up to `chosen`. Members tell each other without a master too: the one that is behind may
+ * be the one whose vote is missing for an election.
+ */
+export function hearOf(replica: Replica, out: Effect[], from: NodeName, chosen: Slot, nowMs: number): void {
+  if (chosen <= replica.chosen || replica.role.kind === 'master') return;
+  if (chosen > replica.watermark) replica.watermark = chosen;
+  fetchMissing(replica, out, from, nowMs);
+}
+
 /** A peer is behind. */
 export function onFetch(replica: Replica, out: Effect[], from: NodeName, message: Of<'fetch'>): void {
   if (message.from > replica.chosen) {

@@ -8,8 +8,8 @@ export type AcceptedEntry = Coded<typeof acceptedEntryCodec>;
 
 export const messageCodec = union({
   // Founding and joining.
-  /** From an empty home: does anyone belong to a cluster? */
-  ask: [1, struct({})],
+  /** From an empty home (no cluster), or from one that has no vote: does anyone belong to a cluster, or know more? */
+  ask: [1, struct({ cluster: text, chosen: i64 })],
   /** To an `ask` of the life `asker`: the cluster's founding, or null from an empty home. `active`: all members had joined. */
   report: [
     2,
@@ -25,8 +25,8 @@ export const messageCodec = union({
   joined: [3, struct({ cluster: text, active: bool })],
   // Phase 1.
   /** Would you promise? Changes nothing, so that a lonely node does not drive ballots up. */
-  canvass: [10, struct({ cluster: text })],
-  favour: [11, struct({ cluster: text, granted: bool, promised: ballotCodec })],
+  canvass: [10, struct({ cluster: text, chosen: i64 })],
+  favour: [11, struct({ cluster: text, granted: bool, promised: ballotCodec, chosen: i64 })],
   prepare: [12, struct({ cluster: text, ballot: ballotCodec, from: i64 })],
   /** Every accepted value above `chosen`, and every slot up to `chosen` is known chosen. */
   promise: [

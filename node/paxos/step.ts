@@ -11,7 +11,7 @@ import { unreachable } from '../../src/assert.ts';
 import { electionJitterMs, onAccept, onCanvass, onHeartbeat, onPrepare, onRelease } from './acceptor.ts';
 import { campaignIfDue, finishPhase1, onFavour, onPromise } from './candidate.ts';
 import { activateIfAllJoined, onAdopted, onAsk, onJoined, onReport, tickFounding } from './founding.ts';
-import { choose, onEntries, onFetch, onSnapshotInstalled } from './learner.ts';
+import { choose, hearOf, onEntries, onFetch, onSnapshotInstalled } from './learner.ts';
 import { countOwnVotes, drain, onAccepted, onGranted, onNack, proposeBatch, tickMaster } from './master.ts';
 import { isSuperseded } from './members.ts';
 import type { Message } from './messages.ts';
@@ -61,7 +61,6 @@ export function step(replica: Replica, event: Event): Effect[] {
       unreachable(event);
   }
   finishPhase1(replica, out, event.nowMs); // what was learnt or synced may have been the last thing missing
-  checkOwnLife(replica, out);
   return out;
 }
 
@@ -105,6 +104,7 @@ function onMessage(
   if (isForeign(replica, out, from, message)) return;
   switch (message.kind) {
     case 'ask':
+      hearOf(replica, out, from, message.chosen, nowMs);
       onAsk(replica, out, from, incarnation);
       break;
     case 'report':
@@ -120,9 +120,11 @@ function onMessage(
       onEntries(replica, out, from, message, nowMs);
       break;
     case 'canvass':
+      hearOf(replica, out, from, message.chosen, nowMs);
       onCanvass(replica, out, from, incarnation, nowMs);
       break;
     case 'favour':
+      hearOf(replica, out, from, message.chosen, nowMs);
       onFavour(replica, out, from, incarnation, message, nowMs);
       break;
     case 'promise':
@@ -180,7 +182,7 @@ function isCutOff(replica: Replica, from: NodeName, incarnation: Incarnation): b
  * form a cluster with belong to another, it is this node that has gone astray, and it stops.
  */
 function isForeign(replica: Replica, out: Effect[], from: NodeName, message: Message): boolean {
-  if (!('cluster' in message)) return false;
+  if (!('cluster' in message) || (message.kind === 'ask' && message.cluster === '')) return false;
   if (replica.founded === null) return true; // not a member of anything yet: only reports matter
   const { cluster } = replica.members;
   if (message.cluster === cluster) return false;
@@ -195,13 +197,10 @@ function isForeign(replica: Replica, out: Effect[], from: NodeName, message: Mes
   return true;
 }
 
-/** A home whose place another has taken must not go on. */
-function checkOwnLife(replica: Replica, out: Effect[]): void {
-  const { node } = replica.config;
-  if (isSuperseded(replica, { node, incarnation: replica.incarnation })) stopSuperseded(replica, out);
-}
-
-/** Such a home may be too far behind to learn it from the log, and nobody listens to it. */
+/**
+ * A life that was replaced or removed must not go on. It is told so by those who know, and does not end by itself: it
+ * may be too far behind to learn it from the log, or the only one that knows, while others wait to learn it from it.
+ */
 function sayOver(replica: Replica, out: Effect[], to: NodeName, incarnation: Incarnation): void {
   send(out, to, { kind: 'over', cluster: replica.members.cluster, incarnation });
 }
