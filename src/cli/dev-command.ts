@@ -1,18 +1,67 @@
-export async function runDevCommand(args: {
-  dir: string | undefined;
-  tour: boolean;
-  once: boolean;
-  input: string | undefined;
-}): Promise<void> {
-  const { LocalNursery } = await import('./dev/local-nursery.ts');
-  const nursery = await LocalNursery.start(args.dir);
-  console.log(nursery.dir, nursery.config);
-  for (const m of nursery.members) console.log(m.name, m.child.pid);
-  const first = nursery.clusters[0] as string;
-  console.log(await nursery.run(['init', '--config', nursery.config, first]));
-  await new Promise((resolve) => {
-    process.once('SIGINT', resolve);
-    process.once('SIGTERM', resolve);
+/** `nursery dev`: a whole nursery on this machine in one command; `npm start` runs it with its tour. */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { present } from '../assert.ts';
+import { EXIT_CODES, NurseryError } from '../errors.ts';
+import { LocalNursery } from './dev/local-nursery.ts';
+
+type Arguments = {
+  readonly dir: string | undefined;
+  readonly tour: boolean;
+  readonly once: boolean;
+  readonly input: string | undefined;
+};
+
+/** Boots the nursery, shows it where wanted, and serves until SIGINT or SIGTERM. */
+export async function runDevCommand(args: Arguments): Promise<void> {
+  const interrupted = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
-  await nursery.stop();
+  const startedMs = performance.now();
+  const nursery = await LocalNursery.start(args.dir);
+  try {
+    introduce(nursery, performance.now() - startedMs);
+    await initOnce(nursery);
+    const fine = args.tour ? await tour(nursery, args.input) : true;
+    if (!fine) process.exitCode = EXIT_CODES.FAILED;
+    if (args.tour && args.once) return;
+    explain(nursery);
+    await interrupted;
+  } finally {
+    await nursery.stop();
+  }
+}
+
+async function tour(nursery: LocalNursery, input: string | undefined): Promise<boolean> {
+  const { runTour } = await import('./dev/tour.ts');
+  return await runTour(
+    nursery,
+    input ?? join(fileURLToPath(new URL('../../..', import.meta.url)), 'node_modules'),
+  );
+}
+
+function introduce(nursery: LocalNursery, tookMs: number): void {
+  console.log(
+    `a nursery of ${nursery.members.length} processes is up after ${(tookMs / 1000).toFixed(1)} s, in ${nursery.dir}`,
+  );
+  for (const { name, child } of nursery.members) console.log(`  ${name.padEnd(10)} pid ${child.pid}`);
+}
+
+/** The first cluster gets everything, unless an earlier run in this directory has seen to it. */
+async function initOnce(nursery: LocalNursery): Promise<void> {
+  const first = present(nursery.clusters[0], 'first cluster');
+  const { code, output } = await nursery.run(['init', '--config', nursery.config, first]);
+  if (code !== 0 && code !== EXIT_CODES.REFUSED) throw new NurseryError('REFUSED', output);
+  console.log(code === 0 ? output : 'the nursery has its map already');
+}
+
+function explain(nursery: LocalNursery): void {
+  const command = `nursery get --config ${nursery.config}`;
+  console.log(`
+serving until Ctrl-C
+  Arakoon clients:   127.0.0.1:${nursery.routerPort}, cluster id "nursery", node name "router"
+  native clients:    NurseryClient.connect({ addresses: ['127.0.0.1:${nursery.routerPort}'] })
+  command line:      ${command} KEY
+  what is where:     nursery status --config ${nursery.config}
+  try:               kill -9 one of the processes above, and ask again`);
 }

@@ -54,9 +54,12 @@ function sources(folder: string): string[] {
   });
 }
 
+/** Static imports and exports, and `import('…')`; text inside strings and comments does not count. */
+const IMPORT = /^(?:import|export)\b[^;'"]*\sfrom\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'\)/gm;
+
 function importsOf(path: string): string[] {
   const text = readFileSync(path, 'utf8');
-  const found = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] as string);
+  const found = [...text.matchAll(IMPORT)].map((match) => (match[1] ?? match[2] ?? match[3]) as string);
   return found.map((name) => (name.startsWith('.') ? normalize(join(dirname(path), name)) : name));
 }
 
