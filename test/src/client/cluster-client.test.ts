@@ -1,0 +1,269 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ClusterClient } from '../../../src/client/cluster-client.ts';
+import { type ErrorCode, NurseryError } from '../../../src/errors.ts';
+import type { KeeperMap } from '../../../src/protocol/admin.ts';
+import { failure, OK, returnCodeOf } from '../../../src/protocol/replies.ts';
+import { encodeRequest } from '../../../src/protocol/requests.ts';
+import { FakeCluster } from './fake-cluster.ts';
+
+const SET = encodeRequest({ kind: 'set', key: 'k', value: Buffer.from('v') });
+const GET = encodeRequest({ kind: 'get', consistency: { kind: 'consistent' }, key: 'k' });
+const DIRTY_GET = encodeRequest({ kind: 'get', consistency: { kind: 'noGuarantees' }, key: 'k' });
+
+function clientOf(cluster: FakeCluster): ClusterClient {
+  return new ClusterClient(cluster.config, { role: 'client', node: '' });
+}
+
+async function codeOf(call: Promise<unknown>): Promise<ErrorCode | 'none'> {
+  try {
+    await call;
+    return 'none';
+  } catch (error) {
+    if (!(error instanceof NurseryError)) throw error;
+    return error.code;
+  }
+}
+
+const times = (cluster: FakeCluster, kind: string): number =>
+  cluster.log.filter((entry) => entry.endsWith(` ${kind}`)).length;
+
+test('the master is found, asked, and followed when it changes', async () => {
+  const cluster = await new FakeCluster().start(3);
+  const client = clientOf(cluster);
+  cluster.master = 'n1';
+  assert.is(returnCodeOf((await client.send(SET)).bytes), 0);
+  assert.is(client.masterName, 'n1');
+  cluster.master = 'n2';
+  assert.is(returnCodeOf((await client.send(GET)).bytes), 0);
+  assert.is(client.masterName, 'n2');
+  assert.equal(
+    cluster.log.filter((entry) => !entry.endsWith('whoMaster')),
+    ['n1 set', 'n1 get', 'n2 get'],
+  );
+  client.close();
+  await cluster.stop();
+});
+
+test('other return codes are replies, not errors', async () => {
+  const cluster = await new FakeCluster().start(1);
+  const client = clientOf(cluster);
+  assert.is(returnCodeOf((await client.send(GET)).bytes), 0x05);
+  client.close();
+  await cluster.stop();
+});
+
+test('while there is no master a call waits, up to its deadline', async () => {
+  const cluster = await new FakeCluster().start(2);
+  const client = clientOf(cluster);
+  cluster.master = null;
+  assert.is(await codeOf(client.send(SET, { deadlineMs: 60 })), 'NOT_MASTER');
+  const waiting = client.send(SET);
+  const seeks = times(cluster, 'whoMaster');
+  cluster.interfere = (request) => {
+    if (request.kind === 'whoMaster' && times(cluster, 'whoMaster') > seeks + 4) cluster.master = 'n1';
+    return undefined;
+  };
+  assert.is(returnCodeOf((await waiting).bytes), 0);
+  assert.is(times(cluster, 'set'), 1);
+  client.close();
+  await cluster.stop();
+});
+
+test('a node that is going down is left, and nothing is lost', async () => {
+  const cluster = await new FakeCluster().start(2);
+  const client = clientOf(cluster);
+  cluster.interfere = (request, node) => {
+    if (request.kind !== 'set' || node.name !== 'n0') return undefined;
+    cluster.master = 'n1';
+    return failure('GOING_DOWN', 'going down');
+  };
+  assert.is(returnCodeOf((await client.send(SET)).bytes), 0);
+  assert.equal(
+    cluster.log.filter((entry) => entry.endsWith('set')),
+    ['n0 set', 'n1 set'],
+  );
+  client.close();
+  await cluster.stop();
+});
+
+test('an update whose link closed is not sent again, a read is', async () => {
+  const cluster = await new FakeCluster().start(2);
+  const client = clientOf(cluster);
+  const cut = new Set<string>();
+  cluster.interfere = (request, node) => {
+    if (node.name !== 'n0' || !cut.delete(request.kind)) return undefined;
+    cluster.master = 'n1';
+    for (const link of node.links) link.close('cut');
+    return null;
+  };
+  cut.add('set');
+  assert.is(await codeOf(client.send(SET)), 'MAYBE_APPLIED');
+  assert.is(times(cluster, 'set'), 1);
+  cluster.master = 'n0';
+  cut.add('set');
+  assert.is(returnCodeOf((await client.send(SET, { idempotent: true })).bytes), 0);
+  assert.is(times(cluster, 'set'), 3);
+  cluster.master = 'n0';
+  cut.add('get');
+  assert.is(returnCodeOf((await client.send(GET)).bytes), 0);
+  const gets = cluster.log.filter((entry) => entry.endsWith('get'));
+  assert.equal(gets, ['n1 get', 'n0 get', 'n1 get']); // not master, cut, served
+  client.close();
+  await cluster.stop();
+});
+
+test('what is not answered ends at the deadline, an update as maybe applied', async () => {
+  const cluster = await new FakeCluster().start(1);
+  const client = clientOf(cluster);
+  cluster.interfere = (request) => (request.kind === 'whoMaster' ? undefined : null);
+  assert.is(await codeOf(client.send(SET, { deadlineMs: 30 })), 'MAYBE_APPLIED');
+  assert.is(await codeOf(client.send(GET, { deadlineMs: 30 })), 'TIMEOUT');
+  client.close();
+  await cluster.stop();
+});
+
+test('"maybe applied" from the master is repeated only where the caller may', async () => {
+  const cluster = await new FakeCluster().start(1);
+  const client = clientOf(cluster);
+  let failures = 2;
+  cluster.interfere = (request) => {
+    if (request.kind !== 'set' || failures === 0) return undefined;
+    failures -= 1;
+    return failure('MAYBE_APPLIED', 'no longer master');
+  };
+  assert.is(returnCodeOf((await client.send(SET)).bytes), 0x21);
+  assert.is(returnCodeOf((await client.send(SET, { idempotent: true })).bytes), 0);
+  assert.is(times(cluster, 'set'), 3);
+  client.close();
+  await cluster.stop();
+});
+
+test('nobody there is unreachable; a node that comes back is found', async () => {
+  const cluster = await new FakeCluster().start(1);
+  const client = clientOf(cluster);
+  const node = cluster.nodes[0];
+  await node?.stop();
+  assert.is(await codeOf(client.send(SET, { deadlineMs: 50 })), 'UNREACHABLE');
+  const waiting = client.send(SET);
+  await node?.start();
+  assert.is(returnCodeOf((await waiting).bytes), 0);
+  client.close();
+  await cluster.stop();
+});
+
+test('any node, or a certain one', async () => {
+  const cluster = await new FakeCluster().start(3);
+  cluster.keys.set('k', Buffer.from('v'));
+  const client = clientOf(cluster);
+  assert.is(returnCodeOf((await client.send(DIRTY_GET, { to: 'n2' })).bytes), 0);
+  assert.equal(cluster.log, ['n2 get']);
+  assert.is(returnCodeOf((await client.send(GET, { to: 'n1' })).bytes), 0x04);
+  assert.is(returnCodeOf((await client.send(DIRTY_GET, { to: 'any' })).bytes), 0);
+  assert.is(await codeOf(client.send(GET, { to: 'n9' })), 'UNREACHABLE');
+  client.close();
+  await cluster.stop();
+});
+
+test('new addresses are used, old ones no longer', async () => {
+  const first = await new FakeCluster().start(1);
+  const second = await new FakeCluster().start(1);
+  const client = clientOf(first);
+  await client.send(SET);
+  client.update(second.config);
+  await client.send(SET);
+  assert.is(times(first, 'set'), 1);
+  assert.is(times(second, 'set'), 1);
+  client.close();
+  await first.stop();
+  await second.stop();
+});
+
+test('a closed client fails what is under way and what comes', async () => {
+  const cluster = await new FakeCluster().start(1);
+  const client = clientOf(cluster);
+  cluster.interfere = (request) => (request.kind === 'whoMaster' ? undefined : null);
+  const update = codeOf(client.send(SET));
+  const read = codeOf(client.send(GET));
+  await cluster.whenLogged('n0 get');
+  cluster.master = null;
+  client.close();
+  assert.is(await update, 'MAYBE_APPLIED');
+  assert.is(await read, 'UNREACHABLE');
+  assert.is(await codeOf(client.send(GET)), 'UNREACHABLE');
+  await cluster.stop();
+});
+
+test('commands and queries give their answers; refusals on the way are thrown', async () => {
+  const cluster = await new FakeCluster().start(2);
+  const client = clientOf(cluster);
+  assert.equal(await client.command({ kind: 'cleanupStep', mid: 1, rowsMax: 1 }), { kind: 'ok' });
+  assert.is((await client.query({ kind: 'getMap' })).kind, 'keeperMap');
+  cluster.interfere = (request) =>
+    request.kind === 'adminCommand' ? failure('MAYBE_APPLIED', 'no longer master') : undefined;
+  assert.is(await codeOf(client.command({ kind: 'assume', epoch: 1 })), 'MAYBE_APPLIED');
+  cluster.interfere = (request) =>
+    request.kind === 'adminCommand' ? failure('NOT_SUPPORTED', 'no keeper') : undefined;
+  assert.is(await codeOf(client.command({ kind: 'wish', mid: 1, wish: 'run', why: '' })), 'NOT_SUPPORTED');
+  client.close();
+  await cluster.stop();
+});
+
+test('the map is watched: the present one, each push, and again elsewhere after a loss', async () => {
+  const cluster = await new FakeCluster().start(2);
+  const client = clientOf(cluster);
+  const seen: number[] = [];
+  let wake = (): void => {};
+  const until = async (version: number): Promise<void> => {
+    while (seen.at(-1) !== version) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  };
+  const at = (version: number): KeeperMap => ({ map: { version, entries: [] }, clusters: [] });
+  const watch = client.watchMap(({ map }) => {
+    seen.push(map.version);
+    wake();
+  });
+  await until(1);
+  cluster.publish(at(2));
+  await until(2);
+  // The node that served is gone; the map changed meanwhile.
+  const server = cluster.nodes.find(({ links }) => links.size > 0);
+  await server?.stop();
+  cluster.map = at(3);
+  await until(3);
+  cluster.publish(at(4));
+  await until(4);
+  await watch.refresh();
+  assert.equal(seen, [1, 2, 3, 4]);
+  // An older map, as of a node that lags, changes nothing.
+  cluster.map = at(2);
+  await watch.refresh();
+  assert.equal(seen, [1, 2, 3, 4]);
+  watch.close();
+  client.close();
+  await cluster.stop();
+});
+
+test('calls under way together each get their own answer', async () => {
+  const cluster = await new FakeCluster().start(3);
+  const client = clientOf(cluster);
+  const keys = Array.from({ length: 500 }, (_, index) => `k${index}`);
+  await Promise.all(
+    keys.map((key) => client.send(encodeRequest({ kind: 'set', key, value: Buffer.from(key) }))),
+  );
+  const replies = await Promise.all(
+    keys.map((key) => client.send(encodeRequest({ kind: 'get', consistency: { kind: 'consistent' }, key }))),
+  );
+  replies.forEach(({ bytes }, index) => {
+    assert.is(bytes.toString('utf8', 8), keys[index]);
+  });
+  assert.ok(times(cluster, 'whoMaster') <= 3, 'one search serves all calls');
+  assert.is(OK.bytes.length, 4);
+  client.close();
+  await cluster.stop();
+});
+
+test.run();
