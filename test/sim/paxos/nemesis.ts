@@ -1,6 +1,6 @@
 /** What goes wrong in a simulated run, and what its operator does meanwhile. Only what design and manual allow. */
 import { createReplica, mayVote } from '../../../node/paxos/replica.ts';
-import type { NodeName } from '../../../node/paxos/types.ts';
+import type { Member, NodeName } from '../../../node/paxos/types.ts';
 import type { Cluster, Node } from './cluster.ts';
 import { drawStorm, drawWeather, type Fault, NAMES } from './plan.ts';
 
@@ -27,11 +27,9 @@ export class Nemesis {
     for (const node of nodes) {
       node.hardware.syncMaxMs = plan.syncMaxMs;
       node.process?.resume();
-      const isOutdated = node.process !== null && node.process.config.wished.join() !== wished.join();
-      if (isOutdated && this.#isNeeded(node)) {
-        node.wished = wished;
-        if (random.chance(0.5) || wished.includes(node.name)) this.#cluster.crash(node);
-      }
+      node.wished = wished;
+      const isOutdated = node.process?.config.wished.join() !== wished.join();
+      if (isOutdated && (random.chance(0.5) || wished.includes(node.name))) this.#cluster.crash(node);
       if (this.#isNeeded(node)) this.#startLater(node, plan.leaseMs * random.next());
     }
   }
@@ -51,6 +49,7 @@ export class Nemesis {
     schedule.after(plan.leaseMs, () => {
       for (const node of nodes) {
         const isUp = node.process !== null && !node.process.isDead;
+        if (!isUp && this.#isOver && this.#isNeeded(node)) this.#startLater(node, 0); // a change was still under way
         if (!isUp || this.#cluster.wished.includes(node.name)) continue;
         if (!this.#isNeeded(node)) this.#cluster.crash(node);
         else if (node.process?.mayPropose !== 'not-master') node.process?.handle({ kind: 'dropMaster' });
@@ -174,7 +173,7 @@ export class Nemesis {
     if (!checker.isFounded || checker.height === 0) return;
     const { members } = checker.membersAt(checker.height);
     const others = members.filter((member) => member.node !== node.name);
-    if (others.length === 0 || !others.every((member) => this.#remembers(member.node))) return;
+    if (others.length === 0 || !others.every((member) => this.#remembers(member))) return;
     if (!others.some((member) => this.#cluster.wished.includes(member.node))) return;
     this.#cluster.note('home wiped', node.name);
     this.#cluster.crash(node);
@@ -182,9 +181,9 @@ export class Nemesis {
     this.#startLater(node, plan.leaseMs * random.pick([0.02, 0.5, 2]) * (0.5 + random.next()));
   }
 
-  #remembers(name: NodeName): boolean {
-    const { process, hardware } = this.#cluster.node(name);
-    if (process === null) return false;
+  #remembers({ node, incarnation }: Member): boolean {
+    const { process, hardware } = this.#cluster.node(node);
+    if (process === null || hardware.disk.summary.incarnation !== incarnation) return false;
     return mayVote(createReplica(process.config, hardware.disk.recovered()));
   }
 
