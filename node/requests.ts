@@ -106,7 +106,7 @@ export class Requests {
         respond(
           request.cluster === clusterId
             ? okBytes(Buffer.from(VERSION.text))
-            : failure('WRONG_CLUSTER', `this is cluster ${clusterId}, not ${request.cluster}`),
+            : failure('UNKNOWN_FAILURE', `this is cluster ${clusterId}, not ${request.cluster}`),
         );
         return;
       case 'version':

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import { within } from './wait.ts';
@@ -12,8 +12,8 @@ import { within } from './wait.ts';
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 /** How long a test may take unless it says otherwise (ms). */
 const TEST_MS = 60_000;
-/** What a failure shows of each process (bytes). */
-const TAIL_BYTES = 2500;
+/** What a failure shows of each process (lines of its output, and of its log). */
+const TAIL_LINES = 12;
 /** Ports below those that the system hands out, so that no connection takes the port of a node that is down. */
 const PORT_FIRST = 10_000;
 const PORT_COUNT = 20_000;
@@ -153,18 +153,31 @@ export class Lab {
     rmSync(this.dir, { recursive: true, force: true });
   }
 
-  /** The last words of all processes, for a failure's message. */
+  /** The last words of all processes, for people who look into a failure. */
   tails(): string {
     const outputs = this.#processes.flatMap((started) => {
-      const text = (started.stdout + started.stderr).slice(-TAIL_BYTES).trim();
       const state = started.isRunning ? 'running' : 'ended';
-      return text === '' ? [] : [`--- ${started.name} (${state})\n${text}`];
+      const lines = tailOf(started.stdout + started.stderr);
+      return lines.length === 0 ? [] : [`--- ${started.name} (${state})`, ...lines];
     });
-    const logs = findLogs(this.dir).map((file) => {
-      return `--- ${file}\n${readFileSync(file, 'utf8').slice(-TAIL_BYTES).trim()}`;
-    });
+    const logs = findLogs(this.dir).flatMap((file) => [
+      `--- ${basename(file)}`,
+      ...tailOf(readFileSync(file, 'utf8')).map(shortened),
+    ]);
     return [...outputs, ...logs].join('\n');
   }
+}
+
+function tailOf(text: string): string[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .slice(-TAIL_LINES);
+}
+
+/** A line of a log without what all lines have in common. */
+function shortened(line: string): string {
+  return line.replace(/"(level|cluster|node|incarnation)":("[^"]*"|\d+),/g, '');
 }
 
 /** Tests that share a lab; each failure shows what the processes said. */
@@ -187,8 +200,8 @@ export function labSuite(title: string): LabSuite {
         try {
           await within(limitMs, name, body(lab));
         } catch (error) {
-          if (error instanceof Error) error.message += `\n${lab.tails()}`;
-          throw error; // the same object, so that uvu still prints its diff
+          console.error(`\n${name}: failed; last words of the processes:\n${lab.tails()}`);
+          throw error;
         }
       }),
     run: () => tests.run(),
