@@ -27,6 +27,7 @@ import { Facts } from './facts.ts';
 import { type Closed, type Move, nextMove } from './next-move.ts';
 import { Pipe, type PipeKind, sizeOf } from './pipe.ts';
 import { Report } from './report.ts';
+import { resultOf } from './result.ts';
 import { SETTINGS, type Settings } from './settings.ts';
 
 /** A token and heartbeat that stood at the keeper at `atMs`. */
@@ -180,7 +181,7 @@ export class Coordinator {
         this.#askRange('askSource', 'source');
         break;
       case 'end':
-        this.#finish(move.outcome);
+        this.#finish();
         break;
       case 'alarm':
         this.#fail('DAMAGED', `migration ${this.mid} stops and repairs nothing: ${move.why}`);
@@ -430,7 +431,7 @@ export class Coordinator {
     this.#facts.recordRead(record, -1);
     const { token, heartbeat, phase } = record;
     const seen = this.#seen;
-    if (phase === 'done' || phase === 'aborted') this.#finish(phase);
+    if (phase === 'done' || phase === 'aborted') this.#finish();
     else if (token === 0 && this.#claimAtOnce) this.#claimToken(token);
     else if (seen === null) {
       this.#seen = { token, heartbeat, atMs: this.#nowMs };
@@ -594,16 +595,14 @@ export class Coordinator {
     this.#claimToken(this.#claim.token);
   }
 
-  #finish(outcome: 'done' | 'aborted'): void {
-    const { record, isTooLate } = this.#facts;
+  #finish(): void {
+    const { record } = this.#facts;
     const isOurs = this.#claim.token > 0;
-    const present = isOurs ? this.#report.present(this.#nowMs, this.#delayMs) : record.progress;
-    const progress = { ...present, stage: outcome, waitingFor: '' };
-    const why = isTooLate ? 'too late to abort: the target had taken over' : record.why;
-    const receipt = outcome === 'done' ? record.receipt : null;
+    const held = isOurs ? this.#report.present(this.#nowMs, this.#delayMs) : record.progress;
+    const progress = { ...held, stage: record.phase, waitingFor: '' };
     this.#mode = 'ended';
     this.#effects.push({ kind: 'progress', progress });
-    this.#effects.push({ kind: 'finished', result: { mid: this.mid, outcome, why, receipt, progress } });
+    this.#effects.push({ kind: 'finished', result: resultOf(record, progress) });
   }
 
   #failFenced(what: 'has taken over' | 'is working on', token: number): void {

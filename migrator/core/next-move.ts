@@ -82,7 +82,7 @@ export type Move =
   /** What is known is too old to decide. */
   | { readonly kind: 'askKeeper' }
   | { readonly kind: 'askSource' }
-  | { readonly kind: 'end'; readonly outcome: 'done' | 'aborted' }
+  | { readonly kind: 'end' }
   /** Two facts that exclude each other. Stops and repairs nothing. */
   | { readonly kind: 'alarm'; readonly why: string };
 
@@ -94,7 +94,7 @@ export function nextMove(now: Observed): Move {
   switch (phase) {
     case 'done':
     case 'aborted':
-      return { kind: 'end', outcome: phase };
+      return { kind: 'end' };
     case 'published':
       return afterPublish(now);
     case 'active':

@@ -1,5 +1,5 @@
 /** How a migration ended. */
-import type { Progress, Receipt } from '../../src/protocol/admin.ts';
+import type { Migration, Progress, Receipt } from '../../src/protocol/admin.ts';
 
 /** `why` says what led to an abort, or that one came too late; else it is empty. */
 export type MigrationResult = {
@@ -10,3 +10,11 @@ export type MigrationResult = {
   readonly receipt: Receipt | null;
   readonly progress: Progress;
 };
+
+/** The result of a migration whose record says that it has ended. */
+export function resultOf(record: Migration, progress: Progress): MigrationResult {
+  const { mid, phase, wish, receipt } = record;
+  const isDone = phase === 'done';
+  const why = isDone && wish === 'abort' ? 'too late to abort: the target had taken over' : record.why;
+  return { mid, outcome: isDone ? 'done' : 'aborted', why, receipt: isDone ? receipt : null, progress };
+}

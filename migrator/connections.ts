@@ -1,0 +1,60 @@
+/** Links to the keeper and to the clusters that it knows, opened as they are needed. */
+import { ClusterClient } from '../src/client/cluster-client.ts';
+import { NurseryError } from '../src/errors.ts';
+import type { ClusterConfig, KeeperMap } from '../src/protocol/admin.ts';
+import type { Cluster, Clusters } from './driver.ts';
+
+/** What the migrator needs of a nursery: its clusters, and the map. */
+export interface Nursery extends Clusters {
+  /** The present map and the clusters that the keeper knows, asked of its master. */
+  map(): Promise<KeeperMap>;
+}
+
+/** Who calls, as other processes see it. */
+const IDENTITY = { role: 'migrator', node: 'migrator' } as const;
+
+/** Follows the keeper's map, so that a cluster whose nodes move is still found. */
+export class Connections implements Nursery {
+  readonly keeper: ClusterClient;
+  readonly #clients = new Map<string, ClusterClient>();
+  #configs: readonly ClusterConfig[] = [];
+
+  /** @param keeper how to reach the keeper */
+  constructor(keeper: ClusterConfig) {
+    this.keeper = new ClusterClient(keeper, IDENTITY);
+    this.keeper.watchMap((known) => this.#learn(known));
+  }
+
+  async map(): Promise<KeeperMap> {
+    const answer = await this.keeper.query({ kind: 'getMap' });
+    if (answer.kind !== 'keeperMap') {
+      throw new NurseryError('MALFORMED', `the keeper answers ${answer.kind} where the map was asked for`);
+    }
+    this.#learn(answer);
+    return answer;
+  }
+
+  /** @throws NurseryError UNREACHABLE where the keeper does not know it, and those of asking the keeper */
+  async cluster(id: string): Promise<Cluster> {
+    const open = this.#clients.get(id);
+    if (open !== undefined) return open;
+    if (!this.#configs.some(({ cluster }) => cluster === id)) await this.map();
+    const config = this.#configs.find(({ cluster }) => cluster === id);
+    if (config === undefined) {
+      throw new NurseryError('UNREACHABLE', `the keeper does not know how to reach cluster ${id}`);
+    }
+    const client = this.#clients.get(id) ?? new ClusterClient(config, IDENTITY);
+    this.#clients.set(id, client);
+    return client;
+  }
+
+  close(): void {
+    this.keeper.close();
+    for (const client of this.#clients.values()) client.close();
+  }
+
+  #learn({ clusters }: KeeperMap): void {
+    this.#configs = clusters;
+    for (const config of clusters) this.#clients.get(config.cluster)?.update(config);
+  }
+}

@@ -1,0 +1,143 @@
+/** The coordinator's loop as a table: what is known, and what follows. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  type Closed,
+  type ExportStatus,
+  type ImportStatus,
+  nextMove,
+  type Observed,
+} from '../../../migrator/core/next-move.ts';
+import { NO_ROWS } from '../../../src/digest.ts';
+import { type Migration, NO_PROGRESS } from '../../../src/protocol/admin.ts';
+
+const RECORD: Migration = {
+  mid: 7,
+  source: 'f',
+  target: 't',
+  lo: 'k',
+  hi: 'p',
+  phase: 'active',
+  token: 1,
+  heartbeat: 1,
+  wish: 'run',
+  why: '',
+  progress: NO_PROGRESS,
+  receipt: null,
+};
+const NOTHING: Observed = {
+  record: RECORD,
+  recordFresh: false,
+  target: null,
+  source: null,
+  sourceFresh: false,
+  sourceSilent: false,
+  checked: false,
+  lastRowsSent: false,
+  abortWhy: null,
+  limits: { rowsMax: 10, bytesMax: 100 },
+};
+
+const record = (change: Partial<Migration>) => ({ record: { ...RECORD, ...change } });
+const importing = (cursor: string | null) => {
+  const status: ImportStatus = { seq: 1, cursor, asOf: 5, running: NO_ROWS, lo: 'k', hi: 'p' };
+  return { target: { importing: status, closed: null } };
+};
+const exporting = (change: Partial<ExportStatus> = {}) => {
+  const status: ExportStatus = {
+    beginSlot: 3,
+    base: NO_ROWS,
+    sealed: null,
+    dirtyRows: 0,
+    dirtyBytes: 0,
+    lo: 'k',
+    hi: 'p',
+    ...change,
+  };
+  return { source: { exporting: status, closed: null, cleaning: null } };
+};
+const atTarget = (closed: Closed) => ({ target: { importing: null, closed } });
+const atSource = (closed: Closed, cleaning: boolean | null = null) => ({
+  source: { exporting: null, closed, cleaning },
+});
+const SEALED = { sealed: { sealSlot: 9, digest: NO_ROWS } };
+const COPIED = importing('p');
+
+const TABLE: readonly (readonly [story: string, known: Partial<Observed>, move: string])[] = [
+  ['nothing is known', {}, 'beginImport'],
+  ['the target has no import', { target: { importing: null, closed: null } }, 'beginImport'],
+  ['the target imports', importing('k'), 'beginExport'],
+  ['both have begun', { ...importing('k'), ...exporting({ base: null }) }, 'copy'],
+  ['half is copied', { ...importing('m'), ...exporting() }, 'copy'],
+  ['all is copied, no base', { ...COPIED, ...exporting({ base: null }) }, 'base'],
+  ['what is dirty is not known', { ...COPIED, ...exporting() }, 'askSource'],
+  ['many rows are dirty', { ...COPIED, ...exporting({ dirtyRows: 11 }), sourceFresh: true }, 'round'],
+  ['long rows are dirty', { ...COPIED, ...exporting({ dirtyBytes: 101 }), sourceFresh: true }, 'round'],
+  ['few rows are dirty', { ...COPIED, ...exporting({ dirtyRows: 10 }), sourceFresh: true }, 'check'],
+  ['all is checked', { ...COPIED, ...exporting(), sourceFresh: true, checked: true }, 'seal'],
+  ['sealed', { ...COPIED, ...exporting(SEALED) }, 'lastRows'],
+  ['sealed, last rows sent', { ...COPIED, ...exporting(SEALED), lastRowsSent: true }, 'activate'],
+  ['activated, seal unknown', atTarget('activated'), 'askSource'],
+  ['activated, source silent', { ...atTarget('activated'), sourceSilent: true }, 'publish'],
+  ['activated', { ...atTarget('activated'), ...exporting(SEALED) }, 'publish'],
+  ['published', record({ phase: 'published' }), 'release'],
+  ['released', { ...record({ phase: 'published' }), ...atSource('released') }, 'awaitCleanup'],
+  ['cleaning', { ...record({ phase: 'published' }), ...atSource('released', true) }, 'awaitCleanup'],
+  ['clean', { ...record({ phase: 'published' }), ...atSource('released', false) }, 'finish'],
+  ['done', record({ phase: 'done' }), 'end'],
+  ['aborted', record({ phase: 'aborted' }), 'end'],
+
+  ['pause while copying', { ...record({ wish: 'pause' }), ...importing('m'), ...exporting() }, 'pause'],
+  ['pause before it begins', record({ wish: 'pause' }), 'beginImport'],
+  ['pause after the seal', { ...record({ wish: 'pause' }), ...COPIED, ...exporting(SEALED) }, 'lastRows'],
+
+  ['abort before anything', record({ wish: 'abort' }), 'abandon'],
+  ['abort while copying', { ...record({ wish: 'abort' }), ...importing('m'), ...exporting() }, 'abandon'],
+  ['abort after the seal', { ...record({ wish: 'abort' }), ...COPIED, ...exporting(SEALED) }, 'abandon'],
+  ['digests differ', { ...COPIED, ...exporting(SEALED), lastRowsSent: true, abortWhy: 'x' }, 'abandon'],
+  ['abandoned', atTarget('abandoned'), 'unseal'],
+  [
+    'abandoned, wish taken back',
+    { ...record({ wish: 'run' }), ...atTarget('abandoned'), ...exporting() },
+    'unseal',
+  ],
+  ['abandoned and unsealed', { ...atTarget('abandoned'), ...atSource('unsealed') }, 'recordAbort'],
+  ['unsealed, target not asked', atSource('unsealed'), 'abandon'],
+  [
+    'abort, but activated',
+    { ...record({ wish: 'abort' }), ...atTarget('activated'), ...exporting(SEALED) },
+    'publish',
+  ],
+  ['abort, but published', record({ phase: 'published', wish: 'abort' }), 'release'],
+
+  ['released, record old', atSource('released'), 'askKeeper'],
+  ['target has forgotten', atTarget('forgotten'), 'askKeeper'],
+  ['source has forgotten', { ...importing('m'), ...atSource('forgotten') }, 'askKeeper'],
+  [
+    'published, source has forgotten',
+    { ...record({ phase: 'published' }), ...atSource('forgotten') },
+    'askKeeper',
+  ],
+
+  ['aborted, but activated', { ...record({ phase: 'aborted' }), ...atTarget('activated') }, 'alarm'],
+  ['published, but abandoned', { ...record({ phase: 'published' }), ...atTarget('abandoned') }, 'alarm'],
+  ['done, but abandoned', { ...record({ phase: 'done' }), ...atTarget('abandoned') }, 'alarm'],
+  ['activated and unsealed', { ...atTarget('activated'), ...atSource('unsealed') }, 'alarm'],
+  ['abandoned and released', { ...atTarget('abandoned'), ...atSource('released') }, 'alarm'],
+  ['released, record active', { ...atSource('released'), recordFresh: true }, 'alarm'],
+  ['forgotten, record active', { ...atTarget('forgotten'), recordFresh: true }, 'alarm'],
+];
+
+for (const [story, known, move] of TABLE) {
+  test(`${story}: ${move}`, () => {
+    assert.is(nextMove({ ...NOTHING, ...known }).kind, move);
+  });
+}
+
+test('an unbounded range is copied when the cursor has no bound', () => {
+  const known = { ...NOTHING, ...record({ hi: null }), ...exporting({ base: null }) };
+  assert.is(nextMove({ ...known, ...importing('m') }).kind, 'copy');
+  assert.is(nextMove({ ...known, ...importing(null) }).kind, 'base');
+});
+
+test.run();
