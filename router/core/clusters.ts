@@ -12,7 +12,7 @@ const ASK_IDLE_MS = 500;
 /** How long a node may take to say who is master, or whether it serves a range (ms). */
 export const ASK_DEADLINE_MS = 1000;
 /** How long nothing is sent on a link that took no more (ms). */
-const OVERLOAD_MS = 5;
+const UNSENT_MS = 5;
 const WHO_MASTER = encodeRequest({ kind: 'whoMaster' });
 
 /** The cluster with this id; without nodes as long as no configuration named it. */
@@ -127,10 +127,10 @@ export function doubt(router: Router, peer: Peer, nowMs: number): void {
   seek(router, peer.cluster, nowMs);
 }
 
-/** The link takes no more at the moment. */
-export function onOverloaded(router: Router, peer: Peer, task: Task, nowMs: number): void {
+/** The link takes no more at the moment, or is being lost: that it is down is another event. */
+export function onUnsent(router: Router, peer: Peer, task: Task, nowMs: number): void {
   const { cluster } = peer;
-  cluster.pausedUntilMs = nowMs + OVERLOAD_MS;
+  cluster.pausedUntilMs = nowMs + UNSENT_MS;
   wait(router, cluster, task, nowMs);
   needBy(router, cluster.pausedUntilMs);
 }

@@ -19,7 +19,7 @@ import { learn, merge, soleOwner, touches } from './view.ts';
 /** Pauses between two questions about one range (ms): from the first to the last, growing by half. */
 const PROBE_MIN_MS = 2;
 const PROBE_MAX_MS = 50;
-/** Pause before a range is asked about for which no cluster knows a target (ms): a newer map is awaited. */
+/** Pause before a range is asked about of which no cluster said where it is (ms): a newer map may come. */
 const LOST_MS = 10;
 /** Ranges with trouble at a time. The pauses of a migration are short, so that more means that something is wrong. */
 const MOVING_MAX = 1000;
@@ -174,12 +174,13 @@ function watch(router: Router, entry: MapEntry, source: Cluster, nowMs: number):
   open(router, range, entry.epoch, [entry.owner, source.id], nowMs);
 }
 
-/** Notes that `owner`, which should serve what `task` names, does not, and nobody says who does. */
+/** Notes that `owner`, which should serve what `task` names, does not, and nobody says who does: all are asked. */
 function search(router: Router, task: Task, owner: string, nowMs: number): void {
   const first = task.keys[0] ?? task.ranges[0]?.lo ?? '';
   const entry = lookup(router.effective, first);
   if (entry === null) return; // held for want of a map
-  open(router, { lo: entry.lo, hi: entry.hi }, 0, [owner], nowMs + LOST_MS);
+  const others = [...router.clusters.keys()].filter((id) => id !== owner);
+  open(router, { lo: entry.lo, hi: entry.hi }, 0, [owner, ...others], nowMs + LOST_MS);
 }
 
 function open(

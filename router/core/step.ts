@@ -19,7 +19,7 @@ import {
   onAsked,
   onDown,
   onNotMaster,
-  onOverloaded,
+  onUnsent,
   onUp,
   take,
   tend,
@@ -272,7 +272,6 @@ function onLost(router: Router, event: Extract<Event, { kind: 'lost' }>): void {
   const flight = take(router, event.call);
   if (flight === undefined) return;
   const { peer } = flight;
-  if (why === 'closed') peer.isUp = false; // the event that says so may come later
   if (flight.kind === 'task') {
     onTaskLost(router, flight, why, sent, nowMs);
     return;
@@ -296,8 +295,8 @@ function onTaskLost(
     fail(router, task, 'MAYBE_APPLIED', `${who} ${what}: the update may or may not have been applied`);
     return;
   }
-  if (why === 'overloaded') {
-    onOverloaded(router, peer, task, nowMs);
+  if (!sent && why !== 'timeout') {
+    onUnsent(router, peer, task, nowMs);
     return;
   }
   // Each attempt that was really made has its own wait for a master; all of them together are bounded too.

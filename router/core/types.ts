@@ -174,7 +174,7 @@ export type Moving = {
   readonly range: Range;
   /** The migration; 0 where unknown. */
   readonly mid: number;
-  /** Asked in turn: the target, then the source. */
+  /** Asked in turn: the target, then the source; all clusters where nobody said who has it. */
   candidates: readonly string[];
   /** Index of the candidate to be asked next. */
   next: number;

@@ -192,6 +192,8 @@ export class World {
   #wakeAtMs = Number.POSITIVE_INFINITY;
   #order = 0;
   #lastRequest = 0;
+  /** Calls without an answer yet. */
+  readonly #underWay = new Map<number, Peer>();
 
   constructor(limits: Partial<Limits> = {}) {
     const version = { major: 1, minor: 9, patch: 22, text: 'a router in a test' };
@@ -263,11 +265,12 @@ export class World {
     return this.answerTo(request);
   }
 
-  /** Sets a link up or down. */
+  /** Sets a link up or down. What is under way on one that goes down is lost; it may be executed all the same. */
   link(node: string, isUp: boolean): void {
     for (const [id, peer] of this.peers) {
       if (peer.node !== node || peer.isUp === isUp) continue;
       peer.isUp = isUp;
+      for (const [call, on] of this.#underWay) if (on === peer) this.#lost(call, 'closed', true);
       this.event({ kind: isUp ? 'up' : 'down', nowMs: this.nowMs, peer: id });
     }
   }
@@ -316,28 +319,33 @@ export class World {
     this.sends.push(send);
     const { call, deadlineMs } = send;
     const peer = this.peers.get(send.peer);
-    const lost = (why: 'closed' | 'timeout', sent: boolean): void =>
-      this.event({ kind: 'lost', nowMs: this.nowMs, call, why, sent });
     if (peer?.isUp !== true) {
-      this.at(0, () => lost('closed', false));
+      this.at(0, () => this.event({ kind: 'lost', nowMs: this.nowMs, call, why: 'closed', sent: false }));
       return;
     }
+    this.#underWay.set(call, peer);
     const fate = this.intercept(send, peer);
     if (fate === 'drop') {
-      this.at(deadlineMs, () => lost('timeout', true));
+      this.at(deadlineMs, () => this.#lost(call, 'timeout', true));
       return;
     }
     if (fate === 'lose-request') {
-      this.at(this.delayMs(), () => lost('closed', true));
+      this.at(this.delayMs(), () => this.#lost(call, 'closed', true));
       return;
     }
     this.at(this.delayMs(), () => {
       const answer = (this.clusters.get(peer.cluster) as FakeCluster).serve(peer.node, send.body);
       this.at(this.delayMs(), () => {
-        if (fate === 'lose-answer') lost('closed', true);
-        else this.event({ kind: 'reply', nowMs: this.nowMs, call, bytes: answer.bytes, hint: answer.hint });
+        if (fate === 'lose-answer') this.#lost(call, 'closed', true);
+        else if (this.#underWay.delete(call)) {
+          this.event({ kind: 'reply', nowMs: this.nowMs, call, bytes: answer.bytes, hint: answer.hint });
+        }
       });
     });
+  }
+
+  #lost(call: number, why: 'closed' | 'timeout', sent: boolean): void {
+    if (this.#underWay.delete(call)) this.event({ kind: 'lost', nowMs: this.nowMs, call, why, sent });
   }
 
   /** Sends to data nodes that are updates with this key. */

@@ -58,24 +58,26 @@ class Moves {
     });
     const pauseMs = 20 + random.below(60);
     if (random.chance(0.3)) this.#abort(mid, range, source, target, pauseMs);
-    else this.#complete(mid, range, source, target, pauseMs);
+    else this.#complete(toTarget, range, source, target, pauseMs);
   }
 
   #abort(mid: number, range: Range, source: FakeCluster, target: FakeCluster, pauseMs: number): void {
     this.aborted.add(mid);
-    this.#world.at(pauseMs, () => hint(target, range, null));
+    this.#world.at(pauseMs, () => forget(target, mid));
     this.#world.at(pauseMs + this.#random.below(10), () => {
       source.owned.push(range);
-      hint(source, range, null);
+      forget(source, mid);
       this.busy = false;
     });
   }
 
-  #complete(mid: number, range: Range, source: FakeCluster, target: FakeCluster, pauseMs: number): void {
+  #complete(toTarget: Hint, range: Range, source: FakeCluster, target: FakeCluster, pauseMs: number): void {
     const random = this.#random;
+    const mid = toTarget.entry.epoch;
     this.#world.at(pauseMs, () => {
       for (const [key, value] of source.data) if (contains(range, key)) target.data.set(key, value);
       target.owned.push(range);
+      forget(target, mid);
     });
     this.#world.at(pauseMs + 1 + random.below(100), () => {
       this.map = carve(this.map, range, target.id, mid);
@@ -83,18 +85,21 @@ class Moves {
     });
     this.#world.at(pauseMs + 101 + random.below(20), () => {
       for (const key of [...source.data.keys()]) if (contains(range, key)) source.data.delete(key);
-      hint(source, range, { entry: { ...range, owner: target.id, epoch: mid }, confirmed: true });
+      forget(source, mid);
+      hint(source, range, { ...toTarget, confirmed: true });
       this.busy = false;
     });
   }
 }
 
-/** From now on a range error about `range` comes with `said`. */
-function hint(cluster: FakeCluster, range: Range, said: Hint | null): void {
-  cluster.hints = [
-    { range, hint: said },
-    ...cluster.hints.flatMap((old) => subtract(old.range, range).map((rest) => ({ ...old, range: rest }))),
-  ];
+/** From now on a range error about `range` comes with `said`, until that is forgotten. */
+function hint(cluster: FakeCluster, range: Range, said: Hint): void {
+  cluster.hints.unshift({ range, hint: said });
+}
+
+/** Migration `mid` has ended here: what a range error says about it is what it said before. */
+function forget(cluster: FakeCluster, mid: number): void {
+  cluster.hints = cluster.hints.filter(({ hint: said }) => said?.entry.epoch !== mid);
 }
 
 function run(random: Random, isLossy: boolean): void {
@@ -139,9 +144,10 @@ function run(random: Random, isLossy: boolean): void {
       world.at(300, () => (cluster.master = cluster.nodes[0] ?? null));
     }
     world.run(random.below(6));
-    for (const node of ['A', 'B', 'C'].flatMap((id) => [`${id}1`, `${id}2`, `${id}3`])) {
-      const peer = [...world.router.peers.values()].find(({ name }) => name === node);
-      if (peer?.isUp === false) world.event({ kind: 'up', nowMs: world.nowMs, peer: peer.id });
+    if (isLossy && random.chance(0.02)) {
+      const node = random.pick([...world.peers.values()]).node;
+      world.link(node, false);
+      world.at(random.below(100), () => world.link(node, true));
     }
   }
   world.intercept = () => null;

@@ -213,6 +213,16 @@ test('a confirmed hint is followed, and stored', () => {
   assert.is(world.sends.length, 1, 'the next goes there at once');
 });
 
+test('where nobody says who has a range all clusters are asked, and what is found is not stored', () => {
+  const world = nursery();
+  world.cluster('B').owned = [];
+  world.cluster('C').owned = [{ lo: 'k', hi: null }];
+  const before = world.router.view;
+  assert.is(replies.returnCodeOf(world.get(set('x')).bytes), 0);
+  assert.is(world.cluster('C').data.size, 1);
+  assert.equal(world.router.view, before);
+});
+
 test('a confirmed hint of a lower epoch is not stored', () => {
   const world = nursery();
   world.cluster('C').owned = [{ lo: '', hi: null }];
