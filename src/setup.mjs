@@ -23,6 +23,7 @@ function run(what, command, args) {
 }
 
 function filesBelow(path) {
+  if (!existsSync(path)) return [];
   if (!statSync(path).isDirectory()) return [path];
   return readdirSync(path)
     .sort()
