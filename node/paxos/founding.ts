@@ -126,7 +126,7 @@ export function activateIfAllJoined(replica: Replica, out: Effect[]): void {
 }
 
 /**
- * In a cluster of two, the partner that was wiped gets all that this node promised, accepted and knows: every value
+ * In a cluster of two, the partner that was wiped, or that does not know at which ballot it was admitted, gets all that this node promised, accepted and knows: every value
  * that was ever chosen is among it. Before it is told, its former life is durably cut off.
  */
 function adoptPartner(replica: Replica, out: Effect[], partner: Member): void {
@@ -134,7 +134,6 @@ function adoptPartner(replica: Replica, out: Effect[], partner: Member): void {
   const former = members.find(({ node }) => node === partner.node);
   if (members.length !== 2 || former === undefined || !mayVote(replica)) return;
   if (isSuperseded(replica, partner) || replica.cutOff.has(lifeOf(partner))) return;
-  if (former.incarnation === partner.incarnation) return;
   let record = replica.supersededBy.get(partner.node);
   if (record?.incarnation !== partner.incarnation) {
     if (record !== undefined) {

@@ -81,6 +81,8 @@ export type Replica = {
   readonly config: ReplicaConfig;
   readonly recovered: Recovered;
   incarnation: Incarnation;
+  /** Record that makes this life durable (0: an earlier process's); nobody hears of a life that may be forgotten. */
+  bornRecord: RecordNumber;
   nextRecord: RecordNumber;
   syncedRecord: RecordNumber;
   /** Last random number that a tick brought; jitter of elections. */
@@ -144,6 +146,7 @@ export function createReplica(config: ReplicaConfig, recovered: Recovered): Repl
     config,
     recovered,
     incarnation: recovered.incarnation ?? '',
+    bornRecord: 0,
     nextRecord: 1,
     syncedRecord: 0,
     random: 0,

@@ -72,7 +72,7 @@ function onStart(replica: Replica, out: Effect[], event: Extract<Event, { kind: 
   replica.random = event.random;
   if (recovered.incarnation === null) {
     replica.incarnation = event.freshIncarnation;
-    persist(replica, out, { kind: 'incarnation', incarnation: event.freshIncarnation });
+    replica.bornRecord = persist(replica, out, { kind: 'incarnation', incarnation: event.freshIncarnation });
   }
   const { founded } = recovered;
   if (founded === null) return;

@@ -1,0 +1,123 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Message } from '../../node/paxos/messages.ts';
+import { RETURN_CODES } from '../../src/errors.ts';
+import { type Answer, returnCodeOf } from '../../src/protocol/replies.ts';
+import { encodeUpdate } from '../../src/protocol/updates.ts';
+import { diskFull, FakeWorld } from './fake-world.ts';
+
+const SET = encodeUpdate({ kind: 'set', key: 'k', value: Buffer.from('v') });
+
+/** A cluster of one whose master serves. */
+function mastered(): FakeWorld {
+  const world = new FakeWorld(['a']);
+  world.pass(2000);
+  assert.ok(world.driver.mayRead(), 'a cluster of one has a master');
+  return world;
+}
+
+function propose(world: FakeWorld): Answer[] {
+  const answers: Answer[] = [];
+  world.driver.propose(SET, (answer) => answers.push(answer));
+  world.turn();
+  return answers;
+}
+
+test('a cluster of one acknowledges only what its disk holds', () => {
+  const world = mastered();
+  const answers = propose(world);
+  assert.equal(answers, [], 'not before the sync');
+  assert.is(world.appending, 1);
+  world.disk();
+  assert.is(answers.length, 1);
+  assert.is(returnCodeOf((answers[0] as Answer).bytes), RETURN_CODES.OK);
+  assert.equal(Buffer.from(world.store.get('\x01k') as Uint8Array).toString(), 'v');
+});
+
+test('one append is under way at a time; what gathers goes with the next', () => {
+  const world = mastered();
+  propose(world);
+  const second = propose(world);
+  const third = propose(world);
+  assert.is(world.appending, 1);
+  world.disk();
+  assert.is(world.appending, 1, 'both together');
+  world.disk();
+  assert.is(second.length + third.length, 2);
+});
+
+test('the store may be flushed only up to what the own log durably holds', () => {
+  const world = mastered();
+  const before = world.driver.durableSlot;
+  propose(world);
+  assert.is(world.driver.durableSlot, before);
+  world.disk();
+  assert.is(world.driver.durableSlot, before + 1);
+});
+
+test('a full disk refuses updates as read only, keeps what it was given, and writing resumes', () => {
+  const world = mastered();
+  const caught = propose(world);
+  world.disk(diskFull());
+  assert.ok(world.driver.diskFull);
+  const refused = propose(world);
+  assert.is(returnCodeOf((refused[0] as Answer).bytes), RETURN_CODES.READ_ONLY);
+  assert.ok(world.driver.mayRead(), 'reads go on');
+  world.timers();
+  assert.is(world.appending, 1, 'the same records are tried again');
+  world.disk();
+  assert.is(returnCodeOf((caught[0] as Answer).bytes), RETURN_CODES.OK);
+  const later = propose(world);
+  world.disk();
+  assert.is(returnCodeOf((later[0] as Answer).bytes), RETURN_CODES.OK);
+});
+
+test('a disk that is nearly full refuses before anything is proposed', () => {
+  const world = mastered();
+  world.isFull = true;
+  const refused = propose(world);
+  assert.is(returnCodeOf((refused[0] as Answer).bytes), RETURN_CODES.READ_ONLY);
+  assert.is(world.appending, 0);
+});
+
+test('a disk that fails ends the process, and nothing is acknowledged', () => {
+  const world = mastered();
+  const answers = propose(world);
+  world.disk(new Error('EIO'));
+  assert.is(world.stops[0]?.exit, 'DISK_FAILED');
+  assert.is(returnCodeOf((answers[0] as Answer).bytes), RETURN_CODES.MAYBE_APPLIED);
+});
+
+test('without a master an update is refused, and certainly not executed', () => {
+  const world = new FakeWorld(['a', 'b', 'c']);
+  world.turn();
+  const answers = propose(world);
+  assert.is(returnCodeOf((answers[0] as Answer).bytes), RETURN_CODES.NOT_MASTER);
+});
+
+test('an empty home tells nobody its life before its disk holds it', () => {
+  const world = new FakeWorld(['a', 'b', 'c']);
+  world.turn();
+  assert.is(world.appending, 1, 'its incarnation is on the way to the disk');
+  world.driver.submit({
+    kind: 'message',
+    from: 'b',
+    incarnation: 'b'.repeat(32),
+    message: { kind: 'ask' } as Message,
+  });
+  world.turn();
+  const reports = world.sent.filter(({ message }) => message.kind === 'report');
+  assert.is(reports.length, 0, 'a report names a life; one that may be forgotten must not be named');
+  world.disk();
+});
+
+test('after stop nothing is left unanswered', () => {
+  const world = mastered();
+  const answers = propose(world);
+  world.driver.stop();
+  assert.is(returnCodeOf((answers[0] as Answer).bytes), RETURN_CODES.MAYBE_APPLIED);
+  const late = propose(world);
+  assert.is(returnCodeOf((late[0] as Answer).bytes), RETURN_CODES.GOING_DOWN);
+});
+
+test.run();

@@ -1,0 +1,56 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Proposals } from '../../node/proposals.ts';
+import { RETURN_CODES } from '../../src/errors.ts';
+import { type Answer, failure, OK, returnCodeOf } from '../../src/protocol/replies.ts';
+import { decodeBatch } from '../../src/protocol/updates.ts';
+
+function update(bytes: number): Uint8Array {
+  return Buffer.alloc(bytes, 1);
+}
+
+test('a batch takes all that waits, in order', () => {
+  const proposals = new Proposals();
+  const answered: number[] = [];
+  for (const at of [0, 1, 2]) proposals.add(update(at + 1), () => answered.push(at));
+  const batch = proposals.take();
+  assert.is(
+    batch &&
+      decodeBatch(batch.bytes)
+        .map((each) => each.length)
+        .join(),
+    '1,2,3',
+  );
+  assert.is(proposals.take(), null);
+  proposals.settle(batch?.id ?? -1, [OK, OK, OK]);
+  assert.equal(answered, [0, 1, 2]);
+});
+
+test('a batch is bounded; a single larger update goes alone', () => {
+  const proposals = new Proposals();
+  for (let i = 0; i < 3; i += 1) proposals.add(update(700 * 1024), () => undefined);
+  assert.is(decodeBatch((proposals.take() as { bytes: Uint8Array }).bytes).length, 1);
+  proposals.add(update(5 * 1024 * 1024), () => undefined);
+  assert.is(decodeBatch((proposals.take() as { bytes: Uint8Array }).bytes).length, 1);
+  assert.is(proposals.waiting, 2);
+});
+
+test('what waits beyond the bound is refused as not executed', () => {
+  const proposals = new Proposals();
+  const refused: Answer[] = [];
+  for (let i = 0; i < 5; i += 1) proposals.add(update(31 * 1024 * 1024), (answer) => refused.push(answer));
+  assert.is(refused.length, 1);
+  assert.is(returnCodeOf((refused[0] as Answer).bytes), RETURN_CODES.GOING_DOWN);
+});
+
+test('each update is answered once: lost first, applied later', () => {
+  const proposals = new Proposals();
+  const answers: Answer[] = [];
+  proposals.add(update(1), (answer) => answers.push(answer));
+  const { id } = proposals.take() as { id: number };
+  proposals.abandon([id], failure('MAYBE_APPLIED', 'lost'));
+  proposals.settle(id, [OK]);
+  assert.is(answers.length, 1);
+});
+
+test.run();
