@@ -218,6 +218,31 @@ test('a digest that differs aborts with an alarm', async () => {
   assert.ok(nursery.a.sim.state.owned.every(({ sealedBy }) => sealedBy === null));
 });
 
+test('replicas of the source that differ are noticed before the seal', async () => {
+  const nursery = filled(20);
+  const { a } = nursery;
+  const mid = nursery.plan('a', 'b', '', null);
+  a.before = (command) => {
+    if (command.kind !== 'setBase') return;
+    a.sim.command({ ...command, base: { ...command.base, sum: 1n } });
+  };
+  const result = await runMigration({ clusters: nursery, mid, claimAtOnce: true, settings: FAST });
+  assert.is(result.outcome, 'aborted');
+  assert.match(result.why, /replicas of the source differ/);
+  assert.is(a.all('seal').length, 0);
+  assert.is(keysOf(a).length, 20);
+});
+
+test('a throttled copy takes its time', async () => {
+  const nursery = filled(100);
+  const settings = { ...SMALL_PAGES, bytesPerSecondMax: 8000 };
+  const startedMs = performance.now();
+  const [result] = await migrate(nursery, { kind: 'range', range: WHOLE, target: 'b' }, { settings });
+  const tookMs = performance.now() - startedMs;
+  assert.is(result?.progress.bytesCopied, 800);
+  assert.ok(tookMs > 60, `800 bytes at 8000 a second in ${tookMs} ms`);
+});
+
 test('abort() takes over where the migrator is dead', async () => {
   const nursery = filled(20);
   const mid = nursery.plan('a', 'b', '', null);
