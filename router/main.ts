@@ -15,8 +15,6 @@ import { NodeLink } from './node-link.ts';
 
 type Send = Extract<Effect, { kind: 'send' }>;
 type Connect = Extract<Effect, { kind: 'connect' }>;
-/** An event whose time is read when it is handled. */
-type Untimed = Event extends infer E ? (E extends Event ? Omit<E, 'nowMs'> : never) : never;
 
 /** A router that runs. */
 export type RunningRouter = {
@@ -63,7 +61,7 @@ class Shell {
   readonly #nodes = new Map<number, NodeLink>();
   readonly #responds = new Map<number, (answer: Answer) => void>();
   /** Events that came while effects were carried out. */
-  readonly #queue: Untimed[] = [];
+  readonly #queue: Event[] = [];
   #isBusy = false;
   #lastRequest = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -92,14 +90,14 @@ class Shell {
     this.#keeper.watchMap((map) => {
       const { version, entries } = map.map;
       this.#logger.info({ version, ranges: entries.length, clusters: map.clusters.length }, 'map received');
-      this.#handle({ kind: 'map', map });
+      this.#handle({ kind: 'map', nowMs: performance.now(), map });
     });
   }
 
   request(origin: number, body: Uint8Array, respond: (answer: Answer) => void): void {
     this.#lastRequest += 1;
     this.#responds.set(this.#lastRequest, respond);
-    this.#handle({ kind: 'request', request: this.#lastRequest, origin, body });
+    this.#handle({ kind: 'request', nowMs: performance.now(), request: this.#lastRequest, origin, body });
   }
 
   /** 200 while every key can be served, as far as is known; else 503, and why. */
@@ -123,7 +121,7 @@ class Shell {
   }
 
   /** What an effect brings about at once, such as the next request of a client that got its answer, waits its turn. */
-  #handle(event: Untimed): void {
+  #handle(event: Event): void {
     if (this.#isBusy) {
       this.#queue.push(event);
       return;
@@ -134,10 +132,8 @@ class Shell {
     this.#isBusy = false;
   }
 
-  #turn(event: Untimed): void {
-    // Read here: after a pause of the process a stored time would be a lie.
-    const timed = { ...event, nowMs: performance.now() } as Event;
-    for (const effect of step(this.#router, timed)) this.#carryOut(effect);
+  #turn(event: Event): void {
+    for (const effect of step(this.#router, event)) this.#carryOut(effect);
   }
 
   #carryOut(effect: Effect): void {
@@ -169,14 +165,15 @@ class Shell {
   #send({ call, peer, body, deadlineMs }: Send): void {
     const node = this.#nodes.get(peer);
     if (node === undefined) {
-      this.#handle({ kind: 'lost', call, why: 'closed', sent: false });
+      this.#handle({ kind: 'lost', nowMs: performance.now(), call, why: 'closed', sent: false });
       return;
     }
     node.request(body, deadlineMs, (result) => {
+      const nowMs = performance.now();
       if (result.kind === 'reply') {
-        this.#handle({ kind: 'reply', call, bytes: result.bytes, hint: result.hint });
+        this.#handle({ kind: 'reply', nowMs, call, bytes: result.bytes, hint: result.hint });
       } else {
-        this.#handle({ kind: 'lost', call, why: result.why, sent: result.sent });
+        this.#handle({ kind: 'lost', nowMs, call, why: result.why, sent: result.sent });
       }
     });
   }
@@ -186,17 +183,22 @@ class Shell {
       this.#logger.warn({ cluster, node }, 'node has no address');
       return;
     }
+    let isUp = false;
+    let isTold = false;
     const link = new NodeLink({
       ips,
       port,
       hello: this.hello(cluster),
       onUp: () => {
         this.#logger.info({ cluster, node }, 'link to node is up');
-        this.#handle({ kind: 'up', peer });
+        isUp = true;
+        this.#handle({ kind: 'up', nowMs: performance.now(), peer });
       },
       onDown: (why) => {
-        this.#logger.info({ cluster, node, why }, 'link to node is down');
-        this.#handle({ kind: 'down', peer });
+        if (isUp || !isTold) this.#logger.info({ cluster, node, why }, 'link to node is down');
+        isUp = false;
+        isTold = true; // each attempt that fails comes here
+        this.#handle({ kind: 'down', nowMs: performance.now(), peer });
       },
     });
     this.#nodes.set(peer, link);
@@ -208,7 +210,7 @@ class Shell {
     this.#timer = setTimeout(
       () => {
         this.#timer = null;
-        this.#handle({ kind: 'timer' });
+        this.#handle({ kind: 'timer', nowMs: performance.now() });
       },
       Math.max(0, atMs - performance.now()),
     );
