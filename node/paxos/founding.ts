@@ -32,7 +32,8 @@ export function tickFounding(replica: Replica, out: Effect[], nowMs: number): vo
   if (nowMs - replica.lastAskMs < ASK_EVERY_MS || mayVote(replica)) return;
   replica.lastAskMs = nowMs;
   if (replica.founded === null) {
-    for (const to of othersOf(replica)) send(out, to, { kind: 'ask', cluster: '', chosen: 0 });
+    for (const to of othersOf(replica))
+      send(out, to, { kind: 'ask', cluster: '', chosen: 0 }, replica.bornRecord);
     foundIfAllEmpty(replica, out, nowMs);
   } else if (!replica.active) {
     const { cluster } = replica.members;
@@ -47,12 +48,26 @@ export function tickFounding(replica: Replica, out: Effect[], nowMs: number): vo
   }
 }
 
-/** An empty home, or a wiped member of a cluster of two, asks. */
-export function onAsk(replica: Replica, out: Effect[], from: NodeName, incarnation: Incarnation): void {
+/** An empty home asks, or a node that has no vote. */
+export function onAsk(
+  replica: Replica,
+  out: Effect[],
+  from: NodeName,
+  incarnation: Incarnation,
+  message: Of<'ask'>,
+  nowMs: number,
+): void {
+  const { chosen } = message;
+  replica.peers.set(from, { incarnation, heardMs: nowMs, chosen, applied: chosen, votes: false });
   const { founded, active, saidEmptyTo } = replica;
   if (founded === null) {
     saidEmptyTo.set(from, incarnation);
-    send(out, from, { kind: 'report', asker: incarnation, founded: null, active: false, chosen: 0 });
+    send(
+      out,
+      from,
+      { kind: 'report', asker: incarnation, founded: null, active: false, chosen: 0 },
+      replica.bornRecord,
+    );
     return;
   }
   const { state, genesis, record } = founded;
@@ -126,8 +141,9 @@ export function activateIfAllJoined(replica: Replica, out: Effect[]): void {
 }
 
 /**
- * In a cluster of two, the partner that was wiped, or that does not know at which ballot it was admitted, gets all that this node promised, accepted and knows: every value
- * that was ever chosen is among it. Before it is told, its former life is durably cut off.
+ * In a cluster of two, the partner that was wiped, or that cannot tell at which ballot it was admitted, gets all that
+ * this node promised, accepted and knows: every value that was ever chosen is among it. Before it is told, its former
+ * life is durably cut off.
  */
 function adoptPartner(replica: Replica, out: Effect[], partner: Member): void {
   const { members, cluster } = replica.members;

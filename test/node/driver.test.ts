@@ -1,6 +1,5 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Message } from '../../node/paxos/messages.ts';
 import { RETURN_CODES } from '../../src/errors.ts';
 import { type Answer, returnCodeOf } from '../../src/protocol/replies.ts';
 import { encodeUpdate } from '../../src/protocol/updates.ts';
@@ -103,7 +102,7 @@ test('an empty home tells nobody its life before its disk holds it', () => {
     kind: 'message',
     from: 'b',
     incarnation: 'b'.repeat(32),
-    message: { kind: 'ask' } as Message,
+    message: { kind: 'ask', cluster: '', chosen: 0 },
   });
   world.turn();
   const reports = world.sent.filter(({ message }) => message.kind === 'report');
