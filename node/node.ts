@@ -310,8 +310,12 @@ class NodeProcess {
   ): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
+    const [clientPort, ...memberPorts] = ports;
     driver.submit({ kind: 'dropMaster' });
-    await Promise.all(ports.map((port) => port.close()));
+    // The members' votes still come in, so that what is under way is chosen and answered.
+    await clientPort?.close();
+    await this.#untilReleased(driver);
+    await Promise.all(memberPorts.map((port) => port.close()));
     for (const timer of this.#timers) clearInterval(timer);
     driver.stop();
     peers.close();
@@ -320,6 +324,16 @@ class NodeProcess {
     await storage.close(driver.durableSlot);
     this.#lock.release();
     this.#logger.info({}, 'node is down');
+  }
+
+  /** Mastership is released once all that is in flight is chosen, which the lease bounds. */
+  async #untilReleased(driver: Driver): Promise<void> {
+    const untilMs = nowMs() + this.#options.ini.leaseMs;
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+      const { role } = driver.replica;
+      if (role.kind !== 'master' || role.draining === null || nowMs() > untilMs) return;
+    }
   }
 
   /** Tells the keeper how clients reach this cluster, again and again until it knows. */

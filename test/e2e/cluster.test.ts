@@ -1,22 +1,222 @@
-/** Clusters of real processes: what they serve, and what they survive. */
+/** Clusters of real processes: killed, stopped, wiped and restarted while clients write. */
 import * as assert from 'uvu/assert';
-import { TestCluster } from '../support/clusters.ts';
+import type { NurseryError } from '../../src/errors.ts';
+import { LEASE_MS, TestCluster } from '../support/clusters.ts';
+import { Load } from '../support/load.ts';
 import { labSuite } from '../support/processes.ts';
+import { until } from '../support/wait.ts';
 
-const serving = labSuite('a cluster');
+const CLIENTS = 10;
+const KEYS_EACH = 20;
+/** How long a master may be missing, where the design allows 1.5 leases: these machines are busy. */
+const MASTERLESS_MAX_MS = 3 * LEASE_MS;
 
-serving.test('three nodes boot and serve', async (lab) => {
-  const t = performance.now();
-  const cluster = await TestCluster.start(lab, { clusterId: 'ricky' });
-  console.log('boot', performance.now() - t);
-  const client = cluster.client();
-  await client.call((c) => c.set('a', 'b'));
-  assert.is((await client.call((c) => c.get('a'))).toString(), 'b');
-  const master = await cluster.master();
-  const t2 = performance.now();
-  console.log(await cluster.process(master).terminate(), performance.now() - t2);
-  await client.call((c) => c.set('a', 'c'));
-  console.log('new master after', performance.now() - t2);
+function startLoad(cluster: TestCluster): Load {
+  const keysOf = (client: number): string[] =>
+    Array.from({ length: KEYS_EACH }, (_, n) => `load/${cluster.id}/${client}/${n}`);
+  return Load.start({ clients: CLIENTS, keysOf, maybeAllowed: true }, () => cluster.client());
+}
+
+/** Waits for `count` further acknowledged updates. */
+async function moreOf(load: Load, count: number): Promise<void> {
+  const goal = load.acknowledged + count;
+  await until(`${count} more updates`, () => load.errors.length > 0 || load.acknowledged >= goal);
+  assert.equal(load.errors, []);
+}
+
+/** Ends the load; whatever it acknowledged must be there, and nothing twice. */
+async function settle(cluster: TestCluster, load: Load): Promise<void> {
+  const report = await load.stop();
+  assert.equal(report.errors, []);
+  assert.equal(await load.verify(cluster.client()), []);
+  console.log(
+    `${cluster.id}: ${report.acknowledged} updates acknowledged, ${report.maybe} of unknown fate, longest call ${Math.round(report.longestCallMs)} ms`,
+  );
+}
+
+const three = labSuite('three nodes');
+
+three.test(
+  'kill -9 of the master under load: nothing lost, nothing twice, a new master soon',
+  async (lab) => {
+    const cluster = await TestCluster.start(lab, { clusterId: 'mort' });
+    const load = startLoad(cluster);
+    await moreOf(load, 500);
+    for (let round = 0; round < 2; round += 1) {
+      const master = await cluster.master();
+      await cluster.process(master).kill();
+      const killedMs = performance.now();
+      await until('updates to flow again', () => load.lastSetAtMs > killedMs, { everyMs: 2 });
+      const withoutMs = Math.round(performance.now() - killedMs);
+      console.log(`updates flow again ${withoutMs} ms after kill -9 of the master (lease ${LEASE_MS} ms)`);
+      assert.ok(withoutMs < MASTERLESS_MAX_MS, `${withoutMs} ms without a master`);
+      await moreOf(load, 300);
+      cluster.startNode(master);
+      await cluster.caughtUp(master);
+    }
+    await settle(cluster, load);
+    await cluster.killAll();
+  },
+);
+
+three.test(
+  'kill -9 of all nodes under load, and restart: all that was acknowledged is there',
+  async (lab) => {
+    const cluster = await TestCluster.start(lab, { clusterId: 'lazarus' });
+    const load = startLoad(cluster);
+    await moreOf(load, 500);
+    await cluster.killAll();
+    cluster.startAll();
+    await cluster.master();
+    await moreOf(load, 200);
+    await settle(cluster, load);
+    await cluster.killAll();
+  },
+);
+
+three.test(
+  'a slave that is dead from the start does not matter, and catches up when it comes',
+  async (lab) => {
+    const cluster = await TestCluster.create(lab, { clusterId: 'late' });
+    const [absent, ...present] = cluster.nodes.map(({ name }) => name).reverse();
+    // Without the operator's word, two of three empty nodes must not take themselves for the cluster.
+    for (const name of present) cluster.startNode(name, ['--bootstrap']);
+    await cluster.master();
+    const load = startLoad(cluster);
+    await moreOf(load, 300);
+    cluster.startNode(absent);
+    await cluster.caughtUp(absent);
+    await moreOf(load, 100);
+    await settle(cluster, load);
+    await cluster.killAll();
+  },
+);
+
+three.test('two of three empty nodes found nothing', async (lab) => {
+  const cluster = await TestCluster.create(lab, { clusterId: 'minority' });
+  const [first, second] = cluster.nodes.map(({ name }) => name) as [string, string, string];
+  cluster.startNode(first);
+  cluster.startNode(second);
+  for (const name of [first, second]) {
+    await until(
+      `${name} to answer`,
+      async () => (await cluster.ask(name, (one) => one.whoMaster())) === null,
+    );
+  }
+  const master = await cluster.master(3 * LEASE_MS).catch(() => null);
+  assert.is(master, null);
+  await cluster.killAll();
 });
 
-serving.run();
+three.test('a wiped node rejoins by itself, from the log and from a snapshot', async (lab) => {
+  const cluster = await TestCluster.start(lab, { clusterId: 'phoenix' });
+  const load = startLoad(cluster);
+  await moreOf(load, 300);
+  const wiped = await cluster.slave();
+  await cluster.wipe(wiped);
+  await cluster.caughtUp(wiped);
+  await moreOf(load, 100);
+
+  // Enough to fill segments of the log, which are then dropped: the next one needs a snapshot.
+  const writer = cluster.client();
+  const value = Buffer.alloc(500_000, 'x');
+  for (let n = 0; n < 16; n += 1) await writer.call((client) => client.set(`bulk/${n}`, value));
+  const other = await cluster.slave();
+  await cluster.process(other).kill();
+  await cluster.wipe(other);
+  await cluster.caughtUp(other);
+  const bulk = await cluster.ask(other, (client) =>
+    client.prefixKeys('bulk/', { consistency: { kind: 'noGuarantees' } }),
+  );
+  assert.is(bulk.length, 16);
+
+  // What was admitted votes: with the third one gone, the two that were wiped carry on.
+  const last = cluster.nodes.map(({ name }) => name).find((name) => name !== wiped && name !== other);
+  await cluster.process(last as string).kill();
+  await cluster.master();
+  await moreOf(load, 100);
+  await settle(cluster, load);
+  await cluster.killAll();
+});
+
+three.test('a master that was stopped for two leases serves nothing stale when it goes on', async (lab) => {
+  const cluster = await TestCluster.start(lab, { clusterId: 'sleepy' });
+  const before = await cluster.master();
+  const sleeper = await cluster.connect(before);
+  await sleeper.set('stale', 'old');
+  cluster.process(before).signal('SIGSTOP');
+  const stoppedMs = performance.now();
+  // Their bytes wait at the sleeper's socket, and are the first thing that it sees.
+  const reads = Array.from({ length: 50 }, () =>
+    sleeper.get('stale').then(
+      (value) => value.toString(),
+      (error: NurseryError) => error.code,
+    ),
+  );
+  const write = sleeper.set('stale', 'from the past').then(
+    () => 'done',
+    (error: NurseryError) => error.code,
+  );
+  const after = await until('another master', async () => {
+    for (const { name } of cluster.nodes) {
+      if (name === before) continue;
+      const master = await cluster.ask(name, (client) => client.whoMaster());
+      if (master === name) return name;
+    }
+    return null;
+  });
+  await cluster.ask(after, (client) => client.set('stale', 'new'));
+  await until('two leases', () => performance.now() - stoppedMs > 2 * LEASE_MS);
+  cluster.process(before).signal('SIGCONT');
+  for (const answer of await Promise.all(reads)) {
+    assert.ok(answer === 'new' || answer === 'NOT_MASTER' || answer === 'UNREACHABLE', `read ${answer}`);
+  }
+  const written = await write;
+  const value = await cluster.client().call((client) => client.get('stale'));
+  assert.ok(
+    written === 'NOT_MASTER' || written === 'MAYBE_APPLIED',
+    `an update of a master that was none answered ${written}`,
+  );
+  assert.ok(written === 'MAYBE_APPLIED' || value.toString() === 'new', `${written}, yet ${value}`);
+  await cluster.caughtUp(before);
+  await cluster.killAll();
+});
+
+three.test('SIGTERM under load ends in order, and the rest goes on at once', async (lab) => {
+  const cluster = await TestCluster.start(lab, { clusterId: 'polite' });
+  const load = startLoad(cluster);
+  await moreOf(load, 300);
+  const master = await cluster.master();
+  const beganMs = performance.now();
+  assert.equal(await cluster.process(master).terminate(), { code: 0, signal: null });
+  console.log(`SIGTERM of the master took ${Math.round(performance.now() - beganMs)} ms`);
+  assert.ok(performance.now() - beganMs < 10_000);
+  await moreOf(load, 100);
+  cluster.startNode(master);
+  await cluster.caughtUp(master);
+  cluster.process(master).signal('SIGUSR1');
+  await moreOf(load, 100);
+  assert.is(cluster.process(master).isRunning, true, 'SIGUSR1 reopens the log');
+  await settle(cluster, load);
+  for (const { name } of cluster.nodes) {
+    assert.equal(await cluster.process(name).terminate(), { code: 0, signal: null });
+  }
+});
+
+three.run();
+
+const one = labSuite('a single node');
+
+one.test('kill -9 under load, and restart', async (lab) => {
+  const cluster = await TestCluster.start(lab, { clusterId: 'solo', size: 1 });
+  const load = startLoad(cluster);
+  await moreOf(load, 500);
+  for (let round = 0; round < 2; round += 1) {
+    await cluster.killAll();
+    cluster.startAll();
+    await moreOf(load, 200);
+  }
+  await settle(cluster, load);
+});
+
+one.run();

@@ -97,8 +97,8 @@ export class TestCluster {
     return place;
   }
 
-  startNode(name: string): NurseryProcess {
-    const started = this.#lab.start(name, ['node', '--config', this.file, '--node', name]);
+  startNode(name: string, flags: readonly string[] = []): NurseryProcess {
+    const started = this.#lab.start(name, ['node', '--config', this.file, '--node', name, ...flags]);
     this.#processes.set(name, started);
     return started;
   }
@@ -177,6 +177,15 @@ export class TestCluster {
         return null;
       },
       options,
+    );
+  }
+
+  /** Waits until a node serves all that the master has now. */
+  async caughtUp(name: string): Promise<void> {
+    const master = await this.master();
+    const stamp = await this.ask(master, (client) => client.txid());
+    await until(`${name} to catch up with ${master}`, () =>
+      this.ask(name, (client) => client.multiGetOption([''], { consistency: stamp })),
     );
   }
 

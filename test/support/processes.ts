@@ -186,7 +186,10 @@ export type LabSuite = {
   run(): void;
 };
 
-/** Begins a group of tests. The lab opens with the first of them and is closed behind the last, whatever happens. */
+/**
+ * Begins a group of tests. The lab opens with the first of them and is closed behind the last, whatever happens.
+ * `ONLY=text` in the environment leaves out those whose name has no such text.
+ */
 export function labSuite(title: string): LabSuite {
   const tests = suite(title);
   let lab: Lab | null = null;
@@ -194,16 +197,20 @@ export function labSuite(title: string): LabSuite {
     await lab?.close();
   });
   return {
-    test: (name, body, limitMs = TEST_MS) =>
+    test: (name, body, limitMs = TEST_MS) => {
+      if (!name.includes(process.env['ONLY'] ?? '')) return;
       tests(name, async () => {
         lab ??= new Lab();
+        const beganMs = performance.now();
         try {
           await within(limitMs, name, body(lab));
+          console.log(`${name}: ${((performance.now() - beganMs) / 1000).toFixed(1)} s`);
         } catch (error) {
           console.error(`\n${name}: failed; last words of the processes:\n${lab.tails()}`);
           throw error;
         }
-      }),
+      });
+    },
     run: () => tests.run(),
   };
 }
