@@ -33,7 +33,7 @@ export function campaignIfDue(replica: Replica, out: Effect[], nowMs: number): v
   if (role.kind === 'master' || !mayVote(replica)) return;
   if (nowMs < replica.electionAtMs || nowMs < replica.abstainUntilMs) return;
   if (grant !== null && nowMs < grant.untilMs) return;
-  if (config.forcedMaster !== null && config.forcedMaster !== config.node) return;
+  if (mustLeaveItTo(replica, config.forcedMaster, nowMs)) return;
   if (role.kind === 'preparing') fetchFromBest(replica, out, role, nowMs);
   replica.electionAtMs = nowMs + config.leaseMs / 4 + electionJitterMs(replica);
   const favours = new Map([[config.node, replica.incarnation]]);
@@ -43,6 +43,14 @@ export function campaignIfDue(replica: Replica, out: Effect[], nowMs: number): v
     send(out, node, { kind: 'canvass', cluster: replica.members.cluster, chosen: replica.chosen });
   }
   prepareIfFavoured(replica, out, nowMs);
+}
+
+/** Nobody else than the forced master campaigns, unless it has no vote: it needs a master that admits it again. */
+function mustLeaveItTo(replica: Replica, forcedMaster: NodeName | null, nowMs: number): boolean {
+  const { config, peers } = replica;
+  if (forcedMaster === null || forcedMaster === config.node) return false;
+  const forced = peers.get(forcedMaster);
+  return forced === undefined || forced.votes || nowMs - forced.heardMs > config.leaseMs;
 }
 
 export function onFavour(

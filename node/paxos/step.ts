@@ -105,7 +105,7 @@ function onMessage(
   switch (message.kind) {
     case 'ask':
       hearOf(replica, out, from, message.chosen, nowMs);
-      onAsk(replica, out, from, incarnation);
+      onAsk(replica, out, from, incarnation, message, nowMs);
       break;
     case 'report':
       onReport(replica, out, from, incarnation, message, nowMs);

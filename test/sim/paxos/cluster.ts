@@ -105,7 +105,7 @@ export class Cluster {
       stopped: (process, { exit, why }) => {
         this.note(`stops itself: ${exit}`, `${process.node} ${why}`);
         process.crash();
-        if (exit === 'SUPERSEDED') this.schedule.after(plan.leaseMs, () => this.replaceHome(process));
+        if (exit === 'SUPERSEDED') this.replaceHome(process);
         else invariant(false, `${process.node} stops: ${exit}: ${why}`);
       },
       trace: this.#trace,
@@ -168,7 +168,7 @@ export class Cluster {
     if (node.process !== process || !this.wished.includes(node.name)) return;
     node.wished = this.wished;
     this.wipe(node);
-    this.start(node);
+    this.schedule.after(this.plan.leaseMs / 2, () => this.start(node));
   }
 
   note(what: string, detail = ''): void {

@@ -1,7 +1,8 @@
 /** What goes wrong in a simulated run, and what its operator does meanwhile. Only what design and manual allow. */
 import { createReplica, mayVote } from '../../../node/paxos/replica.ts';
+import { step } from '../../../node/paxos/step.ts';
 import type { Member, NodeName } from '../../../node/paxos/types.ts';
-import type { Cluster, Node } from './cluster.ts';
+import { type Cluster, type Node, namesOf } from './cluster.ts';
 import { drawStorm, drawWeather, type Fault, NAMES } from './plan.ts';
 
 /** Draws faults until it is told to end them. */
@@ -10,6 +11,8 @@ export class Nemesis {
   #isOver = false;
   /** Nodes that the operator will start again. */
   readonly #down = new Set<NodeName>();
+
+  readonly #wiped = new Set<NodeName>();
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
@@ -58,12 +61,16 @@ export class Nemesis {
     });
   }
 
-  /** Whether the node is wished or still in force. */
+  /** Whether the node is wished, or still in force as far as any member would know after a power cut. */
   #isNeeded(node: Node): boolean {
     const { checker, wished } = this.#cluster;
     if (wished.includes(node.name)) return true;
-    if (!checker.isFounded) return false;
-    return checker.membersAt(checker.height).members.some((member) => member.node === node.name);
+    if (!checker.isFounded || node.process === null) return false;
+    const { members } = checker.membersAt(checker.height);
+    return (
+      members.some((member) => member.node === node.name) ||
+      !members.every((member) => this.#remembers(member))
+    );
   }
 
   #startLater(node: Node, delayMs: number): void {
@@ -165,26 +172,35 @@ export class Nemesis {
   }
 
   /**
-   * Legal where every other member in force remembers all of its votes, and would vote after a restart; and where the
-   * node's INI names one of them, or it would begin a cluster of its own.
+   * Legal where every other member in force, and every home wiped before, remembers all of its votes and would vote
+   * after a restart; and where the node's INI names one of them, or it would begin a cluster of its own.
    */
   #wipe(node: Node): void {
-    const { checker, random, plan } = this.#cluster;
+    const { checker, random, plan, wished } = this.#cluster;
     if (!checker.isFounded || checker.height === 0) return;
     const { members } = checker.membersAt(checker.height);
     const others = members.filter((member) => member.node !== node.name);
-    if (others.length === 0 || !others.every((member) => this.#remembers(member))) return;
-    if (!others.some((member) => this.#cluster.wished.includes(member.node))) return;
+    if (!others.some((member) => wished.includes(member.node))) return;
+    if (!others.every((member) => this.#remembers(member))) return;
+    for (const name of this.#wiped) {
+      const isBack = !wished.includes(name) || members.some((member) => member.node === name);
+      if (name !== node.name && !isBack) return;
+    }
     this.#cluster.note('home wiped', node.name);
+    this.#wiped.add(node.name);
     this.#cluster.crash(node);
     this.#cluster.wipe(node);
     this.#startLater(node, plan.leaseMs * random.pick([0.02, 0.5, 2]) * (0.5 + random.next()));
   }
 
+  /** Whether the node would vote, and know the list in force, after a power cut at this moment. */
   #remembers({ node, incarnation }: Member): boolean {
+    const { checker } = this.#cluster;
     const { process, hardware } = this.#cluster.node(node);
     if (process === null || hardware.disk.summary.incarnation !== incarnation) return false;
-    return mayVote(createReplica(process.config, hardware.disk.recovered()));
+    const woken = createReplica(process.config, hardware.disk.recovered());
+    step(woken, { kind: 'start', nowMs: 0, random: 0, freshIncarnation: '' });
+    return mayVote(woken) && namesOf(woken.members) === namesOf(checker.membersAt(checker.height));
   }
 
   /** The store may be deleted while the log reaches back to the beginning. */
