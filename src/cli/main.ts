@@ -173,6 +173,41 @@ function dataCommands<T>(parser: Argv<T>) {
     );
 }
 
+function benchCommand<T>(parser: Argv<T>) {
+  return parser.command(
+    'bench',
+    'measure a cluster or a router under a closed-loop load',
+    (command) =>
+      command
+        .option('config', { type: 'string', describe: 'configuration file (INI) of a cluster or a router' })
+        .option('node', { type: 'string', describe: 'node to load; default: the master, or the router' })
+        .option('null', {
+          type: 'boolean',
+          default: false,
+          describe: 'load a server that only answers: what the generator itself can reach',
+        })
+        .option('transport', { choices: ['tcp', 'ws'] as const, default: 'tcp' as const })
+        .option('connections', { type: 'number', default: 100 })
+        .option('outstanding', { type: 'number', default: 1, describe: 'unanswered requests of each' })
+        .option('mix', {
+          type: 'string',
+          default: 'set',
+          describe: 'operations and their shares, such as set:1,get:9; fill sets every key once',
+        })
+        .option('keys', { type: 'number', default: 1_000_000, describe: 'different keys' })
+        .option('key-bytes', { type: 'number', default: 16 })
+        .option('value-bytes', { type: 'number', default: 100 })
+        .option('sequence-updates', { type: 'number', default: 10, describe: 'also keys of a multi-get' })
+        .option('range-entries', { type: 'number', default: 1000 })
+        .option('seconds', { type: 'number', default: 10 })
+        .option('warm-up', { type: 'number', default: 1, describe: 'seconds before anything is counted' })
+        .option('seed', { type: 'number', default: 1 })
+        .option('json', JSON_FLAG),
+    async (args) =>
+      (await import('./bench-command.ts')).runBench({ ...args, config: args.config, node: args.node }),
+  );
+}
+
 const parser = yargs(hideBin(process.argv))
   .scriptName('nursery')
   // A key that looks like a number is text all the same.
@@ -189,4 +224,5 @@ const parser = yargs(hideBin(process.argv))
 servers(parser);
 nurseryCommands(parser);
 dataCommands(parser);
+benchCommand(parser);
 parser.parseAsync().catch(report);

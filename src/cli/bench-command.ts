@@ -1,0 +1,128 @@
+/** `nursery bench`: a closed-loop load, and what it measured. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { NurseryError } from '../errors.ts';
+import { MasterFinder, placeOf } from './bench/find-master.ts';
+import { Load, type LoadOptions, type LoadResult, type Place, type Second } from './bench/load.ts';
+import { parseMix, type Sizes, Workload } from './bench/operations.ts';
+import type { Figures } from './bench/tally.ts';
+import { readTarget } from './connections.ts';
+import { printJson } from './data-commands.ts';
+
+/** The command's options, as yargs reads them. */
+export type BenchArguments = Sizes & {
+  readonly config: string | undefined;
+  readonly node: string | undefined;
+  readonly null: boolean;
+  readonly transport: 'tcp' | 'ws';
+  readonly connections: number;
+  readonly outstanding: number;
+  readonly mix: string;
+  readonly seconds: number;
+  readonly warmUp: number;
+  readonly seed: number;
+  readonly json: boolean;
+};
+
+/**
+ * Runs one load to its end and prints what it measured. Progress goes to standard error, a line per second.
+ *
+ * @throws NurseryError REFUSED for options that make no load
+ */
+export async function runBench(args: BenchArguments): Promise<void> {
+  check(args);
+  const workload = new Workload(parseMix(args.mix), args, args.seed);
+  const nullServer = args.null ? await startNullServer(args.valueBytes) : null;
+  try {
+    const find = nullServer === null ? finder(args) : () => Promise.resolve(nullServer.place);
+    await find(); // whom nobody can reach, nobody can measure
+    const { transport, connections, outstanding, seconds, warmUp, json } = args;
+    const options: LoadOptions = {
+      transport,
+      connections,
+      outstanding,
+      seconds,
+      warmUpSeconds: warmUp,
+      find,
+      onProgress: (second) => console.error(json ? JSON.stringify(second) : lineOf(second)),
+    };
+    print(await new Load(workload, options).run(), json);
+  } finally {
+    nullServer?.process.disconnect();
+  }
+}
+
+function check(args: BenchArguments): void {
+  const counts = [
+    'connections',
+    'outstanding',
+    'keys',
+    'keyBytes',
+    'sequenceUpdates',
+    'rangeEntries',
+  ] as const;
+  for (const name of counts) {
+    if (!Number.isInteger(args[name]) || args[name] < 1) {
+      throw new NurseryError('REFUSED', `${name} is ${args[name]}; it is a number from 1 on`);
+    }
+  }
+  if (String(args.keys - 1).length > args.keyBytes) {
+    throw new NurseryError('REFUSED', `${args.keys} keys need more than ${args.keyBytes} bytes each`);
+  }
+  if (args.null && args.transport === 'ws') {
+    throw new NurseryError('REFUSED', 'the null server speaks TCP only');
+  }
+}
+
+function finder(args: BenchArguments): () => Promise<Place> {
+  if (args.config === undefined) throw new NurseryError('REFUSED', 'name a configuration, or --null');
+  const { front, isRouter } = readTarget(args.config);
+  const [first] = front.nodes;
+  const name = args.node ?? (isRouter ? first?.name : undefined);
+  if (name === undefined) return new MasterFinder(front).find;
+  const place = placeOf(front, name);
+  return () => Promise.resolve(place);
+}
+
+async function startNullServer(
+  valueBytes: number,
+): Promise<{ readonly process: ChildProcess; readonly place: Place }> {
+  const file = fileURLToPath(new URL('./bench/null-server.js', import.meta.url));
+  const child = fork(file, [String(valueBytes)]);
+  const [port] = (await once(child, 'message')) as [number];
+  return { process: child, place: { host: '127.0.0.1', port, cluster: 'null' } };
+}
+
+function lineOf({ seconds, perSecond, p99Ms, errors }: Second): string {
+  return `${Math.round(seconds)} s: ${count(perSecond)}/s, p99 ${ms(p99Ms)}, ${errors} errors`;
+}
+
+function print({ seconds, tally, generatorCpu }: LoadResult, json: boolean): void {
+  const { total, byOperation } = tally.figures(seconds);
+  const { errors, errorCount, longestSilenceMs } = tally;
+  if (json) {
+    printJson({ seconds, ...total, byOperation, errors, errorCount, longestSilenceMs, generatorCpu });
+    return;
+  }
+  for (const [name, figures] of Object.entries(byOperation)) console.log(`${name}: ${describe(figures)}`);
+  if (Object.keys(byOperation).length !== 1) console.log(`all: ${describe(total)}`);
+  for (const [why, times] of Object.entries(errors)) console.log(`error: ${why}, ${times} times`);
+  console.log(`longest time without an answer: ${ms(longestSilenceMs)}`);
+  console.log(`generator: ${Math.round(generatorCpu * 100)} % of one core`);
+}
+
+function describe({ operations, perSecond, unitsPerSecond, latencyMs }: Figures): string {
+  const units = unitsPerSecond === perSecond ? '' : ` (${count(unitsPerSecond)} keys/s)`;
+  const { p50, p90, p99, p999, max } = latencyMs;
+  const latency = `p50 ${ms(p50)}, p90 ${ms(p90)}, p99 ${ms(p99)}, p99.9 ${ms(p999)}, max ${ms(max)}`;
+  return `${count(operations)} in all, ${count(perSecond)}/s${units}; ${latency}`;
+}
+
+function count(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+function ms(value: number): string {
+  return `${value.toFixed(value < 10 ? 2 : 1)} ms`;
+}

@@ -1,0 +1,146 @@
+/** A closed loop: every client sends its next request when an answer has come, until the time is over. */
+import type { NurseryError } from '../../errors.ts';
+import { LinkLoadClient } from './link-client.ts';
+import type { Workload } from './operations.ts';
+import { failureName, Tally } from './tally.ts';
+import { TcpLoadClient } from './tcp-client.ts';
+
+/** How long a client waits before it connects anew (ms). */
+const RECONNECT_MS = 5;
+/** How long answers that are still missing are waited for at the end (ms). */
+const DRAIN_MS = 5000;
+const PROGRESS_EVERY_MS = 1000;
+
+/** Whom clients connect to. */
+export type Place = { readonly host: string; readonly port: number; readonly cluster: string };
+
+export type LoadOptions = {
+  readonly transport: 'tcp' | 'ws';
+  readonly connections: number;
+  /** Requests that each connection keeps unanswered. */
+  readonly outstanding: number;
+  /** Before anything is counted (s). */
+  readonly warmUpSeconds: number;
+  readonly seconds: number;
+  /** Asked for each connection, and again when it was lost: the master may have moved. @throws NurseryError */
+  readonly find: () => Promise<Place>;
+  /** Every second, with what happened in it. */
+  readonly onProgress: (second: Second) => void;
+};
+
+/** What happened in about a second. */
+export type Second = {
+  readonly seconds: number;
+  readonly perSecond: number;
+  readonly p99Ms: number;
+  readonly errors: number;
+};
+
+/** One connection. */
+export type LoadClient = { readonly waiting: number; close(): void };
+
+/** What a load measured. */
+export type LoadResult = {
+  readonly seconds: number;
+  readonly tally: Tally;
+  /** Share of one core that the generator itself used: near 1, it is the generator that was measured. */
+  readonly generatorCpu: number;
+};
+
+/** Runs a load; what clients share. */
+export class Load {
+  readonly workload: Workload;
+  readonly outstanding: number;
+  tally = new Tally(performance.now());
+  readonly #options: LoadOptions;
+  readonly #clients: (LoadClient | null)[] = [];
+  #over = false;
+  #filled: (() => void) | null = null;
+
+  constructor(workload: Workload, options: LoadOptions) {
+    this.workload = workload;
+    this.outstanding = options.outstanding;
+    this.#options = options;
+  }
+
+  async run(): Promise<LoadResult> {
+    const { connections, warmUpSeconds, seconds, onProgress } = this.#options;
+    for (let i = 0; i < connections; i += 1) this.#connect(i);
+    await pause(warmUpSeconds * 1000);
+    const startedMs = performance.now();
+    const cpu = process.cpuUsage();
+    this.tally = new Tally(startedMs);
+    let lastMs = startedMs;
+    const progress = setInterval(() => {
+      const nowMs = performance.now();
+      const recent = this.tally.takeRecent();
+      onProgress({
+        seconds: (nowMs - startedMs) / 1000,
+        perSecond: (recent.count * 1000) / (nowMs - lastMs),
+        p99Ms: recent.percentile(0.99),
+        errors: this.tally.errorCount,
+      });
+      lastMs = nowMs;
+    }, PROGRESS_EVERY_MS);
+    await Promise.race([pause(seconds * 1000), new Promise<void>((resolve) => (this.#filled = resolve))]);
+    const endedMs = performance.now();
+    const used = process.cpuUsage(cpu);
+    const { tally } = this;
+    this.tally = new Tally(endedMs); // what is still on its way is not counted
+    this.#over = true;
+    clearInterval(progress);
+    await this.#drain();
+    for (const client of this.#clients) client?.close();
+    const elapsedMs = endedMs - startedMs;
+    return { seconds: elapsedMs / 1000, tally, generatorCpu: (used.user + used.system) / 1000 / elapsedMs };
+  }
+
+  /** Whether another request is to be sent. */
+  mayStart(): boolean {
+    return !this.#over && !this.workload.isFilled;
+  }
+
+  /** An error came as an answer. */
+  failed(returnCode: number): void {
+    this.tally.failed(failureName(returnCode));
+  }
+
+  /** A fill ends with its last answer. */
+  answered(): void {
+    if (this.#filled === null || !this.workload.isFilled) return;
+    if (this.#clients.every((client) => client === null || client.waiting === 0)) this.#filled();
+  }
+
+  #connect(index: number): void {
+    if (this.#over) return;
+    this.#options.find().then(
+      (place) => {
+        if (this.#over) return;
+        const lost = (): void => this.#later(index);
+        const { transport } = this.#options;
+        this.#clients[index] =
+          transport === 'tcp' ? new TcpLoadClient(this, place, lost) : new LinkLoadClient(this, place, lost);
+      },
+      (error: NurseryError) => {
+        this.tally.failed(error.code);
+        this.#later(index);
+      },
+    );
+  }
+
+  #later(index: number): void {
+    this.#clients[index] = null;
+    setTimeout(() => this.#connect(index), RECONNECT_MS);
+  }
+
+  async #drain(): Promise<void> {
+    const untilMs = performance.now() + DRAIN_MS;
+    while (performance.now() < untilMs && this.#clients.some((client) => (client?.waiting ?? 0) > 0)) {
+      await pause(10);
+    }
+  }
+}
+
+function pause(delayMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delayMs));
+}
