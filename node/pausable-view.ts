@@ -15,9 +15,10 @@ export class PausableView implements View {
     this.slot = store.slot;
   }
 
-  /** Keeps the image; to be called before the turn in which the read began is over. */
+  /** Keeps the image; to be called at each pause, the first time in the turn in which the read began. */
   pin(): void {
-    this.#snapshot ??= this.#store.snapshot();
+    if (this.#snapshot === null) this.#snapshot = this.#store.snapshot();
+    else this.#snapshot.renew();
   }
 
   close(): void {

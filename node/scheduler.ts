@@ -20,7 +20,7 @@ export class Scheduler {
 
   /**
    * Carries `work` to its end and calls `done` with its result; or calls `failed` with what it threw. Ends at
-   * once where the first slice suffices; where it does not, `paused` is called before anything else runs.
+   * once where the first slice suffices; after each slice that does not, `paused` is called before anything else runs.
    */
   run<T>(
     work: Work<T>,
@@ -28,14 +28,18 @@ export class Scheduler {
     failed: (error: unknown) => void,
     paused: () => void = () => undefined,
   ): void {
-    const task = this.#task(work, done, failed);
+    const task = this.#task(work, done, failed, paused);
     if (task.step()) return;
-    paused();
     this.#tasks.push(task);
     this.#schedule();
   }
 
-  #task<T>(work: Work<T>, done: (result: T) => void, failed: (error: unknown) => void): Task {
+  #task<T>(
+    work: Work<T>,
+    done: (result: T) => void,
+    failed: (error: unknown) => void,
+    paused: () => void,
+  ): Task {
     return {
       step: () => {
         const untilMs = this.#nowMs() + SLICE_MS;
@@ -48,6 +52,7 @@ export class Scheduler {
           return true;
         }
         if (next.done === true) done(next.value);
+        else paused();
         return next.done === true;
       },
     };

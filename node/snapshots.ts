@@ -86,6 +86,7 @@ export class SnapshotServer {
         if (pinned === undefined) return failure('NOT_FOUND', `snapshot ${request.id} is not open here`);
         clearTimeout(pinned.idle);
         pinned.idle = this.#timer(request.id);
+        pinned.snapshot.renew();
         return ok(encode(pageCodec, readPage(pinned.snapshot, request.from)));
       }
       case 'close':

@@ -156,11 +156,17 @@ export class LmdbStore implements DurableStore {
     const image = this.#pin();
     const expiry = setTimeout(() => snapshot.close(), this.#snapshotMaxMs);
     expiry.unref();
-    const snapshot = new OverlaySnapshot(this.slot, this.#overlay.pin(), image.view, () => {
-      clearTimeout(expiry);
-      this.#snapshots.delete(snapshot);
-      this.#unpin(image);
-    });
+    const snapshot = new OverlaySnapshot(
+      this.slot,
+      this.#overlay.pin(),
+      image.view,
+      () => expiry.refresh(),
+      () => {
+        clearTimeout(expiry);
+        this.#snapshots.delete(snapshot);
+        this.#unpin(image);
+      },
+    );
     this.#snapshots.add(snapshot);
     return snapshot;
   }

@@ -4,6 +4,9 @@ import { lookUp, Overlay, OverlaySnapshot, scanDownMerged, scanMerged, type Visi
 import { OverlayMap } from './overlay-map.ts';
 import type { Changes, DurableStore, Snapshot, StoreKey } from './types.ts';
 
+/** Simulated time closes no snapshot by itself: `expireSnapshots` does. */
+const NO_CLOCK = (): void => undefined;
+
 /** What the disk would hold: the exact image of one slot. */
 export type Image = { readonly slot: number; readonly rows: readonly (readonly [StoreKey, Uint8Array])[] };
 
@@ -52,7 +55,7 @@ export class MemoryStore implements DurableStore {
   }
 
   snapshot(): Snapshot {
-    const snapshot = new OverlaySnapshot(this.slot, this.#overlay.pin(), this.#base, () => {
+    const snapshot = new OverlaySnapshot(this.slot, this.#overlay.pin(), this.#base, NO_CLOCK, () => {
       this.#snapshots.delete(snapshot);
     });
     this.#snapshots.add(snapshot);

@@ -205,15 +205,22 @@ export class OverlaySnapshot implements Snapshot {
   readonly slot: number;
   readonly #generations: Generations;
   readonly #base: View;
+  readonly #renewed: () => void;
   readonly #closed: () => void;
   #open = true;
 
-  /** @param closed called once, when it is closed */
-  constructor(slot: number, generations: Generations, base: View, closed: () => void) {
+  /** @param renewed called whenever its reader says that it goes on; @param closed called once, when it is closed */
+  constructor(slot: number, generations: Generations, base: View, renewed: () => void, closed: () => void) {
     this.slot = slot;
     this.#generations = generations;
     this.#base = base;
+    this.#renewed = renewed;
     this.#closed = closed;
+  }
+
+  renew(): void {
+    this.#checkOpen();
+    this.#renewed();
   }
 
   get(key: StoreKey): Uint8Array | undefined {

@@ -38,9 +38,14 @@ export interface View {
 /** Keys with their new values, null where removed. */
 export type Changes = ReadonlyMap<StoreKey, Uint8Array | null>;
 
-/** One image that stays as it is while later slots are applied. Must be closed; closed by the store after 30 s. */
+/**
+ * One image that stays as it is while later slots are applied. Must be closed; the store closes it where it was not
+ * renewed for 30 s.
+ */
 export interface Snapshot extends View {
   readonly slot: number;
+  /** Its reader makes progress: the time until it is closed begins anew. */
+  renew(): void;
   close(): void;
 }
 
@@ -56,7 +61,7 @@ export interface Store extends View {
   snapshot(): Snapshot;
 }
 
-/** Longest life of a snapshot (ms): it pins generations and pages of the store that could be used again. */
+/** Longest life of a snapshot that nobody renews (ms): it pins generations and pages of the store that could be used again. */
 export const SNAPSHOT_MAX_MS = 30_000;
 /** Open snapshots of one store. */
 export const SNAPSHOTS_MAX = 1024;

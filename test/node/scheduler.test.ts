@@ -56,10 +56,10 @@ test('long work is paused before anything else runs, and takes turns with other 
   assert.equal(seen, ['a', 'a', 'a', 'a paused', 'b', 'b', 'b', 'b paused']);
   state.run();
   state.run();
-  assert.equal(seen.slice(8), ['a', 'a', 'a', 'b', 'b', 'b'], 'a slice each');
+  assert.equal(seen.slice(8), ['a', 'a', 'a', 'a paused', 'b', 'b', 'b', 'b paused'], 'a slice each');
   state.run();
   state.run();
-  assert.equal(seen.slice(14), ['a ends', 'b ends']);
+  assert.equal(seen.slice(16), ['a ends', 'b ends']);
 });
 
 test('what work throws reaches its caller, and others go on', () => {
