@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { stripVTControlCharacters } from 'node:util';
 
 /** Folder below dist/test, and what it is; timing-sensitive ones run alone. */
-const GROUPS = ['src', 'node', 'router', 'migrator', 'layout', 'sim', 'e2e'];
+const GROUPS = ['src', 'node', 'router', 'migrator', 'layout', 'sim', 'e2e', 'examples'];
 
 type Outcome = { readonly passed: number; readonly failed: number };
 
