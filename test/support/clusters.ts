@@ -185,7 +185,7 @@ export class TestCluster {
     const master = await this.master();
     const stamp = await this.ask(master, (client) => client.txid());
     await until(`${name} to catch up with ${master}`, () =>
-      this.ask(name, (client) => client.multiGetOption([''], { consistency: stamp })),
+      this.ask(name, (client) => client.multiGetOption([], { consistency: stamp })),
     );
   }
 

@@ -28,6 +28,8 @@ export type LoadOptions = {
   readonly clients: number;
   /** Whether an update may end with MAYBE_APPLIED: only where a process that serves it is killed. */
   readonly maybeAllowed: boolean;
+  /** What the keys hold already; others hold nothing. */
+  readonly initial?: ReadonlyMap<string, string>;
 };
 
 /** A load that runs until it is stopped. */
@@ -44,13 +46,14 @@ export class Load {
   #stopped = false;
   #turn = 0;
 
-  private constructor(maybeAllowed: boolean) {
-    this.#maybeAllowed = maybeAllowed;
+  private constructor(options: LoadOptions) {
+    this.#maybeAllowed = options.maybeAllowed;
+    for (const [key, value] of options.initial ?? []) this.known.set(key, [value]);
   }
 
   /** Starts `options.clients` clients, each with a caller of its own. */
   static start(options: LoadOptions, caller: () => Caller): Load {
-    const load = new Load(options.maybeAllowed);
+    const load = new Load(options);
     for (let index = 0; index < options.clients; index += 1) {
       load.#clients.push(load.#client(caller(), options.keysOf(index)));
     }

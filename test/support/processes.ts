@@ -13,7 +13,8 @@ const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 /** How long a test may take unless it says otherwise (ms). */
 const TEST_MS = 60_000;
 /** What a failure shows of each process (lines of its output, and of its log). */
-const TAIL_LINES = 12;
+const TAIL_LINES = 6;
+const TAIL_COLUMNS = 200;
 /** Ports below those that the system hands out, so that no connection takes the port of a node that is down. */
 const PORT_FIRST = 10_000;
 const PORT_COUNT = 20_000;
@@ -162,7 +163,7 @@ export class Lab {
     });
     const logs = findLogs(this.dir).flatMap((file) => [
       `--- ${basename(file)}`,
-      ...tailOf(readFileSync(file, 'utf8')).map(shortened),
+      ...tailOf(shortened(readFileSync(file, 'utf8'))),
     ]);
     return [...outputs, ...logs].join('\n');
   }
@@ -172,12 +173,13 @@ function tailOf(text: string): string[] {
   return text
     .split('\n')
     .filter((line) => line !== '')
-    .slice(-TAIL_LINES);
+    .slice(-TAIL_LINES)
+    .map((line) => line.slice(0, TAIL_COLUMNS));
 }
 
-/** A line of a log without what all lines have in common. */
-function shortened(line: string): string {
-  return line.replace(/"(level|cluster|node|incarnation)":("[^"]*"|\d+),/g, '');
+/** A log without what all of its lines have in common. */
+function shortened(log: string): string {
+  return log.replace(/"(level|cluster|node|incarnation)":("[^"]*"|\d+),/g, '');
 }
 
 /** Tests that share a lab; each failure shows what the processes said. */

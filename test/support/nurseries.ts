@@ -1,0 +1,181 @@
+/** A whole nursery of real processes: keeper, data clusters, router, and the command line that moves ranges. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ArakoonClient } from '../../src/client/arakoon-client.ts';
+import { renderRouterIni } from '../../src/config/render.ts';
+import { NurseryError } from '../../src/errors.ts';
+import { TestCluster } from './clusters.ts';
+import type { Caller } from './load.ts';
+import { type Finished, freePorts, type Lab, type NurseryProcess } from './processes.ts';
+import { pause, until } from './wait.ts';
+
+/** What the router's clients call it. */
+const FRONT = 'nursery';
+/** How long a client tries to reach a router that is down (ms), and how often. */
+const RECONNECT_MS = 15_000;
+const RECONNECT_EVERY_MS = 20;
+
+export type TestNurseryOptions = {
+  /** Begins the names of all clusters, so that several nurseries fit into one lab. */
+  readonly prefix: string;
+  readonly keeperSize: number;
+  /** Nodes of each of the two data clusters. */
+  readonly size: number;
+};
+
+/** One line of `nursery migrate --json`. */
+export type MigrateEvent = {
+  readonly event: 'planned' | 'progress' | 'ended';
+  readonly mid: number;
+  readonly stage?: string;
+  readonly outcome?: string;
+  readonly pauseMs?: number;
+  readonly keysCopied?: number;
+};
+
+/** A nursery whose processes are started and killed one by one. The first data cluster owns all keys at first. */
+export class TestNursery {
+  readonly keeper: TestCluster;
+  readonly clusters: readonly [TestCluster, TestCluster];
+  readonly routerPort: number;
+  /** The router's configuration, which every command takes. */
+  readonly file: string;
+  readonly #lab: Lab;
+  #router: NurseryProcess | null = null;
+
+  private constructor(
+    lab: Lab,
+    prefix: string,
+    keeper: TestCluster,
+    clusters: readonly [TestCluster, TestCluster],
+    routerPort: number,
+  ) {
+    this.#lab = lab;
+    this.keeper = keeper;
+    this.clusters = clusters;
+    this.routerPort = routerPort;
+    this.file = join(lab.dir, `${prefix}-router.ini`);
+  }
+
+  static async start(lab: Lab, options: TestNurseryOptions): Promise<TestNursery> {
+    const { prefix, keeperSize, size } = options;
+    const keeper = await TestCluster.create(lab, {
+      clusterId: `${prefix}-keeper`,
+      size: keeperSize,
+      keeper: 'itself',
+    });
+    const create = (id: string): Promise<TestCluster> =>
+      TestCluster.create(lab, { clusterId: `${prefix}-${id}`, size, keeper: keeper.config });
+    const clusters = [await create('ams'), await create('bru')] as const;
+    const [port] = await freePorts(1);
+    const nursery = new TestNursery(lab, prefix, keeper, clusters, port as number);
+    writeFileSync(
+      nursery.file,
+      renderRouterIni({
+        name: `${prefix}-router`,
+        clusterId: FRONT,
+        ip: '127.0.0.1',
+        port: nursery.routerPort,
+        logDir: lab.dir,
+        keeper: keeper.config,
+      }),
+    );
+    for (const cluster of [keeper, ...clusters]) cluster.startAll();
+    await nursery.startRouter();
+    const init = await nursery.run(['init', clusters[0].id]);
+    if (init.code !== 0) throw new Error(`init: ${init.stderr}`);
+    await until('the router to serve', async () => {
+      const client = await nursery.connect();
+      await client.exists('a key', { deadlineMs: 500 }).finally(() => client.close());
+      return true;
+    });
+    return nursery;
+  }
+
+  get router(): NurseryProcess {
+    if (this.#router === null) throw new Error('the router was never started');
+    return this.#router;
+  }
+
+  async startRouter(): Promise<void> {
+    this.#router = this.#lab.start('router', ['router', '--config', this.file]);
+    await this.#router.output('the router to be up', (text) => text.includes('clients at port'));
+  }
+
+  /** Starts `nursery COMMAND --config … ARGS`. */
+  start([command = '', ...args]: readonly string[]): NurseryProcess {
+    const name = [command, ...args].join(' ');
+    return this.#lab.start(name, [command, '--config', this.file, ...args]);
+  }
+
+  /** Runs `nursery COMMAND --config … ARGS` to its end. */
+  run(args: readonly string[]): Promise<Finished> {
+    return this.start(args).finished();
+  }
+
+  /** Runs a command that must succeed. */
+  async succeed(args: readonly string[]): Promise<Finished> {
+    const finished = await this.run(args);
+    if (finished.code !== 0) {
+      throw new Error(`nursery ${args.join(' ')}: ${finished.code ?? finished.signal} ${finished.stderr}`);
+    }
+    return finished;
+  }
+
+  /** A connection to the router, closed with the lab. */
+  async connect(): Promise<ArakoonClient> {
+    const options = { host: '127.0.0.1', port: this.routerPort, cluster: FRONT };
+    const client = await ArakoonClient.connect(options);
+    this.#lab.closing(() => client.close());
+    return client;
+  }
+
+  /** Callers that keep one connection each, and repeat nothing: what they see is what a client sees. */
+  callers(count: number): Promise<Caller[]> {
+    return Promise.all(
+      Array.from({ length: count }, async () => {
+        const client = await this.connect();
+        return { call: <T>(body: (client: ArakoonClient) => Promise<T>) => body(client) };
+      }),
+    );
+  }
+
+  /** A caller that connects anew when the router was gone, and repeats only what certainly did not happen. */
+  persistentCaller(): Caller {
+    let client: ArakoonClient | null = null;
+    const connected = async (): Promise<ArakoonClient> => {
+      if (client === null || client.closedWhy !== null) client = await this.connect();
+      return client;
+    };
+    return {
+      call: async (body) => {
+        const untilMs = performance.now() + RECONNECT_MS;
+        for (;;) {
+          try {
+            return await body(await connected());
+          } catch (error) {
+            if (!(error instanceof NurseryError)) throw error;
+            const { retry, applied } = error.traits;
+            if (retry !== 'elsewhere' || applied !== 'no' || performance.now() > untilMs) throw error;
+            await pause(RECONNECT_EVERY_MS);
+          }
+        }
+      },
+    };
+  }
+
+  /** The map, as `status --json` prints it: owner by lower bound. */
+  async owners(): Promise<Map<string, string>> {
+    const { stdout } = await this.succeed(['status', '--json']);
+    const status = JSON.parse(stdout) as { map: { entries: { lo: string; owner: string }[] } };
+    return new Map(status.map.entries.map(({ lo, owner }) => [lo, owner]));
+  }
+}
+
+/** The events that a `migrate --json` has printed so far. */
+export function eventsOf(stdout: string): MigrateEvent[] {
+  return stdout
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as MigrateEvent);
+}
