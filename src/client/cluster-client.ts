@@ -258,17 +258,15 @@ export class ClusterClient {
     return null;
   }
 
-  /** Round robin, connected ones first. */
+  /** Round robin over those that can be reached, as far as is known. */
   #nextEndpoint(): Endpoint | null {
     const count = this.#endpoints.length;
     this.#turn += 1;
-    let first: Endpoint | null = null;
     for (let offset = 0; offset < count; offset += 1) {
       const endpoint = this.#endpoints[(this.#turn + offset) % count] as Endpoint;
-      if (endpoint.link !== null) return endpoint;
-      first ??= endpoint;
+      if (endpoint.isPromising) return endpoint;
     }
-    return first;
+    return this.#endpoints[this.#turn % count] ?? null;
   }
 
   #replied(call: Call, reply: Reply): void {
@@ -277,6 +275,8 @@ export class ClusterClient {
       this.#again(call, this.#hear(call, reply.bytes));
     } else if (returnCode === RETURN_CODES.GOING_DOWN) {
       this.#again(call, errorOf(reply.bytes));
+    } else if (returnCode === RETURN_CODES.INCONSISTENT_READ && call.to === 'any') {
+      this.#again(call, errorOf(reply.bytes)); // this node lags; another may not
     } else if (returnCode === RETURN_CODES.MAYBE_APPLIED && call.repeatable) {
       call.maybeApplied = call.isUpdate;
       this.#again(call, errorOf(reply.bytes));

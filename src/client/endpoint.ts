@@ -8,6 +8,9 @@ import type { NodeAddress } from '../protocol/admin.ts';
 /** How long one address may take to answer (ms). */
 const DIAL_MS = 1500;
 
+/** How long one that could not be reached is passed over before it is tried again (ms). */
+const RETRY_MS = 500;
+
 /** What an endpoint tells its owner. */
 export type EndpointOwner = {
   readonly hello: Hello;
@@ -21,6 +24,8 @@ export class Endpoint {
   readonly #owner: EndpointOwner;
   #link: Link | null = null;
   #opening: Promise<Link> | null = null;
+  /** When to try again after it could not be reached; 0 where the last attempt succeeded. */
+  #retryAtMs = 0;
   #closed = false;
 
   constructor(address: NodeAddress, owner: EndpointOwner) {
@@ -31,6 +36,20 @@ export class Endpoint {
   /** The link, while there is one. */
   get link(): Link | null {
     return this.#link;
+  }
+
+  /**
+   * Whether it is worth going to where others would do as well. One that could not be reached is not, until an
+   * attempt in the background, begun here, has succeeded.
+   */
+  get isPromising(): boolean {
+    if (this.#link !== null || this.#retryAtMs === 0) return true;
+    if (this.#opening === null && performance.now() >= this.#retryAtMs) {
+      this.open().catch((error: unknown) => {
+        if (!(error instanceof NurseryError)) throw error; // that it failed is noted where it is dialled
+      });
+    }
+    return false;
   }
 
   /** Whether this is `name`: as configured, or as it called itself. */
@@ -75,12 +94,14 @@ export class Endpoint {
         if (this.#closed) link.close('closed');
         if (link.closedWhy !== null) throw new NurseryError('UNREACHABLE', link.closedWhy);
         this.#link = link;
+        this.#retryAtMs = 0;
         return link;
       } catch (error) {
         if (!(error instanceof NurseryError)) throw error;
         failure = error;
       }
     }
+    this.#retryAtMs = performance.now() + RETRY_MS;
     throw failure;
   }
 }

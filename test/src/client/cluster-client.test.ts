@@ -165,6 +165,27 @@ test('any node, or a certain one', async () => {
   await cluster.stop();
 });
 
+test('a node that lags behind what a read asks for is passed over', async () => {
+  const cluster = await new FakeCluster().start(2);
+  cluster.keys.set('k', Buffer.from('v'));
+  const client = clientOf(cluster);
+  let lagging = '';
+  cluster.interfere = (request, node) => {
+    if (request.kind !== 'get') return undefined;
+    if (lagging === '') lagging = node.name;
+    return node.name === lagging ? failure('INCONSISTENT_READ', 'slot 3, here 2') : undefined;
+  };
+  assert.is(returnCodeOf((await client.send(DIRTY_GET, { to: 'any' })).bytes), 0);
+  // So is one that cannot be reached, though each is in turn.
+  await cluster.nodes.find(({ name }) => name !== lagging)?.stop();
+  cluster.interfere = () => undefined;
+  for (let call = 0; call < 4; call += 1) {
+    assert.is(returnCodeOf((await client.send(DIRTY_GET, { to: 'any' })).bytes), 0);
+  }
+  client.close();
+  await cluster.stop();
+});
+
 test('new addresses are used, old ones no longer', async () => {
   const first = await new FakeCluster().start(1);
   const second = await new FakeCluster().start(1);

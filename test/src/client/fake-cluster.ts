@@ -159,6 +159,7 @@ export class FakeNode {
       if (request.query.kind === 'watchMap') this.#watchers.add(connection as Link);
       return { bytes: encodeAnswer({ kind: 'keeperMap', ...this.#cluster.map }), hint: null };
     }
+    if (request.kind === 'statistics') return failure('NOT_SUPPORTED', 'statistics');
     const anyNode = 'consistency' in request && request.consistency.kind !== 'consistent';
     if (this.#role === 'node' && master !== this.name && !anyNode)
       return failure('NOT_MASTER', master ?? 'None');
