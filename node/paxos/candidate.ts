@@ -8,6 +8,7 @@ import type { AcceptedEntry, Message } from './messages.ts';
 import {
   lifeOf,
   mayVote,
+  newestOf,
   type Preparing,
   type Promised,
   quorumOf,
@@ -174,7 +175,7 @@ function endedLives(replica: Replica, promises: ReadonlyMap<NodeName, Promised>)
   for (const value of [...own, ...reported]) {
     if (value.kind !== 'admit' || isSuperseded(replica, value)) continue;
     for (const [node, { incarnation }] of promises) {
-      if (replica.supersededBy.get(node)?.incarnation === incarnation) continue;
+      if (newestOf(replica, node)?.incarnation === incarnation) continue;
       if (node === value.node && incarnation !== value.incarnation) ended.add(lifeOf({ node, incarnation }));
     }
   }

@@ -225,11 +225,23 @@ export function votersOf(replica: Replica): readonly Member[] {
   const { members } = replica.members;
   if (members.length !== 2) return members;
   return members.map((member) => {
-    const newer = replica.supersededBy.get(member.node);
-    return newer === undefined || newer.record > replica.syncedRecord
+    const newer = newestOf(replica, member.node);
+    return newer === null || newer.record > replica.syncedRecord
       ? member
       : { node: member.node, incarnation: newer.incarnation };
   });
+}
+
+/** The life that this node recorded as the newest of `node`, unless the members' state knows that it ended. */
+export function newestOf(
+  replica: Replica,
+  node: NodeName,
+): { readonly incarnation: Incarnation; readonly record: RecordNumber } | null {
+  const newest = replica.supersededBy.get(node);
+  if (newest === undefined) return null;
+  const { incarnation } = newest;
+  const ended = replica.members.superseded.some((m) => m.node === node && m.incarnation === incarnation);
+  return ended ? null : newest;
 }
 
 /** Votes that choose a value: a majority of the members in force. */

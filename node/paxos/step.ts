@@ -15,7 +15,7 @@ import { choose, hearOf, onEntries, onFetch, onSnapshotInstalled } from './learn
 import { countOwnVotes, drain, onAccepted, onGranted, onNack, proposeBatch, tickMaster } from './master.ts';
 import { isSuperseded } from './members.ts';
 import type { Message } from './messages.ts';
-import { lifeOf, othersOf, ownLife, persist, type Replica, send } from './replica.ts';
+import { lifeOf, newestOf, othersOf, ownLife, persist, type Replica, send } from './replica.ts';
 import type { Effect, Event, Incarnation, NodeName } from './types.ts';
 
 export { createReplica, type Replica } from './replica.ts';
@@ -168,8 +168,8 @@ function onMessage(
 /** Whether the sender is a life that is known to be over. */
 function isCutOff(replica: Replica, from: NodeName, incarnation: Incarnation): boolean {
   if (replica.cutOff.has(lifeOf({ node: from, incarnation }))) return true;
-  const newest = replica.supersededBy.get(from);
-  if (newest !== undefined && from !== replica.config.node && newest.incarnation !== incarnation) {
+  const newest = newestOf(replica, from);
+  if (newest !== null && from !== replica.config.node && newest.incarnation !== incarnation) {
     // A still newer life may ask; it is not the one that was cut off.
     const former = replica.members.members.find(({ node }) => node === from);
     if (former?.incarnation === incarnation) return replica.members.members.length === 2;

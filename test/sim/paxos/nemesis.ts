@@ -222,7 +222,8 @@ export class Nemesis {
     if (toggled === plan.forcedMaster) return;
     const isMember = cluster.wished.includes(toggled);
     const next = isMember ? cluster.wished.filter((name) => name !== toggled) : [...cluster.wished, toggled];
-    const inForce = checker.membersAt(checker.height).members.map(({ node }) => node);
+    const { members } = checker.membersAt(checker.height);
+    const inForce = members.filter((member) => this.#remembers(member)).map(({ node }) => node);
     if (isMember && !cluster.wished.every((name) => inForce.includes(name))) return; // first what was begun
     if (!next.some((name) => inForce.includes(name))) return;
     if (!isMember && this.#isNeeded(cluster.node(toggled))) return; // still on its way out
