@@ -32,8 +32,11 @@ export function commandFor(
     case 'unseal':
     case 'release':
       return { to: 'source', command: { kind: move, ...headerFor('source', facts, claim) } };
-    case 'seal':
-      return { to: 'source', command: { kind: move, ...headerFor('source', facts, claim), ...extra.limits } };
+    case 'seal': {
+      const { rowsMax, bytesMax } = extra.limits;
+      const header = headerFor('source', facts, claim);
+      return { to: 'source', command: { kind: move, ...header, rowsMax, bytesMax } };
+    }
     case 'activate': {
       const importing = facts.target?.importing ?? null;
       if (importing === null || sealed === null) return null;

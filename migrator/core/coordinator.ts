@@ -24,7 +24,7 @@ import {
 } from './calls.ts';
 import { type Claim, commandFor, headerFor } from './commands.ts';
 import { Facts } from './facts.ts';
-import { type Closed, type Move, nextMove } from './next-move.ts';
+import { type Closed, type Move, nextMove, type SealLimits } from './next-move.ts';
 import { Pipe, type PipeKind, sizeOf } from './pipe.ts';
 import { Report } from './report.ts';
 import { resultOf } from './result.ts';
@@ -76,7 +76,6 @@ export class Coordinator {
   #nextSlowMs = 0;
   /** By how much the source holds back each answer to a writer of the range; 0 for not at all. */
   #delayMs = 0;
-  #roundRows = Number.POSITIVE_INFINITY;
   #stuckRounds = 0;
 
   constructor(options: CoordinatorOptions) {
@@ -142,12 +141,14 @@ export class Coordinator {
 
   #nextMove(): Move {
     const silence = this.#report.silences.get('source');
-    const isSilent = silence !== undefined && this.#nowMs - silence.sinceMs >= SILENT_MS;
-    return nextMove(this.#facts.observed(this.#limits, isSilent));
+    const sourceSilent = silence !== undefined && this.#nowMs - silence.sinceMs >= SILENT_MS;
+    const isMidRound = this.#pipe?.kind === 'round';
+    return nextMove(this.#facts.observed(this.#limits, { sourceSilent, isMidRound }));
   }
 
-  get #limits(): { rowsMax: number; bytesMax: number } {
-    return { rowsMax: this.#settings.sealRowsMax, bytesMax: this.#settings.sealBytesMax };
+  get #limits(): SealLimits {
+    const { sealRowsMax: rowsMax, sealBytesMax: bytesMax, sealRowsWanted: rowsWanted } = this.#settings;
+    return { rowsMax, bytesMax, rowsWanted };
   }
 
   // ── Moves ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -252,8 +253,7 @@ export class Coordinator {
   #countRound(dirtyRows: number): void {
     const { stuckRounds, slowDownMinMs, slowDownMaxMs } = this.#settings;
     this.#report.roundBegins();
-    this.#stuckRounds = dirtyRows < this.#roundRows ? 0 : this.#stuckRounds + 1;
-    this.#roundRows = dirtyRows;
+    this.#stuckRounds = this.#facts.roundBegins(dirtyRows) ? 0 : this.#stuckRounds + 1;
     if (this.#stuckRounds < stuckRounds) return;
     this.#stuckRounds = 0;
     this.#delayMs = Math.min(Math.max(slowDownMinMs, this.#delayMs * 2), slowDownMaxMs);

@@ -15,6 +15,9 @@ export class Facts {
   #target: TargetView | null = null;
   #source: SourceView | null = null;
   #sourceFresh = false;
+  /** Rows that were dirty when the last round began. */
+  #roundRows = Number.POSITIVE_INFINITY;
+  #isShrinking = true;
   #targetChecked = false;
   #sealNoted = false;
   #abortWhy: string | null = null;
@@ -52,18 +55,19 @@ export class Facts {
   }
 
   /** Everything as nextMove wants it. */
-  observed(limits: SealLimits, sourceSilent: boolean): Observed {
+  observed(limits: SealLimits, now: Pick<Observed, 'isMidRound' | 'sourceSilent'>): Observed {
     return {
       record: this.record,
       recordFresh: this.#recordFresh,
       target: this.#target,
       source: this.#source,
       sourceFresh: this.#sourceFresh,
-      sourceSilent,
+      isShrinking: this.#isShrinking,
       checked: this.#targetChecked && this.#sealNoted,
       lastRowsSent: this.lastRowsSent,
       abortWhy: this.#abortWhy,
       limits,
+      ...now,
     };
   }
 
@@ -130,6 +134,14 @@ export class Facts {
       }
     } else this.#source = { exporting: status.exporting, closed: null, cleaning: null };
     this.#sourceFresh = true;
+    this.#isShrinking = (status.exporting?.dirtyRows ?? 0) < this.#roundRows / 2;
+  }
+
+  /** A round begins with so many dirty rows; returns whether there are fewer than when the last one began. */
+  roundBegins(dirtyRows: number): boolean {
+    const isSmaller = dirtyRows < this.#roundRows;
+    this.#roundRows = dirtyRows;
+    return isSmaller;
   }
 
   /** The target has answered a consistent status, and its import is what it should be. */

@@ -25,7 +25,12 @@ export type SourceView = {
 };
 
 /** What a seal may leave to be sent while nobody serves the range. */
-export type SealLimits = { readonly rowsMax: number; readonly bytesMax: number };
+export type SealLimits = {
+  readonly rowsMax: number;
+  readonly bytesMax: number;
+  /** Another round is worth its while above this, as long as rounds shrink. */
+  readonly rowsWanted: number;
+};
 
 /** Everything a decision is made from. */
 export type Observed = {
@@ -38,6 +43,10 @@ export type Observed = {
   readonly source: SourceView | null;
   /** Whether `source` was asked after the copy, or the last round, ended: its dirty rows are those of now. */
   readonly sourceFresh: boolean;
+  /** Whether pages of a round are on their way, or are to be trimmed. */
+  readonly isMidRound: boolean;
+  /** Whether less than half as much is dirty as when the last round began; true before the first. */
+  readonly isShrinking: boolean;
   /** Whether the source has been silent so long that nothing which can do without it shall wait. */
   readonly sourceSilent: boolean;
   /** Whether, since the last round, the target answered a consistent status and the keeper noted that the seal is next. */
@@ -151,9 +160,11 @@ function whileActive(now: Observed): Move {
   if (record.wish === 'pause') return { kind: 'pause' };
   if (importing.cursor !== record.hi) return { kind: 'copy' };
   if (exporting.base === null) return { kind: 'base' };
+  if (now.isMidRound) return { kind: 'round' };
   if (!now.sourceFresh) return { kind: 'askSource' };
-  const { rowsMax, bytesMax } = now.limits;
+  const { rowsMax, bytesMax, rowsWanted } = now.limits;
   if (exporting.dirtyRows > rowsMax || exporting.dirtyBytes > bytesMax) return { kind: 'round' };
+  if (exporting.dirtyRows > rowsWanted && now.isShrinking && !now.checked) return { kind: 'round' };
   return now.checked ? { kind: 'seal' } : { kind: 'check' };
 }
 

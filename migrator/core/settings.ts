@@ -14,6 +14,8 @@ export type Settings = {
   /** What a seal may leave to be sent while nobody serves: this bounds the pause. */
   readonly sealRowsMax: number;
   readonly sealBytesMax: number;
+  /** Above this another round is run before the seal, as long as each leaves less than half of the one before. */
+  readonly sealRowsWanted: number;
   /** Rounds in a row that do not shrink before the source slows its writers (further). */
   readonly stuckRounds: number;
   readonly slowDownMinMs: number;
@@ -37,6 +39,7 @@ export const SETTINGS: Settings = {
   pagesInFlightMax: 2,
   sealRowsMax: 500,
   sealBytesMax: 256 * 1024,
+  sealRowsWanted: 50,
   stuckRounds: 3,
   slowDownMinMs: 2,
   slowDownMaxMs: 100,

@@ -31,11 +31,13 @@ const NOTHING: Observed = {
   target: null,
   source: null,
   sourceFresh: false,
+  isMidRound: false,
+  isShrinking: false,
   sourceSilent: false,
   checked: false,
   lastRowsSent: false,
   abortWhy: null,
-  limits: { rowsMax: 10, bytesMax: 100 },
+  limits: { rowsMax: 10, bytesMax: 100, rowsWanted: 3 },
 };
 
 const record = (change: Partial<Migration>) => ({ record: { ...RECORD, ...change } });
@@ -74,6 +76,17 @@ const TABLE: readonly (readonly [story: string, known: Partial<Observed>, move: 
   ['many rows are dirty', { ...COPIED, ...exporting({ dirtyRows: 11 }), sourceFresh: true }, 'round'],
   ['long rows are dirty', { ...COPIED, ...exporting({ dirtyBytes: 101 }), sourceFresh: true }, 'round'],
   ['few rows are dirty', { ...COPIED, ...exporting({ dirtyRows: 10 }), sourceFresh: true }, 'check'],
+  [
+    'few rows, and fewer each round',
+    { ...COPIED, ...exporting({ dirtyRows: 4 }), sourceFresh: true, isShrinking: true },
+    'round',
+  ],
+  ['a round is under way', { ...COPIED, ...exporting(), isMidRound: true }, 'round'],
+  [
+    'hardly any',
+    { ...COPIED, ...exporting({ dirtyRows: 3 }), sourceFresh: true, isShrinking: true },
+    'check',
+  ],
   ['all is checked', { ...COPIED, ...exporting(), sourceFresh: true, checked: true }, 'seal'],
   ['sealed', { ...COPIED, ...exporting(SEALED) }, 'lastRows'],
   ['sealed, last rows sent', { ...COPIED, ...exporting(SEALED), lastRowsSent: true }, 'activate'],

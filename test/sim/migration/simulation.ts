@@ -50,6 +50,7 @@ const SETTINGS: Partial<Settings> = {
   dirtyRowsMax: 3,
   sealRowsMax: 2,
   sealBytesMax: 100,
+  sealRowsWanted: 1,
   pollMs: 40,
   stuckRounds: 2,
 };
