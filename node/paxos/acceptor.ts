@@ -166,7 +166,7 @@ function follow(replica: Replica, out: Effect[], ballot: Ballot): void {
 }
 
 /** Whether no lease that this node granted, or may have granted and forgotten, stands against `candidate`. */
-function isFree(replica: Replica, candidate: NodeName, nowMs: number): boolean {
+export function isFree(replica: Replica, candidate: NodeName, nowMs: number): boolean {
   const { grant, role, waitUntilMs, promised } = replica;
   if (grant !== null && nowMs < grant.untilMs && proposerOf(grant.ballot) !== candidate) return false;
   if (role.kind === 'master' && nowMs < leaseUntilMs(replica, role)) return false;

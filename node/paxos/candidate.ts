@@ -1,6 +1,6 @@
 /** Elections: when to campaign, the canvass before it, and phase 1. */
 import { present } from '../../src/assert.ts';
-import { electionJitterMs, promise } from './acceptor.ts';
+import { electionJitterMs, isFree, promise } from './acceptor.ts';
 import { fetchMissing } from './learner.ts';
 import { adoptLateReports, becomeMaster } from './master.ts';
 import { isSuperseded } from './members.ts';
@@ -30,10 +30,10 @@ type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
 /** Campaigns where it is time and this node may; called by every tick. */
 export function campaignIfDue(replica: Replica, out: Effect[], nowMs: number): void {
-  const { config, grant, role } = replica;
+  const { config, role } = replica;
   if (role.kind === 'master' || !mayVote(replica)) return;
   if (nowMs < replica.electionAtMs || nowMs < replica.abstainUntilMs) return;
-  if (grant !== null && nowMs < grant.untilMs) return;
+  if (!isFree(replica, config.node, nowMs)) return; // its own vote is bound by what it granted, or forgot that it did
   if (mustLeaveItTo(replica, config.forcedMaster, nowMs)) return;
   if (role.kind === 'preparing') fetchFromBest(replica, out, role, nowMs);
   replica.electionAtMs = nowMs + config.leaseMs / 4 + electionJitterMs(replica);

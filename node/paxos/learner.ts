@@ -113,7 +113,11 @@ export function onEntries(
     choose(replica, out, value, null, null);
   }
   if (replica.chosen > before) fetchMissing(replica, out, from, nowMs);
-  else if (message.firstLogSlot > replica.chosen + 1) {
+  else if (
+    message.firstLogSlot > replica.chosen + 1 &&
+    replica.syncedRecord >= (replica.founded?.record ?? 0)
+  ) {
+    // The log knows durably to which cluster it belongs before the store is replaced.
     replica.installing = true;
     out.push({ kind: 'installSnapshot', from });
   }
