@@ -30,6 +30,12 @@ import { OVERLAY_MAX_BYTES, type Store } from './store/types.ts';
 
 /** Bytes of chosen values in one answer to a peer that is behind. */
 const SERVE_BYTES_MAX = 1024 * 1024;
+/**
+ * With so many batches in flight, updates gather until one of them is answered: a slot costs its messages, syncs and
+ * wake-ups whatever its size. Gathered bytes beyond the other bound go at once, as far as the window has room.
+ */
+const GATHER_SLOTS = 2;
+const GATHER_BYTES = 256 * 1024;
 /** How long a full disk is left alone before the next try (ms). */
 const DISK_FULL_RETRY_MS = 500;
 
@@ -216,13 +222,14 @@ export class Driver {
     const events = this.#events;
     this.#events = [];
     for (const event of events) this.#carryOut(step(this.#replica, { ...event, nowMs } as Event));
+    this.#applier.run(); // first, since what it answers makes room for the next batch
     this.#proposeWaiting(nowMs);
-    this.#applier.run();
     this.#append();
   }
 
   #proposeWaiting(nowMs: number): void {
     while (this.proposals.waiting > 0) {
+      if (this.proposals.inFlight >= GATHER_SLOTS && this.proposals.waitingBytes < GATHER_BYTES) return;
       const may = mayPropose(this.#replica, nowMs);
       if (may === 'full') return;
       if (may === 'not-master') {

@@ -25,6 +25,11 @@ export class Proposals {
     return this.#updates.length;
   }
 
+  /** Bytes of what waits. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
   get inFlight(): number {
     return this.#inFlight.size;
   }
