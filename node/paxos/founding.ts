@@ -58,8 +58,8 @@ export function onAsk(
   nowMs: number,
 ): void {
   const { chosen } = message;
-  replica.peers.set(from, { incarnation, heardMs: nowMs, chosen, applied: chosen, votes: false });
   const { founded, active, saidEmptyTo } = replica;
+  if (active) replica.peers.set(from, { incarnation, heardMs: nowMs, chosen, applied: chosen, votes: false });
   if (founded === null) {
     saidEmptyTo.set(from, incarnation);
     send(

@@ -45,6 +45,7 @@ export function becomeMaster(replica: Replica, out: Effect[], won: Preparing, no
     nextSlot: replica.chosen + 1,
     flights: new Map(),
     changeSlot: null,
+    lastChangeSlot: 0,
     ownSlot: 0,
     grants: new Map(),
     lastHeartbeatMs: Number.NEGATIVE_INFINITY,
@@ -194,7 +195,7 @@ function proposePending(replica: Replica, out: Effect[], nowMs: number): void {
     propose(replica, out, role, { kind: 'noop' }, null, nowMs);
   }
   if (replica.role !== role || role.draining !== null || role.changeSlot !== null) return;
-  const change = wantedChange(replica, role.ballot, nowMs);
+  const change = wantedChange(replica, role, nowMs);
   if (change !== null) propose(replica, out, role, change, null, nowMs);
 }
 
@@ -210,8 +211,10 @@ function propose(
   const slot = role.nextSlot;
   role.nextSlot += 1;
   invariant(slot > replica.chosen, 'nothing is proposed in a slot that is known chosen');
-  if (value.kind === 'admit' || value.kind === 'addMember' || value.kind === 'removeMember')
+  if (value.kind === 'admit' || value.kind === 'addMember' || value.kind === 'removeMember') {
     role.changeSlot = slot;
+    role.lastChangeSlot = slot;
+  }
   const record = accept(replica, out, slot, role.ballot, value);
   role.flights.set(slot, { value, proposal, votes: new Set(), record, sentMs: nowMs });
   role.announced = replica.chosen;

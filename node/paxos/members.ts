@@ -1,5 +1,5 @@
 /** Members as replicated state: what a chosen change does, and what the master proposes to bring about the INI's wish. */
-import { lifeOf, persist, type Replica, votersOf } from './replica.ts';
+import { lifeOf, type Mastering, persist, type Replica, votersOf } from './replica.ts';
 import {
   type Ballot,
   compareBallots,
@@ -96,7 +96,8 @@ export function isSuperseded(
 }
 
 /** What to propose next so that the members in force become those that the INI wishes; null where nothing can be done now. */
-export function wantedChange(replica: Replica, ballot: Ballot, nowMs: number): Value | null {
+export function wantedChange(replica: Replica, role: Mastering, nowMs: number): Value | null {
+  const { ballot, lastChangeSlot } = role;
   const { config, members, chosen, peers } = replica;
   const wished = config.wished.filter((node) => !config.learners.includes(node));
   // In a list of two a life may vote that the list does not name: it is named before the list grows and it would not.
@@ -105,7 +106,8 @@ export function wantedChange(replica: Replica, ballot: Ballot, nowMs: number): V
   );
   if (unnamed !== undefined) return { kind: 'admit', ...unnamed, ballot };
   for (const [node, peer] of peers) {
-    if (nowMs - peer.heardMs > config.leaseMs || peer.votes || peer.chosen + CLOSE_SLOTS < chosen) continue;
+    if (nowMs - peer.heardMs > config.leaseMs || peer.votes) continue;
+    if (peer.chosen < lastChangeSlot || peer.chosen + CLOSE_SLOTS < chosen) continue;
     const { incarnation } = peer;
     if (!wished.includes(node) || isSuperseded(replica, { node, incarnation })) continue;
     const isMember = members.members.some((member) => member.node === node);

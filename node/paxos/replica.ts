@@ -55,6 +55,8 @@ export type Mastering = {
   readonly flights: Map<Slot, Flight>;
   /** Slot of an undecided change of members: nothing is proposed above it. */
   changeSlot: Slot | null;
+  /** Slot of the last change that was proposed, decided or not; who has not seen it cannot say what it still lacks. */
+  lastChangeSlot: Slot;
   /** First slot of this mastership's own; reads wait until it is applied. 0 until it is proposed. */
   ownSlot: Slot;
   /** When the newest acknowledged heartbeat of each voter was sent (this node's clock, ms), by life. */
