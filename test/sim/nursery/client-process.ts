@@ -1,0 +1,88 @@
+/** A client that asks, waits and thinks, through a router or straight at nodes; it never sends anything twice. */
+import { RETURN_CODES } from '../../../src/errors.ts';
+import type { LinkResult } from '../../../src/link/link.ts';
+import { returnCodeOf } from '../../../src/protocol/replies.ts';
+import type { Call } from './history.ts';
+import { Host } from './host.ts';
+import type { Link } from './network.ts';
+import type { Nursery } from './nursery.ts';
+import { drawOperation, type Operation } from './operation.ts';
+import { check } from './violation.ts';
+
+/** How long a client waits before it gives up (ms); a router answers earlier, whatever happens. */
+const PATIENCE_MS = 12_000;
+
+export class ClientProcess extends Host {
+  readonly #nursery: Nursery;
+  readonly #isDirect: boolean;
+  readonly #links: readonly Link[];
+  /** Of a direct client: where it believes a key to be served. */
+  #node = 0;
+  #isStopped = false;
+  #underWay = 0;
+
+  constructor(nursery: Nursery, name: string, isDirect: boolean) {
+    super(nursery.schedule, name, 0);
+    this.#nursery = nursery;
+    this.#isDirect = isDirect;
+    const servers = isDirect ? nursery.dataNodes : nursery.routerNames;
+    this.#links = servers.map((server) => nursery.linkTo(this, server));
+    for (let lane = 0; lane < nursery.plan.pipeline; lane += 1) this.#think();
+  }
+
+  /** Calls nothing more. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  get isIdle(): boolean {
+    return this.#underWay === 0;
+  }
+
+  /** Sends `operation` now. */
+  call(operation: Operation, done: (call: Call) => void): void {
+    const { history, random } = this.#nursery;
+    const link = this.#pickLink();
+    const call = history.called(this.name, operation, this.schedule.nowMs);
+    this.#underWay += 1;
+    this.#nursery.trace?.(this.name, () => `calls ${operation.name} at ${link.address}`);
+    let isEnded = false;
+    const ended = (result: LinkResult): void => {
+      if (isEnded) return;
+      isEnded = true;
+      this.#underWay -= 1;
+      const bytes = result.kind === 'reply' ? result.bytes : null;
+      const isSent = result.kind === 'reply' || result.sent;
+      const isLate = result.kind === 'failed' && result.why === 'timeout';
+      if (isLate) this.#nursery.rare.note('client lost its patience');
+      check(
+        !isLate || this.#nursery.isFaulty || call.calledMs < this.#nursery.quietSinceMs,
+        'deadline',
+        () =>
+          `${operation.name} at ${link.address} had no answer within ${PATIENCE_MS} ms, without any fault`,
+      );
+      history.answered(call, bytes, isSent, this.schedule.nowMs);
+      this.#nursery.noteAnswer(this.name, call);
+      if (bytes !== null && this.#isDirect && returnCodeOf(bytes) !== RETURN_CODES.OK) this.#node = -1;
+      done(call);
+    };
+    if (this.#isDirect && random.chance(0.1)) this.#node = -1;
+    link.request(operation.body, PATIENCE_MS, ended);
+  }
+
+  #pickLink(): Link {
+    const { random } = this.#nursery;
+    if (!this.#isDirect || this.#node < 0) this.#node = random.below(this.#links.length);
+    return this.#links[this.#node] as Link;
+  }
+
+  #think(): void {
+    const { plan, random, history } = this.#nursery;
+    // A refusal that came at once is not answered by a storm.
+    this.local(plan.thinkMs * (0.2 + random.next() * 1.6), () => {
+      if (this.#isStopped) return;
+      const operation = drawOperation(random, history.calls.length + 1, (key) => this.#nursery.recent(key));
+      this.call(operation, () => this.#think());
+    });
+  }
+}

@@ -1,0 +1,131 @@
+/** A cluster as its slots say it, whichever node was first to apply each: what every other node is compared with. */
+import type { SystemState } from '../../../node/machine/system-state.ts';
+import { MEMBERS_KEY } from '../../../node/members-row.ts';
+import type { Image } from '../../../node/store/memory-store.ts';
+import { type Changes, type StoreKey, TABLES, type View } from '../../../node/store/types.ts';
+import { OWN_ROW } from './hardware.ts';
+import { addHash, mix, rowHash, takeHash } from './hash.ts';
+import { check } from './violation.ts';
+
+/** A changed row of the data table. */
+export type RowChange = {
+  readonly key: string;
+  readonly before: Uint8Array | null;
+  readonly after: Uint8Array | null;
+};
+
+export class ClusterHistory {
+  readonly id: string;
+  /** Hash of what each slot changed, and of all rows after it. */
+  readonly #changes: number[] = [];
+  readonly #images: number[] = [];
+  readonly #rows = new Map<StoreKey, Uint8Array>();
+  /** User keys with values, after the highest slot. */
+  readonly data = new Map<string, Uint8Array>();
+  /** The highest slot whose state was looked at. */
+  checked = -1;
+  /** After the highest slot. */
+  state: SystemState | null = null;
+  /** Data rows that the highest slot changed. */
+  lastChanges: readonly RowChange[] = [];
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  /** Highest slot that anybody has applied; -1 before the cluster was founded. */
+  get top(): number {
+    return this.#changes.length - 1;
+  }
+
+  /** A node has committed a slot. True where it was the first to. */
+  committed(node: string, changes: Changes, slot: number): boolean {
+    const hash = hashOf(changes);
+    const known = this.#changes[slot];
+    if (known !== undefined) {
+      check(
+        known === hash,
+        'replicas-agree',
+        () => `slot ${slot} of ${this.id} changes other rows on ${node} than elsewhere`,
+      );
+      return false;
+    }
+    check(
+      slot === this.top + 1,
+      'replicas-agree',
+      () => `${node} applies slot ${slot}, others are at ${this.top}`,
+    );
+    this.#changes.push(hash);
+    this.#apply(changes);
+    return true;
+  }
+
+  /** The image at `slot` of some node, which opened, flushed or installed it. */
+  checkImage(node: string, what: string, image: Image): void {
+    if (image.rows.length === 0) return;
+    let sum = 0;
+    for (const [key, value] of image.rows) {
+      if (key !== OWN_ROW) sum = addHash(sum, rowHash(key, value));
+    }
+    check(
+      this.#images[image.slot] === sum,
+      'image-agrees',
+      () => `${node} ${what} an image of slot ${image.slot} with other rows than that slot has`,
+    );
+  }
+
+  /** All rows after the highest slot, as one number. */
+  get imageHash(): number {
+    return this.#images.at(-1) ?? 0;
+  }
+
+  row(key: StoreKey): Uint8Array | undefined {
+    return this.#rows.get(key);
+  }
+
+  /** The rows after the highest slot, for what reads a store. Sorted anew by each scan: for few rows. */
+  readonly view: View = {
+    get: (key) => this.#rows.get(key),
+    scan: (from, to, visit) => {
+      const keys = [...this.#rows.keys()].filter((key) => key >= from && (to === null || key < to)).sort();
+      for (const key of keys) if (!visit(key, this.#rows.get(key) as Uint8Array)) return;
+    },
+    scanDown: (from, to, visit) => {
+      const keys = [...this.#rows.keys()].filter((key) => key >= from && (to === null || key < to)).sort();
+      for (const key of keys.reverse()) if (!visit(key, this.#rows.get(key) as Uint8Array)) return;
+    },
+  };
+
+  #apply(changes: Changes): void {
+    let sum = this.#images.at(-1) ?? 0;
+    const lastChanges: RowChange[] = [];
+    for (const [key, value] of changes) {
+      const before = this.#rows.get(key);
+      if (before !== undefined) sum = takeHash(sum, rowHash(key, before));
+      if (value === null) this.#rows.delete(key);
+      else {
+        this.#rows.set(key, value);
+        sum = addHash(sum, rowHash(key, value));
+      }
+      if (key[0] !== TABLES.DATA) continue;
+      const userKey = key.slice(1);
+      lastChanges.push({ key: userKey, before: before ?? null, after: value });
+      if (value === null) this.data.delete(userKey);
+      else this.data.set(userKey, value);
+    }
+    this.#images.push(sum);
+    this.lastChanges = lastChanges;
+  }
+}
+
+/** Without the row of the members: a node that has just started writes it once more. Images compare that one too. */
+function hashOf(changes: Changes): number {
+  let hash = 0;
+  for (const [key, value] of changes) {
+    if (key === MEMBERS_KEY) continue;
+    hash = mix(hash, value === null ? rowHash(key, NOTHING) + 1 : rowHash(key, value));
+  }
+  return hash;
+}
+
+const NOTHING = new Uint8Array(0);

@@ -1,0 +1,69 @@
+/** What outlives a node's process: its disk, with the log and the store's last flushed image, and its clock. */
+import { readMembers, readSnapshotSlot, snapshotRow } from '../../../node/members-row.ts';
+import type { LogRecord, Recovered, Slot, Value } from '../../../node/paxos/types.ts';
+import { type Image, MemoryStore } from '../../../node/store/memory-store.ts';
+import { present } from '../../../src/assert.ts';
+import { Disk } from '../paxos/disk.ts';
+
+/** What a snapshot row says is a replica's own, and no part of the state. */
+export const OWN_ROW = snapshotRow(0).key;
+
+/** One machine. Wiping it means a new one. */
+export class Hardware {
+  readonly disk = new Disk();
+  image: Image = { slot: 0, rows: [] };
+  /** Speed of its clock. */
+  clockRate: number;
+  syncMaxMs: number;
+  /** `low`: the reserve is in use, nothing new should be proposed; `full`: nothing can be written. */
+  space: 'enough' | 'low' | 'full' = 'enough';
+  /** The next write fails. */
+  isBroken = false;
+
+  constructor(clockRate: number, syncMaxMs: number) {
+    this.clockRate = clockRate;
+    this.syncMaxMs = syncMaxMs;
+  }
+
+  /** The store as its last flush left it. */
+  openStore(): MemoryStore {
+    return new MemoryStore(this.image);
+  }
+
+  /** What log and store together say to a process that starts. */
+  recovered(store: MemoryStore): Recovered {
+    const members = readMembers(store);
+    this.noteImage(store);
+    return { ...this.disk.recovered(), applied: store.slot, members };
+  }
+
+  /** Tells the log how far the store's base has come: it is collapsed no further. */
+  noteImage(base: MemoryStore): void {
+    const members = readMembers(base);
+    this.disk.image =
+      members === null ? null : { slot: base.flushedSlot, members, snapshot: readSnapshotSlot(base) };
+  }
+
+  append(records: readonly LogRecord[]): void {
+    this.disk.append(records);
+  }
+
+  /** Durable values of chosen slots, as the log reads them back. */
+  readSlots(from: Slot, upTo: Slot, bytesMax: number): { slot: Slot; value: Value }[] {
+    const entries: { slot: Slot; value: Value }[] = [];
+    let bytes = 0;
+    for (let slot = Math.max(from, this.disk.firstSlot); slot <= upTo && bytes < bytesMax; slot += 1) {
+      const value = this.disk.valueAt(slot);
+      if (value === undefined) break;
+      entries.push({ slot, value });
+      bytes += value.kind === 'batch' ? value.bytes.length : 16;
+    }
+    if (from < this.disk.firstSlot) return [];
+    return entries;
+  }
+
+  /** The store is gone; legal while the log reaches back to the beginning. */
+  get canLoseStore(): boolean {
+    return this.disk.firstSlot === 1 && present(this.disk, 'disk').summary.founded !== null;
+  }
+}

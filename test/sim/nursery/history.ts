@@ -1,0 +1,207 @@
+/** What clients called and were answered, and what of it the clusters applied. */
+
+import { printKey } from '../../../src/bytes.ts';
+import { RETURN_CODES } from '../../../src/errors.ts';
+import { returnCodeOf } from '../../../src/protocol/replies.ts';
+import type { Rare } from '../paxos/rare.ts';
+import type { RowChange } from './cluster-history.ts';
+import { KEYS } from './keys.ts';
+import { checkKey, type KeyOperation } from './linearizability.ts';
+import { type Operation, type Seen, writerOf } from './operation.ts';
+import { check, Violation } from './violation.ts';
+
+/** One call of a client. */
+export type Call = {
+  readonly operation: Operation;
+  readonly client: string;
+  readonly calledAt: number;
+  readonly calledMs: number;
+  answeredAt: number;
+  answeredMs: number;
+  seen: Seen | null;
+  /** Return code, or how it ended without one. */
+  answer: string;
+  /** Cluster and slot in which it took effect first. */
+  appliedIn: string | null;
+};
+
+/** Lines of a history that a failure shows. */
+const SHOWN_MAX = 60;
+
+export class History {
+  readonly calls: Call[] = [];
+  readonly #byId = new Map<number, Call>();
+  readonly #rare: Rare;
+  #order = 0;
+  #pending = 0;
+
+  constructor(rare: Rare) {
+    this.#rare = rare;
+  }
+
+  /** Calls without an end yet. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  called(client: string, operation: Operation, nowMs: number): Call {
+    this.#order += 1;
+    this.#pending += 1;
+    const call: Call = {
+      operation,
+      client,
+      calledAt: this.#order,
+      calledMs: nowMs,
+      answeredAt: Number.POSITIVE_INFINITY,
+      answeredMs: Number.POSITIVE_INFINITY,
+      seen: null,
+      answer: '',
+      appliedIn: null,
+    };
+    this.calls.push(call);
+    this.#byId.set(operation.id, call);
+    return call;
+  }
+
+  /** `answer` null: there was none; `sent`: it may have been carried out. */
+  answered(call: Call, answer: Uint8Array | null, sent: boolean, nowMs: number): void {
+    const { operation } = call;
+    this.#order += 1;
+    this.#pending -= 1;
+    call.answeredAt = this.#order;
+    call.answeredMs = nowMs;
+    call.answer = answer === null ? (sent ? 'no answer' : 'not sent') : codeName(returnCodeOf(answer));
+    try {
+      call.seen =
+        answer === null && !sent ? { outcome: 'refused', steps: new Map() } : operation.read(answer);
+    } catch (error) {
+      throw new Violation(
+        'linearizable',
+        `${operation.name} is answered impossibly: ${(error as Error).message}`,
+      );
+    }
+    if (call.seen.outcome === 'unknown') this.#rare.note('outcome unknown');
+    if (call.seen.outcome === 'refused' && call.appliedIn !== null) this.#refusedThough(call);
+  }
+
+  /** A served row was changed to this value. */
+  appliedAt(cluster: string, slot: number, key: string, value: Uint8Array): void {
+    const call = this.#byId.get(writerOf(value));
+    check(
+      call !== undefined,
+      'once',
+      () => `nobody wrote ${Buffer.from(value)}, which ${cluster} has at ${printKey(key)}`,
+    );
+    const known = call as Call;
+    const where = `slot ${slot} of ${cluster}`;
+    check(
+      known.appliedIn === null || known.appliedIn === where,
+      'once',
+      () => `${known.operation.name} took effect in ${known.appliedIn}, and again in ${where}`,
+    );
+    known.appliedIn = where;
+    if (known.seen?.outcome === 'refused') this.#refusedThough(known);
+  }
+
+  /** All changes of a slot are known: an operation that wrote one of its keys wrote them all. */
+  appliedSlot(cluster: string, slot: number, changes: readonly RowChange[]): void {
+    const where = `slot ${slot} of ${cluster}`;
+    const changed = new Set(changes.map(({ key }) => key));
+    for (const { after } of changes) {
+      const call = after === null ? undefined : this.#byId.get(writerOf(after));
+      if (call === undefined || call.appliedIn !== where || call.operation.writes.size < 2) continue;
+      for (const key of call.operation.writes.keys()) {
+        check(
+          changed.has(key),
+          'atomic',
+          () => `${call.operation.name} took effect in ${where} without ${printKey(key)}`,
+        );
+      }
+    }
+  }
+
+  #refusedThough(call: Call): void {
+    throw new Violation(
+      'refused-applied',
+      `${call.operation.name} took effect in ${call.appliedIn}, and its client was told ${call.answer}`,
+    );
+  }
+
+  /** Every key by itself. @throws Violation naming the key, with what was called and answered around it */
+  checkAll(): void {
+    const byKey = new Map<string, { readonly operation: KeyOperation; readonly call: Call }[]>();
+    for (const key of KEYS) byKey.set(key, []);
+    for (const call of this.calls) {
+      const { operation, seen } = call;
+      if (operation.isStale) {
+        this.#checkStale(call);
+        continue;
+      }
+      const isUnknown = seen === null || seen.outcome === 'unknown';
+      const steps = seen === null ? operation.read(null).steps : seen.steps;
+      for (const [key, keySteps] of steps) {
+        const keyOperation: KeyOperation = {
+          name: operation.name,
+          calledAt: call.calledAt,
+          answeredAt: isUnknown ? Number.POSITIVE_INFINITY : call.answeredAt,
+          steps: keySteps,
+        };
+        byKey.get(key)?.push({ operation: keyOperation, call });
+      }
+    }
+    for (const [key, operations] of byKey) {
+      const verdict = checkKey(operations.map(({ operation }) => operation));
+      if (verdict.kind === 'linearizable') continue;
+      const why =
+        verdict.kind === 'undecided'
+          ? 'too many possibilities'
+          : `it could have been ${verdict.states.slice(0, 5).join(' or ')}`;
+      const calls = operations.map(({ call }) => call);
+      throw new Violation(
+        'linearizable',
+        `key ${printKey(key)}: no order explains ${verdict.operation.name}: ${why}\n${trimmed(calls, verdict.operation.answeredAt)}`,
+      );
+    }
+  }
+
+  /** What it shows was written by something called before it ended, and not refused. */
+  #checkStale({ operation, seen, answeredAt, answer }: Call): void {
+    for (const [key, steps] of seen?.steps ?? []) {
+      for (const { need } of steps) {
+        if (need.kind !== 'is' || need.value === null) continue;
+        const writer = this.#byId.get(writerOf(Buffer.from(need.value, 'latin1')));
+        const isWritten =
+          writer !== undefined && writer.calledAt < answeredAt && writer.seen?.outcome !== 'refused';
+        check(
+          isWritten,
+          'stale-read',
+          () => `${operation.name} shows ${need.value} at ${printKey(key)} (${answer})`,
+        );
+      }
+    }
+  }
+}
+
+/** The calls on a key around a moment, one to a line. */
+function trimmed(calls: readonly Call[], at: number): string {
+  const before = calls.filter(({ calledAt }) => calledAt <= at);
+  const shown = before.slice(-SHOWN_MAX);
+  const left = before.length - shown.length;
+  const lines = shown.map((call) => {
+    const to = Number.isFinite(call.answeredMs) ? call.answeredMs.toFixed(1) : '…';
+    const where = call.appliedIn === null ? '' : `, in ${call.appliedIn}`;
+    const saw = [...(call.seen?.steps.values() ?? [])].flat().map(({ need }) => showNeed(need));
+    return `  ${call.calledMs.toFixed(1)}–${to} ${call.client} ${call.operation.name}: ${call.answer}${where} ${saw.length < 4 ? saw.join(' ') : ''}`;
+  });
+  return [left > 0 ? `  (${left} earlier calls)` : '', ...lines].filter((line) => line !== '').join('\n');
+}
+
+function showNeed(need: { kind: string; value?: string | null }): string {
+  return need.kind === 'any' ? '' : `${need.kind} ${JSON.stringify(need.value)}`;
+}
+
+const CODE_NAMES = new Map<number, string>(Object.entries(RETURN_CODES).map(([name, code]) => [code, name]));
+
+function codeName(code: number): string {
+  return CODE_NAMES.get(code) ?? String(code);
+}

@@ -1,0 +1,32 @@
+/** The keys that simulated clients use: separators, their neighbours, the least and the greatest. */
+
+/** In the order of keys. */
+export const KEYS: readonly string[] = [
+  '',
+  '\0',
+  '\0\0',
+  'a',
+  'b\xff',
+  'c',
+  'f',
+  'f\0',
+  'g',
+  'h',
+  'h\0',
+  'h\0\0',
+  'h\x01',
+  'hh',
+  'k',
+  'm',
+  'm\xff',
+  'p',
+  'p\0',
+  't\xff\xff',
+  'u',
+  'w',
+  '\xff',
+  '\xff\xff',
+];
+/** Where ranges may be cut. */
+export const SEPARATORS: readonly string[] = ['\0', 'f', 'h', 'h\0', 'k', 'p', 'u', '\xff'];
+export const PREFIXES: readonly string[] = ['h', 'f', 'm', 'p', 'h\0', '\xff', 'zz'];

@@ -1,0 +1,401 @@
+/** What goes wrong, and what the operator does about it. Only what design and manual allow. */
+import { createReplica, mayVote } from '../../../node/paxos/replica.ts';
+import { Hardware } from './hardware.ts';
+import type { Host } from './host.ts';
+import type { MigratorProcess } from './migrator-process.ts';
+import type { NodeProcess } from './node-process.ts';
+import { driftMsOf } from './node-process.ts';
+import type { Machine, Nursery } from './nursery.ts';
+import { drawStorm, drawWeather, type Fault } from './plan.ts';
+import { KEEPER, type Milestone } from './watch.ts';
+
+/** Steps of a migration at which faults lie in wait. */
+const MILESTONES: ReadonlySet<string> = new Set([
+  'import begun',
+  'export begun',
+  'base set',
+  'sealed',
+  'activated',
+  'abandoned',
+  'unsealed',
+  'released',
+  'migration published',
+]);
+
+export class Nemesis {
+  readonly #nursery: Nursery;
+  #isOver = true;
+  struck = 0;
+  /** Machines that will be started again by somebody. */
+  readonly #expected = new Set<string>();
+  /** Homes that are not mounted at present. */
+  readonly #unmounted = new Map<string, Hardware>();
+
+  constructor(nursery: Nursery) {
+    this.#nursery = nursery;
+  }
+
+  begin(): void {
+    this.#isOver = false;
+    this.#later();
+  }
+
+  /** Repairs everything; everybody runs. */
+  end(): void {
+    this.#isOver = true;
+    const { machines, routerNames, migrators, plan, random, schedule } = this.#nursery;
+    for (const machine of machines) {
+      this.#mount(machine);
+      machine.hardware.space = 'enough';
+      machine.hardware.isBroken = false;
+      machine.hardware.syncMaxMs = plan.syncMaxMs;
+      machine.process?.resume();
+    }
+    for (const router of this.#nursery.routers.values()) router.resume();
+    for (const migrator of migrators.values()) migrator.resume();
+    schedule.after(random.next() * plan.leaseMs, () => {
+      for (const machine of machines) this.#nursery.startNode(machine);
+      for (const name of routerNames) this.#nursery.startRouter(name);
+      for (const name of migrators.keys()) this.#nursery.startMigrator(name);
+    });
+  }
+
+  /** A migrator that runs. */
+  anyMigrator(): MigratorProcess | null {
+    const alive = [...this.#nursery.migrators.values()].filter(({ isDead }) => !isDead);
+    return alive.length === 0 ? null : this.#nursery.random.pick(alive);
+  }
+
+  /** Somebody reached a step of a migration that matters. */
+  onMilestone({ cluster, mid, what }: Milestone): void {
+    const { network, rare, random, plan, schedule } = this.#nursery;
+    if (what === 'sealed' && network.isCut) rare.note('sealed under partition');
+    if (this.#isOver || plan.ambush === 0 || !MILESTONES.has(what) || !random.chance(plan.ambush)) return;
+    const run = [...this.#nursery.migrators.values()].find((each) => !each.isDead && each.runs.has(mid));
+    this.struck += 1;
+    rare.note('fault: ambush');
+    const delayMs = random.next() * 20;
+    switch (random.below(6)) {
+      case 0:
+        schedule.after(delayMs, () => this.#crashMaster(cluster));
+        return;
+      case 1:
+        schedule.after(delayMs, () => this.#dropMaster(cluster));
+        return;
+      case 2:
+        if (run !== undefined) schedule.after(delayMs, () => this.#crashMigrator(run));
+        return;
+      case 3:
+        if (run !== undefined) schedule.after(delayMs, () => this.#pause(run, 500 + random.next() * 4000));
+        return;
+      case 4:
+        if (plan.faults.includes('partition')) this.#isolate(random.pick(this.#nursery.namesOf(cluster)));
+        return;
+      default:
+        this.#nursery.operator.wish(mid, 'abort');
+    }
+  }
+
+  /** A node ended itself. Where its life was superseded, the operator empties its home. */
+  replaced(machine: Machine, node: NodeProcess, exit: string): void {
+    if (machine.process !== node) return;
+    if (exit === 'SUPERSEDED') {
+      this.#unmounted.delete(machine.name);
+      machine.hardware = this.#nursery.newHardware();
+    }
+    this.#nursery.startNode(machine);
+  }
+
+  #later(): void {
+    const { schedule, random, plan } = this.#nursery;
+    schedule.after(plan.faultEveryMs * random.next() * 2, () => {
+      if (this.#isOver) return;
+      this.#strike(random.pick(plan.faults));
+      this.#later();
+    });
+  }
+
+  #strike(fault: Fault): void {
+    const { random, rare, network, schedule, running, machines } = this.#nursery;
+    this.struck += 1;
+    rare.note(`fault: ${fault}`);
+    this.#nursery.note(`fault: ${fault}`, '');
+    const node = running.length === 0 ? null : random.pick(running);
+    const machine = random.pick(machines);
+    const cluster = machine.cluster;
+    switch (fault) {
+      case 'crashNode':
+        if (random.chance(0.5)) this.#crashMaster(cluster);
+        else this.#crash(machine);
+        return;
+      case 'crashCluster':
+        for (const each of machines) if (each.cluster === cluster) this.#crash(each);
+        return;
+      case 'crashRouter':
+        this.#crashRouter(random.pick(this.#nursery.routerNames));
+        return;
+      case 'crashMigrator': {
+        const migrator = this.anyMigrator();
+        if (migrator !== null) this.#crashMigrator(migrator);
+        return;
+      }
+      case 'pauseNode':
+        if (node !== null) this.#pause(node, this.#nursery.plan.leaseMs * random.pick([0.3, 1, 1.5, 2.5]));
+        return;
+      case 'pauseRouter':
+        this.#pause(
+          this.#nursery.routers.get(random.pick(this.#nursery.routerNames)),
+          200 + random.next() * 3000,
+        );
+        return;
+      case 'pauseMigrator':
+        this.#pause(this.anyMigrator(), 500 + random.next() * 5000);
+        return;
+      case 'partition':
+        this.#partition(cluster);
+        return;
+      case 'oneWay': {
+        const from = machine.name;
+        const to = random.pick(this.#nursery.namesOf(cluster));
+        network.cut(from, to);
+        schedule.after(this.#spell(), () => network.mend(from, to));
+        return;
+      }
+      case 'isolate':
+        this.#isolate(machine.name);
+        return;
+      case 'storm':
+        network.weather = drawStorm(random);
+        schedule.after(500 + random.next() * 2000, () => {
+          if (!this.#isOver) network.weather = drawWeather(random);
+        });
+        return;
+      case 'resetLinks':
+        for (const link of this.#nursery.links) if (random.chance(0.5)) link.reset();
+        return;
+      case 'slowDisk':
+        this.#slowDisk(machine);
+        return;
+      case 'fullDisk':
+        machine.hardware.space = random.chance(0.5) ? 'full' : 'low';
+        schedule.after(this.#spell(), () => {
+          machine.hardware.space = 'enough';
+        });
+        return;
+      case 'diskError':
+        machine.hardware.isBroken = true;
+        return;
+      case 'dropMaster':
+        this.#dropMaster(cluster);
+        return;
+      case 'wipe':
+        this.#wipe(machine);
+        return;
+      case 'unmount':
+        this.#unmount(cluster);
+        return;
+      case 'loseStore':
+        this.#loseStore(machine);
+        return;
+      case 'collapse':
+        for (const each of machines) each.hardware.disk.collapse(each.hardware.disk.image?.slot ?? 0);
+        return;
+      case 'clockRate':
+        this.#changeClock(machine);
+        return;
+      case 'lagWatchers':
+        network.pushLagMs = 200 + random.next() * 5000;
+        schedule.after(this.#spell(), () => {
+          network.pushLagMs = 0;
+        });
+        return;
+      case 'secondMigrator':
+        this.#secondMigrator();
+    }
+  }
+
+  /** How long a fault lasts (ms). */
+  #spell(): number {
+    const { random, plan } = this.#nursery;
+    return plan.leaseMs * random.pick([0.3, 1, 2, 3]) * (0.5 + random.next());
+  }
+
+  // ── Crashes and pauses ───────────────────────────────────────────────────────────────────────────────────
+
+  #crash(machine: Machine): void {
+    this.#nursery.crashNode(machine);
+    this.#startLater(machine);
+  }
+
+  #startLater(machine: Machine): void {
+    if (this.#expected.has(machine.name)) return;
+    this.#expected.add(machine.name);
+    const { random, plan, schedule } = this.#nursery;
+    schedule.after(plan.leaseMs * random.pick([0.05, 0.3, 1, 2]) * (0.5 + random.next()), () => {
+      this.#expected.delete(machine.name);
+      this.#nursery.startNode(machine);
+    });
+  }
+
+  #crashMaster(cluster: string): void {
+    const names = this.#nursery.namesOf(cluster);
+    const masters = names.filter((name) => this.#nursery.nodeAt(name)?.driver.replica.role.kind === 'master');
+    if (masters.length > 0) this.#nursery.rare.note('master crashed');
+    this.#crash(this.#nursery.machine(masters[0] ?? this.#nursery.random.pick(names)));
+  }
+
+  #crashRouter(name: string): void {
+    const { schedule, random } = this.#nursery;
+    this.#nursery.routers.get(name)?.die();
+    schedule.after(50 + random.next() * 2000, () => this.#nursery.startRouter(name));
+  }
+
+  #crashMigrator(migrator: MigratorProcess): void {
+    const { schedule, random, rare, migrators } = this.#nursery;
+    for (const run of migrator.runs.values()) rare.note(`coordinator crashed while ${run.coordinator.stage}`);
+    const name = [...migrators].find(([, each]) => each === migrator)?.[0];
+    migrator.die();
+    if (name !== undefined)
+      schedule.after(50 + random.next() * 2000, () => this.#nursery.startMigrator(name));
+  }
+
+  #pause(host: Host | null | undefined, durationMs: number): void {
+    if (host === null || host === undefined || host.isDead) return;
+    this.#nursery.note(`pauses for ${Math.round(durationMs)} ms`, host.name);
+    host.pause();
+    if (durationMs > this.#nursery.plan.leaseMs) this.#nursery.rare.note('paused longer than a lease');
+    this.#nursery.schedule.after(durationMs, () => host.resume());
+  }
+
+  #secondMigrator(): void {
+    const { watch, rare } = this.#nursery;
+    for (const { mid, phase, token, heartbeat } of watch.keeper?.migrations.values() ?? []) {
+      if (phase !== 'active' && phase !== 'published') continue;
+      const migrator = this.anyMigrator();
+      if (migrator === null || migrator.runs.has(mid)) continue;
+      rare.note('second migrator');
+      migrator.start(mid, { seen: { token, heartbeat, atMs: migrator.nowMs() - 5000 } });
+    }
+  }
+
+  // ── Network ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Parts the members of a cluster, and everybody else at random, in two. */
+  #partition(cluster: string): void {
+    const { random, network, schedule, machines, routerNames } = this.#nursery;
+    const isWide = random.chance(0.3);
+    const names = machines.filter((each) => isWide || each.cluster === cluster).map(({ name }) => name);
+    if (isWide) names.push(...routerNames, 'm1', 'm2', 'm3');
+    const left = new Set(names.filter(() => random.chance(0.5)));
+    const cuts: [string, string][] = [];
+    for (const a of names) for (const b of names) if (left.has(a) !== left.has(b)) cuts.push([a, b]);
+    for (const [a, b] of cuts) network.cut(a, b);
+    schedule.after(this.#spell(), () => {
+      for (const [a, b] of cuts) network.mend(a, b);
+    });
+  }
+
+  #isolate(name: string): void {
+    const { network, schedule, machines, routerNames, migrators, plan } = this.#nursery;
+    const clients = Array.from({ length: plan.clients }, (_, index) => `c${index + 1}`);
+    const others = [
+      ...machines.map((each) => each.name),
+      ...routerNames,
+      ...migrators.keys(),
+      ...clients,
+      'op',
+    ];
+    for (const other of others) {
+      network.cut(name, other);
+      network.cut(other, name);
+    }
+    schedule.after(this.#spell(), () => {
+      for (const other of others) {
+        network.mend(name, other);
+        network.mend(other, name);
+      }
+    });
+  }
+
+  #dropMaster(cluster: string): void {
+    for (const name of this.#nursery.namesOf(cluster)) {
+      const node = this.#nursery.nodeAt(name);
+      if (node?.driver.replica.role.kind === 'master')
+        node.run(() => node.driver.submit({ kind: 'dropMaster' }));
+    }
+  }
+
+  // ── Disks and clocks ─────────────────────────────────────────────────────────────────────────────────────
+
+  #slowDisk(machine: Machine): void {
+    const { random, plan, schedule } = this.#nursery;
+    machine.hardware.syncMaxMs = plan.leaseMs * random.pick([0.05, 0.3, 1]);
+    schedule.after(this.#spell(), () => {
+      machine.hardware.syncMaxMs = plan.syncMaxMs;
+    });
+  }
+
+  #changeClock(machine: Machine): void {
+    const { random, plan } = this.#nursery;
+    const share = (driftMsOf(plan.leaseMs) / plan.leaseMs / 2) * 0.95 * plan.driftFactor;
+    machine.hardware.clockRate = 1 + random.pick([-share, share]);
+    machine.process?.setRate(machine.hardware.clockRate);
+  }
+
+  /** Legal where every other member remembers all of its votes, and would vote after a restart. */
+  #wipe(machine: Machine): void {
+    const members = this.#nursery.watch.members(machine.cluster)?.members ?? [];
+    const others = members.filter(({ node }) => node !== machine.name);
+    if (others.length === 0 || !others.every(({ node }) => this.#remembers(node))) return;
+    this.#nursery.rare.note('home wiped');
+    const before = machine.hardware.disk.summary.incarnation;
+    this.#nursery.crashNode(machine);
+    machine.hardware = this.#nursery.newHardware();
+    if (this.#nursery.plan.keepsIncarnation && before !== null) {
+      machine.hardware.append([{ kind: 'incarnation', incarnation: before }]);
+    }
+    this.#startLater(machine);
+  }
+
+  #remembers(name: string): boolean {
+    const { process, hardware } = this.#nursery.machine(name);
+    if (process === null || this.#unmounted.has(name)) return false;
+    return mayVote(createReplica(process.config, hardware.recovered(hardware.openStore())));
+  }
+
+  /** A reboot after which most homes are not mounted: nobody may begin a new, empty cluster. Later they are. */
+  #unmount(cluster: string): void {
+    const { machines, schedule, rare } = this.#nursery;
+    const members = machines.filter((each) => each.cluster === cluster);
+    if (cluster === KEEPER || members.length < 3) return;
+    if (!members.every(({ name }) => this.#remembers(name))) return;
+    rare.note('homes of a majority empty');
+    for (const machine of members.slice(0, members.length - 1)) {
+      this.#nursery.crashNode(machine);
+      this.#unmounted.set(machine.name, machine.hardware);
+      machine.hardware = new Hardware(machine.hardware.clockRate, machine.hardware.syncMaxMs);
+      this.#startLater(machine);
+    }
+    schedule.after(this.#nursery.plan.leaseMs * 4, () => {
+      for (const machine of members) this.#mount(machine);
+    });
+  }
+
+  #mount(machine: Machine): void {
+    const home = this.#unmounted.get(machine.name);
+    if (home === undefined) return;
+    this.#unmounted.delete(machine.name);
+    this.#nursery.crashNode(machine);
+    machine.hardware = home;
+    this.#startLater(machine);
+  }
+
+  /** The store may be deleted while the log reaches back to the beginning. */
+  #loseStore(machine: Machine): void {
+    if (!machine.hardware.canLoseStore) return;
+    this.#nursery.rare.note('store deleted');
+    this.#crash(machine);
+    machine.hardware.image = { slot: 0, rows: [] };
+    machine.hardware.disk.image = null;
+  }
+}

@@ -1,0 +1,257 @@
+/** The network of a simulated nursery: messages between members, and links with requests and pushes on them. */
+import type { LinkResult } from '../../../src/link/link.ts';
+import type { Answer } from '../../../src/protocol/replies.ts';
+import type { Random } from '../../support/random.ts';
+import type { Schedule } from '../paxos/schedule.ts';
+import type { Host } from './host.ts';
+import { CALM, type Weather } from './plan.ts';
+
+/** How long a link may be silent before both ends give it up (ms). */
+const SILENT_MS = 1500;
+/** Between two attempts to dial (ms). */
+const REDIAL_MS = 120;
+
+/** A process that takes requests. */
+export interface Server extends Host {
+  request(body: Buffer, respond: (answer: Answer) => void, link: Link): void;
+  linkClosed(link: Link): void;
+}
+
+/** Who reaches whom, and how fast. Names are those of machines. */
+export class Network {
+  readonly schedule: Schedule;
+  readonly random: Random;
+  readonly #cuts = new Set<string>();
+  weather: Weather = CALM;
+  /** Pushes of the map come this much later (ms). */
+  pushLagMs = 0;
+
+  constructor(schedule: Schedule, random: Random) {
+    this.schedule = schedule;
+    this.random = random;
+  }
+
+  reaches(from: string, to: string): boolean {
+    return this.#cuts.size === 0 || !this.#cuts.has(`${from}>${to}`);
+  }
+
+  get isCut(): boolean {
+    return this.#cuts.size > 0;
+  }
+
+  /** Cuts one direction; what is under way is lost. */
+  cut(from: string, to: string): void {
+    this.#cuts.add(`${from}>${to}`);
+  }
+
+  mend(from: string, to: string): void {
+    this.#cuts.delete(`${from}>${to}`);
+  }
+
+  heal(): void {
+    this.#cuts.clear();
+  }
+
+  /** A message that may be lost, doubled, late or overtaken. */
+  carry(from: string, to: string, deliver: () => void): void {
+    const { lossShare, repeatShare } = this.weather;
+    if (!this.reaches(from, to) || this.random.chance(lossShare)) return;
+    this.#carryOnce(from, to, deliver);
+    if (repeatShare > 0 && this.random.chance(repeatShare)) this.#carryOnce(from, to, deliver);
+  }
+
+  #carryOnce(from: string, to: string, deliver: () => void): void {
+    this.schedule.after(this.delayMs(), () => {
+      if (this.reaches(from, to)) deliver();
+    });
+  }
+
+  /** How long a message takes in the present weather. */
+  delayMs(): number {
+    const { delayMaxMs, lateShare, lateMaxMs } = this.weather;
+    const slowestMs = lateShare > 0 && this.random.chance(lateShare) ? lateMaxMs : delayMaxMs;
+    return 0.1 + this.random.next() * slowestMs;
+  }
+}
+
+type Pending = { readonly done: (result: LinkResult) => void };
+
+export type LinkEvents = {
+  up?(): void;
+  down?(): void;
+  posted?(body: Buffer): void;
+};
+
+/** A connection from one process to whatever runs at an address: in order, without loss, until it breaks. */
+export class Link {
+  /** As `Link.peer` and `Link.id` of src/link, as far as anybody asks. */
+  readonly id: number;
+  readonly #network: Network;
+  readonly #client: Host;
+  readonly #address: string;
+  readonly #at: () => Server | null;
+  readonly #events: LinkEvents;
+  readonly #pending = new Map<number, Pending>();
+  #server: Server | null = null;
+  #life = 0;
+  #lastCall = 0;
+  #thereMs = 0;
+  #backMs = 0;
+  #isClosed = false;
+  #isBreaking = false;
+
+  constructor(
+    network: Network,
+    client: Host,
+    to: { readonly address: string; readonly id: number; at(): Server | null },
+    events: LinkEvents = {},
+  ) {
+    this.#network = network;
+    this.#client = client;
+    this.#address = to.address;
+    this.id = to.id;
+    this.#at = to.at;
+    this.#events = events;
+    client.onDeath.push(() => this.#clientDied());
+    this.#dial();
+  }
+
+  get isUp(): boolean {
+    return this.#server !== null;
+  }
+
+  get address(): string {
+    return this.#address;
+  }
+
+  /** Answered once: with a reply, or that there is none. */
+  request(body: Buffer, deadlineMs: number, done: (result: LinkResult) => void): void {
+    const server = this.#server;
+    if (server === null) {
+      done({ kind: 'failed', why: 'closed', sent: false });
+      return;
+    }
+    this.#lastCall += 1;
+    const call = this.#lastCall;
+    const life = this.#life;
+    this.#pending.set(call, { done });
+    const { random, weather } = this.#network;
+    if (weather.resetShare > 0 && random.chance(weather.resetShare)) {
+      // It breaks with this request on its way, before or after it is carried out.
+      this.#network.schedule.after(random.next() * 30, () => this.#break(life));
+    }
+    this.#client.local(deadlineMs, () => this.#settle(call, { kind: 'failed', why: 'timeout', sent: true }));
+    this.#thereMs = this.#carry(this.#client.name, this.#address, this.#thereMs, life, () => {
+      server.run(() => {
+        server.request(body, (answer) => this.#answer(server, life, call, answer), this);
+      });
+    });
+  }
+
+  /** From the server to the client; as the real link's. False where it is dropped. */
+  post(_topic: number, body: Buffer): boolean {
+    const server = this.#server;
+    if (server === null) return false;
+    const life = this.#life;
+    this.#network.schedule.after(this.#network.pushLagMs * this.#network.random.next(), () => {
+      this.#backMs = this.#carry(this.#address, this.#client.name, this.#backMs, life, () => {
+        this.#client.run(() => this.#events.posted?.(body));
+      });
+    });
+    return true;
+  }
+
+  /** Breaks it, as a middlebox does. */
+  reset(): void {
+    this.#break(this.#life);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#break(this.#life);
+  }
+
+  #answer(server: Server, life: number, call: number, answer: Answer): void {
+    if (server.isDead || life !== this.#life) return;
+    const bytes = answer.bytes as Buffer;
+    this.#backMs = this.#carry(this.#address, this.#client.name, this.#backMs, life, () => {
+      this.#client.run(() => this.#settle(call, { kind: 'reply', bytes, hint: answer.hint }));
+    });
+  }
+
+  #settle(call: number, result: LinkResult): void {
+    const pending = this.#pending.get(call);
+    if (pending === undefined) return;
+    this.#pending.delete(call);
+    pending.done(result);
+  }
+
+  /** In order; a link that is cut falls silent, and breaks when that is noticed. Returns when it arrives. */
+  #carry(from: string, to: string, lastMs: number, life: number, deliver: () => void): number {
+    const { schedule, weather, random } = this.#network;
+    const delayMs = 0.1 + random.next() * Math.min(weather.delayMaxMs, 200);
+    const atMs = Math.max(schedule.nowMs + delayMs, lastMs);
+    schedule.after(atMs - schedule.nowMs, () => {
+      if (life !== this.#life) return;
+      if (this.#network.reaches(from, to)) deliver();
+      else this.#fallSilent(life);
+    });
+    return atMs;
+  }
+
+  #fallSilent(life: number): void {
+    if (this.#isBreaking) return;
+    this.#isBreaking = true;
+    this.#network.schedule.after(SILENT_MS * (0.5 + this.#network.random.next()), () => this.#break(life));
+  }
+
+  #break(life: number): void {
+    const server = this.#server;
+    if (server === null || life !== this.#life) return;
+    this.#server = null;
+    this.#life += 1;
+    this.#isBreaking = false;
+    if (!server.isDead) server.run(() => server.linkClosed(this));
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    if (this.#client.isDead) return;
+    this.#client.run(() => {
+      for (const { done } of pending) done({ kind: 'failed', why: 'closed', sent: true });
+      this.#events.down?.();
+    });
+    if (!this.#isClosed) this.#dial();
+  }
+
+  #clientDied(): void {
+    this.#isClosed = true;
+    const server = this.#server;
+    this.#server = null;
+    this.#life += 1;
+    this.#pending.clear();
+    if (server !== null && !server.isDead) server.run(() => server.linkClosed(this));
+  }
+
+  #dial(): void {
+    const { random } = this.#network;
+    this.#client.local(REDIAL_MS * (0.2 + random.next()), () => {
+      if (this.#isClosed || this.#server !== null) return;
+      const server = this.#at();
+      const reaches =
+        this.#network.reaches(this.#client.name, this.#address) &&
+        this.#network.reaches(this.#address, this.#client.name);
+      if (server === null || server.isDead || server.isPaused || !reaches) {
+        this.#dial();
+        return;
+      }
+      this.#server = server;
+      const life = this.#life;
+      server.onDeath.push(() => {
+        // The kernel closes the sockets of a dead process; a client that is cut off learns it by silence.
+        const { schedule, random: chance } = this.#network;
+        const known = this.#network.reaches(this.#address, this.#client.name);
+        schedule.after(known ? chance.next() * 5 : SILENT_MS, () => this.#break(life));
+      });
+      this.#events.up?.();
+    });
+  }
+}

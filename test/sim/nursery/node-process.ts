@@ -1,0 +1,262 @@
+/** One node of one cluster: the real driver, requests and state machine, wired as node/node.ts wires them. */
+import { Driver, type World as DriverWorld } from '../../../node/driver.ts';
+import { Machine } from '../../../node/machine/machine.ts';
+import { MapWatchers } from '../../../node/map-watchers.ts';
+import { readMembers, snapshotRow } from '../../../node/members-row.ts';
+import { type Message, messageCodec } from '../../../node/paxos/messages.ts';
+import { createReplica } from '../../../node/paxos/step.ts';
+import type { NodeName, ReplicaConfig } from '../../../node/paxos/types.ts';
+import { Requests } from '../../../node/requests.ts';
+import { Scheduler } from '../../../node/scheduler.ts';
+import { SlowDowns } from '../../../node/slow-downs.ts';
+import { type Image, MemoryStore } from '../../../node/store/memory-store.ts';
+import type { StoreKey } from '../../../node/store/types.ts';
+import { present } from '../../../src/assert.ts';
+import { UPDATE_MAX, VALUE_MAX } from '../../../src/limits.ts';
+import type { Link as RealLink } from '../../../src/link/link.ts';
+import { encodeCommand } from '../../../src/protocol/admin.ts';
+import { decode, encode } from '../../../src/protocol/codec.ts';
+import type { Answer } from '../../../src/protocol/replies.ts';
+import { isUpdateCode, requestCode, updateOf } from '../../../src/protocol/requests.ts';
+import type { Hardware } from './hardware.ts';
+import { Host } from './host.ts';
+import { Later } from './later.ts';
+import type { Link, Server } from './network.ts';
+import type { Nursery } from './nursery.ts';
+import { SimLog } from './sim-log.ts';
+import { SimStore } from './sim-store.ts';
+
+/** As in node/node.ts. */
+const DRIFT_SHARE = 0.02;
+const DRIFT_MIN_MS = 10;
+const WINDOW_MAX = 16;
+/** Coarser than there: events cost time. */
+const CLEANUP_EVERY_MS = 60;
+const CLEANUP_ROWS = 3;
+
+/** How far two clocks may drift apart within a lease (ms). */
+export function driftMsOf(leaseMs: number): number {
+  return Math.max(DRIFT_MIN_MS, leaseMs * DRIFT_SHARE);
+}
+
+export type NodeOptions = {
+  readonly cluster: string;
+  readonly node: NodeName;
+  readonly wished: readonly NodeName[];
+  readonly hardware: Hardware;
+  readonly freshIncarnation: string;
+};
+
+/** A node that runs, until it dies. */
+export class NodeProcess extends Host implements Server {
+  readonly cluster: string;
+  readonly config: ReplicaConfig;
+  readonly hardware: Hardware;
+  readonly incarnation: string;
+  readonly driver: Driver;
+  readonly store: SimStore;
+  readonly #nursery: Nursery;
+  readonly #log: SimLog;
+  readonly #requests: Requests;
+  readonly #watchers = new MapWatchers();
+  readonly #cleaning = new Set<number>();
+
+  constructor(nursery: Nursery, options: NodeOptions) {
+    const { random, plan } = nursery;
+    const { cluster, node, hardware } = options;
+    super(nursery.schedule, node, random.pick([0, 1, random.next() * 1e7]), hardware.clockRate);
+    this.#nursery = nursery;
+    this.cluster = cluster;
+    this.hardware = hardware;
+    this.#log = new SimLog(this, hardware, random, nursery.rare);
+    this.onDeath.push(() => this.#log.tear());
+    const base = hardware.openStore();
+    this.store = new SimStore(base, (changes, slot) => nursery.watch.committed(this, changes, slot));
+    nursery.watch.opened(this, hardware.image);
+    const recovered = hardware.recovered(base);
+    this.incarnation = recovered.incarnation ?? options.freshIncarnation;
+    this.config = {
+      node,
+      wished: options.wished,
+      leaseMs: plan.leaseMs,
+      driftMs: driftMsOf(plan.leaseMs),
+      windowMax: WINDOW_MAX,
+      bootstrap: false,
+      genesis: Machine.genesis({ nursery: true }),
+      forcedMaster: null,
+      preferredMasters: [],
+      learners: [],
+    };
+    this.driver = this.#createDriver(createReplica(this.config, recovered));
+    this.#requests = this.#createRequests();
+    this.#start(options.freshIncarnation);
+  }
+
+  #createDriver(replica: ConstructorParameters<typeof Driver>[1]): Driver {
+    const nursery = this.#nursery;
+    const world: DriverWorld = {
+      nowMs: this.nowMs,
+      random: () => nursery.random.next(),
+      defer: (run) => this.local(0, run),
+      after: (delayMs, run) => this.local(delayMs, run),
+      log: this.#log,
+      store: this.store,
+      scheduler: this.#scheduler,
+      logger: nursery.logger(this.name),
+      send: (to, message) => this.#send(to, message),
+      installSnapshot: (from) => this.#installSnapshot(from),
+      applied: (slot) => {
+        nursery.watch.applied(this, slot);
+        this.#watchers.changed(this.driver.machine.mapVersion, () => this.driver.machine.keeperMap());
+      },
+      stop: (exit, cause) => nursery.nodeStopped(this, exit, cause),
+    };
+    return new Driver(world, replica, new Machine(this.store));
+  }
+
+  /** Reads are cut into slices of a few steps, whatever time they take. */
+  #steps = 0;
+  readonly #scheduler = new Scheduler(
+    () => {
+      this.#steps += 1;
+      return this.#steps;
+    },
+    (run) => this.local(0.2, run),
+  );
+
+  #createRequests(): Requests {
+    const { schedule } = this.#nursery;
+    return new Requests({
+      clusterId: this.cluster,
+      node: this.name,
+      driver: this.driver,
+      store: this.store,
+      scheduler: this.#scheduler,
+      watchers: this.#watchers,
+      slowDowns: new SlowDowns(this.nowMs, (delayMs, run) => this.local(delayMs, run)),
+      readOnly: false,
+      valueBytesMax: VALUE_MAX,
+      updateBytesMax: UPDATE_MAX,
+      nowMs: this.nowMs,
+      flush: () => Later.promise((keep) => schedule.after(0, () => keep(undefined))),
+      collapse: () => Later.promise((keep) => schedule.after(0, () => keep(0))),
+    });
+  }
+
+  #start(freshIncarnation: string): void {
+    const { random, plan } = this.#nursery;
+    this.driver.submit({ kind: 'start', random: random.next(), freshIncarnation });
+    this.#every(plan.tickMs, () => this.driver.submit({ kind: 'tick', random: random.next() }));
+    this.#every(CLEANUP_EVERY_MS, () => this.#cleanUp());
+    this.#every(plan.flushEveryMs, () => this.#flush());
+  }
+
+  #every(periodMs: number, run: () => void): void {
+    const again = (): void => {
+      this.local(periodMs * (0.9 + this.#nursery.random.next() * 0.2), () => {
+        run();
+        again();
+      });
+    };
+    again();
+  }
+
+  /** A client, a router or a migrator asks. */
+  request(body: Buffer, respond: (answer: Answer) => void, link: Link): void {
+    const { role } = this.driver.replica;
+    if (role.kind === 'master' && !this.driver.mayRead() && !isUpdateCode(requestCode(body))) {
+      this.#nursery.rare.note('lease lost with reads waiting');
+    }
+    this.#requests.handle(body, respond, link as unknown as RealLink);
+  }
+
+  linkClosed(link: Link): void {
+    this.#watchers.remove(link as unknown as RealLink);
+  }
+
+  /** A message of another member. */
+  receive(from: NodeName, incarnation: string, message: Message): void {
+    this.run(() => this.driver.submit({ kind: 'message', from, incarnation, message }));
+  }
+
+  #send(to: NodeName, message: Message): void {
+    const { network, plan, watch } = this.#nursery;
+    const carried = plan.encodes ? decode(messageCodec, encode(messageCodec, message)) : message;
+    if (message.kind === 'accept') watch.proposed(this, message);
+    network.carry(this.name, to, () => {
+      this.#nursery.nodeAt(to)?.receive(this.name, this.incarnation, carried);
+    });
+  }
+
+  /** Writes what the log durably holds into the store's base; the log gives way behind it. */
+  #flush(): void {
+    const { schedule, random } = this.#nursery;
+    const slot = this.driver.durableSlot;
+    const { inner } = this.store;
+    schedule.after(random.next() * 40, () => {
+      if (this.isDead || this.store.inner !== inner) return;
+      inner.flush(slot);
+      this.hardware.image = inner.image();
+      this.#nursery.watch.flushed(this, this.hardware.image);
+      this.run(() => this.driver.resume());
+    });
+  }
+
+  /** Copies a peer's image, page by page in life; here it is read at one moment and arrives at another. */
+  #installSnapshot(from: NodeName): void {
+    const { schedule, random, network } = this.#nursery;
+    const isReachable = (): boolean => network.reaches(from, this.name) && network.reaches(this.name, from);
+    const fails = (): void => this.driver.submit({ kind: 'snapshotFailed', from });
+    schedule.after(random.next() * 20, () => {
+      const peer = this.#nursery.nodeAt(from);
+      const isThere = isReachable() && peer !== null && !peer.isPaused && readMembers(peer.store) !== null;
+      const image = isThere ? imageOf(peer) : null;
+      this.local(random.next() * 100, () => {
+        if (image === null || peer?.isDead !== false || !isReachable() || random.chance(0.1)) fails();
+        else if (image.slot <= this.store.slot) fails();
+        else this.#install(image);
+      });
+    });
+  }
+
+  #install(image: Image): void {
+    this.driver.holdApplying();
+    this.local(this.#nursery.random.next() * 10, () => {
+      this.#nursery.rare.note('snapshot installed');
+      this.hardware.image = image;
+      this.store.inner = new MemoryStore(image);
+      this.hardware.noteImage(this.store.inner);
+      this.#nursery.watch.opened(this, image);
+      const members = present(readMembers(this.store), 'members in a snapshot');
+      this.driver.snapshotInstalled(new Machine(this.store), {
+        kind: 'snapshotInstalled',
+        slot: image.slot,
+        members,
+      });
+    });
+  }
+
+  #cleanUp(): void {
+    if (!this.driver.mayRead()) return;
+    for (const mid of this.driver.machine.cleanups) {
+      if (this.#cleaning.has(mid)) continue;
+      this.#cleaning.add(mid);
+      const command = { kind: 'cleanupStep', mid, rowsMax: CLEANUP_ROWS } as const;
+      const update = present(updateOf({ kind: 'adminCommand', command }, encodeCommand(command)), 'update');
+      this.driver.propose(update, () => this.#cleaning.delete(mid));
+    }
+  }
+}
+
+/** All that a peer copies, as one image. */
+function imageOf(peer: NodeProcess): Image {
+  const rows: [StoreKey, Uint8Array][] = [];
+  peer.store.scan('', null, (key, value) => {
+    rows.push([key, value]);
+    return true;
+  });
+  const own = snapshotRow(peer.store.slot);
+  const others = rows.filter(([key]) => key !== own.key);
+  others.push([own.key, own.value]);
+  return { slot: peer.store.slot, rows: others };
+}

@@ -1,0 +1,437 @@
+/** One simulated nursery: keeper, data clusters, routers, migrators and clients, from a seed to a verdict. */
+
+import { invariant, present } from '../../../src/assert.ts';
+import type { Logger } from '../../../src/log.ts';
+import type { AdminAnswer } from '../../../src/protocol/admin.ts';
+import { createRandom, type Random } from '../../support/random.ts';
+import { Rare } from '../paxos/rare.ts';
+import { Schedule } from '../paxos/schedule.ts';
+import { Asker } from './asker.ts';
+import { ClientProcess } from './client-process.ts';
+import { Hardware } from './hardware.ts';
+import { mix } from './hash.ts';
+import { type Call, History } from './history.ts';
+import { Host } from './host.ts';
+import { KEYS } from './keys.ts';
+import { MigratorProcess } from './migrator-process.ts';
+import { Nemesis } from './nemesis.ts';
+import { Link, type LinkEvents, Network, type Server } from './network.ts';
+import { driftMsOf, NodeProcess } from './node-process.ts';
+import { get, set } from './operation.ts';
+import { Operator } from './operator.ts';
+import { CALM, drawPlan, type Fault, type Plan } from './plan.ts';
+import { RouterProcess } from './router-process.ts';
+import { check, Violation } from './violation.ts';
+import { KEEPER, Watch } from './watch.ts';
+
+/** Virtual time in which a new nursery must have a map (ms). */
+const FOUNDED_WITHIN_MS = 20_000;
+/** Virtual time within which everything ends once faults have stopped (ms). */
+const ENDS_WITHIN_MS = 30_000;
+/** Least length of a run (virtual ms). */
+const RUN_MS = 60_000;
+
+export type RunOptions = {
+  readonly seed: number;
+  /** Changes the plan that the seed drew. */
+  readonly plan?: (plan: Plan) => Plan;
+  readonly trace?: (line: string) => void;
+};
+
+export type Outcome = {
+  readonly seed: number;
+  readonly rare: Rare;
+  readonly operations: number;
+  readonly faults: number;
+  readonly migrations: number;
+  readonly virtualMs: number;
+  /** Equal for equal runs. */
+  readonly digest: string;
+};
+
+/** A machine with a node of a cluster, whether it runs or not. */
+export type Machine = {
+  readonly cluster: string;
+  readonly name: string;
+  hardware: Hardware;
+  process: NodeProcess | null;
+};
+
+/**
+ * Runs one seed to its end.
+ *
+ * @throws Violation where anything that must hold does not; also what the code under test throws
+ */
+export function runSeed(options: RunOptions): Outcome {
+  return new Nursery(options).run();
+}
+
+export class Nursery {
+  readonly plan: Plan;
+  readonly random: Random;
+  readonly schedule = new Schedule();
+  readonly rare = new Rare();
+  readonly network: Network;
+  readonly history: History;
+  readonly watch: Watch;
+  readonly machines: readonly Machine[];
+  readonly routers = new Map<string, RouterProcess>();
+  readonly migrators = new Map<string, MigratorProcess>();
+  readonly trace: ((who: string, what: () => string) => void) | null;
+  readonly nemesis: Nemesis;
+  readonly operator: Operator;
+  /** Whether faults may still strike. */
+  isFaulty = true;
+  quietSinceMs = Number.POSITIVE_INFINITY;
+  readonly #seed: number;
+  #clients: ClientProcess[] = [];
+  #links = 0;
+  readonly #openLinks = new Set<Link>();
+  #incarnations = 0;
+  #digest = 0x811c9dc5;
+  #failure: unknown = null;
+
+  constructor({ seed, plan, trace }: RunOptions) {
+    this.#seed = seed;
+    this.random = createRandom(seed);
+    const drawn = drawPlan(this.random);
+    this.plan = plan?.(drawn) ?? drawn;
+    this.network = new Network(this.schedule, this.random);
+    this.history = new History(this.rare);
+    this.watch = new Watch(this.plan.sizes.keys(), this.history, this.rare, (milestone) =>
+      this.nemesis.onMilestone(milestone),
+    );
+    this.machines = [...this.plan.sizes].flatMap(([cluster, size]) =>
+      Array.from({ length: size }, (_, index) => ({
+        cluster,
+        name: `${cluster}${index + 1}`,
+        hardware: this.newHardware(),
+        process: null,
+      })),
+    );
+    this.trace =
+      trace === undefined
+        ? null
+        : (who, what) => trace(`${this.schedule.nowMs.toFixed(1).padStart(9)} ${who.padEnd(4)} ${what()}`);
+    this.nemesis = new Nemesis(this);
+    this.operator = new Operator(this);
+  }
+
+  // ── Who there is ─────────────────────────────────────────────────────────────────────────────────────────
+
+  namesOf(cluster: string): string[] {
+    return this.machines.filter((machine) => machine.cluster === cluster).map(({ name }) => name);
+  }
+
+  get dataNodes(): string[] {
+    return this.machines.filter(({ cluster }) => cluster !== KEEPER).map(({ name }) => name);
+  }
+
+  get routerNames(): string[] {
+    return Array.from({ length: this.plan.routers }, (_, index) => `r${index + 1}`);
+  }
+
+  machine(name: string): Machine {
+    return present(
+      this.machines.find((machine) => machine.name === name),
+      `machine ${name}`,
+    );
+  }
+
+  /** The living process of a node; null where it is down. */
+  nodeAt(name: string): NodeProcess | null {
+    const process = this.machines.find((machine) => machine.name === name)?.process ?? null;
+    return process === null || process.isDead ? null : process;
+  }
+
+  get running(): NodeProcess[] {
+    return this.machines.flatMap(({ process }) => (process === null || process.isDead ? [] : [process]));
+  }
+
+  linkTo(host: Host, address: string, events: LinkEvents = {}): Link {
+    this.#links += 1;
+    const at = (): Server | null => this.nodeAt(address) ?? this.routers.get(address) ?? null;
+    const link = new Link(this.network, host, { address, id: this.#links, at }, events);
+    this.#openLinks.add(link);
+    host.onDeath.push(() => this.#openLinks.delete(link));
+    return link;
+  }
+
+  /** Every link that some living process holds. */
+  get links(): Link[] {
+    return [...this.#openLinks];
+  }
+
+  /** A value that a key had or may have by now, for conditions that hold at times. */
+  recent(key: string): string | null {
+    for (const { data, state } of this.watch.clusters.values()) {
+      if (
+        state?.owned.some(
+          (own) => own.sealedBy === null && own.lo <= key && (own.hi === null || key < own.hi),
+        )
+      ) {
+        const value = data.get(key);
+        return value === undefined ? null : Buffer.from(value).toString('latin1');
+      }
+    }
+    return null;
+  }
+
+  // ── Processes come and go ────────────────────────────────────────────────────────────────────────────────
+
+  newHardware(): Hardware {
+    const { leaseMs, driftFactor, syncMaxMs } = this.plan;
+    const share = (driftMsOf(leaseMs) / leaseMs / 2) * 0.95 * driftFactor;
+    return new Hardware(1 + (this.random.next() * 2 - 1) * share, syncMaxMs);
+  }
+
+  startNode(machine: Machine): void {
+    if (this.nodeAt(machine.name) !== null) return;
+    this.#incarnations += 1;
+    machine.process = new NodeProcess(this, {
+      cluster: machine.cluster,
+      node: machine.name,
+      wished: this.namesOf(machine.cluster),
+      hardware: machine.hardware,
+      freshIncarnation: `${this.#incarnations.toString(16).padStart(12, '0')}${'0'.repeat(20)}`,
+    });
+    this.note('starts', machine.name);
+  }
+
+  crashNode(machine: Machine): void {
+    if (this.nodeAt(machine.name) === null) return;
+    this.note('crashes', machine.name);
+    machine.process?.driver.stop();
+    machine.process?.die();
+  }
+
+  startRouter(name: string): void {
+    if (this.routers.get(name)?.isDead === false) return;
+    this.routers.set(name, new RouterProcess(this, name));
+    this.note('starts', name);
+  }
+
+  startMigrator(name: string): void {
+    if (this.migrators.get(name)?.isDead === false) return;
+    this.migrators.set(name, new MigratorProcess(this, name));
+    this.note('starts', name);
+  }
+
+  /** A node ends itself. */
+  nodeStopped(node: NodeProcess, exit: string, cause: Error): void {
+    this.note(`stops itself: ${exit}`, `${node.name} ${cause.message}`);
+    this.rare.note(`stops itself: ${exit}`);
+    node.die();
+    const machine = this.machine(node.name);
+    if (exit === 'INVARIANT')
+      this.#fail(
+        cause instanceof Violation ? cause : new Violation('invariant', `${node.name}: ${cause.stack}`),
+      );
+    else if (exit === 'OTHER_CLUSTER')
+      this.#fail(new Violation('invariant', `${node.name} stops: ${cause.message}`));
+    else this.schedule.after(this.plan.leaseMs, () => this.nemesis.replaced(machine, node, exit));
+  }
+
+  /** Ends the run: what a node caught on its way must not be lost. */
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    throw error;
+  }
+
+  // ── What happened ────────────────────────────────────────────────────────────────────────────────────────
+
+  note(what: string, who: string): void {
+    this.mix(what.length);
+    this.trace?.(who, () => `── ${what}`);
+  }
+
+  noteAnswer(client: string, call: Call): void {
+    this.mix(call.answeredAt);
+    this.mix(call.answeredMs);
+    this.mix(call.answer.length);
+    this.trace?.(client, () => `is answered ${call.operation.name}: ${call.answer}`);
+  }
+
+  mix(value: number): void {
+    this.#digest = mix(this.#digest, value * 1024);
+  }
+
+  logger(who: string): Logger {
+    const log = (facts: object, message: string): void => {
+      this.rare.note(message);
+      this.trace?.(who, () => `${message} ${JSON.stringify(facts)}`);
+    };
+    return { info: log, warn: log, error: log, debug: () => undefined };
+  }
+
+  // ── The run ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  run(): Outcome {
+    this.trace?.('plan', () => JSON.stringify({ ...this.plan, sizes: [...this.plan.sizes] }));
+    this.#found();
+    this.network.weather = this.plan.weather;
+    this.#clients = Array.from(
+      { length: this.plan.clients },
+      (_, index) => new ClientProcess(this, `c${index + 1}`, index < this.plan.directClients),
+    );
+    const begunMs = this.schedule.nowMs;
+    this.nemesis.begin();
+    this.operator.begin();
+    this.#watchReaders();
+    this.#runUntil(begunMs + this.plan.faultyMs);
+    // What a minute did not bring together takes longer.
+    const isEnough = (): boolean =>
+      this.history.calls.length >= this.plan.operationsMin &&
+      this.nemesis.struck >= this.plan.faultsMin &&
+      this.operator.planned >= 2;
+    while (!isEnough() && this.schedule.nowMs < begunMs + this.plan.faultyMs * 6) {
+      this.#runUntil(this.schedule.nowMs + 500);
+    }
+    this.#quieten();
+    for (const client of this.#clients) client.stop();
+    this.#settle();
+    this.#readEverything();
+    this.watch.atEnd();
+    this.#checkReplicas();
+    this.history.checkAll();
+    return {
+      seed: this.#seed,
+      rare: this.rare,
+      operations: this.history.calls.length,
+      faults: this.nemesis.struck,
+      migrations: this.operator.planned,
+      virtualMs: this.schedule.nowMs,
+      digest: `${this.#digest.toString(16)} ${this.schedule.nowMs} ${this.random.next()}`,
+    };
+  }
+
+  #runUntil(untilMs: number, isDone: () => boolean = () => false): void {
+    this.schedule.run(untilMs, isDone);
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** All nodes start, the clusters found themselves, and the operator gives the key space to the first. */
+  #found(): void {
+    for (const machine of this.machines) {
+      this.schedule.after(this.random.next() * 300, () => this.startNode(machine));
+    }
+    for (const name of this.routerNames) this.startRouter(name);
+    const host = new Host(this.schedule, 'op', 0);
+    const asker = new Asker(this, host);
+    let isDone = false;
+    this.operator.initialise(asker, () => {
+      isDone = true;
+    });
+    this.#runUntil(FOUNDED_WITHIN_MS, () => isDone);
+    check(isDone, 'progress', () => `nothing was founded within ${FOUNDED_WITHIN_MS} ms`);
+    host.die();
+    for (let index = 1; index <= this.plan.migrators; index += 1) this.startMigrator(`m${index}`);
+  }
+
+  #quieten(): void {
+    this.note('faults end', '');
+    this.nemesis.end();
+    this.operator.end();
+    this.network.weather = CALM;
+    this.network.heal();
+    this.network.pushLagMs = 0;
+    this.isFaulty = false;
+    this.quietSinceMs = this.schedule.nowMs;
+  }
+
+  /** Everything under way ends within a bound. */
+  #settle(): void {
+    const untilMs = this.schedule.nowMs + ENDS_WITHIN_MS;
+    const missing = (): string | null => {
+      if (this.history.pending > 0) return `${this.history.pending} calls are not answered`;
+      return this.operator.unfinished() ?? this.watch.unfinished() ?? this.#laggard();
+    };
+    while (missing() !== null && this.schedule.nowMs < untilMs) this.#runUntil(this.schedule.nowMs + 100);
+    check(missing() === null, 'progress', () => `${ENDS_WITHIN_MS} ms after the last fault: ${missing()}`);
+  }
+
+  #laggard(): string | null {
+    for (const { name, cluster } of this.machines) {
+      const node = this.nodeAt(name);
+      if (node === null) return `${name} is down`;
+      const { top } = this.watch.cluster(cluster);
+      if (node.store.slot + 2 < top) return `${name} is at slot ${node.store.slot} of ${top}`;
+    }
+    return null;
+  }
+
+  /** Every key is readable and writable through every router; what is read counts in the history. */
+  #readEverything(): void {
+    const client = this.#clients.find((_, index) => index >= this.plan.directClients);
+    const reader = present(client, 'a client of routers');
+    const failed: string[] = [];
+    const call = (operation: ReturnType<typeof get>): void =>
+      reader.call(operation, ({ seen, answer }) => {
+        if (seen?.outcome !== 'done') failed.push(`${operation.name}: ${answer}`);
+      });
+    for (const key of KEYS) call(get(this.history.calls.length + 1, key));
+    this.#await(() => this.history.pending === 0);
+    for (const key of KEYS) {
+      const id = this.history.calls.length + 1;
+      call(set(id, 'set', key, `${id}`));
+    }
+    this.#await(() => this.history.pending === 0);
+    for (const key of KEYS) call(get(this.history.calls.length + 1, key));
+    this.#await(() => this.history.pending === 0);
+    check(failed.length === 0, 'progress', () => `refused without any fault: ${failed[0]}`);
+    const restMs = Math.max(this.schedule.nowMs + 3000, RUN_MS);
+    this.#runUntil(restMs, () => this.schedule.nowMs >= RUN_MS && this.#unequal() === null);
+  }
+
+  #await(isDone: () => boolean): void {
+    this.#runUntil(this.schedule.nowMs + ENDS_WITHIN_MS, isDone);
+    check(isDone(), 'progress', () => 'calls without any fault are not answered');
+  }
+
+  #unequal(): string | null {
+    for (const { name, cluster } of this.machines) {
+      const { top } = this.watch.cluster(cluster);
+      const slot = this.nodeAt(name)?.store.slot;
+      if (slot !== top) return `${name} is at slot ${slot} of ${top}`;
+    }
+    return null;
+  }
+
+  /** At rest all replicas hold the same rows. */
+  #checkReplicas(): void {
+    for (const { process } of this.machines) {
+      if (process === null) continue;
+      const rows: [string, Uint8Array][] = [];
+      process.store.scan('', null, (key, value) => {
+        rows.push([key, value]);
+        return true;
+      });
+      this.watch.cluster(process.cluster).checkImage(process.name, 'ends with', {
+        slot: process.store.slot,
+        rows,
+      });
+    }
+  }
+
+  /** At any moment at most one node of a cluster would serve a consistent read, paused ones too. */
+  #watchReaders(): void {
+    this.schedule.after(40 * (0.5 + this.random.next()), () => {
+      const readers = new Map<string, string>();
+      for (const node of this.running) {
+        if (!node.driver.mayRead()) continue;
+        const other = readers.get(node.cluster);
+        check(
+          other === undefined,
+          'one-reader',
+          () => `${node.name} and ${other} both serve consistent reads`,
+        );
+        readers.set(node.cluster, node.name);
+      }
+      this.#watchReaders();
+    });
+  }
+}
+
+export type { AdminAnswer, Fault };
+
+void invariant;

@@ -1,0 +1,151 @@
+/** The people who run the nursery: they found it, plan moves, and change their minds. */
+import type { AdminCommand, Migration } from '../../../src/protocol/admin.ts';
+import { soleEntry } from '../../../src/rangemap.ts';
+import { Asker } from './asker.ts';
+import { Host } from './host.ts';
+import { SEPARATORS } from './keys.ts';
+import type { Nursery } from './nursery.ts';
+import { KEEPER } from './watch.ts';
+
+const AGAIN_MS = 200;
+const FIRST = 'A';
+
+export class Operator {
+  readonly #nursery: Nursery;
+  #host: Host | null = null;
+  #asker: Asker | null = null;
+  #isOver = false;
+  #lastMove: { readonly lo: string; readonly hi: string | null } | null = null;
+  /** Migrations that the keeper took on. */
+  planned = 0;
+
+  constructor(nursery: Nursery) {
+    this.#nursery = nursery;
+  }
+
+  /** Makes the clusters known to the keeper and gives everything to the first one. */
+  initialise(asker: Asker, done: () => void): void {
+    const { plan } = this.#nursery;
+    const clusters = [...plan.sizes.keys()].filter((id) => id !== KEEPER);
+    const commands = clusters.map((cluster): AdminCommand => {
+      const nodes = this.#nursery.namesOf(cluster).map((name) => ({ name, ips: [name], port: 1 }));
+      return { kind: 'setClusterConfig', cluster, nodes };
+    });
+    const assume = (epoch: number): void =>
+      this.#insist(asker, FIRST, { kind: 'assume', epoch }, () => done());
+    const map = (): void => {
+      asker.ask(KEEPER, { kind: 'command', command: { kind: 'initMap', cluster: FIRST } }, (answer) => {
+        if (typeof answer !== 'string' && answer.kind === 'planned') assume(answer.mid);
+        else {
+          // An earlier attempt may have been carried out after all.
+          const entry = this.#nursery.watch.keeper?.map.entries[0];
+          if (entry !== undefined) assume(entry.epoch);
+          else this.#nursery.schedule.after(AGAIN_MS, map);
+        }
+      });
+    };
+    const next = (): void => {
+      const command = commands.shift();
+      if (command === undefined) map();
+      else this.#insist(asker, KEEPER, command, next);
+    };
+    next();
+  }
+
+  /** Asks until it is done, or proves to be. */
+  #insist(asker: Asker, cluster: string, command: AdminCommand, done: () => void): void {
+    asker.ask(cluster, { kind: 'command', command }, (answer) => {
+      const isOwner = (this.#nursery.watch.cluster(FIRST).state?.owned.length ?? 0) > 0;
+      const isDone = typeof answer !== 'string' && answer.kind !== 'refused';
+      if (isDone || (command.kind === 'assume' && isOwner)) done();
+      else this.#nursery.schedule.after(AGAIN_MS, () => this.#insist(asker, cluster, command, done));
+    });
+  }
+
+  begin(): void {
+    this.#host = new Host(this.#nursery.schedule, 'op', 0);
+    this.#asker = new Asker(this.#nursery, this.#host);
+    this.#later(300);
+  }
+
+  /** Plans nothing more, and lets what was paused go on. */
+  end(): void {
+    this.#isOver = true;
+    this.#resumeAll();
+  }
+
+  /** Why the operator is not at ease yet; null where nothing is paused. */
+  unfinished(): string | null {
+    const paused = this.#open.find(({ wish }) => wish === 'pause');
+    return paused === undefined ? null : `migration ${paused.mid} is paused`;
+  }
+
+  /** Tells the keeper what is wished of a migration. */
+  wish(mid: number, wish: Migration['wish']): void {
+    const why = `somebody wants it to ${wish}`;
+    this.#ask({ kind: 'wish', mid, wish, why }, (answer) => {
+      if (answer === 'ok') this.#nursery.rare.note(`wish: ${wish}`);
+    });
+  }
+
+  get #open(): Migration[] {
+    const all = [...(this.#nursery.watch.keeper?.migrations.values() ?? [])];
+    return all.filter(({ phase }) => phase === 'active' || phase === 'published');
+  }
+
+  #resumeAll(): void {
+    const paused = this.#open.filter(({ wish }) => wish === 'pause');
+    for (const { mid } of paused) this.wish(mid, 'run');
+    // A wish may be lost, or may still be under way.
+    this.#nursery.schedule.after(1000, () => this.#resumeAll());
+  }
+
+  #ask(command: AdminCommand, done: (answer: string, mid: number) => void): void {
+    this.#asker?.ask(KEEPER, { kind: 'command', command }, (answer) => {
+      if (typeof answer === 'string') done('', 0);
+      else done(answer.kind, answer.kind === 'planned' ? answer.mid : 0);
+    });
+  }
+
+  #later(delayMs: number): void {
+    this.#nursery.schedule.after(delayMs, () => {
+      if (this.#isOver) return;
+      this.#act();
+      this.#later(this.#nursery.plan.moveEveryMs * (0.3 + this.#nursery.random.next() * 0.7));
+    });
+  }
+
+  #act(): void {
+    const { random } = this.#nursery;
+    const open = this.#open;
+    if (open.length === 0 || random.chance(0.3)) this.#plan();
+    for (const { mid, wish } of open) {
+      if (wish === 'pause') {
+        if (random.chance(0.6)) this.wish(mid, 'run');
+      } else if (random.chance(0.08)) this.wish(mid, 'abort');
+      else if (wish === 'run' && random.chance(0.08)) this.wish(mid, 'pause');
+    }
+  }
+
+  /** Often what has just been moved: on to the next cluster, back, or the same once more. */
+  #plan(): void {
+    const { random, plan, rare, watch } = this.#nursery;
+    const map = watch.keeper?.map;
+    if (map === undefined || map.entries.length === 0) return;
+    const again = random.chance(0.5) ? this.#lastMove : null;
+    const at = random.below(SEPARATORS.length + 1);
+    const lo = again?.lo ?? SEPARATORS[at - 1] ?? '';
+    const hi = again === null ? (SEPARATORS[at + random.below(4)] ?? null) : again.hi;
+    const source = soleEntry(map, { lo, hi })?.owner;
+    if (source === undefined) return;
+    const others = [...plan.sizes.keys()].filter((id) => id !== KEEPER && id !== source);
+    const target = random.pick(others);
+    this.#ask({ kind: 'plan', source, target, lo, hi }, (answer, mid) => {
+      if (answer !== 'planned') return;
+      if (again !== null) rare.note('moved again: on, back or the same');
+      this.#lastMove = { lo, hi };
+      this.planned += 1;
+      if (random.chance(0.85)) this.#nursery.nemesis.anyMigrator()?.start(mid, { seen: null });
+    });
+  }
+}

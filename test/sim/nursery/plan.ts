@@ -1,0 +1,148 @@
+/** What a seed decides before time begins: the clusters, the weather, and which faults may happen at all. */
+import type { Random } from '../../support/random.ts';
+
+export const FAULTS = [
+  'crashNode',
+  'crashCluster',
+  'crashRouter',
+  'crashMigrator',
+  'pauseNode',
+  'pauseRouter',
+  'pauseMigrator',
+  'partition',
+  'oneWay',
+  'isolate',
+  'storm',
+  'resetLinks',
+  'slowDisk',
+  'fullDisk',
+  'diskError',
+  'dropMaster',
+  'wipe',
+  'unmount',
+  'loseStore',
+  'collapse',
+  'clockRate',
+  'lagWatchers',
+  'secondMigrator',
+] as const;
+/** One kind of trouble. */
+export type Fault = (typeof FAULTS)[number];
+
+/** How bad the network is. */
+export type Weather = {
+  readonly lossShare: number;
+  readonly repeatShare: number;
+  readonly delayMaxMs: number;
+  readonly lateShare: number;
+  readonly lateMaxMs: number;
+  /** Share of requests on a link that find it broken. */
+  readonly resetShare: number;
+};
+
+export const CALM: Weather = {
+  lossShare: 0,
+  repeatShare: 0,
+  delayMaxMs: 3,
+  lateShare: 0,
+  lateMaxMs: 0,
+  resetShare: 0,
+};
+
+export type Plan = {
+  /** Members of the keeper and of each data cluster, by its id. The keeper's id is `K`. */
+  readonly sizes: ReadonlyMap<string, number>;
+  readonly leaseMs: number;
+  readonly tickMs: number;
+  readonly routers: number;
+  readonly migrators: number;
+  readonly clients: number;
+  /** How many of the clients speak to nodes themselves. */
+  readonly directClients: number;
+  /** Mean time that a client thinks between two operations (ms). */
+  readonly thinkMs: number;
+  /** Operations that a client may have under way. */
+  readonly pipeline: number;
+  readonly faults: readonly Fault[];
+  /** Mean time between two faults (ms). */
+  readonly faultEveryMs: number;
+  /** Virtual time with faults (ms). */
+  readonly faultyMs: number;
+  readonly faultsMin: number;
+  readonly operationsMin: number;
+  readonly weather: Weather;
+  readonly syncMaxMs: number;
+  readonly flushEveryMs: number;
+  /** Mean time between two wishes to move a range (ms). */
+  readonly moveEveryMs: number;
+  /** Chance that a fault strikes at a step of a migration that matters. */
+  readonly ambush: number;
+  /** Whether messages between nodes go through their codec. */
+  readonly encodes: boolean;
+  /** Factor by which clocks leave their margin: 1, unless a test plants that. */
+  readonly driftFactor: number;
+  /** Whether a wiped home goes on under its old incarnation: never, unless a test plants that. */
+  readonly keepsIncarnation: boolean;
+};
+
+/** Draws a plan. Each seed has few kinds of faults, so that rare combinations are not drowned by frequent ones. */
+export function drawPlan(random: Random): Plan {
+  const size = (): number => random.pick([1, 2, 3, 3, 3, 3, 5]);
+  const sizes = new Map([
+    ['K', random.pick([1, 3, 3, 3])],
+    ['A', size()],
+    ['B', size()],
+    ['C', size()],
+  ]);
+  const share = random.pick([0.2, 0.35, 0.6]);
+  const faults = FAULTS.filter(() => random.chance(share));
+  return {
+    sizes,
+    leaseMs: random.pick([1000, 2000]),
+    tickMs: random.pick([25, 50]),
+    routers: 2,
+    migrators: random.pick([2, 3]),
+    clients: 12,
+    directClients: random.pick([1, 2, 3]),
+    thinkMs: random.pick([100, 150]),
+    pipeline: random.pick([1, 1, 2]),
+    faults: faults.length > 0 ? faults : ['crashNode'],
+    faultEveryMs: random.pick([700, 1000, 1300]),
+    faultyMs: 45_000,
+    faultsMin: 30,
+    operationsMin: 2000,
+    weather: drawWeather(random),
+    syncMaxMs: random.pick([1, 5, 20]),
+    flushEveryMs: random.pick([200, 500, 1500]),
+    moveEveryMs: random.pick([2000, 4000]),
+    ambush: random.pick([0, 0.1, 0.3]),
+    encodes: random.chance(0.1),
+    driftFactor: 1,
+    keepsIncarnation: false,
+  };
+}
+
+/** Weather to live with: bad, but such that most exchanges end within a lease. */
+export function drawWeather(random: Random): Weather {
+  if (random.chance(0.25)) return CALM;
+  return {
+    lossShare: random.pick([0, 0.01, 0.05]),
+    repeatShare: random.pick([0, 0, 0.1]),
+    delayMaxMs: random.pick([2, 8, 30]),
+    lateShare: random.pick([0, 0.01, 0.05]),
+    lateMaxMs: random.pick([500, 2000, 6000]),
+    resetShare: random.pick([0, 0.002, 0.01]),
+  };
+}
+
+/** Weather in which hardly anything works. */
+export function drawStorm(random: Random): Weather {
+  return {
+    lossShare: random.pick([0.3, 0.6]),
+    repeatShare: random.pick([0, 0.3]),
+    delayMaxMs: random.pick([100, 400]),
+    lateShare: 0.2,
+    lateMaxMs: 6000,
+    resetShare: random.pick([0.02, 0.1]),
+  };
+}

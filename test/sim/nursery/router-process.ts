@@ -1,0 +1,153 @@
+/** A router: the real core, over simulated links. */
+
+import { createRouter, step } from '../../../router/core/step.ts';
+import type { Effect, Event, Limits, Router } from '../../../router/core/types.ts';
+import type { LinkResult } from '../../../src/link/link.ts';
+import { decodeAnswer, encodeQuery, keeperMapCodec } from '../../../src/protocol/admin.ts';
+import { decode } from '../../../src/protocol/codec.ts';
+import type { Answer } from '../../../src/protocol/replies.ts';
+import { returnCodeOf } from '../../../src/protocol/replies.ts';
+import { VERSION } from '../../../src/version.ts';
+import { Host } from './host.ts';
+import type { Link, Server } from './network.ts';
+import type { Nursery } from './nursery.ts';
+import { KEEPER } from './watch.ts';
+
+type Untimed = Event extends infer E ? (E extends Event ? Omit<E, 'nowMs'> : never) : never;
+
+/** Shorter than in life, so that a minute sees many of them end. */
+export const ROUTER_LIMITS: Partial<Limits> = {
+  movingMs: 1500,
+  masterMs: 2500,
+  updateMs: 2500,
+  readMs: 1500,
+  readTotalMs: 4000,
+};
+/** How often a router asks for the map although pushes would tell (ms). */
+const REFRESH_MS = 3000;
+/** How long a keeper's node may take to answer (ms). */
+const MAP_MS = 1500;
+const WATCH = encodeQuery({ kind: 'watchMap', sinceVersion: -1 });
+
+export class RouterProcess extends Host implements Server {
+  readonly core: Router;
+  readonly #nursery: Nursery;
+  readonly #links = new Map<number, Link>();
+  readonly #responds = new Map<number, (answer: Answer) => void>();
+  readonly #queue: Untimed[] = [];
+  #isBusy = false;
+  #lastRequest = 0;
+  #wakeAtMs = 0;
+  #keeper: Link | null = null;
+
+  constructor(nursery: Nursery, name: string) {
+    super(nursery.schedule, name, nursery.random.next() * 1e6);
+    this.#nursery = nursery;
+    this.core = createRouter({ name, clusterId: 'nursery', version: VERSION, limits: ROUTER_LIMITS });
+    this.#watchMap();
+    this.#refresh();
+  }
+
+  request(body: Buffer, respond: (answer: Answer) => void, link: Link): void {
+    this.#lastRequest += 1;
+    this.#responds.set(this.#lastRequest, respond);
+    // Half of the clients speak as over TCP: their updates take effect in their order.
+    const origin = link.id % 2 === 0 ? link.id : 0;
+    this.#handle({ kind: 'request', request: this.#lastRequest, origin, body });
+  }
+
+  linkClosed(): void {}
+
+  /** Subscribes at one of the keeper's nodes, and at another when that one is lost. */
+  #watchMap(): void {
+    const { nursery } = { nursery: this.#nursery };
+    const node = nursery.random.pick(nursery.namesOf(KEEPER));
+    const link: Link = nursery.linkTo(this, node, {
+      up: () => this.#ask(link),
+      down: () => {
+        link.close();
+        if (this.#keeper === link) this.#watchMap();
+      },
+      posted: (body) => this.#handle({ kind: 'map', map: decode(keeperMapCodec, body) }),
+    });
+    this.#keeper = link;
+    // Where the node is down or cut off, another is tried.
+    this.local(MAP_MS, () => {
+      if (this.#keeper !== link || link.isUp) return;
+      this.#keeper = null;
+      link.close();
+      this.#watchMap();
+    });
+  }
+
+  #ask(link: Link): void {
+    link.request(WATCH, MAP_MS, (result) => {
+      if (result.kind !== 'reply' || returnCodeOf(result.bytes) !== 0) return;
+      const answer = decodeAnswer(result.bytes);
+      if (answer.kind === 'keeperMap') this.#handle({ kind: 'map', map: answer });
+    });
+  }
+
+  #refresh(): void {
+    this.local(REFRESH_MS * (0.8 + 0.4 * this.#nursery.random.next()), () => {
+      if (this.#keeper?.isUp === true) this.#ask(this.#keeper);
+      this.#refresh();
+    });
+  }
+
+  #handle(event: Untimed): void {
+    this.#queue.push(event);
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      const timed = { ...next, nowMs: this.nowMs() } as Event;
+      for (const effect of step(this.core, timed)) this.#carryOut(effect);
+    }
+    this.#isBusy = false;
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.kind) {
+      case 'answer': {
+        const respond = this.#responds.get(effect.request);
+        this.#responds.delete(effect.request);
+        respond?.(effect.answer);
+        return;
+      }
+      case 'send': {
+        const { call, peer, body, deadlineMs } = effect;
+        const link = this.#links.get(peer);
+        const done = (result: LinkResult): void => {
+          if (result.kind === 'reply')
+            this.#handle({ kind: 'reply', call, bytes: result.bytes, hint: result.hint });
+          else this.#handle({ kind: 'lost', call, why: result.why, sent: result.sent });
+        };
+        if (link === undefined) done({ kind: 'failed', why: 'closed', sent: false });
+        else link.request(body as Buffer, deadlineMs, done);
+        return;
+      }
+      case 'connect': {
+        const { peer, node } = effect;
+        const link = this.#nursery.linkTo(this, node, {
+          up: () => this.#handle({ kind: 'up', peer }),
+          down: () => this.#handle({ kind: 'down', peer }),
+        });
+        this.#links.set(peer, link);
+        return;
+      }
+      case 'disconnect':
+        this.#links.get(effect.peer)?.close();
+        this.#links.delete(effect.peer);
+        return;
+      default:
+        this.#wake(effect.atMs);
+    }
+  }
+
+  #wake(atMs: number): void {
+    this.#wakeAtMs = atMs;
+    this.local(Math.max(0, atMs - this.nowMs()), () => {
+      if (this.#wakeAtMs === atMs) this.#handle({ kind: 'timer' });
+    });
+  }
+}

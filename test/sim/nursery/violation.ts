@@ -1,0 +1,46 @@
+/** What was broken, and how. `check` is the stable name under which docs and tables list it. */
+export class Violation extends Error {
+  override readonly name = 'Violation';
+  readonly check: Check;
+
+  constructor(check: Check, message: string) {
+    super(`${check}: ${message}`);
+    this.check = check;
+  }
+}
+
+/** Every check of the simulation, with what it stands for. */
+export const CHECKS = {
+  linearizable: 'I18 I19 I23: each key is linearizable, unknown outcomes kept as such',
+  'stale-read': 'a read without guarantees still shows a value that was written before it ended',
+  once: 'I6 I19: an update takes effect at most once, in one slot of one cluster',
+  'refused-applied': 'I19: what was refused never takes effect',
+  atomic: 'a sequence takes effect as a whole, in one slot',
+  'replicas-agree': 'I14 I17: equal slots, equal changes on every replica',
+  'image-agrees': 'I14 I16 I21: the image that a node starts from, flushes or installs is that of its slot',
+  'one-reader': 'I3 I18: one node at a time serves consistent reads',
+  partition: 'I5: the map is a partition of the key space',
+  'one-owner': 'I5, migration 1: at most one cluster serves a key',
+  outside: 'I1 I12 I13: a client changes rows of served ranges alone',
+  'sealed-changes': 'I2, migration 1: no row of a sealed range changes',
+  staging: 'I7, migration 2: copied and not dirty at the source is equal at the target',
+  'as-of': 'migration 3: the age of a staging never falls, nor does its page number',
+  activation: 'I7, migration 4: at activation the staging is the range as it was sealed',
+  outcome: 'I10 I11, migration 5: an outcome never changes, and two clusters never contradict each other',
+  evidence:
+    'I9 I11, migration 6: published after activated, released after published, aborted after unsealed',
+  'map-owner':
+    'migration 6: what is published belongs to the target, what is active or aborted to the source',
+  'closed-command': 'migration 7: what is decided, or below the floor, changes nothing',
+  leftovers: 'migration 8: no import, export, seal, clean-up or stray row is left',
+  progress: 'I24 I25: after faults stop every operation and migration ends within a bound',
+  deadline: 'I23: a call ends within its deadline',
+  alarm: 'a coordinator met facts that exclude each other',
+  invariant: 'an assertion of the code itself',
+} as const;
+export type Check = keyof typeof CHECKS;
+
+/** @throws Violation */
+export function check(condition: boolean, name: Check, what: () => string): void {
+  if (!condition) throw new Violation(name, what());
+}

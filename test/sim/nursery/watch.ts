@@ -1,0 +1,395 @@
+/** Sees every slot of every cluster when the first node applies it, and the whole nursery at once. */
+import { eachDirty } from '../../../node/machine/dirty.ts';
+import type { SystemState } from '../../../node/machine/system-state.ts';
+import { MEMBERS_KEY } from '../../../node/members-row.ts';
+import type { Message } from '../../../node/paxos/messages.ts';
+import { type MembersState, membersStateCodec } from '../../../node/paxos/types.ts';
+import type { Image } from '../../../node/store/memory-store.ts';
+import type { Changes } from '../../../node/store/types.ts';
+import { printKey, sameBytes } from '../../../src/bytes.ts';
+import type { Migration, Outcome } from '../../../src/protocol/admin.ts';
+import { decode } from '../../../src/protocol/codec.ts';
+import { contains, covers, overlaps, printRange, type Range } from '../../../src/range.ts';
+import { checkPartition, lookup, soleEntry } from '../../../src/rangemap.ts';
+import { drain } from '../migration/sim-cluster.ts';
+import type { Rare } from '../paxos/rare.ts';
+import { ClusterHistory } from './cluster-history.ts';
+import type { History } from './history.ts';
+import type { NodeProcess } from './node-process.ts';
+import { check } from './violation.ts';
+
+/** Something in a migration that faults like to strike at. */
+export type Milestone = { readonly cluster: string; readonly mid: number; readonly what: string };
+
+export const KEEPER = 'K';
+
+export class Watch {
+  readonly clusters: ReadonlyMap<string, ClusterHistory>;
+  readonly #rare: Rare;
+  readonly #history: History;
+  readonly #onMilestone: (milestone: Milestone) => void;
+  /** Outcomes seen, by cluster and migration. */
+  readonly #outcomes = new Map<string, Outcome>();
+  readonly #asOf = new Map<string, number>();
+  /** Per cluster and slot, the ballot of its first proposal. */
+  readonly #proposed = new Map<string, string>();
+
+  constructor(
+    ids: Iterable<string>,
+    history: History,
+    rare: Rare,
+    onMilestone: (milestone: Milestone) => void,
+  ) {
+    this.clusters = new Map([...ids].map((id) => [id, new ClusterHistory(id)]));
+    this.#history = history;
+    this.#rare = rare;
+    this.#onMilestone = onMilestone;
+  }
+
+  cluster(id: string): ClusterHistory {
+    return this.clusters.get(id) as ClusterHistory;
+  }
+
+  /** State of the keeper after its highest slot; null before it was founded. */
+  get keeper(): SystemState | null {
+    return this.cluster(KEEPER).state;
+  }
+
+  /** Members in force after a cluster's highest slot; null before it was founded. */
+  members(id: string): MembersState | null {
+    const row = this.cluster(id).row(MEMBERS_KEY);
+    return row === undefined ? null : decode(membersStateCodec, row);
+  }
+
+  // ── What nodes do ────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A node's process began with this image, or put it in the place of its store. */
+  opened(node: NodeProcess, image: Image): void {
+    this.cluster(node.cluster).checkImage(node.name, 'opens', image);
+  }
+
+  flushed(node: NodeProcess, image: Image): void {
+    this.cluster(node.cluster).checkImage(node.name, 'flushes', image);
+  }
+
+  committed(node: NodeProcess, changes: Changes, slot: number): void {
+    this.cluster(node.cluster).committed(node.name, changes, slot);
+  }
+
+  /** The machine of `node` now shows the state after `slot`. */
+  applied(node: NodeProcess, slot: number): void {
+    const cluster = this.cluster(node.cluster);
+    if (slot !== cluster.top || slot === cluster.checked) return;
+    cluster.checked = slot;
+    const state = node.driver.machine.state;
+    const before = cluster.state ?? state;
+    if (cluster.state !== null && state === before && cluster.lastChanges.length === 0) return;
+    cluster.state = state;
+    if (cluster.id === KEEPER) {
+      if (before.map !== state.map || before.migrations !== state.migrations)
+        this.#checkKeeper(state, before);
+      return;
+    }
+    this.#checkWrites(cluster, slot, before, state);
+    if (before.owned !== state.owned) this.#checkServing(cluster, state);
+    if (before.closed !== state.closed) this.#checkOutcomes(cluster, state, before);
+    this.#checkStagings(cluster, before, state);
+    if (before !== state) this.#tell(cluster, state, before);
+  }
+
+  /** A master asks for votes. */
+  proposed(node: NodeProcess, message: Extract<Message, { kind: 'accept' }>): void {
+    const at = `${node.cluster}/${message.slot}`;
+    const ballot = `${message.ballot.round}.${message.ballot.node}`;
+    const first = this.#proposed.get(at);
+    if (first === undefined) this.#proposed.set(at, ballot);
+    else if (first !== ballot) {
+      this.#proposed.set(at, ballot);
+      if (message.value.kind === 'batch') this.#rare.note('value adopted from a promise');
+      if (message.value.kind === 'noop') this.#rare.note('hole filled or no-op adopted');
+    }
+  }
+
+  // ── Checks of one slot ───────────────────────────────────────────────────────────────────────────────────
+
+  /** A row changes because a client changes it in a served range, or because it is staged, or cleaned up. */
+  #checkWrites(cluster: ClusterHistory, slot: number, before: SystemState, after: SystemState): void {
+    for (const { key, after: value } of cluster.lastChanges) {
+      const isServed = isServing(before, key) || isServing(after, key);
+      if (isServed) {
+        if (value !== null) this.#history.appliedAt(cluster.id, slot, key, value);
+        continue;
+      }
+      const isSealed = sealOf(before, key) !== null && sealOf(after, key) === sealOf(before, key);
+      check(
+        !isSealed,
+        'sealed-changes',
+        () => `${cluster.id} changes ${printKey(key)} in slot ${slot}, while its range is sealed`,
+      );
+      const isStaged = isWithin(before.imports, key) || isWithin(after.imports, key);
+      const isCleaned = isWithin(before.cleanups, key) || isWithin(after.cleanups, key);
+      check(
+        isStaged || (isCleaned && value === null),
+        'outside',
+        () =>
+          `${cluster.id} changes ${printKey(key)} to ${value === null ? 'nothing' : Buffer.from(value)} in slot ${slot}, which it does not serve: ${JSON.stringify(after.owned)}`,
+      );
+    }
+    this.#history.appliedSlot(cluster.id, slot, cluster.lastChanges);
+  }
+
+  #checkServing(cluster: ClusterHistory, { owned }: SystemState): void {
+    for (const own of owned) {
+      if (own.sealedBy !== null) continue;
+      for (const other of this.clusters.values()) {
+        if (other === cluster || other.state === null) continue;
+        const twice = other.state.owned.find((theirs) => theirs.sealedBy === null && overlaps(theirs, own));
+        check(
+          twice === undefined,
+          'one-owner',
+          () => `${cluster.id} and ${other.id} both serve ${printRange(own)}`,
+        );
+      }
+    }
+  }
+
+  #checkOutcomes(cluster: ClusterHistory, after: SystemState, before: SystemState): void {
+    for (const [mid, outcome] of after.closed) {
+      const id = `${cluster.id}/${mid}`;
+      const earlier = this.#outcomes.get(id);
+      check(
+        earlier === undefined || earlier === outcome,
+        'outcome',
+        () => `migration ${mid} was ${earlier} at ${cluster.id}, and is ${outcome} now`,
+      );
+      if (earlier !== undefined) continue;
+      this.#outcomes.set(id, outcome);
+      const record = this.keeper?.migrations.get(mid);
+      if (record === undefined) continue;
+      if (outcome === 'activated') this.#checkActivation(cluster, record);
+      const source = this.#outcomes.get(`${record.source}/${mid}`);
+      const target = this.#outcomes.get(`${record.target}/${mid}`);
+      const isSound =
+        (source !== 'unsealed' || target === 'abandoned') &&
+        (source !== 'released' || target === 'activated');
+      check(isSound, 'outcome', () => `migration ${mid} is ${target} at the target, ${source} at the source`);
+      const isPublished = record.phase === 'published' || record.phase === 'done';
+      check(
+        outcome !== 'released' || isPublished,
+        'evidence',
+        () => `migration ${mid} is released before it is published`,
+      );
+      const wasSealed = before.exports.get(mid)?.seal ?? null;
+      if (outcome === 'unsealed' && wasSealed !== null) this.#rare.note('abort after seal');
+    }
+  }
+
+  /** What the target serves from now on is what the source sealed; but for what clients did in the same slot. */
+  #checkActivation(target: ClusterHistory, record: Migration): void {
+    const { mid, source: id } = record;
+    const source = this.cluster(id);
+    const exporting = source.state?.exports.get(mid);
+    check(
+      exporting?.seal !== null && exporting?.seal !== undefined,
+      'activation',
+      () => `migration ${mid} is activated without a seal at ${id}`,
+    );
+    const changed = new Set(target.lastChanges.map(({ key }) => key));
+    const difference = differenceOf(target, source, record, (key) => !changed.has(key));
+    check(difference === null, 'activation', () => `migration ${mid}: ${difference}`);
+  }
+
+  #checkStagings(cluster: ClusterHistory, before: SystemState, after: SystemState): void {
+    for (const [mid, record] of after.imports) {
+      const id = `${cluster.id}/${mid}`;
+      const asOf = this.#asOf.get(id) ?? 0;
+      check(
+        record.asOf >= asOf,
+        'as-of',
+        () => `staging of migration ${mid} at ${cluster.id} falls from ${asOf} to ${record.asOf}`,
+      );
+      this.#asOf.set(id, record.asOf);
+      const earlier = before.imports.get(mid);
+      check(
+        earlier === undefined || record.seq >= earlier.seq,
+        'as-of',
+        () => `page number of migration ${mid} falls at ${cluster.id}`,
+      );
+      const source = this.cluster(record.source);
+      const mayDiffer = record !== earlier || cluster.lastChanges.length > 0;
+      if (mayDiffer && source.state?.exports.has(mid) === true) this.#checkStaging(cluster, source, mid);
+    }
+    if (cluster.lastChanges.length === 0 && after.exports === before.exports) return;
+    for (const [mid, record] of after.exports) {
+      const target = this.cluster(record.target);
+      if (target.state?.imports.has(mid) === true) this.#checkStaging(target, cluster, mid);
+    }
+  }
+
+  #checkStaging(target: ClusterHistory, source: ClusterHistory, mid: number): void {
+    const record = target.state?.imports.get(mid);
+    if (record === undefined) return;
+    const { lo, hi, cursor } = record;
+    if (cursor === lo) return;
+    const dirty = new Set<string>();
+    drain(eachDirty(source.view, mid, '', (key) => note(dirty, key)));
+    const isCopied = (key: string): boolean => cursor === hi || (cursor !== null && key < cursor);
+    const difference = differenceOf(target, source, { lo, hi }, (key) => isCopied(key) && !dirty.has(key));
+    check(difference === null, 'staging', () => `migration ${mid}: ${difference}`);
+  }
+
+  #checkKeeper(after: SystemState, before: SystemState): void {
+    const { map, migrations } = after;
+    if (map.entries.length > 0) {
+      try {
+        checkPartition(map);
+      } catch (error) {
+        check(false, 'partition', () => (error as Error).message);
+      }
+    }
+    const records = [...migrations.values()];
+    for (const record of records) {
+      const { mid, phase, source, target } = record;
+      const earlier = before.migrations.get(mid);
+      if (earlier !== record && earlier?.phase !== phase) {
+        this.#onMilestone({ cluster: KEEPER, mid, what: `migration ${phase}` });
+        this.#rare.note(`migration ${phase}`);
+        this.#checkEvidence(record);
+      }
+      if (records.some((other) => other.mid > mid && overlaps(other, record))) continue;
+      if (phase === 'published' || phase === 'done') {
+        const entry = soleEntry(map, record);
+        check(
+          entry?.owner === target && entry.epoch === mid,
+          'map-owner',
+          () => `${mid} is ${phase}, the map names ${entry?.owner}`,
+        );
+        continue;
+      }
+      const owner = lookup(map, record.lo)?.owner;
+      check(owner === source, 'map-owner', () => `migration ${mid} is ${phase}, the map names ${owner}`);
+    }
+  }
+
+  #checkEvidence({ mid, phase, source, target }: Migration): void {
+    const atTarget = this.#outcomes.get(`${target}/${mid}`);
+    const atSource = this.#outcomes.get(`${source}/${mid}`);
+    if (phase === 'published')
+      check(
+        atTarget === 'activated',
+        'evidence',
+        () => `migration ${mid} is published, and ${atTarget} at its target`,
+      );
+    if (phase === 'aborted')
+      check(
+        atTarget === 'abandoned' && atSource === 'unsealed',
+        'evidence',
+        () => `migration ${mid} is aborted, ${atTarget} at its target and ${atSource} at its source`,
+      );
+  }
+
+  /** Counts and announces the steps of migrations. */
+  #tell(cluster: ClusterHistory, after: SystemState, before: SystemState): void {
+    const tell = (mid: number, what: string): void => {
+      this.#rare.note(what);
+      this.#onMilestone({ cluster: cluster.id, mid, what });
+    };
+    for (const mid of after.imports.keys()) if (!before.imports.has(mid)) tell(mid, 'import begun');
+    for (const mid of after.exports.keys()) if (!before.exports.has(mid)) tell(mid, 'export begun');
+    for (const [mid, { seal, base }] of after.exports) {
+      const earlier = before.exports.get(mid);
+      if (seal !== null && (earlier?.seal ?? null) === null) tell(mid, 'sealed');
+      if (base !== null && (earlier?.base ?? null) === null) tell(mid, 'base set');
+    }
+    for (const [mid, outcome] of after.closed) if (!before.closed.has(mid)) tell(mid, outcome);
+    for (const [mid, token] of after.tokens) {
+      if (token > 1 && before.tokens.get(mid) !== token) this.#rare.note('taken over by a newer coordinator');
+    }
+  }
+
+  // ── At the end ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What is still under way; null where everything has ended. */
+  unfinished(): string | null {
+    const keeper = this.keeper;
+    if (keeper === null) return 'the keeper was never founded';
+    for (const { mid, phase, progress } of keeper.migrations.values()) {
+      if (phase !== 'done' && phase !== 'aborted')
+        return `migration ${mid} is ${phase} (${progress.stage}, ${progress.waitingFor})`;
+    }
+    for (const cluster of this.clusters.values()) {
+      if (cluster.state === null) return `cluster ${cluster.id} was never founded`;
+      if (cluster.state.cleanups.size > 0) return `cluster ${cluster.id} still cleans up`;
+    }
+    return null;
+  }
+
+  /** Nothing is left of what ended, and every key is served by exactly the cluster that the map names. */
+  atEnd(): void {
+    const keeper = this.keeper as SystemState;
+    for (const cluster of this.clusters.values()) {
+      const { imports, exports, owned } = cluster.state as SystemState;
+      const left = [...imports.keys(), ...exports.keys()];
+      check(left.length === 0, 'leftovers', () => `${cluster.id} has something left of migrations ${left}`);
+      for (const { sealedBy } of owned)
+        check(sealedBy === null, 'leftovers', () => `${cluster.id} has a sealed range`);
+      for (const key of cluster.data.keys()) {
+        check(
+          isServing(cluster.state as SystemState, key),
+          'leftovers',
+          () => `${cluster.id} still has a row ${printKey(key)} that it does not serve`,
+        );
+      }
+    }
+    for (const entry of keeper.map.entries) {
+      const owned = this.cluster(entry.owner).state?.owned ?? [];
+      check(
+        owned.some((own) => covers(own, entry) && own.epoch === entry.epoch && own.sealedBy === null),
+        'leftovers',
+        () => `${entry.owner} does not serve ${printRange(entry)} at epoch ${entry.epoch}`,
+      );
+    }
+  }
+}
+
+function note(keys: Set<string>, key: string): true {
+  keys.add(key);
+  return true;
+}
+
+function isServing({ owned }: SystemState, key: string): boolean {
+  return owned.some((own) => own.sealedBy === null && contains(own, key));
+}
+
+/** The migration that has sealed `key`'s range, or null. */
+function sealOf({ owned }: SystemState, key: string): number | null {
+  return owned.find((own) => contains(own, key))?.sealedBy ?? null;
+}
+
+function isWithin(ranges: ReadonlyMap<number, Range>, key: string): boolean {
+  for (const range of ranges.values()) if (contains(range, key)) return true;
+  return false;
+}
+
+/** The first row in which two clusters differ in `range`, of those that count. */
+function differenceOf(
+  target: ClusterHistory,
+  source: ClusterHistory,
+  range: Range,
+  counts: (key: string) => boolean,
+): string | null {
+  for (const [key, value] of source.data) {
+    if (!contains(range, key) || !counts(key)) continue;
+    const other = target.data.get(key);
+    if (other === undefined) return `${target.id} lacks ${printKey(key)}`;
+    if (!sameBytes(other, value)) {
+      return `${printKey(key)} is ${Buffer.from(other)} at ${target.id}, ${Buffer.from(value)} at ${source.id}`;
+    }
+  }
+  for (const key of target.data.keys()) {
+    if (contains(range, key) && counts(key) && !source.data.has(key)) {
+      return `${target.id} has ${printKey(key)}, which ${source.id} has not`;
+    }
+  }
+  return null;
+}
