@@ -43,7 +43,7 @@ export const TYPE = {
 } as const;
 
 /** What posts are about; their ids. */
-export const TOPIC = { paxos: 1, map: 2 } as const;
+export const TOPIC = { paxos: 1, map: 2, scrub: 3 } as const;
 
 /** Layout of a hello. */
 export const helloCodec = struct({ protocol: u32, role: text, cluster: text, node: text, incarnation: text });
@@ -159,17 +159,17 @@ export class Gather {
     return piece;
   }
 
-  /** Gives the slab back while nothing is waiting. */
+  /** Gives the slab back, unless it is small or something is waiting. */
   rest(): void {
-    if (this.#length > 0) return;
+    if (this.#length > 0 || this.#slab.length <= SLAB_MIN_BYTES) return;
     this.#slab = EMPTY;
     this.#start = 0;
     this.#slabBytes = SLAB_MIN_BYTES;
   }
 
   #renew(bytes: number): void {
-    this.#slabBytes = Math.min(this.#slabBytes * 2, SLAB_MAX_BYTES);
     this.#slab = Buffer.allocUnsafeSlow(Math.max(this.#slabBytes, bytes));
+    this.#slabBytes = Math.min(this.#slabBytes * 2, SLAB_MAX_BYTES);
     this.#start = 0;
   }
 }

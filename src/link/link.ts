@@ -10,13 +10,12 @@ import {
   closeReason,
   decodeHinted,
   encodeHint,
-  Gather,
   HEADER_BYTES,
   type Hello,
   MESSAGE_MAX,
-  PART_BYTES,
   TYPE,
 } from './frames.ts';
+import { Outbox } from './outbox.ts';
 
 /** A ping goes out this often (ms). */
 export const HEARTBEAT_MS = 1000;
@@ -34,8 +33,6 @@ const BUFFERED_FATAL = BUFFERED_MAX * 4;
 export const REQUESTS_MAX = 16 * 1024;
 /** Requests received on a link that may be unanswered before it is read no further. */
 const INBOUND_MAX = REQUESTS_MAX;
-/** While more than this waits in the socket (bytes), the next part of a long message stays back. */
-const PUMP_BYTES = 2 * PART_BYTES;
 /** How long the other end has to answer a close (ms). */
 const CLOSE_MS = 1000;
 
@@ -70,16 +67,6 @@ type Pending = {
   readonly done: (result: LinkResult) => void;
 };
 
-/** A message that waits to be sent in parts, or behind such a one. */
-type Long = {
-  readonly type: number;
-  readonly id: number;
-  readonly body: Uint8Array;
-  /** Of a request; 0 for the others. */
-  readonly sequence: number;
-  sentBytes: number;
-};
-
 const NO_BYTES = new Uint8Array(0);
 let linksMade = 0;
 
@@ -98,25 +85,15 @@ export class Link {
   readonly peer: Hello;
   readonly #socket: WebSocket;
   readonly #handlers: LinkHandlers;
-  readonly #gather = new Gather();
+  readonly #outbox: Outbox;
   readonly #assembly = new Assembly();
   readonly #pending = new Map<number, Pending>();
-  readonly #long: Long[] = [];
   readonly #heartbeat: NodeJS.Timeout;
-  readonly #onFlush = (): void => this.#flushTurn();
-  readonly #onWritten = (): void => this.#written();
-  #longBytes = 0;
-  #longRequests = 0;
-  #flushDue = false;
   #sequence = 0;
-  /** Sequence of the last request in what is gathered, and in what the socket has. */
-  #gatheredSequence = 0;
-  #handedSequence = 0;
   #inbound = 0;
   #paused = false;
   #silent = 0;
   #stuck = 0;
-  #sentSomething = false;
   #deadlineTimer: NodeJS.Timeout | null = null;
   #deadlineTimerAtMs = 0;
   #farewell: { readonly why: string; readonly code: number } | null = null;
@@ -129,6 +106,7 @@ export class Link {
     this.peer = peer;
     this.remote = remote;
     this.#socket = socket;
+    this.#outbox = new Outbox(socket, () => this.#written());
     this.#handlers = handlers;
     socket.on('message', (data: Buffer, isBinary: boolean) => this.#received(data, isBinary));
     socket.on('error', (error: Error) => {
@@ -150,7 +128,7 @@ export class Link {
 
   /** Bytes that wait to be sent. */
   get bufferedBytes(): number {
-    return this.#socket.bufferedAmount + this.#gather.length + this.#longBytes;
+    return this.#outbox.bytes;
   }
 
   /** Requests sent and not yet answered. */
@@ -182,28 +160,20 @@ export class Link {
     const deadlineAtMs = performance.now() + deadlineMs;
     this.#pending.set(id, { sequence: this.#sequence, deadlineAtMs, done });
     this.#armDeadline(deadlineAtMs);
-    // Behind a long request the short ones queue too: requests keep their order.
-    if (body.length > PART_BYTES || this.#longRequests > 0) {
-      this.#longRequests += 1;
-      this.#sendLong(TYPE.request, id, body, this.#sequence);
-    } else {
-      this.#send(TYPE.request, id, body, null);
-      this.#gatheredSequence = this.#sequence;
-    }
+    this.#outbox.request(id, body, this.#sequence);
   }
 
   /** Sends without expecting an answer. False: dropped, since too much is waiting or the link is closed. */
   post(topic: number, body: Uint8Array): boolean {
     if (this.#closedWhy !== null || this.bufferedBytes + body.length > BUFFERED_MAX) return false;
-    if (body.length > PART_BYTES) this.#sendLong(TYPE.post, topic, body, 0);
-    else this.#send(TYPE.post, topic, body, null);
+    this.#outbox.send(TYPE.post, topic, body);
     return true;
   }
 
   /** Closes the link. What was gathered still goes out; requests under way fail. `closed` is called before this returns. */
   close(why: string, code: number = CLOSE.normal): void {
     if (this.#closedWhy !== null) return;
-    this.#flush();
+    this.#outbox.flush();
     const socket = this.#socket;
     socket.close(code, closeReason(why));
     const timer = setTimeout(() => socket.terminate(), CLOSE_MS);
@@ -229,76 +199,22 @@ export class Link {
     this.#closedWhy = why;
     clearInterval(this.#heartbeat);
     if (this.#deadlineTimer !== null) clearTimeout(this.#deadlineTimer);
-    this.#long.length = 0;
-    this.#longBytes = 0;
+    this.#outbox.close();
     const pending = [...this.#pending.values()];
     this.#pending.clear();
     for (const { done, sequence } of pending) {
-      done({ kind: 'failed', why: 'closed', sent: sequence <= this.#handedSequence });
+      done({ kind: 'failed', why: 'closed', sent: sequence <= this.#outbox.handedSequence });
     }
     this.#handlers.closed(this, why);
   }
 
   // Sending
 
-  #send(type: number, id: number, first: Uint8Array, second: Uint8Array | null): void {
-    const bytes = first.length + (second === null ? 0 : second.length);
-    if (!this.#gather.fits(bytes) && this.#gather.length > 0) this.#flush();
-    this.#gather.put(type, id, first, second);
-    if (this.#flushDue) return;
-    this.#flushDue = true;
-    setImmediate(this.#onFlush);
-  }
-
-  #sendLong(type: number, id: number, body: Uint8Array, sequence: number): void {
-    this.#long.push({ type, id, body, sequence, sentBytes: 0 });
-    this.#longBytes += body.length;
-    this.#pump();
-  }
-
-  #flushTurn(): void {
-    this.#flushDue = false;
-    if (this.#closedWhy === null) this.#flush();
-  }
-
-  #flush(): void {
-    if (this.#gather.length === 0) return;
-    this.#handedSequence = this.#gatheredSequence;
-    this.#sentSomething = true;
-    this.#socket.send(this.#gather.take(), this.#onWritten);
-  }
-
   #written(): void {
     this.#stuck = 0;
     if (this.#closedWhy !== null) return;
-    this.#pump();
     this.#resumeWhenLow();
     this.#closeIfDone();
-  }
-
-  /** Sends parts as long as the socket is nearly empty, so that what comes in between waits for one part at most. */
-  #pump(): void {
-    for (let next = this.#long[0]; next !== undefined; next = this.#long[0]) {
-      if (this.#socket.bufferedAmount + this.#gather.length >= PUMP_BYTES) return;
-      const { type, id, body, sequence } = next;
-      const from = next.sentBytes;
-      next.sentBytes = Math.min(body.length, from + PART_BYTES);
-      if (body.length <= PART_BYTES) {
-        this.#send(type, id, body, null);
-      } else {
-        const header = Buffer.allocUnsafe(HEADER_BYTES);
-        header[0] = type;
-        header.writeUInt32LE(id, 1);
-        header.writeUInt32LE(body.length, 5);
-        this.#send(TYPE.part, 0, header, body.subarray(from, next.sentBytes));
-      }
-      if (sequence > 0) this.#gatheredSequence = sequence;
-      if (body.length > PART_BYTES) this.#flush();
-      this.#longBytes -= next.sentBytes - from;
-      if (next.sentBytes < body.length) continue;
-      this.#long.shift();
-      if (sequence > 0) this.#longRequests -= 1;
-    }
   }
 
   #answer(id: number, answer: Answer): void {
@@ -308,13 +224,8 @@ export class Link {
     const type = hint === null ? TYPE.response : TYPE.hinted;
     const bytes = answer.bytes.length + (hint === null ? 0 : hint.length);
     invariant(bytes <= MESSAGE_MAX, 'a reply is no longer than a message may be');
-    if (bytes > PART_BYTES) {
-      this.#sendLong(type, id, hint === null ? answer.bytes : Buffer.concat([hint, answer.bytes]), 0);
-    } else if (hint === null) {
-      this.#send(type, id, answer.bytes, null);
-    } else {
-      this.#send(type, id, hint, answer.bytes);
-    }
+    if (hint === null) this.#outbox.send(type, id, answer.bytes);
+    else this.#outbox.send(type, id, hint, answer.bytes);
     const buffered = this.bufferedBytes;
     if (buffered > BUFFERED_FATAL) this.#terminate('the other end does not read its answers');
     else if (buffered > BUFFERED_PAUSE) this.#pause();
@@ -323,7 +234,7 @@ export class Link {
   }
 
   #closeIfDone(): void {
-    if (this.#farewell === null || this.#inbound > 0 || this.#long.length > 0) return;
+    if (this.#farewell === null || this.#inbound > 0 || this.#outbox.hasLong) return;
     this.close(this.#farewell.why, this.#farewell.code);
   }
 
@@ -363,7 +274,7 @@ export class Link {
         break;
       }
       case TYPE.ping:
-        this.#send(TYPE.pong, 0, NO_BYTES, null);
+        this.#outbox.send(TYPE.pong, 0, NO_BYTES);
         break;
       case TYPE.pong:
         break; // having been received is all that it says
@@ -440,9 +351,8 @@ export class Link {
     if (this.#silent >= SILENT_HEARTBEATS_MAX) this.#terminate('nothing received for 5 s');
     else if (this.#stuck >= STUCK_HEARTBEATS_MAX) this.#terminate('nothing could be sent for 30 s');
     if (this.#closedWhy !== null) return;
-    if (!this.#sentSomething) this.#gather.rest();
-    this.#sentSomething = false;
-    this.#send(TYPE.ping, 0, NO_BYTES, null);
+    this.#outbox.restIfIdle();
+    this.#outbox.send(TYPE.ping, 0, NO_BYTES);
   }
 
   /** One timer per link, for the earliest deadline that it knows of. */
@@ -470,18 +380,7 @@ export class Link {
     for (const [id] of late) this.#pending.delete(id);
     if (nextMs !== Number.POSITIVE_INFINITY) this.#armDeadline(nextMs);
     for (const [, { done, sequence }] of late) {
-      done({ kind: 'failed', why: 'timeout', sent: !this.#withdraw(sequence) });
+      done({ kind: 'failed', why: 'timeout', sent: !this.#outbox.withdraw(sequence) });
     }
-  }
-
-  /** Takes back a long request of which nothing was sent yet. */
-  #withdraw(sequence: number): boolean {
-    const index = this.#long.findIndex((long) => long.sequence === sequence);
-    const long = this.#long[index];
-    if (long === undefined || long.sentBytes > 0) return false;
-    this.#long.splice(index, 1);
-    this.#longBytes -= long.body.length;
-    this.#longRequests -= 1;
-    return true;
   }
 }

@@ -1,0 +1,159 @@
+/** The sending half of a link: gathers what one turn of the event loop says, and interleaves long messages with it. */
+import type { WebSocket } from 'ws';
+import { Gather, HEADER_BYTES, PART_BYTES, TYPE } from './frames.ts';
+
+/** While more than this waits in the socket (bytes), the next part of a long message stays back. */
+const PUMP_BYTES = 2 * PART_BYTES;
+
+/** A message that waits to be sent in parts, or behind such a one. */
+type Long = {
+  readonly type: number;
+  readonly id: number;
+  readonly body: Uint8Array;
+  /** Of a request; 0 for the others. */
+  readonly sequence: number;
+  sentBytes: number;
+};
+
+/**
+ * Sends messages, short ones together once per turn. Requests are numbered by their sender, in `sequence`, and keep
+ * their order; answers, posts and pings may overtake long messages.
+ */
+export class Outbox {
+  readonly #socket: WebSocket;
+  readonly #onWritten: () => void;
+  readonly #onTurn = (): void => this.#turn();
+  readonly #gather = new Gather();
+  readonly #long: Long[] = [];
+  #longBytes = 0;
+  #longRequests = 0;
+  #turnDue = false;
+  #closed = false;
+  #wasUsed = false;
+  /** Sequence of the last request in what is gathered, and in what the socket has. */
+  #gatheredSequence = 0;
+  #handedSequence = 0;
+
+  /** @param onWritten called whenever the socket has passed something on */
+  constructor(socket: WebSocket, onWritten: () => void) {
+    this.#socket = socket;
+    this.#onWritten = (): void => {
+      if (!this.#closed) this.#pump();
+      onWritten();
+    };
+  }
+
+  /** Bytes that wait to be sent, in the socket too. */
+  get bytes(): number {
+    return this.#socket.bufferedAmount + this.#gather.length + this.#longBytes;
+  }
+
+  /** Whether long messages are under way. */
+  get hasLong(): boolean {
+    return this.#long.length > 0;
+  }
+
+  /** Highest sequence of the requests of which anything was handed to the socket. */
+  get handedSequence(): number {
+    return this.#handedSequence;
+  }
+
+  /** Sends a request. A long body must not change before it is sent; a short one is copied. */
+  request(id: number, body: Uint8Array, sequence: number): void {
+    // Behind a long request the short ones queue too: requests keep their order.
+    if (body.length > PART_BYTES || this.#longRequests > 0) {
+      this.#longRequests += 1;
+      this.#putLong(TYPE.request, id, body, sequence);
+    } else {
+      this.#put(TYPE.request, id, body, null);
+      this.#gatheredSequence = sequence;
+    }
+    this.#wasUsed = true;
+  }
+
+  /** Sends any other message, of one or two pieces. */
+  send(type: number, id: number, first: Uint8Array, second: Uint8Array | null = null): void {
+    const bytes = first.length + (second === null ? 0 : second.length);
+    if (bytes <= PART_BYTES) this.#put(type, id, first, second);
+    else this.#putLong(type, id, second === null ? first : Buffer.concat([first, second]), 0);
+    if (type !== TYPE.ping && type !== TYPE.pong) this.#wasUsed = true;
+  }
+
+  /** Takes back a request that waits and of which nothing was sent yet; false where it is too late for that. */
+  withdraw(sequence: number): boolean {
+    const index = this.#long.findIndex((long) => long.sequence === sequence);
+    const long = this.#long[index];
+    if (long === undefined || long.sentBytes > 0) return false;
+    this.#long.splice(index, 1);
+    this.#longBytes -= long.body.length;
+    this.#longRequests -= 1;
+    return true;
+  }
+
+  /** Hands what is gathered to the socket now. */
+  flush(): void {
+    if (this.#gather.length === 0) return;
+    this.#handedSequence = this.#gatheredSequence;
+    this.#socket.send(this.#gather.take(), this.#onWritten);
+  }
+
+  /** Gives memory back where nothing but heartbeats was sent since the last call. */
+  restIfIdle(): void {
+    if (!this.#wasUsed) this.#gather.rest();
+    this.#wasUsed = false;
+  }
+
+  /** Drops what was not handed to the socket. */
+  close(): void {
+    this.#closed = true;
+    this.#long.length = 0;
+    this.#longBytes = 0;
+  }
+
+  #put(type: number, id: number, first: Uint8Array, second: Uint8Array | null): void {
+    const bytes = first.length + (second === null ? 0 : second.length);
+    if (!this.#gather.fits(bytes)) this.flush();
+    this.#gather.put(type, id, first, second);
+    if (this.#turnDue) return;
+    this.#turnDue = true;
+    setImmediate(this.#onTurn);
+  }
+
+  #putLong(type: number, id: number, body: Uint8Array, sequence: number): void {
+    this.#long.push({ type, id, body, sequence, sentBytes: 0 });
+    this.#longBytes += body.length;
+    this.#pump();
+  }
+
+  #turn(): void {
+    this.#turnDue = false;
+    if (!this.#closed) this.flush();
+  }
+
+  /** Sends parts as long as the socket is nearly empty, so that what comes in between waits for few of them. */
+  #pump(): void {
+    for (let next = this.#long[0]; next !== undefined; next = this.#long[0]) {
+      if (this.#socket.bufferedAmount + this.#gather.length >= PUMP_BYTES) return;
+      const { type, id, body, sequence } = next;
+      const from = next.sentBytes;
+      next.sentBytes = Math.min(body.length, from + PART_BYTES);
+      const isWhole = body.length <= PART_BYTES;
+      if (isWhole) this.#put(type, id, body, null);
+      else this.#put(TYPE.part, 0, partHeader(next), body.subarray(from, next.sentBytes));
+      if (sequence > 0) this.#gatheredSequence = sequence;
+      if (!isWhole) this.flush();
+      this.#longBytes -= next.sentBytes - from;
+      if (next.sentBytes < body.length) continue;
+      this.#long.shift();
+      if (sequence > 0) this.#longRequests -= 1;
+    }
+  }
+}
+
+function partHeader({ type, id, body }: Long): Buffer {
+  const header = Buffer.allocUnsafe(HEADER_BYTES);
+  header[0] = type;
+  header.writeUInt32LE(id, 1);
+  header.writeUInt32LE(body.length, 5);
+  return header;
+}
