@@ -419,6 +419,9 @@ export class Coordinator {
   #closed(party: 'source' | 'target', closed: Closed): void {
     this.#facts.closed(party, closed);
     if (closed === 'activated' || closed === 'unsealed') this.#report.sealEnds(this.#nowMs);
+    const sealed = this.#facts.source?.exporting?.sealed;
+    // What changed on the way is there too: the digests were equal.
+    if (closed === 'activated' && sealed) this.#report.staged(sealed.digest.count, sealed.digest.bytes);
   }
 
   // ── Keeper ───────────────────────────────────────────────────────────────────────────────────────────────
