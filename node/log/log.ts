@@ -302,17 +302,12 @@ export class TransactionLog {
   readonly #write = (): void => {
     const active = this.#active;
     const bytes = this.#group.seal(this.#end, active.header.salt);
-    present(active.file, 'file of the last segment').write(bytes, this.#end, this.#written);
-  };
-
-  readonly #written = (error: Error | null): void => {
-    if (error !== null) this.#fail('write', error);
-    else present(this.#active.file, 'file of the last segment').datasync(this.#synced);
+    present(active.file, 'file of the last segment').write(bytes, this.#end, this.#synced);
   };
 
   readonly #synced = (error: Error | null): void => {
     if (error !== null) {
-      this.#fail('sync', error);
+      this.#fail('write', error);
       return;
     }
     const entries = present(this.#entries, 'append in flight');

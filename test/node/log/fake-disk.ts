@@ -223,7 +223,8 @@ class FakeFile implements LogFile {
       if (grows > 0) disk.free -= grows;
       return error;
     };
-    disk.call(effect, () => undefined, done);
+    const ended = (error: Error | null): void => (error === null ? this.datasync(done) : done(error));
+    disk.call(effect, () => undefined, ended);
   }
 
   datasync(done: (error: Error | null) => void): void {
