@@ -1,5 +1,6 @@
 /** A whole nursery on this machine: a keeper, two data clusters and a router, each node a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,6 +12,9 @@ import { NurseryError } from '../../errors.ts';
 import type { ClusterConfig } from '../../protocol/admin.ts';
 
 const IP = '127.0.0.1';
+/** Where its ports are looked for. */
+const PORT_FIRST = 20_000;
+const PORT_LAST = 32_000;
 /** Members of each cluster: the least that survives the loss of one. */
 const MEMBERS = 3;
 /** Log segments of a nursery that is to be tried out, not filled (bytes). */
@@ -197,30 +201,25 @@ async function planIn(dir: string): Promise<Plan> {
   return plan;
 }
 
-/** Ports that are free now, and their successors too. */
+/**
+ * Ports that are free now, and their successors too. Below those that systems give to outgoing connections, so that
+ * the next run in the same directory finds them free as well.
+ */
 async function freePorts(count: number): Promise<number[]> {
-  const held: { readonly port: number; close(): void }[] = [];
   const ports: number[] = [];
-  while (ports.length < count) {
-    const first = await hold(0);
-    held.push(first);
-    const second = await hold(first.port + 1).catch(() => null);
-    if (second === null) continue;
-    held.push(second);
-    ports.push(first.port);
+  let candidate = PORT_FIRST + 2 * randomInt((PORT_LAST - PORT_FIRST) / 2);
+  for (let tried = 0; ports.length < count; tried += 1) {
+    if (tried > PORT_LAST - PORT_FIRST) throw new NurseryError('UNREACHABLE', 'no free ports below 32768');
+    if ((await isFree(candidate)) && (await isFree(candidate + 1))) ports.push(candidate);
+    candidate = candidate + 2 < PORT_LAST ? candidate + 2 : PORT_FIRST;
   }
-  for (const { close } of held) close();
   return ports;
 }
 
-function hold(port: number): Promise<{ port: number; close(): void }> {
+function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  return new Promise((done, failed) => {
-    server.once('error', failed);
-    server.listen(port, IP, () => {
-      const address = server.address();
-      const taken = typeof address === 'object' && address !== null ? address.port : port;
-      done({ port: taken, close: () => server.close() });
-    });
+  return new Promise((done) => {
+    server.once('error', () => done(false));
+    server.listen(port, IP, () => server.close(() => done(true)));
   });
 }
