@@ -12,7 +12,7 @@ import {
   type Request,
   requestName,
 } from '../protocol/requests.ts';
-import { DEADLINE_MS } from './cluster-client.ts';
+import { DEADLINE_MS } from './call.ts';
 import { type CallOptions, Commands } from './commands.ts';
 
 /** Calls that may be unanswered. */

@@ -10,22 +10,15 @@ import {
   decodeAnswer,
   encodeCommand,
   encodeQuery,
-  type Hint,
   type KeeperMap,
   type NodeAddress,
 } from '../protocol/admin.ts';
-import { decodeOptionalText, decodeVoid, returnCodeOf } from '../protocol/replies.ts';
-import { encodeRequest, isUpdateCode, requestCode, requestName } from '../protocol/requests.ts';
+import { decodeVoid, returnCodeOf } from '../protocol/replies.ts';
+import { Call, PAUSE_MAX_MS, type Reply, type SendOptions } from './call.ts';
 import { Endpoint, type EndpointOwner } from './endpoint.ts';
 import { MapWatch } from './map-watch.ts';
+import { MasterSearch } from './master-search.ts';
 
-/** How long a call may take unless it says otherwise (ms). */
-export const DEADLINE_MS = 10_000;
-/** How long a node has to say who the master is (ms). */
-const SEEK_MS = 1000;
-/** Pauses between attempts double from the first to the last of these (ms), with jitter. */
-const PAUSE_MIN_MS = 2;
-const PAUSE_MAX_MS = 100;
 /** Redirections that a call follows at once; after them it pauses, for the nodes may send it in a circle. */
 const REDIRECTS_MAX = 4;
 /** Calls that may wait for a master or a connection at a time. */
@@ -33,19 +26,6 @@ const WAITING_MAX = 16 * 1024;
 
 /** Who calls: a hello less what the cluster decides. */
 export type Identity = Pick<Hello, 'role' | 'node'>;
-
-/** How to send. */
-export type SendOptions = {
-  /** Default 'master'. A name is a node's. */
-  readonly to?: 'master' | 'any' | (string & {});
-  /** From now until the call fails (ms). Default DEADLINE_MS. */
-  readonly deadlineMs?: number;
-  /** The update may be carried out more than once: it is sent again where its fate is unknown. Default false. */
-  readonly idempotent?: boolean;
-};
-
-/** A whole reply as on TCP, and where the key may be instead. */
-export type Reply = { readonly bytes: Buffer; readonly hint: Hint | null };
 
 /**
  * Commands whose repetition would be a second act, or be refused because of the first; all others say the same
@@ -67,21 +47,18 @@ const ANYWHERE: ReadonlySet<AdminQuery['kind']> = new Set([
   'nodeStatus',
 ]);
 
-const WHO_MASTER = encodeRequest({ kind: 'whoMaster' });
-
 /** A client of one cluster. Connections are opened as they are needed, and kept. */
 export class ClusterClient {
   readonly #identity: Identity;
   readonly #owner: EndpointOwner;
   readonly #watches = new Set<MapWatch>();
+  readonly #ended = (call: Call, result: LinkResult): void => this.#settle(call, result);
   readonly #waiting = new Set<Call>();
-  #seekers: Call[] = [];
+  readonly #search = new MasterSearch();
   readonly #cluster: string;
   #endpoints: Endpoint[];
   #master: Endpoint | null = null;
   #turn = 0;
-  #seeking = false;
-  #seekPauseMs = PAUSE_MIN_MS;
   #closed = false;
 
   /** @param config cluster id ('' fits any), and the nodes, of which at least one must answer */
@@ -142,7 +119,7 @@ export class ClusterClient {
    */
   send(body: Uint8Array, options: SendOptions = {}): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const call = new Call(this, body, options, resolve, reject);
+      const call = new Call(this.#ended, body, options, resolve, reject);
       this.#attempt(call);
     });
   }
@@ -198,21 +175,19 @@ export class ClusterClient {
     for (const watch of [...this.#watches]) watch.close();
     for (const endpoint of this.#endpoints) endpoint.close();
     const why = new NurseryError('UNREACHABLE', `client of cluster ${this.#cluster} was closed`);
-    for (const call of [...this.#waiting]) this.fail(call, why);
+    for (const call of [...this.#waiting]) this.#fail(call, why);
   }
 
   // The life of a call: attempt, result, pause, attempt …
 
-  /** For `Call` only. */
-  ended(call: Call, result: LinkResult): void {
+  #settle(call: Call, result: LinkResult): void {
     if (result.kind === 'reply') this.#replied(call, result);
     else if (!result.sent) this.#again(call, new NurseryError('UNREACHABLE', `link ${result.why}`));
     else if (result.why === 'timeout') this.#expire(call, true);
     else this.#lostAfterSending(call);
   }
 
-  /** For `Call` only. */
-  fail(call: Call, error: NurseryError): void {
+  #fail(call: Call, error: NurseryError): void {
     this.#proceed(call);
     call.settled = true;
     call.reject(error);
@@ -221,31 +196,35 @@ export class ClusterClient {
   #attempt(call: Call): void {
     if (call.settled) return;
     if (this.#closed) {
-      this.fail(call, new NurseryError('UNREACHABLE', `client of cluster ${this.#cluster} was closed`));
+      this.#fail(call, new NurseryError('UNREACHABLE', `client of cluster ${this.#cluster} was closed`));
       return;
     }
     const endpoint = this.#pick(call);
-    if (endpoint === null) {
-      if (this.#wait(call)) this.#seek(call);
-    } else if (endpoint.link !== null) {
+    if (endpoint !== null) this.#sendTo(endpoint, call);
+    else if (this.#wait(call)) this.#seek(call);
+  }
+
+  #sendTo(endpoint: Endpoint, call: Call): void {
+    call.endpoint = endpoint;
+    if (endpoint.link !== null) {
       const leftMs = call.deadlineAtMs - performance.now();
-      if (leftMs <= 0) {
-        this.#expire(call, false);
-        return;
-      }
       this.#proceed(call);
-      call.endpoint = endpoint;
-      endpoint.link.request(call.body, leftMs, call.done);
-    } else if (this.#wait(call)) {
-      call.endpoint = endpoint;
-      endpoint.open().then(
-        () => this.#attempt(call),
-        (error: unknown) => {
-          if (!(error instanceof NurseryError)) throw error;
-          this.#again(call, error);
-        },
-      );
+      if (leftMs > 0) endpoint.link.request(call.body, leftMs, call.done);
+      else this.#expire(call, false);
+      return;
     }
+    if (!this.#wait(call)) return;
+    endpoint.open().then(
+      () => {
+        if (call.settled) return;
+        if (endpoint.link !== null) this.#sendTo(endpoint, call);
+        else this.#again(call, new NurseryError('UNREACHABLE', 'the connection was lost at once'));
+      },
+      (error: unknown) => {
+        if (!(error instanceof NurseryError)) throw error;
+        this.#again(call, error);
+      },
+    );
   }
 
   /** Where the call goes next; null where the master must be found first. */
@@ -254,7 +233,7 @@ export class ClusterClient {
     if (call.to === 'any') return this.#nextEndpoint();
     const named = this.#endpoints.find((endpoint) => endpoint.isCalled(call.to));
     if (named !== undefined) return named;
-    this.fail(call, new NurseryError('UNREACHABLE', `cluster ${this.#cluster} has no node ${call.to}`));
+    this.#fail(call, new NurseryError('UNREACHABLE', `cluster ${this.#cluster} has no node ${call.to}`));
     return null;
   }
 
@@ -267,6 +246,15 @@ export class ClusterClient {
       if (endpoint.isPromising) return endpoint;
     }
     return this.#endpoints[this.#turn % count] ?? null;
+  }
+
+  /** Waits for the master to be found; one search serves all calls. */
+  #seek(call: Call): void {
+    this.#search.find(this.#endpoints, (master, why) => {
+      if (master === null) call.why = why;
+      else if (this.#endpoints.includes(master)) this.#master = master;
+      this.#attempt(call);
+    });
   }
 
   #replied(call: Call, reply: Reply): void {
@@ -292,7 +280,7 @@ export class ClusterClient {
       this.#again(call, new NurseryError('UNREACHABLE', 'the connection was lost before the answer'));
     } else {
       const message = `${call.name}: the connection to cluster ${this.#cluster} was lost before the answer; it may or may not have been applied`;
-      this.fail(call, new NurseryError('MAYBE_APPLIED', message));
+      this.#fail(call, new NurseryError('MAYBE_APPLIED', message));
     }
   }
 
@@ -333,7 +321,7 @@ export class ClusterClient {
     if (call.timer !== null) return true;
     if (this.#waiting.size >= WAITING_MAX) {
       const message = `cluster ${this.#cluster}: ${WAITING_MAX} calls are waiting already`;
-      this.fail(call, new NurseryError('UNREACHABLE', message));
+      this.#fail(call, new NurseryError('UNREACHABLE', message));
       return false;
     }
     this.#waiting.add(call);
@@ -357,130 +345,16 @@ export class ClusterClient {
     const name = `${call.name} at cluster ${this.#cluster}`;
     if (call.isUpdate && (onLink || call.maybeApplied)) {
       const message = `${name}: no answer within ${call.deadlineMs} ms; it may or may not have been applied`;
-      this.fail(call, new NurseryError('MAYBE_APPLIED', message));
+      this.#fail(call, new NurseryError('MAYBE_APPLIED', message));
     } else if (onLink) {
-      this.fail(call, new NurseryError('TIMEOUT', `${name}: no answer within ${call.deadlineMs} ms`));
+      this.#fail(call, new NurseryError('TIMEOUT', `${name}: no answer within ${call.deadlineMs} ms`));
     } else {
       const { code, message } = call.why;
-      this.fail(
+      this.#fail(
         call,
         new NurseryError(code, `${name}: not possible within ${call.deadlineMs} ms: ${message}`),
       );
     }
-  }
-
-  // Finding the master
-
-  #seek(call: Call): void {
-    if (call.settled) return;
-    this.#seekers.push(call);
-    if (this.#seeking) return;
-    this.#seeking = true;
-    this.#seekOnce().then((master) => {
-      if (master !== null) {
-        this.#found(master);
-        return;
-      }
-      const pauseMs = this.#seekPauseMs * (0.5 + Math.random());
-      this.#seekPauseMs = Math.min(this.#seekPauseMs * 2, PAUSE_MAX_MS);
-      setTimeout(() => this.#found(null), pauseMs);
-    });
-  }
-
-  #found(master: Endpoint | null): void {
-    this.#seeking = false;
-    if (master !== null && this.#endpoints.includes(master)) {
-      this.#master = master;
-      this.#seekPauseMs = PAUSE_MIN_MS;
-    }
-    const seekers = this.#seekers;
-    this.#seekers = [];
-    for (const seeker of seekers) this.#attempt(seeker);
-  }
-
-  /** Asks all nodes at once; the first that names one of them decides. Null where none does. */
-  #seekOnce(): Promise<Endpoint | null> {
-    return new Promise((resolve) => {
-      let left = this.#endpoints.length;
-      const answered = (named: Endpoint | null): void => {
-        left -= 1;
-        if (named !== null) resolve(named);
-        else if (left <= 0) resolve(null);
-      };
-      if (left === 0) resolve(null);
-      for (const endpoint of this.#endpoints) this.#ask(endpoint, answered);
-    });
-  }
-
-  #ask(endpoint: Endpoint, answered: (named: Endpoint | null) => void): void {
-    endpoint.open().then(
-      (link) => {
-        // A router finds the master itself.
-        if (link.peer.role === 'router') {
-          answered(endpoint);
-          return;
-        }
-        link.request(WHO_MASTER, SEEK_MS, (result) => {
-          const name = result.kind === 'reply' ? masterNamed(result.bytes) : null;
-          const unknown = new NurseryError('NOT_MASTER', 'no master is known');
-          for (const seeker of this.#seekers) seeker.why = unknown;
-          answered(name === null ? null : (this.#endpoints.find((one) => one.isCalled(name)) ?? null));
-        });
-      },
-      (error: unknown) => {
-        if (!(error instanceof NurseryError)) throw error;
-        for (const seeker of this.#seekers) if (seeker.why.code !== 'NOT_MASTER') seeker.why = error;
-        answered(null);
-      },
-    );
-  }
-}
-
-/** One call of `send`, through all its attempts. */
-class Call {
-  readonly body: Uint8Array;
-  readonly to: string;
-  readonly deadlineMs: number;
-  readonly deadlineAtMs: number;
-  readonly isUpdate: boolean;
-  /** Whether it may be sent again when its fate is unknown. */
-  readonly repeatable: boolean;
-  readonly resolve: (reply: Reply) => void;
-  readonly reject: (error: NurseryError) => void;
-  /** For the link; one function for all attempts. */
-  readonly done: (result: LinkResult) => void;
-  /** Where it was sent last. */
-  endpoint: Endpoint | null = null;
-  /** Why the last attempt failed. */
-  why = new NurseryError('UNREACHABLE', 'nobody answered');
-  pauseMs = PAUSE_MIN_MS;
-  /** The next attempt needs no pause. */
-  hurry = false;
-  redirects = 0;
-  maybeApplied = false;
-  settled = false;
-  timer: NodeJS.Timeout | null = null;
-
-  constructor(
-    client: ClusterClient,
-    body: Uint8Array,
-    options: SendOptions,
-    resolve: (reply: Reply) => void,
-    reject: (error: NurseryError) => void,
-  ) {
-    this.body = body;
-    this.to = options.to ?? 'master';
-    this.deadlineMs = options.deadlineMs ?? DEADLINE_MS;
-    this.deadlineAtMs = performance.now() + this.deadlineMs;
-    this.isUpdate = isUpdateCode(requestCode(body));
-    this.repeatable = !this.isUpdate || options.idempotent === true;
-    this.resolve = resolve;
-    this.reject = reject;
-    this.done = (result) => client.ended(this, result);
-  }
-
-  get name(): string {
-    return requestName(requestCode(this.body));
   }
 }
 
@@ -502,8 +376,4 @@ function errorOf(reply: Buffer): NurseryError {
     throw error;
   }
   return new NurseryError('MALFORMED', 'a success where a failure was expected');
-}
-
-function masterNamed(reply: Buffer): string | null {
-  return returnCodeOf(reply) === RETURN_CODES.OK ? decodeOptionalText(reply) : null;
 }

@@ -2,7 +2,8 @@
 import { NurseryError } from '../errors.ts';
 import type { NodeAddress } from '../protocol/admin.ts';
 import { encodeRequest, type Request } from '../protocol/requests.ts';
-import { ClusterClient, DEADLINE_MS } from './cluster-client.ts';
+import { DEADLINE_MS } from './call.ts';
+import { ClusterClient } from './cluster-client.ts';
 import { type CallOptions, Commands } from './commands.ts';
 
 /** Whom to connect to. */

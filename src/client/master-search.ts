@@ -1,0 +1,83 @@
+/** Asks the nodes of a cluster who their master is. */
+import { NurseryError, RETURN_CODES } from '../errors.ts';
+import { decodeOptionalText, returnCodeOf } from '../protocol/replies.ts';
+import { encodeRequest } from '../protocol/requests.ts';
+import { PAUSE_MAX_MS, PAUSE_MIN_MS } from './call.ts';
+import type { Endpoint } from './endpoint.ts';
+
+/** How long a node has to say who the master is (ms). */
+const ANSWER_MS = 1000;
+
+const WHO_MASTER = encodeRequest({ kind: 'whoMaster' });
+const NO_MASTER = new NurseryError('NOT_MASTER', 'no master is known');
+
+/** The master; or null, and why it was not found. */
+type Found = (master: Endpoint | null, why: NurseryError) => void;
+
+/** Searches once at a time, for all who ask meanwhile. After a search in vain it pauses before it says so. */
+export class MasterSearch {
+  #asking: Found[] = [];
+  #pauseMs = PAUSE_MIN_MS;
+
+  /** Calls `found` when the search among `endpoints`, or the one that is under way, has ended. */
+  find(endpoints: readonly Endpoint[], found: Found): void {
+    this.#asking.push(found);
+    if (this.#asking.length > 1) return;
+    askAll(endpoints, (master, why) => {
+      if (master !== null) {
+        this.#pauseMs = PAUSE_MIN_MS;
+        this.#end(master, why);
+        return;
+      }
+      setTimeout(() => this.#end(null, why), this.#pauseMs * (0.5 + Math.random()));
+      this.#pauseMs = Math.min(this.#pauseMs * 2, PAUSE_MAX_MS);
+    });
+  }
+
+  #end(master: Endpoint | null, why: NurseryError): void {
+    const asking = this.#asking;
+    this.#asking = [];
+    for (const found of asking) found(master, why);
+  }
+}
+
+/** Asks all at once; the first that names one of them decides. */
+function askAll(endpoints: readonly Endpoint[], found: Found): void {
+  let left = endpoints.length;
+  let ended = false;
+  let why = new NurseryError('UNREACHABLE', 'nobody answered');
+  const answered = (named: Endpoint | null, reason: NurseryError): void => {
+    left -= 1;
+    if (why.code !== 'NOT_MASTER') why = reason; // that a node answered says more than that another did not
+    if (ended || (named === null && left > 0)) return;
+    ended = true;
+    found(named, why);
+  };
+  if (left === 0) answered(null, why);
+  for (const endpoint of endpoints) ask(endpoint, endpoints, answered);
+}
+
+function ask(endpoint: Endpoint, endpoints: readonly Endpoint[], answered: Found): void {
+  endpoint.open().then(
+    (link) => {
+      // A router finds the master itself.
+      if (link.peer.role === 'router') {
+        answered(endpoint, NO_MASTER);
+        return;
+      }
+      link.request(WHO_MASTER, ANSWER_MS, (result) => {
+        const name = result.kind === 'reply' ? masterNamed(result.bytes) : null;
+        const named = name === null ? undefined : endpoints.find((one) => one.isCalled(name));
+        answered(named ?? null, NO_MASTER);
+      });
+    },
+    (error: unknown) => {
+      if (!(error instanceof NurseryError)) throw error;
+      answered(null, error);
+    },
+  );
+}
+
+function masterNamed(reply: Buffer): string | null {
+  return returnCodeOf(reply) === RETURN_CODES.OK ? decodeOptionalText(reply) : null;
+}
