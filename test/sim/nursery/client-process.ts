@@ -19,7 +19,6 @@ export class ClientProcess extends Host {
   /** Of a direct client: where it believes a key to be served. */
   #node = 0;
   #isStopped = false;
-  #underWay = 0;
 
   constructor(nursery: Nursery, name: string, isDirect: boolean) {
     super(nursery.schedule, name, 0);
@@ -35,8 +34,8 @@ export class ClientProcess extends Host {
     this.#isStopped = true;
   }
 
-  get isIdle(): boolean {
-    return this.#underWay === 0;
+  get isConnected(): boolean {
+    return this.#links.every(({ isUp }) => isUp);
   }
 
   /** Sends `operation` now. */
@@ -44,13 +43,11 @@ export class ClientProcess extends Host {
     const { history, random } = this.#nursery;
     const link = this.#pickLink();
     const call = history.called(this.name, operation, this.schedule.nowMs);
-    this.#underWay += 1;
     this.#nursery.trace?.(this.name, () => `calls ${operation.name} at ${link.address}`);
     let isEnded = false;
     const ended = (result: LinkResult): void => {
       if (isEnded) return;
       isEnded = true;
-      this.#underWay -= 1;
       const bytes = result.kind === 'reply' ? result.bytes : null;
       const isSent = result.kind === 'reply' || result.sent;
       const isLate = result.kind === 'failed' && result.why === 'timeout';

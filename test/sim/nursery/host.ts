@@ -1,5 +1,5 @@
 /** A process on a machine of its own: what it does stops when it crashes, and waits while it is paused. */
-import type { Schedule } from '../paxos/schedule.ts';
+import type { Schedule } from './schedule.ts';
 
 /** Base of every simulated process. */
 export class Host {
@@ -43,6 +43,11 @@ export class Host {
   /** Runs something of this process later, if it still lives, and not while it is paused. */
   local(delayMs: number, run: () => void): void {
     this.schedule.after(delayMs, () => this.run(run));
+  }
+
+  /** Runs it in the next turn of this process's event loop. */
+  soon(run: () => void): void {
+    this.schedule.soon(() => this.run(run));
   }
 
   /** Runs it now, or when the process goes on; never once it is dead. */

@@ -30,8 +30,7 @@ import { SimStore } from './sim-store.ts';
 const DRIFT_SHARE = 0.02;
 const DRIFT_MIN_MS = 10;
 const WINDOW_MAX = 16;
-/** Coarser than there: events cost time. */
-const CLEANUP_EVERY_MS = 60;
+/** Few, so that a clean-up takes several steps. */
 const CLEANUP_ROWS = 3;
 
 /** How far two clocks may drift apart within a lease (ms). */
@@ -97,7 +96,7 @@ export class NodeProcess extends Host implements Server {
     const world: DriverWorld = {
       nowMs: this.nowMs,
       random: () => nursery.random.next(),
-      defer: (run) => this.local(0, run),
+      defer: (run) => this.soon(run),
       after: (delayMs, run) => this.local(delayMs, run),
       log: this.#log,
       store: this.store,
@@ -146,8 +145,10 @@ export class NodeProcess extends Host implements Server {
   #start(freshIncarnation: string): void {
     const { random, plan } = this.#nursery;
     this.driver.submit({ kind: 'start', random: random.next(), freshIncarnation });
-    this.#every(plan.tickMs, () => this.driver.submit({ kind: 'tick', random: random.next() }));
-    this.#every(CLEANUP_EVERY_MS, () => this.#cleanUp());
+    this.#every(plan.tickMs, () => {
+      this.driver.submit({ kind: 'tick', random: random.next() });
+      this.#cleanUp();
+    });
     this.#every(plan.flushEveryMs, () => this.#flush());
   }
 
@@ -237,7 +238,7 @@ export class NodeProcess extends Host implements Server {
   }
 
   #cleanUp(): void {
-    if (!this.driver.mayRead()) return;
+    if (this.driver.machine.cleanups.length === 0 || !this.driver.mayRead()) return;
     for (const mid of this.driver.machine.cleanups) {
       if (this.#cleaning.has(mid)) continue;
       this.#cleaning.add(mid);

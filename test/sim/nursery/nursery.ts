@@ -1,11 +1,10 @@
 /** One simulated nursery: keeper, data clusters, routers, migrators and clients, from a seed to a verdict. */
 
-import { invariant, present } from '../../../src/assert.ts';
+import { present } from '../../../src/assert.ts';
 import type { Logger } from '../../../src/log.ts';
-import type { AdminAnswer } from '../../../src/protocol/admin.ts';
 import { createRandom, type Random } from '../../support/random.ts';
 import { Rare } from '../paxos/rare.ts';
-import { Schedule } from '../paxos/schedule.ts';
+import { Schedule } from './schedule.ts';
 import { Asker } from './asker.ts';
 import { ClientProcess } from './client-process.ts';
 import { Hardware } from './hardware.ts';
@@ -19,7 +18,7 @@ import { Link, type LinkEvents, Network, type Server } from './network.ts';
 import { driftMsOf, NodeProcess } from './node-process.ts';
 import { get, set } from './operation.ts';
 import { Operator } from './operator.ts';
-import { CALM, drawPlan, type Fault, type Plan } from './plan.ts';
+import { CALM, drawPlan, type Plan } from './plan.ts';
 import { RouterProcess } from './router-process.ts';
 import { check, Violation } from './violation.ts';
 import { KEEPER, Watch } from './watch.ts';
@@ -83,6 +82,8 @@ export class Nursery {
   /** Whether faults may still strike. */
   isFaulty = true;
   quietSinceMs = Number.POSITIVE_INFINITY;
+  readonly #byName: ReadonlyMap<string, Machine>;
+  readonly #names = new Map<string, string[]>();
   readonly #seed: number;
   #clients: ClientProcess[] = [];
   #links = 0;
@@ -109,6 +110,10 @@ export class Nursery {
         process: null,
       })),
     );
+    this.#byName = new Map(this.machines.map((machine) => [machine.name, machine]));
+    for (const { cluster, name } of this.machines) {
+      this.#names.set(cluster, [...(this.#names.get(cluster) ?? []), name]);
+    }
     this.trace =
       trace === undefined
         ? null
@@ -119,8 +124,8 @@ export class Nursery {
 
   // ── Who there is ─────────────────────────────────────────────────────────────────────────────────────────
 
-  namesOf(cluster: string): string[] {
-    return this.machines.filter((machine) => machine.cluster === cluster).map(({ name }) => name);
+  namesOf(cluster: string): readonly string[] {
+    return this.#names.get(cluster) ?? [];
   }
 
   get dataNodes(): string[] {
@@ -132,15 +137,12 @@ export class Nursery {
   }
 
   machine(name: string): Machine {
-    return present(
-      this.machines.find((machine) => machine.name === name),
-      `machine ${name}`,
-    );
+    return present(this.#byName.get(name), `machine ${name}`);
   }
 
   /** The living process of a node; null where it is down. */
   nodeAt(name: string): NodeProcess | null {
-    const process = this.machines.find((machine) => machine.name === name)?.process ?? null;
+    const process = this.#byName.get(name)?.process ?? null;
     return process === null || process.isDead ? null : process;
   }
 
@@ -344,6 +346,8 @@ export class Nursery {
     const untilMs = this.schedule.nowMs + ENDS_WITHIN_MS;
     const missing = (): string | null => {
       if (this.history.pending > 0) return `${this.history.pending} calls are not answered`;
+      const broken = this.#clients.find((client) => !client.isConnected);
+      if (broken !== undefined) return `${broken.name} has no connection`;
       return this.operator.unfinished() ?? this.watch.unfinished() ?? this.#laggard();
     };
     while (missing() !== null && this.schedule.nowMs < untilMs) this.#runUntil(this.schedule.nowMs + 100);
@@ -415,7 +419,7 @@ export class Nursery {
 
   /** At any moment at most one node of a cluster would serve a consistent read, paused ones too. */
   #watchReaders(): void {
-    this.schedule.after(40 * (0.5 + this.random.next()), () => {
+    this.schedule.after(100 * (0.5 + this.random.next()), () => {
       const readers = new Map<string, string>();
       for (const node of this.running) {
         if (!node.driver.mayRead()) continue;
@@ -432,6 +436,4 @@ export class Nursery {
   }
 }
 
-export type { AdminAnswer, Fault };
 
-void invariant;

@@ -122,8 +122,8 @@ export class Operator {
     for (const { mid, wish } of open) {
       if (wish === 'pause') {
         if (random.chance(0.6)) this.wish(mid, 'run');
-      } else if (random.chance(0.08)) this.wish(mid, 'abort');
-      else if (wish === 'run' && random.chance(0.08)) this.wish(mid, 'pause');
+      } else if (wish === 'run' && random.chance(0.08)) this.wish(mid, 'abort');
+      else if (random.chance(0.08)) this.wish(mid, 'pause');
     }
   }
 

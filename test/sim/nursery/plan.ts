@@ -53,6 +53,7 @@ export type Plan = {
   /** Members of the keeper and of each data cluster, by its id. The keeper's id is `K`. */
   readonly sizes: ReadonlyMap<string, number>;
   readonly leaseMs: number;
+  /** Coarser than in life: events cost time (ms). */
   readonly tickMs: number;
   readonly routers: number;
   readonly migrators: number;
@@ -99,12 +100,12 @@ export function drawPlan(random: Random): Plan {
   return {
     sizes,
     leaseMs: random.pick([1000, 2000]),
-    tickMs: random.pick([25, 50]),
+    tickMs: random.pick([50, 80]),
     routers: 2,
     migrators: random.pick([2, 3]),
     clients: 12,
     directClients: random.pick([1, 2, 3]),
-    thinkMs: random.pick([100, 150]),
+    thinkMs: random.pick([160, 200]),
     pipeline: random.pick([1, 1, 2]),
     faults: faults.length > 0 ? faults : ['crashNode'],
     faultEveryMs: random.pick([700, 1000, 1300]),
