@@ -8,7 +8,7 @@ import { invariant, present, unreachable } from '../src/assert.ts';
 import { NurseryError } from '../src/errors.ts';
 import type { Logger } from '../src/log.ts';
 import { encode } from '../src/protocol/codec.ts';
-import { failure } from '../src/protocol/replies.ts';
+import { type Answer, failure } from '../src/protocol/replies.ts';
 import { Applier } from './applier.ts';
 import { Machine } from './machine/machine.ts';
 import { MEMBERS_KEY } from './members-row.ts';
@@ -38,6 +38,11 @@ const GATHER_SLOTS = 2;
 const GATHER_BYTES = 256 * 1024;
 /** How long a full disk is left alone before the next try (ms). */
 const DISK_FULL_RETRY_MS = 500;
+/** What clients hear of a node that must not serve from its store. */
+const STORE_DAMAGED_ANSWER =
+  'the store of this node is damaged and will be rebuilt; not executed, ask another node';
+const STORE_DOUBTFUL_ANSWER =
+  'the store of this node differs from that of another, and no majority says which is right; not executed';
 
 type WithoutTime<E> = E extends unknown ? Omit<E, 'nowMs'> : never;
 /** An event as its source knows it; the time is read when it is handled. */
@@ -75,8 +80,17 @@ export type World = {
   /** After each slot that was applied. */
   applied(slot: Slot): void;
   /** Ends the process; never returns to the driver's work. */
-  stop(exit: 'OTHER_CLUSTER' | 'SUPERSEDED' | 'INVARIANT' | 'DISK_FAILED', cause: Error): void;
+  stop(
+    exit: 'OTHER_CLUSTER' | 'SUPERSEDED' | 'INVARIANT' | 'DISK_FAILED' | 'STORE_DAMAGED',
+    cause: Error,
+  ): void;
 };
+
+/**
+ * What the store is worth: `doubtful` where it differs from another member's and nobody can say which is right,
+ * `damaged` where a majority says that it is this one, or where it cannot be read.
+ */
+export type Standing = 'sound' | 'doubtful' | 'damaged';
 
 /** One member at work. */
 export class Driver {
@@ -100,7 +114,17 @@ export class Driver {
   /** Applied slots, each with the last record that its value may lie in; durable once that one is. */
   #appliedAt: { readonly slot: Slot; readonly record: RecordNumber }[] = [];
   #durableSlot: Slot;
-  readonly counters = { messagesSent: 0, turns: 0, slotsApplied: 0, updatesProposed: 0 };
+  #standing: Standing = 'sound';
+  readonly counters = {
+    messagesSent: 0,
+    turns: 0,
+    slotsApplied: 0,
+    updatesProposed: 0,
+    scrubSteps: 0,
+    /** Stretches of rows in which this node differed from a majority, or from anyone where there was none. */
+    scrubDifferences: 0,
+    storeRebuilds: 0,
+  };
 
   constructor(world: World, replica: Replica, machine: Machine) {
     this.#world = world;
@@ -147,7 +171,36 @@ export class Driver {
 
   /** Whether consistent reads may be served from the store at this moment. */
   mayRead(): boolean {
-    return mayRead(this.#replica, this.#world.nowMs());
+    return this.#standing === 'sound' && mayRead(this.#replica, this.#world.nowMs());
+  }
+
+  get standing(): Standing {
+    return this.#standing;
+  }
+
+  /** Doubts the store, or no longer: what is damaged stays so. */
+  doubt(isDoubtful: boolean): void {
+    if (this.#standing !== 'damaged') this.#standing = isDoubtful ? 'doubtful' : 'sound';
+  }
+
+  /** Answers nothing from the store any more, applies nothing to it, and hands mastership to somebody else. */
+  quarantine(): void {
+    this.#standing = 'damaged';
+    this.#applier.hold();
+    this.proposals.refuseWaiting(failure('GOING_DOWN', STORE_DAMAGED_ANSWER));
+    this.proposals.abandon(
+      this.proposals.ids(),
+      failure(
+        'MAYBE_APPLIED',
+        'the store of this node is damaged; the update may or may not have been applied',
+      ),
+    );
+    this.submit({ kind: 'dropMaster' });
+  }
+
+  /** The store's file could not be read: the node must not go on with it. */
+  storeFailed(error: Error): void {
+    this.#fail('STORE_DAMAGED', error);
   }
 
   /** Queues an event for the next turn; events of one turn of the loop share one sync and one batch. */
@@ -157,13 +210,27 @@ export class Driver {
     this.#schedule();
   }
 
+  /** Why no client is served here at all, whatever it asks of the data; null where one is. */
+  get refusal(): Answer | null {
+    if (this.#standing === 'damaged') return failure('GOING_DOWN', STORE_DAMAGED_ANSWER);
+    if (this.#stopped) return failure('GOING_DOWN', 'node is going down; not executed');
+    return this.#standing === 'doubtful' ? failure('GOING_DOWN', STORE_DOUBTFUL_ANSWER) : null;
+  }
+
   /** Queues an encoded update; `respond` is called once, whatever becomes of it. */
   propose(update: Uint8Array, respond: Respond): void {
+    const refusal = this.refusal;
+    if (refusal !== null) respond(refusal);
+    else this.proposeOwn(update, respond);
+  }
+
+  /** The same for a command of this node that reads and changes no data: also while the store is in doubt. */
+  proposeOwn(update: Uint8Array, respond: Respond): void {
     if (this.#diskFull || this.#world.log.isFull) {
       respond(failure('READ_ONLY', 'disk is full: update refused, not executed; free space on this node'));
       return;
     }
-    if (this.#stopped) {
+    if (this.#stopped || this.#standing === 'damaged') {
       respond(failure('GOING_DOWN', 'node is going down; not executed'));
       return;
     }

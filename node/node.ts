@@ -11,10 +11,11 @@ import type { LinkHandlers } from '../src/link/link.ts';
 import type { Logger } from '../src/log.ts';
 import { ClientPort } from '../src/port/port.ts';
 import { encodeCommand } from '../src/protocol/admin.ts';
-import { failure } from '../src/protocol/replies.ts';
+import { type Answer, failure } from '../src/protocol/replies.ts';
 import { updateOf } from '../src/protocol/requests.ts';
 import { Driver } from './driver.ts';
 import { type HomeLock, lockHome, prepareDirectory } from './home.ts';
+import { type Life, Lives } from './lives.ts';
 import { Machine } from './machine/machine.ts';
 import { MapWatchers } from './map-watchers.ts';
 import { readMembers } from './members-row.ts';
@@ -23,9 +24,12 @@ import type { Slot } from './paxos/types.ts';
 import { Peers } from './peers.ts';
 import { Requests } from './requests.ts';
 import { Scheduler } from './scheduler.ts';
+import { isStoreDamage } from './scrub/damage.ts';
+import { Scrubber } from './scrub/scrubber.ts';
 import { SlowDowns } from './slow-downs.ts';
 import { copySnapshot, SnapshotServer } from './snapshots.ts';
 import { Storage, storePlace } from './storage.ts';
+import { removeStore } from './store/install.ts';
 
 /** How often time passes for the consensus core (ms). */
 const TICK_MS = 10;
@@ -57,6 +61,9 @@ export type RunningNode = {
   close(): Promise<void>;
 };
 
+/** What a node has counted in all lives of its store. */
+type Tally = { scrubDifferences: number; storeRebuilds: number };
+
 /**
  * Starts a node.
  *
@@ -67,16 +74,42 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   for (const dir of [node.home, node.tlogDir]) prepareDirectory(dir);
   const lock = await lockHome(node.home);
   try {
-    return await new NodeProcess(options, lock).start();
+    return await startLives(options, lock);
   } catch (error) {
     lock.release();
     throw error;
   }
 }
 
+/** A node with peers outlives its store: it begins anew with an empty one, which log and peers fill again. */
+async function startLives(options: NodeOptions, lock: HomeLock): Promise<RunningNode> {
+  const { ini, node, logger } = options;
+  const tally: Tally = { scrubDifferences: 0, storeRebuilds: 0 };
+  const lives = await Lives.start({
+    begin: (damaged) => new NodeProcess(options, tally, damaged).start(),
+    removeStore: async () => {
+      tally.storeRebuilds += 1;
+      await removeStore(storePlace(node.home, ini.clusterId, node.name).dir);
+    },
+    canRebuild: ini.nodes.length > 1,
+    logger,
+    nowMs,
+    stop: options.stop,
+  });
+  return {
+    clientPort: lives.clientPort,
+    close: async () => {
+      await lives.close();
+      lock.release();
+      logger.info({}, 'node is down');
+    },
+  };
+}
+
 class NodeProcess {
   readonly #options: NodeOptions;
-  readonly #lock: HomeLock;
+  readonly #tally: Tally;
+  readonly #damaged: (error: FatalError) => void;
   readonly #logger: Logger;
   readonly #scheduler = new Scheduler(nowMs, setImmediate);
   readonly #watchers = new MapWatchers();
@@ -85,13 +118,15 @@ class NodeProcess {
   #incarnation = '';
   #closing = false;
 
-  constructor(options: NodeOptions, lock: HomeLock) {
+  /** @param damaged told, once or more, that the store must not be used any more */
+  constructor(options: NodeOptions, tally: Tally, damaged: (error: FatalError) => void) {
     this.#options = options;
-    this.#lock = lock;
+    this.#tally = tally;
+    this.#damaged = damaged;
     this.#logger = options.logger;
   }
 
-  async start(): Promise<RunningNode> {
+  async start(): Promise<Life> {
     const { ini, node } = this.#options;
     const storage = await Storage.open({
       place: storePlace(node.home, ini.clusterId, node.name),
@@ -108,6 +143,11 @@ class NodeProcess {
     const snapshots = new SnapshotServer(storage.store);
     const driver = this.#createDriver(
       storage,
+      await this.#loadMachine(storage),
+      (slot) => {
+        scrubber.applied(slot);
+        this.#watchers.changed(driver.machine.mapVersion, () => driver.machine.keeperMap());
+      },
       (to, message) => peers.send(to, message),
       (from) => install(from),
     );
@@ -121,6 +161,20 @@ class NodeProcess {
       hello: () => this.#hello(),
       received: (from, incarnation, message) =>
         driver.submit({ kind: 'message', from, incarnation, message }),
+      scrubbed: (from, incarnation, finding) => scrubber.received(from, incarnation, finding),
+    });
+    const scrubber = new Scrubber({
+      node: node.name,
+      driver,
+      store: storage.store,
+      scheduler: this.#scheduler,
+      logger: this.#logger,
+      stepMs: ini.scrubStepMs,
+      restMs: ini.scrubRestMs,
+      nowMs,
+      after: (delayMs, run) => setTimeout(run, delayMs).unref(),
+      tell: (finding, to) => peers.tell(finding, to),
+      differs: (what) => this.#damaged(storage.damaged(what)),
     });
     const install = (from: string): void => {
       this.#installSnapshot(storage, driver, peers, from).catch((error: Error) =>
@@ -145,7 +199,10 @@ class NodeProcess {
 
     driver.submit({ kind: 'start', random: Math.random(), freshIncarnation });
     this.#every(TICK_MS, () => driver.submit({ kind: 'tick', random: Math.random() }));
-    this.#every(CLEANUP_EVERY_MS, () => this.#cleanUp(driver));
+    this.#every(CLEANUP_EVERY_MS, () => {
+      this.#cleanUp(driver);
+      scrubber.tick();
+    });
     storage.startFlushing(
       () => driver.durableSlot,
       () => {
@@ -154,17 +211,33 @@ class NodeProcess {
       },
       (error) => this.#stop('DISK_FAILED', error),
     );
-    const ports = await this.#listen(requests, peers, snapshots);
+    const ports = await this.#listen(requests, peers, snapshots, driver);
     this.#introduce();
     this.#logger.info({ incarnation: this.#incarnation, slot: storage.store.slot }, 'node is up');
     return {
       clientPort: present(ports[0], 'client port').port,
-      close: () => this.#close(ports, driver, peers, snapshots, storage),
+      close: () => this.#close(ports, driver, peers, snapshots, () => storage.close(driver.durableSlot)),
+      abandon: () => {
+        this.#tally.scrubDifferences = driver.counters.scrubDifferences;
+        driver.quarantine();
+        return this.#close(ports, driver, peers, snapshots, () => storage.abandon());
+      },
     };
+  }
+
+  async #loadMachine(storage: Storage): Promise<Machine> {
+    try {
+      return storage.loadMachine();
+    } catch (error) {
+      await storage.abandon();
+      throw error;
+    }
   }
 
   #createDriver(
     storage: Storage,
+    machine: Machine,
+    applied: (slot: Slot) => void,
     send: ConstructorParameters<typeof Driver>[0]['send'],
     installSnapshot: (from: string) => void,
   ): Driver {
@@ -196,16 +269,22 @@ class NodeProcess {
         logger: this.#logger,
         send,
         installSnapshot,
-        applied: () => this.#watchers.changed(driver.machine.mapVersion, () => driver.machine.keeperMap()),
+        applied,
         stop: (exit, cause) => this.#stop(exit, cause),
       },
       replica,
-      new Machine(storage.store),
+      machine,
     );
+    Object.assign(driver.counters, this.#tally);
     return driver;
   }
 
-  async #listen(requests: Requests, peers: Peers, snapshots: SnapshotServer): Promise<ClientPort[]> {
+  async #listen(
+    requests: Requests,
+    peers: Peers,
+    snapshots: SnapshotServer,
+    driver: Driver,
+  ): Promise<ClientPort[]> {
     const { ini, node } = this.#options;
     const clients: LinkHandlers = {
       request: (link, body, respond) => requests.handle(body, respond, link),
@@ -213,7 +292,7 @@ class NodeProcess {
       closed: (link) => this.#watchers.remove(link),
     };
     const members: LinkHandlers = {
-      request: (_link, body, respond) => respond(snapshots.answer(body)),
+      request: (_link, body, respond) => respond(serveSnapshot(snapshots, driver, body)),
       post: (link, topic, body) => peers.receive(link, topic, body),
       closed: () => undefined,
     };
@@ -306,7 +385,7 @@ class NodeProcess {
     driver: Driver,
     peers: Peers,
     snapshots: SnapshotServer,
-    storage: Storage,
+    closeStorage: () => Promise<void>,
   ): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
@@ -321,9 +400,7 @@ class NodeProcess {
     peers.close();
     snapshots.close();
     await driver.idle();
-    await storage.close(driver.durableSlot);
-    this.#lock.release();
-    this.#logger.info({}, 'node is down');
+    await closeStorage();
   }
 
   /** Mastership is released once all that is in flight is chosen, which the lease bounds. */
@@ -377,7 +454,21 @@ class NodeProcess {
 
   #stop(exit: keyof typeof EXIT_CODES, cause: Error): void {
     const fatal = cause instanceof FatalError ? cause : new FatalError(exit, cause.message, { cause });
-    this.#options.stop(fatal);
+    if (isStoreDamage(fatal)) this.#damaged(fatal);
+    else this.#options.stop(fatal);
+  }
+}
+
+/** A store that may be wrong is not handed on; of two members, though, the one who asks has given up its own. */
+function serveSnapshot(snapshots: SnapshotServer, driver: Driver, body: Buffer): Answer {
+  const isPair = driver.replica.members.members.length <= 2;
+  if (driver.refusal !== null && !(driver.standing === 'doubtful' && isPair)) return driver.refusal;
+  try {
+    return snapshots.answer(body);
+  } catch (error) {
+    if (!isStoreDamage(error)) throw error;
+    driver.storeFailed(error);
+    return failure('GOING_DOWN', 'the store of this node cannot be read; ask another node');
   }
 }
 

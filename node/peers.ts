@@ -9,6 +9,7 @@ import { decode, encode } from '../src/protocol/codec.ts';
 import { failure } from '../src/protocol/replies.ts';
 import { type Message, messageCodec } from './paxos/messages.ts';
 import type { Incarnation, NodeName } from './paxos/types.ts';
+import { decodeFinding, encodeFinding, type Finding } from './scrub/findings.ts';
 
 /** Longest wait for a link's hello (ms). */
 const DIAL_TIMEOUT_MS = 2000;
@@ -21,6 +22,8 @@ export type PeersOptions = {
   readonly logger: Logger;
   hello(): Hello;
   received(from: NodeName, incarnation: Incarnation, message: Message): void;
+  /** What a peer found in its store (scrub/findings.ts). */
+  scrubbed(from: NodeName, incarnation: Incarnation, finding: Finding): void;
 };
 
 /** One node's side of its cluster's links. */
@@ -54,15 +57,13 @@ export class Peers {
 
   /** A post that came in on a link. A frame that cannot be read closes the link: the peer runs something else. */
   receive(link: Link, topic: number, body: Buffer): void {
-    if (topic !== TOPIC.paxos) return;
+    const { node, incarnation } = link.peer;
     try {
-      this.#options.received(link.peer.node, link.peer.incarnation, decode(messageCodec, body));
+      if (topic === TOPIC.paxos) this.#options.received(node, incarnation, decode(messageCodec, body));
+      else if (topic === TOPIC.scrub) this.#options.scrubbed(node, incarnation, decodeFinding(body));
     } catch (error) {
       if (!(error instanceof NurseryError)) throw error;
-      this.#options.logger.error(
-        { peer: link.peer.node, reason: error.message },
-        'unreadable message; link closed',
-      );
+      this.#options.logger.error({ peer: node, reason: error.message }, 'unreadable message; link closed');
       link.close(error.message);
     }
   }
@@ -70,6 +71,14 @@ export class Peers {
   /** Sends if there is a link with room; a message that is dropped is one that the network could have lost. */
   send(to: NodeName, message: Message): void {
     this.#links.get(to)?.post(TOPIC.paxos, encode(messageCodec, message));
+  }
+
+  /** Tells what this node found in its store: a peer, or all of them. Lost as easily as a message. */
+  tell(finding: Finding, to: NodeName | null): void {
+    const body = encodeFinding(finding);
+    for (const [name, link] of this.#links) {
+      if (to === null || to === name) link.post(TOPIC.scrub, body);
+    }
   }
 
   /** A request to a peer's node (not to its state machine): snapshots. */

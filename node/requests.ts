@@ -26,6 +26,7 @@ import { PausableView } from './pausable-view.ts';
 import { expectProgressPossible } from './paxos/step.ts';
 import type { Respond } from './proposals.ts';
 import type { Scheduler } from './scheduler.ts';
+import { isStoreDamage } from './scrub/damage.ts';
 import type { SlowDowns } from './slow-downs.ts';
 import { nodeStatus, statisticsFields } from './status.ts';
 import type { Store, Work } from './store/types.ts';
@@ -72,9 +73,16 @@ export class Requests {
       if (update !== null) this.#update(request, update, respond);
       else this.#read(request, respond, link);
     } catch (error) {
-      if (!(error instanceof NurseryError)) throw error;
-      respond(failureOf(error));
+      respond(this.#answerOf(error));
     }
+  }
+
+  /** The answer for what was thrown. @throws what is our own bug */
+  #answerOf(error: unknown): Answer {
+    if (error instanceof NurseryError) return failureOf(error);
+    if (!isStoreDamage(error)) throw error;
+    this.#context.driver.storeFailed(error);
+    return failure('GOING_DOWN', 'the store of this node cannot be read; not executed, ask another node');
   }
 
   #update(request: Request, update: Uint8Array, respond: Respond): void {
@@ -169,6 +177,9 @@ export class Requests {
   /** Why a read of this consistency cannot be served here now; null where it can. */
   #unreadable(consistency: Consistency): Answer | null {
     const { driver, store } = this.#context;
+    // Where nobody can say whose store is right, people need to look at both.
+    if (consistency.kind === 'noGuarantees' && driver.standing === 'doubtful') return null;
+    if (driver.refusal !== null) return driver.refusal;
     switch (consistency.kind) {
       case 'noGuarantees':
         return null;
@@ -201,12 +212,10 @@ export class Requests {
         respond({ bytes: encodeAnswer({ kind: 'ok' }), hint: null });
         return;
       default: {
-        if (DECIDING.has(query.kind)) {
-          const refusal = this.#unreadable({ kind: 'consistent' });
-          if (refusal !== null) {
-            respond(refusal);
-            return;
-          }
+        const refusal = DECIDING.has(query.kind) ? this.#unreadable({ kind: 'consistent' }) : driver.refusal;
+        if (refusal !== null) {
+          respond(refusal);
+          return;
         }
         const view = new PausableView(store);
         this.#finish(driver.machine.query(query, view.slot, view), view, respond);
@@ -227,8 +236,7 @@ export class Requests {
       },
       (error) => {
         view.close();
-        if (!(error instanceof NurseryError)) throw error;
-        respond(failureOf(error));
+        respond(this.#answerOf(error));
       },
       () => view.pin(),
     );

@@ -13,7 +13,7 @@ export function nodeStatus(
   return {
     cluster: clusterId,
     node,
-    role: status.role,
+    role: driver.standing === 'sound' ? status.role : `${status.role} (${driver.standing} store)`,
     master: driver.master(),
     applied: store.slot,
     chosen: status.chosen,
@@ -40,5 +40,8 @@ export function statisticsFields(
     { name: 'slots_applied', kind: 'int64', value: counters.slotsApplied },
     { name: 'batches_proposed', kind: 'int64', value: counters.updatesProposed },
     { name: 'messages_sent', kind: 'int64', value: counters.messagesSent },
+    { name: 'scrub_steps', kind: 'int64', value: counters.scrubSteps },
+    { name: 'scrub_differences', kind: 'int64', value: counters.scrubDifferences },
+    { name: 'store_rebuilds', kind: 'int64', value: counters.storeRebuilds },
   ];
 }

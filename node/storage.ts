@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { FatalError } from '../src/errors.ts';
 import type { Logger } from '../src/log.ts';
 import { TransactionLog } from './log/log.ts';
+import { Machine } from './machine/machine.ts';
 import { readMembers, readSnapshotSlot, snapshotRow } from './members-row.ts';
-import type { Recovered, Slot } from './paxos/types.ts';
+import type { MembersState, Recovered, Slot } from './paxos/types.ts';
 import type { SnapshotSink } from './snapshots.ts';
 import { CurrentStore } from './store/current-store.ts';
+import { storeDamaged } from './store/failures.ts';
 import { installSnapshot, LmdbStore, SnapshotWriter, type StorePlace } from './store/lmdb-store.ts';
-import { OVERLAY_FLUSH_BYTES } from './store/types.ts';
+import { OVERLAY_FLUSH_BYTES, type View } from './store/types.ts';
 
 /** How often the overlay is written to the store (ms). */
 const FLUSH_EVERY_MS = 500;
@@ -52,21 +54,31 @@ export class Storage {
    * @throws FatalError with an exit code of its own where a file is damaged, foreign, missing or ahead of the other
    */
   static async open(options: StorageOptions): Promise<Storage> {
-    const { place, logDir, logger } = options;
+    const { place } = options;
     const lmdb = await LmdbStore.open(place);
+    try {
+      return await Storage.#above(lmdb, options);
+    } catch (error) {
+      await lmdb.close();
+      throw error;
+    }
+  }
+
+  static async #above(lmdb: LmdbStore, options: StorageOptions): Promise<Storage> {
+    const { place, logDir, logger } = options;
+    const { members, snapshotSlot } = readShellRows(place, lmdb);
     const { log, recovered } = await TransactionLog.open({
       dir: logDir,
       cluster: place.cluster,
       node: place.node,
       appliedSlot: lmdb.slot,
-      snapshotSlot: readSnapshotSlot(lmdb),
+      snapshotSlot,
       store: place.dir,
       ...(options.segmentBytes === null ? {} : { segmentBytes: options.segmentBytes }),
       ...(options.reserveBytes === null ? {} : { reserveBytes: options.reserveBytes }),
       onWarning: (message) => logger.warn({}, message),
     });
     const store = new CurrentStore(lmdb);
-    const members = readMembers(lmdb);
     return new Storage(options, store, log, { ...recovered, applied: lmdb.slot, members });
   }
 
@@ -131,6 +143,24 @@ export class Storage {
     this.store.put(await LmdbStore.open(this.#options.place));
   }
 
+  /** The state machine as the store holds it. @throws FatalError STORE_DAMAGED where its rows cannot be read */
+  loadMachine(): Machine {
+    return readable(this.#options.place, () => new Machine(this.store));
+  }
+
+  /** The error for a store whose rows are not what they should be. */
+  damaged(what: string): FatalError {
+    return storeDamaged(this.#options.place.dir, what);
+  }
+
+  /** Closes both; what the store has not written yet is forgotten, as the rest of it is going to be. */
+  async abandon(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await Promise.allSettled([this.#flushing]); // whoever began it is told of its failure
+    if (this.store.isOpen) await this.store.take().close();
+    await this.log.close();
+  }
+
   /** Flushes for the last time and closes both. */
   async close(durableSlot: Slot): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
@@ -140,6 +170,24 @@ export class Storage {
       await this.store.take().close();
     }
     await this.log.close();
+  }
+}
+
+/** The rows that the shell keeps in the store. */
+function readShellRows(
+  place: StorePlace,
+  view: View,
+): { readonly members: MembersState | null; readonly snapshotSlot: Slot } {
+  return readable(place, () => ({ members: readMembers(view), snapshotSlot: readSnapshotSlot(view) }));
+}
+
+/** Rows that we wrote ourselves can be read, unless the file has changed since. */
+function readable<T>({ dir }: StorePlace, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof FatalError) throw error;
+    throw storeDamaged(dir, (error as Error).message, error);
   }
 }
 

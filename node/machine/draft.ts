@@ -1,4 +1,5 @@
 /** The state of the machine while a slot is evaluated: invisible to everybody else until it is committed. */
+import type { AdminCommand } from '../../src/protocol/admin.ts';
 import { contains } from '../../src/range.ts';
 import type { StoreKey, View } from '../store/types.ts';
 import { Ownership } from './ownership.ts';
@@ -11,6 +12,8 @@ export class Draft {
   readonly slot: number;
   readonly tx: SlotTransaction;
   readonly pace = new Pace();
+  /** Rows of this slot's image that every replica is to take the digest of, once it is committed. */
+  scrub: Extract<AdminCommand, { kind: 'scrub' }> | null = null;
   readonly #before: SystemState;
   #state: SystemState;
   #ownership: Ownership;

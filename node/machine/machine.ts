@@ -51,11 +51,15 @@ const genesisCodec = struct({ nursery: bool });
 /** What can be answered from one look-up is answered at once; the rest is work, begun already. */
 type Result = Answer | Work<Answer>;
 
+/** What the log asks every replica to take the digest of, at one agreed slot: `rowsMax` rows from `from` on. */
+export type ScrubOrder = { readonly slot: number; readonly from: StoreKey; readonly rowsMax: number };
+
 /** One per store; holds nothing that the store's image does not. */
 export class Machine {
   #view: View;
   #state: SystemState;
   #ownership: Ownership;
+  #scrub: ScrubOrder | null = null;
 
   /** @param view the store's present image; read whenever a slot is applied */
   constructor(view: View) {
@@ -129,6 +133,11 @@ export class Machine {
     return [...this.#state.cleanups.keys()];
   }
 
+  /** What is to be scrubbed in the image of the last batch, where its slot says so; else an older order, or null. */
+  get scrub(): ScrubOrder | null {
+    return this.#scrub;
+  }
+
   /** Rises whenever `keeperMap` changes. */
   get mapVersion(): number {
     return this.#state.map.version;
@@ -161,6 +170,8 @@ export class Machine {
   #adopt(draft: Draft): void {
     this.#state = draft.state;
     this.#ownership = draft.ownership;
+    const { scrub, slot } = draft;
+    if (scrub !== null) this.#scrub = { slot, from: scrub.from, rowsMax: scrub.rowsMax };
   }
 }
 
@@ -221,6 +232,9 @@ function* applyCommand(draft: Draft, command: AdminCommand): Work<AdminAnswer> {
       return yield* release(draft, command);
     case 'cleanupStep':
       return yield* cleanupStep(draft, command);
+    case 'scrub':
+      draft.scrub = command;
+      return { kind: 'ok' };
     default:
       return applyKeeper(draft, command);
   }

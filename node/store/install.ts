@@ -15,6 +15,8 @@ import { RowPacker } from './row-pages.ts';
 import type { StoreKey } from './types.ts';
 import { StoreWriter } from './writer.ts';
 
+/** LMDB's table of readers. */
+const LOCK_FILE = 'lock.mdb';
 const INCOMING = 'incoming';
 const COMPLETE = 'complete.mdb';
 /** Rows of a snapshot are committed whenever this much has come (bytes). */
@@ -36,6 +38,14 @@ export type Row = { readonly key: StoreKey; readonly value: Uint8Array };
 export async function removeLeftovers(dir: string): Promise<void> {
   await rm(join(dir, INCOMING), { recursive: true, force: true });
   await rm(join(dir, COMPLETE), { force: true });
+}
+
+/** Removes the store in `dir`, which is closed; nothing else that may lie there. The next `open` creates an empty one. */
+export async function removeStore(dir: string): Promise<void> {
+  await removeLeftovers(dir);
+  await rm(dataFile(dir), { force: true });
+  await rm(join(dir, LOCK_FILE), { force: true });
+  if (existsSync(dir)) await syncDirectory(dir);
 }
 
 /** Creates the store where there is none: empty, at slot 0. */

@@ -32,6 +32,9 @@ export type ClusterIni = {
   readonly updateBytesMax: number;
   /** Size at which a log segment is full (bytes); null: the log's own choice. */
   readonly segmentBytes: number | null;
+  /** Time between two steps of the comparison of replicas, and between two rounds (milliseconds); steps 0: never. */
+  readonly scrubStepMs: number;
+  readonly scrubRestMs: number;
   /** Modules with user functions. */
   readonly plugins: readonly string[];
   /** The keeper; null outside a nursery. */
@@ -44,6 +47,11 @@ export type ClusterIni = {
 const LEASE_S_DEFAULT = 2;
 const LEASE_S_LEAST = 0.1;
 const LEASE_S_MOST = 3600;
+
+/** Replicas compare a thousand rows in a step; a round goes through all of them. */
+const SCRUB_STEP_S_DEFAULT = 0.2;
+const SCRUB_REST_S_DEFAULT = 60;
+const SCRUB_S_MOST = 86_400;
 
 /** Arakoon's keys of `[global]` that do nothing here. The quorum is always a majority: anything else has two truths, or stands still. */
 const GLOBAL_KEYS_IGNORED = [
@@ -101,12 +109,14 @@ export function clusterConfigOf(ini: Ini, use: 'node' | 'client' = 'node'): Clus
     file: ini.file,
     clusterId: global.required('cluster_id', 'what clients must say to be served'),
     nodes: members,
-    leaseMs: Math.round(global.number('lease_period', LEASE_S_LEAST, LEASE_S_MOST, LEASE_S_DEFAULT) * 1000),
+    leaseMs: milliseconds(global.number('lease_period', LEASE_S_LEAST, LEASE_S_MOST, LEASE_S_DEFAULT)),
     ...readMasters(global, names),
     readOnly,
     valueBytesMax: global.int('__tainted_max_value_size', 1, VALUE_MAX + 1, VALUE_MAX + 1) - 1,
     updateBytesMax: global.int('__tainted_max_buffer_size', 1024, UPDATE_MAX, UPDATE_MAX),
     segmentBytes: global.has('tlog_max_size') ? global.int('tlog_max_size', 1, 2 ** 40, null) : null,
+    scrubStepMs: milliseconds(global.number('scrub_step', 0, SCRUB_S_MOST, SCRUB_STEP_S_DEFAULT)),
+    scrubRestMs: milliseconds(global.number('scrub_rest', 0, SCRUB_S_MOST, SCRUB_REST_S_DEFAULT)),
     plugins: global.list('plugins'),
     nursery,
     warnings: gatherWarnings(ini, names, nursery?.nodes.map((node) => node.name) ?? []),
@@ -197,4 +207,8 @@ function gatherWarnings(ini: Ini, nodes: readonly string[], keepers: readonly st
     }
   }
   return warnings;
+}
+
+function milliseconds(seconds: number): number {
+  return Math.round(seconds * 1000);
 }

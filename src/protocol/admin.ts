@@ -132,6 +132,8 @@ export const adminCommandCodec = union({
   release: [25, struct(header)],
   // Proposed by a cluster's own master.
   cleanupStep: [30, struct({ mid: i64, rowsMax: u32 })],
+  /** Changes nothing: each replica takes the digest of the next rows of its whole store, from store key `from` on. */
+  scrub: [31, struct({ from: key, rowsMax: u32 })],
   // At the keeper.
   initMap: [40, struct({ cluster: text })],
   plan: [41, struct({ source: text, target: text, lo: key, hi: option(key) })],
