@@ -17,13 +17,6 @@ function startLoad(cluster: TestCluster): Load {
   return Load.start({ clients: CLIENTS, keysOf, maybeAllowed: true }, () => cluster.client());
 }
 
-/** Waits for `count` further acknowledged updates. */
-async function moreOf(load: Load, count: number): Promise<void> {
-  const goal = load.acknowledged + count;
-  await until(`${count} more updates`, () => load.errors.length > 0 || load.acknowledged >= goal);
-  assert.equal(load.errors, []);
-}
-
 /** Ends the load; whatever it acknowledged must be there, and nothing twice. */
 async function settle(cluster: TestCluster, load: Load): Promise<void> {
   const report = await load.stop();
@@ -41,7 +34,7 @@ three.test(
   async (lab) => {
     const cluster = await TestCluster.start(lab, { clusterId: 'mort' });
     const load = startLoad(cluster);
-    await moreOf(load, 500);
+    await load.more(500);
     for (let round = 0; round < 2; round += 1) {
       const master = await cluster.master();
       await cluster.process(master).kill();
@@ -50,7 +43,7 @@ three.test(
       const withoutMs = Math.round(performance.now() - killedMs);
       console.log(`updates flow again ${withoutMs} ms after kill -9 of the master (lease ${LEASE_MS} ms)`);
       assert.ok(withoutMs < MASTERLESS_MAX_MS, `${withoutMs} ms without a master`);
-      await moreOf(load, 300);
+      await load.more(300);
       cluster.startNode(master);
       await cluster.caughtUp(master);
     }
@@ -64,11 +57,11 @@ three.test(
   async (lab) => {
     const cluster = await TestCluster.start(lab, { clusterId: 'lazarus' });
     const load = startLoad(cluster);
-    await moreOf(load, 500);
+    await load.more(500);
     await cluster.killAll();
     cluster.startAll();
     await cluster.master();
-    await moreOf(load, 200);
+    await load.more(200);
     await settle(cluster, load);
     await cluster.killAll();
   },
@@ -84,10 +77,10 @@ three.test(
     cluster.startNode(second);
     await cluster.master();
     const load = startLoad(cluster);
-    await moreOf(load, 300);
+    await load.more(300);
     cluster.startNode(absent);
     await cluster.caughtUp(absent);
-    await moreOf(load, 100);
+    await load.more(100);
     await settle(cluster, load);
     await cluster.killAll();
   },
@@ -112,11 +105,11 @@ three.test('two of three empty nodes found nothing', async (lab) => {
 three.test('a wiped node rejoins by itself, from the log and from a snapshot', async (lab) => {
   const cluster = await TestCluster.start(lab, { clusterId: 'phoenix' });
   const load = startLoad(cluster);
-  await moreOf(load, 300);
+  await load.more(300);
   const wiped = await cluster.slave();
   await cluster.wipe(wiped);
   await cluster.caughtUp(wiped);
-  await moreOf(load, 100);
+  await load.more(100);
 
   // Enough to fill segments of the log, which are then dropped: the next one needs a snapshot.
   const writer = cluster.client();
@@ -135,7 +128,7 @@ three.test('a wiped node rejoins by itself, from the log and from a snapshot', a
   const last = cluster.nodes.map(({ name }) => name).find((name) => name !== wiped && name !== other);
   await cluster.process(last as string).kill();
   await cluster.master();
-  await moreOf(load, 100);
+  await load.more(100);
   await settle(cluster, load);
   await cluster.killAll();
 });
@@ -186,17 +179,17 @@ three.test('a master that was stopped for two leases serves nothing stale when i
 three.test('SIGTERM under load ends in order, and the rest goes on at once', async (lab) => {
   const cluster = await TestCluster.start(lab, { clusterId: 'polite' });
   const load = startLoad(cluster);
-  await moreOf(load, 300);
+  await load.more(300);
   const master = await cluster.master();
   const beganMs = performance.now();
   assert.equal(await cluster.process(master).terminate(), { code: 0, signal: null });
   console.log(`SIGTERM of the master took ${Math.round(performance.now() - beganMs)} ms`);
   assert.ok(performance.now() - beganMs < 10_000);
-  await moreOf(load, 100);
+  await load.more(100);
   cluster.startNode(master);
   await cluster.caughtUp(master);
   cluster.process(master).signal('SIGUSR1');
-  await moreOf(load, 100);
+  await load.more(100);
   assert.is(cluster.process(master).isRunning, true, 'SIGUSR1 reopens the log');
   await settle(cluster, load);
   for (const { name } of cluster.nodes) {
@@ -211,11 +204,11 @@ const one = labSuite('a single node');
 one.test('kill -9 under load, and restart', async (lab) => {
   const cluster = await TestCluster.start(lab, { clusterId: 'solo', size: 1 });
   const load = startLoad(cluster);
-  await moreOf(load, 500);
+  await load.more(500);
   for (let round = 0; round < 2; round += 1) {
     await cluster.killAll();
     cluster.startAll();
-    await moreOf(load, 200);
+    await load.more(200);
   }
   await settle(cluster, load);
 });

@@ -5,7 +5,6 @@ import { LEASE_MS } from '../support/clusters.ts';
 import { type Caller, Load, type LoadReport } from '../support/load.ts';
 import { eventsOf, TestNursery } from '../support/nurseries.ts';
 import { type Lab, labSuite } from '../support/processes.ts';
-import { until } from '../support/wait.ts';
 
 const KEYS = 20_000;
 const CLIENTS = 20;
@@ -23,26 +22,6 @@ function keyOf(n: number): string {
 
 function isStill(n: number): boolean {
   return n % STILL_EVERY === 0;
-}
-
-/** Stores '1' under every key, by many requests at a time. */
-async function fill(callers: readonly Caller[]): Promise<Map<string, string>> {
-  const beganMs = performance.now();
-  await Promise.all(
-    callers.map((caller, index) =>
-      caller.call(async (client) => {
-        for (let n = index; n < KEYS; n += 50 * callers.length) {
-          const some: Promise<void>[] = [];
-          for (let m = n; m < Math.min(KEYS, n + 50 * callers.length); m += callers.length)
-            some.push(client.set(keyOf(m), '1'));
-          await Promise.all(some);
-        }
-      }),
-    ),
-  );
-  const seconds = (performance.now() - beganMs) / 1000;
-  console.log(`${KEYS} keys stored through the router in ${seconds.toFixed(1)} s`);
-  return new Map(Array.from({ length: KEYS }, (_, n) => [keyOf(n), '1']));
 }
 
 /** What all tests share: processes, connections, and what every key holds. */
@@ -77,30 +56,20 @@ async function underLoad(
   const options = { clients: CLIENTS - 1, keysOf, maybeAllowed, initial };
   const load = Load.start(options, () => callers[next++] as Caller);
   const reader = new StillReader(callers[CLIENTS - 1] as Caller, maybeAllowed);
-  let seen: LoadReport;
   try {
-    await some(load, 200);
-    load.resetLongestCall();
-    await body(load);
-    await some(load, 200);
+    const seen = await load.during(fleet.nursery.persistentCaller(), () => body(load));
+    console.log(
+      `${what}: ${seen.acknowledged} updates by ${CLIENTS} clients, ${seen.errors.length} errors, ${seen.maybe} of unknown fate, longest pause of a client ${Math.round(seen.longestCallMs)} ms`,
+    );
+    await reader.stop();
+    assert.equal(reader.errors, []);
+    const keys = await fleet.nursery.persistentCaller().call((client) => client.keyCount());
+    assert.is(keys, load.values().size);
+    return seen;
   } finally {
     await reader.stop();
-    seen = await load.stop();
-    fleet.known = new Map([...load.known].flatMap(([key, [value]]) => (value ? [[key, value]] : [])));
+    fleet.known = load.values();
   }
-  console.log(
-    `${what}: ${seen.acknowledged} updates by ${CLIENTS} clients, ${seen.errors.length} errors, ${seen.maybe} of unknown fate, longest pause of a client ${Math.round(seen.longestCallMs)} ms`,
-  );
-  assert.equal(reader.errors, []);
-  assert.equal(seen.errors, []);
-  await verify(fleet.nursery, load);
-  return seen;
-}
-
-async function some(load: Load, count: number): Promise<void> {
-  const goal = load.acknowledged + count;
-  await until(`${count} more updates`, () => load.errors.length > 0 || load.acknowledged >= goal);
-  assert.equal(load.errors, []);
 }
 
 /** Reads over the separator what nobody writes: multi-gets and ranges must be whole, in order, and never double. */
@@ -150,15 +119,6 @@ class StillReader {
   }
 }
 
-/** Everything as it was acknowledged, and the count of keys too. */
-async function verify(nursery: TestNursery, load: Load): Promise<void> {
-  const [caller] = await nursery.callers(1);
-  assert.equal(await load.verify(caller as Caller), []);
-  const settled = [...load.known.values()].every((known) => known.length === 1);
-  const there = [...load.known.values()].filter(([value]) => value !== null).length;
-  if (settled) assert.is(await caller?.call((client) => client.keyCount()), there);
-}
-
 const tests = labSuite('a nursery of 3 × 3 nodes');
 let shared: Promise<Fleet> | null = null;
 
@@ -174,7 +134,8 @@ async function start(lab: Lab): Promise<Fleet> {
     await cluster.process(await cluster.slave()).kill();
   }
   const callers = await nursery.callers(CLIENTS);
-  return { nursery, callers, known: await fill(callers) };
+  const keys = Array.from({ length: KEYS }, (_, n) => keyOf(n));
+  return { nursery, callers, known: await nursery.fill(keys, '1') };
 }
 
 tests.test('half of the keys move under twenty clients, with one slave of each cluster dead', async (lab) => {
@@ -207,7 +168,7 @@ tests.test('the same back again, with the migrator killed half way and resumed',
       eventsOf(stdout).some(({ stage, keysCopied = 0 }) => stage === 'copying' && keysCopied >= KEYS / 8),
     );
     await migrator.kill();
-    await some(load, 100);
+    await load.more(100);
     const resumed = await nursery.succeed(['migrate', '--resume', '--json']);
     assert.is(eventsOf(resumed.stdout).at(-1)?.outcome, 'done');
   });

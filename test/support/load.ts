@@ -1,12 +1,16 @@
 /** Clients that write without rest and know what each answer must be, so that nothing lost or done twice escapes them. */
+import * as assert from 'uvu/assert';
 import type { ArakoonClient } from '../../src/client/arakoon-client.ts';
 import { NurseryError } from '../../src/errors.ts';
-import { pause } from './wait.ts';
+import { pause, until } from './wait.ts';
 
 /** What a load client talks through: whoever finds the master, or a router. */
 export type Caller = {
   call<T>(body: (client: ArakoonClient) => Promise<T>): Promise<T>;
 };
+
+/** Updates before and behind what happens under a load. */
+const MORE = 100;
 
 /** Values that a key may have: one, or two after an update whose fate is unknown. */
 type Known = readonly (string | null)[];
@@ -74,11 +78,6 @@ export class Load {
     return this.#lastSetAtMs;
   }
 
-  /** Forgets the longest call so far, to measure what follows. */
-  resetLongestCall(): void {
-    this.#longestCallMs = 0;
-  }
-
   /** Ends the load once each client has the answer that it waits for. */
   async stop(): Promise<LoadReport> {
     this.#stopped = true;
@@ -89,6 +88,41 @@ export class Load {
       errors: this.#errors,
       longestCallMs: this.#longestCallMs,
     };
+  }
+
+  /**
+   * Runs `body` under the load, then ends it and reads every key.
+   *
+   * @throws Error of `body`; else of whatever a client, or the last look at the keys, found wrong
+   */
+  async during(caller: Caller, body: () => Promise<void>): Promise<LoadReport> {
+    let failure: unknown = null;
+    try {
+      await this.more(MORE);
+      this.#longestCallMs = 0;
+      await body();
+      await this.more(MORE);
+    } catch (error) {
+      failure = error;
+    }
+    const report = await this.stop();
+    const wrong = await this.verify(caller);
+    if (failure !== null) throw failure;
+    assert.equal(report.errors, []);
+    assert.equal(wrong, []);
+    return report;
+  }
+
+  /** Waits for `count` further acknowledged updates. */
+  async more(count: number): Promise<void> {
+    const goal = this.#acknowledged + count;
+    await until(`${count} more updates`, () => this.#errors.length > 0 || this.#acknowledged >= goal);
+    assert.equal(this.#errors, []);
+  }
+
+  /** What the keys hold, for the load that follows; `verify` settles those whose fate is unknown. */
+  values(): Map<string, string> {
+    return new Map([...this.known].flatMap(([key, [value]]) => (value ? [[key, value]] : [])));
   }
 
   /** Reads every key once more, and returns what is not as it was acknowledged. */
@@ -102,6 +136,7 @@ export class Load {
         const value = values[index]?.toString() ?? null;
         const known = this.known.get(key) as Known;
         if (!known.includes(value)) wrong.push(`${key} is ${value}, not ${known.join(' or ')}`);
+        this.known.set(key, [value]);
       });
     }
     return wrong;

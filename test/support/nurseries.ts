@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ArakoonClient } from '../../src/client/arakoon-client.ts';
+import { ClusterClient } from '../../src/client/cluster-client.ts';
 import { renderRouterIni } from '../../src/config/render.ts';
 import { NurseryError } from '../../src/errors.ts';
 import { TestCluster } from './clusters.ts';
@@ -14,6 +15,8 @@ const FRONT = 'nursery';
 /** How long a client tries to reach a router that is down (ms), and how often. */
 const RECONNECT_MS = 15_000;
 const RECONNECT_EVERY_MS = 20;
+/** Keys that one sequence sets. */
+const FILL_KEYS = 200;
 
 export type TestNurseryOptions = {
   /** Begins the names of all clusters, so that several nurseries fit into one lab. */
@@ -164,11 +167,29 @@ export class TestNursery {
     };
   }
 
-  /** The map, as `status --json` prints it: owner by lower bound. */
+  /** Sets all keys to one value, many in one atomic step. All must belong to one cluster. */
+  async fill(keys: readonly string[], value: string): Promise<ReadonlyMap<string, string>> {
+    const beganMs = performance.now();
+    const client = await this.connect();
+    for (let from = 0; from < keys.length; from += FILL_KEYS) {
+      const some = keys.slice(from, from + FILL_KEYS);
+      await client.sequence(some.map((key) => ({ kind: 'set', key, value })));
+    }
+    const seconds = (performance.now() - beganMs) / 1000;
+    console.log(`${keys.length} keys stored through the router in ${seconds.toFixed(1)} s`);
+    return new Map(keys.map((key) => [key, value]));
+  }
+
+  /** The keeper's map: owner by lower bound. */
   async owners(): Promise<Map<string, string>> {
-    const { stdout } = await this.succeed(['status', '--json']);
-    const status = JSON.parse(stdout) as { map: { entries: { lo: string; owner: string }[] } };
-    return new Map(status.map.entries.map(({ lo, owner }) => [lo, owner]));
+    const client = new ClusterClient(this.keeper.config, { role: 'client', node: 'test' });
+    try {
+      const answer = await client.query({ kind: 'getMap' });
+      if (answer.kind !== 'keeperMap') throw new Error(`the keeper answers ${answer.kind}`);
+      return new Map(answer.map.entries.map(({ lo, owner }) => [lo, owner]));
+    } finally {
+      client.close();
+    }
   }
 }
 

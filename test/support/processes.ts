@@ -11,7 +11,7 @@ import { within } from './wait.ts';
 /** The command line's entry point, beside the compiled tests. */
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 /** How long a test may take unless it says otherwise (ms). */
-const TEST_MS = 60_000;
+const TEST_MS = 120_000;
 /** What a failure shows of each process (lines of its output, and of its log). */
 const TAIL_LINES = 6;
 const TAIL_COLUMNS = 200;
@@ -85,6 +85,10 @@ export class NurseryProcess {
     return this.#exit === null;
   }
 
+  get hasSucceeded(): boolean {
+    return this.#exit?.code === 0;
+  }
+
   /** Sends a signal, and does not wait. */
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
@@ -103,7 +107,7 @@ export class NurseryProcess {
   }
 
   /** Resolves at the first output that `isSeen` accepts. @throws Error where the process ends before */
-  async output(what: string, isSeen: (stdout: string) => boolean, withinMs = 15_000): Promise<void> {
+  async output(what: string, isSeen: (stdout: string) => boolean, withinMs = 30_000): Promise<void> {
     const seen = new Promise<void>((resolve, reject) => {
       const look = (): void => {
         if (isSeen(this.#stdout)) resolve();
@@ -118,7 +122,7 @@ export class NurseryProcess {
   }
 
   /** Waits until a command has done its work. */
-  async finished(withinMs = 30_000): Promise<Finished> {
+  async finished(withinMs = 60_000): Promise<Finished> {
     const exit = await within(withinMs, `nursery ${this.name}`, this.exited);
     return { ...exit, stdout: this.#stdout, stderr: this.#stderr };
   }
@@ -157,9 +161,9 @@ export class Lab {
   /** The last words of all processes, for people who look into a failure. */
   tails(): string {
     const outputs = this.#processes.flatMap((started) => {
+      if (started.hasSucceeded) return [];
       const state = started.isRunning ? 'running' : 'ended';
-      const lines = tailOf(started.stdout + started.stderr);
-      return lines.length === 0 ? [] : [`--- ${started.name} (${state})`, ...lines];
+      return [`--- ${started.name} (${state})`, ...tailOf(started.stdout + started.stderr)];
     });
     const logs = findLogs(this.dir).flatMap((file) => [
       `--- ${basename(file)}`,

@@ -1,7 +1,7 @@
 /** Waiting for a condition by asking again and again, never by hoping that some time is enough. */
 
 export type WaitOptions = {
-  /** How long it may take (ms). Default 15 s: a machine under load is no failure. */
+  /** How long it may take (ms). Default 30 s: a slow machine is no failure. */
   readonly withinMs?: number;
   /** Between two attempts (ms). Default 20. */
   readonly everyMs?: number;
@@ -17,7 +17,7 @@ export async function until<T>(
   attempt: () => Promise<T | null | false> | T | null | false,
   options: WaitOptions = {},
 ): Promise<T> {
-  const withinMs = options.withinMs ?? 15_000;
+  const withinMs = options.withinMs ?? 30_000;
   const beganMs = performance.now();
   for (;;) {
     let last: string;
