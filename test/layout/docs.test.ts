@@ -1,0 +1,107 @@
+/** The documents name what there is: nothing that a reader would look up is missing, or differs from the code. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { EXIT_CODES, RETURN_CODES } from '../../src/errors.ts';
+import { OUTSTANDING_MAX, USER_KEY_MAX, VALUE_MAX } from '../../src/limits.ts';
+
+const README = readFileSync('README.md', 'utf8');
+const ARCHITECTURE = readFileSync('docs/architecture.md', 'utf8');
+
+test('README explains every exit code', () => {
+  const rows = [...README.matchAll(/^\| (\d+) \| ([A-Z_]+) \|/gm)].map(([, code, name]) => [
+    name,
+    Number(code),
+  ]);
+  assert.equal(Object.fromEntries(rows), EXIT_CODES);
+});
+
+test('README explains return codes by their number', () => {
+  const rows = [...README.matchAll(/^\| (0x[0-9a-f]{2}) \| ([A-Z_]+) \|/gm)];
+  assert.ok(rows.length > 10, 'the table is there');
+  for (const [, code, name] of rows) {
+    assert.is(Number(code), RETURN_CODES[name as keyof typeof RETURN_CODES], `${name}`);
+  }
+  const numbers = new Set([...README.matchAll(/\b0x[0-9a-f]{2}\b/g)].map(([text]) => Number(text)));
+  const missing = Object.entries(RETURN_CODES).filter(([, code]) => !numbers.has(code));
+  assert.equal(missing, []);
+});
+
+test('README names every command', () => {
+  const main = readFileSync('src/cli/main.ts', 'utf8');
+  const commands = [...main.matchAll(/\.command\(\s*'([a-z-]+)/g)].map(([, name]) => name as string);
+  assert.ok(commands.length > 10, 'commands were found');
+  const missing = commands.filter((name) => !README.includes(`| \`${name} `));
+  assert.equal(missing, []);
+});
+
+test('README names the limits', () => {
+  for (const limit of [USER_KEY_MAX, VALUE_MAX, OUTSTANDING_MAX]) {
+    assert.ok(README.includes(limit.toLocaleString('en-US')), String(limit));
+  }
+});
+
+test('README names every key of the configuration that is read', () => {
+  const files = ['cluster-config', 'node-section', 'router-config'].map((name) => `src/config/${name}.ts`);
+  const keys = files.flatMap((file) =>
+    [
+      ...readFileSync(file, 'utf8').matchAll(
+        /\.(?:text|required|requiredList|list|int|number|bool|has)\(\s*'(\w+)'/g,
+      ),
+    ].map(([, key]) => key as string),
+  );
+  assert.ok(keys.length > 15, 'keys were found');
+  const missing = [...new Set(keys)].filter((key) => !README.includes(`\`${key}\``));
+  assert.equal(missing, []);
+});
+
+test('every section that a comment refers to is there', () => {
+  const headings = new Set([...ARCHITECTURE.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading as string));
+  const missing = ['src', 'node', 'router', 'migrator', 'test'].flatMap(sources).flatMap((file) => {
+    const text = readFileSync(file, 'utf8').replaceAll(/\n\s*(?:\*|\/\/) ?/g, ' ');
+    return [...text.matchAll(/docs\/architecture\.md, "([^"]+)"/g)]
+      .map(([, heading]) => heading as string)
+      .filter((heading) => !headings.has(heading))
+      .map((heading) => `${file}: "${heading}"`);
+  });
+  assert.equal(missing, []);
+});
+
+test('links within and between the documents lead somewhere', () => {
+  const anchors = new Set(
+    [...ARCHITECTURE.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchorOf(heading as string)),
+  );
+  const broken = [...ARCHITECTURE.matchAll(/\]\(#([^)]+)\)/g)].filter(
+    ([, anchor]) => !anchors.has(anchor as string),
+  );
+  assert.equal(
+    broken.map(([text]) => text),
+    [],
+  );
+  for (const [, path] of README.matchAll(/\]\(([^)#:]+)\)/g)) {
+    assert.not.throws(() => readFileOrFolder(path as string), `${path}`);
+  }
+});
+
+function sources(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return sources(path);
+    return path.endsWith('.ts') ? [path] : [];
+  });
+}
+
+/** As the usual viewers make it. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\w\s-]/g, '')
+    .replaceAll(' ', '-');
+}
+
+function readFileOrFolder(path: string): unknown {
+  return path.includes('.') || path === 'LICENSE' ? readFileSync(path) : readdirSync(path);
+}
+
+test.run();
