@@ -14,6 +14,11 @@ import { OVERLAY_FLUSH_BYTES, type View } from './store/types.ts';
 
 /** How often the overlay is written to the store (ms). */
 const FLUSH_EVERY_MS = 500;
+/**
+ * Where a flush takes long, the next one waits so many times as long: rows that are spread over the store cost a page
+ * each, and the more of them come at once, the more share one. Size bounds what gathers.
+ */
+const FLUSH_REST = 10;
 /** How often its size is looked at (ms). */
 const CHECK_EVERY_MS = 50;
 /** Newest segments of the log that stay although the store no longer needs them: peers catch up from them. */
@@ -103,7 +108,8 @@ export class Storage {
     this.#timer = setInterval(() => {
       sinceMs += CHECK_EVERY_MS;
       if (this.#flushing !== null || !this.store.isOpen) return;
-      if (sinceMs < FLUSH_EVERY_MS && this.store.overlayBytes < OVERLAY_FLUSH_BYTES) return;
+      const isDue = sinceMs >= Math.max(FLUSH_EVERY_MS, this.store.open.statistics.flushMs * FLUSH_REST);
+      if (!isDue && this.store.overlayBytes < OVERLAY_FLUSH_BYTES) return;
       sinceMs = 0;
       this.flush(durableSlot()).then(flushed, failed);
     }, CHECK_EVERY_MS);
