@@ -68,6 +68,27 @@ function servers<T>(parser: Argv<T>) {
             describe: 'directory tree that the tour indexes; default: node_modules',
           }),
       async (args) => (await import('./dev-command.ts')).runDevCommand(args),
+    )
+    .command(
+      'sim',
+      'run simulated nurseries with everything failing that may, and check every promise',
+      (command) =>
+        command
+          .option('seed', { type: 'number', describe: 'first seed; default: any' })
+          .option('seeds', { type: 'number', default: 1, describe: 'so many seeds' })
+          .option('faults', { type: 'string', describe: 'these kinds of faults alone, with commas between' })
+          .option('workers', { type: 'number', describe: 'processes; default: 2' })
+          .option('replay', { type: 'number', describe: 'this seed alone' })
+          .option('trace', { type: 'boolean', default: false, describe: 'with --replay: every step' }),
+      async (args) =>
+        (await import('./sim-command.ts')).runSimCommand({
+          seed: args.seed ?? null,
+          seeds: args.seeds,
+          faults: args.faults?.split(',') ?? [],
+          replay: args.replay ?? null,
+          trace: args.trace,
+          workers: args.workers ?? null,
+        }),
     );
 }
 

@@ -100,7 +100,7 @@ export class Nemesis {
   replaced(machine: Machine, node: NodeProcess, exit: string): void {
     if (machine.process !== node) return;
     if (exit === 'SUPERSEDED') {
-      this.#unmounted.delete(machine.name);
+      if (this.#unmounted.has(machine.name)) return; // its real home will be back
       machine.hardware = this.#nursery.newHardware();
     }
     this.#nursery.startNode(machine);

@@ -2,9 +2,9 @@
 import type { LinkResult } from '../../../src/link/link.ts';
 import type { Answer } from '../../../src/protocol/replies.ts';
 import type { Random } from '../../support/random.ts';
-import type { Schedule } from './schedule.ts';
 import type { Host } from './host.ts';
 import { CALM, type Weather } from './plan.ts';
+import type { Schedule } from './schedule.ts';
 
 /** How long a link may be silent before both ends give it up (ms). */
 const SILENT_MS = 1500;

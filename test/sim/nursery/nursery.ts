@@ -4,7 +4,6 @@ import { present } from '../../../src/assert.ts';
 import type { Logger } from '../../../src/log.ts';
 import { createRandom, type Random } from '../../support/random.ts';
 import { Rare } from '../paxos/rare.ts';
-import { Schedule } from './schedule.ts';
 import { Asker } from './asker.ts';
 import { ClientProcess } from './client-process.ts';
 import { Hardware } from './hardware.ts';
@@ -20,6 +19,7 @@ import { get, set } from './operation.ts';
 import { Operator } from './operator.ts';
 import { CALM, drawPlan, type Plan } from './plan.ts';
 import { RouterProcess } from './router-process.ts';
+import { Schedule } from './schedule.ts';
 import { check, Violation } from './violation.ts';
 import { KEEPER, Watch } from './watch.ts';
 
@@ -435,5 +435,3 @@ export class Nursery {
     });
   }
 }
-
-

@@ -1,0 +1,104 @@
+/** Runs many seeds in several processes, each of them one history. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { Rare } from '../paxos/rare.ts';
+import type { Plan } from './plan.ts';
+import type { Check } from './violation.ts';
+
+/** What is changed of the plan that a seed draws. */
+export type PlanChanges = Partial<Plan>;
+/** One seed to be run. */
+export type Job = { readonly seed: number; readonly changes: PlanChanges };
+
+export type Passed = {
+  readonly kind: 'passed';
+  readonly seed: number;
+  readonly operations: number;
+  readonly faults: number;
+  readonly migrations: number;
+  readonly virtualMs: number;
+  readonly digest: string;
+  readonly rare: ReadonlyMap<string, number>;
+};
+export type Failed = {
+  readonly kind: 'failed';
+  readonly seed: number;
+  readonly check: Check;
+  readonly message: string;
+};
+export type Result = Passed | Failed;
+
+export type PoolOptions = {
+  readonly first: number;
+  readonly count: number;
+  readonly workers: number;
+  readonly changes?: PlanChanges;
+  /** Name of a bug to be planted into the code under test (planted/bugs.ts). */
+  readonly plant?: string;
+  /** Told of each seed as it ends; true: no further seeds are begun. */
+  onResult?(result: Result): boolean | undefined;
+};
+
+/** What all seeds together did. */
+export type Summary = {
+  readonly passed: Passed[];
+  readonly failed: Failed[];
+  readonly rare: Rare;
+};
+
+/** Resolves when the last seed has ended. @throws Error where a worker dies */
+export async function runSeeds(options: PoolOptions): Promise<Summary> {
+  const summary: Summary = { passed: [], failed: [], rare: new Rare() };
+  const last = options.first + options.count - 1;
+  let next = options.first;
+  const worker = async (): Promise<void> => {
+    const child = startWorker(options.plant);
+    try {
+      while (next <= last) {
+        const seed = next;
+        next += 1;
+        const result = await runOne(child, { seed, changes: options.changes ?? {} });
+        take(summary, result);
+        if (options.onResult?.(result) === true) next = last + 1;
+      }
+    } finally {
+      child.disconnect();
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(options.workers, options.count) }, worker));
+  return summary;
+}
+
+function take(summary: Summary, result: Result): void {
+  if (result.kind === 'failed') {
+    summary.failed.push(result);
+    return;
+  }
+  summary.passed.push(result);
+  const rare = new Rare();
+  for (const [what, count] of result.rare) rare.counts.set(what, count);
+  summary.rare.add(rare);
+}
+
+function startWorker(plant: string | undefined): ChildProcess {
+  const register = fileURLToPath(new URL('./planted/register.js', import.meta.url));
+  return fork(fileURLToPath(new URL('./worker.js', import.meta.url)), [], {
+    serialization: 'advanced',
+    execArgv: plant === undefined ? [] : ['--import', register],
+    env: { ...process.env, ...(plant === undefined ? {} : { NURSERY_PLANT: plant }) },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+}
+
+function runOne(child: ChildProcess, job: Job): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const onExit = (code: number | null): void =>
+      reject(new Error(`the process that ran seed ${job.seed} ended with ${code}`));
+    child.once('exit', onExit);
+    child.once('message', (result: Result) => {
+      child.off('exit', onExit);
+      resolve(result);
+    });
+    child.send(job);
+  });
+}

@@ -1,0 +1,49 @@
+/**
+ * Many whole nurseries, other faults in each. `SEED=n` runs that one alone; `SIM_SEEDS` and `SIM_WORKERS` say how many,
+ * and in how many processes.
+ */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { runSeed } from './nursery.ts';
+import { runSeeds } from './pool.ts';
+import { WANTED, WANTED_FROM_SEEDS } from './wanted.ts';
+
+const SEEDS = Number(process.env['SIM_SEEDS'] ?? 200);
+const WORKERS = Number(process.env['SIM_WORKERS'] ?? 2);
+/** What each history has at least. */
+const OPERATIONS_MIN = 2000;
+const FAULTS_MIN = 30;
+const MIGRATIONS_MIN = 2;
+const VIRTUAL_MS_MIN = 60_000;
+
+const only = process.env['SEED'];
+
+if (only !== undefined) {
+  test(`seed ${only}`, () => {
+    runSeed({ seed: Number(only) });
+  });
+} else {
+  test(`${SEEDS} nurseries keep every promise`, async () => {
+    const { passed, failed, rare } = await runSeeds({ first: 1, count: SEEDS, workers: WORKERS });
+    const first = failed.sort((a, b) => a.seed - b.seed)[0];
+    assert.is(
+      first,
+      undefined,
+      first && `${first.message}\n(replay: nursery sim --replay ${first.seed} --trace)`,
+    );
+    for (const { seed, operations, faults, migrations, virtualMs } of passed) {
+      const what = `seed ${seed}: ${operations} operations, ${faults} faults, ${migrations} migrations`;
+      const isEnough = operations >= OPERATIONS_MIN && faults >= FAULTS_MIN && virtualMs >= VIRTUAL_MS_MIN;
+      assert.ok(isEnough && migrations >= MIGRATIONS_MIN, what);
+    }
+    if (SEEDS < WANTED_FROM_SEEDS) return;
+    const never = WANTED.filter((what) => !rare.counts.has(what));
+    assert.equal(never, [], `never happened in ${SEEDS} nurseries`);
+  });
+
+  test('one seed is one history', () => {
+    assert.is(runSeed({ seed: 7 }).digest, runSeed({ seed: 7 }).digest);
+  });
+}
+
+test.run();

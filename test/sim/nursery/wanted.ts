@@ -1,0 +1,56 @@
+/** What many seeds together must have met: a fault that never strikes proves nothing. */
+import { FAULTS } from './plan.ts';
+
+/** Seeds from which on every one of them is to be expected. */
+export const WANTED_FROM_SEEDS = 150;
+
+export const WANTED: readonly string[] = [
+  ...FAULTS.map((fault) => `fault: ${fault}`),
+  'fault: ambush',
+  // Consensus and storage.
+  'master crashed',
+  'value adopted from a promise',
+  'hole filled or no-op adopted',
+  'snapshot installed',
+  'member admitted',
+  'home wiped',
+  'homes of a majority empty',
+  'store deleted',
+  'unsynced records lost',
+  'torn group cut',
+  'disk full: nothing written',
+  'stops itself: DISK_FAILED',
+  'stops itself: SUPERSEDED',
+  'lease lost with reads waiting',
+  'paused longer than a lease',
+  'outcome unknown',
+  // Moves.
+  'sealed under partition',
+  'abort after seal',
+  'abort too late',
+  'moved again: on, back or the same',
+  'taken over by a newer coordinator',
+  'second migrator',
+  'late copy of a request',
+  'migration done',
+  'migration aborted',
+  'wish: pause',
+  'wish: abort',
+  'answer: fenced',
+  'answer: behind',
+  'answer: gap',
+  'answer: busy',
+  'answer: closed',
+  'coordinator: FENCED',
+  'coordinator crashed while planned',
+  'coordinator crashed while preparing',
+  'coordinator crashed while copying',
+  'coordinator crashed while catching up',
+  'coordinator crashed while sealing',
+  'coordinator crashed while sealed',
+  'coordinator crashed while publishing',
+  'coordinator crashed while releasing',
+  'coordinator crashed while cleaning up',
+  'coordinator crashed while finishing',
+  'coordinator crashed while aborting',
+];
