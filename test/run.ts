@@ -1,54 +1,89 @@
 /**
- * The test command: lint, then every test, in groups that run one after the other. Ends with the line
- * `N passed, N failed` and exits non-zero where anything failed. An argument narrows it: `npm test -- sim`.
+ * The test command: lint, then every test, in phases. What is listed together in a phase runs side by side, one
+ * process each; end-to-end tests have the machine to themselves. Ends with the line `N passed, N failed` and exits
+ * non-zero where anything failed. Arguments narrow it to folders: `npm test -- sim/paxos`.
  */
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { stripVTControlCharacters } from 'node:util';
 
-/** Folder below dist/test, and what it is; timing-sensitive ones run alone. */
-const GROUPS = ['src', 'node', 'router', 'migrator', 'layout', 'sim', 'e2e', 'examples'];
+/** Folders below dist/test. */
+const PHASES = [
+  ['src', 'node'],
+  ['router', 'migrator', 'layout'],
+  ['sim/paxos', 'sim/migration', 'sim/nursery'],
+  ['e2e'],
+  ['examples'],
+];
+/** Processes at a time: as many as the smallest machine has cores. */
+const SIDE_BY_SIDE = 2;
+/** Longest that one folder's tests may take (ms): far above what they need, so that a hang has an end. */
+const FOLDER_MS = 20 * 60_000;
+/** How long a process may live after its summary (ms): longer, and a test has left something open. */
+const EXIT_MS = 15_000;
 
 type Outcome = { readonly passed: number; readonly failed: number };
 
 async function main(): Promise<void> {
   const wanted = process.argv.slice(2);
   const startedMs = performance.now();
-  const lintFailed = (await run('lint', ['node_modules/@biomejs/biome/bin/biome', 'ci', '.'])).code !== 0;
-  let passed = 0;
-  let failed = lintFailed ? 1 : 0;
-  for (const group of GROUPS.filter((name) => wanted.length === 0 || wanted.includes(name))) {
-    const outcome = await runGroup(group);
-    passed += outcome.passed;
-    failed += outcome.failed;
+  const outcomes: Outcome[] = [await lint()];
+  for (const phase of PHASES) {
+    const folders = phase.filter(
+      (name) => wanted.length === 0 || wanted.some((want) => name.startsWith(want)),
+    );
+    const workers = Array.from({ length: SIDE_BY_SIDE }, async () => {
+      for (let folder = folders.shift(); folder !== undefined; folder = folders.shift()) {
+        outcomes.push(await runFolder(folder));
+      }
+    });
+    await Promise.all(workers);
   }
+  const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
+  const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
   console.log(`took ${Math.round((performance.now() - startedMs) / 1000)} s`);
   console.log(`${passed} passed, ${failed} failed`);
-  process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+  process.exit(failed === 0 && passed > 0 ? 0 : 1);
 }
 
-/** One uvu process; a run that dies before its summary counts as a failure. */
-async function runGroup(group: string): Promise<Outcome> {
-  const { code, output } = await run(group, [
-    'node_modules/uvu/bin.js',
-    `dist/test/${group}`,
-    '\\.test\\.js$',
-  ]);
+async function lint(): Promise<Outcome> {
+  const { code, output } = await run(['node_modules/@biomejs/biome/bin/biome', 'ci', '.']);
+  console.log(`── lint\n${output}`);
+  return { passed: 0, failed: code === 0 ? 0 : 1 };
+}
+
+/** One uvu process; one that dies before its summary, or does not end after it, counts as a failure. */
+async function runFolder(folder: string): Promise<Outcome> {
+  const path = `dist/test/${folder}`;
+  if (!existsSync(path)) return { passed: 0, failed: 0 };
+  const startedMs = performance.now();
+  const { code, output } = await run(['node_modules/uvu/bin.js', path, '\\.test\\.js$']);
+  console.log(`── ${folder}, ${Math.round((performance.now() - startedMs) / 1000)} s\n${output}`);
   const plain = stripVTControlCharacters(output);
   const total = Number(/^\s*Total:\s+(\d+)/m.exec(plain)?.[1] ?? 0);
   const passed = Number(/^\s*Passed:\s+(\d+)/m.exec(plain)?.[1] ?? 0);
-  const failed = Math.max(total - passed, code === 0 ? 0 : 1);
-  return { passed, failed };
+  return { passed, failed: Math.max(total - passed, code === 0 ? 0 : 1) };
 }
 
-async function run(what: string, args: string[]): Promise<{ code: number; output: string }> {
-  console.log(`── ${what}`);
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+async function run(args: string[]): Promise<{ code: number; output: string }> {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-    process.stdout.write(text);
-  });
+  const end = (why: string): void => {
+    output += `\nended by the test command: ${why}\n`;
+    child.kill('SIGKILL');
+  };
+  const limit = setTimeout(() => end(`not done within ${FOLDER_MS} ms`), FOLDER_MS);
+  let leftover: NodeJS.Timeout | undefined;
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      if (/^\s*Duration:/m.test(text))
+        leftover = setTimeout(() => end('a test left something open'), EXIT_MS);
+    });
+  }
   const code = await new Promise<number>((resolve) => child.once('close', (status) => resolve(status ?? 1)));
+  clearTimeout(limit);
+  clearTimeout(leftover);
   return { code, output };
 }
 
