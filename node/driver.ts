@@ -119,7 +119,8 @@ export class Driver {
     messagesSent: 0,
     turns: 0,
     slotsApplied: 0,
-    updatesProposed: 0,
+    updatesApplied: 0,
+    batchesProposed: 0,
     scrubSteps: 0,
     /** Stretches of rows in which this node differed from a majority, or from anyone where there was none. */
     scrubDifferences: 0,
@@ -304,7 +305,7 @@ export class Driver {
         return;
       }
       const { id, bytes } = present(this.proposals.take(), 'batch');
-      this.counters.updatesProposed += 1;
+      this.counters.batchesProposed += 1;
       this.#carryOut(step(this.#replica, { kind: 'propose', id, bytes, nowMs }));
     }
   }
@@ -371,6 +372,7 @@ export class Driver {
 
   #onApplied(effect: Extract<Effect, { kind: 'apply' }>, answers: Parameters<Proposals['settle']>[1]): void {
     this.counters.slotsApplied += 1;
+    this.counters.updatesApplied += answers.length;
     this.#appliedAt.push({ slot: effect.slot, record: this.#lastRecord });
     this.#advanceDurableSlot();
     if (effect.proposal !== null) this.proposals.settle(effect.proposal, answers);
@@ -438,7 +440,10 @@ export class Driver {
       const { serve } = present(this.#serves.shift(), 'question of a peer');
       const { log } = this.#world;
       log.readSlots(serve.from, serve.upTo, SERVE_BYTES_MAX).then(
-        (entries) => this.#world.send(serve.to, entriesMessage(serve, entries, log.firstSlot)),
+        (entries) => {
+          this.counters.messagesSent += 1;
+          this.#world.send(serve.to, entriesMessage(serve, entries, log.firstSlot));
+        },
         (error: Error) => this.#fail('DISK_FAILED', error),
       );
     }

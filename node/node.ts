@@ -28,8 +28,10 @@ import { isStoreDamage } from './scrub/damage.ts';
 import { Scrubber } from './scrub/scrubber.ts';
 import { SlowDowns } from './slow-downs.ts';
 import { copySnapshot, SnapshotServer } from './snapshots.ts';
+import { costTotals } from './status.ts';
 import { Storage, storePlace } from './storage.ts';
 import { removeStore } from './store/install.ts';
+import { UpdateCost } from './update-cost.ts';
 
 /** How often time passes for the consensus core (ms). */
 const TICK_MS = 10;
@@ -140,12 +142,16 @@ class NodeProcess {
     const freshIncarnation = randomBytes(16).toString('hex');
     this.#incarnation = storage.recovered.incarnation ?? freshIncarnation;
 
+    const cost = new UpdateCost();
     const snapshots = new SnapshotServer(storage.store);
     const driver = this.#createDriver(
       storage,
       await this.#loadMachine(storage),
       (slot) => {
         scrubber.applied(slot);
+        if (cost.isDue(driver.counters.updatesApplied)) {
+          cost.note(costTotals({ driver, syncs: () => storage.syncs }));
+        }
         this.#watchers.changed(driver.machine.mapVersion, () => driver.machine.keeperMap());
       },
       (to, message) => peers.send(to, message),
@@ -193,6 +199,8 @@ class NodeProcess {
       valueBytesMax: ini.valueBytesMax,
       updateBytesMax: ini.updateBytesMax,
       nowMs,
+      syncs: () => storage.syncs,
+      cost,
       flush: () => storage.flush(driver.durableSlot),
       collapse: (keep) => storage.collapse(keep),
     });

@@ -30,6 +30,7 @@ import { isStoreDamage } from './scrub/damage.ts';
 import type { SlowDowns } from './slow-downs.ts';
 import { nodeStatus, statisticsFields } from './status.ts';
 import type { Store, Work } from './store/types.ts';
+import type { UpdateCost } from './update-cost.ts';
 
 export type RequestContext = {
   readonly clusterId: string;
@@ -45,6 +46,9 @@ export type RequestContext = {
   readonly watchers: MapWatchers;
   readonly slowDowns: SlowDowns;
   nowMs(): number;
+  /** Syncs of the disk since the start. */
+  syncs(): { readonly log: number; readonly store: number };
+  readonly cost: UpdateCost;
   /** Writes the store's overlay to disk. */
   flush(): Promise<void>;
   /** Drops log segments that the store no longer needs, but for the newest `keep`; resolves with how many went. */

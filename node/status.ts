@@ -3,6 +3,7 @@ import type { NodeStatus } from '../src/protocol/admin.ts';
 import type { Field } from '../src/protocol/statistics.ts';
 import { statusOf } from './paxos/step.ts';
 import type { RequestContext } from './requests.ts';
+import type { CostTotals } from './update-cost.ts';
 
 /** The node's present state, for `nursery status`. */
 export function nodeStatus(
@@ -24,13 +25,23 @@ export function nodeStatus(
   };
 }
 
+/** What this node's updates have cost so far. */
+export function costTotals({ driver, syncs }: Pick<RequestContext, 'driver' | 'syncs'>): CostTotals {
+  const { log, store } = syncs();
+  const { updatesApplied, messagesSent } = driver.counters;
+  return { updates: updatesApplied, messages: messagesSent, syncs: log + store };
+}
+
 /** The fields of Arakoon's statistics that mean something here. */
 export function statisticsFields(
-  context: Pick<RequestContext, 'clusterId' | 'node' | 'driver' | 'store' | 'nowMs'>,
+  context: Pick<RequestContext, 'driver' | 'store' | 'syncs' | 'cost'>,
   counts: ReadonlyMap<string, number>,
 ): Field[] {
-  const { driver, store } = context;
+  const { driver, store, cost } = context;
   const { counters } = driver;
+  const syncs = context.syncs();
+  const perUpdate = cost.since(costTotals(context));
+  const memory = process.memoryUsage();
   const operations = [...counts].sort().map(([name, n]): Field => {
     return { name, kind: 'list', value: [{ name: 'n', kind: 'int64', value: n }] };
   });
@@ -38,8 +49,16 @@ export function statisticsFields(
     ...operations,
     { name: 'last_slot', kind: 'int64', value: store.slot },
     { name: 'slots_applied', kind: 'int64', value: counters.slotsApplied },
-    { name: 'batches_proposed', kind: 'int64', value: counters.updatesProposed },
+    { name: 'batches_proposed', kind: 'int64', value: counters.batchesProposed },
     { name: 'messages_sent', kind: 'int64', value: counters.messagesSent },
+    { name: 'updates_applied', kind: 'int64', value: counters.updatesApplied },
+    { name: 'log_syncs', kind: 'int64', value: syncs.log },
+    { name: 'store_syncs', kind: 'int64', value: syncs.store },
+    { name: 'messages_per_update', kind: 'float', value: perUpdate.messages },
+    { name: 'syncs_per_update', kind: 'float', value: perUpdate.syncs },
+    { name: 'heap_bytes', kind: 'int64', value: memory.heapUsed },
+    { name: 'external_bytes', kind: 'int64', value: memory.external },
+    { name: 'resident_bytes', kind: 'int64', value: memory.rss },
     { name: 'scrub_steps', kind: 'int64', value: counters.scrubSteps },
     { name: 'scrub_differences', kind: 'int64', value: counters.scrubDifferences },
     { name: 'store_rebuilds', kind: 'int64', value: counters.storeRebuilds },

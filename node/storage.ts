@@ -123,6 +123,12 @@ export class Storage {
     return this.#flushing;
   }
 
+  /** Syncs since the start: one for each group of records, two for each flush of the store. */
+  get syncs(): { readonly log: number; readonly store: number } {
+    const store = this.store.isOpen ? this.store.open.statistics.syncs : 0;
+    return { log: this.log.statistics.syncs, store };
+  }
+
   /** Drops log segments below the flushed image, but for the newest `keep`; resolves with how many went. */
   collapse(keep = KEEP_SEGMENTS): Promise<number> {
     return this.log.collapse(this.store.flushedSlot, keep);

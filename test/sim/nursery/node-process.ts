@@ -11,6 +11,7 @@ import { Scheduler } from '../../../node/scheduler.ts';
 import { SlowDowns } from '../../../node/slow-downs.ts';
 import { type Image, MemoryStore } from '../../../node/store/memory-store.ts';
 import type { StoreKey } from '../../../node/store/types.ts';
+import { UpdateCost } from '../../../node/update-cost.ts';
 import { present } from '../../../src/assert.ts';
 import { UPDATE_MAX, VALUE_MAX } from '../../../src/limits.ts';
 import type { Link as RealLink } from '../../../src/link/link.ts';
@@ -137,6 +138,8 @@ export class NodeProcess extends Host implements Server {
       valueBytesMax: VALUE_MAX,
       updateBytesMax: UPDATE_MAX,
       nowMs: this.nowMs,
+      syncs: () => ({ log: 0, store: 0 }),
+      cost: new UpdateCost(),
       flush: () => Later.promise((keep) => schedule.after(0, () => keep(undefined))),
       collapse: () => Later.promise((keep) => schedule.after(0, () => keep(0))),
     });
