@@ -1,4 +1,5 @@
 /** A node's two files: opens them, flushes the store, drops what of the log it no longer needs, replaces the store. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { FatalError } from '../src/errors.ts';
 import type { Logger } from '../src/log.ts';
@@ -7,9 +8,12 @@ import { Machine } from './machine/machine.ts';
 import { readMembers, readSnapshotSlot, snapshotRow } from './members-row.ts';
 import type { MembersState, Recovered, Slot } from './paxos/types.ts';
 import type { SnapshotSink } from './snapshots.ts';
+import { checkStorePages } from './store/check-file.ts';
 import { CurrentStore } from './store/current-store.ts';
+import { dataFile } from './store/environment.ts';
 import { storeDamaged } from './store/failures.ts';
 import { installSnapshot, LmdbStore, SnapshotWriter, type StorePlace } from './store/lmdb-store.ts';
+import { enterOpening, forgetOpenings, OPENINGS_SUSPECT, settleOpenings } from './store/openings.ts';
 import { OVERLAY_FLUSH_BYTES, type View } from './store/types.ts';
 
 /** How often the overlay is written to the store (ms). */
@@ -23,6 +27,9 @@ const FLUSH_REST = 10;
 const CHECK_EVERY_MS = 50;
 /** Newest segments of the log that stay although the store no longer needs them: peers catch up from them. */
 const KEEP_SEGMENTS = 4;
+
+/** A store that has been open for this long (ms) does not end the process at once. */
+const SETTLED_MS = 10 * 60_000;
 
 export type StorageOptions = {
   readonly place: StorePlace;
@@ -59,7 +66,14 @@ export class Storage {
    * @throws FatalError with an exit code of its own where a file is damaged, foreign, missing or ahead of the other
    */
   static async open(options: StorageOptions): Promise<Storage> {
-    const { place } = options;
+    const { place, logger } = options;
+    if (enterOpening(place.dir) >= OPENINGS_SUSPECT && existsSync(dataFile(place.dir))) {
+      logger.warn(
+        { dir: place.dir },
+        'this node did not end in order, again and again: all pages of the store are checked',
+      );
+      checkStorePages(place.dir);
+    }
     const lmdb = await LmdbStore.open(place);
     try {
       return await Storage.#above(lmdb, options);
@@ -105,6 +119,9 @@ export class Storage {
   /** Flushes from time to time what `durableSlot` allows; `flushed` is told after each flush. */
   startFlushing(durableSlot: () => Slot, flushed: () => void, failed: (error: Error) => void): void {
     let sinceMs = 0;
+    setTimeout(() => {
+      if (this.store.isOpen) settleOpenings(this.#options.place.dir);
+    }, SETTLED_MS).unref();
     this.#timer = setInterval(() => {
       sinceMs += CHECK_EVERY_MS;
       if (this.#flushing !== null || !this.store.isOpen) return;
@@ -171,6 +188,7 @@ export class Storage {
     await Promise.allSettled([this.#flushing]); // whoever began it is told of its failure
     if (this.store.isOpen) await this.store.take().close();
     await this.log.close();
+    forgetOpenings(this.#options.place.dir);
   }
 
   /** Flushes for the last time and closes both. */
@@ -182,6 +200,7 @@ export class Storage {
       await this.store.take().close();
     }
     await this.log.close();
+    forgetOpenings(this.#options.place.dir);
   }
 }
 

@@ -7,7 +7,9 @@
  *     page  := number:u64 txn:u64 pad:u16 flags:u16 (lower:u16 upper:u16 | overflowPages:u32) …
  *     meta  := magic:u32 version:u32 address:u64 mapBytes:u64 tree tree lastPage:u64 txn:u64    at 24
  *     tree  := pageBytes:u32 flags:u16 depth:u16 branches:u64 leaves:u64 overflows:u64 entries:u64 root:u64
- *     node  := low:u16 high:u16 flags:u16 keyBytes:u16 key data      at the offsets from 24 to `lower`
+ *     node  := low:u16 high:u16 flags:u16 keyBytes:u16 key data
+ *
+ * Behind the header of 24 bytes a page of a tree has `lower` bytes of offsets of its nodes, counted from there.
  */
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs';
 import { dataFile, PAGE_BYTES } from './environment.ts';
@@ -21,9 +23,14 @@ const TREES_AT = META_AT + 24;
 const TREE_BYTES = 48;
 const LAST_PAGE_AT = TREES_AT + 2 * TREE_BYTES;
 const TXN_AT = LAST_PAGE_AT + 8;
+/** Bytes of a node before its key. */
+const NODE_BYTES = 8;
+/** Of the number that stands for data on pages of its own. */
+const PAGE_NUMBER_BYTES = 8;
 /** `flags` of a page. */
 const BRANCH = 0x01;
 const LEAF = 0x02;
+const OVERFLOW = 0x04;
 const META = 0x08;
 /** `flags` of a leaf's node: the data is the number of the first page of its own. */
 const BIG_DATA = 0x01;
@@ -42,10 +49,26 @@ export function checkStoreFile(dir: string): void {
   const file = openSync(dataFile(dir), 'r+');
   try {
     const pages = new Pages(dir, file);
-    const newest = [0, 1].map((number) => pages.meta(number)).reduce((a, b) => (b.txn > a.txn ? b : a));
+    const newest = pages.newest();
     if (pages.fileBytes >= (newest.lastPage + 1) * PAGE_BYTES) return;
     for (const root of newest.roots) pages.walk(root);
     ftruncateSync(file, (newest.lastPage + 1) * PAGE_BYTES);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * Reads every page that the trees of the store in `dir` refer to, about a second per GiB: for a file that may have
+ * ended the process before.
+ *
+ * @throws FatalError STORE_DAMAGED
+ */
+export function checkStorePages(dir: string): void {
+  const file = openSync(dataFile(dir), 'r');
+  try {
+    const pages = new Pages(dir, file);
+    for (const root of pages.newest().roots) pages.walk(root);
   } finally {
     closeSync(file);
   }
@@ -64,7 +87,12 @@ class Pages {
     this.fileBytes = fstatSync(file).size;
   }
 
-  meta(number: number): Meta {
+  /** Of the two meta pages the one that was written last. */
+  newest(): Meta {
+    return [0, 1].map((number) => this.#meta(number)).reduce((a, b) => (b.txn > a.txn ? b : a));
+  }
+
+  #meta(number: number): Meta {
     const page = this.#read(number);
     const readable =
       page.readUInt16LE(18) === META &&
@@ -83,26 +111,46 @@ class Pages {
   /** Reads every page of the tree below `root`. */
   walk(root: number): void {
     const waiting = [root];
+    let left = this.fileBytes / PAGE_BYTES;
     for (let number = waiting.pop(); number !== undefined; number = waiting.pop()) {
       const page = this.#read(number);
       const flags = page.readUInt16LE(18);
       const lower = page.readUInt16LE(20);
-      if ((flags & (BRANCH | LEAF)) === 0 || lower > PAGE_BYTES) {
+      left -= 1;
+      const isTree = (flags & (BRANCH | LEAF)) !== 0 && HEADER_BYTES + lower <= PAGE_BYTES;
+      if (!isTree || page.readUIntLE(0, 6) !== number || left < 0) {
         throw storeDamaged(this.#dir, `page ${number} is not a page of a tree`);
       }
-      for (let at = HEADER_BYTES; at < lower; at += 2) {
-        const node = page.readUInt16LE(at);
+      for (let at = HEADER_BYTES; at < HEADER_BYTES + lower; at += 2) {
+        const node = HEADER_BYTES + page.readUInt16LE(at);
+        if (node + NODE_BYTES > PAGE_BYTES) throw this.#overflow(number);
         if ((flags & BRANCH) !== 0) waiting.push(page.readUIntLE(node, 6));
-        else if ((page.readUInt16LE(node + 4) & BIG_DATA) !== 0) {
-          this.#checkRun(Number(page.readBigUInt64LE(node + 8 + page.readUInt16LE(node + 6))));
-        }
+        else this.#checkLeaf(number, page, node);
       }
     }
   }
 
+  #checkLeaf(number: number, page: Buffer, node: number): void {
+    const dataAt = node + NODE_BYTES + page.readUInt16LE(node + 6);
+    const isBig = (page.readUInt16LE(node + 4) & BIG_DATA) !== 0;
+    if (dataAt + (isBig ? PAGE_NUMBER_BYTES : page.readUInt32LE(node)) > PAGE_BYTES) {
+      throw this.#overflow(number);
+    }
+    if (isBig) this.#checkRun(Number(page.readBigUInt64LE(dataAt)));
+  }
+
+  #overflow(number: number): Error {
+    return storeDamaged(this.#dir, `page ${number} has an entry that reaches beyond its end`);
+  }
+
   /** Pages of one large value follow each other, and the first says how many they are. */
   #checkRun(first: number): void {
-    this.#read(first + this.#read(first).readUInt32LE(20) - 1);
+    const page = this.#read(first);
+    const count = page.readUInt32LE(20);
+    if ((page.readUInt16LE(18) & OVERFLOW) === 0 || page.readUIntLE(0, 6) !== first || count === 0) {
+      throw storeDamaged(this.#dir, `page ${first} does not begin a large value`);
+    }
+    this.#read(first + count - 1);
   }
 
   #read(number: number): Buffer {

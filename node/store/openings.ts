@@ -1,0 +1,51 @@
+/**
+ * How often in a row a store was opened and not closed again.
+ *
+ * A page that is broken in the right way does not make LMDB fail: it makes LMDB end the process, and the next one, and so
+ * on. So each opening is written down before the file is mapped; who finds a few of them looks at every page first.
+ */
+import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+
+/** From so many openings in a row on, the file is read as a whole before LMDB sees it (about a second per GiB). */
+export const OPENINGS_SUSPECT = 2;
+
+/** Enters an opening of the store in `dir`; returns how many before it were not followed by a close. */
+export function enterOpening(dir: string): number {
+  const before = readCount(fileOf(dir));
+  writeCount(fileOf(dir), before + 1);
+  return before;
+}
+
+/** The store has been open for long enough, and will not end the process at once. */
+export function settleOpenings(dir: string): void {
+  writeCount(fileOf(dir), 1);
+}
+
+/** The store was closed. */
+export function forgetOpenings(dir: string): void {
+  rmSync(fileOf(dir), { force: true });
+}
+
+/** Beside the store, whose directory is the store's own. */
+function fileOf(dir: string): string {
+  return `${dir}.opened`;
+}
+
+function readCount(file: string): number {
+  try {
+    return Number.parseInt(readFileSync(file, 'utf8'), 10) || 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return 0;
+  }
+}
+
+function writeCount(file: string, count: number): void {
+  const handle = openSync(file, 'w');
+  try {
+    writeSync(handle, String(count));
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
