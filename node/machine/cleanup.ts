@@ -32,6 +32,8 @@ export function* cleanupStep(
     left -= keys.length;
     if (next !== null && pace.rows(SLICE_ROWS)) yield;
   }
-  if (next === null) draft.update({ cleanups: withEntry(draft.state.cleanups, mid, null) });
+  // What is deleted already need not be looked at again: until the store is flushed it would still be passed over.
+  const rest = next === null ? null : { ...cleanup, lo: userKey(next) };
+  draft.update({ cleanups: withEntry(draft.state.cleanups, mid, rest) });
   return { kind: 'ok' };
 }
