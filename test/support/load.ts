@@ -238,7 +238,8 @@ export class Load {
       if (error instanceof NurseryError) return error;
       throw error;
     } finally {
-      this.#longestCallMs = Math.max(this.#longestCallMs, performance.now() - beganMs);
+      const tookMs = performance.now() - beganMs;
+      this.#longestCallMs = Math.max(this.#longestCallMs, tookMs);
     }
   }
 }

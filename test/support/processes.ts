@@ -151,11 +151,12 @@ export class Lab {
     this.#closers.push(close);
   }
 
-  /** Ends everything, and removes the folder. */
+  /** Ends everything, and removes the folder unless `KEEP` is set in the environment. */
   async close(): Promise<void> {
     for (const close of this.#closers) close();
     await Promise.all(this.#processes.map((started) => started.kill()));
-    rmSync(this.dir, { recursive: true, force: true });
+    if (process.env['KEEP'] === undefined) rmSync(this.dir, { recursive: true, force: true });
+    else console.log(`kept: ${this.dir}`);
   }
 
   /** The last words of all processes, for people who look into a failure. */
