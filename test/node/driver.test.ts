@@ -119,4 +119,32 @@ test('after stop nothing is left unanswered', () => {
   assert.is(returnCodeOf((late[0] as Answer).bytes), RETURN_CODES.GOING_DOWN);
 });
 
+test('a store in doubt serves no client, but the commands by which doubt ends', () => {
+  const world = mastered();
+  world.driver.doubt(true);
+  assert.not(world.driver.mayRead());
+  assert.is(returnCodeOf((propose(world)[0] as Answer).bytes), RETURN_CODES.GOING_DOWN);
+  const own: Answer[] = [];
+  world.driver.proposeOwn(SET, (answer) => own.push(answer));
+  world.turn();
+  world.disk();
+  assert.is(returnCodeOf((own[0] as Answer).bytes), RETURN_CODES.OK);
+  world.driver.doubt(false);
+  assert.ok(world.driver.mayRead());
+});
+
+test('a damaged store answers nothing any more, not even what is under way, and no doubt clears it', () => {
+  const world = mastered();
+  const caught = propose(world);
+  const before = world.store.slot;
+  world.driver.quarantine();
+  assert.is(returnCodeOf((caught[0] as Answer).bytes), RETURN_CODES.MAYBE_APPLIED);
+  world.disk();
+  assert.is(world.store.slot, before, 'nothing is applied to it');
+  world.driver.doubt(false);
+  assert.not(world.driver.mayRead());
+  assert.is(returnCodeOf((propose(world)[0] as Answer).bytes), RETURN_CODES.GOING_DOWN);
+  assert.is(caught.length, 1);
+});
+
 test.run();
