@@ -1,16 +1,8 @@
 /** A node's directory: made, checked for writing, and owned by one process at a time. */
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  statSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { makeDirectories } from '../src/directories.ts';
 import { FatalError } from '../src/errors.ts';
 
 /** Proof that this process owns a home; ends with the process, however it ends. */
@@ -24,7 +16,7 @@ export type HomeLock = { release(): void };
 export function prepareDirectory(path: string): void {
   const probe = join(path, `.probe-${process.pid}`);
   try {
-    mkdirSync(path, { recursive: true });
+    makeDirectories(path);
     const file = openSync(probe, 'w');
     writeSync(file, 'probe');
     fsyncSync(file);

@@ -1,7 +1,7 @@
 /** The log for people. Only the edge writes to it; a fixed message, the facts as fields. Sole importer of pino. */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { makeDirectories } from './directories.ts';
 
 /** What a module logs with: `log.info({ slot }, 'master elected')`. */
 export type Logger = {
@@ -25,7 +25,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Opens `<folder>/<name>.log` for appending, creating the folder; every line carries `fields`. */
 export function openLogFile(folder: string, name: string, level: LogLevel, fields: object): LogFile {
-  mkdirSync(folder, { recursive: true });
+  makeDirectories(folder);
   const destination = pino.destination({ dest: join(folder, `${name}.log`), append: true, sync: true });
   const logger = pino({ level, base: fields, timestamp: pino.stdTimeFunctions.isoTime }, destination);
   return { logger, reopen: () => destination.reopen(), flush: () => destination.flushSync() };

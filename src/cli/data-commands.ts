@@ -7,7 +7,11 @@ type Common = { readonly config: string; readonly json: boolean };
 
 /** Prints the value as it is, and a line feed behind it on a terminal. */
 export async function runGet(args: Common & { key: string }): Promise<void> {
-  const value = await withClient(args.config, (client) => client.get(bytesOf(args.key)));
+  const value = await withClient(args.config, (client) => client.get(bytesOf(args.key))).catch((error) => {
+    // What Arakoon's protocol says of a missing key does not name it.
+    if (!(error instanceof NurseryError) || error.code !== 'NOT_FOUND') throw error;
+    throw new NurseryError('NOT_FOUND', `there is no key ${printKey(keyOf(args.key))}`, { cause: error });
+  });
   if (args.json) printJson({ key: args.key, value: printValue(value) });
   else process.stdout.write(process.stdout.isTTY ? Buffer.concat([value, Buffer.from('\n')]) : value);
 }

@@ -1,13 +1,14 @@
 /** A whole nursery on this machine: a keeper, two data clusters and a router, each node a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { present } from '../../assert.ts';
 import { renderClusterIni, renderRouterIni } from '../../config/render.ts';
+import { makeDirectories } from '../../directories.ts';
 import { NurseryError } from '../../errors.ts';
 import type { ClusterConfig } from '../../protocol/admin.ts';
 
@@ -58,7 +59,7 @@ export class LocalNursery {
   static async start(dir: string | undefined): Promise<LocalNursery> {
     const isTemporary = dir === undefined;
     const path = isTemporary ? mkdtempSync(join(tmpdir(), 'nursery-')) : resolve(dir);
-    mkdirSync(path, { recursive: true });
+    makeDirectories(path);
     const nursery = new LocalNursery(path, isTemporary, await planIn(path));
     try {
       nursery.#writeConfigurations();
