@@ -1,6 +1,13 @@
 /** Bugs planted on purpose at the simulator's seams: what proves that it would see one. */
+import type { Message } from '../../../node/paxos/messages.ts';
 import { type Replica, step } from '../../../node/paxos/step.ts';
-import type { Effect, Event, LogRecord, Recovered } from '../../../node/paxos/types.ts';
+import {
+  type Effect,
+  type Event,
+  type LogRecord,
+  NO_BALLOT,
+  type Recovered,
+} from '../../../node/paxos/types.ts';
 import type { Disk } from './disk.ts';
 
 /** The seams; without a bug, each does what it says. */
@@ -14,12 +21,12 @@ export type Bugs = {
   readonly sendsEarly: boolean;
   /** Whether the store is flushed as far as it is applied, durable or not. */
   readonly flushesEarly: boolean;
-  /** Whether a wiped home goes on under its old number. */
-  readonly keepsIncarnation: boolean;
+  /** Whether a wiped home goes on under its old number, and its membership. */
+  readonly keepsLife: boolean;
   /** Factor by which clocks leave the margin. */
   readonly driftFactor: number;
-  /** Whether a paused process asks its last tick for the time. */
-  readonly trustsLastTick: boolean;
+  /** Whether reads ask for the time of the last event, and not for the present one. */
+  readonly trustsLastEvent: boolean;
 };
 
 export const NO_BUGS: Bugs = {
@@ -28,7 +35,104 @@ export const NO_BUGS: Bugs = {
   write: (disk, records) => disk.append(records),
   sendsEarly: false,
   flushesEarly: false,
-  keepsIncarnation: false,
+  keepsLife: false,
   driftFactor: 1,
-  trustsLastTick: false,
+  trustsLastEvent: false,
 };
+
+/** Hands the core every event, after a change to the messages that it gets. */
+function hearing(change: (message: Message) => Message): Bugs['step'] {
+  return (replica, event) =>
+    step(replica, event.kind === 'message' ? { ...event, message: change(event.message) } : event);
+}
+
+/** Writes only some of the records. */
+function writing(isWritten: (record: LogRecord) => boolean): Bugs['write'] {
+  return (disk, records) => disk.append(records.filter(isWritten));
+}
+
+/** Each with the mistake that an implementation could make, as a change to the seams. */
+export const PLANTED: readonly { readonly name: string; readonly bugs: Partial<Bugs> }[] = [
+  { name: 'promises are not written', bugs: { write: writing(({ kind }) => kind !== 'promise') } },
+  { name: 'messages do not wait for the disk', bugs: { sendsEarly: true } },
+  { name: 'the store is flushed ahead of the log', bugs: { flushesEarly: true } },
+  { name: 'a wiped home goes on under its old number', bugs: { keepsLife: true } },
+  { name: 'clocks leave the margin', bugs: { driftFactor: 60 } },
+  { name: 'a read trusts the time of the last event', bugs: { trustsLastEvent: true } },
+  {
+    name: 'a restarted node forgets that it promised',
+    bugs: { recover: (recovered) => ({ ...recovered, promised: NO_BALLOT }) },
+  },
+  {
+    name: 'what was accepted counts as chosen after a restart',
+    bugs: {
+      recover: (recovered) => ({ ...recovered, chosen: recovered.accepted.at(-1)?.slot ?? recovered.chosen }),
+    },
+  },
+  {
+    name: 'what was accepted is forgotten by a restart',
+    bugs: {
+      recover: (recovered) => ({
+        ...recovered,
+        accepted: recovered.accepted.filter(({ slot }) => slot <= recovered.chosen),
+      }),
+    },
+  },
+  {
+    name: 'phase 1 ignores what acceptors report',
+    bugs: {
+      step: hearing((message) => (message.kind === 'promise' ? { ...message, accepted: [] } : message)),
+    },
+  },
+  {
+    name: 'phase 1 takes the value of the lowest ballot',
+    bugs: {
+      step: hearing((message) => {
+        if (message.kind !== 'promise') return message;
+        const accepted = message.accepted.map((entry) => ({
+          ...entry,
+          ballot: { round: 1_000_000 - entry.ballot.round, node: entry.ballot.node },
+        }));
+        return { ...message, accepted };
+      }),
+    },
+  },
+  {
+    name: 'a watermark counts whatever was accepted',
+    bugs: {
+      step: (replica, event) => {
+        if (event.kind === 'message' && event.message.kind === 'heartbeat') {
+          for (const [slot, { value }] of replica.accepted) {
+            replica.accepted.set(slot, { ballot: event.message.ballot, value });
+          }
+        }
+        return step(replica, event);
+      },
+    },
+  },
+  {
+    name: 'one granted lease counts as a quorum of them',
+    bugs: {
+      step: (replica, event) => {
+        const effects = step(replica, event);
+        const { role } = replica;
+        if (role.kind === 'master') {
+          const newest = Math.max(...role.grants.values());
+          for (const { node, incarnation } of replica.members.members) {
+            role.grants.set(`${node}.${incarnation.slice(0, 12)}`, newest);
+          }
+        }
+        return effects;
+      },
+    },
+  },
+  {
+    name: 'a lease counts from its answer',
+    bugs: {
+      step: (replica, event) => {
+        if (event.kind !== 'message' || event.message.kind !== 'granted') return step(replica, event);
+        return step(replica, { ...event, message: { ...event.message, sentAtMs: Math.floor(event.nowMs) } });
+      },
+    },
+  },
+];

@@ -1,6 +1,6 @@
 /** One simulated run: a cluster, its clients and its operator, from a seed to a verdict. */
 
-import type { MembersState, NodeName, ReplicaConfig } from '../../../node/paxos/types.ts';
+import type { LogRecord, MembersState, NodeName, ReplicaConfig } from '../../../node/paxos/types.ts';
 import { invariant, present } from '../../../src/assert.ts';
 import { createRandom, type Random } from '../../support/seeded.ts';
 import { type Bugs, NO_BUGS } from './bugs.ts';
@@ -155,11 +155,15 @@ export class Cluster {
   /** Empties the node's home; only while it is down. */
   wipe(node: Node): void {
     invariant(node.process === null || node.process.isDead, 'a running node is not wiped');
-    const before = node.hardware.disk.summary.incarnation;
+    const { incarnation, founded, superseded } = node.hardware.disk.summary;
     node.hardware = { ...node.hardware, disk: new Disk() };
-    if (this.bugs.keepsIncarnation && before !== null) {
-      node.hardware.disk.append([{ kind: 'incarnation', incarnation: before }]);
-    }
+    if (!this.bugs.keepsLife || incarnation === null || founded === null) return;
+    const entitled = superseded.map((member): LogRecord => ({ kind: 'supersede', ...member }));
+    const life: LogRecord[] = [
+      { kind: 'incarnation', incarnation },
+      { kind: 'founded', ...founded },
+    ];
+    node.hardware.disk.append([...life, ...entitled]);
   }
 
   /** What the operator does about a home whose life was superseded. */

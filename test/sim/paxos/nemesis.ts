@@ -3,7 +3,7 @@ import { createReplica, mayVote } from '../../../node/paxos/replica.ts';
 import { step } from '../../../node/paxos/step.ts';
 import type { Member, NodeName } from '../../../node/paxos/types.ts';
 import { type Cluster, type Node, namesOf } from './cluster.ts';
-import { drawStorm, drawWeather, type Fault, NAMES } from './plan.ts';
+import { drawStorm, drawWeather, type Fault, KINDS, NAMES } from './plan.ts';
 
 /** Draws faults until it is told to end them. */
 export class Nemesis {
@@ -41,9 +41,24 @@ export class Nemesis {
     const { schedule, random, plan } = this.#cluster;
     schedule.after(plan.faultEveryMs * random.next() * 2, () => {
       if (this.#isOver) return;
-      this.#strike(random.pick(plan.faults));
+      this.#burst(random.pick([1, 1, 2, 3, 6]));
       this.#later();
     });
+  }
+
+  /** Several faults close together: what one alone does is soon repaired. */
+  #burst(left: number): void {
+    const { schedule, random, plan } = this.#cluster;
+    if (this.#isOver || left === 0) return;
+    this.#strike(random.pick(plan.faults));
+    schedule.after(plan.leaseMs * random.pick([0, 0.02, 0.2]) * random.next(), () => this.#burst(left - 1));
+  }
+
+  /** Half of the time a node that believes to be master or candidate. */
+  #victim(running: readonly Node[]): Node {
+    const { random } = this.#cluster;
+    const ambitious = running.filter(({ process }) => process?.replica.role.kind !== 'following');
+    return random.pick(ambitious.length > 0 && random.chance(0.5) ? ambitious : running);
   }
 
   /** Stops nodes that were removed, now and then, and asks a master that has to go to give way. */
@@ -86,7 +101,7 @@ export class Nemesis {
     const { random, network, plan } = this.#cluster;
     const running = this.#cluster.nodes.filter(({ process }) => process !== null && !process.isDead);
     if (running.length === 0) return;
-    const node = random.pick(running);
+    const node = this.#victim(running);
     this.#cluster.note(`fault: ${fault}`, node.name);
     switch (fault) {
       case 'crash':
@@ -95,27 +110,47 @@ export class Nemesis {
       case 'crashAll':
         for (const each of running) this.#crash(each);
         return;
+      case 'crashOnSend':
+        node.process?.crashOnSend(random.pick(KINDS));
+        this.#startLaterAgain(node);
+        return;
       case 'pause':
         this.#pause(node);
         return;
       case 'partition':
         this.#partition(running);
+        this.#repair(() => network.heal());
+        return;
+      case 'isolate':
+        for (const { name } of running) {
+          network.cut(node.name, name);
+          network.cut(name, node.name);
+        }
+        this.#repair(() => network.heal());
         return;
       case 'oneWay':
-        network.cut(node.name, random.pick(running).name);
-        return;
-      case 'heal':
-        network.heal();
+        for (const { name } of running) if (random.chance(0.6)) network.cut(node.name, name);
+        this.#repair(() => network.heal());
         return;
       case 'storm':
         network.weather = drawStorm(random, plan.leaseMs);
+        this.#repair(() => {
+          network.weather = drawWeather(random, plan.leaseMs);
+        });
         return;
-      case 'calm':
-        network.weather = drawWeather(random, plan.leaseMs);
-        network.heal();
+      case 'deaf':
+        network.weather = { ...plan.weather, lostKind: random.pick(KINDS) };
+        this.#repair(() => {
+          network.weather = plan.weather;
+        });
         return;
       case 'slowDisk':
-        node.hardware.syncMaxMs = plan.leaseMs * random.pick([0.01, 0.1, 0.5, 2]);
+        for (const { hardware } of random.chance(0.5) ? [node] : running) {
+          hardware.syncMaxMs = plan.leaseMs * random.pick([0.05, 0.2, 0.5, 2]);
+          this.#repair(() => {
+            hardware.syncMaxMs = plan.syncMaxMs;
+          });
+        }
         return;
       case 'wipe':
         this.#wipe(node);
@@ -135,23 +170,37 @@ export class Nemesis {
     }
   }
 
+  /** Most troubles end by themselves, or nothing would ever be under way when the next one comes. */
+  #repair(run: () => void): void {
+    const { schedule, random, plan } = this.#cluster;
+    schedule.after(plan.leaseMs * random.pick([0.3, 1, 3]) * (0.5 + random.next()), () => {
+      if (!this.#isOver) run();
+    });
+  }
+
   /** At once, or between two effects of a later event. */
   #crash(node: Node): void {
     const { random, plan } = this.#cluster;
-    if (random.chance(0.5)) this.#cluster.crash(node);
-    else node.process?.crashAfterEffects(random.below(20));
-    this.#startLater(node, plan.leaseMs * random.pick([0.02, 0.3, 1, 5]) * (0.5 + random.next()));
-    // Where it still ran at that time: soon after.
-    this.#startLaterAgain(node);
+    if (random.chance(0.5)) {
+      this.#cluster.crash(node);
+      this.#startLater(node, plan.leaseMs * random.pick([0.02, 0.3, 1, 5]) * (0.5 + random.next()));
+    } else {
+      node.process?.crashAfterEffects(random.below(20));
+      this.#startLaterAgain(node);
+    }
   }
 
+  /** Starts the node soon after it has crashed. */
   #startLaterAgain(node: Node): void {
-    const { schedule, plan } = this.#cluster;
-    schedule.after(plan.leaseMs * 3, () => {
-      if (node.process?.isDead === true && !this.#down.has(node.name) && this.#isNeeded(node)) {
-        this.#cluster.start(node);
-      }
-    });
+    const { schedule, random, plan } = this.#cluster;
+    const { process } = node;
+    const delayMs = plan.leaseMs * random.pick([0.02, 0.1, 1]);
+    const watch = (): void => {
+      if (this.#isOver || node.process !== process) return;
+      if (process?.isDead === true) this.#startLater(node, delayMs);
+      else schedule.after(delayMs / 2, watch);
+    };
+    watch();
   }
 
   #pause(node: Node): void {

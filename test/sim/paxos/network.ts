@@ -12,9 +12,18 @@ export type Weather = {
   /** Share of messages that take up to `lateMaxMs`. */
   readonly lateShare: number;
   readonly lateMaxMs: number;
+  /** A kind of message that gets through no more; null: none. */
+  readonly lostKind: Message['kind'] | null;
 };
 
-export const CALM: Weather = { lossShare: 0, repeatShare: 0, delayMaxMs: 5, lateShare: 0, lateMaxMs: 0 };
+export const CALM: Weather = {
+  lossShare: 0,
+  repeatShare: 0,
+  delayMaxMs: 5,
+  lateShare: 0,
+  lateMaxMs: 0,
+  lostKind: null,
+};
 
 /** A message on its way; the link it came on named its sender and the sender's incarnation. */
 export type Parcel = {
@@ -56,6 +65,7 @@ export class Network {
   send(parcel: Parcel): void {
     const { lossShare, repeatShare } = this.weather;
     if (!this.reaches(parcel.from, parcel.to) || this.#random.chance(lossShare)) return;
+    if (parcel.message.kind === this.weather.lostKind) return;
     this.#carry(parcel);
     if (this.#random.chance(repeatShare)) this.#carry(parcel);
   }

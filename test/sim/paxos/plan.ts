@@ -6,15 +6,28 @@ import { CALM, type Weather } from './network.ts';
 /** All nodes that may ever be a member, in the order of their names. */
 export const NAMES: readonly NodeName[] = ['n1', 'n2', 'n3', 'n4', 'n5', 'n6'];
 
+/** Messages whose loss, or a crash right after them, hits the protocol in the middle of something. */
+export const KINDS = [
+  'prepare',
+  'promise',
+  'accept',
+  'accepted',
+  'heartbeat',
+  'granted',
+  'entries',
+  'adopted',
+] as const;
+
 export const FAULTS = [
   'crash',
   'crashAll',
+  'crashOnSend',
   'pause',
   'partition',
+  'isolate',
   'oneWay',
-  'heal',
   'storm',
-  'calm',
+  'deaf',
   'slowDisk',
   'wipe',
   'collapse',
@@ -59,7 +72,6 @@ export function drawPlan(random: Random): Plan {
   const size = random.pick([1, 2, 3, 3, 3, 3, 5]);
   const wished = NAMES.slice(0, size);
   const leaseMs = random.pick([300, 500, 1000]);
-  const faults = FAULTS.filter(() => random.chance(0.5));
   return {
     wished,
     leaseMs,
@@ -69,17 +81,27 @@ export function drawPlan(random: Random): Plan {
     forcedMaster: random.chance(0.05) ? random.pick(wished) : null,
     preferredMasters: random.chance(0.1) ? [random.pick(wished)] : [],
     faultyMs: leaseMs * random.pick([20, 40, 60]),
-    faultEveryMs: leaseMs * random.pick([0.3, 1, 2, 4]),
-    faults: faults.length > 0 ? faults : ['crash'],
+    faultEveryMs: leaseMs * random.pick([0.5, 1, 2, 4]),
+    faults: drawFaults(random),
     weather: drawWeather(random, leaseMs),
     acrossLives: random.chance(0.3),
-    syncMaxMs: random.pick([1, 10, 30]),
+    syncMaxMs: random.pick([1, 10, 50]),
     applyMaxMs: random.pick([0, 0, 5, 50]),
     flushEveryMs: random.pick([50, 200, 1000]),
     serveMax: random.pick([20, 100]),
     proposeEveryMs: random.pick([10, 50, 200]),
     encodes: random.chance(0.1),
   };
+}
+
+/** Few kinds more often than many: what two faults do together is rare where ten kinds compete. */
+function drawFaults(random: Random): Fault[] {
+  const left: Fault[] = [...FAULTS];
+  const drawn: Fault[] = [];
+  for (let count = random.pick([1, 2, 2, 3, 4, 8]); count > 0; count -= 1) {
+    drawn.push(...left.splice(random.below(left.length), 1));
+  }
+  return drawn;
 }
 
 /** Weather to live with: bad, but such that most exchanges end within a lease. */
@@ -91,6 +113,7 @@ export function drawWeather(random: Random, leaseMs: number): Weather {
     delayMaxMs: random.pick([2, 10, leaseMs * 0.05]),
     lateShare: random.pick([0, 0.02, 0.1]),
     lateMaxMs: leaseMs * random.pick([0.5, 2, 6]),
+    lostKind: null,
   };
 }
 
@@ -102,5 +125,6 @@ export function drawStorm(random: Random, leaseMs: number): Weather {
     delayMaxMs: leaseMs * random.pick([0.1, 0.5, 2]),
     lateShare: 0.3,
     lateMaxMs: leaseMs * 6,
+    lostKind: null,
   };
 }

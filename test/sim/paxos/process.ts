@@ -60,10 +60,13 @@ export class Process {
   readonly #bornMs: number;
   readonly #clockBaseMs: number;
   #isDead = false;
+  #lastEventMs = 0;
   /** What waits for the process to go on; null where it runs. */
   #backlog: (() => void)[] | null = null;
   /** Effects that are still carried out before it crashes; null where it lives on. */
   #effectsLeft: number | null = null;
+  /** Kind of message after which it crashes; null where it lives on. */
+  #crashOn: Message['kind'] | null = null;
 
   #unsynced: Of<'persist'>[] = [];
   #inFlight: Of<'persist'>[] = [];
@@ -125,7 +128,7 @@ export class Process {
   }
 
   get mayRead(): boolean {
-    return mayRead(this.replica, this.nowMs);
+    return mayRead(this.replica, this.#world.bugs.trustsLastEvent ? this.#lastEventMs : this.nowMs);
   }
 
   /** Whether a client's update is taken at this moment. */
@@ -147,6 +150,7 @@ export class Process {
   handle(happening: Happening): void {
     if (this.#isDead) return;
     const event = { ...happening, nowMs: this.nowMs } as Event;
+    this.#lastEventMs = event.nowMs;
     const effects = this.#world.bugs.step(this.replica, event);
     if (this.#world.trace !== null && (effects.length > 0 || event.kind !== 'tick')) {
       this.#world.trace(`${this.#at()} ${describe(event)}`);
@@ -174,6 +178,11 @@ export class Process {
   /** Ends the process somewhere between the effects of a later event. */
   crashAfterEffects(count: number): void {
     this.#effectsLeft = count;
+  }
+
+  /** Ends the process right after it has next sent a message of that kind. */
+  crashOnSend(kind: Message['kind']): void {
+    this.#crashOn = kind;
   }
 
   /** Stops the process's own time, as a stalled scheduler or a debugger does; its clock goes on. */
@@ -277,6 +286,7 @@ export class Process {
     const { plan, network } = this.#world;
     const carried = plan.encodes ? decode(messageCodec, encode(messageCodec, message)) : message;
     network.send({ from: this.node, incarnation: this.incarnation, to, message: carried });
+    if (message.kind === this.#crashOn) this.crash();
   }
 
   /** One sync in flight at a time; what gathers meanwhile goes with the next. */
@@ -297,7 +307,7 @@ export class Process {
     this.#syncedUpTo = upTo;
     const ready = this.#held.filter(({ after }) => after <= upTo);
     this.#held = this.#held.filter(({ after }) => after > upTo);
-    for (const { to, message } of ready) this.#send(to, message);
+    for (const { to, message } of ready) if (!this.#isDead) this.#send(to, message);
     this.#advanceDurableSlot();
     this.handle({ kind: 'synced', record: upTo });
     this.#append();
@@ -343,7 +353,7 @@ export class Process {
   /** Writes the store's image, up to the slot that the node's own log durably holds. */
   #flush(): void {
     const { random, plan, schedule } = this.#world;
-    const slot = this.#durableSlot;
+    const slot = this.#world.bugs.flushesEarly ? this.#stateSlot : this.#durableSlot;
     if (this.#stateMembers !== null) {
       schedule.after(random.next() * plan.flushEveryMs, () => {
         if (!this.#isDead) this.#flushed(slot);
