@@ -22,12 +22,17 @@ const MILESTONES: ReadonlySet<string> = new Set([
   'migration published',
 ]);
 
+/** After homes were not mounted: a member of that time may still be admitted in the place of its own home (ms). */
+const TOUCHY_MS = 20_000;
+
 export class Nemesis {
   readonly #nursery: Nursery;
   #isOver = true;
   struck = 0;
   /** Machines that will be started again by somebody. */
   readonly #expected = new Set<string>();
+  /** Clusters whose members had homes that were not theirs, until when nobody touches their disks (ms). */
+  readonly #touchyUntilMs = new Map<string, number>();
   /** Homes that are not mounted at present. */
   readonly #unmounted = new Map<string, Hardware>();
 
@@ -344,6 +349,7 @@ export class Nemesis {
 
   /** Legal where every other member remembers all of its votes, and would vote after a restart. */
   #wipe(machine: Machine): void {
+    if (this.#isTouchy(machine.cluster)) return;
     const members = this.#nursery.watch.members(machine.cluster)?.members ?? [];
     const others = members.filter(({ node }) => node !== machine.name);
     if (others.length === 0 || !others.every(({ node }) => this.#remembers(node))) return;
@@ -367,9 +373,10 @@ export class Nemesis {
   #unmount(cluster: string): void {
     const { machines, schedule, rare } = this.#nursery;
     const members = machines.filter((each) => each.cluster === cluster);
-    if (cluster === KEEPER || members.length < 3) return;
+    if (cluster === KEEPER || members.length < 3 || this.#isTouchy(cluster)) return;
     if (!members.every(({ name }) => this.#remembers(name))) return;
     rare.note('homes of a majority empty');
+    this.#touchyUntilMs.set(cluster, schedule.nowMs + TOUCHY_MS);
     for (const machine of members.slice(0, members.length - 1)) {
       this.#nursery.crashNode(machine);
       this.#unmounted.set(machine.name, machine.hardware);
@@ -379,6 +386,10 @@ export class Nemesis {
     schedule.after(this.#nursery.plan.leaseMs * 4, () => {
       for (const machine of members) this.#mount(machine);
     });
+  }
+
+  #isTouchy(cluster: string): boolean {
+    return (this.#touchyUntilMs.get(cluster) ?? 0) > this.#nursery.schedule.nowMs;
   }
 
   #mount(machine: Machine): void {

@@ -151,35 +151,33 @@ function deletePrefix(id: number, prefix: string): Operation {
   });
 }
 
-/** Writes several keys of a neighbourhood at once, with a condition at times. */
+/** Writes several keys of a neighbourhood at once; at times on a condition, before, between or behind the writes. */
 function sequence(id: number, random: Random, recent: (key: string) => string | null): Operation {
-  const from = random.below(KEYS.length);
+  const from = random.below(KEYS.length - 1);
   const updates: Update[] = [];
   const steps = new Map<string, Step[]>();
   const writes = new Map<string, string>();
-  const add = (key: string, update: Update, step: Step): void => {
-    updates.push(update);
-    steps.set(key, [...(steps.get(key) ?? []), step]);
-  };
-  let condition: { readonly key: string; readonly fails: Need; readonly before: Step[] } | null = null;
-  if (random.chance(0.4)) {
-    const key = KEYS[from] as string;
-    const expected = recent(key);
-    condition = { key, fails: { kind: 'not', value: expected }, before: [] };
-    add(key, { kind: 'assert', key, expected: optional(expected) }, is(expected));
-  }
   for (let count = 1 + random.below(4); count > 0; count -= 1) {
-    const key = KEYS[Math.min(from + random.below(4), KEYS.length - 1)] as string;
+    const key = KEYS[Math.min(from + 1 + random.below(4), KEYS.length - 1)] as string;
     const value = `${id}.${updates.length}`;
     writes.set(key, value);
-    add(key, { kind: 'set', key, value: bytesOf(value) }, { need: ANY, next: value });
+    updates.push({ kind: 'set', key, value: bytesOf(value) });
+    steps.set(key, [...(steps.get(key) ?? []), { need: ANY, next: value }]);
+  }
+  const condition = random.chance(0.4) ? (KEYS[from] as string) : null;
+  const expected = condition === null || random.chance(0.2) ? null : recent(condition);
+  if (condition !== null) {
+    const update = { kind: 'assert', key: condition, expected: optional(expected) } as const;
+    updates.splice(random.below(updates.length + 1), 0, update);
+    steps.set(condition, [is(expected)]);
   }
   const kind = random.chance(0.3) ? 'syncedSequence' : 'sequence';
   const update = encodeUpdate({ kind, updates });
   return writing(id, { kind, update }, [...writes], (answer) => {
     const isFailed = answer !== null && returnCodeOf(answer) === RETURN_CODES.ASSERTION_FAILED;
     if (!isFailed) return steps;
-    return condition === null ? NO_STEPS : one(condition.key, { need: condition.fails, next: undefined });
+    const fails: Need = { kind: 'not', value: expected };
+    return condition === null ? NO_STEPS : one(condition, { need: fails, next: undefined });
   });
 }
 

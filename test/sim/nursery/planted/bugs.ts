@@ -217,8 +217,8 @@ export const BUGS: readonly PlantedBug[] = [
     'successor of a key is k+0x01',
     'the successor of key k is k+0x00',
     'src/bytes.js',
-    'return `${key}\\0`;',
-    'return `${key}\\x01`;',
+    '{key}\\0`;',
+    '{key}\\x01`;',
   ),
   // ── Moves ────────────────────────────────────────────────────────────────────────────────────────────────
   bug(

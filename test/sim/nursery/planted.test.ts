@@ -1,0 +1,71 @@
+/**
+ * Proof that the simulation can fail: each planted bug is found, within a number of seeds that is stated with it.
+ * Writes which check found it, and after how many seeds, into docs/planted-bugs.md.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { BUGS, type PlantedBug } from './planted/bugs.ts';
+import { type Failed, runSeeds } from './pool.ts';
+
+const TABLE = 'docs/planted-bugs.md';
+const WORKERS = Number(process.env['SIM_WORKERS'] ?? 2);
+/** Fewer would not cover what the design calls easy to get wrong. */
+const BUGS_MIN = 25;
+
+type Found = { readonly bug: PlantedBug; readonly failed: Failed | null };
+
+/** Seeds are begun in order, so the lowest that fails is the same in every run. */
+async function find(bug: PlantedBug): Promise<Found> {
+  const { failed } = await runSeeds({
+    first: 1,
+    count: bug.seedsMax,
+    workers: 1,
+    changes: bug.changes ?? {},
+    ...(bug.replacements.length === 0 ? {} : { plant: bug.name }),
+    onResult: ({ kind }) => kind === 'failed',
+  });
+  return { bug, failed: failed[0] ?? null };
+}
+
+async function findAll(): Promise<Found[]> {
+  const found = new Map<PlantedBug, Found>();
+  const left = [...BUGS];
+  const work = async (): Promise<void> => {
+    for (let bug = left.shift(); bug !== undefined; bug = left.shift()) found.set(bug, await find(bug));
+  };
+  await Promise.all(Array.from({ length: WORKERS }, work));
+  return BUGS.map((bug) => found.get(bug) as Found);
+}
+
+test('every planted bug is found', async () => {
+  assert.ok(BUGS.length >= BUGS_MIN, `${BUGS.length} bugs are planted`);
+  const all = await findAll();
+  const missed = all.filter(({ failed }) => failed === null).map(({ bug }) => bug.name);
+  assert.equal(missed, [], 'bugs that the simulation does not see');
+  const lines = all.map(
+    ({ bug, failed }) => `| ${bug.name} | ${bug.rule} | \`${failed?.check}\` | ${failed?.seed} |`,
+  );
+  const text = [
+    '# Planted bugs',
+    '',
+    'Written by `test/sim/nursery/planted.test.ts`; what it means is said in [reliability.md](reliability.md).',
+    '',
+    '| planted bug | rule that it breaks | found by | after seeds |',
+    '| --- | --- | --- | --- |',
+    ...lines,
+    '',
+  ].join('\n');
+  if (textOf(TABLE) !== text) writeFileSync(TABLE, text);
+});
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}
+
+test.run();
