@@ -24,6 +24,8 @@ export type TestNurseryOptions = {
   readonly keeperSize: number;
   /** Nodes of each of the two data clusters. */
   readonly size: number;
+  /** Further keys of `[global]` of all clusters. */
+  readonly extra?: { readonly [key: string]: string };
 };
 
 /** One line of `nursery migrate --json`. */
@@ -61,14 +63,15 @@ export class TestNursery {
   }
 
   static async start(lab: Lab, options: TestNurseryOptions): Promise<TestNursery> {
-    const { prefix, keeperSize, size } = options;
+    const { prefix, keeperSize, size, extra = {} } = options;
     const keeper = await TestCluster.create(lab, {
       clusterId: `${prefix}-keeper`,
       size: keeperSize,
       keeper: 'itself',
+      extra,
     });
     const create = (id: string): Promise<TestCluster> =>
-      TestCluster.create(lab, { clusterId: `${prefix}-${id}`, size, keeper: keeper.config });
+      TestCluster.create(lab, { clusterId: `${prefix}-${id}`, size, keeper: keeper.config, extra });
     const clusters = [await create('ams'), await create('bru')] as const;
     const [port] = await freePorts(1);
     const nursery = new TestNursery(lab, prefix, keeper, clusters, port as number);

@@ -1,0 +1,71 @@
+/**
+ * The benchmarks: `npm run bench`, everything within 15 minutes, one row for each target. Options: scenario names to run
+ * only those (`npm run bench -- direct sharded`), `--against redis`, `--minutes 10` for the memory scenario, `--case TEXT`
+ * for some rows of `direct`. Timings depend on the machine: compare what was measured in one run.
+ */
+import { cpus, loadavg } from 'node:os';
+import { parseArgs } from 'node:util';
+import { Lab } from '../support/processes.ts';
+import { direct, generator, memory } from './direct.ts';
+import { overload } from './overload.ts';
+import { rangeMap } from './range-map.ts';
+import { failover, restart } from './recovery.ts';
+import { redis } from './redis.ts';
+import { Report } from './report.ts';
+import { sharded } from './sharded.ts';
+import type { Stage } from './stage.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    against: { type: 'string' },
+    minutes: { type: 'string', default: '1' },
+    case: { type: 'string', default: '' },
+  },
+});
+
+const SCENARIOS: { readonly [name: string]: (stage: Stage) => void | Promise<void> } = {
+  generator,
+  direct: (stage) => direct(stage, values.case),
+  sharded,
+  failover,
+  restart,
+  overload,
+  'range-map': rangeMap,
+  memory: (stage) => memory(stage, Number(values.minutes)),
+  ...(values.against === 'redis' ? { redis } : {}),
+};
+
+const unknown = positionals.filter((name) => SCENARIOS[name] === undefined);
+if (unknown.length > 0) {
+  console.error(
+    `no scenario is called ${unknown.join(', ')}; there are: ${Object.keys(SCENARIOS).join(', ')}`,
+  );
+  process.exit(2);
+}
+const report = new Report();
+const startedMs = performance.now();
+console.log(`${cpus().length} cores (${cpus()[0]?.model}), Node.js ${process.version}, ${busyness()}`);
+for (const [name, run] of Object.entries(SCENARIOS)) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  const lab = new Lab();
+  try {
+    await run({ lab, report });
+  } catch (error) {
+    report.failed(name, (error as Error).message);
+    console.error(lab.tails());
+  } finally {
+    await lab.close();
+  }
+}
+console.log(
+  `\n${report.summary()} in ${Math.round((performance.now() - startedMs) / 1000)} s, ${busyness()}`,
+);
+process.exit(0);
+
+/** What else the machine was doing. */
+function busyness(): string {
+  return `load average ${loadavg()
+    .map((load) => load.toFixed(1))
+    .join(' ')}`;
+}
