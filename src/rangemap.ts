@@ -58,7 +58,8 @@ export function carve(map: RangeMap, range: Range, owner: string, epoch: number)
   const carved: MapEntry = { lo: range.lo, hi: range.hi, owner, epoch };
   const before = replaced.filter((piece) => piece.lo < range.lo);
   const after = replaced.filter((piece) => piece.lo >= range.lo);
-  const entries = [...map.entries.slice(0, first), ...before, carved, ...after, ...map.entries.slice(next)];
+  const entries = map.entries.slice();
+  entries.splice(first, next - first, ...before, carved, ...after);
   return { version: map.version + 1, entries };
 }
 
