@@ -141,7 +141,7 @@ export class History {
       const steps = seen === null ? operation.read(null).steps : seen.steps;
       for (const [key, keySteps] of steps) {
         const keyOperation: KeyOperation = {
-          name: operation.name,
+          name: `#${operation.id}`,
           calledAt: call.calledAt,
           answeredAt: isUnknown ? Number.POSITIVE_INFINITY : call.answeredAt,
           steps: keySteps,
@@ -157,9 +157,10 @@ export class History {
           ? 'too many possibilities'
           : `it could have been ${verdict.states.slice(0, 5).join(' or ')}`;
       const calls = operations.map(({ call }) => call);
+      const found = operations.find((each) => each.operation === verdict.operation);
       throw new Violation(
         'linearizable',
-        `key ${printKey(key)}: no order explains ${verdict.operation.name}: ${why}\n${trimmed(calls, verdict.operation.answeredAt)}`,
+        `key ${printKey(key)}: no order explains ${found?.call.operation.name}: ${why}\n${trimmed(calls, verdict.operation.answeredAt)}`,
       );
     }
   }

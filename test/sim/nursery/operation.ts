@@ -320,7 +320,10 @@ const REFUSALS: ReadonlySet<number> = new Set([
 function reading(id: number, request: Request, read: Reader<Uint8Array>): Operation {
   return {
     id,
-    name: nameOf(id, request),
+    // Said only of few.
+    get name() {
+      return nameOf(id, request);
+    },
     body: encodeRequest(request),
     isUpdate: false,
     isStale: false,
@@ -341,7 +344,10 @@ function writing(
 ): Operation {
   return {
     id,
-    name: nameOf(id, request),
+    // Said only of few.
+    get name() {
+      return nameOf(id, request);
+    },
     body: encodeRequest(request),
     isUpdate: true,
     isStale: false,
