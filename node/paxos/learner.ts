@@ -86,13 +86,21 @@ export function onFetch(replica: Replica, out: Effect[], from: NodeName, message
     });
     return;
   }
-  out.push({
-    kind: 'serveLog',
-    to: from,
-    from: message.from,
-    upTo: replica.chosen,
-    request: message.request,
-  });
+  const serve = { from: message.from, upTo: replica.chosen, request: message.request };
+  replica.serves.set(from, { ...serve, after: replica.nextRecord - 1 });
+  serveDurable(replica, out);
+}
+
+/**
+ * Lets peers read what this log durably holds. A slot may have been accepted twice: before its last record is
+ * durable, the log would still show a value that was superseded, and not the chosen one.
+ */
+export function serveDurable(replica: Replica, out: Effect[]): void {
+  for (const [to, { from, upTo, request, after }] of replica.serves) {
+    if (after > replica.syncedRecord) continue;
+    replica.serves.delete(to);
+    out.push({ kind: 'serveLog', to, from, upTo, request });
+  }
 }
 
 /** What was fetched. Values are learnt in slot order only; a stray or doubled answer is ignored. */

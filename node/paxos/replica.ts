@@ -135,6 +135,11 @@ export type Replica = {
   readonly peers: Map<NodeName, Peer>;
   fetching: { readonly request: number; readonly from: NodeName; readonly untilMs: number } | null;
   nextRequest: number;
+  /** The last question of each peer that is behind, until the records that it is about are durable. */
+  readonly serves: Map<
+    NodeName,
+    { readonly from: Slot; readonly upTo: Slot; readonly request: number; readonly after: RecordNumber }
+  >;
   /** A snapshot is being copied; nothing else is fetched meanwhile. */
   installing: boolean;
 };
@@ -180,6 +185,7 @@ export function createReplica(config: ReplicaConfig, recovered: Recovered): Repl
     peers: new Map(),
     fetching: null,
     nextRequest: 1,
+    serves: new Map(),
     installing: false,
   };
 }

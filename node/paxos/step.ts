@@ -11,7 +11,7 @@ import { unreachable } from '../../src/assert.ts';
 import { electionJitterMs, onAccept, onCanvass, onHeartbeat, onPrepare, onRelease } from './acceptor.ts';
 import { campaignIfDue, finishPhase1, onFavour, onPromise } from './candidate.ts';
 import { activateIfAllJoined, onAdopted, onAsk, onJoined, onReport, tickFounding } from './founding.ts';
-import { choose, hearOf, onEntries, onFetch, onSnapshotInstalled } from './learner.ts';
+import { choose, hearOf, onEntries, onFetch, onSnapshotInstalled, serveDurable } from './learner.ts';
 import { countOwnVotes, drain, onAccepted, onGranted, onNack, proposeBatch, tickMaster } from './master.ts';
 import { isSuperseded } from './members.ts';
 import type { Message } from './messages.ts';
@@ -38,6 +38,7 @@ export function step(replica: Replica, event: Event): Effect[] {
       replica.syncedRecord = event.record;
       activateIfAllJoined(replica, out);
       countOwnVotes(replica, out, event.nowMs);
+      serveDurable(replica, out);
       break;
     case 'applied':
       replica.applied = event.slot;
