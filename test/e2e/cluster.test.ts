@@ -1,4 +1,6 @@
 /** Clusters of real processes: killed, stopped, wiped and restarted while clients write. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { NurseryError } from '../../src/errors.ts';
 import { LEASE_MS, TestCluster } from '../support/clusters.ts';
@@ -11,80 +13,64 @@ const KEYS_EACH = 20;
 /** How long a master may be missing, where the design allows 1.5 leases: these machines are busy. */
 const MASTERLESS_MAX_MS = 3 * LEASE_MS;
 
-function startLoad(cluster: TestCluster): Load {
+/**
+ * Runs `body` while ten clients write; whatever was acknowledged must be there afterwards, and nothing twice. Ends the
+ * cluster's processes.
+ */
+async function underLoad(cluster: TestCluster, body: (load: Load) => Promise<void>): Promise<void> {
   const keysOf = (client: number): string[] =>
     Array.from({ length: KEYS_EACH }, (_, n) => `load/${cluster.id}/${client}/${n}`);
-  return Load.start({ clients: CLIENTS, keysOf, maybeAllowed: true }, () => cluster.client());
-}
-
-/** Ends the load; whatever it acknowledged must be there, and nothing twice. */
-async function settle(cluster: TestCluster, load: Load): Promise<void> {
-  const report = await load.stop();
-  assert.equal(report.errors, []);
-  assert.equal(await load.verify(cluster.client()), []);
-  console.log(
-    `${cluster.id}: ${report.acknowledged} updates acknowledged, ${report.maybe} of unknown fate, longest call ${Math.round(report.longestCallMs)} ms`,
-  );
+  const load = Load.start({ clients: CLIENTS, keysOf, maybeAllowed: true }, () => cluster.client());
+  try {
+    const seen = await load.during(cluster.client(), () => body(load));
+    console.log(
+      `${cluster.id}: ${seen.acknowledged} updates acknowledged, ${seen.maybe} of unknown fate, longest call ${Math.round(seen.longestCallMs)} ms`,
+    );
+  } finally {
+    await cluster.killAll();
+  }
 }
 
 const three = labSuite('three nodes');
 
-three.test(
-  'kill -9 of the master under load: nothing lost, nothing twice, a new master soon',
-  async (lab) => {
-    const cluster = await TestCluster.start(lab, { clusterId: 'mort' });
-    const load = startLoad(cluster);
+three.test('kill -9 of the master under load: nothing lost or twice, soon a new master', async (lab) => {
+  const cluster = await TestCluster.start(lab, { clusterId: 'mort' });
+  await underLoad(cluster, async (load) => {
     await load.more(500);
-    for (let round = 0; round < 2; round += 1) {
-      const master = await cluster.master();
-      await cluster.process(master).kill();
-      const killedMs = performance.now();
-      await until('updates to flow again', () => load.lastSetAtMs > killedMs, { everyMs: 2 });
-      const withoutMs = Math.round(performance.now() - killedMs);
-      console.log(`updates flow again ${withoutMs} ms after kill -9 of the master (lease ${LEASE_MS} ms)`);
-      assert.ok(withoutMs < MASTERLESS_MAX_MS, `${withoutMs} ms without a master`);
-      await load.more(300);
-      cluster.startNode(master);
-      await cluster.caughtUp(master);
-    }
-    await settle(cluster, load);
-    await cluster.killAll();
-  },
-);
+    const master = await cluster.master();
+    await cluster.process(master).kill();
+    const killedMs = performance.now();
+    await until('updates to flow again', () => load.lastSetAtMs > killedMs, { everyMs: 2 });
+    const withoutMs = Math.round(performance.now() - killedMs);
+    console.log(`updates flow again ${withoutMs} ms after kill -9 of the master (lease ${LEASE_MS} ms)`);
+    assert.ok(withoutMs < MASTERLESS_MAX_MS, `${withoutMs} ms without a master`);
+    cluster.startNode(master);
+    await cluster.caughtUp(master);
+  });
+});
 
-three.test(
-  'kill -9 of all nodes under load, and restart: all that was acknowledged is there',
-  async (lab) => {
-    const cluster = await TestCluster.start(lab, { clusterId: 'lazarus' });
-    const load = startLoad(cluster);
+three.test('kill -9 of all nodes under load, and restart: what was acknowledged is there', async (lab) => {
+  const cluster = await TestCluster.start(lab, { clusterId: 'lazarus' });
+  await underLoad(cluster, async (load) => {
     await load.more(500);
     await cluster.killAll();
     cluster.startAll();
     await cluster.master();
-    await load.more(200);
-    await settle(cluster, load);
-    await cluster.killAll();
-  },
-);
+  });
+});
 
-three.test(
-  'a slave that is dead from the start does not matter, and catches up when it comes',
-  async (lab) => {
-    const cluster = await TestCluster.create(lab, { clusterId: 'late' });
-    const [first, second, absent] = cluster.nodes.map(({ name }) => name) as [string, string, string];
-    // Without the operator's word, two of three empty nodes would not take themselves for the cluster.
-    cluster.startNode(first, ['--bootstrap']);
-    cluster.startNode(second);
-    await cluster.master();
-    const load = startLoad(cluster);
-    await load.more(300);
+three.test('a slave that is dead from the start does not matter, and catches up later', async (lab) => {
+  const cluster = await TestCluster.create(lab, { clusterId: 'late' });
+  const [first, second, absent] = cluster.nodes.map(({ name }) => name) as [string, string, string];
+  // Without the operator's word, two of three empty nodes would not take themselves for the cluster.
+  cluster.startNode(first, ['--bootstrap']);
+  cluster.startNode(second);
+  await cluster.master();
+  await underLoad(cluster, async () => {
     cluster.startNode(absent);
     await cluster.caughtUp(absent);
-    await load.more(100);
-    await settle(cluster, load);
-    await cluster.killAll();
-  },
-);
+  });
+});
 
 three.test('two of three empty nodes found nothing', async (lab) => {
   const cluster = await TestCluster.create(lab, { clusterId: 'minority' });
@@ -104,33 +90,34 @@ three.test('two of three empty nodes found nothing', async (lab) => {
 
 three.test('a wiped node rejoins by itself, from the log and from a snapshot', async (lab) => {
   const cluster = await TestCluster.start(lab, { clusterId: 'phoenix' });
-  const load = startLoad(cluster);
-  await load.more(300);
-  const wiped = await cluster.slave();
-  await cluster.wipe(wiped);
-  await cluster.caughtUp(wiped);
-  await load.more(100);
+  const names = cluster.nodes.map(({ name }) => name);
+  await underLoad(cluster, async (load) => {
+    const wiped = await cluster.slave();
+    await cluster.wipe(wiped);
+    await cluster.caughtUp(wiped);
 
-  // Enough to fill segments of the log, which are then dropped: the next one needs a snapshot.
-  const writer = cluster.client();
-  const value = Buffer.alloc(500_000, 'x');
-  for (let n = 0; n < 16; n += 1) await writer.call((client) => client.set(`bulk/${n}`, value));
-  const other = await cluster.slave();
-  await cluster.process(other).kill();
-  await cluster.wipe(other);
-  await cluster.caughtUp(other);
-  const bulk = await cluster.ask(other, (client) =>
-    client.prefixKeys('bulk/', { consistency: { kind: 'noGuarantees' } }),
-  );
-  assert.is(bulk.length, 16);
+    // Enough to fill segments of the log, which are then dropped: the next one needs a snapshot.
+    const writer = cluster.client();
+    const value = Buffer.alloc(500_000, 'x');
+    for (let n = 0; n < 16; n += 1) await writer.call((client) => client.set(`bulk/${n}`, value));
+    const master = await cluster.master();
+    const firstSegment = join(cluster.place(master).home, 'tlog', '0000000001.tlog');
+    await until('the log to be cut', () => !existsSync(firstSegment));
+    const other = names.find((name) => name !== wiped && name !== master) as string;
+    await cluster.wipe(other);
+    await cluster.caughtUp(other);
+    assert.match(readFileSync(join(cluster.place(other).home, `${other}.log`), 'utf8'), 'snapshot installed');
+    const bulk = await cluster.ask(other, (client) =>
+      client.prefixKeys('bulk/', { consistency: { kind: 'noGuarantees' } }),
+    );
+    assert.is(bulk.length, 16);
 
-  // What was admitted votes: with the third one gone, the two that were wiped carry on.
-  const last = cluster.nodes.map(({ name }) => name).find((name) => name !== wiped && name !== other);
-  await cluster.process(last as string).kill();
-  await cluster.master();
-  await load.more(100);
-  await settle(cluster, load);
-  await cluster.killAll();
+    // What was admitted votes: with the third one gone, the two that were wiped carry on.
+    await load.more(50);
+    const last = names.find((name) => name !== wiped && name !== other) as string;
+    await cluster.process(last).kill();
+    await cluster.master();
+  });
 });
 
 three.test('a master that was stopped for two leases serves nothing stale when it goes on', async (lab) => {
@@ -178,23 +165,19 @@ three.test('a master that was stopped for two leases serves nothing stale when i
 
 three.test('SIGTERM under load ends in order, and the rest goes on at once', async (lab) => {
   const cluster = await TestCluster.start(lab, { clusterId: 'polite' });
-  const load = startLoad(cluster);
-  await load.more(300);
-  const master = await cluster.master();
-  const beganMs = performance.now();
-  assert.equal(await cluster.process(master).terminate(), { code: 0, signal: null });
-  console.log(`SIGTERM of the master took ${Math.round(performance.now() - beganMs)} ms`);
-  assert.ok(performance.now() - beganMs < 10_000);
-  await load.more(100);
-  cluster.startNode(master);
-  await cluster.caughtUp(master);
-  cluster.process(master).signal('SIGUSR1');
-  await load.more(100);
-  assert.is(cluster.process(master).isRunning, true, 'SIGUSR1 reopens the log');
-  await settle(cluster, load);
-  for (const { name } of cluster.nodes) {
-    assert.equal(await cluster.process(name).terminate(), { code: 0, signal: null });
-  }
+  await underLoad(cluster, async (load) => {
+    const master = await cluster.master();
+    const beganMs = performance.now();
+    assert.equal(await cluster.process(master).terminate(), { code: 0, signal: null });
+    console.log(`SIGTERM of the master took ${Math.round(performance.now() - beganMs)} ms`);
+    assert.ok(performance.now() - beganMs < 10_000);
+    await load.more(100);
+    cluster.startNode(master);
+    await cluster.caughtUp(master);
+    cluster.process(master).signal('SIGUSR1');
+    await load.more(100);
+    assert.is(cluster.process(master).isRunning, true, 'SIGUSR1 reopens the log');
+  });
 });
 
 three.run();
@@ -203,14 +186,23 @@ const one = labSuite('a single node');
 
 one.test('kill -9 under load, and restart', async (lab) => {
   const cluster = await TestCluster.start(lab, { clusterId: 'solo', size: 1 });
-  const load = startLoad(cluster);
-  await load.more(500);
-  for (let round = 0; round < 2; round += 1) {
-    await cluster.killAll();
-    cluster.startAll();
-    await load.more(200);
-  }
-  await settle(cluster, load);
+  await underLoad(cluster, async (load) => {
+    for (let round = 0; round < 2; round += 1) {
+      await load.more(200);
+      await cluster.killAll();
+      cluster.startAll();
+    }
+  });
+});
+
+one.test('SIGTERM, and restart', async (lab) => {
+  const cluster = await TestCluster.start(lab, { clusterId: 'orderly', size: 1 });
+  await cluster.client().call((client) => client.set('key', 'value'));
+  assert.equal(await cluster.process('orderly_0').terminate(), { code: 0, signal: null });
+  cluster.startAll();
+  await cluster.master();
+  assert.is((await cluster.client().call((client) => client.get('key'))).toString(), 'value');
+  await cluster.killAll();
 });
 
 one.run();

@@ -19,7 +19,7 @@ let shared: Promise<TestCluster> | null = null;
 
 /** The cluster that all of these tests share; it is called what the vectors call it. */
 function sturdy(lab: Lab): Promise<TestCluster> {
-  shared ??= TestCluster.start(lab, { clusterId: 'sturdy' });
+  shared ??= TestCluster.start(lab, { clusterId: 'sturdy', extra: { lease_period: '5' } });
   return shared;
 }
 

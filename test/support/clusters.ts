@@ -10,6 +10,8 @@ import { until } from './wait.ts';
 
 /** Lease of the clusters in tests (ms). */
 export const LEASE_MS = 1000;
+/** What a node with a vote says that it is. */
+const VOTING = ['follower', 'candidate', 'master'];
 /** How long one node has to answer a question about itself (ms). */
 const ASK_MS = 1000;
 
@@ -68,7 +70,11 @@ export class TestCluster {
         const extra = { messaging_port: String(messagingPort) };
         return { name, ip: '127.0.0.1', clientPort, home, extra };
       }),
-      extra: { lease_period: String(LEASE_MS / 1000), tlog_max_size: '2_000_000', ...options.extra },
+      extra: {
+        lease_period: String(LEASE_MS / 1000),
+        tlog_max_size: '2_000_000',
+        ...options.extra,
+      },
       keeper: keeper === 'itself' ? cluster.config : keeper,
     });
     writeFileSync(cluster.file, text);
@@ -180,12 +186,15 @@ export class TestCluster {
     );
   }
 
-  /** Waits until a node serves all that the master has now. */
+  /** Waits until a node serves all that the master has now, and has a vote. */
   async caughtUp(name: string): Promise<void> {
     const master = await this.master();
     const stamp = await this.ask(master, (client) => client.txid());
     await until(`${name} to catch up with ${master}`, () =>
-      this.ask(name, (client) => client.multiGetOption([], { consistency: stamp })),
+      this.ask(name, async (client) => {
+        await client.multiGetOption([], { consistency: stamp });
+        return VOTING.includes(await client.currentState());
+      }),
     );
   }
 
