@@ -62,14 +62,6 @@ export const BUGS: readonly PlantedBug[] = [
     { changes: { ...HARSH, syncMaxMs: 20 }, seedsMax: 40 },
   ),
   bug(
-    'promise forgotten by a restart',
-    'a promise is durable',
-    'node/paxos/replica.js',
-    '        promised,\n        promisedRecord: 0,',
-    "        promised: { round: 0, node: '' },\n        promisedRecord: 0,",
-    { changes: HARSH, seedsMax: 40 },
-  ),
-  bug(
     'lease from receive time',
     'a master counts its lease from when it sent the renewal',
     'node/paxos/master.js',
@@ -236,20 +228,6 @@ export const BUGS: readonly PlantedBug[] = [
     'if (false)',
     { changes: BUSY, seedsMax: 60 },
   ),
-  {
-    name: 'pages of an older image',
-    rule: 'pages come from a node that has applied at least the age of the staging, which never falls (!)',
-    replacements: [
-      { file: 'node/machine/import.js', from: 'if (asOf < record.asOf)', to: 'if (false)' },
-      {
-        file: 'node/machine/queries.js',
-        from: "if ('minSlot' in query && slot < query.minSlot) {",
-        to: 'if (false) {',
-      },
-    ],
-    changes: { ...BUSY, faults: ['pauseNode', 'isolate', 'slowDisk', 'crashNode'] },
-    seedsMax: 40,
-  },
   bug(
     'old coordinator not fenced',
     'a command with an older token has no effect',
