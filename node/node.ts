@@ -43,6 +43,8 @@ const DRIFT_MIN_MS = 10;
 /** How often the master looks for ranges to clean up (ms), and rows of one step. */
 const CLEANUP_EVERY_MS = 20;
 const CLEANUP_ROWS = 2000;
+/** How long an orderly end waits at most for mastership to be released (ms). */
+const RELEASE_MS = 3000;
 /** How long to wait before the keeper is told again (ms). */
 const INTRODUCE_EVERY_MS = 2000;
 
@@ -302,7 +304,7 @@ class NodeProcess {
     const members: LinkHandlers = {
       request: (_link, body, respond) => respond(serveSnapshot(snapshots, driver, body)),
       post: (link, topic, body) => peers.receive(link, topic, body),
-      closed: () => undefined,
+      closed: (link) => peers.lost(link),
     };
     const common = {
       ips: node.ips,
@@ -413,7 +415,7 @@ class NodeProcess {
 
   /** Mastership is released once all that is in flight is chosen, which the lease bounds. */
   async #untilReleased(driver: Driver): Promise<void> {
-    const untilMs = nowMs() + this.#options.ini.leaseMs;
+    const untilMs = nowMs() + Math.min(this.#options.ini.leaseMs, RELEASE_MS);
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, TICK_MS));
       const { role } = driver.replica;

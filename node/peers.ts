@@ -29,6 +29,8 @@ export type PeersOptions = {
 /** One node's side of its cluster's links. */
 export class Peers {
   readonly #links = new Map<NodeName, PersistentLink>();
+  /** Links that peers dialled: the way to one that this node's configuration does not name, or cannot reach. */
+  readonly #dialledByPeers = new Map<NodeName, Link>();
   readonly #options: PeersOptions;
 
   constructor(options: PeersOptions) {
@@ -58,6 +60,7 @@ export class Peers {
   /** A post that came in on a link. A frame that cannot be read closes the link: the peer runs something else. */
   receive(link: Link, topic: number, body: Buffer): void {
     const { node, incarnation } = link.peer;
+    if (this.#links.get(node)?.link !== link) this.#dialledByPeers.set(node, link);
     try {
       if (topic === TOPIC.paxos) this.#options.received(node, incarnation, decode(messageCodec, body));
       else if (topic === TOPIC.scrub) this.#options.scrubbed(node, incarnation, decodeFinding(body));
@@ -70,7 +73,13 @@ export class Peers {
 
   /** Sends if there is a link with room; a message that is dropped is one that the network could have lost. */
   send(to: NodeName, message: Message): void {
-    this.#links.get(to)?.post(TOPIC.paxos, encode(messageCodec, message));
+    const link = this.#links.get(to)?.link ?? this.#dialledByPeers.get(to);
+    link?.post(TOPIC.paxos, encode(messageCodec, message));
+  }
+
+  /** A link that a peer dialled is gone. */
+  lost(link: Link): void {
+    if (this.#dialledByPeers.get(link.peer.node) === link) this.#dialledByPeers.delete(link.peer.node);
   }
 
   /** Tells what this node found in its store: a peer, or all of them. Lost as easily as a message. */

@@ -1,7 +1,7 @@
 /** A node's two files: opens them, flushes the store, drops what of the log it no longer needs, replaces the store. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { FatalError } from '../src/errors.ts';
+import { FatalError, NurseryError } from '../src/errors.ts';
 import type { Logger } from '../src/log.ts';
 import { TransactionLog } from './log/log.ts';
 import { Machine } from './machine/machine.ts';
@@ -128,7 +128,10 @@ export class Storage {
       const isDue = sinceMs >= Math.max(FLUSH_EVERY_MS, this.store.open.statistics.flushMs * FLUSH_REST);
       if (!isDue && this.store.overlayBytes < OVERLAY_FLUSH_BYTES) return;
       sinceMs = 0;
-      this.flush(durableSlot()).then(flushed, failed);
+      this.flush(durableSlot()).then(flushed, (error: Error) => {
+        if (!(error instanceof NurseryError && error.code === 'DISK_FULL')) failed(error);
+        else this.#options.logger.error({ reason: error.message }, 'disk is full: the store is not flushed');
+      });
     }, CHECK_EVERY_MS);
   }
 

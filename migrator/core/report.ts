@@ -60,11 +60,11 @@ export class Report {
     if (stage !== null) this.#progress = { ...this.#progress, stage };
   }
 
-  /** Goes on counting where a predecessor stopped; `unseenMs` went by between its last note and now, at least. */
+  /** Goes on counting where a predecessor stopped; a pause that it left behind went on for `unseenMs` at least. */
   takeOver(progress: Progress, unseenMs: number): void {
     const startedAtMs = progress.startedAtMs || this.#progress.startedAtMs;
     this.#progress = { ...progress, startedAtMs };
-    this.#pauseBeforeMs = progress.pauseMs + unseenMs;
+    this.#pauseBeforeMs = progress.pauseMs + (progress.stage === STAGES.lastRows ? unseenMs : 0);
   }
 
   // ── The pause ────────────────────────────────────────────────────────────────────────────────────────────

@@ -33,6 +33,9 @@ type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 /** Slots known chosen that one round of re-sending looks at. */
 const RESEND_MAX = 32;
 
+/** How long a master goes on without a lease, in leases: what is in flight may still be chosen. */
+const LEASES_WITHOUT_QUORUM = 2;
+
 /** Phase 1 is won. */
 export function becomeMaster(replica: Replica, out: Effect[], won: Preparing, nowMs: number): void {
   const adopt = valuesToAdopt(won.promises, replica.chosen);
@@ -49,6 +52,7 @@ export function becomeMaster(replica: Replica, out: Effect[], won: Preparing, no
     ownSlot: 0,
     grants: new Map(),
     lastHeartbeatMs: Number.NEGATIVE_INFINITY,
+    quorumMs: nowMs,
     announced: replica.chosen,
     draining: null,
   };
@@ -139,6 +143,13 @@ export function onNack(replica: Replica, out: Effect[], message: Of<'nack'>): vo
 export function tickMaster(replica: Replica, out: Effect[], nowMs: number): void {
   const { role, config } = replica;
   if (role.kind !== 'master') return;
+  if (nowMs < leaseUntilMs(replica, role)) role.quorumMs = nowMs;
+  else if (nowMs - role.quorumMs > LEASES_WITHOUT_QUORUM * config.leaseMs) {
+    // Its heartbeats may still be heard though no answer comes back: going on would keep others from an election.
+    stepDown(replica, out, 'no quorum answers');
+    replica.electionAtMs = nowMs + config.leaseMs + electionJitterMs(replica);
+    return;
+  }
   const everyMs = config.leaseMs / 8;
   if (nowMs - role.lastHeartbeatMs >= everyMs) {
     heartbeat(replica, out, role, nowMs);

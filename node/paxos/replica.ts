@@ -62,6 +62,8 @@ export type Mastering = {
   /** When the newest acknowledged heartbeat of each voter was sent (this node's clock, ms), by life. */
   readonly grants: Map<string, number>;
   lastHeartbeatMs: number;
+  /** When a quorum last backed the lease, or phase 1 was won (ms). */
+  quorumMs: number;
   announced: Slot;
   /** Giving up: finishes what is in flight, then releases the lease to this successor ('' = anyone). */
   draining: { readonly successor: NodeName; readonly untilMs: number } | null;

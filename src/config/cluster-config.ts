@@ -35,8 +35,6 @@ export type ClusterIni = {
   /** Time between two steps of the comparison of replicas, and between two rounds (milliseconds); steps 0: never. */
   readonly scrubStepMs: number;
   readonly scrubRestMs: number;
-  /** Modules with user functions. */
-  readonly plugins: readonly string[];
   /** The keeper; null outside a nursery. */
   readonly nursery: { readonly clusterId: string; readonly nodes: readonly NodeAddress[] } | null;
   /** What was read and does nothing, for people: one line each, with file, line and key. */
@@ -55,6 +53,7 @@ const SCRUB_S_MOST = 86_400;
 
 /** Arakoon's keys of `[global]` that do nothing here. The quorum is always a majority: anything else has two truths, or stands still. */
 const GLOBAL_KEYS_IGNORED = [
+  'plugins',
   'quorum',
   'tlog_max_entries',
   'client_buffer_capacity',
@@ -117,7 +116,6 @@ export function clusterConfigOf(ini: Ini, use: 'node' | 'client' = 'node'): Clus
     segmentBytes: global.has('tlog_max_size') ? global.int('tlog_max_size', 1, 2 ** 40, null) : null,
     scrubStepMs: milliseconds(global.number('scrub_step', 0, SCRUB_S_MOST, SCRUB_STEP_S_DEFAULT)),
     scrubRestMs: milliseconds(global.number('scrub_rest', 0, SCRUB_S_MOST, SCRUB_REST_S_DEFAULT)),
-    plugins: global.list('plugins'),
     nursery,
     warnings: gatherWarnings(ini, names, nursery?.nodes.map((node) => node.name) ?? []),
   };

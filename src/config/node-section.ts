@@ -22,8 +22,6 @@ export type NodeIni = {
   readonly logLevel: LogLevel;
   /** Follows without a vote. */
   readonly learner: boolean;
-  /** Votes and keeps the log, but no store; never master. */
-  readonly witness: boolean;
 };
 
 /** Arakoon's levels as ours. */
@@ -41,6 +39,7 @@ const COMPRESSORS = ['snappy', 'bz2', 'none'];
 
 /** Arakoon's keys of a node that do nothing here. */
 export const NODE_KEYS_IGNORED = [
+  'witness',
   'log_config',
   'log_sinks',
   'crash_log_sinks',
@@ -72,10 +71,6 @@ export function readNode(section: IniSection, use: 'node' | 'client'): NodeIni {
   const tlfDir = section.text('tlf_dir');
   const tlxDir = section.text('tlx_dir') ?? tlfDir ?? tlogDir;
   const learner = section.bool('learner', false);
-  const witness = section.bool('witness', false);
-  if (learner && witness) {
-    throw section.wrong('witness', 'a learner has no vote, so it cannot be a witness; choose one');
-  }
   return {
     name: address.name,
     ips: address.ips,
@@ -88,7 +83,6 @@ export function readNode(section: IniSection, use: 'node' | 'client'): NodeIni {
     logDir: section.text('log_dir') ?? home ?? '',
     logLevel: readLogLevel(section),
     learner,
-    witness,
   };
 }
 

@@ -50,22 +50,20 @@ test('a cluster as Arakoon describes it', () => {
     logDir: '/data/n0',
     logLevel: 'info',
     learner: false,
-    witness: false,
   });
   const n1 = nodeOf(ini, 'n1');
   assert.equal(
     [n1.ips, n1.clientPort, n1.messagingPort, n1.logLevel],
     [['10.0.0.1', '::1'], 4001, null, 'debug'],
   );
-  const { leaseMs, forcedMaster, preferredMasters, readOnly, plugins, nursery, warnings, segmentBytes } = ini;
+  const { leaseMs, forcedMaster, preferredMasters, readOnly, nursery, warnings, segmentBytes } = ini;
   assert.equal(
-    { leaseMs, forcedMaster, preferredMasters, readOnly, plugins, nursery, warnings, segmentBytes },
+    { leaseMs, forcedMaster, preferredMasters, readOnly, nursery, warnings, segmentBytes },
     {
       leaseMs: 2000,
       forcedMaster: null,
       preferredMasters: [],
       readOnly: false,
-      plugins: [],
       nursery: null,
       warnings: [],
       segmentBytes: null,
@@ -91,10 +89,14 @@ test('options that change what a cluster does', () => {
   assert.equal(cluster({ global: ['preferred_masters = n1, n0'] }).preferredMasters, ['n1', 'n0']);
   assert.is(cluster({ global: ['__tainted_max_value_size = 100_000'] }).valueBytesMax, 99_999);
   assert.is(cluster({ global: ['tlog_max_size = 1_000_000'] }).segmentBytes, 1_000_000);
-  assert.equal(cluster({ global: ['plugins = a.mjs, b.mjs'] }).plugins, ['a.mjs', 'b.mjs']);
-  assert.ok(nodeOf(cluster({ n0: ['witness = true'] }), 'n0').witness);
   const [alone, n0] = ['[global]\ncluster = n0\ncluster_id = c\nreadonly = true\n', N0.join('\n')];
   assert.ok(clusterConfigOf(parseIni('c.ini', alone + n0)).readOnly);
+});
+
+test('what is not there yet is said to do nothing', () => {
+  const { warnings } = cluster({ global: ['plugins = a.mjs, b.mjs'], n0: ['witness = true'] });
+  assert.equal(warnings.length, 2);
+  for (const warning of warnings) assert.match(warning, /(plugins|witness) has no effect here$/);
 });
 
 test('folders follow each other where they are not set', () => {
@@ -240,7 +242,6 @@ test('wrong values end the process with file, line, key, value, and what is allo
   );
   refused({ n0: ['log_level = loud'] }, /^c\.ini:9: .*allowed are debug, info, notice, warning/);
   refused({ n0: ['tlog_compression = zip'] }, /zip: allowed are snappy, bz2, none/);
-  refused({ n0: ['learner = true', 'witness = true'] }, /choose one/);
   refused({ n0: ['ip = ::1'] }, 'c.ini:9: [n0] ip = ::1: stands on line 5 already; keep one');
   refused({ n0: ['what is this'] }, /^c\.ini:9: what is this: a line is/);
   for (const port of ['0', '65536', 'x', '', '80.5', '1e3', '-1']) {
