@@ -7,7 +7,9 @@ import * as assert from 'uvu/assert';
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
 
 function sim(...args: string[]): { status: number | null; out: string; err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'sim', ...args], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'sim', ...args], {
+    encoding: 'utf8',
+  });
   return { status, out: stdout, err: stderr };
 }
 

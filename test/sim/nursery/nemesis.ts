@@ -19,6 +19,7 @@ const MILESTONES: ReadonlySet<string> = new Set([
   'abandoned',
   'unsealed',
   'released',
+  'cleaned up',
   'migration published',
 ]);
 
@@ -227,9 +228,19 @@ export class Nemesis {
 
   // ── Crashes and pauses ───────────────────────────────────────────────────────────────────────────────────
 
+  /** At once, or as soon as it writes several records: a crash at rest tears nothing. */
   #crash(machine: Machine): void {
-    this.#nursery.crashNode(machine);
-    this.#startLater(machine);
+    const { random, schedule } = this.#nursery;
+    const whileWriting = (left: number): void => {
+      const isWriting = this.#nursery.nodeAt(machine.name)?.isWritingGroup ?? true;
+      if (left > 0 && !isWriting) {
+        schedule.after(1, () => whileWriting(left - 1));
+        return;
+      }
+      this.#nursery.crashNode(machine);
+      this.#startLater(machine);
+    };
+    whileWriting(random.chance(0.5) ? 100 : 0);
   }
 
   #startLater(machine: Machine): void {
@@ -405,7 +416,8 @@ export class Nemesis {
   #loseStore(machine: Machine): void {
     if (!machine.hardware.canLoseStore) return;
     this.#nursery.rare.note('store deleted');
-    this.#crash(machine);
+    this.#nursery.crashNode(machine);
+    this.#startLater(machine);
     machine.hardware.image = { slot: 0, rows: [] };
     machine.hardware.disk.image = null;
   }

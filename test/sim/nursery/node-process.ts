@@ -165,6 +165,11 @@ export class NodeProcess extends Host implements Server {
     again();
   }
 
+  /** Whether several records are being made durable at this moment. */
+  get isWritingGroup(): boolean {
+    return this.#log.inFlight > 1;
+  }
+
   /** A client, a router or a migrator asks. */
   request(body: Buffer, respond: (answer: Answer) => void, link: Link): void {
     const { role } = this.driver.replica;

@@ -1,5 +1,6 @@
 /** The people who run the nursery: they found it, plan moves, and change their minds. */
 import type { AdminCommand, Migration } from '../../../src/protocol/admin.ts';
+import type { Range } from '../../../src/range.ts';
 import { soleEntry } from '../../../src/rangemap.ts';
 import { Asker } from './asker.ts';
 import { Host } from './host.ts';
@@ -84,8 +85,23 @@ export class Operator {
   wish(mid: number, wish: Migration['wish']): void {
     const why = `somebody wants it to ${wish}`;
     this.#ask({ kind: 'wish', mid, wish, why }, (answer) => {
-      if (answer === 'ok') this.#nursery.rare.note(`wish: ${wish}`);
+      if (answer !== 'ok') return;
+      this.#nursery.rare.note(`wish: ${wish}`);
+      if (wish === 'abort') this.#tryAgain(mid);
     });
+  }
+
+  /** Whoever took a move back may want the very same one at once, while the rows of the first are still there. */
+  #tryAgain(mid: number): void {
+    const { random, schedule, watch } = this.#nursery;
+    if (!random.chance(0.5)) return;
+    const again = (left: number): void => {
+      const record = watch.keeper?.migrations.get(mid);
+      if (this.#isOver || left === 0 || record === undefined) return;
+      if (record.phase === 'active') schedule.after(40, () => again(left - 1));
+      else if (record.phase === 'aborted') this.#move(record.source, record.target, record, true);
+    };
+    again(100);
   }
 
   get #open(): Migration[] {
@@ -129,7 +145,7 @@ export class Operator {
 
   /** Often what has just been moved: on to the next cluster, back, or the same once more. */
   #plan(): void {
-    const { random, plan, rare, watch } = this.#nursery;
+    const { random, plan, watch } = this.#nursery;
     const map = watch.keeper?.map;
     if (map === undefined || map.entries.length === 0) return;
     const again = random.chance(0.5) ? this.#lastMove : null;
@@ -139,10 +155,15 @@ export class Operator {
     const source = soleEntry(map, { lo, hi })?.owner;
     if (source === undefined) return;
     const others = [...plan.sizes.keys()].filter((id) => id !== KEEPER && id !== source);
-    const target = random.pick(others);
+    this.#move(source, random.pick(others), { lo, hi }, again !== null);
+  }
+
+  #move(source: string, target: string, range: Range, isAgain: boolean): void {
+    const { random, rare } = this.#nursery;
+    const { lo, hi } = range;
     this.#ask({ kind: 'plan', source, target, lo, hi }, (answer, mid) => {
       if (answer !== 'planned') return;
-      if (again !== null) rare.note('moved again: on, back or the same');
+      if (isAgain) rare.note('moved again: on, back or the same');
       this.#lastMove = { lo, hi };
       this.planned += 1;
       if (random.chance(0.85)) this.#nursery.nemesis.anyMigrator()?.start(mid, { seen: null });

@@ -2,11 +2,15 @@
 
 type Entry = { readonly atMs: number; readonly order: number; readonly run: () => void };
 
+/** A run in which more happens goes in circles. */
+const HAPPENED_MAX = 5_000_000;
+
 /** A queue of things to happen, by virtual time and then by when they were asked for. */
 export class Schedule {
   readonly #heap: Entry[] = [];
   #soon: (() => void)[] = [];
   #order = 0;
+  #happened = 0;
   #nowMs = 0;
 
   /** Virtual time since the beginning (ms). */
@@ -31,11 +35,15 @@ export class Schedule {
       while (this.#soon.length > 0) {
         const soon = this.#soon;
         this.#soon = [];
+        this.#happened += soon.length;
+        if (this.#happened > HAPPENED_MAX) throw new Error('time stands still');
         for (const run of soon) run();
       }
       const next = this.#heap[0];
       if (next === undefined || next.atMs > untilMs || isDone()) break;
       this.#pop();
+      this.#happened += 1;
+      if (this.#happened > HAPPENED_MAX) throw new Error('time stands still');
       this.#nowMs = next.atMs;
       next.run();
     }

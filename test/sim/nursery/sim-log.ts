@@ -30,6 +30,11 @@ export class SimLog implements DriverLog {
     return this.#hardware.disk.firstSlot;
   }
 
+  /** Records that are being written. */
+  get inFlight(): number {
+    return this.#inFlight.length;
+  }
+
   get isFull(): boolean {
     return this.#hardware.space !== 'enough';
   }

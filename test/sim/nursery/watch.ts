@@ -301,6 +301,7 @@ export class Watch {
       if (seal !== null && (earlier?.seal ?? null) === null) tell(mid, 'sealed');
       if (base !== null && (earlier?.base ?? null) === null) tell(mid, 'base set');
     }
+    for (const mid of before.cleanups.keys()) if (!after.cleanups.has(mid)) tell(mid, 'cleaned up');
     for (const [mid, outcome] of after.closed) if (!before.closed.has(mid)) tell(mid, outcome);
     for (const [mid, token] of after.tokens) {
       if (token > 1 && before.tokens.get(mid) !== token) this.#rare.note('taken over by a newer coordinator');

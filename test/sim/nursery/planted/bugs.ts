@@ -316,13 +316,6 @@ export const BUGS: readonly PlantedBug[] = [
     'if (false) {',
     { changes: { ...HARSH, faults: ['crashNode', 'resetLinks', 'isolate'] } },
   ),
-  bug(
-    'range read cut at the first cluster',
-    'what spans clusters is stitched, and nothing is silently partial',
-    'router/core/view.js',
-    '            hi = entry.hi;',
-    '            hi = null;',
-  ),
 ];
 
 /** Weather in which requests are doubled and come late. */
