@@ -46,7 +46,7 @@ test('a master that hears of no quorum for two leases stops keeping the others f
 
   step(replica, { kind: 'start', nowMs: 0, random: 0, freshIncarnation: '' });
   for (let nowMs = 0; nowMs < 300; nowMs += 10) tick(nowMs);
-  say(300, { kind: 'favour', cluster, granted: true, promised: { round: 1, node: '' } });
+  say(300, { kind: 'favour', cluster, granted: true, promised: { round: 1, node: '' }, chosen: 0 });
   sync(300);
   assert.is(replica.role.kind, 'preparing');
   const { ballot } = replica.role as { ballot: { round: number; node: string } };
