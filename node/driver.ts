@@ -13,7 +13,7 @@ import { Applier } from './applier.ts';
 import { Machine } from './machine/machine.ts';
 import { MEMBERS_KEY } from './members-row.ts';
 import { entriesMessage, type Message } from './paxos/messages.ts';
-import { masterOf, mayPropose, mayRead, type Replica, step } from './paxos/step.ts';
+import { masterOf, mayPropose, type Replica, readableUntilMs, step } from './paxos/step.ts';
 import {
   type Effect,
   type Event,
@@ -103,6 +103,8 @@ export class Driver {
   #stopped = false;
   #onIdle: (() => void) | null = null;
 
+  /** Asked for by every read; null where an event may have changed it. */
+  #readableUntilMs: number | null = null;
   #unsynced: { readonly record: RecordNumber; readonly entry: LogRecord }[] = [];
   #appending = false;
   #diskFull = false;
@@ -172,7 +174,9 @@ export class Driver {
 
   /** Whether consistent reads may be served from the store at this moment. */
   mayRead(): boolean {
-    return this.#standing === 'sound' && mayRead(this.#replica, this.#world.nowMs());
+    if (this.#standing !== 'sound') return false;
+    this.#readableUntilMs ??= readableUntilMs(this.#replica);
+    return this.#world.nowMs() < this.#readableUntilMs;
   }
 
   get standing(): Standing {
@@ -289,7 +293,7 @@ export class Driver {
     const nowMs = this.#world.nowMs(); // read here: after a pause a stored time would be a lie
     const events = this.#events;
     this.#events = [];
-    for (const event of events) this.#carryOut(step(this.#replica, { ...event, nowMs } as Event));
+    for (const event of events) this.#step({ ...event, nowMs } as Event);
     this.#applier.run(); // first, since what it answers makes room for the next batch
     this.#proposeWaiting(nowMs);
     this.#append();
@@ -306,12 +310,13 @@ export class Driver {
       }
       const { id, bytes } = present(this.proposals.take(), 'batch');
       this.counters.batchesProposed += 1;
-      this.#carryOut(step(this.#replica, { kind: 'propose', id, bytes, nowMs }));
+      this.#step({ kind: 'propose', id, bytes, nowMs });
     }
   }
 
-  #carryOut(effects: readonly Effect[]): void {
-    for (const effect of effects) this.#show(effect);
+  #step(event: Event): void {
+    this.#readableUntilMs = null;
+    for (const effect of step(this.#replica, event)) this.#show(effect);
   }
 
   #show(effect: Effect): void {

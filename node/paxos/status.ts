@@ -19,13 +19,18 @@ export function mayPropose(replica: Replica, nowMs: number): 'yes' | 'full' | 'n
 }
 
 /**
- * Whether consistent reads may be served: this is the master, its lease lasts at this moment, and a no-op of its
- * own ballot is applied, so that nothing an earlier master acknowledged is missing.
+ * Until when consistent reads may be served, as things stand (ms): this is the master, until its lease ends, and a no-op
+ * of its own ballot is applied, so that nothing an earlier master acknowledged is missing.
  */
-export function mayRead(replica: Replica, nowMs: number): boolean {
+export function readableUntilMs(replica: Replica): number {
   const { role, applied } = replica;
-  if (role.kind !== 'master' || role.ownSlot === 0 || applied < role.ownSlot) return false;
-  return nowMs < leaseUntilMs(replica, role);
+  if (role.kind !== 'master' || role.ownSlot === 0 || applied < role.ownSlot) return Number.NEGATIVE_INFINITY;
+  return leaseUntilMs(replica, role);
+}
+
+/** Whether consistent reads may be served now. */
+export function mayRead(replica: Replica, nowMs: number): boolean {
+  return nowMs < readableUntilMs(replica);
 }
 
 /** The master that this node believes in while its lease lasts; null where there is none. */

@@ -19,7 +19,14 @@ import { lifeOf, newestOf, othersOf, ownLife, persist, type Replica, send } from
 import type { Effect, Event, Incarnation, NodeName } from './types.ts';
 
 export { createReplica, type Replica } from './replica.ts';
-export { expectProgressPossible, masterOf, mayPropose, mayRead, statusOf } from './status.ts';
+export {
+  expectProgressPossible,
+  masterOf,
+  mayPropose,
+  mayRead,
+  readableUntilMs,
+  statusOf,
+} from './status.ts';
 
 /** Advances `replica` by one event and returns what must be done about it, in order. */
 export function step(replica: Replica, event: Event): Effect[] {
