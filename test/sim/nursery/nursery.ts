@@ -293,6 +293,7 @@ export class Nursery {
     for (const client of this.#clients) client.stop();
     this.#settle();
     this.#readEverything();
+    this.#settle(); // a move that was asked for before the end may have been planned only now
     this.watch.atEnd();
     this.#checkReplicas();
     this.history.checkAll();
