@@ -1,6 +1,7 @@
 /**
  * Proof that the simulation can fail: each planted bug is found, within a number of seeds that is stated with it.
- * Writes which check found it, and after how many seeds, into docs/planted-bugs.md.
+ * `SIM_PLANTED=all` looks for every one (`npm run test:long`), and writes which check found it, and after how many
+ * seeds, into docs/planted-bugs.md. Without it a few are looked for, others each day of the month.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
@@ -15,6 +16,16 @@ const BUGS_MIN = 25;
 
 type Found = { readonly bug: PlantedBug; readonly failed: Failed | null };
 
+const ALL = process.env['SIM_PLANTED'] === 'all';
+/** Bugs of a short run. */
+const FEW = 4;
+
+function chosen(): readonly PlantedBug[] {
+  if (ALL) return BUGS;
+  const first = new Date().getUTCDate() * FEW;
+  return Array.from({ length: FEW }, (_, index) => BUGS[(first + index) % BUGS.length] as PlantedBug);
+}
+
 /** Seeds are begun in order, so the lowest that fails is the same in every run. */
 async function find(bug: PlantedBug): Promise<Found> {
   const { failed } = await runSeeds({
@@ -28,21 +39,22 @@ async function find(bug: PlantedBug): Promise<Found> {
   return { bug, failed: failed[0] ?? null };
 }
 
-async function findAll(): Promise<Found[]> {
+async function findAll(bugs: readonly PlantedBug[]): Promise<Found[]> {
   const found = new Map<PlantedBug, Found>();
-  const left = [...BUGS];
+  const left = [...bugs];
   const work = async (): Promise<void> => {
     for (let bug = left.shift(); bug !== undefined; bug = left.shift()) found.set(bug, await find(bug));
   };
   await Promise.all(Array.from({ length: WORKERS }, work));
-  return BUGS.map((bug) => found.get(bug) as Found);
+  return bugs.map((bug) => found.get(bug) as Found);
 }
 
-test('every planted bug is found', async () => {
+test(ALL ? 'every planted bug is found' : 'planted bugs of the day are found', async () => {
   assert.ok(BUGS.length >= BUGS_MIN, `${BUGS.length} bugs are planted`);
-  const all = await findAll();
+  const all = await findAll(chosen());
   const missed = all.filter(({ failed }) => failed === null).map(({ bug }) => bug.name);
   assert.equal(missed, [], 'bugs that the simulation does not see');
+  if (!ALL) return;
   const lines = all.map(
     ({ bug, failed }) => `| ${bug.name} | ${bug.rule} | \`${failed?.check}\` | ${failed?.seed} |`,
   );

@@ -82,7 +82,7 @@ export const BUGS: readonly PlantedBug[] = [
     'node/paxos/step.js',
     'replica.waitUntilMs = nowMs + config.leaseMs;',
     'replica.waitUntilMs = 0;',
-    { changes: { ...HARSH, faults: ['crashNode', 'pauseNode', 'isolate', 'crashCluster'] }, seedsMax: 60 },
+    { changes: { ...HARSH, faults: ['crashNode', 'pauseNode', 'isolate', 'crashCluster'] }, seedsMax: 250 },
   ),
   bug(
     'granted lease not respected',
