@@ -18,7 +18,7 @@ const PHASES = [
 /** Processes at a time: as many as the smallest machine has cores. */
 const SIDE_BY_SIDE = 2;
 /** Longest that one folder's tests may take (ms): far above what they need, so that a hang has an end. */
-const FOLDER_MS = 20 * 60_000;
+const FOLDER_MS = Number(process.env['TEST_FOLDER_MS'] ?? 20 * 60_000);
 /** How long a process may live after its summary (ms): longer, and a test has left something open. */
 const EXIT_MS = 15_000;
 

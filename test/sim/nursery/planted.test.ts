@@ -1,7 +1,7 @@
 /**
  * Proof that the simulation can fail: each planted bug is found, within a number of seeds that is stated with it.
  * `SIM_PLANTED=all` looks for every one (`npm run test:long`), and writes which check found it, and after how many
- * seeds, into docs/planted-bugs.md. Without it a few are looked for, others each day of the month.
+ * seeds, into docs/planted-bugs.md. Without it a few are looked for, to show that planting works.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
@@ -17,14 +17,9 @@ const BUGS_MIN = 25;
 type Found = { readonly bug: PlantedBug; readonly failed: Failed | null };
 
 const ALL = process.env['SIM_PLANTED'] === 'all';
-/** Bugs of a short run. */
-const FEW = 4;
-
-function chosen(): readonly PlantedBug[] {
-  if (ALL) return BUGS;
-  const first = new Date().getUTCDate() * FEW;
-  return Array.from({ length: FEW }, (_, index) => BUGS[(first + index) % BUGS.length] as PlantedBug);
-}
+/** A short run looks for one in so many. */
+const ONE_IN = 7;
+const CHOSEN = ALL ? BUGS : BUGS.filter((_, index) => index % ONE_IN === 0);
 
 /** Seeds are begun in order, so the lowest that fails is the same in every run. */
 async function find(bug: PlantedBug): Promise<Found> {
@@ -49,9 +44,9 @@ async function findAll(bugs: readonly PlantedBug[]): Promise<Found[]> {
   return bugs.map((bug) => found.get(bug) as Found);
 }
 
-test(ALL ? 'every planted bug is found' : 'planted bugs of the day are found', async () => {
+test(ALL ? 'every planted bug is found' : 'some of the planted bugs are found', async () => {
   assert.ok(BUGS.length >= BUGS_MIN, `${BUGS.length} bugs are planted`);
-  const all = await findAll(chosen());
+  const all = await findAll(CHOSEN);
   const missed = all.filter(({ failed }) => failed === null).map(({ bug }) => bug.name);
   assert.equal(missed, [], 'bugs that the simulation does not see');
   if (!ALL) return;
