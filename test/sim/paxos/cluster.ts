@@ -12,6 +12,7 @@ import { drawPlan, NAMES, type Plan } from './plan.ts';
 import { type Hardware, Process, type World } from './process.ts';
 import { Rare } from './rare.ts';
 import { Schedule } from './schedule.ts';
+import { Witness } from './witness.ts';
 
 /** Leases within which everything works again once faults have stopped. */
 const RECOVERY_LEASES = 20;
@@ -123,7 +124,8 @@ export class Cluster {
   newHardware(): Hardware {
     const { leaseMs, driftMs, syncMaxMs } = this.plan;
     const share = (driftMs / leaseMs / 2) * 0.95 * this.bugs.driftFactor;
-    return { disk: new Disk(), clockRate: 1 + (this.random.next() * 2 - 1) * share, syncMaxMs };
+    const clockRate = 1 + (this.random.next() * 2 - 1) * share;
+    return { disk: new Disk(), witness: new Witness(), clockRate, syncMaxMs };
   }
 
   /** Starts the node if it is down. */
@@ -156,7 +158,7 @@ export class Cluster {
   wipe(node: Node): void {
     invariant(node.process === null || node.process.isDead, 'a running node is not wiped');
     const { incarnation, founded, superseded } = node.hardware.disk.summary;
-    node.hardware = { ...node.hardware, disk: new Disk() };
+    node.hardware = { ...node.hardware, disk: new Disk(), witness: new Witness() };
     if (!this.bugs.keepsLife || incarnation === null || founded === null) return;
     const entitled = superseded.map((member): LogRecord => ({ kind: 'supersede', ...member }));
     const life: LogRecord[] = [

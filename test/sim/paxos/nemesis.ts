@@ -3,7 +3,7 @@ import { createReplica, mayVote } from '../../../node/paxos/replica.ts';
 import { step } from '../../../node/paxos/step.ts';
 import type { Member, NodeName } from '../../../node/paxos/types.ts';
 import { type Cluster, type Node, namesOf } from './cluster.ts';
-import { drawStorm, drawWeather, type Fault, KINDS, NAMES } from './plan.ts';
+import { drawStorm, drawWeather, type Fault, NAMES } from './plan.ts';
 
 /** Draws faults until it is told to end them. */
 export class Nemesis {
@@ -111,7 +111,7 @@ export class Nemesis {
         for (const each of running) this.#crash(each);
         return;
       case 'crashOnSend':
-        node.process?.crashOnSend(random.pick(KINDS));
+        node.process?.crashOnSend(random.pick(plan.kinds));
         this.#startLaterAgain(node);
         return;
       case 'pause':
@@ -139,7 +139,7 @@ export class Nemesis {
         });
         return;
       case 'deaf':
-        network.weather = { ...plan.weather, lostKind: random.pick(KINDS) };
+        network.weather = { ...plan.weather, lostKind: random.pick(plan.kinds) };
         this.#repair(() => {
           network.weather = plan.weather;
         });

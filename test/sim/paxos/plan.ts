@@ -1,4 +1,5 @@
 /** What a seed decides before time begins: the cluster, the weather, and which faults may happen at all. */
+import type { Message } from '../../../node/paxos/messages.ts';
 import type { NodeName } from '../../../node/paxos/types.ts';
 import type { Random } from '../../support/seeded.ts';
 import { CALM, type Weather } from './network.ts';
@@ -7,7 +8,7 @@ import { CALM, type Weather } from './network.ts';
 export const NAMES: readonly NodeName[] = ['n1', 'n2', 'n3', 'n4', 'n5', 'n6'];
 
 /** Messages whose loss, or a crash right after them, hits the protocol in the middle of something. */
-export const KINDS = [
+const KINDS: readonly Message['kind'][] = [
   'prepare',
   'promise',
   'accept',
@@ -16,7 +17,7 @@ export const KINDS = [
   'granted',
   'entries',
   'adopted',
-] as const;
+];
 
 export const FAULTS = [
   'crash',
@@ -52,6 +53,8 @@ export type Plan = {
   /** Mean time between two faults (ms). */
   readonly faultEveryMs: number;
   readonly faults: readonly Fault[];
+  /** Kinds of messages that the faults `deaf` and `crashOnSend` choose from. */
+  readonly kinds: readonly Message['kind'][];
   readonly weather: Weather;
   /** Whether a message may reach a later process of the node that it was sent to. */
   readonly acrossLives: boolean;
@@ -83,6 +86,7 @@ export function drawPlan(random: Random): Plan {
     faultyMs: leaseMs * random.pick([20, 40, 60]),
     faultEveryMs: leaseMs * random.pick([0.5, 1, 2, 4]),
     faults: drawFaults(random),
+    kinds: KINDS,
     weather: drawWeather(random, leaseMs),
     acrossLives: random.chance(0.3),
     syncMaxMs: random.pick([1, 10, 50]),

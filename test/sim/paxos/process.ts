@@ -23,6 +23,7 @@ import type { Network, Parcel } from './network.ts';
 import type { Plan } from './plan.ts';
 import type { Rare } from './rare.ts';
 import type { Schedule } from './schedule.ts';
+import type { Witness } from './witness.ts';
 
 type Of<K extends Effect['kind']> = Extract<Effect, { kind: K }>;
 type WithoutTime<E> = E extends unknown ? Omit<E, 'nowMs'> : never;
@@ -48,7 +49,13 @@ export type World = {
 };
 
 /** The present speed of the node's clock, and the longest its disk takes; faults change them. */
-export type Hardware = { readonly disk: Disk; clockRate: number; syncMaxMs: number };
+export type Hardware = {
+  readonly disk: Disk;
+  /** What others heard of this home. */
+  readonly witness: Witness;
+  clockRate: number;
+  syncMaxMs: number;
+};
 
 export class Process {
   readonly node: NodeName;
@@ -92,6 +99,7 @@ export class Process {
     this.#bornMs = world.schedule.nowMs;
     this.#clockBaseMs = world.random.pick([0, 1, world.random.next() * 1e7]);
     const recovered = world.bugs.recover(hardware.disk.recovered());
+    hardware.witness.check(node, recovered);
     this.incarnation = recovered.incarnation ?? fresh;
     this.#stateSlot = recovered.applied;
     this.#stateMembers = recovered.members;
@@ -285,6 +293,7 @@ export class Process {
   #send(to: NodeName, message: Message): void {
     const { plan, network } = this.#world;
     const carried = plan.encodes ? decode(messageCodec, encode(messageCodec, message)) : message;
+    this.hardware.witness.hear(message);
     network.send({ from: this.node, incarnation: this.incarnation, to, message: carried });
     if (message.kind === this.#crashOn) this.crash();
   }
