@@ -96,8 +96,8 @@ export const BUGS: readonly PlantedBug[] = [
     'read without a lease',
     'consistent reads are served under a lease alone',
     'node/paxos/status.js',
-    '    return nowMs < leaseUntilMs(replica, role);',
-    '    return true;',
+    '    return leaseUntilMs(replica, role);',
+    '    return Number.POSITIVE_INFINITY;',
     { changes: HARSH },
   ),
   bug(
