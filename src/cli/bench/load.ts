@@ -82,7 +82,13 @@ export class Load {
       });
       lastMs = nowMs;
     }, PROGRESS_EVERY_MS);
-    await Promise.race([pause(seconds * 1000), new Promise<void>((resolve) => (this.#filled = resolve))]);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, seconds * 1000);
+      this.#filled = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
     const endedMs = performance.now();
     const used = process.cpuUsage(cpu);
     const { tally } = this;
