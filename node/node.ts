@@ -42,7 +42,7 @@ const DRIFT_SHARE = 0.02;
 const DRIFT_MIN_MS = 10;
 /** How often the master looks for ranges to clean up (ms), and rows of one step. */
 const CLEANUP_EVERY_MS = 20;
-const CLEANUP_ROWS = 2000;
+const CLEANUP_ROWS = 1000;
 /** How long an orderly end waits at most for mastership to be released (ms). */
 const RELEASE_MS = 3000;
 /** How long to wait before the keeper is told again (ms). */
@@ -384,9 +384,10 @@ class NodeProcess {
         kind: 'adminCommand',
         command: { kind: 'cleanupStep', mid, rowsMax: CLEANUP_ROWS },
       } as const;
-      driver.propose(present(updateOf(request, frame), 'update of a command'), () =>
-        this.#cleaning.delete(mid),
-      );
+      driver.propose(present(updateOf(request, frame), 'update of a command'), () => {
+        this.#cleaning.delete(mid);
+        setImmediate(() => this.#cleanUp(driver)); // one step after the other; updates go in between
+      });
     }
   }
 
