@@ -9,6 +9,8 @@ export type Caller = {
   call<T>(body: (client: ArakoonClient) => Promise<T>): Promise<T>;
 };
 
+/** Between two requests of a client (ms): many clients at work, and still time left for what is tested. */
+const THINK_MS = 5;
 /** Updates before and behind what happens under a load. */
 const MORE = 100;
 
@@ -147,6 +149,7 @@ export class Load {
       const key = keys[n % keys.length] as string;
       try {
         await this.#step(caller, key);
+        await pause(THINK_MS);
       } catch (error) {
         this.#errors.push(`${key}: ${(error as Error).message}`);
         if (this.#errors.length > 100) return;
