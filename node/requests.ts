@@ -5,6 +5,7 @@ import type { Link } from '../src/link/link.ts';
 import { type AdminQuery, encodeAnswer } from '../src/protocol/admin.ts';
 import {
   type Answer,
+  decodeInt64,
   failure,
   failureOf,
   OK,
@@ -205,7 +206,7 @@ export class Requests {
     const { driver, store, watchers, slowDowns } = this.#context;
     switch (query.kind) {
       case 'nodeStatus':
-        respond({ bytes: encodeAnswer({ kind: 'nodeStatus', ...nodeStatus(this.#context) }), hint: null });
+        this.#status(respond);
         return;
       case 'watchMap':
         if (link !== null) watchers.add(link);
@@ -225,6 +226,16 @@ export class Requests {
         this.#finish(driver.machine.query(query, view.slot, view), view, respond);
       }
     }
+  }
+
+  /** The master counts the keys that the cluster serves; elsewhere they are left at 0. */
+  #status(respond: Respond): void {
+    const answer = (keys: number): void => {
+      const status = { ...nodeStatus(this.#context), keys };
+      respond({ bytes: encodeAnswer({ kind: 'nodeStatus', ...status }), hint: null });
+    };
+    if (!this.#context.driver.mayRead()) answer(0);
+    else this.#dataRead({ kind: 'getKeyCount' }, ({ bytes }) => answer(decodeInt64(bytes)));
   }
 
   #finish(result: Answer | Work<Answer>, view: PausableView, respond: Respond): void {

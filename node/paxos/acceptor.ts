@@ -82,11 +82,9 @@ export function onAccept(replica: Replica, out: Effect[], from: NodeName, messag
     return;
   }
   follow(replica, out, ballot);
-  if (slot <= replica.chosen) {
-    // Nothing is written: an older master may still send another value than the chosen one, which the log must keep.
-    promise(replica, out, ballot);
-    send(out, from, { kind: 'accepted', cluster, ballot, slot }, replica.nextRecord - 1);
-  } else if (slot <= replica.chosen + AHEAD_SLOTS_MAX) {
+  // A chosen slot gets no vote: a master that does not know it to be chosen may be one that lost it to a higher ballot,
+  // with another value. It hears by the answer to its heartbeat that it knows too little.
+  if (slot > replica.chosen && slot <= replica.chosen + AHEAD_SLOTS_MAX) {
     const record = accept(replica, out, slot, ballot, value);
     send(out, from, { kind: 'accepted', cluster, ballot, slot }, record);
   }

@@ -117,6 +117,7 @@ export function countOwnVotes(replica: Replica, out: Effect[], nowMs: number): v
 /** A follower has granted the lease anew. */
 export function onGranted(
   replica: Replica,
+  out: Effect[],
   from: NodeName,
   incarnation: Incarnation,
   message: Of<'granted'>,
@@ -125,7 +126,15 @@ export function onGranted(
   const { chosen, applied, votes } = message;
   replica.peers.set(from, { incarnation, heardMs: nowMs, chosen, applied, votes });
   const { role } = replica;
-  if (role.kind !== 'master' || compareBallots(message.ballot, role.ballot) !== 0 || !votes) return;
+  if (role.kind !== 'master' || compareBallots(message.ballot, role.ballot) !== 0) return;
+  if (chosen > replica.chosen) {
+    // Its phase 1 did not hear of it, and it may have proposed there: it asks again, and fetches first.
+    replica.watermark = Math.max(replica.watermark, chosen);
+    stepDown(replica, out, `${from} knows more to be chosen`);
+    replica.electionAtMs = nowMs + electionJitterMs(replica) / 4;
+    return;
+  }
+  if (!votes) return;
   const life = lifeOf({ node: from, incarnation });
   role.grants.set(life, Math.max(role.grants.get(life) ?? Number.NEGATIVE_INFINITY, message.sentAtMs));
 }

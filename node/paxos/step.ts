@@ -142,7 +142,7 @@ function onMessage(
       onAccepted(replica, out, from, incarnation, message, nowMs);
       break;
     case 'granted':
-      onGranted(replica, from, incarnation, message, nowMs);
+      onGranted(replica, out, from, incarnation, message, nowMs);
       break;
     case 'nack':
       onNack(replica, out, message);

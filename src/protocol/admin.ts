@@ -211,6 +211,7 @@ export const nodeStatusCodec = struct({
   firstLogSlot: i64,
   members: list(struct({ node: text, seen: bool, applied: i64 })),
   owned: list(ownedCodec),
+  /** Of the ranges that the cluster serves; counted by the master alone, 0 elsewhere. */
   keys: i64,
 });
 export type NodeStatus = Coded<typeof nodeStatusCodec>;
