@@ -9,6 +9,7 @@ import {
   type Recovered,
 } from '../../../node/paxos/types.ts';
 import type { Disk } from './disk.ts';
+import type { Fault } from './plan.ts';
 
 /** The seams; without a bug, each does what it says. */
 export type Bugs = {
@@ -51,26 +52,77 @@ function writing(isWritten: (record: LogRecord) => boolean): Bugs['write'] {
   return (disk, records) => disk.append(records.filter(isWritten));
 }
 
-/** Each with the mistake that an implementation could make, as a change to the seams. */
-export const PLANTED: readonly { readonly name: string; readonly bugs: Partial<Bugs> }[] = [
-  { name: 'promises are not written', bugs: { write: writing(({ kind }) => kind !== 'promise') } },
-  { name: 'messages do not wait for the disk', bugs: { sendsEarly: true } },
-  { name: 'the store is flushed ahead of the log', bugs: { flushesEarly: true } },
-  { name: 'a wiped home goes on under its old number', bugs: { keepsLife: true } },
-  { name: 'clocks leave the margin', bugs: { driftFactor: 60 } },
-  { name: 'a read trusts the time of the last event', bugs: { trustsLastEvent: true } },
+export type Planted = {
+  /** The mistake that an implementation could make. */
+  readonly name: string;
+  /** The mistake, as a change to the seams. */
+  readonly bugs: Partial<Bugs>;
+  /** Troubles in which it shows; where empty, those that the seeds draw. */
+  readonly faults: readonly Fault[];
+  /** Size of the cluster. */
+  readonly nodes: number;
+  /** Seeds within which it is caught. */
+  readonly within: number;
+};
+
+export const PLANTED: readonly Planted[] = [
+  {
+    name: 'promises are not written',
+    faults: [],
+    nodes: 3,
+    within: 20,
+    bugs: { write: writing(({ kind }) => kind !== 'promise') },
+  },
+  { name: 'messages do not wait for the disk', faults: [], nodes: 3, within: 20, bugs: { sendsEarly: true } },
+  {
+    name: 'the store is flushed ahead of the log',
+    faults: [],
+    nodes: 3,
+    within: 40,
+    bugs: { flushesEarly: true },
+  },
+  {
+    name: 'a wiped home goes on under its old number',
+    faults: ['wipe', 'crash', 'isolate'],
+    nodes: 3,
+    within: 30,
+    bugs: { keepsLife: true },
+  },
+  {
+    name: 'clocks leave the margin',
+    faults: ['isolate', 'pause'],
+    nodes: 3,
+    within: 20,
+    bugs: { driftFactor: 60 },
+  },
+  {
+    name: 'a read trusts the time of the last event',
+    faults: ['isolate', 'pause'],
+    nodes: 3,
+    within: 20,
+    bugs: { trustsLastEvent: true },
+  },
   {
     name: 'a restarted node forgets that it promised',
+    faults: [],
+    nodes: 3,
+    within: 20,
     bugs: { recover: (recovered) => ({ ...recovered, promised: NO_BALLOT }) },
   },
   {
     name: 'what was accepted counts as chosen after a restart',
+    faults: ['isolate', 'crash'],
+    nodes: 3,
+    within: 30,
     bugs: {
       recover: (recovered) => ({ ...recovered, chosen: recovered.accepted.at(-1)?.slot ?? recovered.chosen }),
     },
   },
   {
     name: 'what was accepted is forgotten by a restart',
+    faults: [],
+    nodes: 3,
+    within: 20,
     bugs: {
       recover: (recovered) => ({
         ...recovered,
@@ -80,25 +132,18 @@ export const PLANTED: readonly { readonly name: string; readonly bugs: Partial<B
   },
   {
     name: 'phase 1 ignores what acceptors report',
+    faults: ['isolate', 'crash'],
+    nodes: 3,
+    within: 40,
     bugs: {
       step: hearing((message) => (message.kind === 'promise' ? { ...message, accepted: [] } : message)),
     },
   },
   {
-    name: 'phase 1 takes the value of the lowest ballot',
-    bugs: {
-      step: hearing((message) => {
-        if (message.kind !== 'promise') return message;
-        const accepted = message.accepted.map((entry) => ({
-          ...entry,
-          ballot: { round: 1_000_000 - entry.ballot.round, node: entry.ballot.node },
-        }));
-        return { ...message, accepted };
-      }),
-    },
-  },
-  {
     name: 'a watermark counts whatever was accepted',
+    faults: ['isolate', 'deaf', 'crash'],
+    nodes: 3,
+    within: 30,
     bugs: {
       step: (replica, event) => {
         if (event.kind === 'message' && event.message.kind === 'heartbeat') {
@@ -112,6 +157,9 @@ export const PLANTED: readonly { readonly name: string; readonly bugs: Partial<B
   },
   {
     name: 'one granted lease counts as a quorum of them',
+    faults: ['isolate', 'partition'],
+    nodes: 5,
+    within: 20,
     bugs: {
       step: (replica, event) => {
         const effects = step(replica, event);
@@ -128,6 +176,9 @@ export const PLANTED: readonly { readonly name: string; readonly bugs: Partial<B
   },
   {
     name: 'a lease counts from its answer',
+    faults: ['isolate', 'pause'],
+    nodes: 3,
+    within: 100,
     bugs: {
       step: (replica, event) => {
         if (event.kind !== 'message' || event.message.kind !== 'granted') return step(replica, event);

@@ -117,21 +117,23 @@ export class Nemesis {
       case 'pause':
         this.#pause(node);
         return;
-      case 'partition':
-        this.#partition(running);
-        this.#repair(() => network.heal());
+      case 'partition': {
+        const left = new Set(running.filter(() => random.chance(0.5)));
+        this.#cut(running, (from, to) => left.has(from) !== left.has(to));
         return;
+      }
       case 'isolate':
-        for (const { name } of running) {
-          network.cut(node.name, name);
-          network.cut(name, node.name);
-        }
-        this.#repair(() => network.heal());
+        this.#cut(running, (from, to) => from === node || to === node);
         return;
-      case 'oneWay':
-        for (const { name } of running) if (random.chance(0.6)) network.cut(node.name, name);
-        this.#repair(() => network.heal());
+      case 'cut': {
+        const others = new Set(running.filter(() => random.chance(0.5)));
+        const isOneWay = random.chance(0.4);
+        this.#cut(
+          running,
+          (from, to) => (from === node && others.has(to)) || (!isOneWay && to === node && others.has(from)),
+        );
         return;
+      }
       case 'storm':
         network.weather = drawStorm(random, plan.leaseMs);
         this.#repair(() => {
@@ -212,12 +214,16 @@ export class Nemesis {
     });
   }
 
-  #partition(running: readonly Node[]): void {
-    const { random, network } = this.#cluster;
-    const left = new Set(running.filter(() => random.chance(0.5)));
-    for (const a of running) {
-      for (const b of running) if (left.has(a) !== left.has(b)) network.cut(a.name, b.name);
-    }
+  /** Cuts each direction of which `isCut` says so, for a while. */
+  #cut(running: readonly Node[], isCut: (from: Node, to: Node) => boolean): void {
+    const { network } = this.#cluster;
+    const cuts = running.flatMap((from) =>
+      running.filter((to) => isCut(from, to)).map((to) => ({ from: from.name, to: to.name })),
+    );
+    for (const { from, to } of cuts) network.cut(from, to);
+    this.#repair(() => {
+      for (const { from, to } of cuts) network.mend(from, to);
+    });
   }
 
   /**

@@ -38,7 +38,8 @@ export class Network {
   readonly #schedule: Schedule;
   readonly #random: Random;
   readonly #deliver: (parcel: Parcel) => void;
-  readonly #cuts = new Set<string>();
+  /** How many faults cut each direction at present. */
+  readonly #cuts = new Map<string, number>();
   weather: Weather = CALM;
 
   constructor(schedule: Schedule, random: Random, deliver: (parcel: Parcel) => void) {
@@ -49,12 +50,17 @@ export class Network {
 
   /** Whether anything gets from one node to the other at present. */
   reaches(from: NodeName, to: NodeName): boolean {
-    return !this.#cuts.has(`${from}>${to}`);
+    return (this.#cuts.get(`${from}>${to}`) ?? 0) === 0;
   }
 
   /** Cuts one direction between two nodes; what is under way is lost. */
   cut(from: NodeName, to: NodeName): void {
-    this.#cuts.add(`${from}>${to}`);
+    this.#cuts.set(`${from}>${to}`, (this.#cuts.get(`${from}>${to}`) ?? 0) + 1);
+  }
+
+  /** Takes back one cut. */
+  mend(from: NodeName, to: NodeName): void {
+    this.#cuts.set(`${from}>${to}`, Math.max(0, (this.#cuts.get(`${from}>${to}`) ?? 0) - 1));
   }
 
   /** Ends all cuts. */

@@ -26,7 +26,7 @@ export const FAULTS = [
   'pause',
   'partition',
   'isolate',
-  'oneWay',
+  'cut',
   'storm',
   'deaf',
   'slowDisk',
