@@ -73,7 +73,7 @@ export type Limits = {
   readonly heldBytes: number;
   /** Bytes of updates that wait behind others of their connection; their number is bounded by the port. */
   readonly queuedBytes: number;
-  /** How long a request waits for a range that moves. */
+  /** How long a request waits for a range that moves: as for a master, since the target's may die in the seal. */
   readonly movingMs: number;
   /** How long a request waits for a cluster's master to be found, or for the first map. */
   readonly masterMs: number;
@@ -92,7 +92,7 @@ export const LIMITS: Limits = {
   heldMax: 10_000,
   heldBytes: 64 * 1024 * 1024,
   queuedBytes: 256 * 1024 * 1024,
-  movingMs: 2000,
+  movingMs: 10_000,
   masterMs: 10_000,
   updateMs: 60_000,
   readMs: 10_000,

@@ -89,7 +89,7 @@ tests.test('kill -9 of the migrator in each phase: the next migrate --resume goe
   const fleet = await started(lab);
   const { nursery } = fleet;
   const stages = ['copying', 'sealed', 'releasing'];
-  // A range that stays sealed is held for 2 s; then clients are told that nothing happened, and try again.
+  // Requests to a range that stays sealed are held for a while; then clients hear that nothing happened, and try again.
   const callers = Array.from({ length: CLIENTS }, () => nursery.persistentCaller());
   await underLoad(fleet, callers, false, async () => {
     await killedIn(nursery, stages, KEYS / 2);

@@ -25,12 +25,13 @@ export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signa
 export type Finished = Exit & { readonly stdout: string; readonly stderr: string };
 
 const running = new Set<ChildProcess>();
-process.on('exit', killAll);
+const folders = new Set<string>();
+process.on('exit', () => {
+  killAll();
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    killAll();
-    process.exit(1);
-  });
+  process.once(signal, () => process.exit(1));
 }
 
 function killAll(): void {
@@ -134,6 +135,11 @@ export class Lab {
   readonly #processes: NurseryProcess[] = [];
   readonly #closers: (() => void)[] = [];
 
+  constructor() {
+    if (process.env['KEEP'] === undefined) folders.add(this.dir);
+    else console.log(`kept: ${this.dir}`);
+  }
+
   /** Starts `nursery ARGS`; `name` is for messages. */
   start(name: string, args: readonly string[]): NurseryProcess {
     const started = new NurseryProcess(name, args, this.dir);
@@ -155,8 +161,7 @@ export class Lab {
   async close(): Promise<void> {
     for (const close of this.#closers) close();
     await Promise.all(this.#processes.map((started) => started.kill()));
-    if (process.env['KEEP'] === undefined) rmSync(this.dir, { recursive: true, force: true });
-    else console.log(`kept: ${this.dir}`);
+    if (folders.delete(this.dir)) rmSync(this.dir, { recursive: true, force: true });
   }
 
   /** The last words of all processes, for people who look into a failure. */
