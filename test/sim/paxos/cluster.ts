@@ -78,6 +78,8 @@ export class Cluster {
   #starts = 0;
   #recoveredMs = 0;
   #isOver = false;
+  /** Who would have served reads when last asked. */
+  #readers: readonly Process[] = [];
 
   constructor(plan: Plan, random: Random, options: RunOptions) {
     this.plan = plan;
@@ -253,6 +255,11 @@ export class Cluster {
   #readLater(): void {
     this.schedule.after(READ_EVERY_MS * (0.5 + this.random.next()), () => {
       const readers = this.running().filter((process) => process.mayRead);
+      for (const process of this.#readers) {
+        const isStillMaster = !process.isDead && process.replica.role.kind === 'master';
+        if (isStillMaster && !readers.includes(process)) this.rare.note('lease lost');
+      }
+      this.#readers = readers;
       const names = readers.map(({ node }) => node);
       invariant(readers.length <= 1, `one node at a time serves consistent reads: ${names}`);
       for (const process of readers) this.checker.read(process.node, process.stateSlot);

@@ -276,7 +276,7 @@ export class Process {
         this.#installSnapshot(effect);
         return;
       case 'log':
-        this.#world.rare.note(effect.what);
+        this.#noteLog(effect);
         return;
       case 'stop':
         this.#world.stopped(this, effect);
@@ -284,6 +284,14 @@ export class Process {
       default:
         unreachable(effect);
     }
+  }
+
+  #noteLog({ what, facts }: Of<'log'>): void {
+    const { rare } = this.#world;
+    rare.note(what);
+    if (what !== 'became master') return;
+    if (Number(facts['adopted']) > 0) rare.note('value adopted');
+    if (Number(facts['holes']) > 0) rare.note('hole filled');
   }
 
   #settle(id: number): void {
@@ -294,6 +302,7 @@ export class Process {
     const { plan, network } = this.#world;
     const carried = plan.encodes ? decode(messageCodec, encode(messageCodec, message)) : message;
     this.hardware.witness.hear(message);
+    this.#world.rare.note(`sent ${message.kind}`);
     network.send({ from: this.node, incarnation: this.incarnation, to, message: carried });
     if (message.kind === this.#crashOn) this.crash();
   }
