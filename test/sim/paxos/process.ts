@@ -1,5 +1,6 @@
 /** One simulated process of a member: carries out the effects of the consensus core as the real driver does. */
 
+import { checkDelta, observe } from '../../../node/paxos/invariants.ts';
 import { entriesMessage, type Message, messageCodec } from '../../../node/paxos/messages.ts';
 import { createReplica, mayPropose, mayRead, type Replica } from '../../../node/paxos/step.ts';
 import type {
@@ -159,7 +160,9 @@ export class Process {
     if (this.#isDead) return;
     const event = { ...happening, nowMs: this.nowMs } as Event;
     this.#lastEventMs = event.nowMs;
+    const before = observe(this.replica);
     const effects = this.#world.bugs.step(this.replica, event);
+    checkDelta(before, this.replica);
     if (this.#world.trace !== null && (effects.length > 0 || event.kind !== 'tick')) {
       this.#world.trace(`${this.#at()} ${describe(event)}`);
       for (const effect of effects) this.#world.trace(`${' '.repeat(14)}-> ${describe(effect)}`);
