@@ -1,0 +1,91 @@
+/** One member of three, a, b and c, put by hand into the state that a rule is about. */
+import type { Message } from '../../../node/paxos/messages.ts';
+import { createReplica, type Replica, step } from '../../../node/paxos/step.ts';
+import type {
+  Ballot,
+  Effect,
+  MembersState,
+  Recovered,
+  ReplicaConfig,
+  Value,
+} from '../../../node/paxos/types.ts';
+
+export const LEASE_MS = 1000;
+export const CLUSTER = 'x'.repeat(32);
+export type Name = 'a' | 'b' | 'c';
+
+/** The life of a node in these tests. */
+export function lifeOf(node: Name): string {
+  return node.repeat(32);
+}
+
+export const STATE: MembersState = {
+  cluster: CLUSTER,
+  members: (['a', 'b', 'c'] as const).map((node) => ({ node, incarnation: lifeOf(node) })),
+  superseded: [],
+};
+
+export function ballotOf(round: number, node: Name): Ballot {
+  return { round, node: `${node}.${lifeOf(node).slice(0, 12)}` };
+}
+
+export function batch(text: string): Value {
+  return { kind: 'batch', bytes: new TextEncoder().encode(text) };
+}
+
+/** Node a, awake since time 0 with what its disk held; `promised` by a itself unless said otherwise, so that it need not wait. */
+export function wake(recovered: Partial<Recovered> = {}, config: Partial<ReplicaConfig> = {}): Replica {
+  const replica = createReplica(
+    {
+      node: 'a',
+      wished: ['a', 'b', 'c'],
+      leaseMs: LEASE_MS,
+      driftMs: 20,
+      windowMax: 16,
+      bootstrap: false,
+      genesis: new Uint8Array(0),
+      forcedMaster: null,
+      preferredMasters: [],
+      learners: [],
+      ...config,
+    },
+    {
+      incarnation: lifeOf('a'),
+      founded: { state: STATE, genesis: new Uint8Array(0) },
+      promised: ballotOf(5, 'b'),
+      accepted: [],
+      chosen: 0,
+      superseded: [],
+      applied: 0,
+      members: STATE,
+      firstLogSlot: 1,
+      ...recovered,
+    },
+  );
+  step(replica, { kind: 'start', nowMs: 0, random: 0, freshIncarnation: '' });
+  return replica;
+}
+
+/** Lets the replica hear a message of that node's present life. */
+export function hear(replica: Replica, from: Name, message: Message, nowMs: number): Effect[] {
+  return step(replica, { kind: 'message', from, incarnation: lifeOf(from), message, nowMs });
+}
+
+/** Everything asked for so far is durable. */
+export function sync(replica: Replica, nowMs: number): Effect[] {
+  return step(replica, { kind: 'synced', record: replica.nextRecord - 1, nowMs });
+}
+
+/** What was sent to a node. */
+export function sentTo(effects: readonly Effect[], to: Name): Message[] {
+  return effects.flatMap((effect) => (effect.kind === 'send' && effect.to === to ? [effect.message] : []));
+}
+
+/** Whether every send of this kind waits for the last record that was asked for. */
+export function waitsForDisk(effects: readonly Effect[], kind: Message['kind']): boolean {
+  const records = effects.flatMap((effect) => (effect.kind === 'persist' ? [effect.record] : []));
+  const last = records.at(-1) ?? 0;
+  return effects.every(
+    (effect) => effect.kind !== 'send' || effect.message.kind !== kind || effect.after >= last,
+  );
+}
