@@ -4,6 +4,7 @@ import type { LinkResult } from '../../../src/link/link.ts';
 import { returnCodeOf } from '../../../src/protocol/replies.ts';
 import type { Call } from './history.ts';
 import { Host } from './host.ts';
+import { KEYSPACE } from './keys.ts';
 import type { Link } from './network.ts';
 import type { Nursery } from './nursery.ts';
 import { drawOperation, type Operation } from './operation.ts';
@@ -78,7 +79,8 @@ export class ClientProcess extends Host {
     // A refusal that came at once is not answered by a storm.
     this.local(plan.thinkMs * (0.2 + random.next() * 1.6), () => {
       if (this.#isStopped) return;
-      const operation = drawOperation(random, history.calls.length + 1, (key) => this.#nursery.recent(key));
+      const id = history.calls.length + 1;
+      const operation = drawOperation(random, id, KEYSPACE, (key) => this.#nursery.recent(key));
       this.call(operation, () => this.#think());
     });
   }

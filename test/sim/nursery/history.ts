@@ -5,7 +5,6 @@ import { RETURN_CODES } from '../../../src/errors.ts';
 import { returnCodeOf } from '../../../src/protocol/replies.ts';
 import type { Rare } from '../paxos/rare.ts';
 import type { RowChange } from './cluster-history.ts';
-import { KEYS } from './keys.ts';
 import { checkKey, type KeyOperation } from './linearizability.ts';
 import { type Operation, type Seen, writerOf } from './operation.ts';
 import { check, Violation } from './violation.ts';
@@ -32,11 +31,14 @@ export class History {
   readonly calls: Call[] = [];
   readonly #byId = new Map<number, Call>();
   readonly #rare: Rare;
+  readonly #keys: readonly string[];
   #order = 0;
   #pending = 0;
 
-  constructor(rare: Rare) {
+  /** @param keys all that operations may name */
+  constructor(rare: Rare, keys: readonly string[]) {
     this.#rare = rare;
+    this.#keys = keys;
   }
 
   /** Calls without an end yet. */
@@ -130,7 +132,7 @@ export class History {
   /** Every key by itself. @throws Violation naming the key, with what was called and answered around it */
   checkAll(): void {
     const byKey = new Map<string, { readonly operation: KeyOperation; readonly call: Call }[]>();
-    for (const key of KEYS) byKey.set(key, []);
+    for (const key of this.#keys) byKey.set(key, []);
     for (const call of this.calls) {
       const { operation, seen } = call;
       if (operation.isStale) {

@@ -98,7 +98,7 @@ export class Nursery {
     const drawn = drawPlan(this.random);
     this.plan = plan?.(drawn) ?? drawn;
     this.network = new Network(this.schedule, this.random);
-    this.history = new History(this.rare);
+    this.history = new History(this.rare, KEYS);
     this.watch = new Watch(this.plan.sizes.keys(), this.history, this.rare, (milestone) =>
       this.nemesis.onMilestone(milestone),
     );

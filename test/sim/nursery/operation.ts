@@ -1,4 +1,4 @@
-/** One operation of a simulated client: what it sends, and what an answer to it says about each key. */
+/** One operation of a client: what it sends, and what an answer to it says about each key. */
 
 import { prefixEnd, successor } from '../../../src/bytes.ts';
 import { RETURN_CODES } from '../../../src/errors.ts';
@@ -19,7 +19,7 @@ import { type Consistency, encodeRequest, type Request } from '../../../src/prot
 import { encodeUpdate, type Update } from '../../../src/protocol/updates.ts';
 import { contains, type Range } from '../../../src/range.ts';
 import type { Random } from '../../support/random.ts';
-import { KEYS, PREFIXES, SEPARATORS } from './keys.ts';
+import type { Keyspace } from './keys.ts';
 import type { Need, Step } from './linearizability.ts';
 
 /** What an answer, or its absence, says. */
@@ -48,9 +48,14 @@ const PRESENT: Need = { kind: 'not', value: null };
 const NO_STEPS: ReadonlyMap<string, readonly Step[]> = new Map();
 const CONSISTENT: Consistency = { kind: 'consistent' };
 
-/** Draws an operation. `recent` is a value that the key may well have. */
-export function drawOperation(random: Random, id: number, recent: (key: string) => string | null): Operation {
-  const key = random.pick(KEYS);
+/** Draws an operation on keys of `space`. `recent` is a value that the key may well have. */
+export function drawOperation(
+  random: Random,
+  id: number,
+  space: Keyspace,
+  recent: (key: string) => string | null,
+): Operation {
+  const key = random.pick(space.keys);
   const value = `${id}${'.'.repeat(random.below(12))}`;
   const expected = random.chance(0.8) ? recent(key) : value;
   const wanted = random.chance(0.25) ? null : value;
@@ -71,11 +76,11 @@ export function drawOperation(random: Random, id: number, recent: (key: string) 
     case 9:
       return set(id, 'confirm', key, value);
     case 10:
-      return deletePrefix(id, random.pick(PREFIXES));
+      return deletePrefix(id, space, random.pick(space.prefixes));
     case 11:
     case 12:
     case 13:
-      return sequence(id, random, recent);
+      return sequence(id, random, space, recent);
     case 14:
       return exists(id, key);
     case 15:
@@ -83,11 +88,11 @@ export function drawOperation(random: Random, id: number, recent: (key: string) 
     case 16:
       return assertExists(id, key);
     case 17:
-      return multiGet(id, random, random.chance(0.5));
+      return multiGet(id, random, space, random.chance(0.5));
     case 18:
     case 19:
     case 20:
-      return ranged(id, random);
+      return ranged(id, random, space);
     case 21:
       return stale(id, key);
     default:
@@ -139,8 +144,8 @@ function replace(id: number, key: string, wanted: string | null): Operation {
   });
 }
 
-function deletePrefix(id: number, prefix: string): Operation {
-  const keys = KEYS.filter((key) => key.startsWith(prefix));
+function deletePrefix(id: number, space: Keyspace, prefix: string): Operation {
+  const keys = space.keys.filter((key) => key.startsWith(prefix));
   return writing(id, { kind: 'deletePrefix', prefix }, [], (answer) => {
     const count = answer === null ? null : decodeInt(answer);
     if (keys.length === 0 && count !== null && count > 0)
@@ -152,19 +157,24 @@ function deletePrefix(id: number, prefix: string): Operation {
 }
 
 /** Writes several keys of a neighbourhood at once; at times on a condition, before, between or behind the writes. */
-function sequence(id: number, random: Random, recent: (key: string) => string | null): Operation {
-  const from = random.below(KEYS.length - 1);
+function sequence(
+  id: number,
+  random: Random,
+  { keys }: Keyspace,
+  recent: (key: string) => string | null,
+): Operation {
+  const from = random.below(keys.length - 1);
   const updates: Update[] = [];
   const steps = new Map<string, Step[]>();
   const writes = new Map<string, string>();
   for (let count = 1 + random.below(4); count > 0; count -= 1) {
-    const key = KEYS[Math.min(from + 1 + random.below(4), KEYS.length - 1)] as string;
+    const key = keys[Math.min(from + 1 + random.below(4), keys.length - 1)] as string;
     const value = `${id}.${updates.length}`;
     writes.set(key, value);
     updates.push({ kind: 'set', key, value: bytesOf(value) });
     steps.set(key, [...(steps.get(key) ?? []), { need: ANY, next: value }]);
   }
-  const condition = random.chance(0.4) ? (KEYS[from] as string) : null;
+  const condition = random.chance(0.4) ? (keys[from] as string) : null;
   const expected = condition === null || random.chance(0.2) ? null : recent(condition);
   if (condition !== null) {
     const update = { kind: 'assert', key: condition, expected: optional(expected) } as const;
@@ -202,8 +212,8 @@ function assertExists(id: number, key: string): Operation {
   });
 }
 
-function multiGet(id: number, random: Random, isOptional: boolean): Operation {
-  const keys = [...new Set(Array.from({ length: 1 + random.below(5) }, () => random.pick(KEYS)))];
+function multiGet(id: number, random: Random, space: Keyspace, isOptional: boolean): Operation {
+  const keys = [...new Set(Array.from({ length: 1 + random.below(5) }, () => random.pick(space.keys)))];
   const kind = isOptional ? 'multiGetOption' : 'multiGet';
   return reading(id, { kind, keys, consistency: CONSISTENT }, (answer) => {
     if (isOptional) {
@@ -217,13 +227,14 @@ function multiGet(id: number, random: Random, isOptional: boolean): Operation {
 }
 
 /** Every way of asking for what lies between two keys. */
-function ranged(id: number, random: Random): Operation {
+function ranged(id: number, random: Random, space: Keyspace): Operation {
   const max = random.pick([-1, -1, 1, 3, 100]);
   if (random.chance(0.25)) {
-    const prefix = random.pick([...PREFIXES, '']);
+    const prefix = random.pick(space.listed);
     const range = { lo: prefix, hi: prefixEnd(prefix) };
     return reading(id, { kind: 'prefixKeys', prefix, max, consistency: CONSISTENT }, (answer) =>
       seenInRange(
+        space,
         range,
         max,
         false,
@@ -231,8 +242,7 @@ function ranged(id: number, random: Random): Operation {
       ),
     );
   }
-  const bounds = [...SEPARATORS, ...KEYS, null];
-  const [a, b] = [random.pick(bounds), random.pick(bounds)];
+  const [a, b] = [random.pick(space.bounds), random.pick(space.bounds)];
   const firstIncluded = random.chance(0.5);
   const lastIncluded = random.chance(0.5);
   const kind = random.pick(['range', 'rangeEntries', 'revRangeEntries'] as const);
@@ -252,12 +262,13 @@ function ranged(id: number, random: Random): Operation {
             key,
             textOf(value),
           ]);
-    return seenInRange(range, max, isDown, entries);
+    return seenInRange(space, range, max, isDown, entries);
   });
 }
 
 /** What a list of keys says of each key that it could have named. Throws where the list itself cannot be. */
 function seenInRange(
+  { keys }: Keyspace,
   range: Range,
   max: number,
   isDown: boolean,
@@ -270,13 +281,13 @@ function seenInRange(
     if (!contains(range, key)) throw new Error(`key ${JSON.stringify(key)} is outside the range asked for`);
     if (previous !== undefined && previous >= key)
       throw new Error(`keys are out of order at ${JSON.stringify(key)}`);
-    if (!KEYS.includes(key)) throw new Error(`key ${JSON.stringify(key)} was never written`);
+    if (!keys.includes(key)) throw new Error(`key ${JSON.stringify(key)} was never written`);
   }
   if (max >= 0 && entries.length > max) throw new Error(`${entries.length} keys, asked for ${max}`);
   const isCut = max >= 0 && entries.length === max;
   const last = entries.at(-1)?.[0];
   const steps = new Map<string, readonly Step[]>();
-  for (const key of KEYS) {
+  for (const key of keys) {
     if (!contains(range, key)) continue;
     const value = found.get(key);
     if (value !== undefined) {
