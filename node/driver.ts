@@ -231,16 +231,34 @@ export class Driver {
 
   /** The same for a command of this node that reads and changes no data: also while the store is in doubt. */
   proposeOwn(update: Uint8Array, respond: Respond): void {
-    if (this.#diskFull || this.#world.log.isFull) {
-      respond(failure('READ_ONLY', 'disk is full: update refused, not executed; free space on this node'));
-      return;
-    }
-    if (this.#stopped || this.#standing === 'damaged') {
-      respond(failure('GOING_DOWN', 'node is going down; not executed'));
+    const refusal = this.#unwritable;
+    if (refusal !== null) {
+      respond(refusal);
       return;
     }
     this.proposals.add(update, respond);
     this.#schedule();
+  }
+
+  /** The same for the updates of a run: all are refused alike, or go into one slot. */
+  proposeRun(updates: readonly Uint8Array[], responds: readonly Respond[]): void {
+    const refusal = this.refusal ?? this.#unwritable;
+    if (refusal !== null) {
+      for (const respond of responds) respond(refusal);
+      return;
+    }
+    this.proposals.addRun(updates, responds);
+    this.#schedule();
+  }
+
+  /** Why no update is taken, of whomever; null where one is. */
+  get #unwritable(): Answer | null {
+    if (this.#diskFull || this.#world.log.isFull) {
+      return failure('READ_ONLY', 'disk is full: update refused, not executed; free space on this node');
+    }
+    return this.#stopped || this.#standing === 'damaged'
+      ? failure('GOING_DOWN', 'node is going down; not executed')
+      : null;
   }
 
   /** A snapshot has replaced the store; `machine` was loaded from it. */

@@ -1,7 +1,7 @@
 /** Client updates on their way into the log: gathered into batches, answered when applied, lost or refused. */
 import { invariant, present } from '../src/assert.ts';
 import { type Answer, failure } from '../src/protocol/replies.ts';
-import { encodeBatch } from '../src/protocol/updates.ts';
+import { encodeBatch, isFollower } from '../src/protocol/updates.ts';
 
 /** Called exactly once per request. */
 export type Respond = (answer: Answer) => void;
@@ -45,13 +45,27 @@ export class Proposals {
     this.#waitingBytes += update.length;
   }
 
+  /** The same for the updates of a run, which go into one batch or are refused together. */
+  addRun(updates: readonly Uint8Array[], responds: readonly Respond[]): void {
+    const bytes = updates.reduce((sum, update) => sum + update.length, 0);
+    if (this.#waitingBytes + bytes > WAITING_BYTES_MAX) {
+      const refusal = `overloaded: ${this.#waitingBytes} bytes of updates wait; not executed`;
+      for (const respond of responds) respond(failure('GOING_DOWN', refusal));
+      return;
+    }
+    this.#updates.push(...updates);
+    this.#responds.push(...responds);
+    this.#waitingBytes += bytes;
+  }
+
   /** The next batch, now in flight under its id; null where nothing waits. */
   take(): { readonly id: number; readonly bytes: Uint8Array } | null {
     if (this.#updates.length === 0) return null;
     let count = 0;
     let size = 0;
     for (const update of this.#updates) {
-      if (count > 0 && (size + update.length > BATCH_BYTES_MAX || count >= BATCH_UPDATES_MAX)) break;
+      const isFull = size + update.length > BATCH_BYTES_MAX || count >= BATCH_UPDATES_MAX;
+      if (isFull && count > 0 && !isFollower(update)) break; // a run stays together
       size += update.length;
       count += 1;
     }

@@ -1,5 +1,5 @@
 /** What a node does with each request of a client, a router or a migrator. */
-import { unreachable } from '../src/assert.ts';
+import { present, unreachable } from '../src/assert.ts';
 import { NurseryError, RETURN_CODES } from '../src/errors.ts';
 import type { Link } from '../src/link/link.ts';
 import { type AdminQuery, encodeAnswer } from '../src/protocol/admin.ts';
@@ -19,6 +19,8 @@ import {
   returnCodeOf,
 } from '../src/protocol/replies.ts';
 import { type Consistency, decodeRequest, type Request, updateOf } from '../src/protocol/requests.ts';
+import { runReply } from '../src/protocol/run.ts';
+import { asFollower } from '../src/protocol/updates.ts';
 import { VERSION } from '../src/version.ts';
 import type { Driver } from './driver.ts';
 import { isDataRead } from './machine/reads.ts';
@@ -69,9 +71,13 @@ export class Requests {
   handle(frame: Buffer, respond: Respond, link: Link | null): void {
     try {
       const request = decodeRequest(frame);
-      this.counts.set(request.kind, (this.counts.get(request.kind) ?? 0) + 1);
-      if (link === null && (request.kind === 'adminCommand' || request.kind === 'adminQuery')) {
+      this.#count(request);
+      if (link === null && LINKS_ONLY.has(request.kind)) {
         respond(failure('NOT_SUPPORTED', `${request.kind} is served over links only`));
+        return;
+      }
+      if (request.kind === 'run') {
+        this.#run(request.requests, respond);
         return;
       }
       const update = updateOf(request, frame);
@@ -97,6 +103,42 @@ export class Requests {
     else if (request.kind === 'setNurseryConfig')
       driver.propose(update, (answer) => respond(plainOk(answer)));
     else driver.propose(update, slowDowns.slowed(request, respond));
+  }
+
+  /** What this node refuses of a run by itself is refused for good, and holds up nothing behind it. */
+  #run(frames: readonly Uint8Array[], respond: Respond): void {
+    const { driver, slowDowns } = this.#context;
+    const answers: (Answer | null)[] = frames.map(() => null);
+    const updates: Uint8Array[] = [];
+    const responds: Respond[] = [];
+    let missing = frames.length;
+    const answer = (index: number, given: Answer): void => {
+      answers[index] = given;
+      missing -= 1;
+      if (missing === 0) respond(runReply(answers.map((each) => present(each, 'answer'))));
+    };
+    for (const [index, frame] of frames.entries()) {
+      try {
+        const request = decodeRequest(frame);
+        this.#count(request);
+        const update = updateInRun(request, frame);
+        const refusal = this.#refusal(request, update);
+        if (refusal !== null) {
+          answer(index, refusal);
+          continue;
+        }
+        updates.push(updates.length === 0 ? update : asFollower(update));
+        responds.push(slowDowns.slowed(request, (given) => answer(index, given)));
+      } catch (error) {
+        answer(index, this.#answerOf(error));
+      }
+    }
+    if (frames.length === 0) respond(failure('BAD_INPUT', 'a run of no updates'));
+    else if (updates.length > 0) driver.proposeRun(updates, responds);
+  }
+
+  #count({ kind }: Request): void {
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
   }
 
   /** Why this node takes no such update at all; null where it does. */
@@ -273,6 +315,8 @@ export class Requests {
   }
 }
 
+const LINKS_ONLY: ReadonlySet<Request['kind']> = new Set(['adminCommand', 'adminQuery', 'run']);
+
 /** Queries whose answer decides something: served by the master alone (docs/architecture.md, "Moving a range"). */
 const DECIDING: ReadonlySet<AdminQuery['kind']> = new Set([
   'rangeStatus',
@@ -280,6 +324,14 @@ const DECIDING: ReadonlySet<AdminQuery['kind']> = new Set([
   'listMigrations',
   'getMigration',
 ]);
+
+/** @throws NurseryError where no run holds such a request */
+function updateInRun(request: Request, frame: Uint8Array): Uint8Array {
+  const isOwn = request.kind === 'adminCommand' || request.kind === 'setNurseryConfig';
+  const update = isOwn ? null : updateOf(request, frame);
+  if (update === null) throw new NurseryError('BAD_INPUT', `a run holds no ${request.kind}`);
+  return update;
+}
 
 /** Arakoon's clients know no administrative answers: what succeeded is a bare OK to them. */
 function plainOk(answer: Answer): Answer {

@@ -5,7 +5,7 @@
  * slots holds the same rows.
  */
 import { invariant } from '../../src/assert.ts';
-import { NurseryError } from '../../src/errors.ts';
+import { NurseryError, RETURN_CODES } from '../../src/errors.ts';
 import { USER_KEY_MAX, VALUE_MAX } from '../../src/limits.ts';
 import {
   type AdminAnswer,
@@ -18,7 +18,7 @@ import {
 import { bool, decode, encode, struct } from '../../src/protocol/codec.ts';
 import { type Answer, failure, OK } from '../../src/protocol/replies.ts';
 import type { Request } from '../../src/protocol/requests.ts';
-import { UPDATE_KINDS, type Update } from '../../src/protocol/updates.ts';
+import { FOLLOWER, UPDATE_KINDS, type Update } from '../../src/protocol/updates.ts';
 import { type Range, WHOLE } from '../../src/range.ts';
 import type { MapEntry } from '../../src/rangemap.ts';
 import type { Changes, StoreKey, View, Work } from '../store/types.ts';
@@ -45,6 +45,9 @@ export type Applied = {
   /** Makes the machine answer from the new image. To be called right after `changes` were committed. */
   commit(): void;
 };
+
+/** To an update whose predecessor in its run was refused for its range. */
+const HELD_BACK: Answer = failure('OUT_OF_RANGE', 'an update before it was refused');
 
 const genesisCodec = struct({ nursery: bool });
 
@@ -96,10 +99,15 @@ export class Machine {
     const count = bytes.readUInt32LE(0);
     let at = 4;
     for (let index = 0; index < count; index += 1) {
-      const begin = at + 4;
-      const end = begin + bytes.readUInt32LE(at);
+      const end = at + 4 + bytes.readUInt32LE(at);
       invariant(end <= bytes.length, 'an update lies within its batch');
+      const isFollower = end - at >= 8 && bytes.readUInt32LE(at + 4) === FOLLOWER;
+      const begin = isFollower ? at + 8 : at + 4;
       at = end;
+      if (isFollower && answers[index - 1]?.bytes[0] === RETURN_CODES.OUT_OF_RANGE) {
+        answers.push(HELD_BACK);
+        continue;
+      }
       const isSet = end - begin >= 12 && bytes.readUInt32LE(begin) === UPDATE_KINDS.set;
       if (isSet && applySet(draft, bytes, begin + 4, end)) answers.push(OK);
       else answers.push(yield* applyUpdate(draft, bytes.subarray(begin, end)));

@@ -3,6 +3,8 @@ import { NurseryError, RETURN_CODES } from '../../src/errors.ts';
 import type { ClusterConfig } from '../../src/protocol/admin.ts';
 import { decodeOptionalText } from '../../src/protocol/replies.ts';
 import { encodeRequest } from '../../src/protocol/requests.ts';
+import { encodeRun } from '../../src/protocol/run.ts';
+import { takeRun } from './lanes.ts';
 import { codeOf, hold, needBy, release } from './tasks.ts';
 import type { Cluster, InFlight, Moving, Peer, Router, Task } from './types.ts';
 
@@ -168,10 +170,17 @@ export function configure(router: Router, configs: readonly ClusterConfig[], now
   }
 }
 
-/** Sends a client's task to `peer`. */
+/** Sends a client's task to `peer`, and the updates that can go with it. */
 export function transmit(router: Router, peer: Peer, task: Task): void {
   const { updateMs, readMs } = router.limits;
-  send(router, { kind: 'task', peer, task }, task.body, task.isUpdate ? updateMs : readMs);
+  const tasks = takeRun(router, task, peer.cluster.id);
+  if (tasks.length === 1) {
+    send(router, { kind: 'task', peer, task }, task.body, task.isUpdate ? updateMs : readMs);
+    return;
+  }
+  router.counters.runs += 1;
+  router.counters.runUpdates += tasks.length;
+  send(router, { kind: 'run', peer, tasks }, encodeRun(tasks.map(({ body }) => body)), updateMs);
 }
 
 /** Asks `peer`, with a request that changes nothing, whether it serves the range. */

@@ -14,7 +14,7 @@ import { carve, entriesIn, lookup, type MapEntry, ownsAll } from '../../src/rang
 import { clusterOf, followRefusal, readyMaster, seek, transmitProbe } from './clusters.ts';
 import { codeOf, fail, hold, needBy, release } from './tasks.ts';
 import type { Cluster, Moving, Peer, Router, Task } from './types.ts';
-import { learn, merge, soleOwner, touches } from './view.ts';
+import { holding, learn, merge, soleOwner, touches } from './view.ts';
 
 /** Pauses between two questions about one range (ms): from the first to the last, growing by half. */
 const PROBE_MIN_MS = 2;
@@ -26,15 +26,6 @@ const MOVING_MAX = 1000;
 
 /** Why a held request was given up. */
 export const MOVING_MESSAGE = 'range is moving, not executed; send it again';
-
-/** The moving range that `task` must wait for, or null. */
-export function holding(router: Router, task: Task): Moving | null {
-  if (router.holding === 0) return null;
-  for (const moving of router.moving) {
-    if (moving.owner === null && touches(moving.range, task.keys, task.ranges)) return moving;
-  }
-  return null;
-}
 
 /** Holds `task` until somebody serves the range. */
 export function holdMoving(router: Router, moving: Moving, task: Task, nowMs: number): void {

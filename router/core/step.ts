@@ -8,7 +8,8 @@
 import { unreachable } from '../../src/assert.ts';
 import { RETURN_CODES } from '../../src/errors.ts';
 import type { Hint } from '../../src/protocol/admin.ts';
-import { failure, type Version } from '../../src/protocol/replies.ts';
+import type { Version } from '../../src/protocol/replies.ts';
+import { isPassing } from '../../src/protocol/run.ts';
 import { EMPTY_MAP } from '../../src/rangemap.ts';
 import { classify, type Plan } from './classify.ts';
 import {
@@ -25,10 +26,10 @@ import {
   tend,
 } from './clusters.ts';
 import { addPart, planPart } from './gather.ts';
+import { enterLane, giveBack, repliesOf } from './lanes.ts';
 import { answerLocally, unmappedWhy } from './local.ts';
 import {
   adopt,
-  holding,
   holdMoving,
   MOVING_MESSAGE,
   onProbed,
@@ -47,7 +48,7 @@ import {
   type Router,
   type Task,
 } from './types.ts';
-import { ownersNamed, soleOwner } from './view.ts';
+import { holding, ownersNamed, soleOwner } from './view.ts';
 
 const NOTHING: readonly never[] = [];
 
@@ -92,6 +93,8 @@ export function createRouter(options: {
       maybeApplied: 0,
       probes: 0,
       gathered: 0,
+      runs: 0,
+      runUpdates: 0,
     },
   };
 }
@@ -151,7 +154,10 @@ function onRequest(router: Router, event: Extract<Event, { kind: 'request' }>): 
   const task = taskOf(plan, event);
   if (task.isUpdate) {
     router.counters.updates += 1;
-    if (task.origin !== 0 && queueBehind(router, task)) return;
+    if (task.origin !== 0) {
+      enterLane(router, task);
+      return;
+    }
   }
   router.todo.push(task);
 }
@@ -176,27 +182,6 @@ function taskOf(
     gather,
     indices: gather?.kind === 'keys' ? [...gather.keys.keys()] : NOTHING,
   });
-}
-
-/** Puts an update behind the one of its connection that is under way; false where there is none. */
-function queueBehind(router: Router, task: Task): boolean {
-  const { lanes, limits } = router;
-  const lane = lanes.get(task.origin);
-  if (lane === undefined) {
-    lanes.set(task.origin, null);
-    return false;
-  }
-  if (router.queuedBytes + task.body.length > limits.queuedBytes) {
-    router.counters.holdsRefused += 1;
-    router.counters.answers += 1;
-    const message = `${router.queuedBytes} bytes of updates are waiting, not executed; send it again`;
-    router.effects.push({ kind: 'answer', request: task.request, answer: failure('GOING_DOWN', message) });
-    return true;
-  }
-  router.queuedBytes += task.body.length;
-  if (lane === null) lanes.set(task.origin, [task]);
-  else lane.push(task);
-  return true;
 }
 
 /** Sends a task on its way, by the map as it is now. */
@@ -240,7 +225,48 @@ function onReply(router: Router, call: number, bytes: Uint8Array, hint: Hint | n
     onProbed(router, flight.moving, peer, bytes, hint, nowMs);
     return;
   }
-  const { task } = flight;
+  if (flight.kind === 'run') onRunReply(router, flight, bytes, hint, nowMs);
+  else onTaskReply(router, flight.task, peer, bytes, hint, nowMs);
+}
+
+/** Up to the first that was refused for now all have their answers; it and the ones after it go back, in order. */
+function onRunReply(
+  router: Router,
+  { tasks, peer }: Extract<InFlight, { kind: 'run' }>,
+  bytes: Uint8Array,
+  hint: Hint | null,
+  nowMs: number,
+): void {
+  const code = codeOf(bytes);
+  if (code !== RETURN_CODES.OK) {
+    // It was not taken for a run at all.
+    const isLater = isPassing(code);
+    if (isLater) giveBack(router, tasks.slice(1));
+    for (const task of isLater ? tasks.slice(0, 1) : tasks) {
+      onTaskReply(router, task, peer, bytes, hint, nowMs);
+    }
+    return;
+  }
+  const replies = repliesOf(bytes, tasks.length);
+  if (replies === null) {
+    for (const task of tasks) failUnknown(router, task, peer, 'answered what is no reply to a run');
+    return;
+  }
+  giveBack(router, tasks.slice(replies.length));
+  for (const [index, reply] of replies.entries()) {
+    const isLast = index === replies.length - 1;
+    onTaskReply(router, tasks[index] as Task, peer, reply, isLast ? hint : null, nowMs);
+  }
+}
+
+function onTaskReply(
+  router: Router,
+  task: Task,
+  peer: Peer,
+  bytes: Uint8Array,
+  hint: Hint | null,
+  nowMs: number,
+): void {
   const { gather } = task;
   const code = codeOf(bytes);
   switch (code) {
@@ -281,8 +307,12 @@ function onLost(router: Router, event: Extract<Event, { kind: 'lost' }>): void {
   const flight = take(router, event.call);
   if (flight === undefined) return;
   const { peer } = flight;
-  if (flight.kind === 'task') {
-    onTaskLost(router, flight, why, sent, nowMs);
+  if (flight.kind === 'task' || flight.kind === 'run') {
+    const tasks = flight.kind === 'run' ? flight.tasks : [flight.task];
+    const isUnknown = sent && tasks.some(({ isUpdate }) => isUpdate);
+    if (!isUnknown) giveBack(router, tasks.slice(1));
+    for (const task of isUnknown ? tasks : tasks.slice(0, 1))
+      onTaskLost(router, task, peer, why, sent, nowMs);
     return;
   }
   if (flight.kind === 'probe') onProbeLost(router, flight.moving, nowMs);
@@ -292,16 +322,14 @@ function onLost(router: Router, event: Extract<Event, { kind: 'lost' }>): void {
 
 function onTaskLost(
   router: Router,
-  { task, peer }: Extract<InFlight, { kind: 'task' }>,
+  task: Task,
+  peer: Peer,
   why: 'closed' | 'timeout' | 'overloaded',
   sent: boolean,
   nowMs: number,
 ): void {
   if (task.isUpdate && sent) {
-    router.counters.maybeApplied += 1;
-    const what = why === 'timeout' ? 'did not answer' : 'was lost before it answered';
-    const who = `node ${peer.name} of cluster ${peer.cluster.id}`;
-    fail(router, task, 'MAYBE_APPLIED', `${who} ${what}: the update may or may not have been applied`);
+    failUnknown(router, task, peer, why === 'timeout' ? 'did not answer' : 'was lost before it answered');
     return;
   }
   if (!sent && why !== 'timeout') {
@@ -311,6 +339,13 @@ function onTaskLost(
   // Each attempt that was really made has its own wait for a master; all of them together are bounded too.
   if (sent) task.masterSinceMs = -1;
   elsewhere(router, task, peer, nowMs);
+}
+
+/** Nobody knows what became of an update. */
+function failUnknown(router: Router, task: Task, peer: Peer, what: string): void {
+  router.counters.maybeApplied += 1;
+  const who = `node ${peer.name} of cluster ${peer.cluster.id}`;
+  fail(router, task, 'MAYBE_APPLIED', `${who} ${what}: the update may or may not have been applied`);
 }
 
 /** `peer` cannot serve `task` now, which was not executed, or may be executed again. */

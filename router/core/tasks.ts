@@ -1,6 +1,7 @@
 /** How tasks are made, held, and come to their end. */
 import { type ErrorCode, RETURN_CODES } from '../../src/errors.ts';
 import { type Answer, failure } from '../../src/protocol/replies.ts';
+import { leaveLane } from './lanes.ts';
 import type { Router, Task } from './types.ts';
 
 /** While anything is held, the router looks this often whether it has been held for too long (ms). */
@@ -58,14 +59,7 @@ export function finish(router: Router, task: Task, answer: Answer): void {
   }
   router.counters.answers += 1;
   router.effects.push({ kind: 'answer', request: task.request, answer });
-  if (!task.isUpdate || task.origin === 0) return;
-  const next = router.lanes.get(task.origin)?.shift();
-  if (next === undefined) {
-    router.lanes.delete(task.origin);
-  } else {
-    router.queuedBytes -= next.body.length;
-    router.todo.push(next);
-  }
+  if (task.isUpdate && task.origin !== 0) leaveLane(router, task);
 }
 
 /** Answers the client that its request failed. */

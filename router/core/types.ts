@@ -161,9 +161,17 @@ export type Task = {
   heldBytes: number;
 };
 
+/**
+ * The updates of one connection, in their order. `active` of them are under way, one or a run, and those in `waiting`
+ * come after them.
+ */
+export type Lane = { active: number; readonly waiting: Task[] };
+
 /** What is in flight under the number of a call. */
 export type InFlight =
   | { readonly kind: 'task'; readonly peer: Peer; readonly task: Task }
+  /** Several updates of one connection: at least two (src/protocol/run.ts). */
+  | { readonly kind: 'run'; readonly peer: Peer; readonly tasks: readonly Task[] }
   /** Is this range served there? */
   | { readonly kind: 'probe'; readonly peer: Peer; readonly moving: Moving }
   /** Who is master? */
@@ -249,6 +257,9 @@ export type Counters = {
   probes: number;
   /** Requests answered from several clusters. */
   gathered: number;
+  /** Runs sent, and the updates in them. */
+  runs: number;
+  runUpdates: number;
 };
 
 /** All that the router remembers. Only `step` changes it, in place. */
@@ -275,8 +286,8 @@ export type Router = {
   holding: number;
   /** Requests that wait for the first map. */
   readonly unmapped: Task[];
-  /** Per origin with an update under way: the updates that wait behind it, null where none do. */
-  readonly lanes: Map<number, Task[] | null>;
+  /** Per origin with an update under way. */
+  readonly lanes: Map<number, Lane>;
   held: number;
   heldBytes: number;
   queuedBytes: number;

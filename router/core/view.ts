@@ -2,6 +2,7 @@
 import type { Key } from '../../src/bytes.ts';
 import { contains, intersect, type Range } from '../../src/range.ts';
 import { carve, entriesIn, lookup, type MapEntry, type RangeMap } from '../../src/rangemap.ts';
+import type { Moving, Router, Task } from './types.ts';
 
 /**
  * `map` with `entry` wherever its epoch is higher; `map` itself where it is nowhere. An epoch names one migration,
@@ -71,6 +72,15 @@ export function runOf(map: RangeMap, range: Range, isDescending: boolean): Run |
   }
   const piece = intersect({ lo, hi }, range);
   return piece === null ? null : { range: piece, owner: first.owner };
+}
+
+/** The moving range that `task` must wait for, or null. */
+export function holding(router: Router, task: Task): Moving | null {
+  if (router.holding === 0) return null;
+  for (const moving of router.moving) {
+    if (moving.owner === null && touches(moving.range, task.keys, task.ranges)) return moving;
+  }
+  return null;
 }
 
 /** Whether any of what is named lies in `range`. */

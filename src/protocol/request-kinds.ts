@@ -2,6 +2,7 @@
 import type { Key } from '../bytes.ts';
 import { NurseryError } from '../errors.ts';
 import { ADMIN_COMMAND, ADMIN_QUERY, type AdminCommand, type AdminQuery, type NodeAddress } from './admin.ts';
+import { RUN } from './run.ts';
 import * as shape from './shape.ts';
 
 /** How fresh a read must be. `slot` counts in the cluster that is asked; above 2^53 it is rounded, as no slot is there. */
@@ -107,7 +108,9 @@ export type Request =
   | { readonly kind: 'userHook'; readonly consistency: Consistency; readonly name: Key }
   /** Over links only. */
   | { readonly kind: 'adminCommand'; readonly command: AdminCommand }
-  | { readonly kind: 'adminQuery'; readonly query: AdminQuery };
+  | { readonly kind: 'adminQuery'; readonly query: AdminQuery }
+  /** `requests` holds whole updates of one connection (run.ts). */
+  | { readonly kind: 'run'; readonly requests: readonly Bytes[] };
 
 /** The low half of each request's first int. A kind without a code does not compile. */
 export const REQUEST_CODES = {
@@ -158,15 +161,16 @@ export const REQUEST_CODES = {
   userHook: 0x45,
   adminCommand: ADMIN_COMMAND,
   adminQuery: ADMIN_QUERY,
+  run: RUN,
 } as const satisfies { readonly [K in Request['kind']]: number };
 
 const { BOOL, INT, STRING, OPTION, CONSISTENCY } = shape;
 const BOUNDS = [CONSISTENCY, OPTION, BOOL, OPTION, BOOL, INT] as const;
 const INTERVAL = [OPTION, OPTION, OPTION, OPTION] as const;
 
-/** What follows the first int. Admin requests have no shape: links delimit them, and TCP does not offer them. */
+/** What follows the first int. Admin requests and runs have no shape: links delimit them, and TCP does not offer them. */
 export const REQUEST_SHAPES: {
-  readonly [K in Exclude<Request['kind'], 'adminCommand' | 'adminQuery'>]: shape.Shape;
+  readonly [K in Exclude<Request['kind'], 'adminCommand' | 'adminQuery' | 'run'>]: shape.Shape;
 } = {
   ping: [STRING, STRING],
   whoMaster: [],

@@ -12,6 +12,7 @@ import {
   type Request,
   unknownCode,
 } from './request-kinds.ts';
+import { readRun } from './run.ts';
 import { checkKey, checkValue } from './updates.ts';
 
 const CONSISTENT: Consistency = { kind: 'consistent' };
@@ -114,6 +115,8 @@ function readRare(reader: Reader, code: number): Request {
       return { kind: 'adminCommand', command: adminCommandCodec.read(reader) };
     case REQUEST_CODES.adminQuery:
       return { kind: 'adminQuery', query: adminQueryCodec.read(reader) };
+    case REQUEST_CODES.run:
+      return { kind: 'run', requests: readRun(reader) };
     default:
       return readBare(code);
   }

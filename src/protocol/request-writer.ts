@@ -114,6 +114,10 @@ function writeRare(writer: Writer, request: Request): void {
     case 'adminCommand':
       adminCommandCodec.write(writer, request.command);
       return;
+    case 'run':
+      writer.u32(request.requests.length);
+      for (const inner of request.requests) writer.bytes(inner);
+      return;
     case 'adminQuery':
       adminQueryCodec.write(writer, request.query);
       return;

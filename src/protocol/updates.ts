@@ -15,6 +15,7 @@
  *     17 assertRange:= string prefix, int 1, list of string key
  *     0x40 confirm  := string key, string value     not inside a sequence
  *     0x80 admin    := adminCommand                 not inside a sequence
+ *     0x41 follower := update                       not inside a sequence; in a batch, never its first
  */
 import { unreachable } from '../assert.ts';
 import type { Key } from '../bytes.ts';
@@ -67,6 +68,12 @@ export const UPDATE_KINDS = {
   confirm: 0x40,
   admin: ADMIN_COMMAND,
 } as const satisfies { readonly [K in Update['kind']]: number };
+
+/**
+ * Begins an update that follows the one before it in its batch: where that one was refused as outside the cluster's
+ * ranges, this one is refused too (run.ts).
+ */
+export const FOLLOWER = 0x41;
 
 /** How deep sequences may nest; the outermost is at depth 1. */
 export const SEQUENCE_DEPTH_MAX = 64;
@@ -125,6 +132,19 @@ export function checkValue(value: Uint8Array | null): void {
   if (value !== null && value.length > VALUE_MAX) {
     throw new NurseryError('BAD_INPUT', `value of ${value.length} bytes: the limit is ${VALUE_MAX} bytes`);
   }
+}
+
+/** The encoded `update` as a follower. */
+export function asFollower(update: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(4 + update.length);
+  bytes.writeUInt32LE(FOLLOWER, 0);
+  bytes.set(update, 4);
+  return bytes;
+}
+
+/** Whether an encoded update is a follower. */
+export function isFollower(update: Uint8Array): boolean {
+  return update[0] === FOLLOWER && update[1] === 0 && update[2] === 0 && update[3] === 0;
 }
 
 /** `updates`, each encoded, as the value of one slot: int count, then each as int length and bytes. */

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { Proposals } from '../../node/proposals.ts';
 import { RETURN_CODES } from '../../src/errors.ts';
 import { type Answer, failure, OK, returnCodeOf } from '../../src/protocol/replies.ts';
-import { decodeBatch } from '../../src/protocol/updates.ts';
+import { asFollower, decodeBatch } from '../../src/protocol/updates.ts';
 
 function update(bytes: number): Uint8Array {
   return Buffer.alloc(bytes, 1);
@@ -33,6 +33,33 @@ test('a batch is bounded; a single larger update goes alone', () => {
   proposals.add(update(5 * 1024 * 1024), () => undefined);
   assert.is(decodeBatch((proposals.take() as { bytes: Uint8Array }).bytes).length, 1);
   assert.is(proposals.waiting, 2);
+});
+
+test('a run goes into one batch, whatever its size, or is refused as a whole', () => {
+  const proposals = new Proposals();
+  proposals.add(update(100), () => undefined);
+  const run = [update(600 * 1024), asFollower(update(600 * 1024)), asFollower(update(10))];
+  proposals.addRun(
+    run,
+    run.map(() => () => undefined),
+  );
+  proposals.add(update(100), () => undefined);
+  const lengths = (): number[] =>
+    decodeBatch((proposals.take() as { bytes: Uint8Array }).bytes).map((each) => each.length);
+  assert.equal(lengths(), [100, 600 * 1024, 600 * 1024 + 4, 14]);
+  assert.equal(lengths(), [100]);
+
+  const refused: Answer[] = [];
+  const long = [update(100 * 1024 * 1024), asFollower(update(30 * 1024 * 1024))];
+  proposals.addRun(
+    long,
+    long.map(() => (answer) => refused.push(answer)),
+  );
+  assert.equal(
+    refused.map(({ bytes }) => returnCodeOf(bytes)),
+    [RETURN_CODES.GOING_DOWN, RETURN_CODES.GOING_DOWN],
+  );
+  assert.is(proposals.waiting, 0);
 });
 
 test('what waits beyond the bound is refused as not executed', () => {

@@ -8,6 +8,7 @@ import type { Hint, KeeperMap } from '../../src/protocol/admin.ts';
 import * as replies from '../../src/protocol/replies.ts';
 import { type Answer, failure } from '../../src/protocol/replies.ts';
 import { decodeRequest, isUpdate, type RangeQuery, type Request } from '../../src/protocol/requests.ts';
+import { isPassing, runReply } from '../../src/protocol/run.ts';
 import { decodeUpdate, keysOfUpdate } from '../../src/protocol/updates.ts';
 import { type Range, subtract } from '../../src/range.ts';
 import type { MapEntry, RangeMap } from '../../src/rangemap.ts';
@@ -33,8 +34,16 @@ export class FakeCluster {
   /** Requests executed here, in order. */
   readonly executed: Request[] = [];
 
-  constructor(id: string, nodes: readonly string[] = [`${id}1`, `${id}2`, `${id}3`]) {
+  readonly #everywhere: Request[];
+
+  /** @param everywhere gets what any cluster executes, in order */
+  constructor(
+    id: string,
+    nodes: readonly string[] = [`${id}1`, `${id}2`, `${id}3`],
+    everywhere: Request[] = [],
+  ) {
     this.id = id;
+    this.#everywhere = everywhere;
     this.nodes = nodes;
     this.master = nodes[0] ?? null;
   }
@@ -45,13 +54,26 @@ export class FakeCluster {
     if (request.kind === 'whoMaster') return replies.okOptionalText(this.master);
     const isStale = 'consistency' in request && request.consistency.kind === 'noGuarantees';
     if (node !== this.master && !isStale) return failure('NOT_MASTER', this.master ?? 'None');
+    if (request.kind === 'run') return this.#serveRun(node, request.requests);
     const outside = namedBy(request).find((named) => !this.#owns(named));
     if (outside !== undefined) {
       const found = this.hints.find(({ range }) => subtract(outside, range).length === 0);
       return failure('OUT_OF_RANGE', outside.lo, found?.hint ?? null);
     }
     this.executed.push(request);
+    this.#everywhere.push(request);
     return execute(this.data, request, this.#count());
+  }
+
+  /** Nothing after a refusal is executed, as a real node has it. */
+  #serveRun(node: string, frames: readonly Uint8Array[]): Answer {
+    const answers: Answer[] = [];
+    for (const frame of frames) {
+      const last = answers.at(-1);
+      const isRefused = last !== undefined && isPassing(replies.returnCodeOf(last.bytes));
+      if (!isRefused) answers.push(this.serve(node, frame));
+    }
+    return runReply(answers);
   }
 
   #owns(named: Range): boolean {
@@ -183,6 +205,8 @@ export class World {
   /** In the order given. */
   readonly answered: number[] = [];
   readonly sends: Send[] = [];
+  /** Requests executed by any cluster, in order. */
+  readonly executed: Request[] = [];
   nowMs = 1000;
   /** How long a request is under way, and its answer (ms); a test may make it random. */
   delayMs: () => number = () => 1;
@@ -211,7 +235,7 @@ export class World {
   cluster(id: string): FakeCluster {
     const known = this.clusters.get(id);
     if (known !== undefined) return known;
-    const made = new FakeCluster(id);
+    const made = new FakeCluster(id, undefined, this.executed);
     this.clusters.set(id, made);
     return made;
   }
@@ -348,12 +372,15 @@ export class World {
     if (this.#underWay.delete(call)) this.event({ kind: 'lost', nowMs: this.nowMs, call, why, sent });
   }
 
-  /** Sends to data nodes that are updates with this key. */
+  /** Sends to data nodes that are updates with this key, in runs too. */
   updatesSent(key: Key): number {
-    return this.sends.filter(({ body }) => {
+    const requests = this.sends.flatMap(({ body }) => {
       const request = tryDecode(body);
-      return request !== null && isUpdate(request) && 'key' in request && request.key === key;
-    }).length;
+      return request?.kind === 'run' ? request.requests.map(tryDecode) : [request];
+    });
+    return requests.filter(
+      (request) => request !== null && isUpdate(request) && 'key' in request && request.key === key,
+    ).length;
   }
 }
 

@@ -37,7 +37,12 @@ export class TestCluster {
 
   /** One slot with these updates; their answers. */
   apply(...updates: Update[]): Answer[] {
-    const work = this.machine.apply(this.slot + 1, encodeBatch(updates.map(encodeUpdate)));
+    return this.applyEncoded(...updates.map(encodeUpdate));
+  }
+
+  /** The same for updates in bytes. */
+  applyEncoded(...updates: Uint8Array[]): Answer[] {
+    const work = this.machine.apply(this.slot + 1, encodeBatch(updates));
     this.turns = 1;
     let next = work.next();
     for (; next.done !== true; next = work.next()) this.turns += 1;

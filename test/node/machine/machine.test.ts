@@ -6,7 +6,7 @@ import { rowsIn } from '../../../node/machine/rows.ts';
 import { MemoryStore } from '../../../node/store/memory-store.ts';
 import { RETURN_CODES } from '../../../src/errors.ts';
 import type { AdminCommand, Hint } from '../../../src/protocol/admin.ts';
-import { encodeBatch, encodeUpdate, type Update } from '../../../src/protocol/updates.ts';
+import { asFollower, encodeBatch, encodeUpdate, type Update } from '../../../src/protocol/updates.ts';
 import { WHOLE } from '../../../src/range.ts';
 import { type Random, seeded } from '../../support/seeded.ts';
 import { bytes, TestCluster } from './cluster.ts';
@@ -26,6 +26,34 @@ const hintOf = (cluster: TestCluster, key: string): Hint | null => {
 };
 const isServed = (cluster: TestCluster, key: string): boolean =>
   cluster.read({ kind: 'exists', consistency, key }).bytes[0] === 0;
+
+test('followers of an update outside the ranges are refused with it; others are evaluated as ever', () => {
+  const cluster = new TestCluster();
+  const other = new TestCluster({ nursery: true });
+  const at = (key: string): Buffer => encodeUpdate({ kind: 'set', key, value: bytes('v') });
+  const codes = (to: TestCluster, ...updates: Uint8Array[]): (number | undefined)[] =>
+    to.applyEncoded(...updates).map((answer) => answer.bytes[0]);
+  const { OK, OUT_OF_RANGE, NOT_FOUND, BAD_INPUT } = RETURN_CODES;
+  const missing = encodeUpdate({ kind: 'delete', key: 'x' });
+  assert.equal(codes(cluster, missing, asFollower(at('a')), asFollower(missing)), [NOT_FOUND, OK, NOT_FOUND]);
+  assert.equal(codes(other, at('a'), asFollower(at('b')), asFollower(missing), at('c')), [
+    OUT_OF_RANGE,
+    OUT_OF_RANGE,
+    OUT_OF_RANGE,
+    OUT_OF_RANGE,
+  ]);
+  assert.equal(codes(cluster, asFollower(asFollower(at('a')))), [BAD_INPUT], 'only once');
+
+  move(cluster, other, headerOf(5));
+  const moved = at('k');
+  const kept = at('a');
+  assert.equal(codes(cluster, kept, asFollower(moved), asFollower(kept), kept), [
+    OK,
+    OUT_OF_RANGE,
+    OUT_OF_RANGE,
+    OK,
+  ]);
+});
 
 test('what a client sees at each moment of a move that goes through', () => {
   const source = new TestCluster();

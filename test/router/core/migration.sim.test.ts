@@ -102,7 +102,8 @@ function forget(cluster: FakeCluster, mid: number): void {
   cluster.hints = cluster.hints.filter(({ hint: said }) => said?.entry.epoch !== mid);
 }
 
-function run(random: Random, isLossy: boolean): void {
+/** @param burst requests that come at one moment, at most */
+function run(random: Random, isLossy: boolean, burst: number): number {
   const world = new World({ movingMs: 400, masterMs: 1000 });
   world.delayMs = () => random.below(4);
   const map = mapOf(['', 'A'], ['e', 'B']);
@@ -143,7 +144,7 @@ function run(random: Random, isLossy: boolean): void {
       if (cluster.master === null) world.at(random.below(300), () => (cluster.master = 'none'));
       world.at(300, () => (cluster.master = cluster.nodes[0] ?? null));
     }
-    world.run(random.below(6));
+    if (count % (1 + random.below(burst)) === 0) world.run(random.below(6));
     if (isLossy && random.chance(0.02)) {
       const node = random.pick([...world.peers.values()]).node;
       world.link(node, false);
@@ -161,9 +162,27 @@ function run(random: Random, isLossy: boolean): void {
   assert.is(world.router.held, 0, 'nothing is held at the end');
   assert.is(world.router.heldBytes, 0);
   assert.is(world.router.lanes.size, 0);
+  assert.is(world.router.queuedBytes, 0);
+  return world.router.counters.runs;
 }
 
 const checks = new Map<number, string>();
+
+/** What was acknowledged of a connection took effect in its order, wherever it did. */
+function checkOrder(world: World, written: readonly Written[]): void {
+  const values = world.executed.flatMap((request) =>
+    request.kind === 'set' ? [Number(Buffer.from(request.value))] : [],
+  );
+  const origins = new Map<number, number>();
+  for (const { request, origin, value } of written) {
+    if (returnCodeOf(world.answerTo(request).bytes) === RETURN_CODES.OK) origins.set(Number(value), origin);
+  }
+  for (let origin = 1; origin <= CONNECTIONS; origin += 1) {
+    const mine = values.filter((value) => origins.get(value) === origin);
+    const inOrder = [...mine].sort((a, b) => a - b);
+    assert.equal(mine, inOrder, `connection ${origin}, all clusters together`);
+  }
+}
 
 function checkUpdates(world: World, written: readonly Written[], isLossy: boolean): void {
   const times = new Map<string, number>();
@@ -189,6 +208,7 @@ function checkUpdates(world: World, written: readonly Written[], isLossy: boolea
       );
     }
   }
+  checkOrder(world, written);
   for (const { request, value } of written) {
     const code = returnCodeOf(world.answerTo(request).bytes);
     const executed = times.get(value) ?? 0;
@@ -230,9 +250,18 @@ function checkViews(world: World, moves: Moves): void {
   }
 }
 
+let runs = 0;
 for (let round = 0; round < 15; round += 1) {
-  seeded(`moves alone, round ${round}`, (random) => run(random, false));
-  seeded(`moves, elections and losses, round ${round}`, (random) => run(random, true));
+  seeded(`moves alone, round ${round}`, (random) => void run(random, false, 1));
+  seeded(`moves, elections and losses, round ${round}`, (random) => void run(random, true, 1));
+  seeded(`moves while connections pipeline, round ${round}`, (random) => void run(random, false, 20));
+  seeded(`moves, elections and losses while connections pipeline, round ${round}`, (random) => {
+    runs += run(random, true, 20);
+  });
 }
+
+test('updates went in runs, too', () => {
+  assert.ok(runs > 100, `${runs} runs`);
+});
 
 test.run();

@@ -366,7 +366,8 @@ function complete(frame: Buffer) {
 }
 
 function isAdmin(frame: Buffer): boolean {
-  return frame[0] === REQUEST_CODES.adminCommand || frame[0] === REQUEST_CODES.adminQuery;
+  const { adminCommand, adminQuery, run } = REQUEST_CODES;
+  return frame[0] === adminCommand || frame[0] === adminQuery || frame[0] === run;
 }
 
 function errorOf(body: () => unknown): NurseryError {
@@ -498,6 +499,7 @@ function everyKind(): { readonly [K in Request['kind']]: Request } {
   const interval = { publicBegin: null, publicEnd: 'm', privateBegin: '', privateEnd: null };
   return {
     ping: { kind: 'ping', client: 'me', cluster: 'sturdy' },
+    run: { kind: 'run', requests: [Buffer.from('a'), Buffer.alloc(0)] },
     whoMaster: { kind: 'whoMaster' },
     exists: { kind: 'exists', consistency: atSeven, key },
     get: { kind: 'get', consistency: CONSISTENT, key },
