@@ -55,6 +55,8 @@ export class Load {
   readonly #options: LoadOptions;
   readonly #clients: (LoadClient | null)[] = [];
   #over = false;
+  #round: (() => void)[] = [];
+  readonly #onRound = (): void => this.#endRound();
   #filled: (() => void) | null = null;
 
   constructor(workload: Workload, options: LoadOptions) {
@@ -104,6 +106,21 @@ export class Load {
   /** Whether another request is to be sent. */
   mayStart(): boolean {
     return !this.#over && !this.workload.isFilled;
+  }
+
+  /**
+   * Runs `next` when the answers of this round of events were read, all connections' one after the other: each write
+   * apart would wake the server for one request.
+   */
+  afterRound(next: () => void): void {
+    this.#round.push(next);
+    if (this.#round.length === 1) setImmediate(this.#onRound);
+  }
+
+  #endRound(): void {
+    const round = this.#round;
+    this.#round = [];
+    for (const next of round) next();
   }
 
   /** An error came as an answer. */

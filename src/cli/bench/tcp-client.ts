@@ -19,6 +19,7 @@ export class TcpLoadClient implements LoadClient {
   #waiting = 0;
   #input: Buffer = NOTHING;
   #closed = false;
+  readonly #onRound = (): void => this.#next();
 
   /** @param lost called once, when the connection is gone without `close` */
   constructor(load: Load, place: Place, lost: (why: string) => void) {
@@ -48,6 +49,13 @@ export class TcpLoadClient implements LoadClient {
   close(): void {
     this.#closed = true;
     this.#socket.destroy();
+  }
+
+  /** After the answers of one round of events, of all connections, were counted. */
+  #next(): void {
+    if (this.#closed) return;
+    this.#fill(performance.now());
+    if (this.#waiting === 0) this.#load.answered();
   }
 
   /** Sends as many requests as are missing, in one write. */
@@ -94,8 +102,6 @@ export class TcpLoadClient implements LoadClient {
       this.#waiting -= 1;
     }
     this.#input = at === input.length ? NOTHING : input.subarray(at);
-    if (this.#closed) return;
-    this.#fill(nowMs);
-    if (this.#waiting === 0) this.#load.answered();
+    this.#load.afterRound(this.#onRound);
   }
 }
