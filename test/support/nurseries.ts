@@ -11,7 +11,7 @@ import { type Finished, freePorts, type Lab, type NurseryProcess } from './proce
 import { pause, until } from './wait.ts';
 
 /** What the router's clients call it. */
-const FRONT = 'nursery';
+export const FRONT = 'nursery';
 /** How long a client tries to reach a router that is down (ms), and how often. */
 const RECONNECT_MS = 15_000;
 const RECONNECT_EVERY_MS = 20;
@@ -86,7 +86,7 @@ export class TestNursery {
         keeper: keeper.config,
       }),
     );
-    for (const cluster of [keeper, ...clusters]) cluster.startAll();
+    for (const cluster of nursery.all) cluster.startAll();
     await nursery.startRouter();
     const init = await nursery.run(['init', clusters[0].id]);
     if (init.code !== 0) throw new Error(`init: ${init.stderr}`);
@@ -96,6 +96,11 @@ export class TestNursery {
       return true;
     });
     return nursery;
+  }
+
+  /** The keeper and the data clusters. */
+  get all(): TestCluster[] {
+    return [this.keeper, ...this.clusters];
   }
 
   get router(): NurseryProcess {
