@@ -110,8 +110,11 @@ export function wantedChange(replica: Replica, role: Mastering, nowMs: number): 
     if (peer.chosen < lastChangeSlot || peer.chosen + CLOSE_SLOTS < chosen) continue;
     const { incarnation } = peer;
     if (!wished.includes(node) || isSuperseded(replica, { node, incarnation })) continue;
-    const isMember = members.members.some((member) => member.node === node);
-    if (!isMember) return { kind: 'addMember', node, incarnation };
+    const former = members.members.find((member) => member.node === node);
+    if (former === undefined) return { kind: 'addMember', node, incarnation };
+    // Its former life speaks: an empty home was seen while the real one was not mounted, or a message came late.
+    const heardMs = replica.heardMs.get(node) ?? Number.NEGATIVE_INFINITY;
+    if (former.incarnation !== incarnation && nowMs - heardMs < config.leaseMs) continue;
     return { kind: 'admit', node, incarnation, ballot };
   }
   const leaving = members.members.find(({ node }) => !wished.includes(node) && node !== config.node);

@@ -135,6 +135,8 @@ export type Replica = {
   abstainUntilMs: number;
   highestRound: number;
   readonly peers: Map<NodeName, Peer>;
+  /** When each member was last heard, in the life that is in force (ms). */
+  readonly heardMs: Map<NodeName, number>;
   fetching: { readonly request: number; readonly from: NodeName; readonly untilMs: number } | null;
   nextRequest: number;
   /** The last question of each peer that is behind, until the records that it is about are durable. */
@@ -185,6 +187,7 @@ export function createReplica(config: ReplicaConfig, recovered: Recovered): Repl
     abstainUntilMs: 0,
     highestRound: promised.round,
     peers: new Map(),
+    heardMs: new Map(),
     fetching: null,
     nextRequest: 1,
     serves: new Map(),

@@ -110,6 +110,8 @@ function onMessage(
     return;
   }
   if (isForeign(replica, out, from, message)) return;
+  const inForce = replica.members.members.find(({ node }) => node === from);
+  if (inForce?.incarnation === incarnation) replica.heardMs.set(from, nowMs);
   switch (message.kind) {
     case 'ask':
       hearOf(replica, out, from, message.chosen, nowMs);

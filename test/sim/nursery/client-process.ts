@@ -40,10 +40,9 @@ export class ClientProcess extends Host {
   }
 
   /** Sends `operation` now. */
-  call(operation: Operation, done: (call: Call) => void): void {
+  call(operation: Operation, done: (call: Call) => void, link = this.#pickLink()): void {
     const { history, random } = this.#nursery;
-    const link = this.#pickLink();
-    const call = history.called(this.name, operation, this.schedule.nowMs);
+    const call = history.called(this.name, operation, this.schedule.nowMs, this.#streamOf(link));
     this.#nursery.trace?.(this.name, () => `calls ${operation.name} at ${link.address}`);
     let isEnded = false;
     const ended = (result: LinkResult): void => {
@@ -68,6 +67,11 @@ export class ClientProcess extends Host {
     link.request(operation.body, PATIENCE_MS, ended);
   }
 
+  /** The connection, where updates on it take effect in the order in which they were sent. */
+  #streamOf(link: Link): string | null {
+    return this.#isDirect || isOrdered(link) ? link.connection : null;
+  }
+
   #pickLink(): Link {
     const { random } = this.#nursery;
     if (!this.#isDirect || this.#node < 0) this.#node = random.below(this.#links.length);
@@ -79,9 +83,17 @@ export class ClientProcess extends Host {
     // A refusal that came at once is not answered by a storm.
     this.local(plan.thinkMs * (0.2 + random.next() * 1.6), () => {
       if (this.#isStopped) return;
-      const id = history.calls.length + 1;
-      const operation = drawOperation(random, id, KEYSPACE, (key) => this.#nursery.recent(key));
-      this.call(operation, () => this.#think());
+      const draw = (): Operation =>
+        drawOperation(random, history.calls.length + 1, KEYSPACE, (key) => this.#nursery.recent(key));
+      const link = this.#pickLink();
+      this.call(draw(), () => this.#think(), link);
+      if (!random.chance(plan.burst)) return;
+      for (let left = 1 + random.below(3); left > 0; left -= 1) this.call(draw(), () => undefined, link);
     });
   }
+}
+
+/** Half of the connections to routers are such as Arakoon's clients have: their updates take effect in their order. */
+export function isOrdered(link: Link): boolean {
+  return link.id % 2 === 0;
 }

@@ -2,15 +2,23 @@
 import { readMembers, readSnapshotSlot, snapshotRow } from '../../../node/members-row.ts';
 import type { LogRecord, Recovered, Slot, Value } from '../../../node/paxos/types.ts';
 import { type Image, MemoryStore } from '../../../node/store/memory-store.ts';
+import type { StoreKey } from '../../../node/store/types.ts';
 import { present } from '../../../src/assert.ts';
+import type { EXIT_CODES } from '../../../src/errors.ts';
 import { Disk } from '../paxos/disk.ts';
+
+/**
+ * A row that a flipped bit leaves in a store: of a table that nobody reads, since what was flipped may be read before it
+ * is found, and then no answer is right.
+ */
+export const FLIPPED_ROW: StoreKey = '\x7fflipped';
 
 /** What a snapshot row says is a replica's own, and no part of the state. */
 export const OWN_ROW = snapshotRow(0).key;
 
 /** One machine. Wiping it means a new one. */
 export class Hardware {
-  readonly disk = new Disk();
+  disk = new Disk();
   image: Image = { slot: 0, rows: [] };
   /** Speed of its clock. */
   clockRate: number;
@@ -19,6 +27,8 @@ export class Hardware {
   space: 'enough' | 'low' | 'full' = 'enough';
   /** The next write fails. */
   isBroken = false;
+  /** A process that starts refuses to go on, with this exit code. */
+  refusal: keyof typeof EXIT_CODES | null = null;
 
   constructor(clockRate: number, syncMaxMs: number) {
     this.clockRate = clockRate;
@@ -60,6 +70,26 @@ export class Hardware {
     }
     if (from < this.disk.firstSlot) return [];
     return entries;
+  }
+
+  /** Whether the store holds everything that the log has given away. */
+  get isWhole(): boolean {
+    return this.image.slot + 1 >= this.disk.firstSlot;
+  }
+
+  /** A bit of the store's file is not what was written. */
+  flipStore(): void {
+    this.image = { ...this.image, rows: [...this.image.rows, [FLIPPED_ROW, new Uint8Array([1])]] };
+  }
+
+  get isFlipped(): boolean {
+    return this.image.rows.some(([key]) => key === FLIPPED_ROW);
+  }
+
+  /** An empty store, to be filled from log and peers. */
+  removeStore(): void {
+    this.image = { slot: 0, rows: [] };
+    this.disk.image = null;
   }
 
   /** The store is gone; legal while the log reaches back to the beginning. */

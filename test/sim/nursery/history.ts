@@ -13,6 +13,8 @@ import { check, Violation } from './violation.ts';
 export type Call = {
   readonly operation: Operation;
   readonly client: string;
+  /** The connection, where what is sent on it takes effect in order; null where nothing says so. */
+  readonly stream: string | null;
   readonly calledAt: number;
   readonly calledMs: number;
   answeredAt: number;
@@ -22,6 +24,8 @@ export type Call = {
   answer: string;
   /** Cluster and slot in which it took effect first. */
   appliedIn: string | null;
+  appliedBy: string | null;
+  appliedSlot: number;
 };
 
 /** Lines of a history that a failure shows. */
@@ -46,12 +50,13 @@ export class History {
     return this.#pending;
   }
 
-  called(client: string, operation: Operation, nowMs: number): Call {
+  called(client: string, operation: Operation, nowMs: number, stream: string | null = null): Call {
     this.#order += 1;
     this.#pending += 1;
     const call: Call = {
       operation,
       client,
+      stream,
       calledAt: this.#order,
       calledMs: nowMs,
       answeredAt: Number.POSITIVE_INFINITY,
@@ -59,6 +64,8 @@ export class History {
       seen: null,
       answer: '',
       appliedIn: null,
+      appliedBy: null,
+      appliedSlot: 0,
     };
     this.calls.push(call);
     this.#byId.set(operation.id, call);
@@ -102,6 +109,8 @@ export class History {
       () => `${known.operation.name} took effect in ${known.appliedIn}, and again in ${where}`,
     );
     known.appliedIn = where;
+    known.appliedBy = cluster;
+    known.appliedSlot = slot;
     if (known.seen?.outcome === 'refused') this.#refusedThough(known);
   }
 
@@ -129,8 +138,33 @@ export class History {
     );
   }
 
+  /**
+   * What was sent on one connection to one cluster took effect in its order. One whose outcome is unknown may take
+   * effect when others have long been answered.
+   */
+  #checkOrder(): void {
+    const last = new Map<string, Call>();
+    for (const call of this.calls) {
+      if (call.stream === null || call.appliedBy === null || call.seen?.outcome !== 'done') continue;
+      const id = `${call.stream} ${call.appliedBy}`;
+      const before = last.get(id);
+      if (before !== undefined) {
+        if (call.calledAt < before.answeredAt)
+          this.#rare.note('updates of one connection under way together');
+        check(
+          call.appliedSlot >= before.appliedSlot,
+          'order',
+          () =>
+            `${call.operation.name} took effect in ${call.appliedIn}, before ${before.operation.name} in ${before.appliedIn}, sent on the same connection of ${call.client} before it`,
+        );
+      }
+      last.set(id, call);
+    }
+  }
+
   /** Every key by itself. @throws Violation naming the key, with what was called and answered around it */
   checkAll(): void {
+    this.#checkOrder();
     const byKey = new Map<string, { readonly operation: KeyOperation; readonly call: Call }[]>();
     for (const key of this.#keys) byKey.set(key, []);
     for (const call of this.calls) {

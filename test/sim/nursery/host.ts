@@ -1,5 +1,5 @@
 /** A process on a machine of its own: what it does stops when it crashes, and waits while it is paused. */
-import type { Schedule } from './schedule.ts';
+import type { Schedule } from '../schedule.ts';
 
 /** Base of every simulated process. */
 export class Host {

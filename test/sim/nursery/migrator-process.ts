@@ -41,7 +41,7 @@ export class MigratorProcess extends Host {
     const coordinator = new Coordinator({
       mid,
       settings: SETTINGS_HERE,
-      startedAtMs: 1,
+      startedAtMs: Math.floor(this.#nursery.wallClockMs + this.schedule.nowMs),
       claimAtOnce: options.seen === null,
       seen: options.seen,
     });

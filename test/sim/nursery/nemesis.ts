@@ -1,5 +1,7 @@
 /** What goes wrong, and what the operator does about it. Only what design and manual allow. */
+
 import { createReplica, mayVote } from '../../../node/paxos/replica.ts';
+import { compareBallots, type LogRecord } from '../../../node/paxos/types.ts';
 import { Hardware } from './hardware.ts';
 import type { Host } from './host.ts';
 import type { MigratorProcess } from './migrator-process.ts';
@@ -25,6 +27,8 @@ const MILESTONES: ReadonlySet<string> = new Set([
 
 /** After homes were not mounted: a member of that time may still be admitted in the place of its own home (ms). */
 const TOUCHY_MS = 20_000;
+/** The wall clock jumps as far as that, to either side (ms). */
+const CLOCK_JUMP_MS = 1e9;
 
 export class Nemesis {
   readonly #nursery: Nursery;
@@ -105,10 +109,13 @@ export class Nemesis {
   /** A node ended itself. Where its life was superseded, the operator empties its home. */
   replaced(machine: Machine, node: NodeProcess, exit: string): void {
     if (machine.process !== node) return;
-    if (exit === 'SUPERSEDED') {
-      if (this.#unmounted.has(machine.name)) return; // its real home will be back
-      machine.hardware = this.#nursery.newHardware();
-    }
+    if (exit !== 'SUPERSEDED') this.#nursery.startNode(machine);
+    else if (!this.#unmounted.has(machine.name)) this.emptied(machine); // else its real home will be back
+  }
+
+  /** The operator empties a home that is of no use any more, and starts its node. */
+  emptied(machine: Machine): void {
+    machine.hardware = this.#nursery.newHardware();
     this.#nursery.startNode(machine);
   }
 
@@ -205,6 +212,15 @@ export class Nemesis {
         return;
       case 'collapse':
         for (const each of machines) each.hardware.disk.collapse(each.hardware.disk.image?.slot ?? 0);
+        return;
+      case 'flipLog':
+        this.#flipLog(machine);
+        return;
+      case 'flipStore':
+        this.#flipStore(machine);
+        return;
+      case 'clockJump':
+        this.#nursery.wallClockMs += (random.next() - 0.5) * 2 * CLOCK_JUMP_MS;
         return;
       case 'clockRate':
         this.#changeClock(machine);
@@ -360,10 +376,7 @@ export class Nemesis {
 
   /** Legal where every other member remembers all of its votes, and would vote after a restart. */
   #wipe(machine: Machine): void {
-    if (this.#isTouchy(machine.cluster)) return;
-    const members = this.#nursery.watch.members(machine.cluster)?.members ?? [];
-    const others = members.filter(({ node }) => node !== machine.name);
-    if (others.length === 0 || !others.every(({ node }) => this.#remembers(node))) return;
+    if (!this.#mayLose(machine)) return;
     this.#nursery.rare.note('home wiped');
     const before = machine.hardware.disk.summary.incarnation;
     this.#nursery.crashNode(machine);
@@ -374,19 +387,33 @@ export class Nemesis {
     this.#startLater(machine);
   }
 
+  #mayLose({ cluster, name }: Machine): boolean {
+    const others = this.#othersOf(cluster, name);
+    if (this.#isTouchy(cluster) || this.#unmounted.has(name)) return false;
+    return others.length > 0 && others.every((other) => this.#remembers(other));
+  }
+
+  /** Members in force, without that one. */
+  #othersOf(cluster: string, name: string): string[] {
+    const members = this.#nursery.watch.members(cluster)?.members ?? [];
+    return members.flatMap(({ node }) => (node === name ? [] : [node]));
+  }
+
+  /** Whether it would vote after a restart, having forgotten nothing. */
   #remembers(name: string): boolean {
     const { process, hardware } = this.#nursery.machine(name);
     if (process === null || this.#unmounted.has(name)) return false;
+    if (hardware.refusal !== null || !hardware.isWhole) return false;
     return mayVote(createReplica(process.config, hardware.recovered(hardware.openStore())));
   }
 
   /** A reboot after which most homes are not mounted: nobody may begin a new, empty cluster. Later they are. */
   #unmount(cluster: string): void {
     const { machines, schedule, rare } = this.#nursery;
-    const members = machines.filter((each) => each.cluster === cluster);
-    if (cluster === KEEPER || members.length < 3 || this.#isTouchy(cluster)) return;
+    const members = machines.filter((each) => each.cluster === cluster && !each.isLearner);
+    if (members.length < 3 || this.#isTouchy(cluster)) return;
     if (!members.every(({ name }) => this.#remembers(name))) return;
-    rare.note('homes of a majority empty');
+    rare.note(cluster === KEEPER ? 'homes of a majority of the keeper empty' : 'homes of a majority empty');
     this.#touchyUntilMs.set(cluster, schedule.nowMs + TOUCHY_MS);
     for (const machine of members.slice(0, members.length - 1)) {
       this.#nursery.crashNode(machine);
@@ -418,7 +445,57 @@ export class Nemesis {
     this.#nursery.rare.note('store deleted');
     this.#nursery.crashNode(machine);
     this.#startLater(machine);
-    machine.hardware.image = { slot: 0, rows: [] };
-    machine.hardware.disk.image = null;
+    machine.hardware.removeStore();
+  }
+
+  /**
+   * A bit of the log is not what was written. In the last group that cannot be told from a torn write, and is cut: done
+   * where nobody needs what is lost. Elsewhere the node refuses to start, and its operator empties the home.
+   */
+  #flipLog(machine: Machine): void {
+    const { random, rare } = this.#nursery;
+    const { hardware } = machine;
+    if (hardware.refusal !== null || !this.#mayLose(machine)) return;
+    this.#nursery.crashNode(machine);
+    this.#startLater(machine);
+    const { disk } = hardware;
+    const proven = disk.length - disk.unproven;
+    const isProven = proven > 0 && random.chance(0.3);
+    const lost = isProven ? disk.unproven + 1 + random.below(proven) : 1 + random.below(disk.unproven);
+    if (isProven) hardware.refusal = 'LOG_DAMAGED';
+    else if (this.#isSpare(machine, disk.tail(lost))) {
+      const left = disk.cut(lost);
+      const { highest, snapshot } = left.summary;
+      if (hardware.image.slot > Math.max(highest, snapshot)) hardware.refusal = 'STORE_AHEAD';
+      else {
+        hardware.disk = left;
+        rare.note('damaged tail cut');
+      }
+    }
+  }
+
+  /** Whether the node promises nothing with these last records, and every other member holds what it accepted. */
+  #isSpare({ cluster, name, hardware }: Machine, records: readonly LogRecord[]): boolean {
+    const others = this.#othersOf(cluster, name).map((other) => this.#nursery.machine(other).hardware.disk);
+    const { promised } = hardware.disk.cut(records.length).summary;
+    return records.every((record) => {
+      if (record.kind === 'learn' || record.kind === 'chosen') return true;
+      if (record.kind !== 'accept' || compareBallots(record.ballot, promised) > 0) return false;
+      return others.every((disk) => disk.holds(record.slot, record.ballot));
+    });
+  }
+
+  /** A bit of the store is not what was written: shows at the next start. One at a time in a cluster, of three or more. */
+  #flipStore(machine: Machine): void {
+    const { plan, machines, rare } = this.#nursery;
+    const { cluster, name, hardware } = machine;
+    if (plan.scrubStepMs === 0 || this.#othersOf(cluster, name).length < 2) return;
+    if (hardware.image.rows.length === 0 || this.#unmounted.has(name)) return;
+    const theirs = machines.filter((each) => each.cluster === cluster);
+    if (theirs.some((each) => each.hardware.isFlipped || !each.hardware.isWhole)) return;
+    rare.note('store damaged');
+    this.#nursery.crashNode(machine);
+    hardware.flipStore();
+    this.#startLater(machine);
   }
 }

@@ -2,9 +2,9 @@
 import type { LinkResult } from '../../../src/link/link.ts';
 import type { Answer } from '../../../src/protocol/replies.ts';
 import type { Random } from '../../support/random.ts';
+import type { Schedule } from '../schedule.ts';
 import type { Host } from './host.ts';
 import { CALM, type Weather } from './plan.ts';
-import type { Schedule } from './schedule.ts';
 
 /** How long a link may be silent before both ends give it up (ms). */
 const SILENT_MS = 1500;
@@ -120,6 +120,11 @@ export class Link {
     return this.#server !== null;
   }
 
+  /** Names the connection: another one each time it was dialled anew. */
+  get connection(): string {
+    return `${this.id}/${this.#life}`;
+  }
+
   get address(): string {
     return this.#address;
   }
@@ -191,7 +196,7 @@ export class Link {
     const { schedule, weather, random } = this.#network;
     const delayMs = 0.1 + random.next() * Math.min(weather.delayMaxMs, 200);
     const atMs = Math.max(schedule.nowMs + delayMs, lastMs);
-    schedule.after(atMs - schedule.nowMs, () => {
+    schedule.at(atMs, () => {
       if (life !== this.#life) return;
       if (this.#network.reaches(from, to)) deliver();
       else this.#fallSilent(life);

@@ -2,15 +2,16 @@
 import { Driver, type World as DriverWorld } from '../../../node/driver.ts';
 import { Machine } from '../../../node/machine/machine.ts';
 import { MapWatchers } from '../../../node/map-watchers.ts';
-import { readMembers, snapshotRow } from '../../../node/members-row.ts';
+import { readMembers } from '../../../node/members-row.ts';
 import { type Message, messageCodec } from '../../../node/paxos/messages.ts';
 import { createReplica } from '../../../node/paxos/step.ts';
 import type { NodeName, ReplicaConfig } from '../../../node/paxos/types.ts';
 import { Requests } from '../../../node/requests.ts';
 import { Scheduler } from '../../../node/scheduler.ts';
+import type { Finding } from '../../../node/scrub/findings.ts';
+import type { Scrubber } from '../../../node/scrub/scrubber.ts';
 import { SlowDowns } from '../../../node/slow-downs.ts';
 import { type Image, MemoryStore } from '../../../node/store/memory-store.ts';
-import type { StoreKey } from '../../../node/store/types.ts';
 import { UpdateCost } from '../../../node/update-cost.ts';
 import { present } from '../../../src/assert.ts';
 import { UPDATE_MAX, VALUE_MAX } from '../../../src/limits.ts';
@@ -19,13 +20,14 @@ import { encodeCommand } from '../../../src/protocol/admin.ts';
 import { decode, encode } from '../../../src/protocol/codec.ts';
 import type { Answer } from '../../../src/protocol/replies.ts';
 import { isUpdateCode, requestCode, updateOf } from '../../../src/protocol/requests.ts';
-import type { Hardware } from './hardware.ts';
+import { FLIPPED_ROW, type Hardware } from './hardware.ts';
 import { Host } from './host.ts';
 import { Later } from './later.ts';
 import type { Link, Server } from './network.ts';
 import type { Nursery } from './nursery.ts';
+import { createScrubber } from './scrubbing.ts';
 import { SimLog } from './sim-log.ts';
-import { SimStore } from './sim-store.ts';
+import { imageOf, SimStore } from './sim-store.ts';
 
 /** As in node/node.ts. */
 const DRIFT_SHARE = 0.02;
@@ -58,6 +60,7 @@ export class NodeProcess extends Host implements Server {
   readonly #nursery: Nursery;
   readonly #log: SimLog;
   readonly #requests: Requests;
+  readonly #scrubber: Scrubber;
   readonly #watchers = new MapWatchers();
   readonly #cleaning = new Set<number>();
 
@@ -83,12 +86,11 @@ export class NodeProcess extends Host implements Server {
       windowMax: WINDOW_MAX,
       bootstrap: false,
       genesis: Machine.genesis({ nursery: true }),
-      forcedMaster: null,
-      preferredMasters: [],
-      learners: [],
+      ...nursery.rolesOf(cluster),
     };
     this.driver = this.#createDriver(createReplica(this.config, recovered));
     this.#requests = this.#createRequests();
+    this.#scrubber = createScrubber(nursery, this, this.#scheduler);
     this.#start(options.freshIncarnation);
   }
 
@@ -106,6 +108,7 @@ export class NodeProcess extends Host implements Server {
       send: (to, message) => this.#send(to, message),
       installSnapshot: (from) => this.#installSnapshot(from),
       applied: (slot) => {
+        this.#scrubber.applied(slot);
         nursery.watch.applied(this, slot);
         this.#watchers.changed(this.driver.machine.mapVersion, () => this.driver.machine.keeperMap());
       },
@@ -151,6 +154,7 @@ export class NodeProcess extends Host implements Server {
     this.#every(plan.tickMs, () => {
       this.driver.submit({ kind: 'tick', random: random.next() });
       this.#cleanUp();
+      this.#scrubber.tick();
     });
     this.#every(plan.flushEveryMs, () => this.#flush());
   }
@@ -188,6 +192,16 @@ export class NodeProcess extends Host implements Server {
     this.run(() => this.driver.submit({ kind: 'message', from, incarnation, message }));
   }
 
+  /** What another node found in its store. */
+  compare(from: NodeName, incarnation: string, finding: Finding): void {
+    this.run(() => this.#scrubber.received(from, incarnation, finding));
+  }
+
+  /** Whether a flipped bit lies in its store, found or not. */
+  get isFlipped(): boolean {
+    return this.store.get(FLIPPED_ROW) !== undefined;
+  }
+
   #send(to: NodeName, message: Message): void {
     const { network, plan, watch } = this.#nursery;
     const carried = plan.encodes ? decode(messageCodec, encode(messageCodec, message)) : message;
@@ -218,8 +232,10 @@ export class NodeProcess extends Host implements Server {
     const fails = (): void => this.driver.submit({ kind: 'snapshotFailed', from });
     schedule.after(random.next() * 20, () => {
       const peer = this.#nursery.nodeAt(from);
-      const isThere = isReachable() && peer !== null && !peer.isPaused && readMembers(peer.store) !== null;
-      const image = isThere ? imageOf(peer) : null;
+      // A copy of a damaged store would be the second one: more than a majority can judge.
+      const isSound = peer !== null && !peer.isPaused && !peer.isFlipped && peer.driver.refusal === null;
+      const isThere = isSound && isReachable() && readMembers(peer.store) !== null;
+      const image = isThere ? imageOf(peer.store) : null;
       this.local(random.next() * 100, () => {
         if (image === null || peer?.isDead !== false || !isReachable() || random.chance(0.1)) fails();
         else if (image.slot <= this.store.slot) fails();
@@ -255,17 +271,4 @@ export class NodeProcess extends Host implements Server {
       this.driver.propose(update, () => this.#cleaning.delete(mid));
     }
   }
-}
-
-/** All that a peer copies, as one image. */
-function imageOf(peer: NodeProcess): Image {
-  const rows: [StoreKey, Uint8Array][] = [];
-  peer.store.scan('', null, (key, value) => {
-    rows.push([key, value]);
-    return true;
-  });
-  const own = snapshotRow(peer.store.slot);
-  const others = rows.filter(([key]) => key !== own.key);
-  others.push([own.key, own.value]);
-  return { slot: peer.store.slot, rows: others };
 }

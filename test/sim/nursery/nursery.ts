@@ -1,9 +1,12 @@
 /** One simulated nursery: keeper, data clusters, routers, migrators and clients, from a seed to a verdict. */
 
+import type { ReplicaConfig } from '../../../node/paxos/types.ts';
 import { present } from '../../../src/assert.ts';
+import type { EXIT_CODES } from '../../../src/errors.ts';
 import type { Logger } from '../../../src/log.ts';
 import { createRandom, type Random } from '../../support/random.ts';
 import { Rare } from '../paxos/rare.ts';
+import { Schedule } from '../schedule.ts';
 import { Asker } from './asker.ts';
 import { ClientProcess } from './client-process.ts';
 import { Hardware } from './hardware.ts';
@@ -17,9 +20,8 @@ import { Link, type LinkEvents, Network, type Server } from './network.ts';
 import { driftMsOf, NodeProcess } from './node-process.ts';
 import { get, set } from './operation.ts';
 import { Operator } from './operator.ts';
-import { CALM, drawPlan, type Plan } from './plan.ts';
+import { CALM, drawPlan, NO_ROLES, type Plan } from './plan.ts';
 import { RouterProcess } from './router-process.ts';
-import { Schedule } from './schedule.ts';
 import { check, Violation } from './violation.ts';
 import { KEEPER, Watch } from './watch.ts';
 
@@ -48,10 +50,15 @@ export type Outcome = {
   readonly digest: string;
 };
 
+/** What a node says of something that it logs. */
+type Facts = { readonly why?: unknown };
+
 /** A machine with a node of a cluster, whether it runs or not. */
 export type Machine = {
   readonly cluster: string;
   readonly name: string;
+  /** Follows without a vote. */
+  readonly isLearner: boolean;
   hardware: Hardware;
   process: NodeProcess | null;
 };
@@ -79,6 +86,8 @@ export class Nursery {
   readonly trace: ((who: string, what: () => string) => void) | null;
   readonly nemesis: Nemesis;
   readonly operator: Operator;
+  /** What a clock on the wall shows: goes nowhere near the truth (ms). */
+  wallClockMs = 1e12;
   /** Whether faults may still strike. */
   isFaulty = true;
   quietSinceMs = Number.POSITIVE_INFINITY;
@@ -103,9 +112,10 @@ export class Nursery {
       this.nemesis.onMilestone(milestone),
     );
     this.machines = [...this.plan.sizes].flatMap(([cluster, size]) =>
-      Array.from({ length: size }, (_, index) => ({
+      Array.from({ length: size + (this.plan.roles.get(cluster)?.learner === true ? 1 : 0) }, (_, index) => ({
         cluster,
         name: `${cluster}${index + 1}`,
+        isLearner: index === size,
         hardware: this.newHardware(),
         process: null,
       })),
@@ -126,6 +136,17 @@ export class Nursery {
 
   namesOf(cluster: string): readonly string[] {
     return this.#names.get(cluster) ?? [];
+  }
+
+  /** What the INI of a cluster says of single nodes. */
+  rolesOf(cluster: string): Pick<ReplicaConfig, 'forcedMaster' | 'preferredMasters' | 'learners'> {
+    const { learner, forced, preferred } = this.plan.roles.get(cluster) ?? NO_ROLES;
+    const names = this.namesOf(cluster);
+    return {
+      forcedMaster: forced === null ? null : (names[forced] ?? null),
+      preferredMasters: preferred === null ? [] : names.slice(preferred, preferred + 1),
+      learners: learner ? names.slice(-1) : [],
+    };
   }
 
   get dataNodes(): string[] {
@@ -189,6 +210,11 @@ export class Nursery {
 
   startNode(machine: Machine): void {
     if (this.nodeAt(machine.name) !== null) return;
+    const { refusal } = machine.hardware;
+    if (refusal !== null) {
+      this.#refused(machine, refusal);
+      return;
+    }
     this.#incarnations += 1;
     machine.process = new NodeProcess(this, {
       cluster: machine.cluster,
@@ -198,6 +224,13 @@ export class Nursery {
       freshIncarnation: `${this.#incarnations.toString(16).padStart(12, '0')}${'0'.repeat(20)}`,
     });
     this.note('starts', machine.name);
+  }
+
+  /** A node does not even start. Its operator does what the message says: empties the home. */
+  #refused(machine: Machine, exit: keyof typeof EXIT_CODES): void {
+    this.note(`refuses to start: ${exit}`, machine.name);
+    this.rare.note(`refuses to start: ${exit}`);
+    this.schedule.after(this.plan.leaseMs, () => this.nemesis.emptied(machine));
   }
 
   crashNode(machine: Machine): void {
@@ -261,9 +294,19 @@ export class Nursery {
   logger(who: string): Logger {
     const log = (facts: object, message: string): void => {
       this.rare.note(message);
+      if (message === 'became master') this.#countRoles(who);
+      if (String((facts as Facts).why).endsWith(' is preferred'))
+        this.rare.note('made way for a preferred master');
       this.trace?.(who, () => `${message} ${JSON.stringify(facts)}`);
     };
     return { info: log, warn: log, error: log, debug: () => undefined };
+  }
+
+  #countRoles(master: string): void {
+    const { cluster } = this.machine(master);
+    const { forcedMaster } = this.rolesOf(cluster);
+    if (forcedMaster === master) this.rare.note('forced master rules');
+    else if (forcedMaster !== null) this.rare.note('another rules while the forced master has no vote');
   }
 
   // ── The run ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -359,6 +402,7 @@ export class Nursery {
     for (const { name, cluster } of this.machines) {
       const node = this.nodeAt(name);
       if (node === null) return `${name} is down`;
+      if (node.isFlipped) return `nobody has found that the store of ${name} is damaged`;
       const { top } = this.watch.cluster(cluster);
       if (node.store.slot + 2 < top) return `${name} is at slot ${node.store.slot} of ${top}`;
     }
@@ -404,8 +448,9 @@ export class Nursery {
 
   /** At rest all replicas hold the same rows. */
   #checkReplicas(): void {
-    for (const { process } of this.machines) {
+    for (const { process, isLearner } of this.machines) {
       if (process === null) continue;
+      if (isLearner) this.rare.note('learner ends with all rows');
       const rows: [string, Uint8Array][] = [];
       process.store.scan('', null, (key, value) => {
         rows.push([key, value]);

@@ -21,8 +21,11 @@ export const FAULTS = [
   'wipe',
   'unmount',
   'loseStore',
+  'flipLog',
+  'flipStore',
   'collapse',
   'clockRate',
+  'clockJump',
   'lagWatchers',
   'secondMigrator',
 ] as const;
@@ -49,9 +52,22 @@ export const CALM: Weather = {
   resetShare: 0,
 };
 
+/** What the INI of a cluster says of single nodes. */
+export type Roles = {
+  /** One node more than the cluster has members follows without a vote. */
+  readonly learner: boolean;
+  /** Which member alone may be master, counted from 0; null: any. */
+  readonly forced: number | null;
+  /** Which member takes over mastership when it can; null: none. */
+  readonly preferred: number | null;
+};
+export const NO_ROLES: Roles = { learner: false, forced: null, preferred: null };
+
 export type Plan = {
   /** Members of the keeper and of each data cluster, by its id. The keeper's id is `K`. */
   readonly sizes: ReadonlyMap<string, number>;
+  /** By cluster. */
+  readonly roles: ReadonlyMap<string, Roles>;
   readonly leaseMs: number;
   /** Coarser than in life: events cost time (ms). */
   readonly tickMs: number;
@@ -64,6 +80,10 @@ export type Plan = {
   readonly thinkMs: number;
   /** Operations that a client may have under way. */
   readonly pipeline: number;
+  /** Chance that a client sends several operations at once on one connection. */
+  readonly burst: number;
+  /** Between two steps of the comparison of stores (ms); 0: never. */
+  readonly scrubStepMs: number;
   readonly faults: readonly Fault[];
   /** Mean time between two faults (ms). */
   readonly faultEveryMs: number;
@@ -97,8 +117,10 @@ export function drawPlan(random: Random): Plan {
   ]);
   const share = random.pick([0.2, 0.35, 0.6]);
   const faults = FAULTS.filter(() => random.chance(share));
+  const isScrubbed = faults.includes('flipStore') || random.chance(0.2);
   return {
     sizes,
+    roles: new Map([...sizes].map(([cluster, members]) => [cluster, drawRoles(random, members)])),
     leaseMs: random.pick([1000, 2000]),
     tickMs: random.pick([50, 80]),
     routers: 2,
@@ -107,6 +129,8 @@ export function drawPlan(random: Random): Plan {
     directClients: random.pick([1, 2, 3]),
     thinkMs: random.pick([160, 200]),
     pipeline: random.pick([1, 1, 2]),
+    burst: random.pick([0, 0.05, 0.1]),
+    scrubStepMs: isScrubbed ? random.pick([400, 1000]) : 0,
     faults: faults.length > 0 ? faults : ['crashNode'],
     faultEveryMs: random.pick([700, 1000, 1300]),
     faultyMs: 45_000,
@@ -120,6 +144,14 @@ export function drawPlan(random: Random): Plan {
     encodes: random.chance(0.1),
     driftFactor: 1,
     keepsIncarnation: false,
+  };
+}
+
+function drawRoles(random: Random, members: number): Roles {
+  return {
+    learner: random.chance(0.1),
+    forced: members > 2 && random.chance(0.05) ? random.below(members) : null,
+    preferred: members > 1 && random.chance(0.15) ? random.below(members) : null,
   };
 }
 

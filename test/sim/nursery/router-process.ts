@@ -8,6 +8,7 @@ import { decode } from '../../../src/protocol/codec.ts';
 import type { Answer } from '../../../src/protocol/replies.ts';
 import { returnCodeOf } from '../../../src/protocol/replies.ts';
 import { VERSION } from '../../../src/version.ts';
+import { isOrdered } from './client-process.ts';
 import { Host } from './host.ts';
 import type { Link, Server } from './network.ts';
 import type { Nursery } from './nursery.ts';
@@ -51,8 +52,7 @@ export class RouterProcess extends Host implements Server {
   request(body: Buffer, respond: (answer: Answer) => void, link: Link): void {
     this.#lastRequest += 1;
     this.#responds.set(this.#lastRequest, respond);
-    // Half of the clients speak as over TCP: their updates take effect in their order.
-    const origin = link.id % 2 === 0 ? link.id : 0;
+    const origin = isOrdered(link) ? link.id : 0;
     this.#handle({ kind: 'request', request: this.#lastRequest, origin, body });
   }
 

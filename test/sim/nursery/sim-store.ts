@@ -1,6 +1,7 @@
 /** A node's store: stays the same object when a snapshot replaces what is beneath, and says what was committed. */
 import type { DriverStore } from '../../../node/driver.ts';
-import type { MemoryStore } from '../../../node/store/memory-store.ts';
+import { snapshotRow } from '../../../node/members-row.ts';
+import type { Image, MemoryStore } from '../../../node/store/memory-store.ts';
 import type { Changes, Snapshot, StoreKey } from '../../../node/store/types.ts';
 
 type Visit = (key: StoreKey, value: Uint8Array) => boolean;
@@ -42,4 +43,17 @@ export class SimStore implements DriverStore {
   snapshot(): Snapshot {
     return this.inner.snapshot();
   }
+}
+
+/** All that a peer copies, as one image. */
+export function imageOf(store: SimStore): Image {
+  const rows: [StoreKey, Uint8Array][] = [];
+  store.scan('', null, (key, value) => {
+    rows.push([key, value]);
+    return true;
+  });
+  const own = snapshotRow(store.slot);
+  const others = rows.filter(([key]) => key !== own.key);
+  others.push([own.key, own.value]);
+  return { slot: store.slot, rows: others };
 }

@@ -16,6 +16,7 @@ export const CHECKS = {
   once: 'I6 I19: an update takes effect at most once, in one slot of one cluster',
   'refused-applied': 'I19: what was refused never takes effect',
   atomic: 'a sequence takes effect as a whole, in one slot',
+  order: 'updates that were sent on one connection to one cluster take effect in their order',
   'replicas-agree': 'I14 I17: equal slots, equal changes on every replica',
   'image-agrees': 'I14 I16 I21: the image that a node starts from, flushes or installs is that of its slot',
   'one-reader': 'I3 I18: one node at a time serves consistent reads',

@@ -3,6 +3,7 @@
 import type { LogRecord, MembersState, NodeName, ReplicaConfig } from '../../../node/paxos/types.ts';
 import { invariant, present } from '../../../src/assert.ts';
 import { createRandom, type Random } from '../../support/seeded.ts';
+import { Schedule } from '../schedule.ts';
 import { type Bugs, NO_BUGS } from './bugs.ts';
 import { Checker } from './checker.ts';
 import { Disk } from './disk.ts';
@@ -11,7 +12,6 @@ import { CALM, Network } from './network.ts';
 import { drawPlan, NAMES, type Plan } from './plan.ts';
 import { type Hardware, Process, type World } from './process.ts';
 import { Rare } from './rare.ts';
-import { Schedule } from './schedule.ts';
 import { Witness } from './witness.ts';
 
 /** Leases within which everything works again once faults have stopped. */

@@ -1,7 +1,15 @@
 /** What outlives a simulated process: the durable records of its log, and the last flushed image of its store. */
 
 import { emptySummary, fold, type Summary } from '../../../node/log/summary.ts';
-import type { Ballot, LogRecord, MembersState, Recovered, Slot, Value } from '../../../node/paxos/types.ts';
+import {
+  type Ballot,
+  compareBallots,
+  type LogRecord,
+  type MembersState,
+  type Recovered,
+  type Slot,
+  type Value,
+} from '../../../node/paxos/types.ts';
 import { invariant } from '../../../src/assert.ts';
 
 /** A flushed store. `snapshot`: the slot it came with where it began as a peer's copy, else 0. */
@@ -13,11 +21,16 @@ export class Disk {
   #records: LogRecord[] = [];
   /** Fold of all durable records, dropped ones included. */
   readonly summary: Summary = emptySummary();
+  /** Fold of the dropped ones. */
+  readonly #front: Summary = emptySummary();
   /** Highest slot that a dropped record is about. */
   #dropped: Slot = 0;
   /** Newest first; an older one stands for a store that was put back, or whose flush was lost. */
   image: Image | null = null;
   readonly #last = new Map<Slot, { readonly ballot: Ballot | null; readonly value: Value }>();
+
+  /** Records of the last group that was written: nothing behind them proves that they were whole. */
+  #unproven = 0;
 
   /** Number of durable records. */
   get length(): number {
@@ -26,12 +39,33 @@ export class Disk {
 
   /** Makes records durable, in order. */
   append(records: readonly LogRecord[]): void {
+    if (records.length > 0) this.#unproven = records.length;
     for (const record of records) {
       this.#records.push(record);
       fold(this.summary, record);
       if (record.kind === 'accept') this.#last.set(record.slot, record);
       else if (record.kind === 'learn') this.#last.set(record.slot, { ballot: null, value: record.value });
     }
+  }
+
+  /** What a damaged record among the last ones, `count` before the end, takes with it: see `cut`. */
+  tail(count: number): readonly LogRecord[] {
+    return this.#records.slice(this.#records.length - count);
+  }
+
+  /** How many records at the end no later write has proven. */
+  get unproven(): number {
+    return Math.min(this.#unproven, this.#records.length);
+  }
+
+  /** The log without its last `count` records, as a start finds it where those are taken for a torn group. */
+  cut(count: number): Disk {
+    const disk = new Disk();
+    for (const summary of [disk.#front, disk.summary]) Object.assign(summary, structuredClone(this.#front));
+    disk.append(this.#records.slice(0, this.#records.length - count));
+    disk.#dropped = this.#dropped;
+    disk.image = this.image;
+    return disk;
   }
 
   /** First slot that can be served: every chosen slot from here on is in the log. */
@@ -44,6 +78,13 @@ export class Disk {
     return slot > this.#dropped ? this.#last.get(slot)?.value : undefined;
   }
 
+  /** Whether what was accepted in `slot` at `ballot`, or at a higher one, or what was chosen there, is durable here. */
+  holds(slot: Slot, ballot: Ballot): boolean {
+    if (slot <= this.#dropped || slot <= (this.image?.slot ?? 0)) return true;
+    const last = this.#last.get(slot);
+    return last !== undefined && (last.ballot === null || compareBallots(last.ballot, ballot) >= 0);
+  }
+
   /** Drops the oldest records as long as their slots are at or below `upTo`, which the image covers. */
   collapse(upTo: Slot): void {
     invariant(upTo <= (this.image?.slot ?? 0), 'only what the image covers is dropped');
@@ -53,6 +94,7 @@ export class Disk {
         if (record.slot > upTo) break;
         this.#dropped = Math.max(this.#dropped, record.slot);
       }
+      fold(this.#front, record);
       count += 1;
     }
     this.#records = this.#records.slice(count);
@@ -67,7 +109,7 @@ export class Disk {
     invariant(applied <= Math.max(highest, this.summary.snapshot), 'the store is not ahead of its log');
     const accepted: { slot: Slot; ballot: Ballot | null; value: Value }[] = [];
     for (const [slot, { ballot, value }] of this.#last) {
-      if (slot > applied) accepted.push({ slot, ballot, value });
+      if (slot > applied && slot > this.#dropped) accepted.push({ slot, ballot, value });
     }
     accepted.sort((a, b) => a.slot - b.slot);
     const members = this.image?.members ?? null;

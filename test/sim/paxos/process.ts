@@ -17,13 +17,13 @@ import type {
 import { invariant, present, unreachable } from '../../../src/assert.ts';
 import { decode, encode } from '../../../src/protocol/codec.ts';
 import type { Random } from '../../support/seeded.ts';
+import type { Schedule } from '../schedule.ts';
 import type { Bugs } from './bugs.ts';
 import { type Checker, proposalBytes, textOf } from './checker.ts';
 import type { Disk } from './disk.ts';
 import type { Network, Parcel } from './network.ts';
 import type { Plan } from './plan.ts';
 import type { Rare } from './rare.ts';
-import type { Schedule } from './schedule.ts';
 import type { Witness } from './witness.ts';
 
 type Of<K extends Effect['kind']> = Extract<Effect, { kind: K }>;

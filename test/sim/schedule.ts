@@ -1,4 +1,4 @@
-/** Virtual time: what is to happen, in order. As test/sim/paxos/schedule.ts, with a short way for what happens at once. */
+/** Virtual time, for every simulation: what is to happen, in order. */
 
 type Entry = { readonly atMs: number; readonly order: number; readonly run: () => void };
 
@@ -25,8 +25,13 @@ export class Schedule {
 
   /** Runs `run` `delayMs` from now. */
   after(delayMs: number, run: () => void): void {
+    this.at(this.#nowMs + delayMs, run);
+  }
+
+  /** Runs `run` at `atMs`; at once where that is past. */
+  at(atMs: number, run: () => void): void {
     this.#order += 1;
-    this.#push({ atMs: this.#nowMs + delayMs, order: this.#order, run });
+    this.#push({ atMs: Math.max(atMs, this.#nowMs), order: this.#order, run });
   }
 
   /** Lets time pass up to `untilMs`, or until `isDone` says so between two things. */
