@@ -111,8 +111,6 @@ export class Driver {
   #syncedUpTo: RecordNumber = 0;
   #lastRecord: RecordNumber = 0;
   #held: Extract<Effect, { kind: 'send' }>[] = [];
-  /** Questions of peers, each with the last record written before it. Peers have one under way at a time. */
-  #serves: { readonly serve: Extract<Effect, { kind: 'serveLog' }>; readonly record: RecordNumber }[] = [];
   /** Applied slots, each with the last record that its value may lie in; durable once that one is. */
   #appliedAt: { readonly slot: Slot; readonly record: RecordNumber }[] = [];
   #durableSlot: Slot;
@@ -364,8 +362,7 @@ export class Driver {
         this.#found(effect);
         return;
       case 'serveLog':
-        this.#serves.push({ serve: effect, record: this.#lastRecord });
-        this.#serveDue();
+        this.#serve(effect);
         return;
       case 'installSnapshot':
         this.#world.installSnapshot(effect.from);
@@ -381,7 +378,7 @@ export class Driver {
     }
   }
 
-  #send({ to, message }: Extract<Effect, { kind: 'send' }>): void {
+  #send({ to, message }: Pick<Extract<Effect, { kind: 'send' }>, 'to' | 'message'>): void {
     this.counters.messagesSent += 1;
     this.#world.send(to, message);
   }
@@ -430,7 +427,6 @@ export class Driver {
     this.#held = held.slice(ready);
     for (let i = 0; i < ready; i += 1) this.#send(present(held[i], 'held send'));
     this.#advanceDurableSlot();
-    this.#serveDue();
     this.submit({ kind: 'synced', record: upTo });
   }
 
@@ -457,19 +453,13 @@ export class Driver {
     if (index > 0) this.#appliedAt.splice(0, index);
   }
 
-  /** The log is read only when all that was written before is in it: a superseded value must not pass for chosen. */
-  #serveDue(): void {
-    while (this.#serves[0] !== undefined && this.#serves[0].record <= this.#syncedUpTo) {
-      const { serve } = present(this.#serves.shift(), 'question of a peer');
-      const { log } = this.#world;
-      log.readSlots(serve.from, serve.upTo, SERVE_BYTES_MAX).then(
-        (entries) => {
-          this.counters.messagesSent += 1;
-          this.#world.send(serve.to, entriesMessage(serve, entries, log.firstSlot));
-        },
-        (error: Error) => this.#fail('DISK_FAILED', error),
-      );
-    }
+  /** Reads the log for a peer that is behind. */
+  #serve(asked: Extract<Effect, { kind: 'serveLog' }>): void {
+    const { log } = this.#world;
+    log.readSlots(asked.from, asked.upTo, SERVE_BYTES_MAX).then(
+      (entries) => this.#send({ to: asked.to, message: entriesMessage(asked, entries, log.firstSlot) }),
+      (error: Error) => this.#fail('DISK_FAILED', error),
+    );
   }
 
   #fail(exit: Parameters<World['stop']>[0], error: Error): void {
