@@ -7,11 +7,12 @@ import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { EXIT_CODES } from '../errors.ts';
 import { PRODUCT_VERSION } from '../version.ts';
+import { wholeNumber, wholeNumberOr } from './numbers.ts';
 import { report } from './report.ts';
 
 const CONFIG = { type: 'string', demandOption: true, describe: 'configuration file (INI)' } as const;
 const JSON_FLAG = { type: 'boolean', default: false, describe: 'print JSON, for scripts' } as const;
-const MAX = { type: 'number', default: 1000, describe: 'at most so many; -1 for all' } as const;
+const MAX = wholeNumberOr('max', 1000, -1, 'at most so many; -1 for all');
 const KEY = { type: 'string', demandOption: true, describe: 'text, or 0x… for bytes' } as const;
 
 /** Options of every command that asks and prints. */
@@ -74,11 +75,11 @@ function servers<T>(parser: Argv<T>) {
       'run simulated nurseries with everything failing that may, and check every promise',
       (command) =>
         command
-          .option('seed', { type: 'number', describe: 'first seed; default: any' })
-          .option('seeds', { type: 'number', default: 1, describe: 'so many seeds' })
+          .option('seed', wholeNumber('seed', 0, 'first seed; default: any'))
+          .option('seeds', wholeNumberOr('seeds', 1, 1, 'so many seeds'))
           .option('faults', { type: 'string', describe: 'these kinds of faults alone, with commas between' })
-          .option('workers', { type: 'number', describe: 'processes; default: 2' })
-          .option('replay', { type: 'number', describe: 'this seed alone' })
+          .option('workers', wholeNumber('workers', 1, 'processes; default: 2'))
+          .option('replay', wholeNumber('replay', 0, 'this seed alone'))
           .option('trace', { type: 'boolean', default: false, describe: 'with --replay: every step' }),
       async (args) =>
         (await import('./sim-command.ts')).runSimCommand({
@@ -118,9 +119,9 @@ function nurseryCommands<T>(parser: Argv<T>) {
             default: false,
             describe: 'finish migrations whose migrator has died',
           })
-          .option('abort', { type: 'number', describe: 'take back the migration with this number' })
-          .option('pause', { type: 'number', describe: 'let the migration with this number rest' })
-          .option('continue', { type: 'number', describe: 'let it go on' })
+          .option('abort', wholeNumber('abort', 1, 'take back the migration with this number'))
+          .option('pause', wholeNumber('pause', 1, 'let the migration with this number rest'))
+          .option('continue', wholeNumber('continue', 1, 'let the migration with this number go on'))
           .option('dry-run', {
             type: 'boolean',
             default: false,
@@ -208,21 +209,21 @@ function benchCommand<T>(parser: Argv<T>) {
           describe: 'load a server that only answers: what the generator itself can reach',
         })
         .option('transport', { choices: ['tcp', 'ws'] as const, default: 'tcp' as const })
-        .option('connections', { type: 'number', default: 100 })
-        .option('outstanding', { type: 'number', default: 1, describe: 'unanswered requests of each' })
+        .option('connections', wholeNumberOr('connections', 100, 1, 'clients'))
+        .option('outstanding', wholeNumberOr('outstanding', 1, 1, 'unanswered requests of each'))
         .option('mix', {
           type: 'string',
           default: 'set',
           describe: 'operations and their shares, such as set:1,get:9; fill sets every key once',
         })
-        .option('keys', { type: 'number', default: 1_000_000, describe: 'different keys' })
-        .option('key-bytes', { type: 'number', default: 16 })
-        .option('value-bytes', { type: 'number', default: 100 })
-        .option('sequence-updates', { type: 'number', default: 10, describe: 'also keys of a multi-get' })
-        .option('range-entries', { type: 'number', default: 1000 })
-        .option('seconds', { type: 'number', default: 10 })
-        .option('warm-up', { type: 'number', default: 1, describe: 'seconds before anything is counted' })
-        .option('seed', { type: 'number', default: 1 })
+        .option('keys', wholeNumberOr('keys', 1_000_000, 1, 'different keys'))
+        .option('key-bytes', wholeNumberOr('key-bytes', 16, 1, 'length of a key'))
+        .option('value-bytes', wholeNumberOr('value-bytes', 100, 0, 'length of a value'))
+        .option('sequence-updates', wholeNumberOr('sequence-updates', 10, 1, 'also keys of a multi-get'))
+        .option('range-entries', wholeNumberOr('range-entries', 1000, 1, 'entries that a range asks for'))
+        .option('seconds', wholeNumberOr('seconds', 10, 1, 'how long it is measured'))
+        .option('warm-up', wholeNumberOr('warm-up', 1, 0, 'seconds before anything is counted'))
+        .option('seed', wholeNumberOr('seed', 1, 0, 'of the keys and operations'))
         .option('json', JSON_FLAG),
     async (args) =>
       (await import('./bench-command.ts')).runBench({ ...args, config: args.config, node: args.node }),
@@ -237,8 +238,9 @@ const parser = yargs(hideBin(process.argv))
   .demandCommand(1, 'name a command')
   .strict()
   .help()
-  .fail((message, error) => {
-    if (error) throw error;
+  // Without a message it is a command that failed, and whoever awaits the parser hears of that.
+  .fail((message: string | null, error) => {
+    if (message === null) throw error;
     console.error(`nursery: ${message}; see nursery --help`);
     process.exit(EXIT_CODES.USAGE);
   });

@@ -1,0 +1,34 @@
+/** Options that are numbers: what is none is refused by name, before the command begins. */
+import { FatalError } from '../errors.ts';
+
+/**
+ * An option of yargs that is a whole number from `least` to 2^53 - 1.
+ *
+ * @param name as people write it, without the dashes, for the error
+ * @throws FatalError USAGE, when the option is read: names it, its value, and what is allowed
+ */
+export function wholeNumber(name: string, least: number, describe: string) {
+  return {
+    type: 'string',
+    describe,
+    requiresArg: true,
+    coerce: (given: unknown) => (given === undefined ? undefined : parseWhole(name, least, String(given))),
+  } as const;
+}
+
+/** The same for an option that has a value where none is given. */
+export function wholeNumberOr(name: string, standard: number, least: number, describe: string) {
+  return {
+    type: 'string',
+    describe,
+    requiresArg: true,
+    default: String(standard),
+    coerce: (given: unknown) => parseWhole(name, least, String(given)),
+  } as const;
+}
+
+function parseWhole(name: string, least: number, text: string): number {
+  const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(value) && value >= least) return value;
+  throw new FatalError('USAGE', `--${name} is "${text}"; it is a whole number from ${least} on`);
+}

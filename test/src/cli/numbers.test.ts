@@ -1,0 +1,33 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { wholeNumber, wholeNumberOr } from '../../../src/cli/numbers.ts';
+import { EXIT_CODES, FatalError } from '../../../src/errors.ts';
+
+function refused(read: () => unknown): FatalError {
+  try {
+    read();
+  } catch (error) {
+    if (error instanceof FatalError) return error;
+    throw error;
+  }
+  throw new Error('was not refused');
+}
+
+test('a whole number is read, and none given is none', () => {
+  const { coerce } = wholeNumber('seed', 0, 'first seed');
+  assert.is(coerce('12'), 12);
+  assert.is(coerce('0'), 0);
+  assert.is(coerce(undefined), undefined);
+  assert.is(wholeNumberOr('max', 1000, -1, 'at most').coerce('-1'), -1);
+});
+
+test('what is no whole number, or too small, is refused with its text', () => {
+  const { coerce } = wholeNumberOr('seeds', 1, 1, 'so many');
+  for (const text of ['abc', '', '1.5', '1e3', '0', '-1', '9007199254740993', '1,2', '0x10', ' 1']) {
+    const error = refused(() => coerce(text));
+    assert.is(error.exitCode, EXIT_CODES.USAGE);
+    assert.is(error.message, `--seeds is "${text}"; it is a whole number from 1 on`);
+  }
+});
+
+test.run();
