@@ -22,6 +22,8 @@ export type Tally = {
   readonly unknown: number;
   /** By kind of operation, those that were done. */
   readonly kinds: ReadonlyMap<string, number>;
+  /** By answer, those that were refused. */
+  readonly refusals: ReadonlyMap<string, number>;
   /** Longest call (ms). */
   readonly longestMs: number;
 };
@@ -32,16 +34,23 @@ export class ChaosClients {
   readonly #recent = new Map<string, string | null>();
   readonly #rare = new Rare();
   readonly #running: Promise<void>[] = [];
+  readonly #thinkMs: number;
   #failure: unknown = null;
   #isStopped = false;
 
-  constructor() {
+  constructor(thinkMs = THINK_MS) {
+    this.#thinkMs = thinkMs;
     this.nextGeneration();
   }
 
   /** Number of the present generation. */
   get generation(): number {
     return this.#generations.length - 1;
+  }
+
+  /** Calls so far. */
+  get calls(): number {
+    return this.#generations.reduce((sum, { history }) => sum + history.calls.length, 0);
   }
 
   /** Clients go on to new keys. */
@@ -89,27 +98,32 @@ export class ChaosClients {
 
   tally(): Tally {
     const kinds = new Map<string, number>();
+    const refusals = new Map<string, number>();
+    const count = (counts: Map<string, number>, what: string): void => {
+      counts.set(what, (counts.get(what) ?? 0) + 1);
+    };
     let [calls, done, refused, unknown, longestMs] = [0, 0, 0, 0, 0];
     for (const { history } of this.#generations) {
-      for (const { operation, seen, calledMs, answeredMs } of history.calls) {
+      for (const { operation, seen, answer, calledMs, answeredMs } of history.calls) {
         calls += 1;
         longestMs = Math.max(longestMs, answeredMs - calledMs);
-        if (seen?.outcome === 'refused') refused += 1;
-        else if (seen?.outcome === 'unknown') unknown += 1;
+        if (seen?.outcome === 'refused') {
+          refused += 1;
+          count(refusals, answer);
+        } else if (seen?.outcome === 'unknown') unknown += 1;
         else {
-          const kind = operation.name.split(' ')[1] as string;
-          kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
           done += 1;
+          count(kinds, operation.name.split(' ')[1] as string);
         }
       }
     }
-    return { calls, done, refused, unknown, kinds, longestMs };
+    return { calls, done, refused, unknown, kinds, refusals, longestMs };
   }
 
   async #client(name: string, asker: Asker, random: Random): Promise<void> {
     try {
       while (!this.#isStopped) {
-        await pause(random.next() * 2 * THINK_MS);
+        await pause(random.next() * 2 * this.#thinkMs);
         const generation = this.#generations.at(-1) as Generation;
         const recent = (key: string): string | null => this.#recent.get(key) ?? null;
         const operation = drawOperation(random, nextId(generation), generation.space, recent);
