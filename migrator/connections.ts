@@ -22,7 +22,7 @@ export class Connections implements Nursery {
   /** @param keeper how to reach the keeper */
   constructor(keeper: ClusterConfig) {
     this.keeper = new ClusterClient(keeper, IDENTITY);
-    this.keeper.watchMap((known) => this.#learn(known));
+    this.keeper.watchMap(({ map }) => this.#learn(map));
   }
 
   async map(): Promise<KeeperMap> {

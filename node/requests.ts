@@ -23,6 +23,7 @@ import { runReply } from '../src/protocol/run.ts';
 import { asFollower } from '../src/protocol/updates.ts';
 import { VERSION } from '../src/version.ts';
 import type { Driver } from './driver.ts';
+import { mapAnswer } from './machine/queries.ts';
 import { isDataRead } from './machine/reads.ts';
 import type { MapWatchers } from './map-watchers.ts';
 import { PausableView } from './pausable-view.ts';
@@ -251,8 +252,8 @@ export class Requests {
         this.#status(respond);
         return;
       case 'watchMap':
-        if (link !== null) watchers.add(link);
-        respond({ bytes: encodeAnswer({ kind: 'keeperMap', ...driver.machine.keeperMap() }), hint: null });
+        if (link !== null) watchers.add(link, driver.machine.mapVersion);
+        respond(mapAnswer(driver.machine.keeperMap(), query.sinceVersion));
         return;
       case 'slowDown':
         slowDowns.set(query.mid, query.delayMs, driver.machine);
@@ -321,6 +322,7 @@ const LINKS_ONLY: ReadonlySet<Request['kind']> = new Set(['adminCommand', 'admin
 const DECIDING: ReadonlySet<AdminQuery['kind']> = new Set([
   'rangeStatus',
   'getMap',
+  'getMapSince',
   'listMigrations',
   'getMigration',
 ]);

@@ -87,10 +87,10 @@ class Shell {
   }
 
   watchKeeper(): void {
-    this.#keeper.watchMap((map) => {
-      const { version, entries } = map.map;
-      this.#logger.info({ version, ranges: entries.length, clusters: map.clusters.length }, 'map received');
-      this.#handle({ kind: 'map', nowMs: performance.now(), map });
+    this.#keeper.watchMap(({ map, changed }) => {
+      const facts = { version: map.map.version, clusters: map.clusters.length };
+      this.#logger.info({ ...facts, changed: changed?.length ?? 'all' }, 'map received');
+      this.#handle({ kind: 'map', nowMs: performance.now(), map, changed });
     });
   }
 

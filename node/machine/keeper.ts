@@ -11,7 +11,7 @@ import {
 } from '../../src/protocol/admin.ts';
 import { encode } from '../../src/protocol/codec.ts';
 import { overlaps, printRange, WHOLE } from '../../src/range.ts';
-import { carve, entriesIn, ownsAll } from '../../src/rangemap.ts';
+import { carve, entriesIn, ownsAll, RangeMap } from '../../src/rangemap.ts';
 import type { Draft } from './draft.ts';
 import { rangeOf } from './headers.ts';
 import { type SystemState, withEntry } from './system-state.ts';
@@ -88,14 +88,14 @@ export function floorOf(state: SystemState): number {
 /** Gives the whole key space to the first cluster. Its epoch is a migration id, so that epochs never repeat. */
 function initMap(draft: Draft, { cluster }: Of<'initMap'>): AdminAnswer {
   const { map, configs, lastMid } = draft.state;
-  if (map.entries.length > 0) {
+  if (!map.isEmpty) {
     return refused(`a map exists already, at version ${map.version}: move ranges with migrate`);
   }
   if (!configs.has(cluster)) return refused(unknownCluster(cluster));
   const epoch = lastMid + 1;
   draft.update({
     lastMid: epoch,
-    map: { version: map.version + 1, entries: [{ ...WHOLE, owner: cluster, epoch }] },
+    map: RangeMap.of(map.version + 1, [{ ...WHOLE, owner: cluster, epoch }]),
   });
   return { kind: 'planned', mid: epoch };
 }
@@ -241,7 +241,7 @@ function setClusterConfig(draft: Draft, { cluster, nodes }: Of<'setClusterConfig
   }
   draft.update({
     configs: withEntry(configs, cluster, config),
-    map: { ...map, version: map.version + 1 },
+    map: map.at(map.version + 1),
   });
   return OK;
 }
@@ -264,7 +264,7 @@ function dropCluster(draft: Draft, { cluster }: Of<'dropCluster'>): AdminAnswer 
   if (!configs.has(cluster)) return OK;
   draft.update({
     configs: withEntry(configs, cluster, null),
-    map: { ...map, version: map.version + 1 },
+    map: map.at(map.version + 1),
   });
   return OK;
 }

@@ -1,7 +1,13 @@
 /** What our own processes read of a migration, and of the keeper's records. */
 import { type Key, successor } from '../../src/bytes.ts';
 import { subtractDigests } from '../../src/digest.ts';
-import { type AdminAnswer, type AdminQuery, encodeAnswer, type Row } from '../../src/protocol/admin.ts';
+import {
+  type AdminAnswer,
+  type AdminQuery,
+  encodeAnswer,
+  type KeeperMap,
+  type Row,
+} from '../../src/protocol/admin.ts';
 import { type Answer, failure } from '../../src/protocol/replies.ts';
 import { overlaps } from '../../src/range.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
@@ -44,7 +50,9 @@ export function answerQuery(source: QuerySource, query: AdminQuery): Answer | Wo
     case 'scanBase':
       return scanBase(view, slot, query);
     case 'getMap':
-      return answerOf({ kind: 'keeperMap', ...keeperMapOf(state) });
+      return mapAnswer(keeperMapOf(state), -1);
+    case 'getMapSince':
+      return mapAnswer(keeperMapOf(state), query.version);
     case 'listMigrations':
       return answerOf({ kind: 'migrations', migrations: [...state.migrations.values()] });
     case 'getMigration': {
@@ -54,6 +62,11 @@ export function answerQuery(source: QuerySource, query: AdminQuery): Answer | Wo
     default:
       return failure('NOT_SUPPORTED', `the state machine does not answer ${query.kind}`);
   }
+}
+
+/** The keeper's map, or ok where it is not newer than `sinceVersion`. */
+export function mapAnswer(known: KeeperMap, sinceVersion: number): Answer {
+  return answerOf(known.map.version > sinceVersion ? { kind: 'keeperMap', ...known } : { kind: 'ok' });
 }
 
 function rangeStatus({ state, slot }: QuerySource, { mid, lo, hi }: Of<'rangeStatus'>): AdminAnswer {

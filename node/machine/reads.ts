@@ -234,6 +234,6 @@ function interval({ owned }: SystemState): Answer {
 }
 
 function routing({ map, configs }: SystemState, kind: 'getRouting' | 'getNurseryConfig'): Answer {
-  if (map.entries.length === 0) return failure('NOT_FOUND', 'Not_found');
+  if (map.isEmpty) return failure('NOT_FOUND', 'Not_found');
   return kind === 'getRouting' ? okRouting(map.entries) : okNurseryConfig(map.entries, [...configs.values()]);
 }

@@ -3,7 +3,8 @@
  * documents, held in memory and stored as rows of the same image as the data.
  */
 import { invariant } from '../../src/assert.ts';
-import { digestCodec, NO_ROWS } from '../../src/digest.ts';
+import type { Key } from '../../src/bytes.ts';
+import { digestCodec, digestOfRow, NO_ROWS } from '../../src/digest.ts';
 import {
   type ClusterConfig,
   clusterConfigCodec,
@@ -26,7 +27,14 @@ import {
   struct,
   text,
 } from '../../src/protocol/codec.ts';
-import { EMPTY_MAP, type MapEntry, mapEntryCodec, type RangeMap, rangeMapCodec } from '../../src/rangemap.ts';
+import {
+  difference,
+  EMPTY_MAP,
+  entriesIn,
+  type MapEntry,
+  mapEntryCodec,
+  RangeMap,
+} from '../../src/rangemap.ts';
 import { type StoreKey, TABLES, type View } from '../store/types.ts';
 import { tableRange } from './store-keys.ts';
 
@@ -107,9 +115,15 @@ const SINGLES = {
   forward: { row: system('forward'), codec: list(mapEntryCodec), initial: [] },
   floor: { row: system('floor'), codec: i64, initial: 0 },
   assumed: { row: system('assumed'), codec: i64, initial: 0 },
-  map: { row: keeper('map'), codec: rangeMapCodec, initial: EMPTY_MAP },
   lastMid: { row: keeper('last-mid'), codec: i64, initial: 0 },
 } as const;
+
+/** The map's version; its entries have a row each, so that a change of a big map writes little. */
+const MAP_VERSION = keeper('map');
+const MAP_ENTRIES = keeper('range/');
+/** Longest beginning of a range that is a row's name as it is; a longer one would be too long for the store. */
+const PLAIN_NAME_MAX = 4000;
+const NO_BYTES = new Uint8Array(0);
 
 /** Sixteen digits, so that the order of rows is the order of numbers. */
 const NUMBERED = {
@@ -161,6 +175,7 @@ export function loadState(view: View): SystemState {
   }
   for (const [name, table] of Object.entries(MAPS))
     state[name] = loadMap(view, table as Table<unknown, unknown>);
+  state['map'] = loadRangeMap(view);
   return state as SystemState;
 }
 
@@ -177,6 +192,7 @@ export function storeState(
   put: (key: StoreKey, value: Uint8Array | null) => void,
 ): void {
   if (before === after) return;
+  if (before.map !== after.map) storeRangeMap(before.map, after.map, put);
   for (const name of Object.keys(SINGLES) as SingleName[]) {
     if (before[name] === after[name]) continue;
     const single: Single<unknown> = SINGLES[name] as Single<unknown>;
@@ -256,6 +272,39 @@ function storeMap<K, T>(
   for (const id of before.keys()) {
     if (!after.has(id)) put(rowOf(table, id), null);
   }
+}
+
+function loadRangeMap(view: View): RangeMap {
+  const version = view.get(MAP_VERSION);
+  if (version === undefined) return EMPTY_MAP;
+  const entries: MapEntry[] = [];
+  view.scan(MAP_ENTRIES, tableRange(MAP_ENTRIES).to, (_row, value) => {
+    entries.push(decode(mapEntryCodec, value));
+    return true;
+  });
+  entries.sort((a, b) => (a.lo < b.lo ? -1 : 1)); // names that are hashes stand elsewhere
+  return RangeMap.of(decode(i64, version), entries);
+}
+
+function storeRangeMap(
+  before: RangeMap,
+  after: RangeMap,
+  put: (key: StoreKey, value: Uint8Array | null) => void,
+): void {
+  put(MAP_VERSION, encode(i64, after.version));
+  const fresh = difference(before, after);
+  const [first, last] = [fresh[0], fresh.at(-1)];
+  if (first === undefined || last === undefined) return;
+  const begins = new Set(fresh.map(({ lo }) => lo));
+  for (const { lo } of entriesIn(before, { lo: first.lo, hi: last.hi })) {
+    if (!begins.has(lo)) put(entryRow(lo), null);
+  }
+  for (const entry of fresh) put(entryRow(entry.lo), encode(mapEntryCodec, entry));
+}
+
+function entryRow(lo: Key): StoreKey {
+  const name = lo.length <= PLAIN_NAME_MAX ? `=${lo}` : `#${digestOfRow(0, lo, NO_BYTES).sum.toString(16)}`;
+  return MAP_ENTRIES + name;
 }
 
 function rowOf<K, T>(table: Table<K, T>, id: K): StoreKey {

@@ -118,9 +118,15 @@ export function onProbeLost(router: Router, moving: Moving, nowMs: number): void
 }
 
 /** Takes over the keeper's map; what clusters said since stays where it is newer. */
-export function adopt(router: Router, keeper: KeeperMap, nowMs: number): void {
+export function adopt(
+  router: Router,
+  keeper: KeeperMap,
+  changed: readonly MapEntry[] | null,
+  nowMs: number,
+): void {
+  const isNext = changed !== null && !router.view.isEmpty; // over an empty map nothing can be laid
   router.keeper = keeper;
-  router.view = merge(keeper.map, router.view);
+  router.view = isNext ? changed.reduce(learn, router.view) : merge(keeper.map, router.view);
   refresh(router, nowMs);
 }
 

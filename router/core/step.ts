@@ -188,7 +188,7 @@ function taskOf(
 function route(router: Router, task: Task, nowMs: number): void {
   const { gather } = task;
   if (gather?.isDone === true) return;
-  if (router.effective.entries.length === 0) {
+  if (router.effective.isEmpty) {
     hold(router, router.unmapped, task, nowMs);
     if (task.masterSinceMs < 0) task.masterSinceMs = nowMs;
     return;
@@ -360,9 +360,10 @@ function elsewhere(router: Router, task: Task, peer: Peer, nowMs: number): void 
 }
 
 function onMap(router: Router, event: Extract<Event, { kind: 'map' }>): void {
-  if (router.keeper !== null && event.map.map.version < router.keeper.map.version) return;
-  configure(router, event.map.clusters, event.nowMs);
-  adopt(router, event.map, event.nowMs);
+  const { map, changed, nowMs } = event;
+  if (router.keeper !== null && map.map.version < router.keeper.map.version) return;
+  if (map.clusters !== router.keeper?.clusters) configure(router, map.clusters, nowMs);
+  adopt(router, map, changed, nowMs);
   release(router, router.unmapped);
 }
 

@@ -3,7 +3,7 @@ import type { Key } from '../../src/bytes.ts';
 import type { Hint, KeeperMap } from '../../src/protocol/admin.ts';
 import type { Answer, Version } from '../../src/protocol/replies.ts';
 import type { Range } from '../../src/range.ts';
-import type { RangeMap } from '../../src/rangemap.ts';
+import type { MapEntry, RangeMap } from '../../src/rangemap.ts';
 
 /** Something that happened. Each carries the time at which it is handled. */
 export type Event =
@@ -34,8 +34,13 @@ export type Event =
       readonly why: 'closed' | 'timeout' | 'overloaded';
       readonly sent: boolean;
     }
-  /** The keeper's map and client configurations. */
-  | { readonly kind: 'map'; readonly nowMs: number; readonly map: KeeperMap }
+  /** The keeper's map and client configurations. `changed`: what differs from the map given before; null: perhaps all. */
+  | {
+      readonly kind: 'map';
+      readonly nowMs: number;
+      readonly map: KeeperMap;
+      readonly changed: readonly MapEntry[] | null;
+    }
   /** The link to a node is up, or is not. */
   | { readonly kind: 'up'; readonly nowMs: number; readonly peer: number }
   | { readonly kind: 'down'; readonly nowMs: number; readonly peer: number }

@@ -1,6 +1,6 @@
 /** The map by which the router routes: the keeper's, and what newer answers of clusters said. */
 import type { Key } from '../../src/bytes.ts';
-import { contains, intersect, type Range } from '../../src/range.ts';
+import { boundAtMost, contains, intersect, type Range } from '../../src/range.ts';
 import { carve, entriesIn, lookup, type MapEntry, type RangeMap } from '../../src/rangemap.ts';
 import type { Moving, Router, Task } from './types.ts';
 
@@ -19,7 +19,23 @@ export function learn(map: RangeMap, entry: MapEntry): RangeMap {
 
 /** Of each key the owner with the higher epoch; `fresh` where equal. Any order of merging gives the same. */
 export function merge(fresh: RangeMap, known: RangeMap): RangeMap {
-  return known.entries.reduce(learn, fresh);
+  return newerIn(fresh, known).reduce(learn, fresh);
+}
+
+/** The entries of `known` with a higher epoch than some entry of `fresh` beside them: side by side, since both may be long. */
+function newerIn(fresh: RangeMap, known: RangeMap): MapEntry[] {
+  const theirs = fresh.entries;
+  let at = 0;
+  return known.entries.filter((entry) => {
+    let isNewer = false;
+    for (let isEnd = false; !isEnd && at < theirs.length; ) {
+      const { hi, epoch } = theirs[at] as MapEntry;
+      isNewer ||= epoch < entry.epoch;
+      isEnd = boundAtMost(entry.hi, hi);
+      if (boundAtMost(hi, entry.hi)) at += 1; // else it reaches into the next one, too
+    }
+    return isNewer;
+  });
 }
 
 /** Who owns all of `keys` and `ranges`; null where several do, or nobody. Where nothing is named: null. */

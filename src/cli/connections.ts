@@ -6,6 +6,7 @@ import { readIni } from '../config/ini.ts';
 import { routerConfigOf } from '../config/router-config.ts';
 import { NurseryError } from '../errors.ts';
 import type { ClusterConfig, KeeperMap } from '../protocol/admin.ts';
+import { EMPTY_MAP } from '../rangemap.ts';
 
 /** Who asks, as other processes see it. */
 const IDENTITY = { role: 'client', node: 'command-line' } as const;
@@ -58,7 +59,7 @@ export async function withClient<T>(file: string, body: (client: NurseryClient) 
 export class NurseryConnections {
   readonly keeper: ClusterClient;
   readonly #clients = new Map<string, ClusterClient>();
-  #known: KeeperMap = { map: { version: 0, entries: [] }, clusters: [] };
+  #known: KeeperMap = { map: EMPTY_MAP, clusters: [] };
 
   constructor(keeper: ClusterConfig) {
     this.keeper = new ClusterClient(keeper, IDENTITY);

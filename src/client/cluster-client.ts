@@ -10,12 +10,12 @@ import {
   decodeAnswer,
   encodeCommand,
   encodeQuery,
-  type KeeperMap,
   type NodeAddress,
 } from '../protocol/admin.ts';
 import { decodeVoid, returnCodeOf } from '../protocol/replies.ts';
 import { Call, PAUSE_MAX_MS, type Reply, type SendOptions } from './call.ts';
 import { Endpoint, type EndpointOwner } from './endpoint.ts';
+import type { MapNews } from './map-follower.ts';
 import { MapWatch } from './map-watch.ts';
 import { MasterSearch } from './master-search.ts';
 
@@ -145,7 +145,7 @@ export class ClusterClient {
    * Calls `onMap` with the keeper's map: soon with the present one, then with each that is newer or different.
    * Survives the loss of nodes. This must be a client of the keeper.
    */
-  watchMap(onMap: (map: KeeperMap) => void): MapWatch {
+  watchMap(onMap: (news: MapNews) => void): MapWatch {
     const watch = new MapWatch(
       {
         next: () => this.#nextEndpoint(),

@@ -5,12 +5,12 @@ import {
   type AdminQuery,
   decodeAnswer,
   encodeQuery,
-  type KeeperMap,
-  keeperMapCodec,
+  mapPushCodec,
 } from '../protocol/admin.ts';
-import { decode, encode } from '../protocol/codec.ts';
+import { decode } from '../protocol/codec.ts';
 import { returnCodeOf } from '../protocol/replies.ts';
 import type { Endpoint } from './endpoint.ts';
+import { MapFollower, type MapNews } from './map-follower.ts';
 
 /** How long a node has to answer a subscription (ms). */
 const SUBSCRIBE_MS = 5000;
@@ -31,17 +31,16 @@ export type MapSource = {
 /** A subscription. Made by `ClusterClient.watchMap`. */
 export class MapWatch {
   readonly #source: MapSource;
-  readonly #onMap: (map: KeeperMap) => void;
+  readonly #onMap: (news: MapNews) => void;
+  readonly #follower = new MapFollower();
   #endpoint: Endpoint | null = null;
-  #version = -1;
-  #last: Buffer = Buffer.alloc(0);
   #pauseMs = PAUSE_MIN_MS;
   #retry: NodeJS.Timeout | null = null;
   #periodic: NodeJS.Timeout | null = null;
   #refreshing: Promise<void> | null = null;
   #closed = false;
 
-  constructor(source: MapSource, onMap: (map: KeeperMap) => void) {
+  constructor(source: MapSource, onMap: (news: MapNews) => void) {
     this.#source = source;
     this.#onMap = onMap;
   }
@@ -70,7 +69,10 @@ export class MapWatch {
 
   /** A push came. */
   pushed(body: Buffer): void {
-    this.#deliver(decode(keeperMapCodec, body));
+    const push = decode(mapPushCodec, body);
+    const news = push.kind === 'whole' ? this.#follower.whole(push) : this.#follower.change(push);
+    if (news === 'behind') void this.refresh();
+    else this.#deliver(news);
   }
 
   /** The link to `endpoint` is gone. */
@@ -89,13 +91,13 @@ export class MapWatch {
       (link) => {
         if (this.#closed) return;
         this.#endpoint = endpoint;
-        link.request(encodeQuery({ kind: 'watchMap', sinceVersion: -1 }), SUBSCRIBE_MS, (result) => {
-          const map = result.kind === 'reply' ? mapOf(result.bytes) : null;
-          if (map === null) {
+        const query: AdminQuery = { kind: 'watchMap', sinceVersion: this.#follower.version };
+        link.request(encodeQuery(query), SUBSCRIBE_MS, (result) => {
+          const answer = result.kind === 'reply' ? answerOf(result.bytes) : null;
+          if (answer === null || !this.#take(answer)) {
             if (this.#endpoint === endpoint) this.#again();
           } else {
             this.#pauseMs = PAUSE_MIN_MS;
-            this.#deliver(map);
           }
         });
       },
@@ -126,27 +128,24 @@ export class MapWatch {
 
   async #ask(): Promise<void> {
     try {
-      const answer = await this.#source.query({ kind: 'getMap' });
-      if (answer.kind === 'keeperMap') this.#deliver(answer);
+      this.#take(await this.#source.query({ kind: 'getMapSince', version: this.#follower.version }));
     } catch (error) {
       // The keeper is down: what is known stays in use, and the next refresh tries again.
       if (!(error instanceof NurseryError)) throw error;
     }
   }
 
-  /** Passes on what is not older than the last, and not the same. */
-  #deliver(map: KeeperMap): void {
-    if (this.#closed || map.map.version < this.#version) return;
-    const bytes = encode(keeperMapCodec, map);
-    if (bytes.equals(this.#last)) return;
-    this.#version = map.map.version;
-    this.#last = bytes;
-    this.#onMap({ map: map.map, clusters: map.clusters });
+  /** Takes in an answer: a whole map, or that there is no newer one; false where it is neither. */
+  #take(answer: AdminAnswer): boolean {
+    if (answer.kind === 'keeperMap') this.#deliver(this.#follower.whole(answer));
+    return answer.kind === 'keeperMap' || answer.kind === 'ok';
+  }
+
+  #deliver(news: MapNews | null): void {
+    if (news !== null && !this.#closed) this.#onMap(news);
   }
 }
 
-function mapOf(reply: Buffer): KeeperMap | null {
-  if (returnCodeOf(reply) !== RETURN_CODES.OK) return null;
-  const answer = decodeAnswer(reply);
-  return answer.kind === 'keeperMap' ? answer : null;
+function answerOf(reply: Buffer): AdminAnswer | null {
+  return returnCodeOf(reply) === RETURN_CODES.OK ? decodeAnswer(reply) : null;
 }

@@ -160,10 +160,15 @@ export const adminQueryCodec = union({
   slowDown: [6, struct({ mid: i64, delayMs: u32 })],
   // At the keeper.
   getMap: [20, struct({})],
-  /** Answers with the map once its version is above `sinceVersion`; each later change is pushed on the link. */
+  /**
+   * Answers with the map, or with ok where its version is not above `sinceVersion`; each later change is pushed on the
+   * link, as `mapPushCodec` has it.
+   */
   watchMap: [21, struct({ sinceVersion: i64 })],
   listMigrations: [22, struct({})],
   getMigration: [23, struct({ mid: i64 })],
+  /** Answers with the map, or with ok where its version is not above `version`. */
+  getMapSince: [24, struct({ version: i64 })],
 });
 export type AdminQuery = Coded<typeof adminQueryCodec>;
 
@@ -218,6 +223,23 @@ export type NodeStatus = Coded<typeof nodeStatusCodec>;
 
 export const keeperMapCodec = struct({ map: rangeMapCodec, clusters: list(clusterConfigCodec) });
 export type KeeperMap = Coded<typeof keeperMapCodec>;
+
+/**
+ * From version `from` of the map to `version`: `entries`, which follow one another without a gap, in place of all that lies in
+ * their span; configurations that are new or other, and clusters that are gone.
+ */
+export const mapChangeCodec = struct({
+  from: i64,
+  version: i64,
+  entries: list(mapEntryCodec),
+  clusters: list(clusterConfigCodec),
+  dropped: list(text),
+});
+export type MapChange = Coded<typeof mapChangeCodec>;
+
+/** What watchers of the map are pushed. */
+export const mapPushCodec = union({ whole: [1, keeperMapCodec], change: [2, mapChangeCodec] });
+export type MapPush = Coded<typeof mapPushCodec>;
 
 export const adminAnswerCodec = union({
   ok: [1, struct({})],

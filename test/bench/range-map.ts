@@ -1,8 +1,24 @@
 /** The range map at the size of a very big nursery, in this process alone. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { Machine } from '../../node/machine/machine.ts';
+import { INITIAL_STATE, storeState } from '../../node/machine/system-state.ts';
+import { MemoryStore } from '../../node/store/memory-store.ts';
+import { createRouter, step } from '../../router/core/step.ts';
+import { changeBetween, MapFollower } from '../../src/client/map-follower.ts';
+import { NO_ROWS } from '../../src/digest.ts';
+import {
+  type AdminAnswer,
+  type AdminCommand,
+  type ClusterConfig,
+  decodeAnswer,
+  mapPushCodec,
+} from '../../src/protocol/admin.ts';
 import { decode, encode } from '../../src/protocol/codec.ts';
-import { carve, lookup, type RangeMap, rangeMapCodec } from '../../src/rangemap.ts';
+import type { Answer } from '../../src/protocol/replies.ts';
+import { encodeBatch, encodeUpdate } from '../../src/protocol/updates.ts';
+import { carve, lookup, RangeMap, rangeMapCodec } from '../../src/rangemap.ts';
+import { VERSION } from '../../src/version.ts';
 import type { Stage } from './stage.ts';
 
 const RANGES = 100_000;
@@ -43,6 +59,85 @@ export function rangeMap({ report }: Pick<Stage, 'report'>): void {
   });
   report.add({ what: 'the map on the wire', unit: 'MiB', measured: bytes.length / 2 ** 20, better: 'less' });
   report.add({ what: 'decoding it', unit: 'ms', measured: decodeMs, better: 'less' });
+  keeperChanges({ report });
+}
+
+/** What a change costs keeper and router: applied and persisted there, pushed, taken in here. */
+function keeperChanges({ report }: Pick<Stage, 'report'>): void {
+  const store = new MemoryStore();
+  const configs = new Map(
+    Array.from({ length: CLUSTERS }, (_, i): [string, ClusterConfig] => [`c${i}`, configOf(`c${i}`)]),
+  );
+  const rows = new Map(Machine.found(Machine.genesis({ nursery: true })));
+  const state = { ...INITIAL_STATE, map: bigMap(), lastMid: RANGES, configs };
+  storeState(INITIAL_STATE, state, (key, value) => rows.set(key, value));
+  store.commit(rows, 0);
+  let beganMs = performance.now();
+  const machine = new Machine(store);
+  const loadMs = performance.now() - beganMs;
+  const router = createRouter({ name: 'r', clusterId: 'bench', version: VERSION });
+  const follower = new MapFollower();
+  let before = machine.keeperMap();
+  beganMs = performance.now();
+  encode(mapPushCodec, { kind: 'whole', ...before });
+  const wholeMs = performance.now() - beganMs;
+  const first = follower.whole(before);
+  if (first === null) throw new Error('a first map is news');
+  beganMs = performance.now();
+  step(router, { kind: 'map', nowMs: 0, ...first });
+  const adoptMs = performance.now() - beganMs;
+
+  const apply = (command: AdminCommand): AdminAnswer => {
+    const work = machine.apply(store.slot + 1, encodeBatch([encodeUpdate({ kind: 'admin', command })]));
+    let next = work.next();
+    while (next.done !== true) next = work.next();
+    store.commit(next.value.changes, store.slot + 1);
+    next.value.commit();
+    return decodeAnswer((next.value.answers[0] as Answer).bytes);
+  };
+  const spentMs = { keeper: 0, push: 0, router: 0 };
+  let bytes = 0;
+  for (let i = 0; i < CHANGES; i += 1) {
+    const at = (i * 331) % (RANGES - 1);
+    const [source, target] = [`c${at % CLUSTERS}`, `c${(at + 1) % CLUSTERS}`];
+    const range = { lo: `${keyOf(at)}5`, hi: keyOf(at + 1) };
+    const planned = apply({ kind: 'plan', source, target, ...range });
+    if (planned.kind !== 'planned') throw new Error(`plan: ${JSON.stringify(planned)}`);
+    const { mid } = planned;
+    apply({ kind: 'claim', mid, tokenSeen: 0 });
+    const receipt = { sealSlot: 0, digest: NO_ROWS, pauseMs: 0 };
+    beganMs = performance.now();
+    const published = apply({ kind: 'publish', mid, token: 1, receipt });
+    const appliedMs = performance.now();
+    if (published.kind !== 'ok') throw new Error(`publish: ${JSON.stringify(published)}`);
+    const after = machine.keeperMap();
+    const push = encode(mapPushCodec, { kind: 'change', ...changeBetween(before, after) });
+    before = after;
+    const pushedMs = performance.now();
+    const change = decode(mapPushCodec, push);
+    const news = change.kind === 'change' ? follower.change(change) : null;
+    if (news === null || news === 'behind') throw new Error('a change follows the one before');
+    step(router, { kind: 'map', nowMs: i, ...news });
+    spentMs.keeper += appliedMs - beganMs;
+    spentMs.push += pushedMs - appliedMs;
+    spentMs.router += performance.now() - pushedMs;
+    bytes += push.length;
+    apply({ kind: 'finish', mid, token: 1 });
+  }
+  const each = (what: string, ms: number): void =>
+    report.add({ what, unit: 'ms', target: 1, measured: ms / CHANGES, better: 'less' });
+  each('a change at the keeper: applied and persisted', spentMs.keeper);
+  each('a change at the keeper: told to watchers', spentMs.push);
+  each('a change at a router', spentMs.router);
+  report.add({ what: 'a change on the wire', unit: 'bytes', measured: bytes / CHANGES, better: 'less' });
+  report.add({ what: 'the keeper starts with the map', unit: 'ms', measured: loadMs, better: 'less' });
+  report.add({ what: 'the first whole push', unit: 'ms', measured: wholeMs, better: 'less' });
+  report.add({ what: 'a router takes in a whole map', unit: 'ms', measured: adoptMs, better: 'less' });
+}
+
+function configOf(cluster: string): ClusterConfig {
+  const nodes = [1, 2, 3].map((i) => ({ name: `${cluster}n${i}`, ips: ['10.0.0.1'], port: 4000 + i }));
+  return { cluster, nodes };
 }
 
 function keyOf(index: number): string {
@@ -56,7 +151,7 @@ function bigMap(): RangeMap {
     owner: `c${i % CLUSTERS}`,
     epoch: i,
   }));
-  return { version: 1, entries };
+  return RangeMap.of(1, entries);
 }
 
 /** The heap, after what is garbage is gone. */

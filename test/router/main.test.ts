@@ -9,11 +9,11 @@ import type { RouterIni } from '../../src/config/router-config.ts';
 import { type Hello, LINK_PROTOCOL, TOPIC } from '../../src/link/frames.ts';
 import type { Link } from '../../src/link/link.ts';
 import { ClientPort } from '../../src/port/port.ts';
-import { encodeAnswer, type KeeperMap, keeperMapCodec, type NodeAddress } from '../../src/protocol/admin.ts';
+import { encodeAnswer, type KeeperMap, mapPushCodec, type NodeAddress } from '../../src/protocol/admin.ts';
 import { encode } from '../../src/protocol/codec.ts';
 import { type Answer, failure, okOptionalText } from '../../src/protocol/replies.ts';
 import { decodeRequest } from '../../src/protocol/requests.ts';
-import type { RangeMap } from '../../src/rangemap.ts';
+import { RangeMap } from '../../src/rangemap.ts';
 import { FakeCluster, mapOf } from './world.ts';
 
 const LOCAL = '127.0.0.1';
@@ -89,7 +89,8 @@ class Setup {
   /** Has the keeper push another map. */
   publish(map: RangeMap): void {
     this.map = map;
-    for (const link of this.#watchers) link.post(TOPIC.map, encode(keeperMapCodec, this.#keeperMap()));
+    for (const link of this.#watchers)
+      link.post(TOPIC.map, encode(mapPushCodec, { kind: 'whole', ...this.#keeperMap() }));
   }
 
   async arakoon(): Promise<ArakoonClient> {
@@ -220,7 +221,7 @@ router('while a range moves clients see latency, not an error', async ({ setup }
     { lo: '', hi: 'k', owner: 'C', epoch: 9 },
     { lo: 'k', hi: null, owner: 'B', epoch: 2 },
   ];
-  setup.publish({ version: 2, entries });
+  setup.publish(RangeMap.of(2, entries));
   await client.set('c', '3');
   assert.is(c.data.size, 3);
 });

@@ -3,6 +3,7 @@
 import { createRouter, step } from '../../router/core/step.ts';
 import type { Effect, Event, Limits, Router } from '../../router/core/types.ts';
 import { type Key, prefixEnd, successor } from '../../src/bytes.ts';
+import { changeBetween, MapFollower, type MapNews } from '../../src/client/map-follower.ts';
 import { NurseryError } from '../../src/errors.ts';
 import type { Hint, KeeperMap } from '../../src/protocol/admin.ts';
 import * as replies from '../../src/protocol/replies.ts';
@@ -11,14 +12,14 @@ import { decodeRequest, isUpdate, type RangeQuery, type Request } from '../../sr
 import { isPassing, runReply } from '../../src/protocol/run.ts';
 import { decodeUpdate, keysOfUpdate } from '../../src/protocol/updates.ts';
 import { type Range, subtract } from '../../src/range.ts';
-import type { MapEntry, RangeMap } from '../../src/rangemap.ts';
+import { type MapEntry, RangeMap } from '../../src/rangemap.ts';
 
 /** A map from separators and owners: `mapOf(['', 'A'], ['k', 'B'])`; epochs count from 1. */
 export function mapOf(...parts: readonly (readonly [lo: Key, owner: string])[]): RangeMap {
   const entries = parts.map(([lo, owner], index): MapEntry => {
     return { lo, hi: parts[index + 1]?.[0] ?? null, owner, epoch: index + 1 };
   });
-  return { version: 1, entries };
+  return RangeMap.of(1, entries);
 }
 
 /** What a test's cluster is: one state, some nodes, one of them master. */
@@ -215,6 +216,8 @@ export class World {
   #agenda: { readonly atMs: number; readonly order: number; readonly run: () => void }[] = [];
   #wakeAtMs = Number.POSITIVE_INFINITY;
   #order = 0;
+  readonly #follower = new MapFollower();
+  #given: KeeperMap | null = null;
   #lastRequest = 0;
   /** Calls without an answer yet. */
   readonly #underWay = new Map<number, Peer>();
@@ -246,7 +249,22 @@ export class World {
       nodes: nodes.map((name, index) => ({ name, ips: ['127.0.0.1'], port: 4000 + index })),
     }));
     const keeper: KeeperMap = { map, clusters };
-    this.event({ kind: 'map', nowMs: this.nowMs, map: keeper });
+    const news = this.#follow(keeper);
+    if (news !== null) this.event({ kind: 'map', nowMs: this.nowMs, ...news });
+  }
+
+  /** Half of the maps come as a change of the one before, as they do in life. */
+  #follow(keeper: KeeperMap): MapNews | null {
+    const before = this.#given;
+    this.#given = keeper;
+    const isNext =
+      before !== null && keeper.map.version > before.map.version && this.#given.map.version % 2 === 0;
+    if (!isNext) {
+      const news = this.#follower.whole(keeper);
+      return news ?? { map: keeper, changed: null };
+    }
+    const news = this.#follower.change(changeBetween(before, keeper));
+    return news === 'behind' ? this.#follower.whole(keeper) : news;
   }
 
   /** Gives a request to the router; returns what names it. */

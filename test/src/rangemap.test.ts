@@ -7,13 +7,15 @@ import { contains, intersect, type Range, WHOLE } from '../../src/range.ts';
 import {
   carve,
   checkPartition,
+  difference,
   EMPTY_MAP,
   entriesIn,
   lookup,
   ownersOf,
   ownsAll,
-  type RangeMap,
+  RangeMap,
   rangeMapCodec,
+  replace,
   soleEntry,
 } from '../../src/rangemap.ts';
 
@@ -76,10 +78,10 @@ test('the entries in a range are those that share a key with it', () => {
 
 test('a map is never changed in place', () => {
   const before = carve(EMPTY_MAP, WHOLE, 'c0', 0);
-  const copy = structuredClone(before);
+  const copy = decode(rangeMapCodec, encode(rangeMapCodec, before));
   carve(before, { lo: 'b', hi: 'c' }, 'c1', 1);
   assert.equal(before, copy);
-  assert.equal(EMPTY_MAP, { version: 0, entries: [] });
+  assert.equal([EMPTY_MAP.version, EMPTY_MAP.entries], [0, []]);
 });
 
 test('in an empty map nobody owns anything', () => {
@@ -102,10 +104,56 @@ test('gaps, overlaps, empty ranges and open ends are no partition', () => {
   ];
   for (const entries of broken) {
     assert.throws(
-      () => checkPartition({ version: 1, entries }),
+      () => checkPartition(RangeMap.of(1, entries)),
       (error: unknown) => error instanceof InvariantError,
     );
   }
+});
+
+test('a big map is one map whatever its chunks, and what differs leads from one to the other', () => {
+  const keyOf = (index: number): string => String(index).padStart(6, '0');
+  const place = fc.integer({ min: 0, max: 2999 });
+  const steps = fc.array(fc.tuple(place, fc.integer({ min: 1, max: 1500 }), fc.boolean()), { maxLength: 8 });
+  const entries = Array.from({ length: 3000 }, (_, i) => ({
+    lo: i === 0 ? '' : keyOf(i),
+    hi: i === 2999 ? null : keyOf(i + 1),
+    owner: 'c0',
+    epoch: 0,
+  }));
+  const first = RangeMap.of(1, entries);
+  assert.ok(first.chunks.length > 1);
+  fc.assert(
+    fc.property(steps, (carves) => {
+      let map = first;
+      for (const [index, [at, count, isSplit]] of carves.entries()) {
+        const lo = isSplit ? `${keyOf(at)}x` : at === 0 ? '' : keyOf(at);
+        const hi = at + count > 2999 ? null : keyOf(at + count);
+        const next = carve(map, { lo, hi }, 'c1', index + 1);
+        checkPartition(next);
+        assert.equal(replace(map, difference(map, next), next.version).entries, next.entries);
+        assert.ok(difference(map, next).length <= 3, 'one carve differs in three entries at most');
+        map = next;
+      }
+      assert.equal(replace(first, difference(first, map), map.version).entries, map.entries);
+      assert.equal(decode(rangeMapCodec, encode(rangeMapCodec, map)).entries, map.entries);
+      for (const key of ['', '0', keyOf(7), keyOf(1499), `${keyOf(2000)}x`, '\xff']) {
+        const plain = map.entries.findLast(({ lo }) => lo <= key);
+        assert.is(lookup(map, key), plain);
+        assert.equal(
+          entriesIn(map, { lo: key, hi: `${key}\xff` }),
+          map.entries.filter((entry) => intersect(entry, { lo: key, hi: `${key}\xff` }) !== null),
+        );
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('nothing differs between a map and itself at another version', () => {
+  const map = carve(EMPTY_MAP, WHOLE, 'c0', 0);
+  assert.equal(difference(map, map.at(9)), []);
+  assert.equal(replace(map, [], 9), map.at(9));
+  assert.equal(replace(EMPTY_MAP, map.entries, 1), map);
 });
 
 test.run();

@@ -3,17 +3,17 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Plan, planMigrate, planRange, planRemove } from '../../../migrator/core/plan.ts';
 import { WHOLE } from '../../../src/range.ts';
-import { carve, lookup, ownsAll, type RangeMap } from '../../../src/rangemap.ts';
+import { carve, EMPTY_MAP, lookup, type MapEntry, ownsAll, RangeMap } from '../../../src/rangemap.ts';
 import { seeded } from '../../support/seeded.ts';
 
 /** `mapOf('a', 'k', 'b')`: a up to k, b from there on. */
 function mapOf(...parts: string[]): RangeMap {
-  const entries: RangeMap['entries'] = [];
+  const entries: MapEntry[] = [];
   for (let index = 0; index < parts.length; index += 2) {
     const lo = index === 0 ? '' : (parts[index - 1] as string);
     entries.push({ lo, hi: parts[index + 1] ?? null, owner: parts[index] as string, epoch: index });
   }
-  return { version: 1, entries };
+  return RangeMap.of(1, entries);
 }
 
 const nursery = (...parts: string[]) => ({ map: mapOf(...parts), clusters: ['a', 'b', 'c', 'd'] });
@@ -61,7 +61,7 @@ for (const [map, asked, expected] of MIGRATE) {
 }
 
 test('nothing moves before init', () => {
-  const empty = { map: { version: 0, entries: [] }, clusters: ['a', 'b'] };
+  const empty = { map: EMPTY_MAP, clusters: ['a', 'b'] };
   assert.match(told(planMigrate(empty, 'a', 'k', 'b')), /init/);
   assert.match(told(planRange(empty, WHOLE, 'a')), /init/);
 });

@@ -8,7 +8,7 @@ import {
   type NodeAddress,
   type Receipt,
 } from '../../../src/protocol/admin.ts';
-import { checkPartition } from '../../../src/rangemap.ts';
+import { checkPartition, lookup } from '../../../src/rangemap.ts';
 import { TestCluster } from './cluster.ts';
 
 const nodes: NodeAddress[] = [{ name: 'n1', ips: ['10.0.0.1'], port: 4000 }];
@@ -327,6 +327,53 @@ test('a cluster is dropped only when it owns nothing and takes part in nothing',
     cluster.machine.keeperMap().clusters.map(({ cluster: id }) => id),
     ['A'],
   );
+});
+
+test('a map is stored entry by entry, whatever its separators, and is the same after a restart', () => {
+  const cluster = keeper();
+  const long = 'x'.repeat(4025);
+  const bounds: [string, string | null][] = [
+    ['', 'b'],
+    ['b', 'b\0'],
+    [long, null],
+    [`${long.slice(0, -1)}w`, long],
+    ['a', 'b'],
+    ['\xff', null],
+  ];
+  for (const [lo, hi] of bounds) {
+    const { map } = cluster.machine.keeperMap();
+    const source = lookup(map, lo)?.owner ?? '';
+    const target = source === 'A' ? 'B' : 'A';
+    const { mid } = cluster.expect(plan({ source, target, lo, hi }), 'planned');
+    cluster.expect({ kind: 'claim', mid, tokenSeen: 0 }, 'claimed');
+    const before = new Map(cluster.dump());
+    cluster.expect({ kind: 'publish', mid, token: 1, receipt }, 'ok');
+    const after = new Map(cluster.dump());
+    const written = [...after].filter(([key, value]) => before.get(key) !== value);
+    assert.ok(written.length <= 5, `${written.length} rows: entries, version and record`);
+    cluster.expect({ kind: 'finish', mid, token: 1 }, 'ok');
+    const known = cluster.machine.keeperMap();
+    checkPartition(known.map);
+    cluster.restart();
+    assert.equal(cluster.machine.keeperMap().map.entries, known.map.entries);
+    assert.is(cluster.machine.keeperMap().map.version, known.map.version);
+  }
+  // What covers others replaces them, and their rows are gone.
+  const rows = cluster.dump().length;
+  for (const { lo, hi, owner } of cluster.machine.keeperMap().map.entries) {
+    if (owner === 'C') continue;
+    const { mid } = cluster.expect(plan({ source: owner, target: 'C', lo, hi }), 'planned');
+    cluster.expect({ kind: 'claim', mid, tokenSeen: 0 }, 'claimed');
+    cluster.expect({ kind: 'publish', mid, token: 1, receipt }, 'ok');
+    cluster.expect({ kind: 'finish', mid, token: 1 }, 'ok');
+    cluster.expect({ kind: 'forget', mid }, 'ok');
+  }
+  const { mid } = cluster.expect(plan({ source: 'C', target: 'A', lo: '', hi: null }), 'planned');
+  cluster.expect({ kind: 'claim', mid, tokenSeen: 0 }, 'claimed');
+  cluster.expect({ kind: 'publish', mid, token: 1, receipt }, 'ok');
+  cluster.restart();
+  assert.equal(owners(cluster), [['', null, 'A', mid]]);
+  assert.ok(cluster.dump().length < rows);
 });
 
 test.run();

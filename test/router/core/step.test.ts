@@ -6,6 +6,7 @@ import type { Hint } from '../../../src/protocol/admin.ts';
 import * as replies from '../../../src/protocol/replies.ts';
 import { type Consistency, encodeRequest, type Request } from '../../../src/protocol/requests.ts';
 import { encodeUpdate, type Update } from '../../../src/protocol/updates.ts';
+import { EMPTY_MAP } from '../../../src/rangemap.ts';
 import { mapOf, World } from '../world.ts';
 
 const CONSISTENT: Consistency = { kind: 'consistent' };
@@ -62,6 +63,18 @@ test('before the first map requests wait; then they are told that there is none'
   empty.run(10_100);
   assert.is(codeOf(empty, late), RETURN_CODES.GOING_DOWN);
   assert.match(messageOf(empty.answerTo(late)), /no map/);
+});
+
+test('a nursery that is initialised while the router watches is served', () => {
+  const world = new World();
+  world.cluster('A').owned = [{ lo: '', hi: null }];
+  world.giveMap(EMPTY_MAP.at(1));
+  world.run(20);
+  const early = world.ask(set('a'));
+  world.giveMap(mapOf(['', 'A']).at(2));
+  world.run(20);
+  assert.is(codeOf(world, early), 0);
+  assert.is(world.router.view.entries.length, 1);
 });
 
 test('a new master is followed by the name in the refusal', () => {
@@ -506,14 +519,14 @@ test('links follow the client configurations', () => {
   const world = nursery();
   const before = [...world.peers.keys()];
   world.clusters.delete('C');
-  world.giveMap({ ...mapOf(['', 'A'], ['k', 'B']), version: 2 });
+  world.giveMap(mapOf(['', 'A'], ['k', 'B']).at(2));
   const after = [...world.peers.values()].map(({ cluster }) => cluster);
   assert.equal(after, ['A', 'A', 'A', 'B', 'B', 'B']);
   world.cluster('C');
-  world.giveMap({ ...mapOf(['', 'A'], ['k', 'B']), version: 3 });
+  world.giveMap(mapOf(['', 'A'], ['k', 'B']).at(3));
   const fresh = [...world.peers.keys()].filter((peer) => !before.includes(peer));
   assert.is(fresh.length, 3, 'names of links are not reused');
-  world.giveMap({ ...mapOf(['', 'B']), version: 1 });
+  world.giveMap(mapOf(['', 'B']).at(1));
   assert.is(world.router.keeper?.map.version, 3, 'an older map is not taken');
 });
 

@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Key, keyToBytes, printKey } from '../../../src/bytes.ts';
 import { type Consistency, encodeRequest, type Request } from '../../../src/protocol/requests.ts';
-import type { MapEntry, RangeMap } from '../../../src/rangemap.ts';
+import { type MapEntry, RangeMap } from '../../../src/rangemap.ts';
 import { type Random, seeded } from '../../support/seeded.ts';
 import { execute, World } from '../world.ts';
 
@@ -25,7 +25,7 @@ function randomMap(random: Random): RangeMap {
   const entries = los.map((lo, index): MapEntry => {
     return { lo, hi: los[index + 1] ?? null, owner: random.pick(['A', 'B', 'C']), epoch: index + 1 };
   });
-  return { version: 1, entries };
+  return RangeMap.of(1, entries);
 }
 
 function randomRequest(random: Random): Request {
@@ -102,17 +102,10 @@ for (let round = 0; round < 20; round += 1) {
 
 test('a part asks only for what is still missing, and none is asked after enough', () => {
   const world = new World();
-  const map: RangeMap = {
-    version: 1,
-    entries: ['', 'h', 'p'].map((lo, index): MapEntry => {
-      return {
-        lo,
-        hi: ['h', 'p', null][index] ?? null,
-        owner: ['A', 'B', 'C'][index] ?? '',
-        epoch: index + 1,
-      };
-    }),
-  };
+  const entries = ['', 'h', 'p'].map((lo, index): MapEntry => {
+    return { lo, hi: ['h', 'p', null][index] ?? null, owner: ['A', 'B', 'C'][index] ?? '', epoch: index + 1 };
+  });
+  const map = RangeMap.of(1, entries);
   world.found(map);
   for (const key of ['a', 'b', 'i', 'j', 'q']) {
     for (const cluster of world.clusters.values()) cluster.data.set(key, Buffer.from(key));

@@ -2,8 +2,9 @@
 
 import { createRouter, step } from '../../../router/core/step.ts';
 import type { Effect, Event, Limits, Router } from '../../../router/core/types.ts';
+import { MapFollower, type MapNews } from '../../../src/client/map-follower.ts';
 import type { LinkResult } from '../../../src/link/link.ts';
-import { decodeAnswer, encodeQuery, keeperMapCodec } from '../../../src/protocol/admin.ts';
+import { decodeAnswer, encodeQuery, type MapPush, mapPushCodec } from '../../../src/protocol/admin.ts';
 import { decode } from '../../../src/protocol/codec.ts';
 import type { Answer } from '../../../src/protocol/replies.ts';
 import { returnCodeOf } from '../../../src/protocol/replies.ts';
@@ -28,7 +29,6 @@ export const ROUTER_LIMITS: Partial<Limits> = {
 const REFRESH_MS = 3000;
 /** How long a keeper's node may take to answer (ms). */
 const MAP_MS = 1500;
-const WATCH = encodeQuery({ kind: 'watchMap', sinceVersion: -1 });
 
 export class RouterProcess extends Host implements Server {
   readonly core: Router;
@@ -40,6 +40,7 @@ export class RouterProcess extends Host implements Server {
   #lastRequest = 0;
   #wakeAtMs = 0;
   #keeper: Link | null = null;
+  readonly #follower = new MapFollower();
 
   constructor(nursery: Nursery, name: string) {
     super(nursery.schedule, name, nursery.random.next() * 1e6);
@@ -68,7 +69,7 @@ export class RouterProcess extends Host implements Server {
         link.close();
         if (this.#keeper === link) this.#watchMap();
       },
-      posted: (body) => this.#handle({ kind: 'map', map: decode(keeperMapCodec, body) }),
+      posted: (body) => this.#pushed(decode(mapPushCodec, body)),
     });
     this.#keeper = link;
     // Where the node is down or cut off, another is tried.
@@ -81,11 +82,22 @@ export class RouterProcess extends Host implements Server {
   }
 
   #ask(link: Link): void {
-    link.request(WATCH, MAP_MS, (result) => {
+    const { version } = this.#follower;
+    link.request(encodeQuery({ kind: 'watchMap', sinceVersion: version }), MAP_MS, (result) => {
       if (result.kind !== 'reply' || returnCodeOf(result.bytes) !== 0) return;
       const answer = decodeAnswer(result.bytes);
-      if (answer.kind === 'keeperMap') this.#handle({ kind: 'map', map: answer });
+      if (answer.kind === 'keeperMap') this.#learn(this.#follower.whole(answer));
     });
+  }
+
+  #pushed(push: MapPush): void {
+    const news = push.kind === 'whole' ? this.#follower.whole(push) : this.#follower.change(push);
+    if (news !== 'behind') this.#learn(news);
+    else if (this.#keeper?.isUp === true) this.#ask(this.#keeper);
+  }
+
+  #learn(news: MapNews | null): void {
+    if (news !== null) this.#handle({ kind: 'map', ...news });
   }
 
   #refresh(): void {

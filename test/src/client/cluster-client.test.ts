@@ -5,6 +5,7 @@ import { type ErrorCode, NurseryError } from '../../../src/errors.ts';
 import type { KeeperMap } from '../../../src/protocol/admin.ts';
 import { failure, OK, returnCodeOf } from '../../../src/protocol/replies.ts';
 import { encodeRequest } from '../../../src/protocol/requests.ts';
+import { EMPTY_MAP } from '../../../src/rangemap.ts';
 import { FakeCluster } from './fake-cluster.ts';
 
 const SET = encodeRequest({ kind: 'set', key: 'k', value: Buffer.from('v') });
@@ -244,8 +245,8 @@ test('the map is watched: the present one, each push, and again elsewhere after 
       });
     }
   };
-  const at = (version: number): KeeperMap => ({ map: { version, entries: [] }, clusters: [] });
-  const watch = client.watchMap(({ map }) => {
+  const at = (version: number): KeeperMap => ({ map: EMPTY_MAP.at(version), clusters: [] });
+  const watch = client.watchMap(({ map: { map } }) => {
     seen.push(map.version);
     wake();
   });

@@ -8,7 +8,7 @@ import {
   type ClusterConfig,
   encodeAnswer,
   type KeeperMap,
-  keeperMapCodec,
+  mapPushCodec,
 } from '../../../src/protocol/admin.ts';
 import { encode } from '../../../src/protocol/codec.ts';
 import {
@@ -26,6 +26,7 @@ import {
 } from '../../../src/protocol/replies.ts';
 import { decodeRequest, isUpdate, type Request } from '../../../src/protocol/requests.ts';
 import { decodeUpdate } from '../../../src/protocol/updates.ts';
+import { EMPTY_MAP } from '../../../src/rangemap.ts';
 import { handlers, hello } from '../link/pair.ts';
 
 /** What a node does with a request instead of serving it: an answer, `null` for none at all, or `undefined` to serve it. */
@@ -37,7 +38,7 @@ export class FakeCluster {
   readonly keys = new Map<string, Uint8Array>();
   readonly nodes: FakeNode[] = [];
   master: string | null = 'n0';
-  map: KeeperMap = { map: { version: 1, entries: [] }, clusters: [] };
+  map: KeeperMap = { map: EMPTY_MAP.at(1), clusters: [] };
   interfere: Interfere = () => undefined;
   #served: (() => void)[] = [];
 
@@ -140,7 +141,8 @@ export class FakeNode {
   }
 
   push(): void {
-    for (const link of this.#watchers) link.post(TOPIC.map, encode(keeperMapCodec, this.#cluster.map));
+    for (const link of this.#watchers)
+      link.post(TOPIC.map, encode(mapPushCodec, { kind: 'whole', ...this.#cluster.map }));
   }
 
   #serve(connection: Connection, body: Buffer, respond: (answer: Answer) => void): void {

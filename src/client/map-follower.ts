@@ -1,0 +1,79 @@
+/** What a watcher knows of the keeper's map: whole maps and changes come in, what is new goes out. */
+import type { ClusterConfig, KeeperMap, MapChange } from '../protocol/admin.ts';
+import { difference, type MapEntry, replace } from '../rangemap.ts';
+
+/** A map that is new to the watcher, and which entries of it differ from the one before; null: perhaps all. */
+export type MapNews = { readonly map: KeeperMap; readonly changed: readonly MapEntry[] | null };
+
+/**
+ * Keeps the newest map. A change applies to the version before it alone, and costs what it changes; whoever has missed
+ * one needs the whole map.
+ */
+export class MapFollower {
+  #known: KeeperMap | null = null;
+
+  /** Version of the map that is known; -1: none. */
+  get version(): number {
+    return this.#known?.map.version ?? -1;
+  }
+
+  /** Takes in a whole map. Null where it is older than the one known, or the same. */
+  whole(map: KeeperMap): MapNews | null {
+    const known = this.#known;
+    if (known !== null && (map.map.version < known.map.version || isSame(known, map))) return null;
+    this.#known = { map: map.map, clusters: map.clusters };
+    return { map: this.#known, changed: null };
+  }
+
+  /** Takes in a change. Null where it is known already; `behind` where the version that it changes is not known. */
+  change({ from, version, entries, clusters, dropped }: MapChange): MapNews | 'behind' | null {
+    const known = this.#known;
+    if (known === null || from > known.map.version) return 'behind';
+    if (version <= known.map.version) return null;
+    if (from < known.map.version) return 'behind';
+    const map = replace(known.map, entries, version);
+    this.#known = { map, clusters: changedClusters(known.clusters, clusters, dropped) };
+    return { map: this.#known, changed: entries };
+  }
+}
+
+/** What leads from `before` to `after`, a later version of it. */
+export function changeBetween(before: KeeperMap, after: KeeperMap): MapChange {
+  const known = new Map(before.clusters.map((config) => [config.cluster, config]));
+  const clusters = after.clusters.filter((config) => known.get(config.cluster) !== config);
+  for (const { cluster } of after.clusters) known.delete(cluster);
+  return {
+    from: before.map.version,
+    version: after.map.version,
+    entries: [...difference(before.map, after.map)],
+    clusters,
+    dropped: [...known.keys()],
+  };
+}
+
+/** The very same list where nothing changes. */
+function changedClusters(
+  known: readonly ClusterConfig[],
+  changed: readonly ClusterConfig[],
+  dropped: readonly string[],
+): ClusterConfig[] {
+  if (changed.length === 0 && dropped.length === 0) return known as ClusterConfig[];
+  const byId = new Map(known.map((config) => [config.cluster, config]));
+  for (const config of changed) byId.set(config.cluster, config);
+  for (const id of dropped) byId.delete(id);
+  return [...byId.values()];
+}
+
+function isSame(a: KeeperMap, b: KeeperMap): boolean {
+  if (a.map.version !== b.map.version || a.clusters.length !== b.clusters.length) return false;
+  const [mine, theirs] = [a.map.entries, b.map.entries];
+  return (
+    mine.length === theirs.length &&
+    mine.every((entry, index) => sameEntry(entry, theirs[index] as MapEntry)) &&
+    JSON.stringify(a.clusters) === JSON.stringify(b.clusters)
+  );
+}
+
+function sameEntry(a: MapEntry, b: MapEntry): boolean {
+  return a.lo === b.lo && a.hi === b.hi && a.owner === b.owner && a.epoch === b.epoch;
+}
