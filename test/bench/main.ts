@@ -7,6 +7,7 @@ import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Lab } from '../support/processes.ts';
 import { direct, generator, memory } from './direct.ts';
+import { growth } from './growth.ts';
 import { overload } from './overload.ts';
 import { rangeMap } from './range-map.ts';
 import { failover, restart } from './recovery.ts';
@@ -32,6 +33,7 @@ const SCENARIOS: { readonly [name: string]: (stage: Stage) => void | Promise<voi
   restart,
   overload,
   'range-map': rangeMap,
+  growth,
   memory: (stage) => memory(stage, Number(values.minutes)),
   ...(values.against === 'redis' ? { redis } : {}),
 };
