@@ -47,6 +47,10 @@ tests.test(
     await fill(fleet, still);
     startClients(fleet, clients, random);
     const mover = new Mover(fleet.nursery, createRandom(random.below(2 ** 32)), () => clients.generation);
+    lab.closing(() => {
+      clients.abandon();
+      void mover.stop();
+    });
     const nemesis = new Nemesis(fleet, () => mover.current);
     await nemesis.run(faults, ({ atMs }) => {
       if (atMs > (clients.generation + 1) * GENERATION_MS) clients.nextGeneration();

@@ -67,9 +67,14 @@ export class ChaosClients {
 
   /** Calls nothing more; resolves when every client has its last answer. @throws whatever a client met */
   async stop(): Promise<void> {
-    this.#isStopped = true;
+    this.abandon();
     await Promise.all(this.#running);
     this.throwIfFailed();
+  }
+
+  /** The same, without waiting. */
+  abandon(): void {
+    this.#isStopped = true;
   }
 
   /** @throws Violation of an answer that cannot be, whatever else happened */

@@ -33,12 +33,12 @@ export class Member {
     await this.#process.kill();
   }
 
-  /** Asks it to end in order. */
+  /** Asks it to end in order; one that has only just begun has nothing to put in order, and just ends. */
   async terminate(): Promise<void> {
     this.#isDisturbed = true;
     this.#isEnding = true;
     const { code, signal } = await this.#process.terminate();
-    if (code !== 0)
+    if (code !== 0 && signal !== 'SIGTERM')
       this.#onDeath(`${this.name}: SIGTERM ended it with ${code ?? signal}: ${this.#lastWords()}`);
   }
 
