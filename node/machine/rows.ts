@@ -1,6 +1,6 @@
 /** Rows of a range in an image: what a migration moves, proves and, in simulation, is checked by. */
 import type { Key } from '../../src/bytes.ts';
-import { addDigests, type Digest, digestOfRow, NO_ROWS } from '../../src/digest.ts';
+import { type Digest, DigestSum, NO_ROWS } from '../../src/digest.ts';
 import type { Range } from '../../src/range.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
 import { Pace } from './pace.ts';
@@ -24,7 +24,7 @@ export function rowsIn(view: View, range: Range): [key: Key, value: Uint8Array][
 export function* digestOfRange(view: View, range: Range): Work<Digest> {
   const pace = new Pace();
   const { from, to } = dataRange(range);
-  let digest = NO_ROWS;
+  const digest = new DigestSum(NO_ROWS);
   let next: StoreKey | null = from;
   while (next !== null) {
     const rows: [StoreKey, Uint8Array][] = [];
@@ -32,10 +32,9 @@ export function* digestOfRange(view: View, range: Range): Work<Digest> {
       rows.push([key, value]),
     );
     for (const [key, value] of rows) {
-      const row = digestOfRow(0, userKey(key), value);
-      digest = addDigests(digest, row);
-      if (pace.digest(row.bytes)) yield;
+      digest.add(userKey(key), value);
+      if (pace.digest(key.length + value.length)) yield;
     }
   }
-  return digest;
+  return digest.total();
 }

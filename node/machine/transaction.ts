@@ -61,6 +61,17 @@ export class SlotTransaction {
     this.put(dataKey(key), value);
   }
 
+  /** `putRow`, and the value before. */
+  exchangeRow(key: Key, value: Uint8Array | null): Uint8Array | undefined {
+    const row = dataKey(key);
+    const before = this.get(row);
+    if (this.#isWatched?.(key) === true && !this.#touched.has(key)) {
+      this.#touched.set(key, before === undefined ? null : digestOfRow(0, key, before));
+    }
+    this.put(row, value);
+    return before;
+  }
+
   /** Digest of the row of a client's key, as it is now. */
   digestOf(key: Key): RowDigest {
     const value = this.getRow(key);

@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import {
   addDigests,
   type Digest,
+  DigestSum,
   digestCodec,
   digestOfRow,
   NO_ROWS,
@@ -24,6 +25,26 @@ const sum = (rows: readonly [RowKind, string, Uint8Array][]): Digest =>
 
 test('the digest of rows does not depend on their order', () => {
   fc.assert(fc.property(fc.array(row), (rows) => assert.ok(sameDigest(sum(rows), sum([...rows].reverse())))));
+});
+
+test('rows added and taken away one by one are the sum of their digests', () => {
+  const data = fc.tuple(fc.string({ unit: 'grapheme-ascii', maxLength: 8 }), fc.uint8Array({ maxLength: 8 }));
+  fc.assert(
+    fc.property(fc.array(data), fc.array(data), fc.boolean(), (added, gone, isHalf) => {
+      const running = new DigestSum(NO_ROWS);
+      for (const [key, value] of added) running.add(key, value);
+      if (isHalf) running.total();
+      for (const [key, value] of gone) running.subtract(key, value);
+      const rows = (all: readonly [string, Uint8Array][]): Digest =>
+        sum(all.map(([key, value]) => [0, key, value]));
+      assert.equal(running.total(), subtractDigests(rows(added), rows(gone)));
+      assert.equal(running.total(), subtractDigests(rows(added), rows(gone)), 'asked again');
+    }),
+  );
+  const long = new Uint8Array(100_000).fill(7);
+  const one = new DigestSum(NO_ROWS);
+  one.add('k', long);
+  assert.equal(one.total(), digestOfRow(0, 'k', long));
 });
 
 test('taking rows away undoes adding them, in whatever order', () => {
