@@ -57,7 +57,7 @@ async function runMany(args: SimArguments, changes: Changes): Promise<void> {
     first,
     count: args.seeds,
     workers,
-    changes,
+    plan: { simulation: 'nursery', changes },
     onResult: (result) => {
       done += 1;
       if (result.kind === 'failed') console.error(`\nseed ${result.seed}: ${result.message}`);

@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Replica, step } from '../../../node/paxos/step.ts';
 import type { Effect, Value } from '../../../node/paxos/types.ts';
-import { CLUSTER, hear, LEASE_MS, sync, wake } from './rig.ts';
+import { CLUSTER, elect, hear, LEASE_MS, proposedIn, wake } from './rig.ts';
 
 /** An empty home of c, as it was seen while the real one was not mounted. */
 const EMPTY_HOME = 'e'.repeat(32);
@@ -11,33 +11,6 @@ const ASK = { kind: 'ask', cluster: '', chosen: 0 } as const;
 
 function tick(replica: Replica, nowMs: number): Effect[] {
   return step(replica, { kind: 'tick', nowMs, random: 0 });
-}
-
-/** The values that a master writes into its own log as it proposes them. */
-function proposedIn(effects: readonly Effect[]): Value[] {
-  return effects.flatMap((effect) =>
-    effect.kind === 'persist' && effect.entry.kind === 'accept' ? [effect.entry.value] : [],
-  );
-}
-
-/** Node a wins an election with the votes of b; everything is durable at once. Returns what it proposed by then. */
-function master(replica: Replica, fromMs: number): Value[] {
-  const proposed: Value[] = [];
-  const note = (effects: readonly Effect[]): void => {
-    proposed.push(...proposedIn(effects));
-  };
-  let nowMs = fromMs;
-  for (; replica.role.kind !== 'canvassing'; nowMs += 10) note(tick(replica, nowMs));
-  const promised = replica.promised;
-  note(hear(replica, 'b', { kind: 'favour', cluster: CLUSTER, granted: true, promised, chosen: 0 }, nowMs));
-  note(sync(replica, nowMs));
-  const ballot = replica.promised;
-  note(hear(replica, 'b', { kind: 'promise', cluster: CLUSTER, ballot, accepted: [], chosen: 0 }, nowMs));
-  note(sync(replica, nowMs));
-  note(hear(replica, 'b', { kind: 'accepted', cluster: CLUSTER, ballot, slot: 1 }, nowMs));
-  note(tick(replica, nowMs + 10));
-  assert.is(replica.role.kind, 'master');
-  return proposed;
 }
 
 function admitted(proposed: readonly Value[]): string[] {
@@ -52,14 +25,14 @@ function asked(atMs: number): Replica {
 }
 
 test('an empty home that asks is admitted', () => {
-  assert.equal(admitted(master(asked(0), 10)), [`c.${EMPTY_HOME}`]);
+  assert.equal(admitted(elect(asked(0), 10, [])), [`c.${EMPTY_HOME}`]);
 });
 
 /** Nursery, seeds 384 and 428: homes were mounted again, and the empty ones were admitted in their place. */
 test('an empty home is not admitted while the member that it stood in for speaks', () => {
   const replica = asked(0);
   hear(replica, 'c', { kind: 'canvass', cluster: CLUSTER, chosen: 0 }, 10);
-  assert.equal(admitted(master(replica, 20)), []);
+  assert.equal(admitted(elect(replica, 20, [])), []);
   const laterMs = 10 + LEASE_MS;
   step(replica, { kind: 'message', from: 'c', incarnation: EMPTY_HOME, message: ASK, nowMs: laterMs });
   assert.equal(admitted(proposedIn(tick(replica, laterMs))), [`c.${EMPTY_HOME}`], 'but once it is silent');

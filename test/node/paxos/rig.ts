@@ -1,5 +1,5 @@
 /** One member of three, a, b and c, put by hand into the state that a rule is about. */
-import type { Message } from '../../../node/paxos/messages.ts';
+import type { AcceptedEntry, Message } from '../../../node/paxos/messages.ts';
 import { createReplica, type Replica, step } from '../../../node/paxos/step.ts';
 import type {
   Ballot,
@@ -88,4 +88,46 @@ export function waitsForDisk(effects: readonly Effect[], kind: Message['kind']):
   return effects.every(
     (effect) => effect.kind !== 'send' || effect.message.kind !== kind || effect.after >= last,
   );
+}
+
+/** The values that a master writes into its own log as it proposes them. */
+export function proposedIn(effects: readonly Effect[]): Value[] {
+  return effects.flatMap((effect) =>
+    effect.kind === 'persist' && effect.entry.kind === 'accept' ? [effect.entry.value] : [],
+  );
+}
+
+/**
+ * Node a wins an election with the votes of b, which reports `accepted`; everything is durable at once, and b votes for
+ * all of it. Returns what was proposed, in the order of slots.
+ */
+export function elect(replica: Replica, fromMs: number, accepted: readonly AcceptedEntry[]): Value[] {
+  const proposed: Value[] = [];
+  const note = (effects: readonly Effect[]): void => {
+    proposed.push(...proposedIn(effects));
+  };
+  let nowMs = fromMs;
+  for (; replica.role.kind !== 'canvassing'; nowMs += 10)
+    note(step(replica, { kind: 'tick', nowMs, random: 0 }));
+  const promised = replica.promised;
+  note(hear(replica, 'b', { kind: 'favour', cluster: CLUSTER, granted: true, promised, chosen: 0 }, nowMs));
+  note(sync(replica, nowMs));
+  const ballot = replica.promised;
+  note(
+    hear(
+      replica,
+      'b',
+      { kind: 'promise', cluster: CLUSTER, ballot, accepted: [...accepted], chosen: 0 },
+      nowMs,
+    ),
+  );
+  note(sync(replica, nowMs));
+  // Its no-op comes after what was adopted.
+  const last = Math.max(0, ...accepted.map(({ slot }) => slot)) + 1;
+  for (let slot = 1; slot <= last; slot += 1) {
+    note(hear(replica, 'b', { kind: 'accepted', cluster: CLUSTER, ballot, slot }, nowMs));
+  }
+  note(sync(replica, nowMs));
+  note(step(replica, { kind: 'tick', nowMs: nowMs + 10, random: 0 }));
+  return proposed;
 }

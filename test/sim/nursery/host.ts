@@ -1,6 +1,9 @@
 /** A process on a machine of its own: what it does stops when it crashes, and waits while it is paused. */
 import type { Schedule } from '../schedule.ts';
 
+/** A timer never fires earlier: a clock that lacks less than it can show would be asked for ever (ms). */
+const TIMER_MIN_MS = 0.01;
+
 /** Base of every simulated process. */
 export class Host {
   readonly name: string;
@@ -43,6 +46,11 @@ export class Host {
   /** Runs something of this process later, if it still lives, and not while it is paused. */
   local(delayMs: number, run: () => void): void {
     this.schedule.after(delayMs, () => this.run(run));
+  }
+
+  /** Runs something of this process when its own clock shows `atMs`, or a little later: no timer is exact. */
+  wake(atMs: number, run: () => void): void {
+    this.local(Math.max(TIMER_MIN_MS, atMs - this.nowMs()), run);
   }
 
   /** Runs it in the next turn of this process's event loop. */

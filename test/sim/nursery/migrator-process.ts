@@ -90,6 +90,7 @@ export class Run {
   readonly #asker: Asker;
   readonly #ended: () => void;
   #wakeAtMs = 0;
+  #stage = '';
 
   constructor(
     host: MigratorProcess,
@@ -110,6 +111,10 @@ export class Run {
     for (const effect of this.coordinator.step({ ...event, nowMs: this.#host.nowMs() })) {
       this.#carryOut(effect);
     }
+    const { stage } = this.coordinator;
+    if (stage === this.#stage) return;
+    this.#stage = stage;
+    this.#nursery.nemesis.onStage(this.#host, stage);
   }
 
   #carryOut(effect: Effect): void {
@@ -132,7 +137,7 @@ export class Run {
       }
       case 'wake':
         this.#wakeAtMs = effect.atMs;
-        this.#host.local(Math.max(0, effect.atMs - this.#host.nowMs()), () => {
+        this.#host.wake(effect.atMs, () => {
           if (this.#wakeAtMs === effect.atMs) this.step({ kind: 'tick' });
         });
         return;

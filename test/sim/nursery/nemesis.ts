@@ -25,6 +25,15 @@ const MILESTONES: ReadonlySet<string> = new Set([
   'migration published',
 ]);
 
+/** Stages of a coordinator that last for a few answers at most. */
+const SHORT_STAGES: ReadonlySet<string> = new Set([
+  'finishing',
+  'catching up',
+  'paused',
+  'sealing',
+  'sealed',
+]);
+
 /** After homes were not mounted: a member of that time may still be admitted in the place of its own home (ms). */
 const TOUCHY_MS = 20_000;
 /** The wall clock jumps as far as that, to either side (ms). */
@@ -102,8 +111,19 @@ export class Nemesis {
         if (plan.faults.includes('partition')) this.#isolate(random.pick(this.#nursery.namesOf(cluster)));
         return;
       default:
+        // Whoever takes over after this pause finds the range sealed, and the wish.
+        if (what === 'sealed' && run !== undefined) this.#pause(run, 1500 + random.next() * 2000);
         this.#nursery.operator.wish(mid, 'abort');
     }
+  }
+
+  /** A coordinator goes on to another stage: some are over so soon that no fault would ever find them there. */
+  onStage(migrator: MigratorProcess, stage: string): void {
+    const { random, plan, schedule } = this.#nursery;
+    if (this.#isOver || !SHORT_STAGES.has(stage) || !random.chance(plan.ambush / 4)) return;
+    schedule.after(random.next() * 4, () => {
+      if (!migrator.isDead) this.#crashMigrator(migrator);
+    });
   }
 
   /** A node ended itself. Where its life was superseded, the operator empties its home. */
@@ -211,7 +231,8 @@ export class Nemesis {
         this.#loseStore(machine);
         return;
       case 'collapse':
-        for (const each of machines) each.hardware.disk.collapse(each.hardware.disk.image?.slot ?? 0);
+        for (const { cluster: id, hardware } of machines)
+          if (!this.#isTouchy(id)) hardware.disk.collapse(hardware.disk.image?.slot ?? 0);
         return;
       case 'flipLog':
         this.#flipLog(machine);
@@ -426,7 +447,10 @@ export class Nemesis {
     });
   }
 
+  /** Whether nobody touches the disks of the cluster's other members: they are needed as they are. */
   #isTouchy(cluster: string): boolean {
+    const { machines } = this.#nursery;
+    if (machines.some((each) => each.cluster === cluster && each.hardware.isFlipped)) return true;
     return (this.#touchyUntilMs.get(cluster) ?? 0) > this.#nursery.schedule.nowMs;
   }
 
@@ -441,7 +465,7 @@ export class Nemesis {
 
   /** The store may be deleted while the log reaches back to the beginning. */
   #loseStore(machine: Machine): void {
-    if (!machine.hardware.canLoseStore) return;
+    if (!machine.hardware.canLoseStore || this.#isTouchy(machine.cluster)) return;
     this.#nursery.rare.note('store deleted');
     this.#nursery.crashNode(machine);
     this.#startLater(machine);
@@ -489,10 +513,12 @@ export class Nemesis {
   #flipStore(machine: Machine): void {
     const { plan, machines, rare } = this.#nursery;
     const { cluster, name, hardware } = machine;
-    if (plan.scrubStepMs === 0 || this.#othersOf(cluster, name).length < 2) return;
+    if (plan.scrubStepMs === 0 || this.#othersOf(cluster, name).length < 2 || this.#isTouchy(cluster)) return;
     if (hardware.image.rows.length === 0 || this.#unmounted.has(name)) return;
+    // Who judges must come to the same slots by itself: a copy of a store that is in doubt is handed to nobody.
     const theirs = machines.filter((each) => each.cluster === cluster);
-    if (theirs.some((each) => each.hardware.isFlipped || !each.hardware.isWhole)) return;
+    const firstSlot = Math.max(...theirs.map((each) => each.hardware.disk.firstSlot));
+    if (theirs.some((each) => each.process === null || each.hardware.image.slot + 1 < firstSlot)) return;
     rare.note('store damaged');
     this.#nursery.crashNode(machine);
     hardware.flipStore();

@@ -71,7 +71,7 @@ export class NodeProcess extends Host implements Server {
     this.#nursery = nursery;
     this.cluster = cluster;
     this.hardware = hardware;
-    this.#log = new SimLog(this, hardware, random, nursery.rare);
+    this.#log = new SimLog(this, hardware, nursery);
     this.onDeath.push(() => this.#log.tear());
     const base = hardware.openStore();
     this.store = new SimStore(base, (changes, slot) => nursery.watch.committed(this, changes, slot));

@@ -1,14 +1,23 @@
 /** Runs many seeds in several processes, each of them one history. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Plan as ConsensusPlan } from '../paxos/plan.ts';
 import { Rare } from '../paxos/rare.ts';
 import type { Plan } from './plan.ts';
+import type { PlantedBug } from './planted/bug.ts';
 import type { Check } from './violation.ts';
 
 /** What is changed of the plan that a seed draws. */
 export type PlanChanges = Partial<Plan>;
+/** The same for consensus alone (test/sim/paxos). */
+export type ConsensusChanges = Partial<ConsensusPlan>;
 /** One seed to be run. */
-export type Job = { readonly seed: number; readonly changes: PlanChanges };
+export type Job = { readonly seed: number } & (
+  | { readonly simulation: 'nursery'; readonly changes: PlanChanges }
+  | { readonly simulation: 'consensus'; readonly changes: ConsensusChanges }
+  /** Schedules written by hand, in their order (test/sim/paxos/rules.ts). */
+  | { readonly simulation: 'rules' }
+);
 
 export type Passed = {
   readonly kind: 'passed';
@@ -24,6 +33,7 @@ export type Failed = {
   readonly kind: 'failed';
   readonly seed: number;
   readonly check: Check;
+  /** Begins with the check; ends with what happened last. */
   readonly message: string;
 };
 export type Result = Passed | Failed;
@@ -32,7 +42,8 @@ export type PoolOptions = {
   readonly first: number;
   readonly count: number;
   readonly workers: number;
-  readonly changes?: PlanChanges;
+  /** Whole nurseries as each seed draws them, where it is left out. */
+  readonly plan?: PlantedBug['plan'];
   /** Name of a bug to be planted into the code under test (planted/bugs.ts). */
   readonly plant?: string;
   /** Told of each seed as it ends; true: no further seeds are begun. */
@@ -57,7 +68,7 @@ export async function runSeeds(options: PoolOptions): Promise<Summary> {
       while (next <= last) {
         const seed = next;
         next += 1;
-        const result = await runOne(child, { seed, changes: options.changes ?? {} });
+        const result = await runOne(child, { seed, ...(options.plan ?? AS_DRAWN) });
         take(summary, result);
         if (options.onResult?.(result) === true) next = last + 1;
       }
@@ -68,6 +79,8 @@ export async function runSeeds(options: PoolOptions): Promise<Summary> {
   await Promise.all(Array.from({ length: Math.min(options.workers, options.count) }, worker));
   return summary;
 }
+
+const AS_DRAWN = { simulation: 'nursery', changes: {} } as const;
 
 function take(summary: Summary, result: Result): void {
   if (result.kind === 'failed') {

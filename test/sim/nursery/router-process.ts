@@ -158,7 +158,7 @@ export class RouterProcess extends Host implements Server {
 
   #wake(atMs: number): void {
     this.#wakeAtMs = atMs;
-    this.local(Math.max(0, atMs - this.nowMs()), () => {
+    this.wake(atMs, () => {
       if (this.#wakeAtMs === atMs) this.#handle({ kind: 'timer' });
     });
   }

@@ -8,22 +8,28 @@ import type { Rare } from '../paxos/rare.ts';
 import type { Hardware } from './hardware.ts';
 import type { Host } from './host.ts';
 import { Later } from './later.ts';
+import type { Plan } from './plan.ts';
 
 /** Bytes of values in one answer, so that catching up takes several. */
 const SERVE_BYTES_MAX = 4096;
+
+/** What it needs of the nursery. */
+type Surroundings = { readonly random: Random; readonly rare: Rare; readonly plan: Plan };
 
 export class SimLog implements DriverLog {
   readonly #host: Host;
   readonly #hardware: Hardware;
   readonly #random: Random;
   readonly #rare: Rare;
+  readonly #keepsTorn: boolean;
   #inFlight: readonly LogRecord[] = [];
 
-  constructor(host: Host, hardware: Hardware, random: Random, rare: Rare) {
+  constructor(host: Host, hardware: Hardware, { random, rare, plan }: Surroundings) {
     this.#host = host;
     this.#hardware = hardware;
     this.#random = random;
     this.#rare = rare;
+    this.#keepsTorn = plan.keepsTorn;
   }
 
   get firstSlot(): Slot {
@@ -74,7 +80,8 @@ export class SimLog implements DriverLog {
     const kept = this.#random.below(this.#inFlight.length + 1);
     if (kept > 0 && kept < this.#inFlight.length) this.#rare.note('torn group cut');
     if (kept < this.#inFlight.length) this.#rare.note('unsynced records lost');
-    this.#hardware.append(this.#inFlight.slice(0, kept));
+    const isKept = (index: number): boolean => (this.#keepsTorn ? this.#random.chance(0.5) : index < kept);
+    this.#hardware.append(this.#inFlight.filter((_, index) => isKept(index)));
     this.#inFlight = [];
   }
 }

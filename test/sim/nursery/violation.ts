@@ -13,6 +13,9 @@ export class Violation extends Error {
 export const CHECKS = {
   linearizable: 'I18 I19 I23: each key is linearizable, unknown outcomes kept as such',
   'stale-read': 'a read without guarantees still shows a value that was written before it ended',
+  acknowledged: 'I15: what was acknowledged stands where it was acknowledged',
+  admission: 'I20: an emptied home votes again only when that is safe (design, section 3)',
+  'one-cluster': 'I20: whoever founds, everybody joins the same cluster',
   once: 'I6 I19: an update takes effect at most once, in one slot of one cluster',
   'refused-applied': 'I19: what was refused never takes effect',
   atomic: 'a sequence takes effect as a whole, in one slot',

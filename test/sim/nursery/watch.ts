@@ -93,6 +93,7 @@ export class Watch {
     this.#checkWrites(cluster, slot, before, state);
     if (before.owned !== state.owned) this.#checkServing(cluster, state);
     if (before.closed !== state.closed) this.#checkOutcomes(cluster, state, before);
+    if (before !== state) checkClosed(cluster, state, before);
     this.#checkStagings(cluster, before, state);
     if (before !== state) this.#tell(cluster, state, before);
   }
@@ -348,6 +349,25 @@ export class Watch {
         owned.some((own) => covers(own, entry) && own.epoch === entry.epoch && own.sealedBy === null),
         'leftovers',
         () => `${entry.owner} does not serve ${printRange(entry)} at epoch ${entry.epoch}`,
+      );
+    }
+  }
+}
+
+/** What is decided, or lies below the floor, is never begun again. */
+function checkClosed({ id }: ClusterHistory, after: SystemState, before: SystemState): void {
+  for (const [what, now, then] of [
+    ['imports', after.imports, before.imports],
+    ['exports', after.exports, before.exports],
+    ['cleanups', after.cleanups, before.cleanups],
+  ] as const) {
+    for (const mid of now.keys()) {
+      const isDecided = before.closed.has(mid) || mid < before.floor;
+      const isBegun = now.get(mid) !== then.get(mid) && (what !== 'cleanups' || !then.has(mid));
+      check(
+        !isDecided || !isBegun,
+        'closed-command',
+        () => `migration ${mid} is over at ${id}, and is in ${what} again`,
       );
     }
   }

@@ -11,6 +11,7 @@ import {
 } from '../../../node/paxos/types.ts';
 import { invariant } from '../../../src/assert.ts';
 import { encode } from '../../../src/protocol/codec.ts';
+import { check } from '../nursery/violation.ts';
 
 type Apply = Extract<Effect, { kind: 'apply' }>;
 
@@ -72,7 +73,11 @@ export class Checker {
       return;
     }
     const known = this.#at(0).membersText;
-    invariant(membersText === known, `${node} joins the founded cluster, not ${JSON.stringify(state)}`);
+    check(
+      membersText === known,
+      'one-cluster',
+      () => `${node} joins another cluster: ${JSON.stringify(state)}`,
+    );
   }
 
   /** All nodes apply equal values at equal slots; a proposal is applied once, and not if it was refused. */
@@ -81,28 +86,45 @@ export class Checker {
     const membersText = encode(membersStateCodec, members).toString('latin1');
     const known = this.#history[slot];
     if (known !== undefined) {
-      invariant(known.value === text, `slot ${slot} on ${node}: ${text}, elsewhere ${known.value}`);
-      const same = known.membersText === membersText;
-      invariant(
-        same,
-        `members at ${slot} are ${JSON.stringify(members)} on ${node}, elsewhere ${JSON.stringify(known.members)}`,
+      check(
+        known.value === text,
+        'replicas-agree',
+        () => `slot ${slot} on ${node}: ${text}, elsewhere ${known.value}`,
+      );
+      check(
+        known.membersText === membersText,
+        'replicas-agree',
+        () =>
+          `members at ${slot} are ${JSON.stringify(members)} on ${node}, elsewhere ${JSON.stringify(known.members)}`,
       );
       return;
     }
-    invariant(slot === this.#history.length, `${node} applies slot ${slot} after ${this.height}`);
+    check(
+      slot === this.#history.length,
+      'replicas-agree',
+      () => `${node} applies slot ${slot} after ${this.height}`,
+    );
     this.#history.push({ value: text, members, membersText });
     const id = proposalIn(value);
     if (id === null) return;
     const other = this.#slotOf.get(id);
-    invariant(other === undefined, `proposal ${id} is applied at ${slot} and at ${other}`);
-    invariant(!this.#refused.has(id), `proposal ${id} was refused and is applied at ${slot}`);
+    check(other === undefined, 'once', () => `proposal ${id} is applied at ${slot} and at ${other}`);
+    check(
+      !this.#refused.has(id),
+      'refused-applied',
+      () => `proposal ${id} was refused and is applied at ${slot}`,
+    );
     this.#slotOf.set(id, slot);
   }
 
   /** The client of this proposal was told that it is done. */
   acknowledge(node: NodeName, id: number, slot: Slot): void {
     const at = this.#slotOf.get(id);
-    invariant(at === slot, `${node} acknowledges proposal ${id} at ${slot}, it stands at ${at}`);
+    check(
+      at === slot,
+      'acknowledged',
+      () => `${node} acknowledges proposal ${id} at ${slot}, it stands at ${at}`,
+    );
     this.#seen = Math.max(this.#seen, slot);
     this.acknowledged += 1;
     if (id >= this.#freshFrom) this.#freshSlot ??= slot;
@@ -111,15 +133,16 @@ export class Checker {
   /** The client of this proposal was told that it certainly did not happen. */
   refuse(id: number): void {
     const at = this.#slotOf.get(id);
-    invariant(at === undefined, `proposal ${id} is refused, and was applied at ${at}`);
+    check(at === undefined, 'refused-applied', () => `proposal ${id} is refused, and was applied at ${at}`);
     this.#refused.add(id);
   }
 
   /** A consistent read on `node`, whose state machine is at `slot`: it sees all that any client knows. */
   read(node: NodeName, slot: Slot): void {
-    invariant(
+    check(
       slot >= this.#seen,
-      `consistent read on ${node} at slot ${slot}, a client has seen ${this.#seen}`,
+      'linearizable',
+      () => `consistent read on ${node} at slot ${slot}, a client has seen ${this.#seen}`,
     );
     this.#seen = slot;
   }

@@ -2,7 +2,8 @@
 
 import type { LogRecord, MembersState, NodeName, ReplicaConfig } from '../../../node/paxos/types.ts';
 import { invariant, present } from '../../../src/assert.ts';
-import { createRandom, type Random } from '../../support/seeded.ts';
+import { createRandom, type Random } from '../../support/random.ts';
+import { check } from '../nursery/violation.ts';
 import { Schedule } from '../schedule.ts';
 import { type Bugs, NO_BUGS } from './bugs.ts';
 import { Checker } from './checker.ts';
@@ -214,7 +215,11 @@ export class Cluster {
     this.#recoveredMs = schedule.nowMs - startedMs;
     const complaint = this.#complaint(old);
     for (const process of this.running()) this.#trace?.(process.summary());
-    invariant(complaint === null, `all is well ${RECOVERY_LEASES} leases after faults: ${complaint}`);
+    check(
+      complaint === null,
+      'progress',
+      () => `${RECOVERY_LEASES} leases after the last fault: ${complaint}`,
+    );
     this.#isOver = true;
   }
 
@@ -261,7 +266,7 @@ export class Cluster {
       }
       this.#readers = readers;
       const names = readers.map(({ node }) => node);
-      invariant(readers.length <= 1, `one node at a time serves consistent reads: ${names}`);
+      check(readers.length <= 1, 'one-reader', () => `${names} all serve consistent reads`);
       for (const process of readers) this.checker.read(process.node, process.stateSlot);
       if (!this.#isOver) this.#readLater();
     });

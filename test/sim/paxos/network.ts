@@ -1,7 +1,7 @@
 /** A network between simulated members: loses, repeats, delays and reorders what is sent. */
 import type { Message } from '../../../node/paxos/messages.ts';
 import type { Incarnation, NodeName } from '../../../node/paxos/types.ts';
-import type { Random } from '../../support/seeded.ts';
+import type { Random } from '../../support/random.ts';
 import type { Schedule } from '../schedule.ts';
 
 /** How bad it is at present. */

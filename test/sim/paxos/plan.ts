@@ -1,7 +1,7 @@
 /** What a seed decides before time begins: the cluster, the weather, and which faults may happen at all. */
 import type { Message } from '../../../node/paxos/messages.ts';
 import type { NodeName } from '../../../node/paxos/types.ts';
-import type { Random } from '../../support/seeded.ts';
+import type { Random } from '../../support/random.ts';
 import { CALM, type Weather } from './network.ts';
 
 /** All nodes that may ever be a member, in the order of their names. */

@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { InvariantError } from '../../../src/assert.ts';
+import { Violation } from '../nursery/violation.ts';
 import { NO_BUGS, PLANTED, type Planted } from './bugs.ts';
 import { runSeed } from './cluster.ts';
 import { NAMES, type Plan } from './plan.ts';
@@ -24,7 +25,7 @@ function firstCaught({ bugs, faults, nodes, within }: Planted): number | null {
         plan: (plan) => (faults.length === 0 ? plan : focus(plan)),
       });
     } catch (error) {
-      if (!(error instanceof InvariantError)) throw error;
+      if (!(error instanceof InvariantError) && !(error instanceof Violation)) throw error;
       return seed;
     }
   }

@@ -16,7 +16,8 @@ import type {
 } from '../../../node/paxos/types.ts';
 import { invariant, present, unreachable } from '../../../src/assert.ts';
 import { decode, encode } from '../../../src/protocol/codec.ts';
-import type { Random } from '../../support/seeded.ts';
+import type { Random } from '../../support/random.ts';
+import { check } from '../nursery/violation.ts';
 import type { Schedule } from '../schedule.ts';
 import type { Bugs } from './bugs.ts';
 import { type Checker, proposalBytes, textOf } from './checker.ts';
@@ -390,11 +391,16 @@ export class Process {
     if (disk.image !== null && slot <= from) return;
     for (let at = Math.max(from + 1, disk.firstSlot); at <= slot; at += 1) {
       const value = disk.valueAt(at);
-      invariant(value !== undefined, `the store of ${this.node} is not ahead of its log at ${at}`);
+      check(
+        value !== undefined,
+        'image-agrees',
+        () => `the store of ${this.node} is ahead of its log at ${at}`,
+      );
       const chosen = checker.valueAt(at);
-      invariant(
-        textOf(value) === chosen,
-        `the log of ${this.node} has ${textOf(value)} at ${at}, not ${chosen}`,
+      check(
+        value !== undefined && textOf(value) === chosen,
+        'image-agrees',
+        () => `the log of ${this.node} has ${value && textOf(value)} at ${at}, not ${chosen}`,
       );
     }
     disk.image = { slot, members: checker.membersAt(slot), snapshot: disk.image?.snapshot ?? 0 };

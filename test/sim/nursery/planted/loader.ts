@@ -1,6 +1,6 @@
 /** Module hooks that replace pieces of source as it is loaded (node:module, "Customization hooks"). */
 import type { InitializeHook, LoadHook } from 'node:module';
-import type { Replacement } from './bugs.ts';
+import type { Replacement } from './bug.ts';
 
 let replacements: readonly Replacement[] = [];
 

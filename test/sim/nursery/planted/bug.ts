@@ -1,0 +1,72 @@
+/**
+ * What a bug planted on purpose is: what proves that the simulations would see one. Each replaces exact pieces of the
+ * compiled code while it is loaded; one that does not stand there exactly once is an error, so that no bug is planted in
+ * vain.
+ */
+import type { ConsensusChanges, PlanChanges } from '../pool.ts';
+
+/** One piece of code, and what stands there instead. */
+export type Replacement = { readonly file: string; readonly from: string; readonly to: string };
+
+export type PlantedBug = {
+  readonly name: string;
+  /** The rule that is broken; for the table in docs/planted-bugs.md. */
+  readonly rule: string;
+  readonly replacements: readonly Replacement[];
+  /** What is changed of each plan, so that the faults which show it are not rare. */
+  readonly plan:
+    | { readonly simulation: 'nursery'; readonly changes: PlanChanges }
+    | { readonly simulation: 'consensus'; readonly changes: ConsensusChanges }
+    | { readonly simulation: 'rules' };
+  /** It must be found within so many seeds. */
+  readonly seedsMax: number;
+};
+
+/** Faults of processes, disks and the network that consensus has to live with. */
+export const HARSH: PlanChanges = {
+  faults: ['crashNode', 'crashCluster', 'partition', 'isolate', 'pauseNode', 'dropMaster', 'slowDisk'],
+  faultEveryMs: 500,
+};
+/** Coordinators that die, double and stall at every step. */
+export const BUSY: PlanChanges = {
+  faults: ['crashMigrator', 'pauseMigrator', 'secondMigrator', 'crashNode', 'dropMaster'],
+  faultEveryMs: 600,
+  moveEveryMs: 1000,
+  ambush: 0.3,
+};
+
+/** Weather in which requests are doubled and come late. */
+export function late(): NonNullable<PlanChanges['weather']> {
+  return {
+    lossShare: 0.01,
+    repeatShare: 0.3,
+    delayMaxMs: 8,
+    lateShare: 0.05,
+    lateMaxMs: 2000,
+    resetShare: 0.01,
+  };
+}
+
+type More = { readonly changes?: PlanChanges; readonly seedsMax?: number };
+
+/** A bug of one piece. */
+export function bug(
+  name: string,
+  rule: string,
+  file: string,
+  from: string,
+  to: string,
+  more: More = {},
+): PlantedBug {
+  return bugOf(name, rule, [{ file, from, to }], more);
+}
+
+/** A bug of several pieces, or of none where the plan alone makes it. */
+export function bugOf(
+  name: string,
+  rule: string,
+  replacements: readonly Replacement[],
+  { changes = {}, seedsMax = 20 }: More = {},
+): PlantedBug {
+  return { name, rule, replacements, plan: { simulation: 'nursery', changes }, seedsMax };
+}

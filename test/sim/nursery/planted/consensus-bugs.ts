@@ -1,0 +1,151 @@
+/**
+ * Planted bugs that are looked for in consensus alone (test/sim/paxos). Among them every clause of the rule by which a
+ * home that was emptied gets its vote back.
+ */
+import type { ConsensusChanges } from '../pool.ts';
+import type { PlantedBug, Replacement } from './bug.ts';
+
+function bug(
+  name: string,
+  rule: string,
+  replacements: readonly Replacement[],
+  changes: ConsensusChanges,
+  seedsMax: number,
+): PlantedBug {
+  return { name, rule, replacements, plan: { simulation: 'consensus', changes }, seedsMax };
+}
+
+/** More than there are. (The schedules themselves load the code under test, and may not be loaded here.) */
+const RULES_MAX = 20;
+
+/** One that a schedule written by hand looks for: chance meets these too rarely. */
+function rule(name: string, clause: string, replacements: readonly Replacement[]): PlantedBug {
+  return { name, rule: clause, replacements, plan: { simulation: 'rules' }, seedsMax: RULES_MAX };
+}
+
+/** Changes of files of node/paxos, by their names. */
+function inPaxos(...pieces: readonly (readonly [file: string, from: string, to: string])[]): Replacement[] {
+  return pieces.map(([file, from, to]) => ({ file: `node/paxos/${file}.js`, from, to }));
+}
+
+export const CONSENSUS_BUGS: readonly PlantedBug[] = [
+  bug(
+    'promise forgotten by a restart',
+    'what was promised is durable before anybody hears of it',
+    inPaxos(['acceptor', "persist(replica, out, { kind: 'promise', ballot })", '0']),
+    {},
+    100,
+  ),
+  bug(
+    'vote forgotten by a restart',
+    'what was accepted is durable before anybody hears of it',
+    inPaxos([
+      'step',
+      'if (slot === replica.chosen + 1 && slot <= recovered.chosen)',
+      'if (slot > recovered.chosen)\n            continue;\n        if (slot === replica.chosen + 1 && slot <= recovered.chosen)',
+    ]),
+    {},
+    100,
+  ),
+  // ── Design, section 3: when an emptied home votes again ──────────────────────────────────────────────────
+  rule(
+    'an empty home votes before it is admitted',
+    'a node with an empty home neither votes nor campaigns',
+    inPaxos(
+      ['replica', '|| !active || !isVoter(replica, config.node, incarnation))', '|| !active)'],
+      [
+        'replica',
+        'return founded.state.members.some((m) => m.node === config.node && m.incarnation === incarnation);',
+        'return true;',
+      ],
+      [
+        'replica',
+        'votersOf(replica).some((member) => member.node === node && member.incarnation === incarnation);',
+        'votersOf(replica).some((member) => member.node === node);',
+      ],
+      ['candidate', 'lives.get(node) === incarnation).length', 'lives.has(node)).length'],
+      [
+        'master',
+        'return votersOf(replica).filter((member) => votes.has(lifeOf(member))).length >= quorumOf(replica);',
+        'return true;',
+      ],
+    ),
+  ),
+  rule(
+    "an emptied home's vote counts for its own admission",
+    'its vote does not count for its admission',
+    inPaxos(
+      ['master', 'if (!isVoter(replica, from, incarnation))', 'if (false)'],
+      [
+        'master',
+        'return votersOf(replica).filter((member) => votes.has(lifeOf(member))).length >= quorumOf(replica);',
+        'return true;',
+      ],
+    ),
+  ),
+  rule(
+    'admission that a later master adopted',
+    'an admission counts only if it is chosen at the ballot that it names',
+    inPaxos(['members', 'if (isSelf(replica, value) && atItsBallot)', 'if (isSelf(replica, value))']),
+  ),
+  rule(
+    'admission in a hole',
+    'an admission is proposed above every slot that phase 1 reported',
+    inPaxos([
+      'master',
+      'propose(replica, out, role, next.value, null, nowMs);',
+      "propose(replica, out, role, next.value.kind === 'noop' ? (wantedChange(replica, role, nowMs) ?? next.value) : next.value, null, nowMs);",
+    ]),
+  ),
+  rule(
+    'ended life admitted again',
+    'superseded incarnations are never admitted again',
+    inPaxos([
+      'members',
+      'return replica.members.superseded.some((m) => m.node === member.node && m.incarnation === member.incarnation);',
+      'return false;',
+    ]),
+  ),
+  rule(
+    'promises of a former life count',
+    'a candidate discards promises of lives for which it knows a later admission',
+    inPaxos(['candidate', 'const ended = endedLives(replica, promises);', 'const ended = new Set();']),
+  ),
+  rule(
+    'promises discarded for chosen admissions alone',
+    'a candidate discards them for admissions that are merely accepted, too',
+    inPaxos(['candidate', 'for (const value of [...own, ...reported])', 'for (const value of [])']),
+  ),
+  rule(
+    'of two, answered before it is recorded',
+    'the other of two durably records the new life before it answers it',
+    inPaxos(['founding', 'Math.max(record.record, replica.promisedRecord)', '0']),
+  ),
+  rule(
+    'of two, the former life still heard',
+    'the other of two ignores everything of the former life from then on',
+    inPaxos(
+      ['step', 'if (isCutOff(replica, from, incarnation))', 'if (false)'],
+      ['replica', 'if (members.length !== 2)', 'if (true)'],
+    ),
+  ),
+  rule(
+    'of two, accepted values kept back',
+    "the other's accepted values are part of its answer",
+    inPaxos([
+      'founding',
+      'incarnation: partner.incarnation, promised, accepted, chosen }',
+      'incarnation: partner.incarnation, promised, accepted: [], chosen }',
+    ]),
+  ),
+  rule(
+    'joined before all have',
+    'nobody votes before all founding members have durably joined',
+    inPaxos(['founding', 'if (missing.length > 0)', 'if (false)']),
+  ),
+  rule(
+    'an answer to a former life believed',
+    'a report names the life that asked',
+    inPaxos(['founding', 'if (message.asker !== replica.incarnation)', 'if (false)']),
+  ),
+];
