@@ -9,6 +9,7 @@ import { type MigrationResult, resultOf } from './core/result.ts';
 import { SETTINGS, type Settings } from './core/settings.ts';
 import { isOpen, listMigrations, runMigration, unexpected } from './driver.ts';
 import { type Rate, RateMeter } from './rate.ts';
+import { sideBySide } from './side-by-side.ts';
 
 export { type DaemonEvent, type DaemonOptions, runDaemon } from './daemon.ts';
 export { listMigrations, type MigrationResult, type Nursery, type PlannedMove, type Rate };
@@ -38,6 +39,8 @@ export type DryMove = PlannedMove & {
   readonly targetKeys: number | null;
 };
 
+/** Migrations that `resume` takes on at a time. Each is watched for a second before it is claimed. */
+const RESUMED_AT_ONCE = 16;
 /** Between two looks at a migration that another migrator runs (ms). */
 const FOLLOW_MS = 250;
 
@@ -93,9 +96,10 @@ export async function remove(
 }
 
 /**
- * Goes on with a migration that nobody works on any more, or with all of them where `mid` is null.
+ * Goes on with a migration that nobody works on any more, or with all of them where `mid` is null, side by side.
  *
- * @throws NurseryError FENCED where another migrator is alive; those of `runMigration`
+ * @throws NurseryError FENCED where another migrator is alive; those of `runMigration`. Of several the first, after the
+ *   others have come to their end
  */
 export async function resume(
   nursery: Nursery,
@@ -103,9 +107,14 @@ export async function resume(
   options: MoveOptions = {},
 ): Promise<MigrationResult[]> {
   const mids = mid === null ? (await listMigrations(nursery.keeper)).filter(isOpen) : [{ mid }];
-  const results: MigrationResult[] = [];
-  for (const each of mids) results.push(await run(nursery, each.mid, options, false));
-  return results;
+  return await sideBySide(
+    mids.map(
+      ({ mid: each }) =>
+        () =>
+          run(nursery, each, options, false),
+    ),
+    RESUMED_AT_ONCE,
+  );
 }
 
 /** Lets a migration stop copying; its migrator stays alive. It cannot where the range is sealed already, and then goes on. */

@@ -65,9 +65,14 @@ export class NurseryConnections {
     this.keeper = new ClusterClient(keeper, IDENTITY);
   }
 
-  /** Asks the keeper's master for the map and for how to reach the clusters. */
-  async refresh(): Promise<KeeperMap> {
-    const answer = await this.keeper.query({ kind: 'getMap' });
+  /**
+   * Asks the keeper's master for the map and for how to reach the clusters, for as long as `deadlineMs`.
+   *
+   * @throws NurseryError as `ClusterClient.query`
+   */
+  async refresh(deadlineMs?: number): Promise<KeeperMap> {
+    const options = deadlineMs === undefined ? {} : { deadlineMs };
+    const answer = await this.keeper.query({ kind: 'getMap' }, options);
     if (answer.kind !== 'keeperMap')
       throw new NurseryError('MALFORMED', `keeper answered ${answer.kind} to getMap`);
     this.#known = { map: answer.map, clusters: answer.clusters };

@@ -1,27 +1,87 @@
 /** `nursery status`: the map, every node of every cluster, and every migration, as far as they answer. */
 import { printKey } from '../bytes.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
-import { NurseryError } from '../errors.ts';
+import { type ErrorCode, EXIT_CODES, NurseryError } from '../errors.ts';
 import type { ClusterConfig, KeeperMap, Migration, NodeStatus } from '../protocol/admin.ts';
 import { printRange } from '../range.ts';
-import { type NurseryConnections, withNursery } from './connections.ts';
+import { EMPTY_MAP } from '../rangemap.ts';
+import { NurseryConnections, readTarget, type Target } from './connections.ts';
 import { printJson } from './data-commands.ts';
 
 /** How long a node may take to answer (ms). */
 const NODE_MS = 1500;
+/** How long the keeper may take, elections included (ms). */
+const KEEPER_MS = 5000;
+/** How it shows that the keeper is not there. */
+const SILENT: ReadonlySet<ErrorCode> = new Set(['UNREACHABLE', 'TIMEOUT', 'NOT_MASTER', 'GOING_DOWN']);
 
 type NodeReport = { readonly name: string; readonly status: NodeStatus | null; readonly why: string };
 type ClusterReport = { readonly cluster: string; readonly nodes: readonly NodeReport[] };
 
-/** Prints what is known; a node that does not answer is listed with the reason. */
+/** What the keeper said, or why it did not. */
+type Keeper =
+  | { readonly known: KeeperMap; readonly migrations: readonly Migration[]; readonly why: null }
+  /** `known`: what a router heard last, or that nothing is known but the configuration. */
+  | { readonly known: KeeperMap; readonly migrations: null; readonly why: string };
+
+/**
+ * Prints what is known; a node that does not answer is listed with the reason. Where the keeper does not answer, what a
+ * router has heard last stands in for it, or the configuration alone, and the exit code is KEEPER_SILENT.
+ */
 export async function runStatus(args: { config: string; json: boolean }): Promise<void> {
-  await withNursery(args.config, async (nursery) => {
-    const keeper = await nursery.refresh();
-    const migrations = await listMigrations(nursery);
-    const clusters = await Promise.all(keeper.clusters.map(askNodes));
-    if (args.json) printJson({ map: keeper.map, clusters, migrations: migrations.map(toJson) });
-    else print(keeper, clusters, migrations);
-  });
+  const target = readTarget(args.config);
+  const keeper = await askKeeper(target);
+  const clusters = await Promise.all(withConfigured(keeper.known.clusters, target).map(askNodes));
+  if (args.json) {
+    const { map } = keeper.known;
+    const migrations = keeper.migrations?.map(toJson) ?? null;
+    const silent = keeper.why === null ? {} : { keeperSilent: keeper.why };
+    printJson({ ...silent, map, clusters, migrations });
+  } else {
+    print(keeper, clusters);
+  }
+  if (keeper.why !== null) process.exitCode = EXIT_CODES.KEEPER_SILENT;
+}
+
+async function askKeeper(target: Target): Promise<Keeper> {
+  const nursery = new NurseryConnections(target.keeper);
+  try {
+    const known = await nursery.refresh(KEEPER_MS);
+    return { known, migrations: await listMigrations(nursery), why: null };
+  } catch (error) {
+    if (!(error instanceof NurseryError) || !SILENT.has(error.code)) throw error;
+    return { known: await heardByRouter(target), migrations: null, why: error.message };
+  } finally {
+    nursery.close();
+  }
+}
+
+/** What the router of the configuration was last told by the keeper; nothing where it is none, or does not answer. */
+async function heardByRouter({ front, isRouter }: Target): Promise<KeeperMap> {
+  const nothing: KeeperMap = { map: EMPTY_MAP, clusters: [] };
+  if (!isRouter) return nothing;
+  const client = new ClusterClient(front, { role: 'client', node: 'status' });
+  try {
+    const answer = await client.query({ kind: 'getMap' }, { to: 'any', deadlineMs: NODE_MS });
+    return answer.kind === 'keeperMap' ? { map: answer.map, clusters: answer.clusters } : nothing;
+  } catch (error) {
+    if (!(error instanceof NurseryError)) throw error;
+    return nothing;
+  } finally {
+    client.close();
+  }
+}
+
+/** The clusters that are known and those that the configuration names, each once. */
+function withConfigured(
+  known: readonly ClusterConfig[],
+  { front, isRouter, keeper }: Target,
+): ClusterConfig[] {
+  const clusters = new Map(known.map((config) => [config.cluster, config]));
+  for (const config of isRouter ? [keeper] : [front, keeper]) {
+    if (!clusters.has(config.cluster)) clusters.set(config.cluster, config);
+  }
+  return [...clusters.values()];
 }
 
 async function listMigrations(nursery: NurseryConnections): Promise<Migration[]> {
@@ -54,19 +114,22 @@ async function askNode(client: ClusterClient, name: string): Promise<NodeReport>
   }
 }
 
-function print(
-  keeper: KeeperMap,
-  clusters: readonly ClusterReport[],
-  migrations: readonly Migration[],
-): void {
-  console.log(`map, version ${keeper.map.version}`);
-  if (keeper.map.entries.length === 0) console.log('  empty: nursery init gives it to a first cluster');
-  for (const entry of keeper.map.entries)
-    console.log(`  ${printRange(entry)}  ${entry.owner}  epoch ${entry.epoch}`);
+function print({ known: { map }, migrations, why }: Keeper, clusters: readonly ClusterReport[]): void {
+  if (why !== null) {
+    console.log(`the keeper does not answer: ${why}`);
+    console.log(map.isEmpty ? 'no map is known' : 'what follows is what the router heard last');
+  }
+  if (why === null || !map.isEmpty) {
+    console.log(`map, version ${map.version}`);
+    if (map.isEmpty) console.log('  empty: nursery init gives it to a first cluster');
+    for (const entry of map.entries)
+      console.log(`  ${printRange(entry)}  ${entry.owner}  epoch ${entry.epoch}`);
+  }
   for (const { cluster, nodes } of clusters) {
     console.log(`cluster ${cluster}`);
     for (const node of nodes) console.log(`  ${describe(node)}`);
   }
+  if (migrations === null) return;
   const open = migrations.filter(({ phase }) => phase === 'active' || phase === 'published');
   console.log(`migrations: ${open.length} open, ${migrations.length - open.length} ended`);
   for (const migration of open) console.log(`  ${describeMigration(migration)}`);

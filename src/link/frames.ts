@@ -66,6 +66,8 @@ export const CLOSE = {
   refused: 4003,
   broken: 4004,
   dead: 4005,
+  /** Going down; every request that was read has been answered before this. */
+  answered: 4006,
 } as const;
 
 /** `why`, cut to what the close of a WebSocket can carry. */
@@ -89,7 +91,7 @@ export function refusalError(close: number, why: string): NurseryError {
   if (close === CLOSE.wrongCluster) return new NurseryError('WRONG_CLUSTER', why);
   if (close === CLOSE.wrongProtocol) return new NurseryError('NOT_SUPPORTED', why);
   if (close === CLOSE.refused) return new NurseryError('REFUSED', why);
-  if (close === CLOSE.goingDown) return new NurseryError('GOING_DOWN', why);
+  if (close === CLOSE.goingDown || close === CLOSE.answered) return new NurseryError('GOING_DOWN', why);
   return new NurseryError('UNREACHABLE', why);
 }
 

@@ -96,7 +96,7 @@ export class Link {
   #stuck = 0;
   #deadlineTimer: NodeJS.Timeout | null = null;
   #deadlineTimerAtMs = 0;
-  #farewell: { readonly why: string; readonly code: number } | null = null;
+  #farewell: string | null = null;
   #closedWhy: string | null = null;
   #lastError = '';
 
@@ -114,7 +114,8 @@ export class Link {
     });
     socket.on('close', (code: number, reason: Buffer) => {
       const said = reason.toString('utf8');
-      this.#shut(said !== '' ? said : this.#lastError !== '' ? this.#lastError : `closed with code ${code}`);
+      const why = said !== '' ? said : this.#lastError !== '' ? this.#lastError : `closed with code ${code}`;
+      this.#shut(why, code === CLOSE.answered);
     });
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
     this.#heartbeat.unref();
@@ -181,9 +182,9 @@ export class Link {
     this.#shut(why);
   }
 
-  /** Closes the link as soon as the other end's requests are answered. */
-  closeWhenAnswered(why: string, code: number): void {
-    this.#farewell = { why, code };
+  /** Closes the link as soon as the other end's requests are answered, and says so: its others were not executed. */
+  closeWhenAnswered(why: string): void {
+    this.#farewell = why;
     this.#closeIfDone();
   }
 
@@ -194,7 +195,8 @@ export class Link {
     this.#shut(why);
   }
 
-  #shut(why: string): void {
+  /** @param isAnswered whether the other end read none of the requests that have no answer */
+  #shut(why: string, isAnswered = false): void {
     if (this.#closedWhy !== null) return;
     this.#closedWhy = why;
     clearInterval(this.#heartbeat);
@@ -203,7 +205,7 @@ export class Link {
     const pending = [...this.#pending.values()];
     this.#pending.clear();
     for (const { done, sequence } of pending) {
-      done({ kind: 'failed', why: 'closed', sent: sequence <= this.#outbox.handedSequence });
+      done({ kind: 'failed', why: 'closed', sent: !isAnswered && sequence <= this.#outbox.handedSequence });
     }
     this.#handlers.closed(this, why);
   }
@@ -235,7 +237,7 @@ export class Link {
 
   #closeIfDone(): void {
     if (this.#farewell === null || this.#inbound > 0 || this.#outbox.hasLong) return;
-    this.close(this.#farewell.why, this.#farewell.code);
+    this.close(this.#farewell, CLOSE.answered);
   }
 
   // Receiving

@@ -11,7 +11,7 @@ import type { Duplex } from 'node:stream';
 import { present } from '../assert.ts';
 import { FatalError } from '../errors.ts';
 import { LinkAcceptor } from '../link/accept.ts';
-import { CLOSE, type Hello, LINK_PATH } from '../link/frames.ts';
+import { type Hello, LINK_PATH } from '../link/frames.ts';
 import type { LinkHandlers } from '../link/link.ts';
 import { failure } from '../protocol/replies.ts';
 import { type Handle, TcpConnection } from './tcp-connection.ts';
@@ -107,7 +107,7 @@ export class ClientPort {
       (closing) => new Promise<void>((resolve) => closing.once('close', resolve)),
     );
     for (const connection of this.#clients.values()) connection.shutDown();
-    for (const link of this.#acceptor.links) link.closeWhenAnswered('going down', CLOSE.goingDown);
+    for (const link of this.#acceptor.links) link.closeWhenAnswered('going down');
     for (const socket of this.#sockets) {
       if (!this.#clients.has(socket) && (this.#web.get(socket) ?? 'idle') === 'idle') socket.destroy();
     }

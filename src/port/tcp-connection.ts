@@ -36,6 +36,11 @@ const GATHER_BYTES_MAX = 64 * 1024;
 const SKIP_BYTES_MAX = 256 * 1024 * 1024;
 /** How long a connection that we closed is still read, so that its last answer is not lost to a reset (ms). */
 const LINGER_MS = 5000;
+/** How long nothing must have come before a connection is closed whose process is going down, and when at last (ms). */
+const QUIET_MS = 100;
+const DRAIN_MS = 500;
+/** What comes meanwhile is answered so, which ends in nobody's doubt; a request that meets a closed connection would. */
+const GOING_DOWN: Uint8Array = failure('GOING_DOWN', 'going down; not executed, send it again').bytes;
 
 /** A request that was begun, or an error that awaits its turn. */
 type Entry = {
@@ -105,6 +110,9 @@ export class TcpConnection implements Connection {
   #parsing = false;
   /** No further request is begun: an error ended the connection, or the process is going down. */
   #closing = false;
+  /** The process is going down: requests are refused. Runs out when none has come for a while. */
+  #quiet: NodeJS.Timeout | null = null;
+  #drainUntilMs = 0;
   #endSent = false;
   #gone = false;
 
@@ -125,6 +133,7 @@ export class TcpConnection implements Connection {
     socket.on('close', () => {
       this.#gone = true;
       clearTimeout(this.#prologueTimer);
+      if (this.#quiet !== null) clearTimeout(this.#quiet);
     });
   }
 
@@ -133,11 +142,14 @@ export class TcpConnection implements Connection {
     return this.#entries;
   }
 
-  /** Begins no further request, answers those under way, then closes. */
+  /** Begins no further request, answers those under way, refuses what still comes, and closes when nothing does. */
   shutDown(): void {
-    this.#closing = true;
-    this.#socket.resume(); // a socket that is not read does not notice its end
-    this.#schedule();
+    this.#drainUntilMs = performance.now() + DRAIN_MS;
+    this.#quiet = setTimeout(() => {
+      this.#closing = true;
+      this.#socket.resume(); // a socket that is not read does not notice its end
+      this.#schedule();
+    }, QUIET_MS);
   }
 
   /** Answers `answer` whatever the client asks, and closes. */
@@ -268,6 +280,12 @@ export class TcpConnection implements Connection {
   // Order
 
   #start(body: Buffer, isUpdate: boolean): void {
+    if (this.#quiet !== null) {
+      if (performance.now() < this.#drainUntilMs) this.#quiet.refresh();
+      this.#enqueue(GOING_DOWN, false);
+      this.#schedule();
+      return;
+    }
     if (isUpdate) this.#updates += 1;
     else this.#reads += 1;
     const entry = this.#enqueue(null, false);

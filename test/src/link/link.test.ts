@@ -231,6 +231,24 @@ test('when a link closes, its requests fail, both ends hear it once, and nothing
   await acceptor.close();
 });
 
+test('a request that crosses the farewell of a link whose requests are all answered was not executed', async () => {
+  let requests = 0;
+  const acceptor = await new Acceptor({
+    request: (_link, _body, respond) => {
+      requests += 1;
+      respond(text('here'));
+    },
+  }).listen();
+  const link = await acceptor.dial();
+  assert.is((await ask(link, Buffer.from('x'))).kind, 'reply');
+  for (const one of acceptor.links.links) one.closeWhenAnswered('going down');
+  // The farewell is on its way, and so is this: handed to the socket, never read.
+  const crossing = ask(link, Buffer.from('x'));
+  assert.equal(await crossing, { kind: 'failed', why: 'closed', sent: false });
+  assert.is(requests, 1);
+  await acceptor.close();
+});
+
 test('callers of another cluster or protocol, and refused ones, hear why', async () => {
   const acceptor = await new Acceptor({
     refuse: (peer) => (peer.incarnation === 'old' ? 'incarnation old was superseded' : null),

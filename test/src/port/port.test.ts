@@ -5,7 +5,7 @@ import { EXIT_CODES, FatalError, NurseryError } from '../../../src/errors.ts';
 import { dial } from '../../../src/link/dial.ts';
 import type { Link } from '../../../src/link/link.ts';
 import { ClientPort } from '../../../src/port/port.ts';
-import { OK, okBytes } from '../../../src/protocol/replies.ts';
+import { failure, OK, okBytes } from '../../../src/protocol/replies.ts';
 import { encodeRequest } from '../../../src/protocol/requests.ts';
 import { ask, handlers, hello } from '../link/pair.ts';
 import { Bench, Raw } from './raw.ts';
@@ -111,7 +111,7 @@ test('several addresses get the same port', async () => {
   await bench.port.close();
 });
 
-test('closing answers what is under way, begins nothing, and tells links', async () => {
+test('closing answers what is under way, refuses what comes, and tells links', async () => {
   let respondToLink = (): void => {};
   let linkAsked = (): void => {};
   const asked = new Promise<void>((resolve) => {
@@ -141,7 +141,8 @@ test('closing answers what is under way, begins nothing, and tells links', async
   client.send(whoMaster);
   bench.begun[0]?.respond(OK);
   respondToLink();
-  assert.equal(await client.rest(), Buffer.from(OK.bytes));
+  const refusal = failure('GOING_DOWN', 'going down; not executed, send it again').bytes;
+  assert.equal(await client.rest(), Buffer.concat([OK.bytes, refusal]));
   assert.is((await answer).kind, 'reply');
   assert.is((await idle.rest()).length, 0);
   await closed;

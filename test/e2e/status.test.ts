@@ -1,0 +1,46 @@
+/** What operators see where the keeper is gone. */
+import * as assert from 'uvu/assert';
+import { EXIT_CODES } from '../../src/errors.ts';
+import { TestNursery } from '../support/nurseries.ts';
+import { type Lab, labSuite } from '../support/processes.ts';
+
+const tests = labSuite('status');
+
+type Seen = {
+  readonly keeperSilent?: string;
+  readonly map: { readonly version: number; readonly entries: readonly { readonly owner: string }[] };
+  readonly clusters: readonly { readonly cluster: string; readonly nodes: readonly { status: unknown }[] }[];
+  readonly migrations: readonly unknown[] | null;
+};
+
+async function statusOf(lab: Lab, file: string, code: number): Promise<Seen> {
+  const asked = lab.start('status', ['status', '--config', file, '--json']);
+  const finished = await asked.finished(30_000);
+  assert.is(finished.code, code, finished.stderr);
+  return JSON.parse(finished.stdout) as Seen;
+}
+
+tests.test('status tells what is known without the keeper, and that it is silent', async (lab) => {
+  const nursery = await TestNursery.start(lab, { prefix: 'status', keeperSize: 1, size: 1 });
+  const [ams] = nursery.clusters;
+  const owners = ({ map }: Seen): string[] => map.entries.map(({ owner }) => owner);
+  const clusters = (seen: Seen): string[] => seen.clusters.map(({ cluster }) => cluster).sort();
+  const all = [nursery.keeper, ...nursery.clusters].map(({ id }) => id).sort();
+
+  const whole = await statusOf(lab, nursery.file, EXIT_CODES.OK);
+  assert.equal([owners(whole), clusters(whole), whole.migrations], [[ams.id], all, []]);
+  assert.is(whole.keeperSilent, undefined);
+
+  await nursery.keeper.killAll();
+  const heard = await statusOf(lab, nursery.file, EXIT_CODES.KEEPER_SILENT);
+  assert.match(heard.keeperSilent ?? '', nursery.keeper.id);
+  assert.equal([owners(heard), clusters(heard), heard.migrations], [[ams.id], all, null]);
+  for (const { cluster, nodes } of heard.clusters) {
+    for (const { status } of nodes) assert.is(status === null, cluster === nursery.keeper.id, cluster);
+  }
+
+  const alone = await statusOf(lab, ams.file, EXIT_CODES.KEEPER_SILENT);
+  assert.equal([owners(alone), clusters(alone)], [[], [ams.id, nursery.keeper.id].sort()]);
+});
+
+tests.run();
