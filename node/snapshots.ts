@@ -135,13 +135,18 @@ export async function copySnapshot(
   };
   const { id, slot } = decode(openedCodec, await call({ kind: 'open' }));
   const sink = await open(slot);
-  let from = '';
-  for (;;) {
-    const { rows, end } = decode(pageCodec, await call({ kind: 'page', id, from }));
-    await sink.put(rows);
+  const page = (from: string): Promise<Buffer> => {
+    const asked = call({ kind: 'page', id, from });
+    asked.catch(() => undefined); // waited for below, unless the sink fails first
+    return asked;
+  };
+  let next: Promise<Buffer> | null = page('');
+  while (next !== null) {
+    const { rows, end }: Coded<typeof pageCodec> = decode(pageCodec, await next);
     const last = rows.at(-1);
-    if (end || last === undefined) break;
-    from = successor(last.key);
+    // The next page is on its way while this one is written.
+    next = end || last === undefined ? null : page(successor(last.key));
+    await sink.put(rows);
   }
   await call({ kind: 'close', id });
   return slot;

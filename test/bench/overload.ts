@@ -1,4 +1,6 @@
 /** More connections, and more bytes, than a node can serve: it stays up, within bounds, and recovers at once. */
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { figuresOf, load, type Stage, startCluster } from './stage.ts';
 
 /** Connections of the first load. */
@@ -19,7 +21,7 @@ export async function overload({ lab, report }: Stage): Promise<void> {
     'warm-up': 4,
   });
   report.add({ what: 'sets', unit: 'per second', measured: crowd.perSecond, better: 'more' });
-  report.add({ what: 'errors', unit: 'count', target: 0, measured: crowd.errorCount, better: 'less' });
+  report.addErrors(crowd);
   report.add({
     what: 'resident memory, worst node',
     unit: 'MiB',
@@ -36,6 +38,22 @@ export async function overload({ lab, report }: Stage): Promise<void> {
     better: 'more',
   });
 
+  report.begin('a saturated disk: another process writes and syncs on the same file system');
+  const hog = fork(fileURLToPath(new URL('disk-hog.js', import.meta.url)), [lab.dir]);
+  const slow = await load(lab, cluster.file, { ...calm, seconds: 8 });
+  hog.kill('SIGKILL');
+  report.add({ what: 'sets of 10 clients', unit: 'per second', measured: slow.perSecond, better: 'more' });
+  report.add({ what: 'p99', unit: 'ms', measured: slow.latencyMs.p99, better: 'less' });
+  report.addErrors(slow);
+  const freed = await load(lab, cluster.file, calm);
+  report.add({
+    what: 'rate of 10 clients afterwards',
+    unit: 'share',
+    target: 0.7,
+    measured: freed.perSecond / before.perSecond,
+    better: 'more',
+  });
+
   report.begin('a saturated disk: values of 256 KiB, 64 connections');
   const big = { connections: 64, keys: 500, 'value-bytes': VALUE_BYTES, seconds: 8 };
   const saturated = await load(lab, cluster.file, big);
@@ -45,7 +63,7 @@ export async function overload({ lab, report }: Stage): Promise<void> {
     measured: (saturated.perSecond * VALUE_BYTES) / 2 ** 20,
     better: 'more',
   });
-  report.add({ what: 'errors', unit: 'count', target: 0, measured: saturated.errorCount, better: 'less' });
+  report.addErrors(saturated);
   report.add({
     what: 'resident memory, worst node',
     unit: 'MiB',

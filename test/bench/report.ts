@@ -31,6 +31,19 @@ export class Report {
     console.log(`  ${name.padEnd(62)}${wanted.padStart(12)}${figure(measured).padStart(12)}  ${shown}`);
   }
 
+  /** The errors of a load: none is the target, and which there were. */
+  addErrors({
+    errorCount,
+    errors,
+  }: {
+    readonly errorCount: number;
+    readonly errors: { readonly [why: string]: number };
+  }): void {
+    const which = Object.entries(errors).map(([why, count]) => `${count} ${why}`);
+    const what = which.length === 0 ? 'errors' : `errors: ${which.join(', ')}`;
+    this.add({ what, unit: 'count', target: 0, measured: errorCount, better: 'less' });
+  }
+
   /** Says that a scenario could not be run. */
   failed(title: string, why: string): void {
     this.add({
@@ -53,7 +66,8 @@ export class Report {
 export function ratioOf({ target, better, measured }: Row): number | null {
   if (target === undefined) return null;
   if (better === 'more') return measured / target;
-  if (measured <= 0) return Number.POSITIVE_INFINITY;
+  if (measured <= target)
+    return target === 0 ? 1 : measured <= 0 ? Number.POSITIVE_INFINITY : target / measured;
   return target / measured;
 }
 

@@ -71,13 +71,7 @@ export async function sharded({ lab, report }: Stage): Promise<void> {
     measured: busy.clients.latencyMs.max,
     better: 'less',
   });
-  report.add({
-    what: 'the same: errors',
-    unit: 'count',
-    target: 0,
-    measured: busy.clients.errorCount,
-    better: 'less',
-  });
+  report.addErrors(busy.clients);
 
   const few = await migrateUnderLoad(nursery, { lab, report }, '0000000000100000', bru.id, FEW);
   report.add({
