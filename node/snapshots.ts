@@ -17,17 +17,15 @@ import {
   encode,
   i64,
   key,
-  list,
   struct,
   u32,
   union,
 } from '../src/protocol/codec.ts';
 import { type Answer, failure } from '../src/protocol/replies.ts';
 import type { Slot } from './paxos/types.ts';
+import { lastKeyOf, RowPacker } from './store/row-pages.ts';
 import type { Snapshot, Store } from './store/types.ts';
 
-/** Bytes of rows in one page, so that a page never holds up the event loop or the link. */
-const PAGE_BYTES_MAX = 256 * 1024;
 /** Images that peers may have pinned here at a time. */
 const PINNED_MAX = 4;
 /** A pinned image is let go after this long without a page (ms). */
@@ -41,7 +39,8 @@ const requestCodec = union({
   close: [3, struct({ id: u32 })],
 });
 const openedCodec = struct({ id: u32, slot: i64 });
-const pageCodec = struct({ rows: list(struct({ key, value: bytes })), end: bool });
+/** `rows` is a page as the store's writer takes it, so that nobody on the way looks at each row. */
+const pageCodec = struct({ rows: bytes, end: bool });
 
 type Pinned = { readonly snapshot: Snapshot; idle: NodeJS.Timeout };
 
@@ -113,7 +112,10 @@ export class SnapshotServer {
 }
 
 /** Where received rows go. */
-export type SnapshotSink = { put(rows: readonly { key: string; value: Uint8Array }[]): Promise<void> };
+export type SnapshotSink = {
+  /** Takes a page (store/row-pages.ts), whose memory may be used again afterwards. */
+  put(page: Uint8Array): Promise<void>;
+};
 
 /**
  * Copies a whole image of a peer's into `sink`.
@@ -143,32 +145,26 @@ export async function copySnapshot(
   let next: Promise<Buffer> | null = page('');
   while (next !== null) {
     const { rows, end }: Coded<typeof pageCodec> = decode(pageCodec, await next);
-    const last = rows.at(-1);
+    const last = lastKeyOf(rows as Buffer);
+    if (last === null && rows.length > 0)
+      throw new NurseryError('UNREACHABLE', 'snapshot: not a page of rows');
     // The next page is on its way while this one is written.
-    next = end || last === undefined ? null : page(successor(last.key));
+    next = end || last === null ? null : page(successor(last));
     await sink.put(rows);
   }
   await call({ kind: 'close', id });
   return slot;
 }
 
-function readPage(
-  snapshot: Snapshot,
-  from: string,
-): { rows: { key: string; value: Uint8Array }[]; end: boolean } {
-  const rows: { key: string; value: Uint8Array }[] = [];
-  let size = 0;
+/** What one page holds: a few hundred KiB at most, unless it is one longer row, so that it never holds up the event loop. */
+function readPage(snapshot: Snapshot, from: string): Coded<typeof pageCodec> {
+  const packer = new RowPacker();
   let end = true;
   snapshot.scan(from, null, (at, value) => {
-    if (size >= PAGE_BYTES_MAX) {
-      end = false;
-      return false;
-    }
-    rows.push({ key: at, value });
-    size += at.length + value.length;
-    return true;
+    end = packer.add(at, value);
+    return end;
   });
-  return { rows, end };
+  return { rows: packer.take(), end };
 }
 
 function ok(body: Uint8Array): Answer {

@@ -158,7 +158,7 @@ export class Storage {
   async receive(slot: Slot): Promise<SnapshotSink & { finish(): Promise<void>; abort(): Promise<void> }> {
     const writer = await SnapshotWriter.create(this.#options.place);
     return {
-      put: (rows) => writer.put(rows),
+      put: (page) => writer.putPage(page),
       finish: async () => {
         await writer.put([snapshotRow(slot)]);
         await writer.finish(slot);

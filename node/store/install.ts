@@ -88,9 +88,19 @@ export class SnapshotWriter {
       this.#packer.add(key, value);
     }
     this.#writePage();
-    if (this.#uncommittedBytes < COMMIT_BYTES) return;
-    this.#uncommittedBytes = 0;
-    await this.#writer.commit(null);
+    await this.#commitWhenDue();
+  }
+
+  /**
+   * Adds the rows of a page (row-pages.ts), which is copied.
+   *
+   * @throws as `put`
+   */
+  async putPage(page: Uint8Array): Promise<void> {
+    const own = Buffer.allocUnsafeSlow(page.length);
+    own.set(page);
+    this.#write(own);
+    await this.#commitWhenDue();
   }
 
   /** All rows are there: makes them durable as the image of `slot`, ready for `installSnapshot`. */
@@ -108,9 +118,18 @@ export class SnapshotWriter {
 
   #writePage(): void {
     const page = this.#packer.take();
-    if (page.length === 0) return;
+    if (page.length > 0) this.#write(page);
+  }
+
+  #write(page: Uint8Array): void {
     this.#uncommittedBytes += page.length;
     this.#writer.write(page);
+  }
+
+  async #commitWhenDue(): Promise<void> {
+    if (this.#uncommittedBytes < COMMIT_BYTES) return;
+    this.#uncommittedBytes = 0;
+    await this.#writer.commit(null);
   }
 }
 

@@ -47,6 +47,21 @@ export class RowPacker {
   }
 }
 
+/** The key of the last row of a page that came from elsewhere; null where the bytes are no page, or have no row. */
+export function lastKeyOf(page: Buffer): StoreKey | null {
+  let begin = 0;
+  let end = 0;
+  for (let at = 0; at < page.length; ) {
+    if (at + HEADER_BYTES > page.length) return null;
+    const valueLength = page.readUInt32LE(at + 2);
+    begin = at + HEADER_BYTES;
+    end = begin + page.readUInt16LE(at);
+    at = valueLength === REMOVED ? end : end + valueLength;
+    if (at > page.length) return null;
+  }
+  return end === 0 ? null : page.toString('latin1', begin, end);
+}
+
 /** Visits the rows of a page in order; values are views of it, null where removed. */
 export function unpackRows(page: Uint8Array, visit: (key: StoreKey, value: Buffer | null) => void): void {
   const buffer = Buffer.from(page.buffer, page.byteOffset, page.byteLength);

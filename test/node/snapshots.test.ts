@@ -2,6 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { copySnapshot, SnapshotServer } from '../../node/snapshots.ts';
 import { MemoryStore } from '../../node/store/memory-store.ts';
+import { unpackRows } from '../../node/store/row-pages.ts';
 import { NurseryError } from '../../src/errors.ts';
 import type { LinkResult } from '../../src/link/link.ts';
 
@@ -29,12 +30,12 @@ test('all rows arrive in order, the next page being asked for while one is writt
     async (at) => {
       assert.is(at, 0);
       return {
-        put: async (rows) => {
+        put: async (page) => {
           written += 1;
           ahead = Math.max(ahead, asked - 1 - written); // the first question opens
           assert.ok(server.busy);
           await null;
-          for (const { key } of rows) got.push(key);
+          unpackRows(page, (key) => got.push(key));
         },
       };
     },
