@@ -2,16 +2,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Replica, step } from '../../../node/paxos/step.ts';
-import type { Effect, Value } from '../../../node/paxos/types.ts';
-import { CLUSTER, elect, hear, LEASE_MS, proposedIn, wake } from './rig.ts';
+import type { Value } from '../../../node/paxos/types.ts';
+import { CLUSTER, elect, hear, LEASE_MS, proposedIn, tick, wake } from './rig.ts';
 
 /** An empty home of c, as it was seen while the real one was not mounted. */
 const EMPTY_HOME = 'e'.repeat(32);
 const ASK = { kind: 'ask', cluster: '', chosen: 0 } as const;
-
-function tick(replica: Replica, nowMs: number): Effect[] {
-  return step(replica, { kind: 'tick', nowMs, random: 0 });
-}
 
 function admitted(proposed: readonly Value[]): string[] {
   return proposed.flatMap((value) => (value.kind === 'admit' ? [`${value.node}.${value.incarnation}`] : []));

@@ -71,6 +71,11 @@ export function hear(replica: Replica, from: Name, message: Message, nowMs: numb
   return step(replica, { kind: 'message', from, incarnation: lifeOf(from), message, nowMs });
 }
 
+/** Time passes: it is `nowMs`. */
+export function tick(replica: Replica, nowMs: number): Effect[] {
+  return step(replica, { kind: 'tick', nowMs, random: 0 });
+}
+
 /** Everything asked for so far is durable. */
 export function sync(replica: Replica, nowMs: number): Effect[] {
   return step(replica, { kind: 'synced', record: replica.nextRecord - 1, nowMs });
@@ -107,8 +112,7 @@ export function elect(replica: Replica, fromMs: number, accepted: readonly Accep
     proposed.push(...proposedIn(effects));
   };
   let nowMs = fromMs;
-  for (; replica.role.kind !== 'canvassing'; nowMs += 10)
-    note(step(replica, { kind: 'tick', nowMs, random: 0 }));
+  for (; replica.role.kind !== 'canvassing'; nowMs += 10) note(tick(replica, nowMs));
   const promised = replica.promised;
   note(hear(replica, 'b', { kind: 'favour', cluster: CLUSTER, granted: true, promised, chosen: 0 }, nowMs));
   note(sync(replica, nowMs));
@@ -128,6 +132,6 @@ export function elect(replica: Replica, fromMs: number, accepted: readonly Accep
     note(hear(replica, 'b', { kind: 'accepted', cluster: CLUSTER, ballot, slot }, nowMs));
   }
   note(sync(replica, nowMs));
-  note(step(replica, { kind: 'tick', nowMs: nowMs + 10, random: 0 }));
+  note(tick(replica, nowMs + 10));
   return proposed;
 }
