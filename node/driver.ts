@@ -251,7 +251,9 @@ export class Driver {
 
   /** Why no update is taken, of whomever; null where one is. */
   get #unwritable(): Answer | null {
-    if (this.#diskFull || this.#world.log.isFull) {
+    const isFull = this.#diskFull || this.#world.log.isFull;
+    // Who is no master says so, whatever its disk: another one may have room.
+    if (isFull && mayPropose(this.#replica, this.#world.nowMs()) !== 'not-master') {
       return failure('READ_ONLY', 'disk is full: update refused, not executed; free space on this node');
     }
     return this.#stopped || this.#standing === 'damaged'

@@ -23,12 +23,40 @@ export type LogFile = {
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Opens `<folder>/<name>.log` for appending, creating the folder; every line carries `fields`. */
+/** Lines that wait while the file cannot be written, as on a full disk; further ones are dropped (bytes). */
+const WAITING_MAX_BYTES = 1024 * 1024;
+
+/**
+ * Opens `<folder>/<name>.log` for appending, creating the folder; every line carries `fields`.
+ *
+ * A line that cannot be written harms nobody: it waits for the next one, and standard error says so once.
+ */
 export function openLogFile(folder: string, name: string, level: LogLevel, fields: object): LogFile {
   makeDirectories(folder);
-  const destination = pino.destination({ dest: join(folder, `${name}.log`), append: true, sync: true });
+  const path = join(folder, `${name}.log`);
+  const destination = pino.destination({
+    dest: path,
+    append: true,
+    sync: true,
+    maxLength: WAITING_MAX_BYTES,
+  });
+  let isBroken = false;
+  destination.on('error', (error: Error) => {
+    if (!isBroken) console.error(`nursery: log file ${path} cannot be written: ${error.message}; lines wait`);
+    isBroken = true;
+  });
+  destination.on('write', () => {
+    isBroken = false;
+  });
   const logger = pino({ level, base: fields, timestamp: pino.stdTimeFunctions.isoTime }, destination);
-  return { logger, reopen: () => destination.reopen(), flush: () => destination.flushSync() };
+  return {
+    logger,
+    reopen: () => destination.reopen(),
+    // It would try for ever on a disk that is full.
+    flush: () => {
+      if (!isBroken) destination.flushSync();
+    },
+  };
 }
 
 /** Logs nothing; for tests and tools that report otherwise. */

@@ -130,6 +130,20 @@ three.test('the store is gone: rebuilt from log and peers', async (lab) => {
   await backAgain(cluster, name, rows);
 });
 
+three.test('the store is gone, and the log does not reach back: a snapshot of a peer', async (lab) => {
+  trio ??= startTrio(lab);
+  const { cluster, rows } = await trio;
+  const name = await cluster.slave();
+  const { home } = cluster.place(name);
+  const first = segmentsOf(home)[0] as string;
+  await fill(cluster, rows, 3 * ROWS);
+  await until('the log to be cut off', () => !existsSync(first));
+  await cluster.process(name).terminate();
+  rmSync(join(home, 'store'), { recursive: true });
+  await backAgain(cluster, name, rows);
+  assert.match(logOf(cluster, name), 'snapshot installed');
+});
+
 three.test('the log is gone: the store is ahead of it, refused', async (lab) => {
   const { cluster, rows, name, home } = await endedSlave(lab, 'terminate');
   rmSync(join(home, 'tlog'), { recursive: true });

@@ -79,6 +79,14 @@ test('a disk that is nearly full refuses before anything is proposed', () => {
   assert.is(world.appending, 0);
 });
 
+test('a slave whose disk is full says who is master: that one may have room', () => {
+  const world = new FakeWorld(['a', 'b', 'c']);
+  world.turn();
+  world.isFull = true;
+  const answers = propose(world);
+  assert.is(returnCodeOf((answers[0] as Answer).bytes), RETURN_CODES.NOT_MASTER);
+});
+
 test('a disk that fails ends the process, and nothing is acknowledged', () => {
   const world = mastered();
   const answers = propose(world);

@@ -5,7 +5,7 @@ import { ArakoonClient } from '../../src/client/arakoon-client.ts';
 import { renderClusterIni } from '../../src/config/render.ts';
 import type { ClusterConfig } from '../../src/protocol/admin.ts';
 import { MasterClient } from './master-client.ts';
-import { freePorts, type Lab, type NurseryProcess } from './processes.ts';
+import { type Environment, freePorts, type Lab, type NurseryProcess } from './processes.ts';
 import { until } from './wait.ts';
 
 /** Lease of the clusters in tests (ms). */
@@ -23,6 +23,8 @@ export type TestClusterOptions = {
   readonly keeper?: ClusterConfig | 'itself' | null;
   /** Further keys of `[global]`. */
   readonly extra?: { readonly [key: string]: string };
+  /** Where a node lives, and what its process finds in the environment. Default: a folder of the lab, and nothing. */
+  readonly disk?: (name: string) => { readonly dir: string; readonly env: Environment };
 };
 
 /** Where one node lives. */
@@ -31,6 +33,7 @@ export type NodePlace = {
   readonly clientPort: number;
   readonly messagingPort: number;
   readonly home: string;
+  readonly env: Environment;
 };
 
 /** A cluster whose nodes are started and killed one by one. */
@@ -55,11 +58,13 @@ export class TestCluster {
     const ports = await freePorts(2 * size);
     const nodes = Array.from({ length: size }, (_, index): NodePlace => {
       const name = `${clusterId}_${index}`;
+      const { dir, env } = options.disk?.(name) ?? { dir: lab.dir, env: {} };
       return {
         name,
         clientPort: ports[2 * index] as number,
         messagingPort: ports[2 * index + 1] as number,
-        home: join(lab.dir, name),
+        home: join(dir, name),
+        env,
       };
     });
     const cluster = new TestCluster(lab, clusterId, nodes);
@@ -104,7 +109,8 @@ export class TestCluster {
   }
 
   startNode(name: string, flags: readonly string[] = []): NurseryProcess {
-    const started = this.#lab.start(name, ['node', '--config', this.file, '--node', name, ...flags]);
+    const args = ['node', '--config', this.file, '--node', name, ...flags];
+    const started = this.#lab.start(name, args, this.place(name).env);
     this.#processes.set(name, started);
     return started;
   }

@@ -21,6 +21,8 @@ const PORT_COUNT = 20_000;
 
 /** How a process ended. */
 export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
+/** Variables of a process beside those of the test. */
+export type Environment = { readonly [name: string]: string };
 /** A command that has ended. */
 export type Finished = Exit & { readonly stdout: string; readonly stderr: string };
 
@@ -48,9 +50,13 @@ export class NurseryProcess {
   #exit: Exit | null = null;
   #onOutput: () => void = () => undefined;
 
-  constructor(name: string, args: readonly string[], cwd: string) {
+  constructor(name: string, args: readonly string[], cwd: string, env: Environment = {}) {
     this.name = name;
-    this.#child = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = spawn(process.execPath, [MAIN, ...args], {
+      cwd,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
     running.add(this.#child);
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;
@@ -141,8 +147,8 @@ export class Lab {
   }
 
   /** Starts `nursery ARGS`; `name` is for messages. */
-  start(name: string, args: readonly string[]): NurseryProcess {
-    const started = new NurseryProcess(name, args, this.dir);
+  start(name: string, args: readonly string[], env: Environment = {}): NurseryProcess {
+    const started = new NurseryProcess(name, args, this.dir, env);
     this.#processes.push(started);
     return started;
   }

@@ -1,0 +1,211 @@
+/** Disks of real nodes that run full: nothing acknowledged is lost, reads go on, and writing resumes by itself. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { NurseryError } from '../../src/errors.ts';
+import { TestCluster } from '../support/clusters.ts';
+import type { MasterClient } from '../support/master-client.ts';
+import { type Lab, labSuite } from '../support/processes.ts';
+import { type SmallDisk, smallDisk } from '../support/small-disk.ts';
+import { until } from '../support/wait.ts';
+
+const ROWS = 20;
+const VALUE_BYTES = 5000;
+/** Below what a node keeps in reserve (bytes), so that it refuses; above half of it, so that the log has room. */
+const IN_RESERVE = 100 * 1024 * 1024;
+const NO_GUARANTEES = { consistency: { kind: 'noGuarantees' } } as const;
+
+const suite = labSuite('full disks');
+
+/** A cluster whose nodes have a disk each, and what it has acknowledged. */
+class Trial {
+  readonly cluster: TestCluster;
+  readonly #disks: ReadonlyMap<string, SmallDisk>;
+  readonly #client: MasterClient;
+  readonly #rows = new Map<string, string>();
+  /** Updates whose fate is unknown. */
+  readonly #perhaps = new Map<string, string>();
+
+  private constructor(cluster: TestCluster, disks: ReadonlyMap<string, SmallDisk>) {
+    this.cluster = cluster;
+    this.#client = cluster.client();
+    this.#disks = disks;
+  }
+
+  static async start(lab: Lab, clusterId: string): Promise<Trial> {
+    const disks = new Map<string, SmallDisk>();
+    const disk = (name: string): SmallDisk => {
+      const made = smallDisk(lab, name);
+      disks.set(name, made);
+      return made;
+    };
+    const extra = { tlog_max_size: '1_000_000' };
+    const trial = new Trial(await TestCluster.start(lab, { clusterId, extra, disk }), disks);
+    await trial.set(ROWS);
+    return trial;
+  }
+
+  disk(name: string): SmallDisk {
+    return this.#disks.get(name) as SmallDisk;
+  }
+
+  /** Stores further rows; each must be acknowledged. */
+  async set(count: number): Promise<void> {
+    for (let n = 0; n < count; n += 1) {
+      const refusal = await this.trySet();
+      if (refusal !== null) throw refusal;
+    }
+  }
+
+  /** Stores a further row; the error where that is refused, and certainly did not happen. */
+  async trySet(): Promise<NurseryError | null> {
+    const key = `row/${this.#rows.size}`;
+    const value = `${key} `.padEnd(VALUE_BYTES, '.');
+    try {
+      await this.#client.call((client) => client.set(key, value));
+    } catch (error) {
+      if (!(error instanceof NurseryError) || error.traits.applied !== 'no') throw error;
+      return error;
+    }
+    this.#rows.set(key, value);
+    return null;
+  }
+
+  /** Stores a row at one node, and waits for a second; false where nobody knows whether it is there. */
+  async isSetAt(name: string): Promise<boolean> {
+    const key = `perhaps/${this.#rows.size + this.#perhaps.size}`;
+    try {
+      await this.cluster.ask(name, (client) => client.set(key, key));
+    } catch (error) {
+      if (!(error instanceof NurseryError) || error.traits.applied !== 'maybe') throw error;
+      this.#perhaps.set(key, key);
+      return false;
+    }
+    this.#rows.set(key, key);
+    return true;
+  }
+
+  /** Every row, and nothing that was refused, as the master has it. */
+  async expectRows(): Promise<void> {
+    this.#expect(await this.#client.call((client) => client.rangeEntries({ max: -1 })));
+  }
+
+  /** The same of one node, which has caught up. */
+  async expectRowsOf(name: string): Promise<void> {
+    await this.cluster.caughtUp(name);
+    const read = { max: -1, ...NO_GUARANTEES };
+    this.#expect(await this.cluster.ask(name, (client) => client.rangeEntries(read)));
+  }
+
+  #expect(entries: readonly [Buffer, Buffer][]): void {
+    const found = new Map(entries.map(([key, value]) => [String(key), String(value)]));
+    for (const [key, value] of this.#perhaps) if (found.get(key) === value) found.delete(key);
+    assert.equal(found, sorted(this.#rows));
+  }
+
+  /** Waits until updates are refused for want of space. */
+  async refused(): Promise<void> {
+    const refusal = await until('updates to be refused', () => this.trySet());
+    assert.is(refusal.code, 'READ_ONLY');
+    assert.match(refusal.message, 'disk is full');
+  }
+}
+
+function sorted(rows: ReadonlyMap<string, string>): Map<string, string> {
+  return new Map([...rows].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function logOf(cluster: TestCluster, name: string): string {
+  return readFileSync(join(cluster.place(name).home, `${name}.log`), 'utf8');
+}
+
+suite.test('of one slave: the cluster goes on; the slave reads on, restarts, and catches up', async (lab) => {
+  const trial = await Trial.start(lab, 'brim');
+  const { cluster } = trial;
+  const name = await cluster.slave();
+  trial.disk(name).fill(0);
+  await until('the slave to say so', async () => {
+    await trial.set(1);
+    return logOf(cluster, name).includes('disk is full');
+  });
+  await trial.set(ROWS);
+  await trial.expectRows();
+  const seen = await cluster.ask(name, (client) => client.get('row/0', NO_GUARANTEES));
+  assert.is(seen.length, VALUE_BYTES);
+  assert.ok(cluster.process(name).isRunning);
+
+  await cluster.process(name).kill();
+  cluster.startNode(name);
+  await trial.set(ROWS);
+  trial.disk(name).free();
+  await trial.expectRowsOf(name);
+  await cluster.killAll();
+});
+
+suite.test(
+  'of the master: updates are refused, reads go on, and another one takes over when told',
+  async (lab) => {
+    const trial = await Trial.start(lab, 'crest');
+    const { cluster } = trial;
+    const name = await cluster.master();
+    trial.disk(name).fill(IN_RESERVE);
+    await trial.refused();
+    await trial.expectRows();
+    await cluster.ask(name, (client) => client.dropMaster());
+    await until('updates to flow again', async () => (await trial.trySet()) === null);
+    await trial.set(ROWS);
+    trial.disk(name).free();
+    await trial.expectRowsOf(name);
+    await cluster.killAll();
+  },
+);
+
+suite.test(
+  'of both slaves: nothing is acknowledged, nodes can be looked at, and it all comes back by itself',
+  async (lab) => {
+    const trial = await Trial.start(lab, 'shoal');
+    const { cluster } = trial;
+    const master = await cluster.master();
+    const slaves = cluster.nodes.map(({ name }) => name).filter((name) => name !== master);
+    for (const name of slaves) trial.disk(name).fill(0);
+    await until('an update without an answer', async () => !(await trial.isSetAt(master)));
+    for (const { name } of cluster.nodes) {
+      const seen = await cluster.ask(name, (client) => client.get('row/0', NO_GUARANTEES));
+      assert.is(seen.length, VALUE_BYTES);
+    }
+    assert.is(cluster.runningNames.length, cluster.nodes.length);
+    for (const name of slaves) trial.disk(name).free();
+    await until('updates to flow again', async () => (await trial.trySet()) === null);
+    for (const { name } of cluster.nodes) await trial.expectRowsOf(name);
+    await cluster.killAll();
+  },
+);
+
+suite.test('of all nodes: updates are refused, reads go on, and writing resumes by itself', async (lab) => {
+  const trial = await Trial.start(lab, 'flood');
+  const { cluster } = trial;
+  const names = cluster.nodes.map((node) => node.name);
+  const fillAll = async (): Promise<void> => {
+    for (const name of names) trial.disk(name).fill(IN_RESERVE);
+    await trial.refused();
+    for (const name of names) trial.disk(name).fill(0);
+    await trial.refused();
+  };
+  await fillAll();
+  await trial.expectRows();
+  assert.equal(cluster.runningNames, names);
+  for (const name of names) trial.disk(name).free();
+  await until('updates to flow again', async () => (await trial.trySet()) === null);
+  await trial.set(ROWS);
+
+  await fillAll();
+  await cluster.killAll();
+  for (const name of names) trial.disk(name).free();
+  cluster.startAll();
+  await until('updates to flow again', async () => (await trial.trySet()) === null);
+  await trial.expectRows();
+  for (const name of names) await trial.expectRowsOf(name);
+  await cluster.killAll();
+});
+
+suite.run();
