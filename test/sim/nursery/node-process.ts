@@ -269,6 +269,13 @@ export class NodeProcess extends Host implements Server {
       const command = { kind: 'cleanupStep', mid, rowsMax: CLEANUP_ROWS } as const;
       const update = present(updateOf({ kind: 'adminCommand', command }, encodeCommand(command)), 'update');
       this.driver.propose(update, () => this.#cleaning.delete(mid));
+      const { random, network, rare } = this.#nursery;
+      if (!random.chance(network.weather.repeatShare)) continue;
+      // As one that an earlier master wrote, and a later one found and adopted.
+      this.local(random.next() * 5000, () => {
+        rare.note('late step of a clean-up');
+        this.driver.propose(update, () => undefined);
+      });
     }
   }
 }

@@ -44,6 +44,25 @@ if (only !== undefined) {
   test('one seed is one history', () => {
     assert.is(runSeed({ seed: 7 }).digest, runSeed({ seed: 7 }).digest);
   });
+
+  test('no clock, no timer and no chance from outside', () => {
+    const real = { now: Date.now, performance: performance.now, random: Math.random, timeout: setTimeout };
+    const forbidden = (): never => {
+      throw new Error('the simulation asked for what cannot be replayed');
+    };
+    Date.now = forbidden;
+    performance.now = forbidden;
+    Math.random = forbidden;
+    globalThis.setTimeout = forbidden as unknown as typeof setTimeout;
+    try {
+      runSeed({ seed: 7 });
+    } finally {
+      Date.now = real.now;
+      performance.now = real.performance;
+      Math.random = real.random;
+      globalThis.setTimeout = real.timeout;
+    }
+  });
 }
 
 test.run();

@@ -41,6 +41,7 @@ export const WANTED: readonly string[] = [
   'taken over by a newer coordinator',
   'second migrator',
   'late copy of a request',
+  'late step of a clean-up',
   'migration done',
   'migration aborted',
   'wish: pause',

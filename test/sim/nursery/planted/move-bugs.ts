@@ -107,33 +107,6 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
     { changes: { ...HARSH, faults: ['crashNode', 'resetLinks', 'isolate'] } },
   ),
   bug(
-    'updates of a connection overtake each other',
-    'requests of one connection to one cluster take effect in their order',
-    'router/core/lanes.js',
-    'if (!task.isUpdate || task.origin === 0)',
-    'if (true)',
-    {
-      changes: { ...HARSH, faults: ['dropMaster', 'crashNode', 'resetLinks'], pipeline: 2, burst: 0.4 },
-      seedsMax: 40,
-    },
-  ),
-  bug(
-    'older image at the target',
-    'a page is taken when its image is no older than that of the last one (!)',
-    'node/machine/import.js',
-    'if (asOf < record.asOf)',
-    'if (false)',
-    { changes: BUSY, seedsMax: 40 },
-  ),
-  bug(
-    'tokens compared across migrations',
-    'tokens are compared per migration (!)',
-    'node/machine/headers.js',
-    'const seen = tokens.get(mid) ?? 0;',
-    'const seen = Math.max(0, ...tokens.values());',
-    { changes: BUSY, seedsMax: 20 },
-  ),
-  bug(
     'abandon needs an import',
     'abandon is an outcome also where no import exists (!)',
     'node/machine/import.js',
@@ -147,14 +120,6 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
     'node/machine/export.js',
     "    return close(draft, header.mid, 'unsealed');",
     "    return record === undefined ? NONE : close(draft, header.mid, 'unsealed');",
-    { changes: BUSY, seedsMax: 40 },
-  ),
-  bug(
-    'clean-up goes on after its end',
-    'a step of a clean-up does nothing unless there is one when it is applied (!)',
-    'node/machine/cleanup.js',
-    "    const cleanup = draft.state.cleanups.get(mid);\n    if (cleanup === undefined)\n        return { kind: 'none' };",
-    "    const cleanup = draft.state.cleanups.get(mid) ?? globalThis.cleanedUp?.get(mid);\n    if (cleanup === undefined)\n        return { kind: 'none' };\n    (globalThis.cleanedUp ??= new Map()).set(mid, cleanup);",
     { changes: BUSY, seedsMax: 40 },
   ),
   bug(
@@ -181,14 +146,6 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
       },
     ],
     { changes: { ...BUSY, weather: late() }, seedsMax: 40 },
-  ),
-  bug(
-    'copied from an image before the export',
-    'the export begins before the first read, and no older image is read (!)',
-    'migrator/core/coordinator.js',
-    'exporting.sealed?.sealSlot ?? exporting.beginSlot',
-    '0',
-    { changes: { ...BUSY, weather: late() }, seedsMax: 60 },
   ),
   bug(
     'trim before the target has the rows',
@@ -222,5 +179,52 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
       { file: 'router/core/moving.js', from: 'if (hint.confirmed)', to: 'if (hint)' },
     ],
     { changes: BUSY, seedsMax: 40 },
+  ),
+  bug(
+    'updates of a connection overtake each other',
+    'requests of one connection to one cluster take effect in their order',
+    'router/core/lanes.js',
+    'router.queuedBytes += task.body.length;\n    lane.waiting.push(task);',
+    'lane.active += 1;\n    router.todo.push(task);',
+    {
+      changes: { ...HARSH, faults: ['dropMaster', 'crashNode', 'resetLinks'], pipeline: 2, burst: 0.15 },
+      seedsMax: 40,
+    },
+  ),
+  bugOf(
+    'older image at the target',
+    'no page is read from an image older than that of the page before, or than the export (!)',
+    [
+      { file: 'node/machine/import.js', from: 'if (asOf < record.asOf)', to: 'if (false)' },
+      { file: 'migrator/core/pipe.js', from: 'asOf < this.#asOf || ', to: '' },
+      {
+        file: 'migrator/core/coordinator.js',
+        from: 'const minSlot = Math.max(importing.asOf, exporting.sealed?.sealSlot ?? exporting.beginSlot);',
+        to: 'const minSlot = 0;',
+      },
+      { file: 'migrator/core/coordinator.js', from: 'const { minSlot } = pipe;', to: 'const minSlot = 0;' },
+      {
+        file: 'migrator/core/coordinator.js',
+        from: "pipe.kind === 'lastRows' ? 'master' : 'any'",
+        to: "'any'",
+      },
+    ],
+    {
+      changes: {
+        ...BUSY,
+        faults: ['pauseNode', 'isolate', 'slowDisk', 'crashNode'],
+        thinkMs: 60,
+        weather: late(),
+      },
+      seedsMax: 60,
+    },
+  ),
+  bug(
+    'clean-up goes on after its end',
+    'a step of a clean-up does nothing unless there is one when it is applied (!)',
+    'node/machine/cleanup.js',
+    "    const cleanup = draft.state.cleanups.get(mid);\n    if (cleanup === undefined)\n        return { kind: 'none' };",
+    "    const cleanup = draft.state.cleanups.get(mid) ?? globalThis.cleanedUp?.get(mid);\n    if (cleanup === undefined)\n        return { kind: 'none' };\n    (globalThis.cleanedUp ??= new Map()).set(mid, cleanup);",
+    { changes: { ...BUSY, moveEveryMs: 500, weather: late() }, seedsMax: 40 },
   ),
 ];
