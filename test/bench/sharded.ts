@@ -2,6 +2,8 @@
 import { eventsOf, TestNursery } from '../support/nurseries.ts';
 import { benchSettings, fill, KEYS, load, type Measured, RunningLoad, type Stage } from './stage.ts';
 
+/** A value that takes its time on every disk and link (bytes). */
+const LARGE_BYTES = 4 * 1024 * 1024;
 /** A tenth of the keys. */
 const FEW = KEYS / 10;
 
@@ -36,6 +38,20 @@ export async function sharded({ lab, report }: Stage): Promise<void> {
       unit: 'share',
       target: 0.6,
       measured: routed.perSecond / straight.perSecond,
+      better: 'more',
+    });
+  }
+
+  const pipelined = { connections: 10, outstanding: 50 };
+  for (const [what, file] of [
+    ['straight at the master', ams.file],
+    ['through the router', nursery.file],
+  ] as const) {
+    const { perSecond } = await load(lab, file, pipelined);
+    report.add({
+      what: `sets of 10 connections, 50 outstanding, ${what}`,
+      unit: 'per second',
+      measured: perSecond,
       better: 'more',
     });
   }
@@ -109,6 +125,21 @@ export async function sharded({ lab, report }: Stage): Promise<void> {
     unit: 'ms',
     target: alone.latencyMs.p99 + 10,
     measured: beside.latencyMs.p99,
+    better: 'less',
+  });
+  const large = new RunningLoad(lab, ams.file, {
+    connections: 1,
+    keys: 20,
+    'value-bytes': LARGE_BYTES,
+    seconds: 8,
+  });
+  const besideLarge = await load(lab, nursery.file, { ...sets, seconds: 6 });
+  await large.result();
+  report.add({
+    what: 'p99 beside values of 4 MiB',
+    unit: 'ms',
+    target: alone.latencyMs.p99 + 10,
+    measured: besideLarge.latencyMs.p99,
     better: 'less',
   });
   report.add({
