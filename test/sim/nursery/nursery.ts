@@ -339,7 +339,7 @@ export class Nursery {
     this.#settle(); // a move that was asked for before the end may have been planned only now
     this.watch.atEnd();
     this.#checkReplicas();
-    this.history.checkAll();
+    this.history.checkAll(true);
     return {
       seed: this.#seed,
       rare: this.rare,

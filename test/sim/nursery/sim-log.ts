@@ -80,7 +80,7 @@ export class SimLog implements DriverLog {
     const kept = this.#random.below(this.#inFlight.length + 1);
     if (kept > 0 && kept < this.#inFlight.length) this.#rare.note('torn group cut');
     if (kept < this.#inFlight.length) this.#rare.note('unsynced records lost');
-    const isKept = (index: number): boolean => (this.#keepsTorn ? this.#random.chance(0.5) : index < kept);
+    const isKept = (index: number): boolean => (this.#keepsTorn ? index >= kept : index < kept);
     this.#hardware.append(this.#inFlight.filter((_, index) => isKept(index)));
     this.#inFlight = [];
   }

@@ -4,6 +4,7 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { UNDECIDED } from './history.ts';
 import { runSeed } from './nursery.ts';
 import { runSeeds } from './pool.ts';
 import { WANTED, WANTED_FROM_SEEDS } from './wanted.ts';
@@ -36,6 +37,8 @@ if (only !== undefined) {
       const isEnough = operations >= OPERATIONS_MIN && faults >= FAULTS_MIN && virtualMs >= VIRTUAL_MS_MIN;
       assert.ok(isEnough && migrations >= MIGRATIONS_MIN, what);
     }
+    const undecided = rare.counts.get(UNDECIDED) ?? 0;
+    assert.ok(undecided <= SEEDS / 20, `${undecided} keys were too entangled to judge`);
     if (SEEDS < WANTED_FROM_SEEDS) return;
     const never = WANTED.filter((what) => !rare.counts.has(what));
     assert.equal(never, [], `never happened in ${SEEDS} nurseries`);

@@ -122,14 +122,6 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
     "    return record === undefined ? NONE : close(draft, header.mid, 'unsealed');",
     { changes: BUSY, seedsMax: 40 },
   ),
-  bug(
-    'late claim fences',
-    'a claim names the token that it has seen (!)',
-    'node/machine/keeper.js',
-    'if (record.token !== tokenSeen)',
-    'if (false)',
-    { changes: { ...BUSY, weather: late() }, seedsMax: 60 },
-  ),
   bugOf(
     'last rows from an image before the seal',
     'after the seal rows are read at its slot or later (!)',
@@ -178,7 +170,7 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
       { file: 'router/core/moving.js', from: 'if (hint?.confirmed === true)', to: 'if (hint)' },
       { file: 'router/core/moving.js', from: 'if (hint.confirmed)', to: 'if (hint)' },
     ],
-    { changes: BUSY, seedsMax: 40 },
+    { changes: { ...BUSY, ambush: 0.6, moveEveryMs: 600 }, seedsMax: 40 },
   ),
   bug(
     'updates of a connection overtake each other',

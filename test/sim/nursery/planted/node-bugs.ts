@@ -167,6 +167,8 @@ export const NODE_BUGS: readonly PlantedBug[] = [
       ...HARSH,
       keepsTorn: true,
       syncMaxMs: 20,
+      thinkMs: 40,
+      burst: 0.1,
       faults: ['crashNode', 'crashCluster', 'dropMaster', 'slowDisk', 'isolate'],
     },
     seedsMax: 60,
