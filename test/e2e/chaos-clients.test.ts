@@ -11,9 +11,9 @@ import { createRandom } from '../support/random.ts';
 import { pause, until } from '../support/wait.ts';
 
 const CLIENTS = 8;
-const CALLS = 1500;
+const CALLS = 1000;
 /** Of the calls that a bug may spoil, each of so many is: one alone may be overwritten before anybody looks. */
-const SPOILT = 20;
+const SPOILT = 5;
 
 /** What a server may do wrong, now and then. */
 type Bug = 'lost write' | 'stale read' | 'refused and done' | 'done twice' | 'forgets all';

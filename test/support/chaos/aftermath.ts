@@ -8,7 +8,7 @@ import { until } from '../wait.ts';
 import type { Fleet } from './fleet.ts';
 
 /** Comparisons of each node with the others that have to be made after the last fault: more than one round of all rows. */
-const SCRUB_STEPS = 12;
+const SCRUB_STEPS = 6;
 /** Time for each of the things to come about (ms). */
 const HEALED_MS = 45_000;
 
