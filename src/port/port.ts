@@ -26,7 +26,8 @@ const FIRST_BYTE_MS = 10_000;
 const HTTP_IDLE_MS = 60_000;
 /** How long requests under way may take when the port closes (ms). */
 const GRACE_MS = 3000;
-const BACKLOG = 1024;
+/** Connections that may wait to be accepted, as far as the kernel lets them (somaxconn): all clients may come back at once. */
+const BACKLOG = 8192;
 
 /** What listens where, and who serves what. */
 export type PortOptions = {
