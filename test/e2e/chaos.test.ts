@@ -29,7 +29,7 @@ const SETTLED_MS = 20_000;
 /** Far less than what runs on a busy machine: a run that does nothing shows nothing. */
 const CALLS_LEAST = 20 * SECONDS;
 const FAULTS_LEAST = SECONDS / 3;
-const MOVES_LEAST = Math.max(2, SECONDS / 20);
+const MOVES_LEAST = Math.max(1, SECONDS / 30);
 
 const tests = labSuite('chaos');
 
