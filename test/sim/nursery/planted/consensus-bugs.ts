@@ -2,8 +2,11 @@
  * Planted bugs that are looked for in consensus alone (test/sim/paxos). Among them every clause of the rule by which a
  * home that was emptied gets its vote back.
  */
+import { CALM } from '../../paxos/network.ts';
 import type { ConsensusChanges } from '../pool.ts';
 import type { PlantedBug, Replacement } from './bug.ts';
+
+const THREE: ConsensusChanges = { wished: ['n1', 'n2', 'n3'], forcedMaster: null, preferredMasters: [] };
 
 function bug(
   name: string,
@@ -46,6 +49,30 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     ]),
     {},
     100,
+  ),
+  bug(
+    'no wait after a restart',
+    'a restarted node has forgotten what it granted, and waits one lease',
+    inPaxos(['step', 'replica.waitUntilMs = nowMs + config.leaseMs;', 'replica.waitUntilMs = 0;']),
+    {
+      ...THREE,
+      faults: ['crash', 'isolate'],
+      leaseMs: 1000,
+      driftMs: 20,
+      faultEveryMs: 400,
+      faultyMs: 40_000,
+      weather: CALM,
+      syncMaxMs: 1,
+      proposeEveryMs: 50,
+    },
+    100,
+  ),
+  bug(
+    'hole not filled',
+    'holes below what phase 1 reports become no-ops',
+    inPaxos(['candidate', 'values.push({ slot, value', 'if (best.has(slot)) values.push({ slot, value']),
+    { ...THREE, faults: ['crash', 'isolate', 'storm', 'dropMaster'] },
+    60,
   ),
   // ── Design, section 3: when an emptied home votes again ──────────────────────────────────────────────────
   rule(

@@ -34,14 +34,6 @@ export const NODE_BUGS: readonly PlantedBug[] = [
     },
   ),
   bug(
-    'no wait after a restart',
-    'a restarted node has forgotten what it granted, and waits one lease',
-    'node/paxos/step.js',
-    'replica.waitUntilMs = nowMs + config.leaseMs;',
-    'replica.waitUntilMs = 0;',
-    { changes: { ...HARSH, faults: ['crashNode', 'pauseNode', 'isolate', 'crashCluster'] }, seedsMax: 250 },
-  ),
-  bug(
     'granted lease not respected',
     'an acceptor that granted a lease refuses other proposers until it ends',
     'node/paxos/acceptor.js',
@@ -64,17 +56,6 @@ export const NODE_BUGS: readonly PlantedBug[] = [
     'role.ownSlot === 0 || applied < role.ownSlot',
     'false',
     { changes: HARSH, seedsMax: 60 },
-  ),
-  bug(
-    'hole not filled',
-    'holes below what phase 1 reports become no-ops',
-    'node/paxos/candidate.js',
-    'values.push({ slot, value',
-    'if (best.has(slot)) values.push({ slot, value',
-    {
-      changes: { ...HARSH, pipeline: 2, faults: ['crashNode', 'storm', 'dropMaster', 'slowDisk'] },
-      seedsMax: 120,
-    },
   ),
   bug(
     'nothing adopted from promises',
