@@ -518,7 +518,9 @@ export class Nemesis {
     // Who judges must come to the same slots by itself: a copy of a store that is in doubt is handed to nobody.
     const theirs = machines.filter((each) => each.cluster === cluster);
     const firstSlot = Math.max(...theirs.map((each) => each.hardware.disk.firstSlot));
-    if (theirs.some((each) => each.process === null || each.hardware.image.slot + 1 < firstSlot)) return;
+    const mayJudge = ({ process, hardware: theirOwn }: Machine): boolean =>
+      process !== null && theirOwn.refusal === null && theirOwn.image.slot + 1 >= firstSlot;
+    if (!theirs.every(mayJudge)) return;
     rare.note('store damaged');
     this.#nursery.crashNode(machine);
     hardware.flipStore();

@@ -104,8 +104,6 @@ export type Plan = {
   readonly driftFactor: number;
   /** Whether a wiped home goes on under its old incarnation: never, unless a test plants that. */
   readonly keepsIncarnation: boolean;
-  /** Whether a torn group is read with what lies behind the damage: never, unless a test plants that. */
-  readonly keepsTorn: boolean;
 };
 
 /** Draws a plan. Each seed has few kinds of faults, so that rare combinations are not drowned by frequent ones. */
@@ -146,7 +144,6 @@ export function drawPlan(random: Random): Plan {
     encodes: random.chance(0.1),
     driftFactor: 1,
     keepsIncarnation: false,
-    keepsTorn: false,
   };
 }
 

@@ -8,28 +8,25 @@ import type { Rare } from '../paxos/rare.ts';
 import type { Hardware } from './hardware.ts';
 import type { Host } from './host.ts';
 import { Later } from './later.ts';
-import type { Plan } from './plan.ts';
 
 /** Bytes of values in one answer, so that catching up takes several. */
 const SERVE_BYTES_MAX = 4096;
 
 /** What it needs of the nursery. */
-type Surroundings = { readonly random: Random; readonly rare: Rare; readonly plan: Plan };
+type Surroundings = { readonly random: Random; readonly rare: Rare };
 
 export class SimLog implements DriverLog {
   readonly #host: Host;
   readonly #hardware: Hardware;
   readonly #random: Random;
   readonly #rare: Rare;
-  readonly #keepsTorn: boolean;
   #inFlight: readonly LogRecord[] = [];
 
-  constructor(host: Host, hardware: Hardware, { random, rare, plan }: Surroundings) {
+  constructor(host: Host, hardware: Hardware, { random, rare }: Surroundings) {
     this.#host = host;
     this.#hardware = hardware;
     this.#random = random;
     this.#rare = rare;
-    this.#keepsTorn = plan.keepsTorn;
   }
 
   get firstSlot(): Slot {
@@ -80,8 +77,7 @@ export class SimLog implements DriverLog {
     const kept = this.#random.below(this.#inFlight.length + 1);
     if (kept > 0 && kept < this.#inFlight.length) this.#rare.note('torn group cut');
     if (kept < this.#inFlight.length) this.#rare.note('unsynced records lost');
-    const isKept = (index: number): boolean => (this.#keepsTorn ? index >= kept : index < kept);
-    this.#hardware.append(this.#inFlight.filter((_, index) => isKept(index)));
+    this.#hardware.append(this.#inFlight.slice(0, kept));
     this.#inFlight = [];
   }
 }

@@ -61,11 +61,24 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
       driftMs: 20,
       faultEveryMs: 400,
       faultyMs: 40_000,
-      weather: CALM,
+      weather: { ...CALM, delayMaxMs: 2 },
       syncMaxMs: 1,
       proposeEveryMs: 50,
     },
     100,
+  ),
+  bug(
+    'torn tail not cut',
+    'a record that was not completely written does not count',
+    [
+      {
+        file: 'test/sim/paxos/process.js',
+        from: 'entriesOf(this.#inFlight.slice(0, kept))',
+        to: "entriesOf(this.#inFlight.slice(0, kept + 1)).map((entry, at) => at === kept && entry.kind === 'accept' ? { ...entry, value: { kind: 'noop' } } : entry)",
+      },
+    ],
+    { ...THREE, faults: ['crash', 'isolate', 'dropMaster'] },
+    60,
   ),
   bug(
     'hole not filled',

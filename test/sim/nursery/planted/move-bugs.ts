@@ -163,15 +163,6 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
     '    if (false)',
     { changes: BUSY, seedsMax: 40 },
   ),
-  bugOf(
-    'tentative hint stored',
-    'a tentative hint is tried, and never stored (!)',
-    [
-      { file: 'router/core/moving.js', from: 'if (hint?.confirmed === true)', to: 'if (hint)' },
-      { file: 'router/core/moving.js', from: 'if (hint.confirmed)', to: 'if (hint)' },
-    ],
-    { changes: { ...BUSY, ambush: 0.6, moveEveryMs: 600 }, seedsMax: 40 },
-  ),
   bug(
     'updates of a connection overtake each other',
     'requests of one connection to one cluster take effect in their order',

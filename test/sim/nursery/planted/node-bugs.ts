@@ -8,7 +8,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
     'node/driver.js',
     'if (effect.after > this.#syncedUpTo)',
     'if (effect.after > Number.POSITIVE_INFINITY)',
-    { changes: HARSH, seedsMax: 40 },
+    { changes: { ...HARSH, syncMaxMs: 20 }, seedsMax: 150 },
   ),
   bug(
     'own vote before sync',
@@ -143,17 +143,6 @@ export const NODE_BUGS: readonly PlantedBug[] = [
     '{key}\\0`;',
     '{key}\\x01`;',
   ),
-  bugOf('torn tail not cut', 'of a torn group nothing counts behind the first damage', [], {
-    changes: {
-      ...HARSH,
-      keepsTorn: true,
-      syncMaxMs: 20,
-      thinkMs: 40,
-      burst: 0.1,
-      faults: ['crashNode', 'crashCluster', 'dropMaster', 'slowDisk', 'isolate'],
-    },
-    seedsMax: 60,
-  }),
   bug(
     'a majority with empty homes founds',
     'a new cluster begins only when all of its members have empty homes',
