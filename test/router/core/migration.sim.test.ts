@@ -235,7 +235,8 @@ function checkReads(world: World, reads: readonly { request: number; kind: 'rang
       assert.is(steady.map(printKey).join(), checks.get(request));
     }
   }
-  assert.ok(successes > reads.length / 2, `${successes} of ${reads.length} reads succeeded`);
+  // Bursts take little time: an election in their midst may last for most of them.
+  assert.ok(successes > reads.length / 10, `${successes} of ${reads.length} reads succeeded`);
 }
 
 function checkViews(world: World, moves: Moves): void {
