@@ -18,7 +18,7 @@ import { labSuite } from '../support/processes.ts';
 import { createRandom, type Random } from '../support/random.ts';
 import { until, within } from '../support/wait.ts';
 
-const SECONDS = Number(process.env['CHAOS_SECONDS'] ?? 15);
+const SECONDS = Number(process.env['CHAOS_SECONDS'] ?? 10);
 const SEED = Number(process.env['CHAOS_SEED'] ?? randomInt(2 ** 32));
 /** Clients on each protocol, through the routers; beside them one straight at each data cluster. */
 const CLIENTS_EACH = 6;

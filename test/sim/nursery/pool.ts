@@ -15,7 +15,7 @@ export type ConsensusChanges = Partial<ConsensusPlan>;
 export type Job = { readonly seed: number } & (
   | { readonly simulation: 'nursery'; readonly changes: PlanChanges }
   | { readonly simulation: 'consensus'; readonly changes: ConsensusChanges }
-  /** Schedules written by hand, in their order (test/sim/paxos/rules.ts). */
+  /** Schedules written by hand, in their order (test/sim/paxos/rules.ts, then test/sim/migration/rules.ts). */
   | { readonly simulation: 'rules' }
 );
 

@@ -1,5 +1,6 @@
 /** A process that runs the seeds it is sent, one after the other, and says how each ended. Started by pool.ts. */
 import { InvariantError } from '../../../src/assert.ts';
+import { MIGRATION_RULES } from '../migration/rules.ts';
 import { runSeed as runConsensus } from '../paxos/cluster.ts';
 import { RULES } from '../paxos/rules.ts';
 import { runSeed } from './nursery.ts';
@@ -37,7 +38,7 @@ function runJob(job: Job, trace?: Trace): Result {
   }
   const nothing = { faults: 0, migrations: 0, virtualMs: 0 };
   if (job.simulation === 'rules') {
-    RULES[seed - 1]?.run();
+    [...RULES, ...MIGRATION_RULES][seed - 1]?.run();
     return { kind: 'passed', seed, operations: 0, ...nothing, digest: '', rare: new Map() };
   }
   const { rare, acknowledged, digest } = runConsensus({

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { type Outcome, runSeed } from './cluster.ts';
 import { Rare } from './rare.ts';
 
-const SEEDS = 300;
+const SEEDS = 200;
 /** Where the seeds of the test command begin. */
 const FIRST_SEED = 1;
 

@@ -47,6 +47,14 @@ export function late(): NonNullable<PlanChanges['weather']> {
   };
 }
 
+/** More than there are. (The schedules themselves load the code under test, and may not be loaded here.) */
+const RULES_MAX = 20;
+
+/** One that a schedule written by hand looks for: chance meets these too rarely. */
+export function ruleBug(name: string, clause: string, replacements: readonly Replacement[]): PlantedBug {
+  return { name, rule: clause, replacements, plan: { simulation: 'rules' }, seedsMax: RULES_MAX };
+}
+
 type More = { readonly changes?: PlanChanges; readonly seedsMax?: number };
 
 /** A bug of one piece. */

@@ -4,7 +4,7 @@
  */
 import { CALM } from '../../paxos/network.ts';
 import type { ConsensusChanges } from '../pool.ts';
-import type { PlantedBug, Replacement } from './bug.ts';
+import { type PlantedBug, type Replacement, ruleBug } from './bug.ts';
 
 const THREE: ConsensusChanges = { wished: ['n1', 'n2', 'n3'], forcedMaster: null, preferredMasters: [] };
 
@@ -16,14 +16,6 @@ function bug(
   seedsMax: number,
 ): PlantedBug {
   return { name, rule, replacements, plan: { simulation: 'consensus', changes }, seedsMax };
-}
-
-/** More than there are. (The schedules themselves load the code under test, and may not be loaded here.) */
-const RULES_MAX = 20;
-
-/** One that a schedule written by hand looks for: chance meets these too rarely. */
-function rule(name: string, clause: string, replacements: readonly Replacement[]): PlantedBug {
-  return { name, rule: clause, replacements, plan: { simulation: 'rules' }, seedsMax: RULES_MAX };
 }
 
 /** Changes of files of node/paxos, by their names. */
@@ -88,7 +80,7 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     60,
   ),
   // ── Design, section 3: when an emptied home votes again ──────────────────────────────────────────────────
-  rule(
+  ruleBug(
     'an empty home votes before it is admitted',
     'a node with an empty home neither votes nor campaigns',
     inPaxos(
@@ -111,7 +103,7 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
       ],
     ),
   ),
-  rule(
+  ruleBug(
     "an emptied home's vote counts for its own admission",
     'its vote does not count for its admission',
     inPaxos(
@@ -123,12 +115,12 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
       ],
     ),
   ),
-  rule(
+  ruleBug(
     'admission that a later master adopted',
     'an admission counts only if it is chosen at the ballot that it names',
     inPaxos(['members', 'if (isSelf(replica, value) && atItsBallot)', 'if (isSelf(replica, value))']),
   ),
-  rule(
+  ruleBug(
     'admission in a hole',
     'an admission is proposed above every slot that phase 1 reported',
     inPaxos([
@@ -137,7 +129,7 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
       "propose(replica, out, role, next.value.kind === 'noop' ? (wantedChange(replica, role, nowMs) ?? next.value) : next.value, null, nowMs);",
     ]),
   ),
-  rule(
+  ruleBug(
     'ended life admitted again',
     'superseded incarnations are never admitted again',
     inPaxos([
@@ -146,22 +138,22 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
       'return false;',
     ]),
   ),
-  rule(
+  ruleBug(
     'promises of a former life count',
     'a candidate discards promises of lives for which it knows a later admission',
     inPaxos(['candidate', 'const ended = endedLives(replica, promises);', 'const ended = new Set();']),
   ),
-  rule(
+  ruleBug(
     'promises discarded for chosen admissions alone',
     'a candidate discards them for admissions that are merely accepted, too',
     inPaxos(['candidate', 'for (const value of [...own, ...reported])', 'for (const value of [])']),
   ),
-  rule(
+  ruleBug(
     'of two, answered before it is recorded',
     'the other of two durably records the new life before it answers it',
     inPaxos(['founding', 'Math.max(record.record, replica.promisedRecord)', '0']),
   ),
-  rule(
+  ruleBug(
     'of two, the former life still heard',
     'the other of two ignores everything of the former life from then on',
     inPaxos(
@@ -169,7 +161,7 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
       ['replica', 'if (members.length !== 2)', 'if (true)'],
     ),
   ),
-  rule(
+  ruleBug(
     'of two, accepted values kept back',
     "the other's accepted values are part of its answer",
     inPaxos([
@@ -178,12 +170,12 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
       'incarnation: partner.incarnation, promised, accepted: [], chosen }',
     ]),
   ),
-  rule(
+  ruleBug(
     'joined before all have',
     'nobody votes before all founding members have durably joined',
     inPaxos(['founding', 'if (missing.length > 0)', 'if (false)']),
   ),
-  rule(
+  ruleBug(
     'an answer to a former life believed',
     'a report names the life that asked',
     inPaxos(['founding', 'if (message.asker !== replica.incarnation)', 'if (false)']),

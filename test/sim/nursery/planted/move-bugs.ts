@@ -1,5 +1,5 @@
 /** Planted bugs of moves and of the router. Rules marked (!) are those that an obvious implementation breaks. */
-import { BUSY, bug, bugOf, HARSH, late, type PlantedBug } from './bug.ts';
+import { BUSY, bug, bugOf, HARSH, late, type PlantedBug, ruleBug } from './bug.ts';
 
 export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
@@ -210,4 +210,31 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
     "    const cleanup = draft.state.cleanups.get(mid) ?? globalThis.cleanedUp?.get(mid);\n    if (cleanup === undefined)\n        return { kind: 'none' };\n    (globalThis.cleanedUp ??= new Map()).set(mid, cleanup);",
     { changes: { ...BUSY, moveEveryMs: 500, weather: late() }, seedsMax: 40 },
   ),
+  ruleBug('tokens compared across migrations', 'tokens are compared per migration, never across them (!)', [
+    {
+      file: 'node/machine/headers.js',
+      from: 'const seen = tokens.get(mid) ?? 0;',
+      to: 'const seen = Math.max(0, ...tokens.values());',
+    },
+  ]),
+  ruleBug('copied page taken from anywhere', 'a copied page begins at the cursor (!)', [
+    {
+      file: 'node/machine/import.js',
+      from: 'if (command.page === PAGE_COPY && command.from !== record.cursor)',
+      to: 'if (false)',
+    },
+  ]),
+  ruleBug('late claim fences its coordinator', 'a claim is a compare-and-set: a late one fences nobody (!)', [
+    { file: 'node/machine/keeper.js', from: 'if (record.token !== tokenSeen)', to: 'if (false)' },
+  ]),
+  ruleBug('tentative hint stored', 'a tentative hint is tried, never stored (!)', [
+    { file: 'router/core/moving.js', from: 'if (hint?.confirmed === true)', to: 'if (hint !== null)' },
+  ]),
+  ruleBug('slots of clusters compared', 'slots of different clusters are never compared (!)', [
+    {
+      file: 'router/core/classify.js',
+      from: "if (consistency.kind !== 'atLeast')",
+      to: 'if (true)',
+    },
+  ]),
 ];
