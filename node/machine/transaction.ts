@@ -63,12 +63,8 @@ export class SlotTransaction {
 
   /** `putRow`, and the value before. */
   exchangeRow(key: Key, value: Uint8Array | null): Uint8Array | undefined {
-    const row = dataKey(key);
-    const before = this.get(row);
-    if (this.#isWatched?.(key) === true && !this.#touched.has(key)) {
-      this.#touched.set(key, before === undefined ? null : digestOfRow(0, key, before));
-    }
-    this.put(row, value);
+    const before = this.getRow(key);
+    this.putRow(key, value);
     return before;
   }
 

@@ -12,6 +12,7 @@ import { invariant } from '../assert.ts';
 import { RETURN_CODES } from '../errors.ts';
 import { MAGIC } from './admin.ts';
 import { malformed, Reader } from './codec.ts';
+import { encodePieces, readPieces } from './pieces.ts';
 import type { Answer } from './replies.ts';
 import { returnCodeOf } from './reply-decoders.ts';
 
@@ -45,7 +46,7 @@ export function encodeRun(requests: readonly Uint8Array[]): Buffer {
  * @throws NurseryError MALFORMED
  */
 export function readRun(reader: Reader): Buffer[] {
-  const requests = readList(reader);
+  const requests = readPieces(reader);
   if (requests.length > RUN_UPDATES_MAX) throw malformed(`run of ${requests.length} updates`);
   return requests;
 }
@@ -69,7 +70,7 @@ export function runReply(answers: readonly Answer[]): Answer {
  */
 export function decodeRunReply(reply: Uint8Array, count: number): Buffer[] {
   const reader = new Reader(reply, 4);
-  const replies = readList(reader);
+  const replies = readPieces(reader);
   reader.finish();
   const ends = replies.findIndex((each) => isPassing(returnCodeOf(each)));
   const wanted = ends < 0 ? count : ends + 1;
@@ -91,24 +92,7 @@ function encodeReplies(answers: readonly Answer[]): Buffer {
 }
 
 function encodeList(first: number, pieces: readonly Uint8Array[]): Buffer {
-  let length = 8;
-  for (const piece of pieces) length += 4 + piece.length;
-  const bytes = Buffer.allocUnsafe(length);
+  const bytes = encodePieces(4, pieces);
   bytes.writeUInt32LE(first, 0);
-  bytes.writeUInt32LE(pieces.length, 4);
-  let at = 8;
-  for (const piece of pieces) {
-    bytes.writeUInt32LE(piece.length, at);
-    bytes.set(piece, at + 4);
-    at += 4 + piece.length;
-  }
   return bytes;
-}
-
-function readList(reader: Reader): Buffer[] {
-  const count = reader.u32();
-  if (count > reader.left / 4) throw malformed(`list of ${count} pieces in ${reader.left} bytes`);
-  const pieces: Buffer[] = [];
-  for (let index = 0; index < count; index += 1) pieces.push(reader.bytes());
-  return pieces;
 }

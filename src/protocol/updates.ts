@@ -23,6 +23,7 @@ import { NurseryError } from '../errors.ts';
 import { USER_KEY_MAX, VALUE_MAX } from '../limits.ts';
 import { ADMIN_COMMAND, type AdminCommand, adminCommandCodec } from './admin.ts';
 import { malformed, Reader, Writer } from './codec.ts';
+import { encodePieces, readPieces } from './pieces.ts';
 
 type Bytes = Uint8Array;
 
@@ -149,17 +150,7 @@ export function isFollower(update: Uint8Array): boolean {
 
 /** `updates`, each encoded, as the value of one slot: int count, then each as int length and bytes. */
 export function encodeBatch(updates: readonly Uint8Array[]): Buffer {
-  let length = 4;
-  for (const update of updates) length += 4 + update.length;
-  const batch = Buffer.allocUnsafe(length);
-  batch.writeUInt32LE(updates.length, 0);
-  let at = 4;
-  for (const update of updates) {
-    batch.writeUInt32LE(update.length, at);
-    batch.set(update, at + 4);
-    at += 4 + update.length;
-  }
-  return batch;
+  return encodePieces(0, updates);
 }
 
 /**
@@ -169,10 +160,7 @@ export function encodeBatch(updates: readonly Uint8Array[]): Buffer {
  */
 export function decodeBatch(batch: Uint8Array): Uint8Array[] {
   const reader = new Reader(batch);
-  const count = reader.u32();
-  if (count > reader.left / 4) throw malformed(`batch of ${count} updates in ${reader.left} bytes`);
-  const updates: Uint8Array[] = [];
-  for (let index = 0; index < count; index += 1) updates.push(reader.bytes());
+  const updates = readPieces(reader);
   reader.finish();
   return updates;
 }
