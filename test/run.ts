@@ -1,7 +1,7 @@
 /**
- * The test command: lint, then every test, in phases. What is listed together in a phase runs side by side, one
- * process each. Ends with the line `N passed, N failed` and exits
- * non-zero where anything failed. Arguments narrow it to folders: `npm test -- sim/paxos`.
+ * The test command: lint, then every test, in two lanes side by side: tests of real processes, which mostly wait, and
+ * all others, which compute and get what processor time the former leave. Ends with the line `N passed, N failed` and
+ * exits non-zero where anything failed. Arguments narrow it to folders: `npm test -- sim/paxos`.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -10,23 +10,27 @@ import { stripVTControlCharacters } from 'node:util';
 /** A folder below dist/test, and the files of it that one process runs. */
 type Part = { readonly folder: string; readonly files: RegExp };
 
+/** Parts that are run in this order, so many processes at a time, all at this niceness. */
+type Lane = { readonly parts: readonly Part[]; readonly processes: number; readonly niceness: number };
+
 const ALL = /\.test\.js$/;
-/** End-to-end tests that mostly wait for processes to come back, and so leave room for the others. */
+/** End-to-end tests in two halves that take about as long as each other. */
 const FAULTS = /^(bad-input|chaos|damage|full-disk|status)[^/]*\.test\.js$/;
 const OTHERS = /^(?!bad-input|chaos|damage|full-disk|status)[^/]*\.test\.js$/;
 
-const PHASES: readonly (readonly Part[])[] = [
-  [whole('src'), whole('node')],
-  [whole('router'), whole('migrator'), whole('layout')],
-  [whole('sim/paxos'), whole('sim/migration'), whole('sim/nursery')],
-  [
-    { folder: 'e2e', files: FAULTS },
-    { folder: 'e2e', files: OTHERS },
-  ],
-  [whole('examples')],
-];
-/** Processes at a time: as many as the smallest machine has cores. */
-const SIDE_BY_SIDE = 2;
+const WAITING: Lane = {
+  parts: [{ folder: 'e2e', files: FAULTS }, { folder: 'e2e', files: OTHERS }, whole('examples')],
+  processes: 2,
+  niceness: 0,
+};
+/** The longest first, so that nothing is left over for one core at the end. */
+const COMPUTING: Lane = {
+  parts: ['sim/nursery', 'sim/paxos', 'node', 'sim/migration', 'src', 'router', 'migrator', 'layout'].map(
+    whole,
+  ),
+  processes: 2,
+  niceness: 19,
+};
 /** Longest that one folder's tests may take (ms): far above what they need, so that a hang has an end. */
 const FOLDER_MS = Number(process.env['TEST_FOLDER_MS'] ?? 20 * 60_000);
 /** How long a process may live after its summary (ms): longer, and a test has left something open. */
@@ -38,17 +42,8 @@ async function main(): Promise<void> {
   const wanted = process.argv.slice(2);
   const startedMs = performance.now();
   const outcomes: Outcome[] = [await lint()];
-  for (const phase of PHASES) {
-    const parts = phase.filter(
-      ({ folder }) => wanted.length === 0 || wanted.some((want) => folder.startsWith(want)),
-    );
-    const workers = Array.from({ length: SIDE_BY_SIDE }, async () => {
-      for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
-        outcomes.push(await runPart(part));
-      }
-    });
-    await Promise.all(workers);
-  }
+  const lanes = [WAITING, COMPUTING].map(async (lane) => outcomes.push(...(await runLane(lane, wanted))));
+  await Promise.all(lanes);
   const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
   const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
   console.log(`took ${Math.round((performance.now() - startedMs) / 1000)} s`);
@@ -61,17 +56,31 @@ function whole(folder: string): Part {
 }
 
 async function lint(): Promise<Outcome> {
-  const { code, output } = await run(['node_modules/@biomejs/biome/bin/biome', 'ci', '.']);
+  const { code, output } = await run(['node_modules/@biomejs/biome/bin/biome', 'ci', '.'], 0);
   console.log(`── lint\n${output}`);
   return { passed: 0, failed: code === 0 ? 0 : 1 };
 }
 
+async function runLane({ parts, processes, niceness }: Lane, wanted: readonly string[]): Promise<Outcome[]> {
+  const left = parts.filter(
+    ({ folder }) => wanted.length === 0 || wanted.some((want) => folder.startsWith(want)),
+  );
+  const outcomes: Outcome[] = [];
+  const workers = Array.from({ length: processes }, async () => {
+    for (let part = left.shift(); part !== undefined; part = left.shift()) {
+      outcomes.push(await runPart(part, niceness));
+    }
+  });
+  await Promise.all(workers);
+  return outcomes;
+}
+
 /** One uvu process; one that dies before its summary, or does not end after it, counts as a failure. */
-async function runPart({ folder, files }: Part): Promise<Outcome> {
+async function runPart({ folder, files }: Part, niceness: number): Promise<Outcome> {
   const path = `dist/test/${folder}`;
   if (!existsSync(path)) return { passed: 0, failed: 0 };
   const startedMs = performance.now();
-  const { code, output } = await run(['node_modules/uvu/bin.js', path, files.source]);
+  const { code, output } = await run(['node_modules/uvu/bin.js', path, files.source], niceness);
   console.log(`── ${folder}, ${Math.round((performance.now() - startedMs) / 1000)} s\n${output}`);
   const plain = stripVTControlCharacters(output);
   const total = Number(/^\s*Total:\s+(\d+)/m.exec(plain)?.[1] ?? 0);
@@ -79,8 +88,10 @@ async function runPart({ folder, files }: Part): Promise<Outcome> {
   return { passed, failed: Math.max(total - passed, code === 0 ? 0 : 1) };
 }
 
-async function run(args: string[]): Promise<{ code: number; output: string }> {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+async function run(args: readonly string[], niceness: number): Promise<{ code: number; output: string }> {
+  // By `nice`, which replaces itself: set from here, it would come too late for the threads that node starts with.
+  const command = ['-n', String(niceness), process.execPath, ...args];
+  const child = spawn('nice', command, { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   const end = (why: string): void => {
     output += `\nended by the test command: ${why}\n`;
