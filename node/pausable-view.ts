@@ -1,5 +1,5 @@
 /** A view of the store that costs nothing while a read is short, and stays one image where it turns out long. */
-import type { Snapshot, Store, StoreKey, View } from './store/types.ts';
+import type { Snapshot, Store, StoreKey, View, Visit } from './store/types.ts';
 
 /**
  * Reads the store itself until `pin`; from then on a snapshot. Pinned in the turn in which the read began, before
@@ -30,11 +30,11 @@ export class PausableView implements View {
     return (this.#snapshot ?? this.#store).get(key);
   }
 
-  scan(from: StoreKey, to: StoreKey | null, visit: (key: StoreKey, value: Uint8Array) => boolean): void {
-    (this.#snapshot ?? this.#store).scan(from, to, visit);
+  scan(from: StoreKey, to: StoreKey | null, visit: Visit): StoreKey | null {
+    return (this.#snapshot ?? this.#store).scan(from, to, visit);
   }
 
-  scanDown(from: StoreKey, to: StoreKey | null, visit: (key: StoreKey, value: Uint8Array) => boolean): void {
-    (this.#snapshot ?? this.#store).scanDown(from, to, visit);
+  scanDown(from: StoreKey, to: StoreKey | null, visit: Visit): StoreKey | null {
+    return (this.#snapshot ?? this.#store).scanDown(from, to, visit);
   }
 }

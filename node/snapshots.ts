@@ -6,17 +6,16 @@
  *     page  → rows from a key on  of that image
  *     close                       lets it go (also after 30 s without a page)
  */
-import { successor } from '../src/bytes.ts';
 import { NurseryError } from '../src/errors.ts';
 import type { LinkResult } from '../src/link/link.ts';
 import {
-  bool,
   bytes,
   type Coded,
   decode,
   encode,
   i64,
   key,
+  option,
   struct,
   u32,
   union,
@@ -39,8 +38,8 @@ const requestCodec = union({
   close: [3, struct({ id: u32 })],
 });
 const openedCodec = struct({ id: u32, slot: i64 });
-/** `rows` is a page as the store's writer takes it, so that nobody on the way looks at each row. */
-const pageCodec = struct({ rows: bytes, end: bool });
+/** `rows` is a page as the store's writer takes it, so that nobody on the way looks at each row; `next` begins the next page. */
+const pageCodec = struct({ rows: bytes, next: option(key) });
 
 type Pinned = { readonly snapshot: Snapshot; idle: NodeJS.Timeout };
 
@@ -144,12 +143,11 @@ export async function copySnapshot(
   };
   let next: Promise<Buffer> | null = page('');
   while (next !== null) {
-    const { rows, end }: Coded<typeof pageCodec> = decode(pageCodec, await next);
-    const last = lastKeyOf(rows as Buffer);
-    if (last === null && rows.length > 0)
+    const { rows, next: from }: Coded<typeof pageCodec> = decode(pageCodec, await next);
+    if (rows.length > 0 && lastKeyOf(rows as Buffer) === null)
       throw new NurseryError('UNREACHABLE', 'snapshot: not a page of rows');
     // The next page is on its way while this one is written.
-    next = end || last === null ? null : page(successor(last));
+    next = from === null ? null : page(from);
     await sink.put(rows);
   }
   await call({ kind: 'close', id });
@@ -159,12 +157,13 @@ export async function copySnapshot(
 /** What one page holds: a few hundred KiB at most, unless it is one longer row, so that it never holds up the event loop. */
 function readPage(snapshot: Snapshot, from: string): Coded<typeof pageCodec> {
   const packer = new RowPacker();
-  let end = true;
-  snapshot.scan(from, null, (at, value) => {
-    end = packer.add(at, value);
-    return end;
+  let next: string | null = null;
+  const passed = snapshot.scan(from, null, (at, value) => {
+    if (packer.add(at, value)) return true;
+    next = at;
+    return false;
   });
-  return { rows: packer.take(), end };
+  return { rows: packer.take(), next: next ?? passed };
 }
 
 function ok(body: Uint8Array): Answer {

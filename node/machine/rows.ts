@@ -4,7 +4,7 @@ import { type Digest, DigestSum, NO_ROWS } from '../../src/digest.ts';
 import type { Range } from '../../src/range.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
 import { Pace } from './pace.ts';
-import { dataRange, scanSlice, userKey } from './store-keys.ts';
+import { dataRange, scanAll, scanSlice, userKey } from './store-keys.ts';
 
 /** Rows looked at in one slice: each may be long. */
 const SLICE_ROWS = 100;
@@ -13,9 +13,8 @@ const SLICE_ROWS = 100;
 export function rowsIn(view: View, range: Range): [key: Key, value: Uint8Array][] {
   const rows: [Key, Uint8Array][] = [];
   const { from, to } = dataRange(range);
-  view.scan(from, to, (key, value) => {
+  scanAll(view, from, to, (key, value) => {
     rows.push([userKey(key), value]);
-    return true;
   });
   return rows;
 }

@@ -69,18 +69,21 @@ export class SliceCount {
 }
 
 /** A visitor of entries; it must not write. */
-export type Visit = (key: StoreKey, value: Uint8Array) => void;
+export type EntryVisit = (key: StoreKey, value: Uint8Array) => void;
 
-/** Visits the entries of `[from, to)` in ascending order. Returns the key to go on from, or null at the end. */
+/**
+ * Visits the entries of `[from, to)` in ascending order. Returns the key to go on from, or null at the end. What is removed
+ * may end it earlier than the limits do (`View.scan`).
+ */
 export function scanSlice(
   view: View,
   { from, to }: StoreRange,
   limits: SliceLimits,
-  visit: Visit,
+  visit: EntryVisit,
 ): StoreKey | null {
   const count = new SliceCount(limits);
   let next: StoreKey | null = null;
-  view.scan(from, to, (key, value) => {
+  const passed = view.scan(from, to, (key, value) => {
     if (!count.take(key.length + value.length)) {
       next = key;
       return false;
@@ -88,20 +91,31 @@ export function scanSlice(
     visit(key, value);
     return true;
   });
-  return next;
+  return next ?? passed;
 }
 
-/** The same, descending. Returns the upper bound, excluded, to go on from, or null at the end. */
+/** Visits all entries of `[from, to)` in ascending order, in one go: for tables that are small, and for tests. */
+export function scanAll(view: View, from: StoreKey, to: StoreKey | null, visit: EntryVisit): void {
+  let next: StoreKey | null = from;
+  while (next !== null) {
+    next = view.scan(next, to, (key, value) => {
+      visit(key, value);
+      return true;
+    });
+  }
+}
+
+/** `scanSlice`, descending. Returns the upper bound, excluded, to go on from, or null at the end. */
 export function scanSliceDown(
   view: View,
   { from, to }: StoreRange,
   limits: SliceLimits,
-  visit: Visit,
+  visit: EntryVisit,
 ): StoreKey | null {
   const count = new SliceCount(limits);
   let last = to;
   let isCut = false;
-  view.scanDown(from, to, (key, value) => {
+  const passed = view.scanDown(from, to, (key, value) => {
     if (!count.take(key.length + value.length)) {
       isCut = true;
       return false;
@@ -110,7 +124,7 @@ export function scanSliceDown(
     visit(key, value);
     return true;
   });
-  return isCut ? last : null;
+  return isCut ? last : passed;
 }
 
 /** The bound that parts all keys which can be stored as `bound` does, and can be stored itself. */

@@ -36,7 +36,7 @@ import {
   RangeMap,
 } from '../../src/rangemap.ts';
 import { type StoreKey, TABLES, type View } from '../store/types.ts';
-import { tableRange } from './store-keys.ts';
+import { scanAll, tableRange } from './store-keys.ts';
 
 const exportCodec = struct({
   lo: key,
@@ -253,9 +253,8 @@ export function newExport(
 function loadMap<K, T>(view: View, table: Table<K, T>): Map<K, T> {
   const map = new Map<K, T>();
   const { to } = tableRange(table.rows);
-  view.scan(table.rows, to, (row, value) => {
+  scanAll(view, table.rows, to, (row, value) => {
     map.set(table.idFromText(row.slice(table.rows.length)), decode(table.codec, value));
-    return true;
   });
   return map;
 }
@@ -278,9 +277,8 @@ function loadRangeMap(view: View): RangeMap {
   const version = view.get(MAP_VERSION);
   if (version === undefined) return EMPTY_MAP;
   const entries: MapEntry[] = [];
-  view.scan(MAP_ENTRIES, tableRange(MAP_ENTRIES).to, (_row, value) => {
+  scanAll(view, MAP_ENTRIES, tableRange(MAP_ENTRIES).to, (_row, value) => {
     entries.push(decode(mapEntryCodec, value));
-    return true;
   });
   entries.sort((a, b) => (a.lo < b.lo ? -1 : 1)); // names that are hashes stand elsewhere
   return RangeMap.of(decode(i64, version), entries);

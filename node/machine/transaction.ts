@@ -5,7 +5,7 @@ import { type Digest, digestOfRow } from '../../src/digest.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
 import type { Pace } from './pace.ts';
 import { SortedKeys } from './sorted-keys.ts';
-import { dataKey, SliceCount, type SliceLimits, type StoreRange, type Visit } from './store-keys.ts';
+import { dataKey, type EntryVisit, SliceCount, type SliceLimits, type StoreRange } from './store-keys.ts';
 
 /** Digest of a row, null where there is none. */
 export type RowDigest = Digest | null;
@@ -120,10 +120,10 @@ export class SlotTransaction {
   }
 
   /**
-   * Visits entries in `[from, to)` in ascending order, what was written merged in. Removed rows count too. Returns the
-   * key to go on from, or null at the end.
+   * Visits entries in `[from, to)` in ascending order, what was written merged in. Rows that it removed count too. Returns
+   * the key to go on from, or null at the end. What was removed before may end it earlier (`View.scan`).
    */
-  scanSlice({ from, to }: StoreRange, limits: SliceLimits, visit: Visit): StoreKey | null {
+  scanSlice({ from, to }: StoreRange, limits: SliceLimits, visit: EntryVisit): StoreKey | null {
     invariant(this.#sorted !== null, 'scans are prepared');
     const written = this.#sorted.cursor(from);
     const count = new SliceCount(limits);
@@ -144,14 +144,14 @@ export class SlotTransaction {
       }
       return true;
     };
-    this.#view.scan(from, to, (key, value) => {
+    const passed = this.#view.scan(from, to, (key, value) => {
       if (!visitWritten(key)) return false;
       const change = this.#changes.get(key);
       if (!visitOne(key, change === undefined ? value : change)) return false;
       if (written.key === key) written.advance();
       return true;
     });
-    if (next === null) visitWritten(to);
-    return next;
+    if (next === null) visitWritten(passed ?? to);
+    return next ?? passed;
   }
 }

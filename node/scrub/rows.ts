@@ -28,7 +28,7 @@ export function* digestRows(view: View, { from, rowsMax }: Stretch): Work<Stretc
     let sliceBytes = SLICE_BYTES;
     const begin: StoreKey = next;
     next = null;
-    view.scan(begin, null, (key, value) => {
+    const passed = view.scan(begin, null, (key, value) => {
       if (isOwn(key)) return true;
       if (rows === 0 || bytes <= 0 || sliceRows === 0 || sliceBytes <= 0) {
         next = key;
@@ -41,7 +41,9 @@ export function* digestRows(view: View, { from, rowsMax }: Stretch): Work<Stretc
       sliceBytes -= key.length + value.length;
       return true;
     });
-    if (next === null || rows === 0 || bytes <= 0) return { next, digest: hash.finish() };
+    if (passed !== null)
+      next = passed; // not the end of the stretch: what is removed does not count
+    else if (next === null || rows === 0 || bytes <= 0) return { next, digest: hash.finish() };
     yield;
   }
 }

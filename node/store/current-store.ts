@@ -1,9 +1,7 @@
 /** The node's store as everyone holds it: stays the same object when a snapshot replaces the files beneath. */
 import { NurseryError } from '../../src/errors.ts';
 import type { LmdbStore } from './lmdb-store.ts';
-import type { Changes, DurableStore, Snapshot, StoreKey } from './types.ts';
-
-type Visit = (key: StoreKey, value: Uint8Array) => boolean;
+import type { Changes, DurableStore, Snapshot, StoreKey, Visit } from './types.ts';
 
 /** Passes everything on to the store that is open; while there is none, reads are refused and nothing is applied. */
 export class CurrentStore implements DurableStore {
@@ -57,12 +55,12 @@ export class CurrentStore implements DurableStore {
     return this.open.get(key);
   }
 
-  scan(from: StoreKey, to: StoreKey | null, visit: Visit): void {
-    this.open.scan(from, to, visit);
+  scan(from: StoreKey, to: StoreKey | null, visit: Visit): StoreKey | null {
+    return this.open.scan(from, to, visit);
   }
 
-  scanDown(from: StoreKey, to: StoreKey | null, visit: Visit): void {
-    this.open.scanDown(from, to, visit);
+  scanDown(from: StoreKey, to: StoreKey | null, visit: Visit): StoreKey | null {
+    return this.open.scanDown(from, to, visit);
   }
 
   commit(changes: Changes, slot: number): void {

@@ -19,15 +19,7 @@ import {
 import { checkRoom, storeDamaged, storeFailure } from './failures.ts';
 import { createStore, removeLeftovers, type StorePlace } from './install.ts';
 import { LmdbView, type ReadTransaction } from './lmdb-view.ts';
-import {
-  type Generations,
-  lookUp,
-  Overlay,
-  OverlaySnapshot,
-  scanDownMerged,
-  scanMerged,
-  type Visit,
-} from './overlay.ts';
+import { type Generations, lookUp, Overlay, OverlaySnapshot, scanDownMerged, scanMerged } from './overlay.ts';
 import { RowPacker } from './row-pages.ts';
 import {
   type Changes,
@@ -36,6 +28,7 @@ import {
   SNAPSHOTS_MAX,
   type Snapshot,
   type StoreKey,
+  type Visit,
 } from './types.ts';
 import { StoreWriter } from './writer.ts';
 
@@ -137,12 +130,12 @@ export class LmdbStore implements DurableStore {
     return value === undefined ? this.#base.get(key) : (value ?? undefined);
   }
 
-  scan(from: StoreKey, to: StoreKey | null, visit: Visit): void {
-    scanMerged(this.#overlay.generations, this.#base, from, to, visit);
+  scan(from: StoreKey, to: StoreKey | null, visit: Visit): StoreKey | null {
+    return scanMerged(this.#overlay.generations, this.#base, from, to, visit);
   }
 
-  scanDown(from: StoreKey, to: StoreKey | null, visit: Visit): void {
-    scanDownMerged(this.#overlay.generations, this.#base, from, to, visit);
+  scanDown(from: StoreKey, to: StoreKey | null, visit: Visit): StoreKey | null {
+    return scanDownMerged(this.#overlay.generations, this.#base, from, to, visit);
   }
 
   commit(changes: Changes, slot: number): void {

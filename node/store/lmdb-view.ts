@@ -1,15 +1,15 @@
-/** The image that LMDB holds, as a `View`. */
+/** The image that LMDB holds. */
 
 import type { Environment } from './environment.ts';
 import { storeFailure } from './failures.ts';
-import type { Visit } from './overlay.ts';
-import { STORE_KEY_MAX, type StoreKey, TABLES, type View } from './types.ts';
+import type { Base } from './overlay.ts';
+import { STORE_KEY_MAX, type StoreKey, TABLES, type Visit } from './types.ts';
 
 /** A read transaction that stays open: the image of the commit at which it began. */
 export type ReadTransaction = ReturnType<Environment['useReadTransaction']>;
 
 /** Reads the newest image, or that of a transaction. Values are copies, which outlive the read. */
-export class LmdbView implements View {
+export class LmdbView implements Base {
   readonly #dir: string;
   readonly #environment: Environment;
   readonly #options: { readonly transaction: ReadTransaction } | undefined;

@@ -1,8 +1,8 @@
 /** A store in memory alone, pure: what the simulation and tests run on. A crash loses what was not flushed. */
 
-import { lookUp, Overlay, OverlaySnapshot, scanDownMerged, scanMerged, type Visit } from './overlay.ts';
+import { lookUp, Overlay, OverlaySnapshot, scanDownMerged, scanMerged } from './overlay.ts';
 import { OverlayMap } from './overlay-map.ts';
-import type { Changes, DurableStore, Snapshot, StoreKey } from './types.ts';
+import type { Changes, DurableStore, Snapshot, StoreKey, Visit } from './types.ts';
 
 /** Simulated time closes no snapshot by itself: `expireSnapshots` does. */
 const NO_CLOCK = (): void => undefined;
@@ -42,12 +42,12 @@ export class MemoryStore implements DurableStore {
     return value === undefined ? this.#base.get(key) : (value ?? undefined);
   }
 
-  scan(from: StoreKey, to: StoreKey | null, visit: Visit): void {
-    scanMerged(this.#overlay.generations, this.#base, from, to, visit);
+  scan(from: StoreKey, to: StoreKey | null, visit: Visit): StoreKey | null {
+    return scanMerged(this.#overlay.generations, this.#base, from, to, visit);
   }
 
-  scanDown(from: StoreKey, to: StoreKey | null, visit: Visit): void {
-    scanDownMerged(this.#overlay.generations, this.#base, from, to, visit);
+  scanDown(from: StoreKey, to: StoreKey | null, visit: Visit): StoreKey | null {
+    return scanDownMerged(this.#overlay.generations, this.#base, from, to, visit);
   }
 
   commit(changes: Changes, slot: number): void {

@@ -3,17 +3,23 @@
  * grows, each with the last value per key. Pure; both stores are an overlay above a base.
  */
 import { invariant } from '../../src/assert.ts';
+import { successor } from '../../src/bytes.ts';
 import { NurseryError } from '../../src/errors.ts';
 import { AscendingCursor, type Cursor, DescendingCursor, OverlayMap } from './overlay-map.ts';
-import { type Changes, type Snapshot, STORE_KEY_MAX, type StoreKey, TABLES, type View } from './types.ts';
+import {
+  type Changes,
+  PASSED_MAX,
+  type Snapshot,
+  STORE_KEY_MAX,
+  type StoreKey,
+  TABLES,
+  type Visit,
+} from './types.ts';
 
 /** Memory that an entry costs beside its key and value (bytes), as far as it counts against the limits. */
 const ENTRY_BYTES = 96;
 /** Generations of together at most this many keys are merged when one more is frozen (about 1 ms). */
 const MERGE_KEYS_MAX = 4096;
-
-/** A visitor of a scan: goes on while it returns true. */
-export type Visit = (key: StoreKey, value: Uint8Array) => boolean;
 
 /** The last value per key of a run of slots, null where removed. */
 export class Generation {
@@ -162,37 +168,45 @@ export function lookUp(generations: Generations, key: StoreKey): Uint8Array | nu
   return undefined;
 }
 
+/** What lies below all generations: rows, none of them removed. */
+export type Base = {
+  get(key: StoreKey): Uint8Array | undefined;
+  scan(from: StoreKey, to: StoreKey | null, visit: Visit): void;
+  scanDown(from: StoreKey, to: StoreKey | null, visit: Visit): void;
+};
+
 /** `View.scan` over generations above a base. */
 export function scanMerged(
   generations: Generations,
-  base: View,
+  base: Base,
   from: StoreKey,
   to: StoreKey | null,
   visit: Visit,
-): void {
-  if (to !== null && from >= to) return;
+): StoreKey | null {
+  if (to !== null && from >= to) return null;
   const cursors = cursorsOf(generations, (rows) => new AscendingCursor(rows, from, to));
   const above = new Merged(cursors, (key, other) => key < other);
-  mergeWithBase(
+  const passed = mergeWithBase(
     above,
     (key, other) => key < other,
     visit,
     (baseVisit) => base.scan(from, to, baseVisit),
   );
+  return passed === null ? null : successor(passed);
 }
 
 /** `View.scanDown` over generations above a base. */
 export function scanDownMerged(
   generations: Generations,
-  base: View,
+  base: Base,
   from: StoreKey,
   to: StoreKey | null,
   visit: Visit,
-): void {
-  if (to !== null && from >= to) return;
+): StoreKey | null {
+  if (to !== null && from >= to) return null;
   const cursors = cursorsOf(generations, (rows) => new DescendingCursor(rows, from, to));
   const above = new Merged(cursors, (key, other) => key > other);
-  mergeWithBase(
+  return mergeWithBase(
     above,
     (key, other) => key > other,
     visit,
@@ -204,13 +218,13 @@ export function scanDownMerged(
 export class OverlaySnapshot implements Snapshot {
   readonly slot: number;
   readonly #generations: Generations;
-  readonly #base: View;
+  readonly #base: Base;
   readonly #renewed: () => void;
   readonly #closed: () => void;
   #open = true;
 
   /** @param renewed called whenever its reader says that it goes on; @param closed called once, when it is closed */
-  constructor(slot: number, generations: Generations, base: View, renewed: () => void, closed: () => void) {
+  constructor(slot: number, generations: Generations, base: Base, renewed: () => void, closed: () => void) {
     this.slot = slot;
     this.#generations = generations;
     this.#base = base;
@@ -229,14 +243,14 @@ export class OverlaySnapshot implements Snapshot {
     return value === undefined ? this.#base.get(key) : (value ?? undefined);
   }
 
-  scan(from: StoreKey, to: StoreKey | null, visit: Visit): void {
+  scan(from: StoreKey, to: StoreKey | null, visit: Visit): StoreKey | null {
     this.#checkOpen();
-    scanMerged(this.#generations, this.#base, from, to, visit);
+    return scanMerged(this.#generations, this.#base, from, to, visit);
   }
 
-  scanDown(from: StoreKey, to: StoreKey | null, visit: Visit): void {
+  scanDown(from: StoreKey, to: StoreKey | null, visit: Visit): StoreKey | null {
     this.#checkOpen();
-    scanDownMerged(this.#generations, this.#base, from, to, visit);
+    return scanDownMerged(this.#generations, this.#base, from, to, visit);
   }
 
   /** Lets go of what it pins; safe to repeat. */
@@ -271,17 +285,27 @@ function cursorsOf(
   return cursors;
 }
 
+/** Returns the last key that was passed over, where `PASSED_MAX` of them ended the scan. */
 function mergeWithBase(
   above: Cursor<Uint8Array | null>,
   before: Before,
   visit: Visit,
   scanBase: (visit: Visit) => void,
-): void {
+): StoreKey | null {
   let stopped = false;
+  let passed = 0;
+  let passedLast: StoreKey | null = null;
   const visitAbove = (key: StoreKey): void => {
     const value = above.value();
     above.advance();
-    if (value !== null) stopped = !visit(key, value);
+    if (value !== null) {
+      stopped = !visit(key, value);
+      return;
+    }
+    passed += 1;
+    if (passed < PASSED_MAX) return;
+    passedLast = key;
+    stopped = true;
   };
   scanBase((key, value) => {
     while (above.key !== null && before(above.key, key)) {
@@ -293,6 +317,7 @@ function mergeWithBase(
     return !stopped;
   });
   while (!stopped && above.key !== null) visitAbove(above.key);
+  return passedLast;
 }
 
 /** Several cursors as one; where they meet, the earliest of the list hides the others. */

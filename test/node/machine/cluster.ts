@@ -1,5 +1,7 @@
 /** A cluster of one machine over a store in memory: what the tests of the state machine speak to. */
+
 import { Machine } from '../../../node/machine/machine.ts';
+import { scanAll } from '../../../node/machine/store-keys.ts';
 import { MemoryStore } from '../../../node/store/memory-store.ts';
 import type { Work } from '../../../node/store/types.ts';
 import { present } from '../../../src/assert.ts';
@@ -105,9 +107,8 @@ export class TestCluster {
   /** Every row of every table. */
   dump(): [string, string][] {
     const rows: [string, string][] = [];
-    this.store.scan('', null, (key, value) => {
+    scanAll(this.store, '', null, (key, value) => {
       rows.push([key, Buffer.from(value).toString('latin1')]);
-      return true;
     });
     return rows;
   }

@@ -1,7 +1,9 @@
 /** The target's side: each command against each state it may meet. */
+
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { digestOfRange, rowsIn } from '../../../node/machine/rows.ts';
+import { PASSED_MAX } from '../../../node/store/types.ts';
 import { addDigests, digestOfRow, NO_ROWS } from '../../../src/digest.ts';
 import { RETURN_CODES } from '../../../src/errors.ts';
 import { PAGE_COPY, PAGE_DIRTY, type Row } from '../../../src/protocol/admin.ts';
@@ -265,6 +267,26 @@ test('(!) a clean-up step that comes late deletes nothing', () => {
   move(source, cluster, headerOf(6));
   cluster.expect({ kind: 'cleanupStep', mid: 5, rowsMax: 100 }, 'none');
   assert.equal(stagedIn(cluster), [['k', 'new']]);
+});
+
+test('steps of a clean-up change the same on every replica, whatever each has flushed', () => {
+  const rows = Array.from({ length: 4 * PASSED_MAX }, (_, n) => row(`k${String(n).padStart(4, '0')}`, 'v'));
+  const replicas = ['flushes', 'never does'].map((habit) => ({ habit, cluster: importing() }));
+  for (const { cluster } of replicas) {
+    cluster.expect(pageOf({ rows }), 'ok');
+    cluster.store.flush(cluster.slot);
+    cluster.expect({ kind: 'abandon', ...header }, 'closed');
+  }
+  for (let step = 0; replicas.some(({ cluster }) => cluster.machine.cleanups.length > 0); step += 1) {
+    assert.ok(step < 10, 'a clean-up ends');
+    const images = replicas.map(({ habit, cluster }) => {
+      if (habit === 'flushes') cluster.store.flush(cluster.slot);
+      cluster.expect({ kind: 'cleanupStep', mid: 5, rowsMax: 1 + step * PASSED_MAX }, 'ok');
+      return cluster.dump();
+    });
+    assert.equal(images[0], images[1]);
+  }
+  for (const { cluster } of replicas) assert.equal(stagedIn(cluster), []);
 });
 
 test('a page of many rows pauses', () => {

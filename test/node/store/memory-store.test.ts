@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MemoryStore } from '../../../node/store/memory-store.ts';
+import { PASSED_MAX } from '../../../node/store/types.ts';
 import { checkAll, histories, runHistory } from './model.ts';
 
 test('agrees with a sorted map, and a crash leaves the image of the flushed slot', async () => {
@@ -32,6 +33,38 @@ test('changes count against the overlay until they are flushed, however often a 
   store.flush(3);
   assert.is(store.overlayBytes, 0);
   assert.is(store.flushedSlot, 3);
+});
+
+test('a scan ends after so many removed rows, and goes on where it says', () => {
+  const store = new MemoryStore();
+  const keys = Array.from({ length: 3 * PASSED_MAX }, (_, n) => `\x01${String(n).padStart(6, '0')}`);
+  const kept = [keys[0], keys[PASSED_MAX + 2], keys.at(-1)] as string[];
+  store.commit(new Map(keys.map((key) => [key, Uint8Array.of(1)])), 1);
+  store.flush(1);
+  store.commit(new Map(keys.filter((key) => !kept.includes(key)).map((key) => [key, null])), 2);
+
+  const up: string[] = [];
+  let scans = 0;
+  for (let from: string | null = ''; from !== null; scans += 1) {
+    from = store.scan(from, null, (key) => up.push(key) > 0);
+  }
+  assert.equal(up, kept);
+  assert.is(scans, 3, 'none passes over more');
+
+  const down: string[] = [];
+  scans = 0;
+  for (let to: string | null = '\x02', isFirst = true; to !== null || isFirst; scans += 1, isFirst = false) {
+    to = store.scanDown('', to, (key) => down.push(key) > 0);
+  }
+  assert.equal(down, kept.reverse());
+  assert.is(scans, 3);
+
+  store.flush(2);
+  assert.is(
+    store.scan('', null, () => true),
+    null,
+    'what is flushed is not passed over',
+  );
 });
 
 test('an expired snapshot says so', () => {

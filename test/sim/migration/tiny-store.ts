@@ -1,5 +1,5 @@
 /** A store for a few dozen rows that keeps its last images: what a lagging replica would still answer from. */
-import type { Changes, StoreKey, View } from '../../../node/store/types.ts';
+import type { Changes, StoreKey, View, Visit } from '../../../node/store/types.ts';
 
 type Rows = readonly (readonly [StoreKey, Uint8Array])[];
 
@@ -21,18 +21,20 @@ export class TinyImage implements View {
     return row?.[0] === key ? row[1] : undefined;
   }
 
-  scan(from: StoreKey, to: StoreKey | null, visit: (key: StoreKey, value: Uint8Array) => boolean): void {
+  scan(from: StoreKey, to: StoreKey | null, visit: Visit): StoreKey | null {
     for (let at = this.#at(from); at < this.rows.length; at += 1) {
       const [key, value] = this.rows[at] as Rows[number];
-      if ((to !== null && key >= to) || !visit(key, value)) return;
+      if ((to !== null && key >= to) || !visit(key, value)) break;
     }
+    return null;
   }
 
-  scanDown(from: StoreKey, to: StoreKey | null, visit: (key: StoreKey, value: Uint8Array) => boolean): void {
+  scanDown(from: StoreKey, to: StoreKey | null, visit: Visit): StoreKey | null {
     for (let at = (to === null ? this.rows.length : this.#at(to)) - 1; at >= 0; at -= 1) {
       const [key, value] = this.rows[at] as Rows[number];
-      if (key < from || !visit(key, value)) return;
+      if (key < from || !visit(key, value)) break;
     }
+    return null;
   }
 
   /** The image with `changes` made. */
@@ -90,11 +92,11 @@ export class TinyStore implements View {
     return this.image.get(key);
   }
 
-  scan(from: StoreKey, to: StoreKey | null, visit: (key: StoreKey, value: Uint8Array) => boolean): void {
-    this.image.scan(from, to, visit);
+  scan(from: StoreKey, to: StoreKey | null, visit: Visit): StoreKey | null {
+    return this.image.scan(from, to, visit);
   }
 
-  scanDown(from: StoreKey, to: StoreKey | null, visit: (key: StoreKey, value: Uint8Array) => boolean): void {
-    this.image.scanDown(from, to, visit);
+  scanDown(from: StoreKey, to: StoreKey | null, visit: Visit): StoreKey | null {
+    return this.image.scanDown(from, to, visit);
   }
 }

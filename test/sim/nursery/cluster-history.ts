@@ -88,11 +88,13 @@ export class ClusterHistory {
     get: (key) => this.#rows.get(key),
     scan: (from, to, visit) => {
       const keys = [...this.#rows.keys()].filter((key) => key >= from && (to === null || key < to)).sort();
-      for (const key of keys) if (!visit(key, this.#rows.get(key) as Uint8Array)) return;
+      for (const key of keys) if (!visit(key, this.#rows.get(key) as Uint8Array)) break;
+      return null;
     },
     scanDown: (from, to, visit) => {
       const keys = [...this.#rows.keys()].filter((key) => key >= from && (to === null || key < to)).sort();
-      for (const key of keys.reverse()) if (!visit(key, this.#rows.get(key) as Uint8Array)) return;
+      for (const key of keys.reverse()) if (!visit(key, this.#rows.get(key) as Uint8Array)) break;
+      return null;
     },
   };
 

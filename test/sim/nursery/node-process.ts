@@ -74,7 +74,9 @@ export class NodeProcess extends Host implements Server {
     this.#log = new SimLog(this, hardware, nursery);
     this.onDeath.push(() => this.#log.tear());
     const base = hardware.openStore();
-    this.store = new SimStore(base, (changes, slot) => nursery.watch.committed(this, changes, slot));
+    this.store = new SimStore(base, random.next(), (changes, slot) =>
+      nursery.watch.committed(this, changes, slot),
+    );
     nursery.watch.opened(this, hardware.image);
     const recovered = hardware.recovered(base);
     this.incarnation = recovered.incarnation ?? options.freshIncarnation;

@@ -1,5 +1,6 @@
 /** One simulated nursery: keeper, data clusters, routers, migrators and clients, from a seed to a verdict. */
 
+import { scanAll } from '../../../node/machine/store-keys.ts';
 import type { ReplicaConfig } from '../../../node/paxos/types.ts';
 import { present } from '../../../src/assert.ts';
 import type { EXIT_CODES } from '../../../src/errors.ts';
@@ -452,9 +453,8 @@ export class Nursery {
       if (process === null) continue;
       if (isLearner) this.rare.note('learner ends with all rows');
       const rows: [string, Uint8Array][] = [];
-      process.store.scan('', null, (key, value) => {
+      scanAll(process.store, '', null, (key, value) => {
         rows.push([key, value]);
-        return true;
       });
       this.watch.cluster(process.cluster).checkImage(process.name, 'ends with', {
         slot: process.store.slot,

@@ -210,6 +210,14 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
     "    const cleanup = draft.state.cleanups.get(mid) ?? globalThis.cleanedUp?.get(mid);\n    if (cleanup === undefined)\n        return { kind: 'none' };\n    (globalThis.cleanedUp ??= new Map()).set(mid, cleanup);",
     { changes: { ...BUSY, moveEveryMs: 500, weather: late() }, seedsMax: 40 },
   ),
+  bug(
+    'clean-up goes on where a scan ended',
+    'replaying gives every replica the same state (I14)',
+    'node/machine/cleanup.js',
+    'const rest = left > 0 || last === null ? null : rangeOf({ lo: successor(userKey(last)), hi: cleanup.hi });',
+    'const rest = next === null ? null : { ...cleanup, lo: userKey(next) };',
+    { changes: { moveEveryMs: 1000 } },
+  ),
   ruleBug('tokens compared across migrations', 'tokens are compared per migration, never across them (!)', [
     {
       file: 'node/machine/headers.js',
