@@ -270,18 +270,21 @@ test('(!) a clean-up step that comes late deletes nothing', () => {
 });
 
 test('steps of a clean-up change the same on every replica, whatever each has flushed', () => {
-  const rows = Array.from({ length: 4 * PASSED_MAX }, (_, n) => row(`k${String(n).padStart(4, '0')}`, 'v'));
+  const keys = Array.from({ length: 4 * PASSED_MAX }, (_, n) => `k${String(n).padStart(4, '0')}`);
+  const removed = keys.slice(PASSED_MAX, 2 * PASSED_MAX + 2);
   const replicas = ['flushes', 'never does'].map((habit) => ({ habit, cluster: importing() }));
   for (const { cluster } of replicas) {
-    cluster.expect(pageOf({ rows }), 'ok');
+    cluster.expect(pageOf({ rows: keys.map((key) => row(key, 'v')) }), 'ok');
     cluster.store.flush(cluster.slot);
+    const page = { seq: 1, page: PAGE_DIRTY, to: 't', rows: removed.map((key) => row(key, null)) };
+    cluster.expect(pageOf(page), 'ok');
     cluster.expect({ kind: 'abandon', ...header }, 'closed');
   }
   for (let step = 0; replicas.some(({ cluster }) => cluster.machine.cleanups.length > 0); step += 1) {
     assert.ok(step < 10, 'a clean-up ends');
     const images = replicas.map(({ habit, cluster }) => {
       if (habit === 'flushes') cluster.store.flush(cluster.slot);
-      cluster.expect({ kind: 'cleanupStep', mid: 5, rowsMax: 1 + step * PASSED_MAX }, 'ok');
+      cluster.expect({ kind: 'cleanupStep', mid: 5, rowsMax: PASSED_MAX }, 'ok');
       return cluster.dump();
     });
     assert.equal(images[0], images[1]);
