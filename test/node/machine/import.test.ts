@@ -276,7 +276,7 @@ test('steps of a clean-up change the same on every replica, whatever each has fl
   for (const { cluster } of replicas) {
     cluster.expect(pageOf({ rows: keys.map((key) => row(key, 'v')) }), 'ok');
     cluster.store.flush(cluster.slot);
-    const page = { seq: 1, page: PAGE_DIRTY, to: 't', rows: removed.map((key) => row(key, null)) };
+    const page = { seq: 2, page: PAGE_DIRTY, to: 't', rows: removed.map((key) => row(key, null)) };
     cluster.expect(pageOf(page), 'ok');
     cluster.expect({ kind: 'abandon', ...header }, 'closed');
   }
