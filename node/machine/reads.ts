@@ -3,7 +3,6 @@ import { type Key, successor } from '../../src/bytes.ts';
 import { UPDATE_MAX } from '../../src/limits.ts';
 import {
   type Answer,
-  type Entry,
   failure,
   OK,
   okBool,
@@ -18,7 +17,7 @@ import {
 import type { RangeQuery, Request } from '../../src/protocol/requests.ts';
 import type { Range } from '../../src/range.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
-import { encodeEntries } from './long-replies.ts';
+import { EntriesReply } from './entries-reply.ts';
 import { type Ownership, rangeError } from './ownership.ts';
 import { Pace } from './pace.ts';
 import { dataKey, dataRange, prefixRange, scanSlice, scanSliceDown, userKey } from './store-keys.ts';
@@ -158,27 +157,23 @@ function* entriesAnswer(view: View, range: Range | null, max: number, kind: Data
   const isReversed = kind === 'revRangeEntries';
   const withValues = isReversed || kind === 'rangeEntries';
   const wanted = max < 0 ? Number.POSITIVE_INFINITY : max;
-  const found: Entry[] = [];
-  let bytes = 0;
-  const visit = (key: StoreKey, value: Uint8Array): void => {
-    found.push([userKey(key), value]);
-    bytes += 8 + key.length + (withValues ? value.length : 0);
-  };
+  // The wire turns any order round, so that what descends is encoded as what ascends.
+  const reply = new EntriesReply(withValues);
+  const visit = (key: StoreKey, value: Uint8Array): void => reply.add(userKey(key), value);
   let left = range === null ? null : dataRange(range);
   while (left !== null) {
-    const limits = { rowsMax: Math.min(SLICE_ROWS, wanted - found.length) };
+    const limits = { rowsMax: Math.min(SLICE_ROWS, wanted - reply.count) };
     const next: StoreKey | null = isReversed
       ? scanSliceDown(view, left, limits, visit)
       : scanSlice(view, left, limits, visit);
-    if (bytes > REPLY_MAX) {
+    if (reply.bytes > REPLY_MAX) {
       return failure('BAD_INPUT', `a reply of more than ${REPLY_MAX} bytes: ask for fewer entries at a time`);
     }
-    if (next === null || found.length === wanted) break;
+    if (next === null || reply.count === wanted) break;
     left = isReversed ? { ...left, to: next } : { ...left, from: next };
     yield;
   }
-  // The wire turns any order round, so that what descends is encoded as what ascends.
-  return yield* encodeEntries(found, withValues, bytes);
+  return reply.answer();
 }
 
 /** A missing key fails all of `multiGet`; of several, Arakoon names the last. */

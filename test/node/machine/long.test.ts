@@ -1,12 +1,10 @@
-/** What is too long for one turn gives the same bytes and updates as what is not. */
+/** What is too long for one turn gives the same updates as what is not. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { decodePaced } from '../../../node/machine/long-decode.ts';
-import { encodeEntries } from '../../../node/machine/long-replies.ts';
 import { Pace } from '../../../node/machine/pace.ts';
 import type { Work } from '../../../node/store/types.ts';
 import { NurseryError } from '../../../src/errors.ts';
-import { type Entry, okEntries, okKeys } from '../../../src/protocol/replies.ts';
 import { decodeUpdate, encodeUpdate, type Update } from '../../../src/protocol/updates.ts';
 import { bytes } from './cluster.ts';
 
@@ -15,31 +13,6 @@ function run<T>(work: Work<T>): { value: T; turns: number } {
     const next = work.next();
     if (next.done === true) return { value: next.value, turns };
   }
-}
-
-function entriesOf(count: number, valueBytes: number): { entries: Entry[]; size: number } {
-  const entries = Array.from(
-    { length: count },
-    (_, n): Entry => [`k\xff${String(n).padStart(6, '0')}`, Buffer.alloc(valueBytes, n)],
-  );
-  return { entries, size: count * (8 + 8 + valueBytes) };
-}
-
-for (const [count, valueBytes] of [
-  [0, 0],
-  [500, 10],
-  [501, 10],
-  [5000, 3],
-  [4, 200_000],
-] as const) {
-  test(`a reply of ${count} entries with values of ${valueBytes} bytes`, () => {
-    const { entries, size } = entriesOf(count, valueBytes);
-    const withValues = run(encodeEntries(entries, true, size));
-    assert.equal(Buffer.from(withValues.value.bytes), Buffer.from(okEntries(entries).bytes));
-    const keys = run(encodeEntries(entries, false, size));
-    assert.equal(Buffer.from(keys.value.bytes), Buffer.from(okKeys(entries.map(([key]) => key)).bytes));
-    if (count > 1000) assert.ok(keys.turns >= count / 500 - 1, `${keys.turns} turns`);
-  });
 }
 
 const set = (n: number): Update => ({ kind: 'set', key: `key${n}`, value: bytes('v') });

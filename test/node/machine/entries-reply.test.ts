@@ -1,0 +1,33 @@
+/** Replies that are built row by row have the bytes of those that are encoded at once. */
+import * as fc from 'fast-check';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { EntriesReply } from '../../../node/machine/entries-reply.ts';
+import { type Answer, type Entry, okEntries, okKeys } from '../../../src/protocol/replies.ts';
+
+function expectSame(entries: readonly Entry[]): void {
+  const expected: [boolean, Answer][] = [
+    [true, okEntries(entries)],
+    [false, okKeys(entries.map(([key]) => key))],
+  ];
+  for (const [withValues, { bytes }] of expected) {
+    const reply = new EntriesReply(withValues);
+    for (const [key, value] of entries) reply.add(key, value);
+    assert.is(reply.count, entries.length);
+    assert.is(reply.bytes, bytes.length - 8);
+    assert.is(Buffer.compare(reply.answer().bytes, bytes), 0);
+  }
+}
+
+test('of any entries', () => {
+  const key = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes).toString('latin1'));
+  fc.assert(fc.property(fc.array(fc.tuple(key, fc.uint8Array({ maxLength: 300 }))), expectSame));
+});
+
+test('of none, of very many, and of long ones', () => {
+  expectSame([]);
+  expectSame(Array.from({ length: 50_000 }, (_, n): Entry => [`k\xff${n}`, Buffer.alloc(n % 100, n)]));
+  expectSame([1, 5_000_000, 3].map((length, n): Entry => [`k${n}`, Buffer.alloc(length, n)]));
+});
+
+test.run();
