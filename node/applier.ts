@@ -8,7 +8,7 @@ import { type Effect, type MembersState, membersStateCodec, type Slot } from './
 import type { Store, StoreKey, Work } from './store/types.ts';
 
 /** Longest that applying goes on within one turn of the event loop (ms). */
-const SLICE_MS = 4;
+const SLICE_MS = 2;
 
 type Apply = Extract<Effect, { kind: 'apply' }>;
 

@@ -32,6 +32,8 @@ export class Peers {
   /** Links that peers dialled: the way to one that this node's configuration does not name, or cannot reach. */
   readonly #dialledByPeers = new Map<NodeName, Link>();
   readonly #options: PeersOptions;
+  /** What was sent last: several get the same, one after the other. */
+  #latest: { readonly message: Message; readonly body: Buffer } | null = null;
 
   constructor(options: PeersOptions) {
     this.#options = options;
@@ -74,7 +76,9 @@ export class Peers {
   /** Sends if there is a link with room; a message that is dropped is one that the network could have lost. */
   send(to: NodeName, message: Message): void {
     const link = this.#links.get(to)?.link ?? this.#dialledByPeers.get(to);
-    link?.post(TOPIC.paxos, encode(messageCodec, message));
+    if (link === undefined) return;
+    if (this.#latest?.message !== message) this.#latest = { message, body: encode(messageCodec, message) };
+    link.post(TOPIC.paxos, this.#latest.body);
   }
 
   /** A link that a peer dialled is gone. */

@@ -2,7 +2,7 @@
 import type { Work } from './store/types.ts';
 
 /** Longest a piece of work may go on before others have their turn (ms). */
-export const SLICE_MS = 3;
+export const SLICE_MS = 1;
 
 type Task = { step(): boolean };
 

@@ -238,19 +238,14 @@ function propose(
   const record = accept(replica, out, slot, role.ballot, value);
   role.flights.set(slot, { value, proposal, votes: new Set(), record, sentMs: nowMs });
   role.announced = replica.chosen;
-  for (const to of othersOf(replica)) sendAccept(replica, out, role, to, slot, value);
+  const message = acceptMessage(replica, role, slot, value);
+  for (const to of othersOf(replica)) send(out, to, message);
 }
 
-function sendAccept(
-  replica: Replica,
-  out: Effect[],
-  role: Mastering,
-  to: NodeName,
-  slot: Slot,
-  value: Value,
-): void {
+/** One object for all who get it, so that it need be encoded once. */
+function acceptMessage(replica: Replica, role: Mastering, slot: Slot, value: Value): Message {
   const { cluster } = replica.members;
-  send(out, to, { kind: 'accept', cluster, ballot: role.ballot, slot, value, chosen: replica.chosen });
+  return { kind: 'accept', cluster, ballot: role.ballot, slot, value, chosen: replica.chosen };
 }
 
 /** Chooses what has a quorum, in slot order. */
@@ -324,7 +319,7 @@ function resend(replica: Replica, out: Effect[], role: Mastering, nowMs: number,
     flight.sentMs = nowMs;
     for (const member of votersOf(replica)) {
       if (member.node === replica.config.node || flight.votes.has(lifeOf(member))) continue;
-      sendAccept(replica, out, role, member.node, slot, flight.value);
+      send(out, member.node, acceptMessage(replica, role, slot, flight.value));
     }
   }
 }

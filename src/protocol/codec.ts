@@ -9,7 +9,9 @@ import { invariant } from '../assert.ts';
 import type { Key } from '../bytes.ts';
 import { NurseryError } from '../errors.ts';
 
-/** Appends primitives to a buffer that grows by doubling. Reusable: `take` copies out, `reset` starts again. */
+const NOTHING = Buffer.alloc(0);
+
+/** Appends primitives to a buffer that at least doubles when it grows. Reusable: after `take`, or `reset`. */
 export class Writer {
   #buffer: Buffer;
   #length = 0;
@@ -78,9 +80,13 @@ export class Writer {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  /** A copy of what was written. */
+  /** What was written, on memory that the writer gives up, of at most twice the size; the writer is empty then. */
   take(): Buffer {
-    return Buffer.from(this.#buffer.subarray(0, this.#length));
+    const written = this.view();
+    const taken = 2 * written.length < this.#buffer.length ? Buffer.from(written) : written;
+    this.#buffer = NOTHING;
+    this.#length = 0;
+    return taken;
   }
 
   reset(): void {
@@ -91,7 +97,8 @@ export class Writer {
     const at = this.#length;
     const wanted = at + by;
     if (wanted > this.#buffer.length) {
-      const larger = Buffer.allocUnsafe(Math.max(wanted, this.#buffer.length * 2));
+      // Behind something long there mostly comes something short.
+      const larger = Buffer.allocUnsafe(Math.max(wanted + (wanted >>> 3), this.#buffer.length * 2));
       this.#buffer.copy(larger, 0, 0, at);
       this.#buffer = larger;
     }
