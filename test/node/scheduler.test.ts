@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Scheduler } from '../../node/scheduler.ts';
+import { Scheduler, SLICE_MS } from '../../node/scheduler.ts';
 
 type World = { scheduler: Scheduler; run: () => void; stepMs: number; nowMs: number };
 
@@ -8,7 +8,7 @@ function world(): World {
   const turns: (() => void)[] = [];
   const state: World = {
     nowMs: 0,
-    stepMs: 1,
+    stepMs: SLICE_MS / 4,
     scheduler: new Scheduler(
       () => state.nowMs,
       (run) => turns.push(run),
@@ -38,7 +38,7 @@ test('long work is paused before anything else runs, and takes turns with other 
   const state = world();
   const seen: string[] = [];
   function* work(name: string): Generator<undefined, string> {
-    for (let i = 0; i < 6; i += 1) {
+    for (let i = 0; i < 8; i += 1) {
       state.nowMs += state.stepMs;
       seen.push(name);
       yield;
@@ -53,13 +53,14 @@ test('long work is paused before anything else runs, and takes turns with other 
       () => seen.push(`${name} paused`),
     );
   }
-  assert.equal(seen, ['a', 'a', 'a', 'a paused', 'b', 'b', 'b', 'b paused']);
+  const slices = ['a', 'a', 'a', 'a', 'a paused', 'b', 'b', 'b', 'b', 'b paused'];
+  assert.equal(seen, slices);
   state.run();
   state.run();
-  assert.equal(seen.slice(8), ['a', 'a', 'a', 'a paused', 'b', 'b', 'b', 'b paused'], 'a slice each');
+  assert.equal(seen.slice(10), slices, 'a slice each');
   state.run();
   state.run();
-  assert.equal(seen.slice(16), ['a ends', 'b ends']);
+  assert.equal(seen.slice(20), ['a ends', 'b ends']);
 });
 
 test('what work throws reaches its caller, and others go on', () => {
