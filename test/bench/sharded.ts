@@ -1,6 +1,6 @@
 /** A nursery: the router's price, and migrations that nobody should notice. */
 import { eventsOf, TestNursery } from '../support/nurseries.ts';
-import { benchSettings, fill, KEYS, load, type Measured, RunningLoad, type Stage } from './stage.ts';
+import { benchSettings, fill, KEYS, load, type Measured, RunningLoad, type Stage, WARM } from './stage.ts';
 
 /** A value that takes its time on every disk and link (bytes). */
 const LARGE_BYTES = 4 * 1024 * 1024;
@@ -19,8 +19,8 @@ export async function sharded({ lab, report }: Stage): Promise<void> {
 
   report.begin('through the router, 100 connections');
   for (const mix of ['set', 'get']) {
-    const straight = await load(lab, ams.file, { mix });
-    const routed = await load(lab, nursery.file, { mix });
+    const straight = await load(lab, ams.file, { ...WARM, mix });
+    const routed = await load(lab, nursery.file, { ...WARM, mix });
     report.add({
       what: `${mix}s straight at the master`,
       unit: 'per second',
@@ -47,7 +47,7 @@ export async function sharded({ lab, report }: Stage): Promise<void> {
     ['straight at the master', ams.file],
     ['through the router', nursery.file],
   ] as const) {
-    const { perSecond } = await load(lab, file, pipelined);
+    const { perSecond } = await load(lab, file, { ...WARM, ...pipelined });
     report.add({
       what: `sets of 10 connections, 50 outstanding, ${what}`,
       unit: 'per second',

@@ -7,6 +7,8 @@ import type { Report } from './report.ts';
 
 /** How long a load runs unless the scenario says otherwise (s). */
 export const SECONDS = 6;
+/** For rates: what is to be measured has been compiled before, which takes seconds on busy cores. */
+export const WARM = { 'warm-up': 5 } as const;
 /** Keys of the big scenarios. */
 export const KEYS = 1_000_000;
 
