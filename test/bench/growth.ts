@@ -1,6 +1,6 @@
 /** How the cost of an update grows with what it is made of: nodes, updates at a time, bytes of the value. */
 import { TestCluster } from '../support/clusters.ts';
-import { benchSettings, load, type Stage, totalOf } from './stage.ts';
+import { benchSettings, load, type Stage, totalOf, WARM } from './stage.ts';
 
 /** How long each of them is measured (s). */
 const SECONDS = 4;
@@ -20,6 +20,7 @@ export async function growth({ lab, report }: Stage): Promise<void> {
       const batches = await totalOf(cluster, 'batches_proposed');
       const what = `${size} node${size === 1 ? '' : 's'}, ${connections} connection${connections === 1 ? '' : 's'}, 100-byte values`;
       const { perSecond, operations } = await load(lab, cluster.file, {
+        ...WARM,
         connections,
         keys: KEYS,
         seconds: SECONDS,
@@ -37,6 +38,7 @@ export async function growth({ lab, report }: Stage): Promise<void> {
 async function growingValues({ lab, report }: Stage, cluster: TestCluster): Promise<void> {
   for (const valueBytes of VALUE_BYTES) {
     const { perSecond } = await load(lab, cluster.file, {
+      ...WARM,
       connections: 32,
       keys: 1000,
       'value-bytes': valueBytes,
