@@ -1,6 +1,17 @@
 /** A nursery: the router's price, and migrations that nobody should notice. */
+import { present } from '../../src/assert.ts';
 import { eventsOf, TestNursery } from '../support/nurseries.ts';
-import { benchSettings, fill, KEYS, load, type Measured, RunningLoad, type Stage, WARM } from './stage.ts';
+import {
+  benchSettings,
+  coreShares,
+  fill,
+  KEYS,
+  load,
+  type Measured,
+  RunningLoad,
+  type Stage,
+  WARM,
+} from './stage.ts';
 
 /** A value that takes its time on every disk and link (bytes). */
 const LARGE_BYTES = 4 * 1024 * 1024;
@@ -107,7 +118,13 @@ export async function sharded({ lab, report }: Stage): Promise<void> {
 
   report.begin('fairness: small sets of 10 clients beside heavy work');
   const sets = { connections: 10, keys: FEW, seconds: 10 };
+  const pids = [ams, bru].flatMap((cluster) =>
+    cluster.nodes.map(({ name }) => present(cluster.process(name).pid, 'process')),
+  );
+  const calm = coreShares(pids);
   const alone = await load(lab, nursery.file, sets);
+  const calmShares = calm.end();
+  const crowded = coreShares(pids);
   const ranges = new RunningLoad(lab, ams.file, {
     mix: 'range-entries',
     'range-entries': 100_000,
@@ -117,6 +134,7 @@ export async function sharded({ lab, report }: Stage): Promise<void> {
   const small = new RunningLoad(lab, nursery.file, sets);
   const moved = migrate(nursery, '0000000000200000', bru.id, FEW);
   const beside = await small.result();
+  const crowdedShares = crowded.end();
   const { unitsPerSecond } = await ranges.result();
   await moved;
   report.add({ what: 'p99 alone', unit: 'ms', measured: alone.latencyMs.p99, better: 'less' });
@@ -127,6 +145,13 @@ export async function sharded({ lab, report }: Stage): Promise<void> {
     measured: beside.latencyMs.p99,
     better: 'less',
   });
+  for (const [when, { ran, waited }] of [
+    ['alone', calmShares],
+    ['beside them', crowdedShares],
+  ] as const) {
+    report.add({ what: `a node runs, ${when}`, unit: 'share of a core', measured: ran, better: 'less' });
+    report.add({ what: `and waits for one, ${when}`, unit: 'share', measured: waited, better: 'less' });
+  }
   const large = new RunningLoad(lab, ams.file, {
     connections: 1,
     keys: 20,

@@ -1,4 +1,5 @@
 /** What scenarios have in common: clusters sized for measuring, loads in processes of their own, figures of nodes. */
+import { readFileSync } from 'node:fs';
 import type { Percentiles } from '../../src/cli/bench/histogram.ts';
 import type { Field } from '../../src/protocol/statistics.ts';
 import { TestCluster } from '../support/clusters.ts';
@@ -72,6 +73,29 @@ export function startCluster(lab: Lab, clusterId: string, leaseSeconds = 2): Pro
 
 export function benchSettings(leaseSeconds: number): { readonly [key: string]: string } {
   return { lease_period: String(leaseSeconds), tlog_max_size: '64_000_000' };
+}
+
+/**
+ * Shares of a core that the main threads of `pids` had from now until `end` is called, and for which they were ready and had to
+ * wait, on average. Linux counts both (`/proc/PID/schedstat`, ns).
+ */
+export function coreShares(pids: readonly number[]): { end(): { ran: number; waited: number } } {
+  const read = (): [ran: number, waited: number] => {
+    const all = pids.map((pid) => readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ').map(Number));
+    return [
+      all.reduce((sum, [ran = 0]) => sum + ran, 0),
+      all.reduce((sum, [, waited = 0]) => sum + waited, 0),
+    ];
+  };
+  const beganMs = performance.now();
+  const before = read();
+  return {
+    end: () => {
+      const after = read();
+      const ns = (performance.now() - beganMs) * 1e6 * pids.length;
+      return { ran: (after[0] - before[0]) / ns, waited: (after[1] - before[1]) / ns };
+    },
+  };
 }
 
 /** A node's statistics by name, those that are numbers. */
