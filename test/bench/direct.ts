@@ -16,6 +16,9 @@ export async function generator({ lab, report }: Stage): Promise<void> {
   }
 }
 
+/** How long sets run before they are measured: until the keys of the beginning are in the store's file. */
+const SETTLE_SECONDS = 15;
+
 type Case = {
   readonly what: string;
   readonly options: { readonly [option: string]: string | number };
@@ -61,6 +64,7 @@ export async function direct({ lab, report }: Stage, only: string): Promise<void
     measured: await memoryOf(cluster),
     better: 'less',
   });
+  await load(lab, cluster.file, { seconds: SETTLE_SECONDS });
   for (const { what, options, perSecond, unitsPerSecond, p50Ms, p99Ms } of CASES) {
     if (!what.includes(only)) continue;
     const measured = await load(lab, cluster.file, { ...WARM, ...options });
