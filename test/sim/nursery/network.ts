@@ -8,6 +8,8 @@ import { CALM, type Weather } from './plan.ts';
 
 /** How long a link may be silent before both ends give it up (ms). */
 const SILENT_MS = 1500;
+/** After this long a silent link has been given up (ms): it takes half as long to one and a half times as long as `SILENT_MS`. */
+export const SILENCE_NOTICED_MS = 1.5 * SILENT_MS;
 /** Between two attempts to dial (ms). */
 const REDIAL_MS = 120;
 

@@ -17,7 +17,7 @@ import { Host } from './host.ts';
 import { KEYS } from './keys.ts';
 import { MigratorProcess } from './migrator-process.ts';
 import { Nemesis } from './nemesis.ts';
-import { Link, type LinkEvents, Network, type Server } from './network.ts';
+import { Link, type LinkEvents, Network, type Server, SILENCE_NOTICED_MS } from './network.ts';
 import { driftMsOf, NodeProcess } from './node-process.ts';
 import { get, set } from './operation.ts';
 import { Operator } from './operator.ts';
@@ -390,6 +390,9 @@ export class Nursery {
   #settle(): void {
     const untilMs = this.schedule.nowMs + ENDS_WITHIN_MS;
     const missing = (): string | null => {
+      // A link that fell silent in a partition still looks whole, and takes requests with it when it breaks.
+      if (this.schedule.nowMs < this.quietSinceMs + SILENCE_NOTICED_MS)
+        return 'links that were cut may break';
       if (this.history.pending > 0) return `${this.history.pending} calls are not answered`;
       const broken = this.#clients.find((client) => !client.isConnected);
       if (broken !== undefined) return `${broken.name} has no connection`;
