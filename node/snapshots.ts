@@ -141,13 +141,16 @@ export async function copySnapshot(
     asked.catch(() => undefined); // waited for below, unless the sink fails first
     return asked;
   };
-  let next: Promise<Buffer> | null = page('');
-  while (next !== null) {
-    const { rows, next: from }: Coded<typeof pageCodec> = decode(pageCodec, await next);
-    if (rows.length > 0 && lastKeyOf(rows as Buffer) === null)
+  let from: string | null = '';
+  let asked = page(from);
+  while (from !== null) {
+    const { rows, next }: Coded<typeof pageCodec> = decode(pageCodec, await asked);
+    // Each page begins above the one before, so that the copy ends.
+    if ((rows.length > 0 && lastKeyOf(rows as Buffer) === null) || (next !== null && next <= from))
       throw new NurseryError('UNREACHABLE', 'snapshot: not a page of rows');
+    from = next;
     // The next page is on its way while this one is written.
-    next = from === null ? null : page(from);
+    if (from !== null) asked = page(from);
     await sink.put(rows);
   }
   await call({ kind: 'close', id });

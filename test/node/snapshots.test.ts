@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { copySnapshot, SnapshotServer } from '../../node/snapshots.ts';
 import { MemoryStore } from '../../node/store/memory-store.ts';
 import { unpackRows } from '../../node/store/row-pages.ts';
+import { PASSED_MAX } from '../../node/store/types.ts';
 import { NurseryError } from '../../src/errors.ts';
 import type { LinkResult } from '../../src/link/link.ts';
 
@@ -46,6 +47,37 @@ test('all rows arrive in order, the next page being asked for while one is writt
   assert.ok(written > 3, `${written} pages`);
   assert.is(ahead, 1);
   assert.not(server.busy);
+  server.close();
+});
+
+test('pages without rows do not end a copy: all of theirs may be removed and not flushed yet', async () => {
+  const store = storeOf(4 * PASSED_MAX);
+  store.flush(0);
+  const removed = Array.from({ length: 3 * PASSED_MAX }, (_, index) => `d${String(index).padStart(6, '0')}`);
+  store.commit(new Map(removed.map((key) => [key, null])), 1);
+  const server = new SnapshotServer(store);
+  const got: string[] = [];
+  await copySnapshot(
+    async (body) => ({ kind: 'reply', bytes: server.answer(body).bytes as Buffer, hint: null }),
+    async () => ({ put: async (page) => unpackRows(page, (key) => got.push(key)) }),
+  );
+  assert.is(got.length, PASSED_MAX);
+  server.close();
+});
+
+test('a peer whose pages do not go on ends the copy', async () => {
+  const store = storeOf(1000);
+  const server = new SnapshotServer(store);
+  const pages: Buffer[] = [];
+  const ask = async (body: Buffer): Promise<LinkResult> => {
+    pages.push(server.answer(body).bytes as Buffer);
+    return { kind: 'reply', bytes: pages[Math.min(pages.length - 1, 1)] as Buffer, hint: null };
+  };
+  let error: unknown = null;
+  await copySnapshot(ask, async () => ({ put: async () => undefined })).catch((thrown) => {
+    error = thrown;
+  });
+  assert.is((error as NurseryError).code, 'UNREACHABLE');
   server.close();
 });
 

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { snapshotRow } from '../../../node/members-row.ts';
 import { digestRows, SCRUB_BYTES_MAX, type StretchDigest } from '../../../node/scrub/rows.ts';
 import { MemoryStore } from '../../../node/store/memory-store.ts';
-import { type StoreKey, TABLES, type View } from '../../../node/store/types.ts';
+import { PASSED_MAX, type StoreKey, TABLES, type View } from '../../../node/store/types.ts';
 import { type Random, seeded } from '../../support/seeded.ts';
 import { bytes, TestCluster } from '../machine/cluster.ts';
 
@@ -115,6 +115,21 @@ test('the command changes nothing, and asks every replica for the same rows of t
     cluster.set('l', 'w');
     assert.is(cluster.machine.scrub?.slot, 2, 'an older order names its slot');
   }
+});
+
+test('what is removed and not flushed yet changes neither digests nor where stretches end', () => {
+  const keys = Array.from(
+    { length: 3 * PASSED_MAX },
+    (_, n) => `${TABLES.DATA}${String(n).padStart(5, '0')}`,
+  );
+  const removed = keys.slice(PASSED_MAX, 2 * PASSED_MAX + 2);
+  const [flushed, not] = [true, false].map((isFlushed) => {
+    const store = storeOf(new Map(keys.map((key) => [key, bytes('v')])));
+    store.commit(new Map(removed.map((key) => [key, null])), 6);
+    if (isFlushed) store.flush(6);
+    return store;
+  }) as [MemoryStore, MemoryStore];
+  assert.equal(round(not, PASSED_MAX), round(flushed, PASSED_MAX));
 });
 
 test.run();
