@@ -51,9 +51,15 @@ export class Applier {
     this.#queue.push(effect);
   }
 
-  /** Applies nothing until `restart`: the store is being replaced. */
+  /** Applies nothing until `restart` or `release`: the store is being replaced. */
   hold(): void {
     this.#held = true;
+  }
+
+  /** The store was not replaced: goes on where it was held. */
+  release(): void {
+    this.#held = false;
+    this.run();
   }
 
   /** Goes on from another image: what was queued below it is dropped. */

@@ -147,9 +147,14 @@ export class Driver {
     return this.#replica;
   }
 
-  /** Nothing is applied until `snapshotInstalled`. */
+  /** Nothing is applied until `snapshotInstalled` or `releaseApplying`. */
   holdApplying(): void {
     this.#applier.hold();
+  }
+
+  /** The store is as it was when it was held: goes on applying, unless it is damaged. */
+  releaseApplying(): void {
+    if (this.#standing !== 'damaged') this.#applier.release();
   }
 
   get machine(): Machine {
@@ -439,6 +444,7 @@ export class Driver {
       this.#world.logger.error({ reason: error.message }, 'disk is full: updates are refused, reads go on');
     this.#diskFull = true;
     this.#world.after(DISK_FULL_RETRY_MS, () => {
+      if (this.#stopped) return; // the log may be closed, and another life may have begun
       this.#diskFull = false;
       this.#append();
     });

@@ -5,7 +5,7 @@ import { present } from '../src/assert.ts';
 import { ClusterClient } from '../src/client/cluster-client.ts';
 import { type ClusterIni, toClusterConfig } from '../src/config/cluster-config.ts';
 import type { NodeIni } from '../src/config/node-section.ts';
-import { type EXIT_CODES, FatalError, NurseryError } from '../src/errors.ts';
+import { type EXIT_CODES, FatalError } from '../src/errors.ts';
 import { type Hello, LINK_PROTOCOL } from '../src/link/frames.ts';
 import type { LinkHandlers } from '../src/link/link.ts';
 import type { Logger } from '../src/log.ts';
@@ -15,6 +15,7 @@ import { type Answer, failure } from '../src/protocol/replies.ts';
 import { updateOf } from '../src/protocol/requests.ts';
 import { Driver } from './driver.ts';
 import { type HomeLock, lockHome, prepareDirectory } from './home.ts';
+import { installFrom } from './installation.ts';
 import { type Life, Lives } from './lives.ts';
 import { Machine } from './machine/machine.ts';
 import { MapWatchers } from './map-watchers.ts';
@@ -27,7 +28,7 @@ import { Scheduler } from './scheduler.ts';
 import { isStoreDamage } from './scrub/damage.ts';
 import { Scrubber } from './scrub/scrubber.ts';
 import { SlowDowns } from './slow-downs.ts';
-import { copySnapshot, SnapshotServer } from './snapshots.ts';
+import { SnapshotServer } from './snapshots.ts';
 import { costTotals } from './status.ts';
 import { Storage, storePlace } from './storage.ts';
 import { removeStore } from './store/install.ts';
@@ -121,6 +122,7 @@ class NodeProcess {
   readonly #cleaning = new Set<number>();
   #incarnation = '';
   #closing = false;
+  #installing: Promise<void> = Promise.resolve();
 
   /** @param damaged told, once or more, that the store must not be used any more */
   constructor(options: NodeOptions, tally: Tally, damaged: (error: FatalError) => void) {
@@ -184,11 +186,7 @@ class NodeProcess {
       tell: (finding, to) => peers.tell(finding, to),
       differs: (what) => this.#damaged(storage.damaged(what)),
     });
-    const install = (from: string): void => {
-      this.#installSnapshot(storage, driver, peers, from).catch((error: Error) =>
-        this.#stop('DISK_FAILED', error),
-      );
-    };
+    const install = (from: string): void => this.#install(from, storage, driver, peers);
     const requests = new Requests({
       clusterId: ini.clusterId,
       node: node.name,
@@ -340,37 +338,17 @@ class NodeProcess {
     return ports;
   }
 
-  /** Copies a peer's image and puts it in place; a peer that stops answering is no more than a failed attempt. */
-  async #installSnapshot(storage: Storage, driver: Driver, peers: Peers, from: string): Promise<void> {
-    let sink: Awaited<ReturnType<Storage['receive']>> | null = null;
-    let slot: Slot;
-    try {
-      slot = await copySnapshot(
-        (body, deadlineMs) => peers.request(from, body, deadlineMs),
-        async (at) => {
-          sink = await storage.receive(at);
-          return sink;
-        },
-      );
-    } catch (error) {
-      if (!(error instanceof NurseryError)) throw error;
-      this.#logger.warn({ from, reason: error.message }, 'snapshot was not received');
-      await (sink as Awaited<ReturnType<Storage['receive']>> | null)?.abort();
-      driver.submit({ kind: 'snapshotFailed', from });
-      return;
-    }
-    const received = present(sink as Awaited<ReturnType<Storage['receive']>> | null, 'received snapshot');
-    if (slot <= storage.store.slot) {
-      await received.abort();
-      driver.submit({ kind: 'snapshotFailed', from });
-      return;
-    }
-    driver.holdApplying();
-    await received.finish();
-    await storage.replace();
-    const members = present(readMembers(storage.store), 'members in a snapshot');
-    driver.snapshotInstalled(new Machine(storage.store), { kind: 'snapshotInstalled', slot, members });
-    this.#logger.info({ from, slot }, 'snapshot installed');
+  /** Copies a peer's image and puts it in place; the node's end waits for it. */
+  #install(from: string, storage: Storage, driver: Driver, peers: Peers): void {
+    const installing = installFrom(from, {
+      storage,
+      driver,
+      logger: this.#logger,
+      ask: (body, deadlineMs) => peers.request(from, body, deadlineMs),
+      after: (delayMs, run) => setTimeout(run, delayMs),
+      members: () => present(readMembers(storage.store), 'members in a snapshot'),
+    });
+    this.#installing = installing.catch((error: Error) => this.#stop('INVARIANT', error));
   }
 
   /** Rows of ranges that went elsewhere, or never came, are deleted step by step; the next step follows the last. */
@@ -410,6 +388,7 @@ class NodeProcess {
     driver.stop();
     peers.close();
     snapshots.close();
+    await this.#installing; // no peer answers any more, so that it ends
     await driver.idle();
     await closeStorage();
   }

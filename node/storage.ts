@@ -11,7 +11,7 @@ import type { SnapshotSink } from './snapshots.ts';
 import { checkStorePages } from './store/check-file.ts';
 import { CurrentStore } from './store/current-store.ts';
 import { dataFile } from './store/environment.ts';
-import { storeDamaged } from './store/failures.ts';
+import { storeDamaged, storeFailure } from './store/failures.ts';
 import { installSnapshot, LmdbStore, SnapshotWriter, type StorePlace } from './store/lmdb-store.ts';
 import { enterOpening, forgetOpenings, OPENINGS_SUSPECT, settleOpenings } from './store/openings.ts';
 import { OVERLAY_FLUSH_BYTES, type View } from './store/types.ts';
@@ -167,12 +167,23 @@ export class Storage {
     };
   }
 
-  /** Puts the received image in the place of the store. Nothing may be read or applied meanwhile. */
+  /**
+   * Puts the received image in the place of the store, which stays open and serves until the new file has its name.
+   * Nothing may be applied meanwhile.
+   *
+   * @throws FatalError where the store was taken out of use; any other error: it is in use as before
+   */
   async replace(): Promise<void> {
-    if (this.#flushing !== null) await this.#flushing;
-    await this.store.take().close();
-    await installSnapshot(this.#options.place.dir);
-    this.store.put(await LmdbStore.open(this.#options.place));
+    const { place } = this.#options;
+    await Promise.allSettled([this.#flushing]); // whoever began it is told of its failure
+    if (!this.store.isOpen) throw new NurseryError('GOING_DOWN', 'the node is going down');
+    await installSnapshot(place.dir);
+    try {
+      await this.store.take().close();
+      this.store.put(await LmdbStore.open(place));
+    } catch (error) {
+      throw storeFailure(place.dir, error);
+    }
   }
 
   /** The state machine as the store holds it. @throws FatalError STORE_DAMAGED where its rows cannot be read */

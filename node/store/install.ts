@@ -8,9 +8,10 @@
 import { existsSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { FatalError } from '../../src/errors.ts';
 import { encode } from '../../src/protocol/codec.ts';
 import { dataFile, encodeSlot, identityCodec, META, openEnvironment, STORE_FORMAT } from './environment.ts';
-import { storeFailure } from './failures.ts';
+import { checkRoom, storeFailure } from './failures.ts';
 import { RowPacker } from './row-pages.ts';
 import type { StoreKey } from './types.ts';
 import { StoreWriter } from './writer.ts';
@@ -68,11 +69,21 @@ export class SnapshotWriter {
     this.#writer = writer;
   }
 
-  /** Begins anew; what an earlier one wrote is removed. */
+  /**
+   * Begins anew; what an earlier one wrote is removed.
+   *
+   * @throws NurseryError DISK_FULL, and others as `put` does; nothing is left behind then
+   */
   static async create(place: StorePlace): Promise<SnapshotWriter> {
     await removeLeftovers(place.dir);
-    await createIncoming(place);
-    return new SnapshotWriter(place.dir, await StoreWriter.start(join(place.dir, INCOMING)));
+    await checkRoom(place.dir, 0);
+    try {
+      await createIncoming(place);
+      return new SnapshotWriter(place.dir, await StoreWriter.start(join(place.dir, INCOMING)));
+    } catch (error) {
+      await removeLeftovers(place.dir);
+      throw error;
+    }
   }
 
   /**
@@ -103,7 +114,11 @@ export class SnapshotWriter {
     await this.#commitWhenDue();
   }
 
-  /** All rows are there: makes them durable as the image of `slot`, ready for `installSnapshot`. */
+  /**
+   * All rows are there: makes them durable as the image of `slot`, ready for `installSnapshot`.
+   *
+   * @throws as `put`, and the system's error where a rename fails; `abort` is the way on from there
+   */
   async finish(slot: number): Promise<void> {
     await this.#writer.commit(slot);
     await this.#writer.close();
@@ -134,12 +149,20 @@ export class SnapshotWriter {
 }
 
 /**
- * Puts the finished snapshot in the place of the store in `dir`, atomically and durably. The store must be closed;
- * the caller opens it again.
+ * Puts the finished snapshot in the place of the store in `dir`, atomically and durably. A store that is open goes on
+ * with its old file, which has no name any more: the caller closes it and opens the new one.
+ *
+ * @throws FatalError where nobody knows which of the two a crash would leave; any other error: nothing has changed
  */
 export async function installSnapshot(dir: string): Promise<void> {
   await rename(join(dir, COMPLETE), dataFile(dir));
-  await syncDirectory(dir);
+  try {
+    await syncDirectory(dir);
+  } catch (error) {
+    throw new FatalError('DISK_FAILED', `directory ${dir} was not synced: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
 }
 
 /** Builds an environment with its meta rows under `incoming/`. */
@@ -150,12 +173,15 @@ async function createIncoming({ dir, cluster, node }: StorePlace): Promise<void>
   if (isNew) await syncDirectory(join(dir, '..'));
   try {
     const environment = openEnvironment(incoming);
-    environment.transactionSync(() => {
-      const identity = encode(identityCodec, { format: STORE_FORMAT, cluster, node });
-      void environment.put(META.IDENTITY, identity);
-      void environment.put(META.SLOT, Buffer.from(encodeSlot(0)));
-    });
-    await environment.close();
+    try {
+      environment.transactionSync(() => {
+        const identity = encode(identityCodec, { format: STORE_FORMAT, cluster, node });
+        void environment.put(META.IDENTITY, identity);
+        void environment.put(META.SLOT, Buffer.from(encodeSlot(0)));
+      });
+    } finally {
+      await environment.close();
+    }
   } catch (error) {
     throw storeFailure(incoming, error);
   }

@@ -1,5 +1,5 @@
 /** Disks of real nodes that run full: nothing acknowledged is lost, reads go on, and writing resumes by itself. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { NurseryError } from '../../src/errors.ts';
@@ -14,6 +14,13 @@ const VALUE_BYTES = 5000;
 /** Below what a node keeps in reserve (bytes), so that it refuses; above half of it, so that the log has room. */
 const IN_RESERVE = 100 * 1024 * 1024;
 const NO_GUARANTEES = { consistency: { kind: 'noGuarantees' } } as const;
+
+/** What a node that was down has missed: too much for a log of a few segments, too little for two commits of a snapshot. */
+const BEHIND_ROWS = 700;
+const BEHIND_BYTES = 10_000;
+const BEHIND_LEAVE_BYTES = 9 * 1024 * 1024;
+/** Loaded into nodes whose renames are to fail. */
+const FAILING_RENAME = new URL('../support/failing-rename.js', import.meta.url).href;
 
 const suite = labSuite('full disks');
 
@@ -207,5 +214,61 @@ suite.test('of all nodes: updates are refused, reads go on, and writing resumes 
   for (const name of names) await trial.expectRowsOf(name);
   await cluster.killAll();
 });
+
+suite.test(
+  'while a snapshot is installed: every attempt fails as a whole, the old store serves on, and it ends well',
+  async (lab) => {
+    const failing = join(lab.dir, 'failing-rename');
+    const disks = new Map<string, SmallDisk>();
+    const cluster = await TestCluster.start(lab, {
+      clusterId: 'weir',
+      extra: { tlog_max_size: '1_000_000' },
+      disk: (name) => {
+        const made = smallDisk(lab, name);
+        disks.set(name, made);
+        const options = `${made.env['NODE_OPTIONS'] ?? ''} --import=${FAILING_RENAME}`;
+        return { dir: made.dir, env: { ...made.env, NODE_OPTIONS: options, FAILING_RENAME: failing } };
+      },
+    });
+    const client = cluster.client();
+    await client.call((master) => master.set('row', 'old'));
+    const name = await cluster.slave();
+    await cluster.caughtUp(name);
+    await cluster.process(name).kill();
+    for (let n = 0; n < BEHIND_ROWS; n += 1) {
+      await client.call((master) => master.set(`row/${n}`, Buffer.alloc(BEHIND_BYTES, n)));
+    }
+    await client.call((master) => master.set('row', 'new'));
+    for (const other of cluster.runningNames) {
+      const first = join(cluster.place(other).home, 'tlog', '0000000001.tlog');
+      await until(`${other} to drop the log that ${name} needs`, () => !existsSync(first));
+    }
+    let readUpTo = 0;
+    const goesOn = async (why: string): Promise<void> => {
+      await until(`${name} to say: ${why}`, () => logOf(cluster, name).slice(readUpTo).includes(why));
+      readUpTo = logOf(cluster, name).length;
+      const seen = await cluster.ask(name, (node) => node.get('row', NO_GUARANTEES));
+      assert.is(String(seen), 'old', 'the old store goes on serving');
+      assert.ok(cluster.process(name).isRunning);
+    };
+
+    const disk = disks.get(name) as SmallDisk;
+    disk.fill(BEHIND_LEAVE_BYTES); // the rows fit, what LMDB makes of them does not, where the disk is a real one
+    writeFileSync(failing, 'complete.mdb');
+    cluster.startNode(name);
+    await goesOn('snapshot was not received');
+    disk.free();
+    await goesOn("-> '"); // the rename that finishes an image
+    writeFileSync(failing, 'data.mdb');
+    await goesOn('snapshot could not be put in place');
+    await cluster.process(name).kill();
+    cluster.startNode(name);
+    await goesOn('snapshot could not be put in place');
+    rmSync(failing);
+    await cluster.caughtUp(name);
+    assert.is(String(await cluster.ask(name, (node) => node.get('row', NO_GUARANTEES))), 'new');
+    await cluster.killAll();
+  },
+);
 
 suite.run();

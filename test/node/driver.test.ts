@@ -71,6 +71,40 @@ test('a full disk refuses updates as read only, keeps what it was given, and wri
   assert.is(returnCodeOf((later[0] as Answer).bytes), RETURN_CODES.OK);
 });
 
+test('what waits for room on the disk ends with the driver: the log may be closed by then', () => {
+  const world = mastered();
+  const caught = propose(world);
+  world.disk(diskFull());
+  world.driver.stop();
+  assert.is(returnCodeOf((caught[0] as Answer).bytes), RETURN_CODES.MAYBE_APPLIED);
+  world.timers();
+  assert.is(world.appending, 0, 'nothing is given to the log any more');
+});
+
+test('a store that was held and not replaced goes on where it was', () => {
+  const world = mastered();
+  const before = world.store.slot;
+  world.driver.holdApplying();
+  const waiting = propose(world);
+  world.disk();
+  assert.equal(waiting, [], 'chosen, and not applied');
+  assert.is(world.store.slot, before);
+  world.driver.releaseApplying();
+  assert.is(returnCodeOf((waiting[0] as Answer).bytes), RETURN_CODES.OK);
+  assert.is(world.store.slot, before + 1);
+});
+
+test('a store that is damaged stays held, whatever becomes of a snapshot', () => {
+  const world = mastered();
+  world.driver.holdApplying();
+  propose(world);
+  world.driver.quarantine();
+  world.disk();
+  const before = world.store.slot;
+  world.driver.releaseApplying();
+  assert.is(world.store.slot, before);
+});
+
 test('a disk that is nearly full refuses before anything is proposed', () => {
   const world = mastered();
   world.isFull = true;

@@ -14,8 +14,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Storage } from '../../../node/storage.ts';
 import { installSnapshot, LmdbStore, type Row, SnapshotWriter } from '../../../node/store/lmdb-store.ts';
 import type { StoreKey } from '../../../node/store/types.ts';
+import type { NurseryError } from '../../../src/errors.ts';
+import { SILENT } from '../../../src/log.ts';
 import { checkAll } from './model.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'nursery-install-'));
@@ -70,6 +73,37 @@ test('a snapshot replaces the store as a whole', async () => {
   assert.is(installed.slot, 4711);
   checkAll(installed, rows);
   await installed.close();
+});
+
+test('a snapshot that cannot take the place leaves a store that is open, with what it had not flushed', async () => {
+  const place = newPlace();
+  const logDir = join(root, `log${places}`);
+  const storage = await Storage.open({
+    place,
+    logDir,
+    segmentBytes: 65_536,
+    reserveBytes: 0,
+    logger: SILENT,
+  });
+  storage.store.commit(new Map([['\x01fresh', Buffer.from('fresh')]]), 8);
+
+  const receiver = await storage.receive(4711);
+  await receiver.finish();
+  const finished = readFileSync(join(place.dir, 'complete.mdb'));
+  rmSync(join(place.dir, 'complete.mdb'));
+  const caught = await storage.replace().catch((error: NodeJS.ErrnoException) => error);
+  assert.is((caught as NodeJS.ErrnoException).code, 'ENOENT', 'as the system says it');
+  await receiver.abort();
+  assert.is(storage.store.slot, 8);
+  assert.is(String(storage.store.get('\x01fresh')), 'fresh');
+  await storage.flush(8);
+
+  writeFileSync(join(place.dir, 'complete.mdb'), finished);
+  await storage.replace();
+  assert.is(storage.store.slot, 4711);
+  assert.is(storage.store.get('\x01fresh'), undefined);
+  await storage.abandon();
+  assert.is(await storage.replace().catch((error: NurseryError) => error.code), 'GOING_DOWN');
 });
 
 test('a crash before the rename leaves the old store, and nothing else after the next start', async () => {
