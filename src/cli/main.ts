@@ -75,6 +75,11 @@ function servers<T>(parser: Argv<T>) {
       'run simulated nurseries with everything failing that may, and check every promise',
       (command) =>
         command
+          .option('only', {
+            choices: ['nursery', 'consensus', 'migration'] as const,
+            default: 'nursery' as const,
+            describe: 'whole nurseries, or one cluster alone, or moves between state machines alone',
+          })
           .option('seed', wholeNumber('seed', 0, 'first seed; default: any'))
           .option('seeds', wholeNumberOr('seeds', 1, 1, 'so many seeds'))
           .option('faults', { type: 'string', describe: 'these kinds of faults alone, with commas between' })
@@ -83,6 +88,7 @@ function servers<T>(parser: Argv<T>) {
           .option('trace', { type: 'boolean', default: false, describe: 'with --replay: every step' }),
       async (args) =>
         (await import('./sim-command.ts')).runSimCommand({
+          only: args.only,
           seed: args.seed ?? null,
           seeds: args.seeds,
           faults: args.faults?.split(',') ?? [],

@@ -1,8 +1,10 @@
-/** `nursery sim`: whole nurseries on virtual time, with everything failing that may. A bug report is a seed. */
+/** `nursery sim`: nurseries, or parts of them, on virtual time, with everything failing that may. A bug report is a seed. */
 import { availableParallelism } from 'node:os';
 import { EXIT_CODES, NurseryError } from '../errors.ts';
 
 export type SimArguments = {
+  /** Whole nurseries, consensus of one cluster alone, or moves between state machines alone. */
+  readonly only: 'nursery' | 'consensus' | 'migration';
   /** First seed; null: any. */
   readonly seed: number | null;
   readonly seeds: number;
@@ -17,68 +19,77 @@ export type SimArguments = {
 
 /** @throws NurseryError BAD_INPUT for a fault that there is not */
 export async function runSimCommand(args: SimArguments): Promise<void> {
-  const { FAULTS } = await import('../../test/sim/nursery/plan.ts');
-  const faults = args.faults.map((name) => {
-    const known = FAULTS.find((fault) => fault === name);
-    if (known === undefined)
-      throw new NurseryError('BAD_INPUT', `there is no fault ${name}; known: ${FAULTS.join(', ')}`);
-    return known;
-  });
-  const changes = faults.length === 0 ? {} : { faults };
-  if (args.replay !== null) await replay(args.replay, args.trace, changes);
-  else await runMany(args, changes);
+  const { SIMULATIONS, runOf } = await import('../../test/sim/nursery/run-one.ts');
+  const { faults: known } = SIMULATIONS[args.only];
+  for (const name of args.faults) {
+    if (known.includes(name)) continue;
+    const choice =
+      known.length === 0 ? `--only ${args.only} has all of its own in each seed` : known.join(', ');
+    throw new NurseryError('BAD_INPUT', `there is no fault ${name}; known: ${choice}`);
+  }
+  const run = runOf(args.only, args.faults);
+  if (args.replay !== null) await replay(args.replay, args.trace, run);
+  else await runMany(args, run);
 }
 
-type Changes = import('../../test/sim/nursery/pool.ts').PlanChanges;
+type Run = import('../../test/sim/nursery/pool.ts').Run;
 
-async function replay(seed: number, trace: boolean, changes: Changes): Promise<void> {
-  const { runSeed } = await import('../../test/sim/nursery/nursery.ts');
-  const plan = (drawn: import('../../test/sim/nursery/plan.ts').Plan) => ({ ...drawn, ...changes });
+async function replay(seed: number, trace: boolean, run: Run): Promise<void> {
+  const { runOne } = await import('../../test/sim/nursery/run-one.ts');
   try {
-    const outcome = runSeed(trace ? { seed, plan, trace: (line) => console.log(line) } : { seed, plan });
-    const { operations, faults, migrations, virtualMs, digest } = outcome;
-    console.log(
-      `seed ${seed}: ${operations} operations, ${faults} faults, ${migrations} migrations in ${Math.round(virtualMs / 1000)} virtual seconds; every check holds (history ${digest})`,
-    );
+    const passed = runOne({ seed, ...run }, trace ? (line) => console.log(line) : undefined);
+    const { operations, faults, migrations, virtualMs, digest } = passed;
+    const more =
+      run.simulation === 'nursery'
+        ? `, ${faults} faults, ${migrations} migrations in ${Math.round(virtualMs / 1000)} virtual seconds`
+        : '';
+    console.log(`seed ${seed}: ${operations} operations${more}; every check holds (history ${digest})`);
   } catch (error) {
     console.error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`);
     process.exitCode = EXIT_CODES.FAILED;
   }
 }
 
-async function runMany(args: SimArguments, changes: Changes): Promise<void> {
+async function runMany(args: SimArguments, plan: Run): Promise<void> {
   const { runSeeds } = await import('../../test/sim/nursery/pool.ts');
-  const { WANTED, WANTED_FROM_SEEDS } = await import('../../test/sim/nursery/wanted.ts');
+  const { SIMULATIONS } = await import('../../test/sim/nursery/run-one.ts');
+  const { noun, wanted, wantedFromSeeds } = SIMULATIONS[args.only];
   const first = args.seed ?? 1 + Math.floor(Math.random() * 1_000_000_000);
   const workers = args.workers ?? Math.min(2, availableParallelism());
   const startedMs = performance.now();
   let done = 0;
+  let operations = 0;
   const { passed, failed, rare } = await runSeeds({
     first,
     count: args.seeds,
     workers,
-    plan: { simulation: 'nursery', changes },
+    plan,
     onResult: (result) => {
       done += 1;
       if (result.kind === 'failed') console.error(`\nseed ${result.seed}: ${result.message}`);
+      else operations += result.operations;
       showProgress(done, args.seeds, startedMs);
       return undefined;
     },
   });
   if (process.stderr.isTTY) process.stderr.write('\n');
-  const operations = passed.reduce((sum, result) => sum + result.operations, 0);
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   console.log(
-    `${passed.length} of ${args.seeds} nurseries from seed ${first} kept every promise: ${operations} operations, ${seconds} s`,
+    `${passed.length} of ${args.seeds} ${noun} from seed ${first} kept every promise: ${operations} operations, ${seconds} s`,
   );
-  for (const { seed } of failed) console.log(`replay: nursery sim --replay ${seed} --trace${optionOf(args)}`);
-  const isWide = args.seeds >= WANTED_FROM_SEEDS && args.faults.length === 0;
-  const never = isWide ? WANTED.filter((what) => !rare.counts.has(what)) : [];
+  for (const { seed } of failed)
+    console.log(`replay: nursery sim${onlyOf(args)} --replay ${seed} --trace${faultsOf(args)}`);
+  const isWide = args.seeds >= wantedFromSeeds && args.faults.length === 0;
+  const never = isWide ? wanted.filter((what) => !rare.counts.has(what)) : [];
   if (never.length > 0) console.log(`never happened, so nothing is proved about it: ${never.join(', ')}`);
   if (failed.length > 0 || never.length > 0) process.exitCode = EXIT_CODES.FAILED;
 }
 
-function optionOf({ faults }: SimArguments): string {
+function onlyOf({ only }: SimArguments): string {
+  return only === 'nursery' ? '' : ` --only ${only}`;
+}
+
+function faultsOf({ faults }: SimArguments): string {
   return faults.length === 0 ? '' : ` --faults ${faults.join(',')}`;
 }
 

@@ -10,12 +10,15 @@ import type { Answer } from '../../../src/protocol/replies.ts';
 import type { Update } from '../../../src/protocol/updates.ts';
 import { covers, overlaps, printRange, type Range, WHOLE } from '../../../src/range.ts';
 import { checkPartition, lookup, soleEntry } from '../../../src/rangemap.ts';
+import { Violation as Broken } from '../nursery/violation.ts';
 import { Model, prefixRange } from './model.ts';
 import { type AppliedSlot, drain, type SimCluster } from './sim-cluster.ts';
 
 /** What was broken, and how. */
-export class Violation extends Error {
-  override readonly name = 'Violation';
+export class Violation extends Broken {
+  constructor(message: string) {
+    super('moves', message);
+  }
 }
 
 /** Sees every slot as it is applied, and the whole nursery at once. */

@@ -3,7 +3,7 @@ import { prefixEnd, sameBytes } from '../../../src/bytes.ts';
 import { type Answer, failure, OK, okInt, okOptionalBytes } from '../../../src/protocol/replies.ts';
 import type { Update } from '../../../src/protocol/updates.ts';
 import { contains, type Range } from '../../../src/range.ts';
-import type { Random } from '../../support/seeded.ts';
+import type { Random } from '../../support/random.ts';
 
 /** Keys that the clients use: separators, their neighbours, the least and the greatest. */
 export const KEYS: readonly string[] = [

@@ -10,7 +10,7 @@ import {
 } from '../../../src/protocol/admin.ts';
 import type { Answer } from '../../../src/protocol/replies.ts';
 import { encodeBatch, encodeUpdate, type Update } from '../../../src/protocol/updates.ts';
-import type { Random } from '../../support/seeded.ts';
+import type { Random } from '../../support/random.ts';
 import { TinyStore } from './tiny-store.ts';
 
 /** An update in a cluster's queue, and who wants its answer. */

@@ -2,6 +2,7 @@
  * Ranges move between three clusters and a keeper, all of them real state machines, driven by real coordinators,
  * while clients update and everything goes wrong that may. One seed is one schedule.
  */
+import { inspect } from 'node:util';
 import type { Effect, Request } from '../../../migrator/core/calls.ts';
 import { Coordinator } from '../../../migrator/core/coordinator.ts';
 import type { MigrationResult } from '../../../migrator/core/result.ts';
@@ -18,7 +19,7 @@ import {
 import { type Answer, failure, okBytes } from '../../../src/protocol/replies.ts';
 import type { Update } from '../../../src/protocol/updates.ts';
 import { lookup, soleEntry } from '../../../src/rangemap.ts';
-import { createRandom, type Random } from '../../support/seeded.ts';
+import { createRandom, type Random } from '../../support/random.ts';
 import { Checker, Violation } from './checker.ts';
 import { KEYS, randomUpdate, SEPARATORS } from './model.ts';
 import { type Queued, SimCluster } from './sim-cluster.ts';
@@ -55,9 +56,22 @@ const SETTINGS: Partial<Settings> = {
   stuckRounds: 2,
 };
 
+/** What one seed did. */
+export type Simulated = {
+  /** Updates that clients asked for. */
+  readonly updates: number;
+  /** Equal for equal schedules. */
+  readonly digest: string;
+};
+
 /** Runs one seed. @throws Violation, or what a coordinator throws */
-export function simulate(seed: number, counts: Counts, bug: Bug = {}): void {
-  new Simulation(seed, counts, bug).run();
+export function simulate(
+  seed: number,
+  counts: Counts,
+  bug: Bug = {},
+  trace?: (line: string) => void,
+): Simulated {
+  return new Simulation(seed, counts, bug, trace).run();
 }
 
 class Simulation {
@@ -65,6 +79,7 @@ class Simulation {
   readonly #world: World;
   readonly #counts: Counts;
   readonly #bug: Bug;
+  readonly #trace: ((line: string) => void) | undefined;
   readonly #keeper: SimCluster;
   readonly #clusters: ReadonlyMap<string, SimCluster>;
   readonly #checker: Checker;
@@ -78,7 +93,8 @@ class Simulation {
   #corruptsBase: boolean;
   #mayMismatch = false;
 
-  constructor(seed: number, counts: Counts, bug: Bug) {
+  constructor(seed: number, counts: Counts, bug: Bug, trace: ((line: string) => void) | undefined) {
+    this.#trace = trace;
     this.#random = createRandom(seed);
     this.#world = new World(this.#random);
     this.#counts = counts;
@@ -90,7 +106,7 @@ class Simulation {
     this.#corruptsBase = this.#random.chance(0.06);
   }
 
-  run(): void {
+  run(): Simulated {
     this.#found();
     const world = this.#world;
     for (let client = 0; client < 3; client += 1) this.#client();
@@ -106,6 +122,13 @@ class Simulation {
     }
     world.run(FAULTS_MS + ENDS_MS, () => this.#isQuiet);
     this.#checker.atEnd();
+    const digest = `${world.nowMs} ${this.#unique} ${this.#random.next()}`;
+    return { updates: this.#unique, digest };
+  }
+
+  /** Tells of a step; \`what\` is asked only where somebody listens. */
+  #tell(who: string, what: () => string): void {
+    this.#trace?.(`${this.#world.nowMs.toFixed(0).padStart(6)} ${who.padEnd(6)} ${what()}`);
   }
 
   #found(): void {
@@ -159,6 +182,7 @@ class Simulation {
 
   #apply(cluster: SimCluster, updates: readonly Update[]): readonly Answer[] {
     const slot = cluster.apply(updates);
+    this.#tell(cluster.id, () => `slot ${cluster.store.image.slot}: ${updates.map(print).join(', ')}`);
     this.#checker.afterSlot(cluster, slot);
     for (const update of updates)
       if (update.kind === 'admin') this.#watch(update.command, cluster, slot.before);
@@ -281,6 +305,7 @@ class Simulation {
       claimAtOnce: how.claimAtOnce,
       seen,
     });
+    this.#tell(`m${mid}`, () => 'starts');
     const migrator = new Migrator(coordinator, this.#world, {
       send: (sent) => this.#sends(migrator, sent),
       finished: (result) => this.#finished(result),
@@ -297,6 +322,7 @@ class Simulation {
 
   #send(migrator: Migrator, { call, cluster: id, request }: Sent): void {
     const cluster = this.#cluster(id);
+    this.#tell(`m${migrator.mid}`, () => `asks ${cluster.id}: ${print(request)}`);
     const answered = (answer: Answer): void => {
       this.#world.carry(() => migrator.answered(call, this.#decoded(cluster, request, answer)));
     };
@@ -316,6 +342,7 @@ class Simulation {
       return `return code ${answer.bytes[0]}`;
     }
     const decoded = (this.#bug.hears ?? same)(decodeAnswer(answer.bytes));
+    this.#tell(cluster.id, () => `answers ${print(decoded)}`);
     if (request.kind === 'command') this.#countAnswer(request.command, decoded);
     if (decoded.kind === 'rows' && decoded.asOf < cluster.store.image.slot)
       this.#count('read from an older image');
@@ -332,7 +359,8 @@ class Simulation {
     if (answer.kind === 'refused' && command.kind === 'setBase') this.#count('diverged');
   }
 
-  #finished({ outcome, why, progress }: MigrationResult): void {
+  #finished({ mid, outcome, why, progress }: MigrationResult): void {
+    this.#tell(`m${mid}`, () => `${outcome} ${why}`);
     this.#count(`ended: ${outcome}`);
     if (why.startsWith('too late')) this.#count('abort too late');
     if (outcome === 'aborted' && progress.pauseMs > 0) this.#count('abort after the seal');
@@ -371,13 +399,16 @@ class Simulation {
         break;
       }
       case 2:
+        this.#tell(`m${migrator?.mid}`, () => '── pauses');
         migrator?.freeze(200 + random.below(2500));
         break;
       case 3:
+        this.#tell(cluster.id, () => '── cannot be reached');
         this.#unreachableUntil.set(cluster, this.#world.nowMs + 50 + random.below(1200));
         break;
       case 4:
       case 5:
+        this.#tell(cluster.id, () => '── has another master');
         cluster.failOver();
         break;
       default: // for once nothing
@@ -388,6 +419,7 @@ class Simulation {
   #crash(migrator: Migrator): void {
     const { stage } = migrator.coordinator;
     const record = this.#open.find(({ mid }) => mid === migrator.mid);
+    this.#tell(`m${migrator.mid}`, () => `── crashes while ${stage}`);
     migrator.crash();
     if (record === undefined) return;
     this.#count(`crash while ${stage}`);
@@ -487,6 +519,11 @@ type WithoutTime =
   | { readonly kind: 'start' | 'tick' }
   | { readonly kind: 'answer'; readonly call: number; readonly answer: AdminAnswer }
   | { readonly kind: 'unanswered'; readonly call: number; readonly why: string };
+
+/** For the trace. */
+function print(what: object): string {
+  return inspect(what, { depth: 4, breakLength: Number.POSITIVE_INFINITY });
+}
 
 function same<T>(value: T): T {
   return value;

@@ -1,5 +1,5 @@
 /** Virtual time and a network that loses, doubles, delays and reorders. */
-import type { Random } from '../../support/seeded.ts';
+import type { Random } from '../../support/random.ts';
 
 type Due = { readonly atMs: number; readonly order: number; readonly run: () => void };
 

@@ -27,10 +27,32 @@ test('replays one seed step by step, the same each time', () => {
   assert.ok(first.out === sim('--replay', '3', '--trace').out, 'byte for byte');
 });
 
+for (const [only, noun] of [
+  ['consensus', 'clusters'],
+  ['migration', 'schedules of moves'],
+] as const) {
+  test(`runs ${only} alone, and replays a seed of it`, () => {
+    const { status, out, err } = sim('--only', only, '--seed', '3', '--seeds', '2');
+    assert.is(status, 0, err);
+    const line = `^2 of 2 ${noun} from seed 3 kept every promise: \\d+ operations, [\\d.]+ s\\n$`;
+    assert.match(out, new RegExp(line));
+    const first = sim('--only', only, '--replay', '3', '--trace');
+    assert.is(first.status, 0, first.err);
+    assert.match(first.out, /every check holds/);
+    assert.ok(first.out.split('\n').length > 100, 'step by step');
+    assert.ok(first.out === sim('--only', only, '--replay', '3', '--trace').out, 'byte for byte');
+  });
+}
+
 test('names the faults there are', () => {
   const { status, err } = sim('--faults', 'earthquake');
   assert.is(status, 2);
   assert.match(err, /there is no fault earthquake; known: crashNode/);
+  assert.match(sim('--only', 'consensus', '--faults', 'crashNode').err, /no fault crashNode; known: crash, /);
+  assert.match(
+    sim('--only', 'migration', '--faults', 'crash').err,
+    /no fault crash; known: --only migration has/,
+  );
 });
 
 test.run();

@@ -4,20 +4,21 @@ import { fileURLToPath } from 'node:url';
 import type { Plan as ConsensusPlan } from '../paxos/plan.ts';
 import { Rare } from '../paxos/rare.ts';
 import type { Plan } from './plan.ts';
-import type { PlantedBug } from './planted/bug.ts';
 import type { Check } from './violation.ts';
 
 /** What is changed of the plan that a seed draws. */
 export type PlanChanges = Partial<Plan>;
 /** The same for consensus alone (test/sim/paxos). */
 export type ConsensusChanges = Partial<ConsensusPlan>;
-/** One seed to be run. */
-export type Job = { readonly seed: number } & (
+/** Which simulation, and what is changed of the plans that its seeds draw. */
+export type Run =
   | { readonly simulation: 'nursery'; readonly changes: PlanChanges }
   | { readonly simulation: 'consensus'; readonly changes: ConsensusChanges }
+  | { readonly simulation: 'migration' }
   /** Schedules written by hand, in their order (test/sim/paxos/rules.ts, then test/sim/migration/rules.ts). */
-  | { readonly simulation: 'rules' }
-);
+  | { readonly simulation: 'rules' };
+/** One seed to be run. */
+export type Job = { readonly seed: number } & Run;
 
 export type Passed = {
   readonly kind: 'passed';
@@ -43,7 +44,7 @@ export type PoolOptions = {
   readonly count: number;
   readonly workers: number;
   /** Whole nurseries as each seed draws them, where it is left out. */
-  readonly plan?: PlantedBug['plan'];
+  readonly plan?: Run;
   /** Name of a bug to be planted into the code under test (planted/bugs.ts). */
   readonly plant?: string;
   /** Told of each seed as it ends; true: no further seeds are begun. */

@@ -16,6 +16,7 @@ export const CHECKS = {
   acknowledged: 'I15: what was acknowledged stands where it was acknowledged',
   admission: 'I20: an emptied home votes again only when that is safe (docs/architecture.md)',
   'migration-rule': 'a clause of moving a range, by a schedule written by hand (test/sim/migration/rules.ts)',
+  moves: 'moves of ranges between state machines alone (test/sim/migration/checker.ts)',
   'one-cluster': 'I20: whoever founds, everybody joins the same cluster',
   once: 'I6 I19: an update takes effect at most once, in one slot of one cluster',
   'refused-applied': 'I19: what was refused never takes effect',

@@ -1,12 +1,21 @@
-/** Many seeds through the simulator; `SEED=n` replays one of them with its trace. */
+/**
+ * Many seeds through the simulator, some of them others in each run (`SIM_CONSENSUS_SEEDS` says how many); `SEED=n` replays
+ * one of them with its trace.
+ */
+import { randomInt } from 'node:crypto';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { runSeeds } from '../nursery/pool.ts';
 import { type Outcome, runSeed } from './cluster.ts';
 import { Rare } from './rare.ts';
+import { CONSENSUS_WANTED } from './wanted.ts';
 
 const SEEDS = 200;
-/** Where the seeds of the test command begin. */
+/** Where the seeds begin that are the same in each run. */
 const FIRST_SEED = 1;
+/** Seeds that nobody has run before, in each run. */
+const FRESH = Number(process.env['SIM_CONSENSUS_SEEDS'] ?? 100);
+const WORKERS = Number(process.env['SIM_WORKERS'] ?? 1);
 
 /** Seeds that once found something (docs/reliability.md); the way each of them led there is kept. */
 const FOUND: readonly (readonly [seed: number, what: string])[] = [
@@ -21,37 +30,13 @@ const FOUND: readonly (readonly [seed: number, what: string])[] = [
   [602, 'a life that ended stands in for nobody'],
 ];
 
-/** What a run of all seeds must have met at least once, or the simulator has lost its teeth. */
-const WANTED: readonly string[] = [
-  'founding a cluster',
-  'cluster is active',
-  'became master',
-  'value adopted',
-  'hole filled',
-  'lease lost',
-  'mastership ended',
-  'proposals lost',
-  'window full',
-  'snapshot installed',
-  'home wiped',
-  'store lost',
-  'member admitted',
-  'member added',
-  'member removed',
-  'stops itself: SUPERSEDED',
-  'sent adopted',
-  'sent entries',
-  'sent nack',
-  'sent over',
-  'sent release',
-];
-
 /** Runs one seed; its error names the seed. */
 function run(seed: number, trace?: (line: string) => void): Outcome {
   try {
     return runSeed(trace === undefined ? { seed } : { seed, trace });
   } catch (error) {
-    if (error instanceof Error) error.message += ` (replay: SEED=${seed})`;
+    if (error instanceof Error)
+      error.message += ` (replay: nursery sim --only consensus --replay ${seed} --trace)`;
     throw error; // the same object, so that uvu still prints it in full
   }
 }
@@ -72,8 +57,23 @@ if (only !== undefined) {
       acknowledged += outcome.acknowledged;
     }
     assert.ok(acknowledged > SEEDS * 100, `${acknowledged} proposals were acknowledged`);
-    const missed = WANTED.filter((what) => !rare.counts.has(what));
+    const missed = CONSENSUS_WANTED.filter((what) => !rare.counts.has(what));
     assert.equal(missed, [], 'every rare event happened');
+  });
+
+  test(`${FRESH} fresh seeds keep every promise`, async () => {
+    const first = randomInt(2 ** 31);
+    console.log(`\n${FRESH} clusters from seed ${first}`);
+    const { failed } = await runSeeds({
+      first,
+      count: FRESH,
+      workers: WORKERS,
+      plan: { simulation: 'consensus', changes: {} },
+    });
+    const replays = failed.map(
+      ({ seed, message }) => `${message}\n(replay: nursery sim --only consensus --replay ${seed} --trace)`,
+    );
+    assert.equal(replays, []);
   });
 
   for (const [seed, what] of FOUND) {

@@ -3,7 +3,7 @@
  * compiled code while it is loaded; one that does not stand there exactly once is an error, so that no bug is planted in
  * vain.
  */
-import type { ConsensusChanges, PlanChanges } from '../pool.ts';
+import type { PlanChanges, Run } from '../pool.ts';
 
 /** One piece of code, and what stands there instead. */
 export type Replacement = { readonly file: string; readonly from: string; readonly to: string };
@@ -14,10 +14,7 @@ export type PlantedBug = {
   readonly rule: string;
   readonly replacements: readonly Replacement[];
   /** What is changed of each plan, so that the faults which show it are not rare. */
-  readonly plan:
-    | { readonly simulation: 'nursery'; readonly changes: PlanChanges }
-    | { readonly simulation: 'consensus'; readonly changes: ConsensusChanges }
-    | { readonly simulation: 'rules' };
+  readonly plan: Run;
   /** It must be found within so many seeds. */
   readonly seedsMax: number;
 };

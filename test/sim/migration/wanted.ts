@@ -1,0 +1,40 @@
+/** What must have happened in many schedules: a fault that never strikes proves nothing. */
+
+/** Seeds from which on every one of them is to be expected. */
+export const MIGRATION_WANTED_FROM_SEEDS = 400;
+
+export const MIGRATION_WANTED: readonly string[] = [
+  'crash while planned',
+  'crash while preparing',
+  'crash while copying',
+  'crash while catching up',
+  'crash while sealing',
+  'crash while sealed',
+  'crash while publishing',
+  'crash while releasing',
+  'crash while cleaning up',
+  'crash while finishing',
+  'crash while aborting',
+  'crash while paused',
+  'abort after the seal',
+  'abort too late',
+  'chained or back',
+  'writers slowed',
+  'page doubled',
+  'gap',
+  'behind',
+  'busy',
+  'fenced',
+  'mismatch',
+  'closed: activated',
+  'closed: abandoned',
+  'closed: unsealed',
+  'closed: released',
+  'closed: below the floor',
+  'read from an older image',
+  'replica too far behind',
+  'read served',
+  'ended: done',
+  'ended: aborted',
+  'failed: FENCED',
+];
