@@ -411,17 +411,25 @@ class NodeProcess {
       { cluster: ini.nursery.clusterId, nodes: [...ini.nursery.nodes] },
       { role: 'node', node: node.name },
     );
+    let said = '';
+    const again = (reason: string): void => {
+      const message = 'keeper does not know this cluster yet';
+      if (reason === said) this.#logger.debug({ reason }, message);
+      else this.#logger.warn({ reason }, message);
+      said = reason;
+      setTimeout(attempt, INTRODUCE_EVERY_MS).unref();
+    };
     const attempt = (): void => {
       if (this.#closing) {
         keeper.close();
         return;
       }
       keeper.command({ kind: 'setClusterConfig', ...toClusterConfig(ini) }).then(
-        () => keeper.close(),
-        (error: Error) => {
-          this.#logger.debug({ reason: error.message }, 'keeper does not know this cluster yet');
-          setTimeout(attempt, INTRODUCE_EVERY_MS).unref();
+        (answer) => {
+          if (answer.kind === 'ok') keeper.close();
+          else again('why' in answer ? answer.why : `keeper answered ${answer.kind}`);
         },
+        (error: Error) => again(error.message),
       );
     };
     attempt();

@@ -1,8 +1,9 @@
 /** What a node does with each request of a client, a router or a migrator. */
+import { whyUndiallable } from '../src/address.ts';
 import { present, unreachable } from '../src/assert.ts';
 import { NurseryError, RETURN_CODES } from '../src/errors.ts';
 import type { Link } from '../src/link/link.ts';
-import { type AdminQuery, encodeAnswer } from '../src/protocol/admin.ts';
+import { type AdminQuery, type ClusterConfig, encodeAnswer } from '../src/protocol/admin.ts';
 import {
   type Answer,
   decodeInt64,
@@ -152,7 +153,9 @@ export class Requests {
     if (update.length > updateBytesMax) {
       return failure('BAD_INPUT', `update has ${update.length} bytes, the limit is ${updateBytesMax}`);
     }
-    return null;
+    const config = configIn(request);
+    const why = config === null ? null : whyUndiallable(config);
+    return why === null ? null : failure('BAD_INPUT', why);
   }
 
   #read(request: Request, respond: Respond, link: Link | null): void {
@@ -326,6 +329,16 @@ const DECIDING: ReadonlySet<AdminQuery['kind']> = new Set([
   'listMigrations',
   'getMigration',
 ]);
+
+/**
+ * How to reach a cluster, where that is what the request is about. It is checked here, where requests come in, and never on
+ * apply: replicas of two versions, with two ideas of an address, must decide alike.
+ */
+function configIn(request: Request): ClusterConfig | null {
+  if (request.kind === 'setNurseryConfig') return { cluster: request.cluster, nodes: [...request.nodes] };
+  if (request.kind !== 'adminCommand' || request.command.kind !== 'setClusterConfig') return null;
+  return request.command;
+}
 
 /** @throws NurseryError where no run holds such a request */
 function updateInRun(request: Request, frame: Uint8Array): Uint8Array {

@@ -1,4 +1,5 @@
 /** How commands reach what a configuration names: a router, a cluster, or the keeper and every cluster it knows. */
+import { printAddress } from '../address.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
 import { NurseryClient } from '../client/nursery-client.ts';
 import { clusterConfigOf, toClusterConfig } from '../config/cluster-config.ts';
@@ -43,9 +44,7 @@ export function readTarget(file: string): Target {
 export async function withClient<T>(file: string, body: (client: NurseryClient) => Promise<T>): Promise<T> {
   const { front } = readTarget(file);
   const client = await NurseryClient.connect({
-    addresses: front.nodes.flatMap(({ ips, port }) =>
-      ips.map((ip) => (ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`)),
-    ),
+    addresses: front.nodes.flatMap(({ ips, port }) => ips.map((ip) => printAddress(ip, port))),
     cluster: front.cluster,
   });
   try {

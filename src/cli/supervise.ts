@@ -1,5 +1,5 @@
 /** What every server process of ours does with signals, fatal errors and its log file. */
-import { FatalError } from '../errors.ts';
+import { EXIT_CODES, FatalError } from '../errors.ts';
 import type { LogFile } from '../log.ts';
 import { exitCodeOf, report } from './report.ts';
 
@@ -7,7 +7,7 @@ import { exitCodeOf, report } from './report.ts';
 const END_MS = 8000;
 
 export type Supervisor = {
-  /** Waits for the server to start; a failure is logged, printed, and ends the process. */
+  /** Waits for the server to start; a failure is logged, printed, and ends the process. So does a signal, at once. */
   starting<T>(start: Promise<T>): Promise<T>;
   /** Resolves at the first SIGTERM or SIGINT; from then on the process ends within 8 s. */
   untilSignal(): Promise<void>;
@@ -36,7 +36,18 @@ export function superviseProcess(file: LogFile): Supervisor {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
   });
   return {
-    starting: (start) => start.catch(fail),
+    starting: async (start) => {
+      let isUp = false;
+      // What it waits for may never come, and what it does may be stopped at any point.
+      signalled.then(() => {
+        if (isUp) return;
+        file.flush();
+        process.exit(EXIT_CODES.OK);
+      });
+      const server = await start.catch(fail);
+      isUp = true;
+      return server;
+    },
     untilSignal: async () => {
       await signalled;
       setTimeout(

@@ -1,6 +1,7 @@
 /** A client of Arakoon's own TCP protocol: one connection to one node or router, with pipelining. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { dialableHost, printAddress } from '../address.ts';
 import { NurseryError } from '../errors.ts';
 import { decodeText } from '../protocol/replies.ts';
 import { scanReply } from '../protocol/reply-shapes.ts';
@@ -68,10 +69,11 @@ export class ArakoonClient extends Commands {
     socket.on('close', () => this.#closed(why));
   }
 
-  /** @throws NurseryError UNREACHABLE where nobody answers */
+  /** @throws NurseryError UNREACHABLE where nobody answers, or the address is none */
   static async connect(options: ArakoonOptions): Promise<ArakoonClient> {
     const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
-    const socket = connect({ host: options.host, port: options.port, noDelay: true });
+    const host = dialableHost(options.host, options.port);
+    const socket = connect({ host, port: options.port, noDelay: true });
     const timer = setTimeout(
       () => socket.destroy(new Error(`no connection within ${deadlineMs} ms`)),
       deadlineMs,
@@ -79,7 +81,7 @@ export class ArakoonClient extends Commands {
     try {
       await once(socket, 'connect');
     } catch (error) {
-      const message = `${options.host}:${options.port}: ${(error as Error).message}`;
+      const message = `${printAddress(host, options.port)}: ${(error as Error).message}`;
       throw new NurseryError('UNREACHABLE', message, { cause: error });
     } finally {
       clearTimeout(timer);

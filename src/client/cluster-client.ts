@@ -165,7 +165,8 @@ export class ClusterClient {
     try {
       await Promise.any(attempts);
     } catch (error) {
-      throw (error as AggregateError).errors[0];
+      const [first] = (error as AggregateError).errors;
+      throw first ?? new NurseryError('UNREACHABLE', `cluster ${this.#cluster} has no nodes`);
     }
   }
 

@@ -1,4 +1,5 @@
 /** The client for programs: a whole nursery through its routers, or one cluster through its nodes. */
+import { parseAddress } from '../address.ts';
 import { NurseryError } from '../errors.ts';
 import type { NodeAddress } from '../protocol/admin.ts';
 import { encodeRequest, type Request } from '../protocol/requests.ts';
@@ -45,7 +46,7 @@ export class NurseryClient extends Commands {
    */
   static async connect(options: ConnectOptions): Promise<NurseryClient> {
     if (options.addresses.length === 0) throw new NurseryError('BAD_INPUT', 'no address to connect to');
-    const config = { cluster: options.cluster ?? '', nodes: options.addresses.map(parseAddress) };
+    const config = { cluster: options.cluster ?? '', nodes: options.addresses.map(nodeAt) };
     const cluster = new ClusterClient(config, { role: 'client', node: '' });
     try {
       await cluster.open();
@@ -83,17 +84,8 @@ function destination(request: Request): 'master' | 'any' {
   }
 }
 
-/**
- * `host:port`, or `[IPv6]:port`, as a node without a name of its own.
- *
- * @throws NurseryError BAD_INPUT
- */
-function parseAddress(address: string): NodeAddress {
-  const parts = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(address);
-  const host = parts?.[1] ?? parts?.[2];
-  const port = Number(parts?.[3]);
-  if (host === undefined || !(port > 0 && port < 65_536)) {
-    throw new NurseryError('BAD_INPUT', `address ${address}: host:port is wanted`);
-  }
+/** One of the options' addresses, as a node without a name of its own. @throws NurseryError BAD_INPUT */
+function nodeAt(address: string): NodeAddress {
+  const { host, port } = parseAddress(address);
   return { name: address, ips: [host], port };
 }

@@ -6,11 +6,13 @@ import { type Ini, type IniSection, readIni, sectionOf } from './ini.ts';
 import {
   NODE_KEYS_IGNORED,
   type NodeIni,
+  readClusterId,
   readKeeper,
+  readNames,
   readNode,
-  refuseDoubles,
   refuseTls,
 } from './node-section.ts';
+import { type Place, refuseSharedPlaces } from './places.ts';
 
 /** What a cluster's configuration says, checked. */
 export type ClusterIni = {
@@ -104,9 +106,10 @@ export function clusterConfigOf(ini: Ini, use: 'node' | 'client' = 'node'): Clus
     );
   }
   const nursery = readKeeper(ini);
+  refuseSharedPlaces(ini, placesOf(members, nursery));
   return {
     file: ini.file,
-    clusterId: global.required('cluster_id', 'what clients must say to be served'),
+    clusterId: readClusterId(global, 'what clients must say to be served'),
     nodes: members,
     leaseMs: milliseconds(global.number('lease_period', LEASE_S_LEAST, LEASE_S_MOST, LEASE_S_DEFAULT)),
     ...readMasters(global, names),
@@ -143,8 +146,7 @@ export function nodeOf(ini: ClusterIni, name: string): NodeIni {
 }
 
 function readNodes(ini: Ini, global: IniSection, use: 'node' | 'client'): NodeIni[] {
-  const names = global.requiredList('cluster', 'the names of the nodes, parted by commas');
-  refuseDoubles(global, 'cluster', names);
+  const names = readNames(global, 'cluster', 'the names of the nodes, parted by commas');
   for (const name of names) {
     if (!ini.sections.has(name)) throw global.wrong('cluster', `${name} needs a section [${name}]`);
   }
@@ -155,6 +157,19 @@ function readNodes(ini: Ini, global: IniSection, use: 'node' | 'client'): NodeIn
     if (section.bool('learner', false)) names.push(name);
   }
   return names.map((name) => readNode(sectionOf(ini, name, 'a node'), use));
+}
+
+/** Where the nodes listen, and the keeper's where they are others. */
+function placesOf(members: readonly NodeIni[], nursery: ClusterIni['nursery']): Place[] {
+  const own = new Set(members.map(({ name }) => name));
+  const keepers = nursery?.nodes.filter(({ name }) => !own.has(name)) ?? [];
+  return [
+    ...members.flatMap(({ name, ips, clientPort, messagingPort }) => [
+      { section: name, key: 'client_port', ips, port: clientPort },
+      ...(messagingPort === null ? [] : [{ section: name, key: 'messaging_port', ips, port: messagingPort }]),
+    ]),
+    ...keepers.map(({ name, ips, port }) => ({ section: name, key: 'client_port', ips, port })),
+  ];
 }
 
 function readMasters(global: IniSection, names: readonly string[]) {

@@ -1,4 +1,5 @@
 /** A node's section of a configuration: where it listens, where it keeps its files, and its role. */
+import { parseHost, whyNoClusterId, whyNoName } from '../address.ts';
 import type { LogLevel } from '../log.ts';
 import type { NodeAddress } from '../protocol/admin.ts';
 import { type Ini, type IniSection, sectionOf } from './ini.ts';
@@ -34,6 +35,9 @@ const LEVELS: { readonly [level: string]: LogLevel } = {
   error: 'error',
   fatal: 'error',
 };
+
+/** Sections that mean something else, whatever a list of nodes says. */
+const RESERVED = ['global', 'nursery', 'router'];
 
 const COMPRESSORS = ['snappy', 'bz2', 'none'];
 
@@ -88,8 +92,37 @@ export function readNode(section: IniSection, use: 'node' | 'client'): NodeIni {
 
 /** Name, addresses and client port: all that a client needs. @throws FatalError CONFIG */
 export function readAddress(section: IniSection): NodeAddress {
-  const ips = section.requiredList('ip', 'the addresses at which it is reached, parted by commas');
+  const ips = readHosts(section, 'the addresses at which it is reached, parted by commas');
   return { name: section.name, ips, port: readPort(section, 'client_port') };
+}
+
+/** What stands at `ip`, as it can be dialled and listened at; `meaning` says what it is for. @throws FatalError CONFIG */
+export function readHosts(section: IniSection, meaning: string): string[] {
+  return section.requiredList('ip', meaning).map((text) => {
+    const { host, why } = parseHost(text);
+    if (host === null) throw section.wrong('ip', `${text}: ${why}`);
+    return host;
+  });
+}
+
+/** The names in the list at `key`, each of which has a section. @throws FatalError CONFIG */
+export function readNames(section: IniSection, key: string, meaning: string): string[] {
+  const names = section.requiredList(key, meaning);
+  const double = names.find((name, index) => names.indexOf(name) !== index);
+  if (double !== undefined) throw section.wrong(key, `${double} stands there twice; each node once`);
+  for (const name of names) {
+    const why = RESERVED.includes(name) ? 'that section is not of a node' : whyNoName(name);
+    if (why !== null) throw section.wrong(key, `${name}: ${why}`);
+  }
+  return names;
+}
+
+/** A cluster's id; `meaning` says whose. @throws FatalError CONFIG */
+export function readClusterId(section: IniSection, meaning: string): string {
+  const id = section.required('cluster_id', meaning);
+  const why = whyNoClusterId(id);
+  if (why !== null) throw section.wrong('cluster_id', why);
+  return id;
 }
 
 /** @throws FatalError CONFIG where there is no port, or none that can be */
@@ -112,19 +145,12 @@ export function readLogLevel(section: IniSection): LogLevel {
 export function readKeeper(ini: Ini): { clusterId: string; nodes: NodeAddress[] } | null {
   const section = ini.sections.get('nursery');
   if (section === undefined) return null;
-  const clusterId = section.required('cluster_id', 'the cluster id of the keeper');
-  const names = section.requiredList('cluster', "the names of the keeper's nodes, parted by commas");
-  refuseDoubles(section, 'cluster', names);
+  const clusterId = readClusterId(section, 'the cluster id of the keeper');
+  const names = readNames(section, 'cluster', "the names of the keeper's nodes, parted by commas");
   const nodes = names.map((name) =>
     readAddress(sectionOf(ini, name, `[nursery] cluster names this node; it needs ip and client_port`)),
   );
   return { clusterId, nodes };
-}
-
-/** @throws FatalError CONFIG where a name stands twice in the list at `key` */
-export function refuseDoubles(section: IniSection, key: string, names: readonly string[]): void {
-  const double = names.find((name, index) => names.indexOf(name) !== index);
-  if (double !== undefined) throw section.wrong(key, `${double} stands there twice; each node once`);
 }
 
 /** Links are not encrypted. Who asks for it must not get less without noticing. @throws FatalError CONFIG */

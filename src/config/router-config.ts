@@ -1,9 +1,11 @@
 /** A router's configuration: `[router]`, and `[nursery]` with a section for each keeper node. */
 import { dirname } from 'node:path';
+import { whyNoName } from '../address.ts';
 import type { LogLevel } from '../log.ts';
 import type { NodeAddress } from '../protocol/admin.ts';
-import { type Ini, readIni, sectionOf } from './ini.ts';
-import { readKeeper, readLogLevel, readPort } from './node-section.ts';
+import { type Ini, type IniSection, readIni, sectionOf } from './ini.ts';
+import { readClusterId, readHosts, readKeeper, readLogLevel, readPort } from './node-section.ts';
+import { refuseSharedPlaces } from './places.ts';
 
 /** What a router's configuration says, checked. */
 export type RouterIni = {
@@ -43,14 +45,18 @@ export function routerConfigOf(ini: Ini): RouterIni {
   const keepers = nursery.nodes.map((node) => node.name);
   const config = {
     file: ini.file,
-    name: section.text('name') ?? 'router',
-    clusterId: section.required('cluster_id', 'what clients must say to be served'),
-    ips: section.requiredList('ip', 'the addresses to listen at, parted by commas'),
+    name: readName(section),
+    clusterId: readClusterId(section, 'what clients must say to be served'),
+    ips: readHosts(section, 'the addresses to listen at, parted by commas'),
     port: readPort(section, 'client_port'),
     logDir: section.text('log_dir') ?? dirname(ini.file),
     logLevel: readLogLevel(section),
     nursery,
   };
+  refuseSharedPlaces(ini, [
+    { section: 'router', key: 'client_port', ips: config.ips, port: config.port },
+    ...nursery.nodes.map(({ name, ips, port }) => ({ section: name, key: 'client_port', ips, port })),
+  ]);
   const warnings: string[] = [];
   for (const [name, other] of ini.sections) {
     if (name === 'router' || name === 'nursery') warnings.push(...other.leftOver([]));
@@ -59,4 +65,11 @@ export function routerConfigOf(ini: Ini): RouterIni {
     }
   }
   return { ...config, warnings };
+}
+
+function readName(section: IniSection): string {
+  const name = section.text('name') ?? 'router';
+  const why = whyNoName(name);
+  if (why !== null) throw section.wrong('name', why);
+  return name;
 }

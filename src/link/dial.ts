@@ -1,5 +1,7 @@
 /** Opens links to other processes. */
+import { connect } from 'node:net';
 import { WebSocket } from 'ws';
+import { dialableHost, printAddress } from '../address.ts';
 import { NurseryError } from '../errors.ts';
 import { decode, encode } from '../protocol/codec.ts';
 import {
@@ -17,7 +19,7 @@ import {
 } from './frames.ts';
 import { Link, type LinkHandlers } from './link.ts';
 
-/** Whom to call, as whom, and what to do with what comes. */
+/** Whom to call, as whom, and what to do with what comes. A host name is resolved at each call. */
 export type DialOptions = {
   readonly host: string;
   readonly port: number;
@@ -30,14 +32,18 @@ export type DialOptions = {
 /**
  * Opens a link.
  *
- * @throws NurseryError UNREACHABLE where nobody answers in time; WRONG_CLUSTER, NOT_SUPPORTED (protocol
+ * @throws NurseryError UNREACHABLE where nobody answers in time, or the address is none; WRONG_CLUSTER, NOT_SUPPORTED (protocol
  *   version), REFUSED, GOING_DOWN where the other end turns us away, with its reason
  */
 export function dial(options: DialOptions): Promise<Link> {
-  const { host, port, hello, handlers } = options;
-  const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  const { port, hello, handlers } = options;
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(`ws://${address}${LINK_PATH}`, {
+    const host = dialableHost(options.host, port);
+    const address = printAddress(host, port);
+    // The address goes past the URL, whose rules are others: it has no zones, and takes "1.2" for an IPv4 address.
+    const socket = new WebSocket(`ws://link${LINK_PATH}`, {
+      createConnection: () => connect({ host, port, noDelay: true }),
+      headers: { host: printAddress(host.replace(/%.*/, ''), port) },
       perMessageDeflate: false,
       maxPayload: PAYLOAD_MAX,
       // Masking protects proxies from scripts in browsers, and costs more than sending. ws takes a mask of zeros as none.

@@ -8,6 +8,7 @@ import {
 } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { printAddress } from '../address.ts';
 import { present } from '../assert.ts';
 import { FatalError } from '../errors.ts';
 import { LinkAcceptor } from '../link/accept.ts';
@@ -26,6 +27,9 @@ const FIRST_BYTE_MS = 10_000;
 const HTTP_IDLE_MS = 60_000;
 /** How long requests under way may take when the port closes (ms). */
 const GRACE_MS = 3000;
+/** How a name shows that it cannot be resolved, now or ever, and how often that is tried (ms). */
+const UNRESOLVED: ReadonlySet<string> = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA']);
+const RESOLVE_EVERY_MS = 1000;
 /** Connections that may wait to be accepted, as far as the kernel lets them (somaxconn): all clients may come back at once. */
 const BACKLOG = 8192;
 
@@ -73,10 +77,10 @@ export class ClientPort {
   }
 
   /**
-   * Opens the port on all addresses.
+   * Opens the port on all addresses. A host name that cannot be resolved now is waited for, and `warn` hears of it.
    *
    * @throws FatalError PORT_IN_USE where another process has it; CONFIG where an address is not of this machine,
-   *   or the port needs privileges
+   *   or the port needs privileges; FAILED for what the system says otherwise
    */
   static async listen(options: PortOptions): Promise<ClientPort> {
     const port = new ClientPort(options);
@@ -120,14 +124,26 @@ export class ClientPort {
   }
 
   async #listen(ip: string | undefined): Promise<void> {
+    for (let said = ''; ; ) {
+      try {
+        await this.#listenOnce(ip);
+        return;
+      } catch (error) {
+        const { code = '', message } = error as NodeJS.ErrnoException;
+        if (!UNRESOLVED.has(code)) throw listenError(error as NodeJS.ErrnoException, ip, this.#options.port);
+        if (said !== message)
+          this.#options.warn(`waits for its own host name ${ip} to be resolved: ${message}`);
+        said = message;
+        await new Promise((resolve) => setTimeout(resolve, RESOLVE_EVERY_MS));
+      }
+    }
+  }
+
+  async #listenOnce(ip: string | undefined): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
     const port = this.#servers.length > 0 ? this.port : this.#options.port;
     server.listen({ host: ip, port, backlog: BACKLOG });
-    try {
-      await once(server, 'listening');
-    } catch (error) {
-      throw listenError(error as NodeJS.ErrnoException, ip, port);
-    }
+    await once(server, 'listening');
     server.on('error', (error) => this.#options.warn(`a connection could not be accepted: ${error.message}`));
     this.#servers.push(server);
   }
@@ -216,17 +232,19 @@ function isLetter(byte: number): boolean {
 }
 
 function listenError(error: NodeJS.ErrnoException, ip: string | undefined, port: number): Error {
-  const address = `${ip ?? '*'}:${port}`;
+  const address = printAddress(ip ?? '*', port);
   switch (error.code) {
     case 'EADDRINUSE':
       return new FatalError('PORT_IN_USE', `${address} is in use by another process`, { cause: error });
     case 'EADDRNOTAVAIL':
+    case 'EAFNOSUPPORT':
+    case 'EINVAL': // a link-local address without its zone, for one
       return new FatalError('CONFIG', `${address} is no address of this machine`, { cause: error });
     case 'EACCES':
       return new FatalError('CONFIG', `${address} needs privileges that this process lacks`, {
         cause: error,
       });
     default:
-      return error;
+      return new FatalError('FAILED', `cannot listen at ${address}: ${error.message}`, { cause: error });
   }
 }

@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert';
  * files come first: they import nothing that has a clock, chance or I/O.
  */
 const PURE_SHARED = [
+  'src/address',
   'src/assert',
   'src/bytes',
   'src/range',
@@ -21,6 +22,7 @@ const RULES: readonly (readonly [prefix: string, allowed: readonly string[]])[] 
   ['src/digest', [...PURE_SHARED, 'node:crypto']],
   ['src/protocol/', PURE_SHARED],
   ['src/range', PURE_SHARED],
+  ['src/address', [...PURE_SHARED, 'node:net']],
   ['src/bytes', []],
   ['src/assert', []],
   ['src/limits', []],

@@ -6,6 +6,7 @@ import { type RunningRouter, startRouter } from '../../router/main.ts';
 import { ArakoonClient } from '../../src/client/arakoon-client.ts';
 import { NurseryClient } from '../../src/client/nursery-client.ts';
 import type { RouterIni } from '../../src/config/router-config.ts';
+import type { NurseryError } from '../../src/errors.ts';
 import { type Hello, LINK_PROTOCOL, TOPIC } from '../../src/link/frames.ts';
 import type { Link } from '../../src/link/link.ts';
 import { ClientPort } from '../../src/port/port.ts';
@@ -47,6 +48,8 @@ class Setup {
   readonly ports = new Map<string, ClientPort>();
   readonly closing: (() => unknown)[] = [];
   readonly #watchers = new Set<Link>();
+  /** What the keeper says of cluster C in place of the truth; an older one may have stored anything. */
+  stored: readonly NodeAddress[] | null = null;
   map: RangeMap;
   router!: RunningRouter;
 
@@ -144,9 +147,10 @@ class Setup {
   #keeperMap(): KeeperMap {
     const clusters = [...this.clusters.values()].map(({ id, nodes }) => ({
       cluster: id,
-      nodes: nodes.map(
-        (name): NodeAddress => ({ name, ips: [LOCAL], port: this.ports.get(name)?.port ?? 1 }),
-      ),
+      nodes:
+        id === 'C' && this.stored !== null
+          ? [...this.stored]
+          : nodes.map((name): NodeAddress => ({ name, ips: [LOCAL], port: this.ports.get(name)?.port ?? 1 })),
     }));
     return { map: this.map, clusters };
   }
@@ -236,6 +240,42 @@ router('a lost master is replaced by the next one', async ({ setup }) => {
   await client.set('a', '2');
   assert.is(setup.cluster('A').data.size, 1);
 });
+
+router(
+  'a cluster stored with addresses that are none is not reached, and harms nobody else',
+  async ({ setup }) => {
+    await setup.health(200);
+    setup.stored = [
+      { name: 'C1', ips: ['::1 lo', 'http://[::1'], port: 4000 },
+      { name: 'C2', ips: [LOCAL], port: 70_000 },
+      { name: 'C3', ips: [], port: 0 },
+    ];
+    const entries = [
+      { lo: '', hi: 'k', owner: 'A', epoch: 1 },
+      { lo: 'k', hi: 'p', owner: 'B', epoch: 2 },
+      { lo: 'p', hi: null, owner: 'C', epoch: 3 },
+    ];
+    setup.cluster('B').owned = [{ lo: 'k', hi: 'p' }];
+    setup.publish(RangeMap.of(2, entries));
+    const { why } = await setup.health(503);
+    assert.match(why, /C/);
+    const client = await setup.native();
+    await client.set('a', '1');
+    await client.set('k', '2');
+    try {
+      await client.set('q', '3', { deadlineMs: 500 });
+      assert.unreachable();
+    } catch (error) {
+      assert.is.not((error as NurseryError).code, undefined, String(error));
+    }
+    // Once the keeper hears of better ones, all is well.
+    setup.stored = null;
+    setup.cluster('C').owned = [{ lo: 'p', hi: null }];
+    setup.publish(RangeMap.of(3, entries));
+    await setup.health(200);
+    await client.set('q', '3');
+  },
+);
 
 router('goes on without the keeper', async ({ setup }) => {
   await setup.health(200);

@@ -251,6 +251,98 @@ test('wrong values end the process with file, line, key, value, and what is allo
   }
 });
 
+test('addresses are kept as they are dialled; others are refused with what is allowed', () => {
+  const text = (ip: string): string =>
+    [...GLOBAL, ...N0, ...N1].join('\n').replace('ip = 127.0.0.1', `ip = ${ip}`);
+  const read = (ip: string): ClusterIni => clusterConfigOf(parseIni('c.ini', text(ip)));
+  assert.equal(nodeOf(read('[::1], ::2%lo, a.example.'), 'n0').ips, ['::1', '::2%lo', 'a.example']);
+  for (const ip of ['bad host', '127.0.0.1:4000', 'http://a', '999.1.1.1', '10.0.0.2, [::1']) {
+    const last = ip.split(', ').pop() as string;
+    assert.throws(
+      () => read(ip),
+      ends(
+        new RegExp(
+          `^c\\.ini:5: \\[n0\\] ip = .*${last.replace(/[[\]]/g, '\\$&')}: .*allowed is an IPv4 address`,
+        ),
+      ),
+      ip,
+    );
+  }
+});
+
+test('nobody has the name or the place of another', () => {
+  const twice = (change: (lines: string) => string): (() => ClusterIni) => {
+    const end = [
+      '[nursery]',
+      'cluster_id = keep',
+      'cluster = k0',
+      '[k0]',
+      'ip = 10.9.9.9',
+      'client_port = 1',
+    ];
+    const text = change([...GLOBAL, ...N0, ...N1, ...end].join('\n'));
+    return () => clusterConfigOf(parseIni('c.ini', text));
+  };
+  assert.ok(twice((ini) => ini)().nursery);
+  assert.throws(
+    twice((ini) => ini.replace('messaging_port = 4010', 'messaging_port = 4000')),
+    ends(
+      'c.ini:7: [n0] messaging_port = 4000: 127.0.0.1:4000 is [n0] client_port already; each address once',
+    ),
+  );
+  assert.throws(
+    twice((ini) => ini.replace('ip = 10.0.0.1, ::1', 'ip = ::1, 127.0.0.1').replace('4_001', '4_000')),
+    ends('c.ini:11: [n1] client_port = 4_000: 127.0.0.1:4000 is [n0] client_port already; each address once'),
+  );
+  assert.throws(
+    twice((ini) => ini.replace('ip = 10.0.0.1, ::1', 'ip = ::1, [0::1]')),
+    ends('c.ini:10: [n1] ip = ::1, [0::1]: [0::1]:4001 stands there twice; keep one'),
+  );
+  assert.throws(
+    twice((ini) =>
+      ini.replace('ip = 10.9.9.9', 'ip = 127.0.0.1').replace('client_port = 1', 'client_port = 4010'),
+    ),
+    ends(/^c\.ini:19: \[k0\] client_port = 4010: 127\.0\.0\.1:4010 is \[n0\] messaging_port already/),
+  );
+});
+
+test('names that are paths or sections of another kind are none of nodes', () => {
+  for (const name of [
+    '../n0',
+    '/etc/n0',
+    'a\\b',
+    '..',
+    '.',
+    'global',
+    'nursery',
+    'router',
+    'n'.repeat(201),
+  ]) {
+    const text = [...GLOBAL, ...N0, ...N1].join('\n').replace('n0, n1', `n0, ${name}`);
+    assert.throws(
+      () => clusterConfigOf(parseIni('c.ini', text)),
+      ends(/^c\.ini:2: \[global\] cluster = n0, /),
+      name,
+    );
+  }
+  const router = (line: string): string =>
+    ['[router]', 'cluster_id = all', 'ip = ::1', 'client_port = 5000', line].join('\n');
+  const keeper = ['[nursery]', 'cluster_id = keep', 'cluster = k0', '[k0]', 'ip = ::1', 'client_port = 7000'];
+  const read = (text: string) => routerConfigOf(parseIni('r.ini', [text, ...keeper].join('\n')));
+  assert.throws(
+    () => read(router('name = ../r')),
+    ends(/^r\.ini:5: \[router\] name = \.\.\/r: a name is no path/),
+  );
+  assert.throws(
+    () => read(router('').replace('5000', '7000')),
+    ends(/^r\.ini:11: .*is \[router\] client_port already/),
+  );
+  assert.throws(
+    () => read(router('').replace('::1', ':1')),
+    ends(/^r\.ini:3: \[router\] ip = :1: .*allowed is/),
+  );
+});
+
 test('what must be there is asked for by name', () => {
   const without = (line: string): void => {
     const lines = [...GLOBAL, ...N0, ...N1].filter((any) => !any.startsWith(line));
