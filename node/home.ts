@@ -1,12 +1,31 @@
-/** A node's directory: made, checked for writing, and owned by one process at a time. */
-import { closeSync, fsyncSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+/** A node's directories: made, checked for writing, and owned by one process at a time. */
+import { spawnSync } from 'node:child_process';
+import {
+  type BigIntStats,
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { makeDirectories } from '../src/directories.ts';
 import { FatalError } from '../src/errors.ts';
 
-/** Proof that this process owns a home; ends with the process, however it ends. */
+/** Proof that this process owns a node's directories; ends with the process, however it ends. */
 export type HomeLock = { release(): void };
+
+/** In a locked directory: who has it, for people. The lock does not rest on it. */
+const OWNER = 'OWNER';
+/** Tries to lock a directory that is put in another's place meanwhile. */
+const LOCK_TRIES = 3;
+/** Inode numbers of some file systems have more than 53 bits. */
+const BIG = { bigint: true } as const;
 
 /**
  * Makes `home` where it is missing and proves that it can be written and synced.
@@ -32,41 +51,89 @@ export function prepareDirectory(path: string): void {
 }
 
 /**
- * Takes `home` for this process. The lock is a socket in the kernel's abstract name space, named after the
- * directory's device and inode: unlike a file with a process id it cannot be left behind by a kill.
+ * Takes a node's home and the directory of its log, which both exist, for this process.
  *
- * @throws FatalError HOME_IN_USE where another process has it
+ * Each is locked with flock(2), on the directory itself. Why that holds: the kernel keeps such a lock with the inode, so
+ * that every path to it meets the same lock, by whatever link, bind mount, or name space of mounts, networks or
+ * processes. It belongs to an open file of ours, which nobody else has: the kernel lets go of it when that is closed, so
+ * at the latest when the process dies, of whatever. So there is nothing that a dead process leaves behind, no file to be judged stale
+ * and removed, and hence no moment in which two that take over could both believe so: of any number that ask for a
+ * free lock the kernel gives it to one.
+ *
+ * Node has no call for it. The system's program `flock` has: it gets our open file as its descriptor 3, locks it and
+ * ends. The lock is of the open file, not of the process that asked for it, and so stays with us.
+ *
+ * @throws FatalError HOME_IN_USE where another process has one of them; HOME_UNUSABLE where they cannot be locked
  */
-export async function lockHome(home: string): Promise<HomeLock> {
-  const { dev, ino } = statSync(home);
-  const server = createServer();
-  const owner = join(home, 'OWNER');
+export function lockHome(home: string, logDir: string): HomeLock {
+  const locked: number[] = [];
+  const release = (): void => {
+    for (const directory of locked.splice(0)) closeSync(directory);
+  };
   try {
-    await listen(server, `\0nursery-home-${dev}-${ino}`);
+    locked.push(lockDirectory(home, `home ${home}`));
+    // Two names of one directory are one lock, which a second open file of ours would not get.
+    if (!isSame(statSync(home, BIG), statSync(logDir, BIG)))
+      locked.push(lockDirectory(logDir, `log directory ${logDir} (tlog_dir)`));
   } catch (error) {
+    release();
+    throw error;
+  }
+  return { release };
+}
+
+/** Locks the directory at `path`, and returns the open file that holds the lock. */
+function lockDirectory(path: string, what: string): number {
+  for (let tries = 0; tries < LOCK_TRIES; tries += 1) {
+    const directory = openSync(path, 'r');
+    try {
+      takeLock(directory, path, what);
+      // Between opening and locking, another directory may have been put in its place.
+      if (isSame(fstatSync(directory, BIG), statSync(path, BIG))) {
+        writeFileSync(join(path, OWNER), `pid ${process.pid} on ${hostname()}\n`);
+        return directory;
+      }
+    } catch (error) {
+      closeSync(directory);
+      throw error;
+    }
+    closeSync(directory);
+  }
+  throw new FatalError('HOME_UNUSABLE', `${what} is replaced by another directory again and again`);
+}
+
+function takeLock(directory: number, path: string, what: string): void {
+  const { error, status, stderr } = spawnSync('flock', ['-n', '-x', '3'], {
+    stdio: ['ignore', 'ignore', 'pipe', directory],
+    encoding: 'utf8',
+  });
+  if (status === 0) return;
+  // util-linux and busybox alike: taken by another, and not a word.
+  if (status === 1 && stderr === '') {
     throw new FatalError(
       'HOME_IN_USE',
-      `home ${home} is in use by another process (${ownerOf(owner)}); stop it first, or give this node a home of its own`,
-      { cause: error },
+      `${what} is in use by another process (${ownerOf(path)}); stop it first, or give this node a directory of its own`,
     );
   }
-  server.unref();
-  const file = openSync(owner, 'w');
-  writeSync(file, `pid ${process.pid}\n`);
-  closeSync(file);
-  return { release: () => server.close() };
+  const isMissing = (error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
+  const why = isMissing
+    ? 'the program flock is not there; install it (util-linux, or busybox), or put it into PATH'
+    : `${error?.message ?? (stderr.trim() || `flock ended with code ${status}`)}; use a file system of this machine that has flock(2)`;
+  throw new FatalError(
+    'HOME_UNUSABLE',
+    `${what} cannot be locked, and without a lock two processes could destroy each other's data: ${why}`,
+    { cause: error },
+  );
 }
 
-function listen(server: Server, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(path, () => resolve());
-  });
+/** Whether both are of one directory, whatever the paths to it. */
+function isSame(a: BigIntStats, b: BigIntStats): boolean {
+  return a.dev === b.dev && a.ino === b.ino;
 }
 
-function ownerOf(file: string): string {
+function ownerOf(path: string): string {
   try {
-    return readFileSync(file, 'utf8').trim();
+    return readFileSync(join(path, OWNER), 'utf8').trim();
   } catch {
     return 'unknown process'; // the name of the owner only helps the reader; its absence changes nothing
   }

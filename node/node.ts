@@ -1,6 +1,5 @@
 /** One node of a cluster: everything wired together, started and stopped. */
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { present } from '../src/assert.ts';
 import { ClusterClient } from '../src/client/cluster-client.ts';
 import { type ClusterIni, toClusterConfig } from '../src/config/cluster-config.ts';
@@ -30,7 +29,7 @@ import { Scrubber } from './scrub/scrubber.ts';
 import { SlowDowns } from './slow-downs.ts';
 import { SnapshotServer } from './snapshots.ts';
 import { costTotals } from './status.ts';
-import { Storage, storePlace } from './storage.ts';
+import { logDirOf, Storage, storePlace } from './storage.ts';
 import { removeStore } from './store/install.ts';
 import { UpdateCost } from './update-cost.ts';
 
@@ -76,8 +75,9 @@ type Tally = { scrubDifferences: number; storeRebuilds: number };
  */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { node } = options;
-  for (const dir of [node.home, node.tlogDir]) prepareDirectory(dir);
-  const lock = await lockHome(node.home);
+  const logDir = logDirOf(node);
+  for (const dir of [node.home, logDir]) prepareDirectory(dir);
+  const lock = lockHome(node.home, logDir);
   try {
     return await startLives(options, lock);
   } catch (error) {
@@ -136,7 +136,7 @@ class NodeProcess {
     const { ini, node } = this.#options;
     const storage = await Storage.open({
       place: storePlace(node.home, ini.clusterId, node.name),
-      logDir: node.tlogDir === node.home ? join(node.home, 'tlog') : node.tlogDir,
+      logDir: logDirOf(node),
       segmentBytes: ini.segmentBytes,
       reserveBytes: null,
       logger: this.#logger,

@@ -236,6 +236,11 @@ function readable<T>({ dir }: StorePlace, read: () => T): T {
   }
 }
 
+/** Where a node keeps its log: in a folder of its home, unless the configuration names another directory. */
+export function logDirOf({ home, tlogDir }: { readonly home: string; readonly tlogDir: string }): string {
+  return tlogDir === home ? join(home, 'tlog') : tlogDir;
+}
+
 /** Where a node keeps its store, below its home. */
 export function storePlace(home: string, cluster: string, node: string): StorePlace {
   return { dir: join(home, 'store'), cluster, node };

@@ -50,9 +50,16 @@ export class NurseryProcess {
   #exit: Exit | null = null;
   #onOutput: () => void = () => undefined;
 
-  constructor(name: string, args: readonly string[], cwd: string, env: Environment = {}) {
+  constructor(
+    name: string,
+    args: readonly string[],
+    cwd: string,
+    env: Environment = {},
+    under: readonly string[] = [],
+  ) {
     this.name = name;
-    this.#child = spawn(process.execPath, [MAIN, ...args], {
+    const [command, ...words] = [...under, process.execPath, MAIN, ...args];
+    this.#child = spawn(command as string, words, {
       cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
@@ -146,9 +153,14 @@ export class Lab {
     else console.log(`kept: ${this.dir}`);
   }
 
-  /** Starts `nursery ARGS`; `name` is for messages. */
-  start(name: string, args: readonly string[], env: Environment = {}): NurseryProcess {
-    const started = new NurseryProcess(name, args, this.dir, env);
+  /** Starts `nursery ARGS`; `name` is for messages, `under` a command that becomes the process, such as `unshare -n`. */
+  start(
+    name: string,
+    args: readonly string[],
+    env: Environment = {},
+    under: readonly string[] = [],
+  ): NurseryProcess {
+    const started = new NurseryProcess(name, args, this.dir, env, under);
     this.#processes.push(started);
     return started;
   }
