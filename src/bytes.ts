@@ -45,10 +45,11 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && Buffer.compare(a, b) === 0;
 }
 
-/** For people: the key as text where all of it is printable ASCII, else `0x…`. Empty prints as `""`. */
+/** For people: the key as text where all of it is printable ASCII, else `0x…`. Empty prints as `""`, which nothing else does. */
 export function printKey(key: Key): string {
   if (key.length === 0) return '""';
-  return /^[\x21-\x7e]*$/.test(key) && !key.startsWith('0x') ? key : `0x${keyToBytes(key).toString('hex')}`;
+  const isText = /^[\x21-\x7e]*$/.test(key) && !key.startsWith('0x') && key !== '""';
+  return isText ? key : `0x${keyToBytes(key).toString('hex')}`;
 }
 
 /**

@@ -121,6 +121,7 @@ export const EXIT_CODES = {
   FENCED: 6,
   UNREACHABLE: 7,
   KEEPER_SILENT: 8,
+  OUTPUT_FAILED: 10,
   STORE_AHEAD: 40,
   STORE_UNREBUILDABLE: 41,
   STORE_DAMAGED: 42,
@@ -135,6 +136,7 @@ export const EXIT_CODES = {
   CONFIG: 66,
   INVARIANT: 70,
   DISK_FAILED: 74,
+  PIPE_CLOSED: 141,
 } as const;
 
 /** A failure that ends the process with an exit code of its own. */

@@ -53,11 +53,6 @@ export class RangeMap {
     return this.#starts;
   }
 
-  /** As scripts get it. */
-  toJSON(): { readonly version: number; readonly entries: readonly MapEntry[] } {
-    return { version: this.version, entries: this.entries };
-  }
-
   /** The same entries at another version. */
   at(version: number): RangeMap {
     return new RangeMap(version, this.chunks);

@@ -8,7 +8,7 @@ import { Load, type LoadOptions, type LoadResult, type Place, type Second } from
 import { parseMix, type Sizes, Workload } from './bench/operations.ts';
 import type { Figures } from './bench/tally.ts';
 import { readTarget } from './connections.ts';
-import { printJson } from './data-commands.ts';
+import { complain, printJson, printLine } from './output.ts';
 
 /** The command's options, as yargs reads them. */
 export type BenchArguments = Sizes & {
@@ -45,7 +45,7 @@ export async function runBench(args: BenchArguments): Promise<void> {
       seconds,
       warmUpSeconds: warmUp,
       find,
-      onProgress: (second) => console.error(json ? JSON.stringify(second) : lineOf(second)),
+      onProgress: (second) => complain(json ? JSON.stringify(second) : lineOf(second)),
     };
     print(await new Load(workload, options).run(), json);
   } finally {
@@ -92,11 +92,11 @@ function print({ seconds, tally, generatorCpu }: LoadResult, json: boolean): voi
     printJson({ seconds, ...total, byOperation, errors, errorCount, longestSilenceMs, generatorCpu });
     return;
   }
-  for (const [name, figures] of Object.entries(byOperation)) console.log(`${name}: ${describe(figures)}`);
-  if (Object.keys(byOperation).length !== 1) console.log(`all: ${describe(total)}`);
-  for (const [why, times] of Object.entries(errors)) console.log(`error: ${why}, ${times} times`);
-  console.log(`longest time without an answer: ${ms(longestSilenceMs)}`);
-  console.log(`generator: ${Math.round(generatorCpu * 100)} % of one core`);
+  for (const [name, figures] of Object.entries(byOperation)) printLine(`${name}: ${describe(figures)}`);
+  if (Object.keys(byOperation).length !== 1) printLine(`all: ${describe(total)}`);
+  for (const [why, times] of Object.entries(errors)) printLine(`error: ${why}, ${times} times`);
+  printLine(`longest time without an answer: ${ms(longestSilenceMs)}`);
+  printLine(`generator: ${Math.round(generatorCpu * 100)} % of one core`);
 }
 
 function describe({ operations, perSecond, unitsPerSecond, latencyMs }: Figures): string {

@@ -1,97 +1,143 @@
-/** `nursery get | set | delete | prefix | range | who-master`: one request each, through a router or straight to a cluster. */
-import { type Key, keyToBytes, parseKey, printKey } from '../bytes.ts';
-import { EXIT_CODES, NurseryError } from '../errors.ts';
+/** `nursery get | set | delete | prefix | range | who-master`, through a router or straight to a cluster. */
+import { createReadStream } from 'node:fs';
+import { prefixEnd, printKey } from '../bytes.ts';
+import type { NurseryClient } from '../client/nursery-client.ts';
+import { EXIT_CODES, FatalError, NurseryError } from '../errors.ts';
+import { VALUE_MAX } from '../limits.ts';
 import { withClient } from './connections.ts';
+import { bytesOf, jsonForm, keyOf } from './forms.ts';
+import { complain, IS_TERMINAL, print, printJson, printLine } from './output.ts';
+import { type Bounds, entryPages, keyPages } from './pages.ts';
 
 type Common = { readonly config: string; readonly json: boolean };
 
 /** Prints the value as it is, and a line feed behind it on a terminal. */
 export async function runGet(args: Common & { key: string }): Promise<void> {
-  const value = await withClient(args.config, (client) => client.get(bytesOf(args.key))).catch((error) => {
-    // What Arakoon's protocol says of a missing key does not name it.
-    if (!(error instanceof NurseryError) || error.code !== 'NOT_FOUND') throw error;
-    throw new NurseryError('NOT_FOUND', `there is no key ${printKey(keyOf(args.key))}`, { cause: error });
-  });
-  if (args.json) printJson({ key: args.key, value: printValue(value) });
-  else process.stdout.write(process.stdout.isTTY ? Buffer.concat([value, Buffer.from('\n')]) : value);
+  const key = bytesOf(args.key);
+  const value = await withClient(args.config, (client) => client.get(key)).catch(missing(key));
+  if (args.json) printJson({ key: jsonForm(key), value: jsonForm(value) });
+  else print(IS_TERMINAL ? Buffer.concat([value, Buffer.from('\n')]) : value);
 }
 
-export async function runSet(args: Common & { key: string; value: string }): Promise<void> {
-  await withClient(args.config, (client) => client.set(bytesOf(args.key), bytesOf(args.value)));
-  if (args.json) printJson({ key: args.key, set: true });
+/** Stores the value that is given, or what is in a file. */
+export async function runSet(
+  args: Common & { key: string; value: string | undefined; from: string | undefined },
+): Promise<void> {
+  const key = bytesOf(args.key);
+  if ((args.value === undefined) === (args.from === undefined)) {
+    throw new FatalError('USAGE', 'set takes KEY VALUE, or KEY --from FILE; one of the two');
+  }
+  const value = args.from === undefined ? bytesOf(args.value ?? '') : await readValue(args.from);
+  await withClient(args.config, (client) => client.set(key, value));
+  if (args.json) printJson({ key: jsonForm(key), set: true });
 }
 
 export async function runDelete(args: Common & { key: string }): Promise<void> {
-  await withClient(args.config, (client) => client.delete(bytesOf(args.key)));
-  if (args.json) printJson({ key: args.key, deleted: true });
+  const key = bytesOf(args.key);
+  await withClient(args.config, (client) => client.delete(key)).catch(missing(key));
+  if (args.json) printJson({ key: jsonForm(key), deleted: true });
 }
 
 /** Keys that begin with a prefix, one on each line. */
-export async function runPrefix(args: Common & { prefix: string; max: number }): Promise<void> {
-  const keys = await withClient(args.config, (client) =>
-    client.prefixKeys(bytesOf(args.prefix), { max: args.max }),
-  );
-  printKeys(keys, args.json);
+export async function runPrefix(args: Common & { prefix: string; max: number | undefined }): Promise<void> {
+  const prefix = keyOf(args.prefix);
+  await list(args, { lo: prefix, hi: prefixEnd(prefix), entries: false });
 }
 
 /** Keys of a half-open range, one on each line; with `entries` each is followed by a tab and its value. */
 export async function runRange(
-  args: Common & { from: string | undefined; to: string | undefined; max: number; entries: boolean },
+  args: Common & {
+    from: string | undefined;
+    to: string | undefined;
+    max: number | undefined;
+    entries: boolean;
+  },
 ): Promise<void> {
-  const options = {
-    ...(args.from === undefined ? {} : { first: bytesOf(args.from) }),
-    ...(args.to === undefined ? {} : { last: bytesOf(args.to) }),
-    max: args.max,
-  };
-  if (!args.entries) {
-    printKeys(await withClient(args.config, (client) => client.range(options)), args.json);
-    return;
-  }
-  const entries = await withClient(args.config, (client) => client.rangeEntries(options));
-  if (args.json)
-    printJson(entries.map(([key, value]) => ({ key: printValue(key), value: printValue(value) })));
-  else for (const [key, value] of entries) console.log(`${printValue(key)}\t${printValue(value)}`);
+  const lo = keyOf(args.from ?? '');
+  const hi = args.to === undefined ? null : keyOf(args.to);
+  await list(args, { lo, hi, entries: args.entries });
 }
 
 /** Prints the master's name; exit code 4 where there is none. */
 export async function runWhoMaster(args: Common): Promise<void> {
   const master = await withClient(args.config, (client) => client.whoMaster());
   if (args.json) printJson({ master });
-  else if (master !== null) console.log(master);
+  else if (master !== null) printLine(master);
   if (master === null) {
-    if (!args.json) console.error('nursery: there is no master now');
+    if (!args.json) complain('nursery: there is no master now');
     process.exitCode = EXIT_CODES.NO_MASTER;
   }
 }
 
+/** How many a list shows where nobody says. */
+export const LISTED = 1000;
+
 /**
- * The key that a person wrote: text, or `0x…` for bytes.
- *
- * @throws NurseryError BAD_INPUT naming what is wrong with it
+ * Prints what is in the bounds, page by page as it comes: lines, or one JSON array. Where the default has left something
+ * out, standard error says so.
  */
-export function keyOf(text: string): Key {
-  try {
-    return parseKey(text);
-  } catch (error) {
-    throw new NurseryError('BAD_INPUT', (error as Error).message, { cause: error });
-  }
+async function list(
+  { config, json, max }: Common & { readonly max: number | undefined },
+  { entries, ...bounds }: Bounds & { readonly entries: boolean },
+): Promise<void> {
+  let left = max === -1 ? Number.POSITIVE_INFINITY : (max ?? LISTED);
+  let isCut = false;
+  let separator = '[';
+  const show = (line: string, value: unknown): void => {
+    if (left === 0) {
+      isCut = true;
+      return;
+    }
+    left -= 1;
+    if (json) print(separator + JSON.stringify(value));
+    else printLine(line);
+    separator = ',';
+  };
+  // One more than is shown tells whether there is more.
+  const wanted = max === undefined ? left + 1 : left;
+  await withClient(config, async (client: NurseryClient) => {
+    if (entries) {
+      for await (const page of entryPages(client, bounds, wanted)) {
+        for (const [key, value] of page) {
+          show(`${inLine(key)}\t${inLine(value)}`, { key: jsonForm(key), value: jsonForm(value) });
+        }
+      }
+      return;
+    }
+    for await (const page of keyPages(client, bounds, wanted)) {
+      for (const key of page) show(inLine(key), jsonForm(key));
+    }
+  });
+  if (json) printLine(separator === '[' ? '[]' : ']');
+  if (isCut) complain(`nursery: there are more than ${LISTED}; --max -1 lists all`);
 }
 
-/** One line of JSON on standard output. */
-export function printJson(value: unknown): void {
-  console.log(JSON.stringify(value));
-}
-
-function bytesOf(text: string): Buffer {
-  return keyToBytes(keyOf(text));
-}
-
-function printValue(bytes: Buffer): string {
+/** For people, and without anything that could be taken for the end of a line. */
+function inLine(bytes: Buffer): string {
   return printKey(bytes.toString('latin1'));
 }
 
-function printKeys(keys: readonly Buffer[], json: boolean): void {
-  const printed = keys.map(printValue);
-  if (json) printJson(printed);
-  else for (const key of printed) console.log(key);
+/** Says so in words where the key is not there: Arakoon's protocol names the key alone, or nothing. */
+function missing(key: Buffer): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof NurseryError) || error.code !== 'NOT_FOUND') throw error;
+    throw new NurseryError('NOT_FOUND', `there is no key ${inLine(key)}`, { cause: error });
+  };
+}
+
+/** The bytes in a file, or with `-` on standard input. @throws NurseryError BAD_INPUT where they are too many */
+async function readValue(from: string): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of from === '-' ? process.stdin : createReadStream(from)) {
+      chunks.push(chunk as Buffer);
+      bytes += (chunk as Buffer).length;
+      if (bytes > VALUE_MAX) break;
+    }
+  } catch (error) {
+    throw new FatalError('USAGE', `--from ${from}: ${(error as Error).message}`, { cause: error });
+  }
+  if (bytes <= VALUE_MAX) return Buffer.concat(chunks);
+  throw new NurseryError('BAD_INPUT', `--from ${from}: more than ${VALUE_MAX} bytes, the limit of a value`);
 }

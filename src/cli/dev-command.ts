@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { present } from '../assert.ts';
-import { EXIT_CODES, NurseryError } from '../errors.ts';
+import { EXIT_CODES, FatalError, NurseryError } from '../errors.ts';
 import { LocalNursery } from './dev/local-nursery.ts';
+import { printLine } from './output.ts';
 
 type Arguments = {
   readonly dir: string | undefined;
@@ -14,6 +15,9 @@ type Arguments = {
 
 /** Boots the nursery, shows it where wanted, and serves until SIGINT or SIGTERM. */
 export async function runDevCommand(args: Arguments): Promise<void> {
+  if (!args.tour && (args.once || args.input !== undefined)) {
+    throw new FatalError('USAGE', 'dev: --once and --input belong to --tour');
+  }
   const interrupted = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
@@ -41,10 +45,10 @@ async function tour(nursery: LocalNursery, input: string | undefined): Promise<b
 }
 
 function introduce(nursery: LocalNursery, tookMs: number): void {
-  console.log(
+  printLine(
     `a nursery of ${nursery.members.length} processes is up after ${(tookMs / 1000).toFixed(1)} s, in ${nursery.dir}`,
   );
-  for (const { name, child } of nursery.members) console.log(`  ${name.padEnd(10)} pid ${child.pid}`);
+  for (const { name, child } of nursery.members) printLine(`  ${name.padEnd(10)} pid ${child.pid}`);
 }
 
 /** The first cluster gets everything, unless an earlier run in this directory has seen to it. */
@@ -52,12 +56,12 @@ async function initOnce(nursery: LocalNursery): Promise<void> {
   const first = present(nursery.clusters[0], 'first cluster');
   const { code, output } = await nursery.run(['init', '--config', nursery.config, first]);
   if (code !== 0 && code !== EXIT_CODES.REFUSED) throw new NurseryError('REFUSED', output);
-  console.log(code === 0 ? output : 'the nursery has its map already');
+  printLine(code === 0 ? output : 'the nursery has its map already');
 }
 
 function explain(nursery: LocalNursery): void {
   const command = `nursery get --config ${nursery.config}`;
-  console.log(`
+  printLine(`
 serving until Ctrl-C
   Arakoon clients:   127.0.0.1:${nursery.routerPort}, cluster id "nursery", node name "router"
   native clients:    NurseryClient.connect({ addresses: ['127.0.0.1:${nursery.routerPort}'] })

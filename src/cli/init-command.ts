@@ -2,7 +2,7 @@
 import { NurseryError } from '../errors.ts';
 import type { KeeperMap } from '../protocol/admin.ts';
 import { type NurseryConnections, unknownCluster, withNursery } from './connections.ts';
-import { printJson } from './data-commands.ts';
+import { printJson, printLine } from './output.ts';
 
 /** How long the cluster may take to make itself known to the keeper (ms), and how often the keeper is asked. */
 const KNOWN_WITHIN_MS = 15_000;
@@ -23,7 +23,7 @@ export async function runInit(args: { config: string; cluster: string; json: boo
     if (answer.kind === 'refused')
       throw new NurseryError('REFUSED', `cluster ${args.cluster}: ${answer.why}`);
     if (args.json) printJson({ cluster: args.cluster, epoch });
-    else console.log(`${args.cluster} owns the whole key space (epoch ${epoch})`);
+    else printLine(`${args.cluster} owns the whole key space (epoch ${epoch})`);
   });
 }
 

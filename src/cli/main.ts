@@ -5,14 +5,22 @@
  */
 import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { EXIT_CODES } from '../errors.ts';
+import { USER_KEY_MAX, VALUE_MAX } from '../limits.ts';
 import { PRODUCT_VERSION } from '../version.ts';
 import { wholeNumber, wholeNumberOr } from './numbers.ts';
-import { report } from './report.ts';
+import { checkOutputAtExit } from './output.ts';
+import { report, reportAsJson } from './report.ts';
+import { refuseValues, usageError } from './usage.ts';
+import { protectWords, refuseLostBytes } from './words.ts';
 
-const CONFIG = { type: 'string', demandOption: true, describe: 'configuration file (INI)' } as const;
+const CONFIG = {
+  type: 'string',
+  demandOption: true,
+  requiresArg: true,
+  describe: 'configuration file (INI)',
+} as const;
 const JSON_FLAG = { type: 'boolean', default: false, describe: 'print JSON, for scripts' } as const;
-const MAX = wholeNumberOr('max', 1000, -1, 'at most so many; -1 for all');
+const MAX = wholeNumber('max', -1, 'at most so many; -1 for all; default: 1000');
 const KEY = { type: 'string', demandOption: true, describe: 'text, or 0x… for bytes' } as const;
 
 /** Options of every command that asks and prints. */
@@ -31,6 +39,7 @@ function servers<T>(parser: Argv<T>) {
           .option('node', {
             type: 'string',
             demandOption: true,
+            requiresArg: true,
             describe: 'name of the node, as in the configuration',
           })
           .option('bootstrap', {
@@ -60,12 +69,14 @@ function servers<T>(parser: Argv<T>) {
         command
           .option('dir', {
             type: 'string',
+            requiresArg: true,
             describe: 'where its files go; default: a temporary folder, removed at the end',
           })
           .option('tour', { type: 'boolean', default: false, describe: 'show the main job on real input' })
           .option('once', { type: 'boolean', default: false, describe: 'end after the tour' })
           .option('input', {
             type: 'string',
+            requiresArg: true,
             describe: 'directory tree that the tour indexes; default: node_modules',
           }),
       async (args) => (await import('./dev-command.ts')).runDevCommand(args),
@@ -81,16 +92,22 @@ function servers<T>(parser: Argv<T>) {
             describe: 'whole nurseries, or one cluster alone, or moves between state machines alone',
           })
           .option('seed', wholeNumber('seed', 0, 'first seed; default: any'))
-          .option('seeds', wholeNumberOr('seeds', 1, 1, 'so many seeds'))
-          .option('faults', { type: 'string', describe: 'these kinds of faults alone, with commas between' })
-          .option('workers', wholeNumber('workers', 1, 'processes; default: 2'))
+          .option('seeds', wholeNumber('seeds', 1, 'so many seeds; default: 1'))
+          .option('faults', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'these kinds of faults alone, with commas between',
+          })
+          .option('workers', wholeNumber('workers', 1, 'processes; default: 2', 1024))
           .option('replay', wholeNumber('replay', 0, 'this seed alone'))
-          .option('trace', { type: 'boolean', default: false, describe: 'with --replay: every step' }),
+          .option('trace', { type: 'boolean', default: false, describe: 'with --replay: every step' })
+          .conflicts('replay', ['seed', 'seeds', 'workers'])
+          .implies('trace', 'replay'),
       async (args) =>
         (await import('./sim-command.ts')).runSimCommand({
           only: args.only,
           seed: args.seed ?? null,
-          seeds: args.seeds,
+          seeds: args.seeds ?? 1,
           faults: args.faults?.split(',') ?? [],
           replay: args.replay ?? null,
           trace: args.trace,
@@ -118,8 +135,12 @@ function nurseryCommands<T>(parser: Argv<T>) {
           })
           .positional('separator', { type: 'string', describe: 'text, or 0x… for bytes' })
           .positional('right', { type: 'string', describe: 'cluster that keeps or gets the other keys' })
-          .option('range', { type: 'string', describe: 'FROM..TO, each text or 0x…; empty is open' })
-          .option('to', { type: 'string', describe: 'cluster that gets the range' })
+          .option('range', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'FROM..TO, each text or 0x…; empty is open',
+          })
+          .option('to', { type: 'string', requiresArg: true, describe: 'cluster that gets the range' })
           .option('resume', {
             type: 'boolean',
             default: false,
@@ -170,10 +191,19 @@ function dataCommands<T>(parser: Argv<T>) {
       async (args) => (await import('./data-commands.ts')).runGet(args),
     )
     .command(
-      'set <key> <value>',
-      'store a value',
-      (command) => asking(command).positional('key', KEY).positional('value', KEY),
-      async (args) => (await import('./data-commands.ts')).runSet(args),
+      'set <key> [value]',
+      'store a value: the word, or what is in a file',
+      (command) =>
+        asking(command)
+          .positional('key', KEY)
+          .positional('value', { type: 'string', describe: 'text, or 0x… for bytes' })
+          .option('from', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'file that holds the value, byte for byte; - for standard input',
+          }),
+      async (args) =>
+        (await import('./data-commands.ts')).runSet({ ...args, value: args.value, from: args.from }),
     )
     .command(
       'delete <key>',
@@ -185,7 +215,7 @@ function dataCommands<T>(parser: Argv<T>) {
       'prefix <prefix>',
       'list keys that begin with a prefix',
       (command) => asking(command).positional('prefix', KEY).option('max', MAX),
-      async (args) => (await import('./data-commands.ts')).runPrefix(args),
+      async (args) => (await import('./data-commands.ts')).runPrefix({ ...args, max: args.max }),
     )
     .command(
       'range [from] [to]',
@@ -197,7 +227,12 @@ function dataCommands<T>(parser: Argv<T>) {
           .option('max', MAX)
           .option('entries', { type: 'boolean', default: false, describe: 'with values' }),
       async (args) =>
-        (await import('./data-commands.ts')).runRange({ ...args, from: args.from, to: args.to }),
+        (await import('./data-commands.ts')).runRange({
+          ...args,
+          from: args.from,
+          to: args.to,
+          max: args.max,
+        }),
     );
 }
 
@@ -207,51 +242,94 @@ function benchCommand<T>(parser: Argv<T>) {
     'measure a cluster or a router under a closed-loop load',
     (command) =>
       command
-        .option('config', { type: 'string', describe: 'configuration file (INI) of a cluster or a router' })
-        .option('node', { type: 'string', describe: 'node to load; default: the master, or the router' })
+        .option('config', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'configuration file (INI) of a cluster or a router',
+        })
+        .option('node', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'node to load; default: the master, or the router',
+        })
         .option('null', {
           type: 'boolean',
           default: false,
           describe: 'load a server that only answers: what the generator itself can reach',
         })
         .option('transport', { choices: ['tcp', 'ws'] as const, default: 'tcp' as const })
-        .option('connections', wholeNumberOr('connections', 100, 1, 'clients'))
-        .option('outstanding', wholeNumberOr('outstanding', 1, 1, 'unanswered requests of each'))
+        .option('connections', wholeNumberOr('connections', 100, 1, 'clients', 100_000))
+        .option('outstanding', wholeNumberOr('outstanding', 1, 1, 'unanswered requests of each', 65_536))
         .option('mix', {
           type: 'string',
+          requiresArg: true,
           default: 'set',
           describe: 'operations and their shares, such as set:1,get:9; fill sets every key once',
         })
-        .option('keys', wholeNumberOr('keys', 1_000_000, 1, 'different keys'))
-        .option('key-bytes', wholeNumberOr('key-bytes', 16, 1, 'length of a key'))
-        .option('value-bytes', wholeNumberOr('value-bytes', 100, 0, 'length of a value'))
-        .option('sequence-updates', wholeNumberOr('sequence-updates', 10, 1, 'also keys of a multi-get'))
-        .option('range-entries', wholeNumberOr('range-entries', 1000, 1, 'entries that a range asks for'))
-        .option('seconds', wholeNumberOr('seconds', 10, 1, 'how long it is measured'))
-        .option('warm-up', wholeNumberOr('warm-up', 1, 0, 'seconds before anything is counted'))
+        .option('keys', wholeNumberOr('keys', 1_000_000, 1, 'different keys', 1_000_000_000))
+        .option('key-bytes', wholeNumberOr('key-bytes', 16, 1, 'length of a key', USER_KEY_MAX))
+        .option('value-bytes', wholeNumberOr('value-bytes', 100, 0, 'length of a value', VALUE_MAX))
+        .option(
+          'sequence-updates',
+          wholeNumberOr('sequence-updates', 10, 1, 'also keys of a multi-get', 100_000),
+        )
+        .option(
+          'range-entries',
+          wholeNumberOr('range-entries', 1000, 1, 'entries that a range asks for', 1_000_000),
+        )
+        .option('seconds', wholeNumberOr('seconds', 10, 1, 'how long it is measured', 1_000_000))
+        .option('warm-up', wholeNumberOr('warm-up', 1, 0, 'seconds before anything is counted', 1_000_000))
         .option('seed', wholeNumberOr('seed', 1, 0, 'of the keys and operations'))
-        .option('json', JSON_FLAG),
+        .option('json', JSON_FLAG)
+        .conflicts('null', ['config', 'node']),
     async (args) =>
       (await import('./bench-command.ts')).runBench({ ...args, config: args.config, node: args.node }),
   );
 }
 
-const parser = yargs(hideBin(process.argv))
-  .scriptName('nursery')
-  // A key that looks like a number is text all the same.
-  .parserConfiguration({ 'parse-positional-numbers': false })
-  .version(PRODUCT_VERSION)
-  .demandCommand(1, 'name a command')
-  .strict()
-  .help()
-  // Without a message it is a command that failed, and whoever awaits the parser hears of that.
-  .fail((message: string | null, error) => {
-    if (message === null) throw error;
-    console.error(`nursery: ${message}; see nursery --help`);
-    process.exit(EXIT_CODES.USAGE);
-  });
-servers(parser);
-nurseryCommands(parser);
-dataCommands(parser);
-benchCommand(parser);
-parser.parseAsync().catch(report);
+/** Options of the command that is being read, which yargs' types leave out. */
+function optionsOf(parser: Argv): { readonly key: object; readonly boolean: readonly string[] } {
+  return (parser as unknown as { getOptions(): ReturnType<typeof optionsOf> }).getOptions();
+}
+
+async function run(given: readonly string[]): Promise<void> {
+  refuseLostBytes(given);
+  const words = protectWords(given);
+  const parser = yargs([...words.argv])
+    .scriptName('nursery')
+    .parserConfiguration({
+      // A key that looks like a number is text all the same.
+      'parse-positional-numbers': false,
+      'boolean-negation': false,
+      'dot-notation': false,
+    })
+    .version(PRODUCT_VERSION)
+    .demandCommand(1, 'name a command')
+    .strict()
+    .help()
+    // First of all, so that whatever looks at a word sees what was written.
+    .middleware((argv) => {
+      refuseValues(words, optionsOf(parser).boolean);
+      for (const [name, value] of Object.entries(argv)) {
+        if (typeof value === 'string') argv[name] = words.decode(value);
+      }
+    }, true)
+    // Without a message it is a command that failed, and whoever awaits the parser hears of that.
+    .fail((message: string | null, error) => {
+      if (message === null) throw error;
+      throw usageError(message, words, given[0] ?? '', Object.keys(optionsOf(parser).key));
+    });
+  servers(parser);
+  nurseryCommands(parser);
+  dataCommands(parser);
+  benchCommand(parser);
+  await parser.parseAsync();
+}
+
+const given = hideBin(process.argv);
+const end = given.indexOf('--');
+reportAsJson((end < 0 ? given : given.slice(0, end)).includes('--json'));
+process.on('uncaughtException', report);
+process.on('unhandledRejection', report);
+checkOutputAtExit();
+run(given).catch(report);

@@ -1,10 +1,11 @@
 /** `nursery migrate`, `remove` and `migrator`: moves of ranges, and what an operator can do about them. */
 import type { Key } from '../bytes.ts';
-import { NurseryError } from '../errors.ts';
+import { FatalError, NurseryError } from '../errors.ts';
 import type { Progress } from '../protocol/admin.ts';
 import { printRange } from '../range.ts';
 import { readTarget } from './connections.ts';
-import { keyOf, printJson } from './data-commands.ts';
+import { jsonRange, keyOf } from './forms.ts';
+import { complain, Display, printJson, printLine } from './output.ts';
 import { type ProgressDisplay, progressDisplay } from './progress-display.ts';
 
 type Common = { readonly config: string; readonly json: boolean };
@@ -27,21 +28,9 @@ type Request = Parameters<Migrator['migrate']>[1];
 
 /** Moves, resumes, aborts, pauses or goes on, as the options say; one of them at a time. */
 export async function runMigrateCommand(args: MigrateArguments): Promise<void> {
+  refuseContradictions(args);
+  const request = isMove(args) ? requestOf(args) : null;
   const migrator = await import('../../migrator/main.ts');
-  const chosen = [
-    args.resume,
-    args.abort !== undefined,
-    args.pause !== undefined,
-    args.continue !== undefined,
-  ];
-  const wanted =
-    chosen.filter((is) => is).length + (args.left !== undefined || args.range !== undefined ? 1 : 0);
-  if (wanted !== 1) {
-    throw new NurseryError(
-      'BAD_INPUT',
-      'migrate takes LEFT SEPARATOR RIGHT, or --range FROM..TO --to CLUSTER, or one of --resume, --abort N, --pause N, --continue N',
-    );
-  }
   await withMigrator(migrator, args, async (nursery, display) => {
     const options = { ...watching(display), signal: stopSignal() };
     if (args.abort !== undefined)
@@ -50,10 +39,39 @@ export async function runMigrateCommand(args: MigrateArguments): Promise<void> {
       await acknowledged(migrator.pause(nursery, args.pause), args, 'paused');
     else if (args.continue !== undefined)
       await acknowledged(migrator.unpause(nursery, args.continue), args, 'goes on');
-    else if (args.resume) await resumeAll(migrator, nursery, options, args.json);
-    else if (args.dryRun) printDryRun(await migrator.dryRun(nursery, requestOf(args)), args.json);
-    else reportResults(await migrator.migrate(nursery, requestOf(args), options), args.json);
+    else if (request === null) await resumeAll(migrator, nursery, options, args.json);
+    else if (args.dryRun) printDryRun(await migrator.dryRun(nursery, request), args.json);
+    else reportResults(await migrator.migrate(nursery, request, options), args.json);
   });
+}
+
+/** One form, and all of it. @throws FatalError USAGE naming what excludes each other */
+function refuseContradictions(args: MigrateArguments): void {
+  const given = (forms: readonly (readonly [name: string, is: boolean])[]): string[] =>
+    forms.filter(([, is]) => is).map(([name]) => name);
+  const forms = given([
+    ['LEFT SEPARATOR RIGHT', args.left !== undefined],
+    ['--range FROM..TO --to CLUSTER', args.range !== undefined || args.to !== undefined],
+    ['--resume', args.resume],
+    ['--abort N', args.abort !== undefined],
+    ['--pause N', args.pause !== undefined],
+    ['--continue N', args.continue !== undefined],
+  ]);
+  if (forms.length > 1) {
+    throw new FatalError('USAGE', `migrate: ${forms.join(' and ')} exclude each other; keep one`);
+  }
+  if (forms.length === 0) {
+    throw new FatalError(
+      'USAGE',
+      'migrate takes LEFT SEPARATOR RIGHT, or --range FROM..TO --to CLUSTER, or one of --resume, --abort N, --pause N, --continue N',
+    );
+  }
+  if (args.dryRun && !isMove(args))
+    throw new FatalError('USAGE', `migrate: --dry-run and ${forms[0]} exclude each other`);
+}
+
+function isMove({ left, range, to }: MigrateArguments): boolean {
+  return left !== undefined || range !== undefined || to !== undefined;
 }
 
 /** Drains a cluster into its neighbours, and makes the keeper forget it. */
@@ -66,7 +84,7 @@ export async function runRemoveCommand(
     const options = { ...watching(display), signal: stopSignal() };
     await migrator.remove(nursery, { cluster: args.cluster, separator }, options);
     if (args.json) printJson({ removed: args.cluster });
-    else console.log(`${args.cluster} has left the nursery`);
+    else printLine(`${args.cluster} has left the nursery`);
   });
 }
 
@@ -74,17 +92,18 @@ export async function runRemoveCommand(
 export async function runMigratorCommand(args: { readonly config: string }): Promise<void> {
   const migrator = await import('../../migrator/main.ts');
   const nursery = migrator.openNursery(readTarget(args.config).keeper);
-  console.log(`migrator: pid ${process.pid}, watching keeper ${nursery.keeper.cluster}`);
+  const display = new Display(); // whether anybody reads them or not, migrations are taken over
+  display.line(`migrator: pid ${process.pid}, watching keeper ${nursery.keeper.cluster}`);
   try {
     await migrator.runDaemon({
       clusters: nursery,
       signal: stopSignal(),
       onEvent: (event) => {
-        if (event.kind === 'takesOver') console.log(`migration ${event.migration.mid}: taken over`);
+        if (event.kind === 'takesOver') display.line(`migration ${event.migration.mid}: taken over`);
         else if (event.kind === 'ended')
-          console.log(`migration ${event.result.mid}: ${event.result.outcome}`);
-        else if (event.kind === 'failed') console.error(`migration ${event.mid}: ${event.error.message}`);
-        else if (event.kind === 'keeperSilent') console.error(`keeper: ${event.error.message}`);
+          display.line(`migration ${event.result.mid}: ${event.result.outcome}`);
+        else if (event.kind === 'failed') complain(`migration ${event.mid}: ${event.error.message}`);
+        else if (event.kind === 'keeperSilent') complain(`keeper: ${event.error.message}`);
       },
     });
   } finally {
@@ -101,8 +120,8 @@ async function withMigrator(
   const display = progressDisplay(args.json);
   try {
     await body(nursery, display);
-  } finally {
     display.close();
+  } finally {
     nursery.close();
   }
 }
@@ -116,14 +135,14 @@ async function resumeAll(
   const results = await migrator.resume(nursery, null, options);
   if (results.length === 0) {
     if (json) printJson([]);
-    else console.log('no migration is open');
+    else printLine('no migration is open');
   } else reportResults(results, json);
 }
 
 function watching(display: ProgressDisplay) {
   return {
     onPlanned: (mid: number, move: { source: string; target: string; lo: Key; hi: Key | null }) =>
-      display.planned(mid, `${printRange(move)} ${move.source} → ${move.target}`),
+      display.planned(mid, move),
     onProgress: (
       mid: number,
       progress: Progress,
@@ -145,10 +164,12 @@ function requestOf(args: MigrateArguments): Request {
   const { left, separator, right, range, to } = args;
   if (range !== undefined) {
     const [from, until, ...rest] = range.split('..');
-    if (to === undefined || from === undefined || until === undefined || rest.length > 0) {
+    // Three dots are two ways to part them.
+    const isClear = rest.length === 0 && !range.includes('...');
+    if (to === undefined || from === undefined || until === undefined || !isClear) {
       throw new NurseryError(
         'BAD_INPUT',
-        `--range ${range}: FROM..TO and --to CLUSTER go together; write keys with two dots as 0x…`,
+        `--range ${range}: FROM..TO and --to CLUSTER go together; write keys with two dots, or one at an end, as 0x…`,
       );
     }
     const hi = until === '' ? null : keyOf(until);
@@ -167,11 +188,11 @@ function requestOf(args: MigrateArguments): Request {
 }
 
 function printDryRun(moves: Awaited<ReturnType<Migrator['dryRun']>>, json: boolean): void {
-  if (json) printJson(moves.map((move) => ({ ...move, range: printRange(move) })));
-  else if (moves.length === 0) console.log('nothing to move');
+  if (json) printJson(moves.map((move) => ({ ...move, ...jsonRange(move), range: printRange(move) })));
+  else if (moves.length === 0) printLine('nothing to move');
   for (const move of json ? [] : moves) {
     const keys = `${move.source} holds ${move.sourceKeys ?? 'unknown'} keys, ${move.target} ${move.targetKeys ?? 'unknown'}`;
-    console.log(`would move ${printRange(move)} ${move.source} → ${move.target}; ${keys}`);
+    printLine(`would move ${printRange(move)} ${move.source} → ${move.target}; ${keys}`);
   }
 }
 
@@ -180,7 +201,7 @@ function reportResults(
   results: readonly { mid: number; outcome: string; why: string }[],
   json: boolean,
 ): void {
-  if (!json && results.length === 0) console.log('nothing to move: the target owns it all');
+  if (!json && results.length === 0) printLine('nothing to move: the target owns it all');
   const aborted = results.find(({ outcome }) => outcome === 'aborted');
   if (aborted !== undefined)
     throw new NurseryError('REFUSED', `migration ${aborted.mid} was aborted: ${aborted.why}`);
@@ -190,5 +211,5 @@ async function acknowledged(done: Promise<void>, args: MigrateArguments, what: s
   await done;
   const mid = args.pause ?? args.continue;
   if (args.json) printJson({ mid, state: what });
-  else console.log(`migration ${mid}: ${what}`);
+  else printLine(`migration ${mid}: ${what}`);
 }

@@ -2,6 +2,7 @@
 import { nodeOf, readClusterConfig } from '../config/cluster-config.ts';
 import { EXIT_CODES, type FatalError } from '../errors.ts';
 import { openLogFile } from '../log.ts';
+import { complain, tell } from './output.ts';
 import { superviseProcess } from './supervise.ts';
 
 /** Runs the node; resolves never, the process ends by a signal or a fatal error. */
@@ -21,7 +22,7 @@ export async function runNodeCommand(args: {
   });
   const supervisor = superviseProcess(file);
   for (const warning of ini.warnings) {
-    console.error(`nursery: warning: ${warning}`);
+    complain(`nursery: warning: ${warning}`);
     file.logger.warn({}, warning);
   }
   const running = await supervisor.starting(
@@ -33,9 +34,7 @@ export async function runNodeCommand(args: {
       stop: (error: FatalError) => supervisor.fail(error),
     }),
   );
-  console.log(
-    `node ${node.name} of ${ini.clusterId}: pid ${process.pid}, clients at port ${running.clientPort}`,
-  );
+  tell(`node ${node.name} of ${ini.clusterId}: pid ${process.pid}, clients at port ${running.clientPort}`);
   await supervisor.untilSignal();
   await running.close();
   process.exit(EXIT_CODES.OK);

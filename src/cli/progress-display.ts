@@ -1,68 +1,81 @@
-/** How a migration's progress is shown: a bar on a terminal, plain lines elsewhere, JSON lines for scripts. */
+/**
+ * How a migration's progress is shown: a bar on a terminal, plain lines elsewhere, JSON lines for scripts. The migration
+ * goes on where nobody reads them.
+ */
 import { Presets, SingleBar } from 'cli-progress';
 import type { Progress } from '../protocol/admin.ts';
-import { printJson } from './data-commands.ts';
+import { printRange, type Range } from '../range.ts';
+import { jsonRange } from './forms.ts';
+import { Display, IS_TERMINAL } from './output.ts';
 
 /** Between two plain lines while only counters change (ms). */
 const LINE_EVERY_MS = 1000;
 
 type Rate = { readonly keysPerSecond: number; readonly secondsLeft: number | null };
+type Move = Range & { readonly source: string; readonly target: string };
 
 export type ProgressDisplay = {
-  planned(mid: number, move: string): void;
+  planned(mid: number, move: Move): void;
   progress(mid: number, progress: Progress, rate: Rate): void;
   ended(mid: number, outcome: string, why: string, progress: Progress): void;
+  /** @throws OutputError where lines were lost that somebody wanted */
   close(): void;
 };
 
 /** The display that suits standard output. */
 export function progressDisplay(json: boolean): ProgressDisplay {
-  if (json) return jsonDisplay();
-  return process.stdout.isTTY ? barDisplay() : lineDisplay();
+  if (json) return jsonDisplay(new Display());
+  return IS_TERMINAL ? barDisplay(new Display()) : lineDisplay(new Display());
 }
 
-function jsonDisplay(): ProgressDisplay {
+function jsonDisplay(display: Display): ProgressDisplay {
   return {
-    planned: (mid, move) => printJson({ event: 'planned', mid, move }),
+    planned: (mid, move) => {
+      const { source, target } = move;
+      const text = describeMove(move);
+      display.line(JSON.stringify({ event: 'planned', mid, source, target, ...jsonRange(move), move: text }));
+    },
     progress: (mid, progress, { keysPerSecond }) =>
-      printJson({ event: 'progress', mid, ...progress, keysPerSecond }),
-    ended: (mid, outcome, why, progress) => printJson({ event: 'ended', mid, outcome, why, ...progress }),
-    close: () => undefined,
+      display.progress(JSON.stringify({ event: 'progress', mid, ...progress, keysPerSecond })),
+    ended: (mid, outcome, why, progress) =>
+      display.line(JSON.stringify({ event: 'ended', mid, outcome, why, ...progress })),
+    close: () => display.end(),
   };
 }
 
-function lineDisplay(): ProgressDisplay {
+function lineDisplay(display: Display): ProgressDisplay {
   let lastMs = Number.NEGATIVE_INFINITY;
   let lastStage = '';
   return {
-    planned: announce,
+    planned: (mid, move) => announce(display, mid, move),
     progress: (mid, progress, rate) => {
       const nowMs = performance.now();
-      const stage = `${mid} ${progress.stage} ${progress.waitingFor}`;
+      const stage = `${mid} ${progress.stage} ${reasonOf(progress.waitingFor)}`;
       if (stage === lastStage && nowMs - lastMs < LINE_EVERY_MS) return;
       lastMs = nowMs;
       lastStage = stage;
-      console.log(`migration ${mid}: ${describe(progress, rate)}`);
+      display.progress(`migration ${mid}: ${describe(progress, rate)}`);
     },
-    ended: conclude,
-    close: () => undefined,
+    ended: (mid, outcome, why, progress) => conclude(display, mid, outcome, why, progress),
+    close: () => display.end(),
   };
 }
 
-function barDisplay(): ProgressDisplay {
+function barDisplay(display: Display): ProgressDisplay {
   let bar: SingleBar | null = null;
   const stop = (): void => {
     bar?.stop();
     bar = null;
   };
   return {
-    planned: announce,
+    planned: (mid, move) => announce(display, mid, move),
     progress: (_mid, progress, { keysPerSecond }) => {
-      const payload = { stage: progress.stage, rate: Math.round(keysPerSecond) };
+      const waiting = progress.waitingFor === '' ? '' : `, waiting for ${progress.waitingFor}`;
+      const payload = { stage: progress.stage, rate: Math.round(keysPerSecond), waiting };
       const total = Math.max(progress.keysTotal, progress.keysCopied, 1);
       if (bar === null) {
         bar = new SingleBar(
-          { format: '{bar} {percentage}% {value}/{total} keys, {rate}/s, {stage}' },
+          { format: '{bar} {percentage}% {value}/{total} keys, {rate}/s, {stage}{waiting}' },
           Presets.shades_classic,
         );
         bar.start(total, progress.keysCopied, payload);
@@ -73,21 +86,33 @@ function barDisplay(): ProgressDisplay {
     },
     ended: (mid, outcome, why, progress) => {
       stop();
-      conclude(mid, outcome, why, progress);
+      conclude(display, mid, outcome, why, progress);
     },
-    close: stop,
+    close: () => {
+      stop();
+      display.end();
+    },
   };
 }
 
-function announce(mid: number, move: string): void {
-  console.log(`migration ${mid}: ${move}`);
+function announce(display: Display, mid: number, move: Move): void {
+  display.line(`migration ${mid}: ${describeMove(move)}`);
 }
 
-function conclude(mid: number, outcome: string, why: string, progress: Progress): void {
+function conclude(display: Display, mid: number, outcome: string, why: string, progress: Progress): void {
   const reason = why === '' ? '' : ` (${why})`;
-  console.log(
+  display.line(
     `migration ${mid}: ${outcome}${reason}, ${progress.keysCopied} keys, pause ${progress.pauseMs} ms`,
   );
+}
+
+function describeMove(move: Move): string {
+  return `${printRange(move)} ${move.source} → ${move.target}`;
+}
+
+/** What is waited for, without for how long: that changes every second. */
+function reasonOf(waitingFor: string): string {
+  return waitingFor.replace(/\d+ s\b/g, '');
 }
 
 function describe(progress: Progress, { keysPerSecond, secondsLeft }: Rate): string {

@@ -1,6 +1,7 @@
-/** How a command that failed says so: one line on standard error, and an exit code of its own. */
+/** How a command that failed says so: one line, or one JSON object, on standard error, and an exit code of its own. */
 import { InvariantError } from '../assert.ts';
 import { type ErrorCode, EXIT_CODES, FatalError, NurseryError } from '../errors.ts';
+import { complain } from './output.ts';
 
 const EXIT_OF: Partial<Record<ErrorCode, number>> = {
   NOT_FOUND: EXIT_CODES.NOT_FOUND,
@@ -20,14 +21,31 @@ export function exitCodeOf(error: unknown): number {
   return error instanceof InvariantError ? EXIT_CODES.INVARIANT : EXIT_CODES.FAILED;
 }
 
-/** Prints what went wrong and ends the process. Our own bugs come with their stack. */
+let asJson = false;
+
+/** Whether failures are reported as JSON, as `--json` asks for. */
+export function reportAsJson(is: boolean): void {
+  asJson = is;
+}
+
+/**
+ * Says what went wrong on standard error, and ends the process: one line, or with `--json` one object
+ * `{"error":{code,message,exitCode}}`. Our own bugs come with their stack. Whoever closed the pipe hears nothing.
+ */
 export function report(error: unknown): never {
-  const known = error instanceof FatalError || error instanceof NurseryError;
-  const text = known
-    ? error.message
-    : error instanceof Error
-      ? (error.stack ?? error.message)
-      : String(error);
-  console.error(`nursery: ${text}`);
-  process.exit(exitCodeOf(error));
+  const exitCode = exitCodeOf(error);
+  if (exitCode !== EXIT_CODES.PIPE_CLOSED) {
+    const known = error instanceof FatalError || error instanceof NurseryError;
+    const message = error instanceof Error ? error.message : String(error);
+    if (asJson) complain(JSON.stringify({ error: { code: codeOf(error), message, exitCode } }));
+    else complain(`nursery: ${known || !(error instanceof Error) ? message : (error.stack ?? message)}`);
+  }
+  process.exit(exitCode);
+}
+
+/** The code of the nursery's errors, else the name of the exit code. */
+function codeOf(error: unknown): string {
+  if (error instanceof NurseryError) return error.code;
+  const exitCode = exitCodeOf(error);
+  return Object.entries(EXIT_CODES).find(([, code]) => code === exitCode)?.[0] ?? 'FAILED';
 }

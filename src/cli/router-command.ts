@@ -2,6 +2,7 @@
 import { readRouterConfig } from '../config/router-config.ts';
 import { EXIT_CODES } from '../errors.ts';
 import { openLogFile } from '../log.ts';
+import { complain, tell } from './output.ts';
 import { superviseProcess } from './supervise.ts';
 
 /** Runs the router; the process ends by a signal or a fatal error. */
@@ -11,11 +12,11 @@ export async function runRouterCommand(args: { config: string }): Promise<void> 
   const file = openLogFile(ini.logDir, ini.name, ini.logLevel, { router: ini.name });
   const supervisor = superviseProcess(file);
   for (const warning of ini.warnings) {
-    console.error(`nursery: warning: ${warning}`);
+    complain(`nursery: warning: ${warning}`);
     file.logger.warn({}, warning);
   }
   const router = await supervisor.starting(startRouter(ini, file.logger));
-  console.log(`router ${ini.name}: pid ${process.pid}, clients at port ${router.port}`);
+  tell(`router ${ini.name}: pid ${process.pid}, clients at port ${router.port}`);
   await supervisor.untilSignal();
   await router.close();
   process.exit(EXIT_CODES.OK);

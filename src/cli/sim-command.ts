@@ -1,6 +1,7 @@
 /** `nursery sim`: nurseries, or parts of them, on virtual time, with everything failing that may. A bug report is a seed. */
 import { availableParallelism } from 'node:os';
 import { EXIT_CODES, NurseryError } from '../errors.ts';
+import { complain, printLine } from './output.ts';
 
 export type SimArguments = {
   /** Whole nurseries, consensus of one cluster alone, or moves between state machines alone. */
@@ -37,15 +38,15 @@ type Run = import('../../test/sim/nursery/pool.ts').Run;
 async function replay(seed: number, trace: boolean, run: Run): Promise<void> {
   const { runOne } = await import('../../test/sim/nursery/run-one.ts');
   try {
-    const passed = runOne({ seed, ...run }, trace ? (line) => console.log(line) : undefined);
+    const passed = runOne({ seed, ...run }, trace ? (line) => printLine(line) : undefined);
     const { operations, faults, migrations, virtualMs, digest } = passed;
     const more =
       run.simulation === 'nursery'
         ? `, ${faults} faults, ${migrations} migrations in ${Math.round(virtualMs / 1000)} virtual seconds`
         : '';
-    console.log(`seed ${seed}: ${operations} operations${more}; every check holds (history ${digest})`);
+    printLine(`seed ${seed}: ${operations} operations${more}; every check holds (history ${digest})`);
   } catch (error) {
-    console.error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`);
+    complain(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`);
     process.exitCode = EXIT_CODES.FAILED;
   }
 }
@@ -66,7 +67,7 @@ async function runMany(args: SimArguments, plan: Run): Promise<void> {
     plan,
     onResult: (result) => {
       done += 1;
-      if (result.kind === 'failed') console.error(`\nseed ${result.seed}: ${result.message}`);
+      if (result.kind === 'failed') complain(`\nseed ${result.seed}: ${result.message}`);
       else operations += result.operations;
       showProgress(done, args.seeds, startedMs);
       return undefined;
@@ -74,14 +75,14 @@ async function runMany(args: SimArguments, plan: Run): Promise<void> {
   });
   if (process.stderr.isTTY) process.stderr.write('\n');
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-  console.log(
+  printLine(
     `${passed.length} of ${args.seeds} ${noun} from seed ${first} kept every promise: ${operations} operations, ${seconds} s`,
   );
   for (const { seed } of failed)
-    console.log(`replay: nursery sim${onlyOf(args)} --replay ${seed} --trace${faultsOf(args)}`);
+    printLine(`replay: nursery sim${onlyOf(args)} --replay ${seed} --trace${faultsOf(args)}`);
   const isWide = args.seeds >= wantedFromSeeds && args.faults.length === 0;
   const never = isWide ? wanted.filter((what) => !rare.counts.has(what)) : [];
-  if (never.length > 0) console.log(`never happened, so nothing is proved about it: ${never.join(', ')}`);
+  if (never.length > 0) printLine(`never happened, so nothing is proved about it: ${never.join(', ')}`);
   if (failed.length > 0 || never.length > 0) process.exitCode = EXIT_CODES.FAILED;
 }
 

@@ -1,12 +1,12 @@
 /** `nursery status`: the map, every node of every cluster, and every migration, as far as they answer. */
-import { printKey } from '../bytes.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
 import { type ErrorCode, EXIT_CODES, NurseryError } from '../errors.ts';
 import type { ClusterConfig, KeeperMap, Migration, NodeStatus } from '../protocol/admin.ts';
-import { printRange } from '../range.ts';
+import { printRange, type Range } from '../range.ts';
 import { EMPTY_MAP } from '../rangemap.ts';
 import { NurseryConnections, readTarget, type Target } from './connections.ts';
-import { printJson } from './data-commands.ts';
+import { jsonRange } from './forms.ts';
+import { printJson, printLine } from './output.ts';
 
 /** How long a node may take to answer (ms). */
 const NODE_MS = 1500;
@@ -33,10 +33,11 @@ export async function runStatus(args: { config: string; json: boolean }): Promis
   const keeper = await askKeeper(target);
   const clusters = await Promise.all(withConfigured(keeper.known.clusters, target).map(askNodes));
   if (args.json) {
-    const { map } = keeper.known;
+    const { version, entries } = keeper.known.map;
+    const map = { version, entries: entries.map(withJsonRange) };
     const migrations = keeper.migrations?.map(toJson) ?? null;
     const silent = keeper.why === null ? {} : { keeperSilent: keeper.why };
-    printJson({ ...silent, map, clusters, migrations });
+    printJson({ ...silent, map, clusters: clusters.map(clusterToJson), migrations });
   } else {
     print(keeper, clusters);
   }
@@ -116,23 +117,23 @@ async function askNode(client: ClusterClient, name: string): Promise<NodeReport>
 
 function print({ known: { map }, migrations, why }: Keeper, clusters: readonly ClusterReport[]): void {
   if (why !== null) {
-    console.log(`the keeper does not answer: ${why}`);
-    console.log(map.isEmpty ? 'no map is known' : 'what follows is what the router heard last');
+    printLine(`the keeper does not answer: ${why}`);
+    printLine(map.isEmpty ? 'no map is known' : 'what follows is what the router heard last');
   }
   if (why === null || !map.isEmpty) {
-    console.log(`map, version ${map.version}`);
-    if (map.isEmpty) console.log('  empty: nursery init gives it to a first cluster');
+    printLine(`map, version ${map.version}`);
+    if (map.isEmpty) printLine('  empty: nursery init gives it to a first cluster');
     for (const entry of map.entries)
-      console.log(`  ${printRange(entry)}  ${entry.owner}  epoch ${entry.epoch}`);
+      printLine(`  ${printRange(entry)}  ${entry.owner}  epoch ${entry.epoch}`);
   }
   for (const { cluster, nodes } of clusters) {
-    console.log(`cluster ${cluster}`);
-    for (const node of nodes) console.log(`  ${describe(node)}`);
+    printLine(`cluster ${cluster}`);
+    for (const node of nodes) printLine(`  ${describe(node)}`);
   }
   if (migrations === null) return;
   const open = migrations.filter(({ phase }) => phase === 'active' || phase === 'published');
-  console.log(`migrations: ${open.length} open, ${migrations.length - open.length} ended`);
-  for (const migration of open) console.log(`  ${describeMigration(migration)}`);
+  printLine(`migrations: ${open.length} open, ${migrations.length - open.length} ended`);
+  for (const migration of open) printLine(`  ${describeMigration(migration)}`);
 }
 
 function describe({ name, status, why }: NodeReport): string {
@@ -155,14 +156,25 @@ export function describeMigration(migration: Migration): string {
   return `${mid}: ${range} ${source} → ${target}, ${phase}, ${progress.stage}, ${progress.keysCopied}${share} keys, pause ${progress.pauseMs} ms${wished}${waiting}`;
 }
 
-/** A migration as scripts get it: keys printed, big numbers as text. */
+function withJsonRange<T extends Range>(range: T): object {
+  return { ...range, ...jsonRange(range) };
+}
+
+function clusterToJson({ cluster, nodes }: ClusterReport): object {
+  const reports = nodes.map(({ status, ...node }) => ({
+    ...node,
+    status: status === null ? null : { ...status, owned: status.owned.map(withJsonRange) },
+  }));
+  return { cluster, nodes: reports };
+}
+
+/** A migration as scripts get it: keys in the form of JSON, big numbers as text. */
 export function toJson(migration: Migration): object {
-  const { lo, hi, receipt } = migration;
+  const { receipt } = migration;
   const digest = receipt === null ? null : receipt.digest;
   return {
     ...migration,
-    lo: printKey(lo),
-    hi: hi === null ? null : printKey(hi),
+    ...jsonRange(migration),
     receipt:
       receipt === null || digest === null
         ? null

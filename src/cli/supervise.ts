@@ -28,6 +28,8 @@ export function superviseProcess(file: LogFile): Supervisor {
   };
   // Before anything else: an unhandled SIGUSR1 would open Node's inspector.
   process.on('SIGUSR1', () => file.reopen());
+  process.off('uncaughtException', report);
+  process.off('unhandledRejection', report);
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', (reason) =>
     fail(reason instanceof Error ? reason : new Error(String(reason))),

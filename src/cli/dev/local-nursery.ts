@@ -9,8 +9,9 @@ import { fileURLToPath } from 'node:url';
 import { present } from '../../assert.ts';
 import { renderClusterIni, renderRouterIni } from '../../config/render.ts';
 import { makeDirectories } from '../../directories.ts';
-import { NurseryError } from '../../errors.ts';
+import { FatalError, NurseryError } from '../../errors.ts';
 import type { ClusterConfig } from '../../protocol/admin.ts';
+import { complain } from '../output.ts';
 
 const IP = '127.0.0.1';
 /** Where its ports are looked for. */
@@ -161,7 +162,7 @@ export class LocalNursery {
     child.stderr.on('data', (text: Buffer) => (errors = (errors + text.toString()).slice(-4096)));
     child.once('close', (code, signal) => {
       if (!this.#stopping)
-        console.error(`nursery: ${name} ended (${signal ?? `exit code ${code}`}) ${errors.trim()}`);
+        complain(`nursery: ${name} ended (${signal ?? `exit code ${code}`}) ${errors.trim()}`);
     });
     return new Promise((up, failed) => {
       const failure = (why: string): NurseryError =>
@@ -186,7 +187,16 @@ export class LocalNursery {
 /** The ports that an earlier run chose in this directory, or new ones, kept for the next run. */
 async function planIn(dir: string): Promise<Plan> {
   const file = join(dir, 'plan.json');
-  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Plan;
+  if (existsSync(file)) {
+    try {
+      return JSON.parse(readFileSync(file, 'utf8')) as Plan;
+    } catch (error) {
+      const why = (error as Error).message;
+      throw new FatalError('CONFIG', `${file}: ${why}; it is what an earlier run chose, remove it`, {
+        cause: error,
+      });
+    }
+  }
   const ports = await freePorts(3 * MEMBERS + 1);
   const take = (): number => present(ports.pop(), 'free port');
   const cluster = (id: string): ClusterConfig => ({

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { present } from '../../assert.ts';
 import { ArakoonClient } from '../../client/arakoon-client.ts';
 import type { FatalError } from '../../errors.ts';
+import { complain, printLine } from '../output.ts';
 import { progressDisplay } from '../progress-display.ts';
 import type { LocalNursery } from './local-nursery.ts';
 import { Traffic, type TrafficReport } from './traffic.ts';
@@ -26,7 +27,7 @@ export async function runTour(nursery: LocalNursery, input: string): Promise<boo
   try {
     const values = await index(root, clients);
     if (values.size < 2) {
-      console.error(`nursery: ${root} holds fewer than two files: nothing to show`);
+      complain(`nursery: ${root} holds fewer than two files: nothing to show`);
       return false;
     }
     const traffic = new Traffic(clients, values);
@@ -35,8 +36,8 @@ export async function runTour(nursery: LocalNursery, input: string): Promise<boo
     const report = await moveHalf(nursery, traffic, [...values.keys()]);
     const after = await verify('verified after the move', clients, values, (key) => traffic.expected(key));
     const wrong = [...readBack, ...report.errors, ...report.stale, ...after];
-    for (const line of wrong.slice(0, 10)) console.error(`  wrong: ${line}`);
-    console.log(
+    for (const line of wrong.slice(0, 10)) complain(`  wrong: ${line}`);
+    printLine(
       wrong.length === 0
         ? 'tour: nothing lost, nothing stale, nothing refused'
         : `tour: ${wrong.length} wrong`,
@@ -49,7 +50,7 @@ export async function runTour(nursery: LocalNursery, input: string): Promise<boo
 
 /** Stores size, time and digest of every file under its path. */
 async function index(root: string, clients: readonly ArakoonClient[]): Promise<Map<string, string>> {
-  console.log(`indexing ${root}: path → size, modification time, SHA-256`);
+  printLine(`indexing ${root}: path → size, modification time, SHA-256`);
   const values = new Map<string, string>();
   const startedMs = performance.now();
   const files = filesBelow(root);
@@ -65,7 +66,7 @@ async function index(root: string, clients: readonly ArakoonClient[]): Promise<M
   };
   await Promise.all(clients.map(worker));
   const seconds = (performance.now() - startedMs) / 1000;
-  console.log(
+  printLine(
     `  ${values.size} objects stored in ${seconds.toFixed(1)} s, ${Math.round(values.size / seconds)}/s`,
   );
   return new Map([...values].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
@@ -95,9 +96,7 @@ async function verify(
   const stored = await present(clients[0], 'client').keyCount();
   if (stored !== values.size) wrong.push(`${stored} keys are stored, expected ${values.size}`);
   const seconds = (performance.now() - startedMs) / 1000;
-  console.log(
-    `${what}: ${keys.length} objects, ${wrong.length} wrong, ${Math.round(keys.length / seconds)}/s`,
-  );
+  printLine(`${what}: ${keys.length} objects, ${wrong.length} wrong, ${Math.round(keys.length / seconds)}/s`);
   return wrong;
 }
 
@@ -111,7 +110,7 @@ async function listPrefixes(client: ArakoonClient, values: ReadonlyMap<string, s
     sized.push({ folder, count: (await client.prefixKeys(folder, { max: -1 })).length });
   sized.sort((a, b) => b.count - a.count);
   const shown = sized.slice(0, 5).map(({ folder, count }) => `${folder} ${count}`);
-  console.log(`prefixes: ${folders.size} at the top; largest: ${shown.join(', ')}`);
+  printLine(`prefixes: ${folders.size} at the top; largest: ${shown.join(', ')}`);
 }
 
 /** Moves the upper half of the keys to the other cluster, while clients go on. */
@@ -122,7 +121,7 @@ async function moveHalf(
 ): Promise<TrafficReport> {
   const [left, right] = nursery.clusters.map(String);
   const separator = present(keys[keys.length >> 1], 'median key');
-  console.log(
+  printLine(
     `nursery migrate ${left} ${JSON.stringify(separator)} ${right}, while ${CLIENTS} clients read and write`,
   );
   const report = await traffic.during(async () => {
@@ -131,7 +130,7 @@ async function moveHalf(
     await new Promise((done) => setTimeout(done, AROUND_MS));
   });
   const rate = Math.round((report.reads + report.writes) / report.seconds);
-  console.log(
+  printLine(
     `clients: ${report.reads} reads, ${report.writes} writes, ${rate}/s; ${report.errors.length} errors, ${report.stale.length} stale; longest request ${Math.round(report.longestMs)} ms`,
   );
   return report;
@@ -150,13 +149,13 @@ async function migrate(
       connections,
       { kind: 'separator', left: move.left, separator, right: move.right },
       {
-        onPlanned: (mid) => display.planned(mid, `upper half of the keys, ${move.left} → ${move.right}`),
+        onPlanned: (mid, planned) => display.planned(mid, planned),
         onProgress: (mid, progress, rate) => display.progress(mid, progress, rate),
         onResult: ({ mid, outcome, why, progress }) => display.ended(mid, outcome, why, progress),
       },
     );
-  } finally {
     display.close();
+  } finally {
     connections.close();
   }
 }

@@ -26,8 +26,17 @@ test('what is no whole number, or too small, is refused with its text', () => {
   for (const text of ['abc', '', '1.5', '1e3', '0', '-1', '9007199254740993', '1,2', '0x10', ' 1']) {
     const error = refused(() => coerce(text));
     assert.is(error.exitCode, EXIT_CODES.USAGE);
-    assert.is(error.message, `--seeds is "${text}"; it is a whole number from 1 on`);
+    assert.is(error.message, `--seeds is "${text}"; it is a whole number from 1 to 9007199254740991`);
   }
+});
+
+test('what is beyond a bound is refused with it', () => {
+  const { coerce } = wholeNumber('workers', 1, 'processes', 1024);
+  assert.is(coerce('1024'), 1024);
+  assert.is(
+    refused(() => coerce('1025')).message,
+    '--workers is "1025"; it is a whole number from 1 to 1024',
+  );
 });
 
 test.run();

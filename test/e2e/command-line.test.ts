@@ -1,0 +1,112 @@
+/** The bytes that are given on a command line are the bytes that are meant, and what cannot be meant is refused. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { EXIT_CODES } from '../../src/errors.ts';
+import { VALUE_MAX } from '../../src/limits.ts';
+import { TestCluster } from '../support/clusters.ts';
+import { type Lab, labSuite } from '../support/processes.ts';
+import { shell } from '../support/shell.ts';
+
+const tests = labSuite('command line');
+let shared: Promise<TestCluster> | null = null;
+
+/** A cluster of one, shared by all of these tests. */
+function cluster(lab: Lab): Promise<TestCluster> {
+  shared ??= TestCluster.start(lab, { clusterId: 'words', size: 1 });
+  return shared;
+}
+
+type Outcome = { readonly code: number; readonly stdout: string; readonly stderr: string };
+
+async function run(lab: Lab, command: string, ...args: string[]): Promise<Outcome> {
+  const { file } = await cluster(lab);
+  const { code, stdout, stderr } = await lab.run([command, '--config', file, ...args]);
+  return { code: code ?? -1, stdout, stderr };
+}
+
+async function succeeds(lab: Lab, command: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(lab, command, ...args);
+  assert.is(code, 0, `${command} ${args.join(' ')}: ${stderr}`);
+  return stdout;
+}
+
+/** Refused as wrong usage, in one line. */
+async function refused(lab: Lab, says: RegExp, command: string, ...args: string[]): Promise<void> {
+  const { code, stderr } = await run(lab, command, ...args);
+  assert.is(code, EXIT_CODES.USAGE, `${command} ${args.join(' ')}: ${stderr}`);
+  assert.match(stderr, says);
+  assert.is(stderr.trim().split('\n').length, 1, stderr);
+}
+
+tests.test('a lone -, quotes, what stands behind --, and the empty word', async (lab) => {
+  const client = (await cluster(lab)).client();
+  await client.call((one) => one.set('', 'the empty key'));
+  // `delete -` would remove the empty key, and `set k -` store nothing, if - were taken for ''.
+  const missing = await run(lab, 'delete', '-');
+  assert.is(missing.code, EXIT_CODES.NOT_FOUND, missing.stderr);
+  assert.match(missing.stderr, /there is no key -\n/);
+  assert.is((await client.call((one) => one.get(''))).toString(), 'the empty key');
+  for (const value of ['-', '"quoted"', "'q'", '-1', 'true', '']) {
+    await succeeds(lab, 'set', 'k', value);
+    assert.is((await client.call((one) => one.get('k'))).toString(), value);
+  }
+  await succeeds(lab, 'set', '--', '--config', '--json');
+  assert.is(await succeeds(lab, 'get', '--', '--config'), '--json');
+  assert.is(await succeeds(lab, 'range', '--', '-a', 'l'), 'k\n');
+  await succeeds(lab, 'delete', '--', '--config');
+  await succeeds(lab, 'delete', '');
+  assert.is(await succeeds(lab, 'range'), 'k\n');
+});
+
+tests.test('values from files and standard input, byte for byte', async (lab) => {
+  const { file } = await cluster(lab);
+  const bytes = Buffer.from([0, 255, 10, 34, 13, 10]);
+  writeFileSync(join(lab.dir, 'value'), bytes);
+  writeFileSync(join(lab.dir, '-'), 'a file of that name');
+  const client = (await cluster(lab)).client();
+  await succeeds(lab, 'set', 'file', '--from', 'value');
+  assert.ok((await client.call((one) => one.get('file'))).equals(bytes));
+  const piped = await shell('nursery set --config "$CONFIG" piped --from -', file, bytes);
+  assert.is(piped.code, 0, piped.stderr);
+  assert.ok((await client.call((one) => one.get('piped'))).equals(bytes));
+  await succeeds(lab, 'set', 'file', '--from', './-');
+  assert.is(await succeeds(lab, 'get', 'file'), 'a file of that name');
+  await refused(lab, /--from none: ENOENT/, 'set', 'file', '--from', 'none');
+  await refused(lab, /--from \.: EISDIR/, 'set', 'file', '--from', '.');
+  await refused(lab, /one of the two/, 'set', 'file', 'value', '--from', 'value');
+  await refused(lab, /one of the two/, 'set', 'file');
+  const tooMuch = await shell(
+    `head -c ${VALUE_MAX + 1} /dev/zero | nursery set --config "$CONFIG" big --from -
+    exit "\${PIPESTATUS[1]}"`,
+    file,
+  );
+  assert.is(tooMuch.code, EXIT_CODES.USAGE, tooMuch.stderr);
+  assert.match(tooMuch.stderr, new RegExp(`more than ${VALUE_MAX} bytes`));
+  // What is no UTF-8 reaches no program as it was written.
+  const lost = await shell(`nursery set --config "$CONFIG" $'\\xff' value`, file);
+  assert.is(lost.code, EXIT_CODES.USAGE, lost.stderr);
+  assert.match(lost.stderr, /0xff/);
+});
+
+tests.test('contradicting forms, unknown and repeated words, numbers beyond their range', async (lab) => {
+  await refused(lab, /exclude each other/, 'migrate', 'a', 'k', 'b', '--range', 'a..b', '--to', 'c');
+  await refused(lab, /--resume and --abort N exclude/, 'migrate', '--resume', '--abort', '3');
+  await refused(lab, /--dry-run and --resume/, 'migrate', '--resume', '--dry-run');
+  await refused(lab, /--range a\.\.\.b/, 'migrate', '--range', 'a...b', '--to', 'c');
+  await refused(lab, /no command stauts; is status meant/, 'stauts');
+  await refused(lab, /no option --jsn; is --json meant/, 'get', 'k', '--jsn');
+  await refused(lab, /one word too many for get: more/, 'get', 'k', 'more');
+  await refused(lab, /--config is given twice/, 'get', 'k', '--config', 'other.ini');
+  await refused(
+    lab,
+    /--max is "99999999999999999999"; .* from -1 to/,
+    'range',
+    '--max',
+    '99999999999999999999',
+  );
+  await refused(lab, /--max is "-2"/, 'range', '--max', '-2');
+  await refused(lab, /--json takes no value/, 'get', 'k', '--json=no');
+});
+
+tests.run();

@@ -1,0 +1,57 @@
+import * as fc from 'fast-check';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { printKey } from '../../../src/bytes.ts';
+import { bytesOf, jsonForm, jsonRange, keyOf } from '../../../src/cli/forms.ts';
+import { NurseryError } from '../../../src/errors.ts';
+
+test('the form of bytes in JSON is text, or 0x', () => {
+  const forms: [Buffer | string, string][] = [
+    ['', ''],
+    ['""', '""'],
+    ['a key', 'a key'],
+    ['é', 'é'],
+    ['0x61', '0x30783631'],
+    ['0x', '0x3078'],
+    ['a\n', '0x610a'],
+    ['\x7f', '0x7f'],
+    [Buffer.from([0xff]), '0xff'],
+    [Buffer.from([0xc3]), '0xc3'],
+    [Buffer.from([0xc2, 0x85]), '0xc285'],
+  ];
+  for (const [bytes, form] of forms) assert.is(jsonForm(Buffer.from(bytes)), form);
+  assert.equal(jsonRange({ lo: '', hi: null }), { lo: '', hi: null });
+  assert.equal(jsonRange({ lo: '\xc3\xa9', hi: '\xff' }), { lo: 'é', hi: '0xff' });
+});
+
+test('it is read back as what it stands for, and no two have the same', () => {
+  const bytes = fc.oneof(
+    fc.uint8Array({ maxLength: 6 }),
+    fc.string().map((text) => Buffer.from(text)),
+  );
+  fc.assert(
+    fc.property(bytes, (given) => {
+      const form = JSON.parse(JSON.stringify(jsonForm(given))) as string;
+      assert.ok(bytesOf(form).equals(given), form);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('lines tell the empty key from the one that looks like it', () => {
+  assert.is(printKey(''), '""');
+  assert.is(printKey('""'), '0x2222');
+  assert.is(printKey('"'), '"');
+});
+
+test('hexadecimal that is none is refused with what was written', () => {
+  for (const text of ['0x1', '0xzz', '0x 00']) {
+    assert.throws(
+      () => keyOf(text),
+      (error: unknown) =>
+        error instanceof NurseryError && error.code === 'BAD_INPUT' && error.message.includes(text),
+    );
+  }
+});
+
+test.run();
