@@ -36,7 +36,7 @@ export async function startRouter(ini: RouterIni, logger: Logger = SILENT): Prom
     clusterId: ini.clusterId,
     hello: () => shell.hello(ini.clusterId),
     links: shell.links,
-    handle: (connection, body, respond) => shell.request(connection.id, body, respond),
+    handle: (connection, body, respond) => shell.request(connection.id, body, respond, null),
     http: (request, response) => shell.http(request, response),
     warn: (message) => logger.warn({}, message),
   });
@@ -70,14 +70,19 @@ class Shell {
   constructor(ini: RouterIni, logger: Logger) {
     this.#ini = ini;
     this.#logger = logger;
-    this.#router = createRouter({ name: ini.name, clusterId: ini.clusterId, version: VERSION });
+    this.#router = createRouter({
+      name: ini.name,
+      clusterId: ini.clusterId,
+      version: VERSION,
+      nowMs: performance.now(),
+    });
     const { clusterId: cluster, nodes } = ini.nursery;
     this.#keeper = new ClusterClient({ cluster, nodes: [...nodes] }, { role: 'router', node: ini.name });
   }
 
   /** Links of native clients: their requests are independent of one another. */
   readonly links: LinkHandlers = {
-    request: (_link, body, respond) => this.request(0, body, respond),
+    request: (_link, body, respond, leftMs) => this.request(0, body, respond, leftMs),
     post: () => undefined,
     closed: () => undefined,
   };
@@ -94,10 +99,12 @@ class Shell {
     });
   }
 
-  request(origin: number, body: Uint8Array, respond: (answer: Answer) => void): void {
+  /** @param leftMs how long the client waits; null where it does not say */
+  request(origin: number, body: Uint8Array, respond: (answer: Answer) => void, leftMs: number | null): void {
     this.#lastRequest += 1;
-    this.#responds.set(this.#lastRequest, respond);
-    this.#handle({ kind: 'request', nowMs: performance.now(), request: this.#lastRequest, origin, body });
+    const request = this.#lastRequest;
+    this.#responds.set(request, respond);
+    this.#handle({ kind: 'request', nowMs: performance.now(), request, origin, leftMs, body });
   }
 
   /** 200 while every key can be served, as far as is known; else 503, and why. */

@@ -10,3 +10,11 @@ export const UPDATE_MAX = 32 * 1024 * 1024;
 export const FRAME_MAX = UPDATE_MAX + 64 * 1024;
 /** Requests of one connection that may be unanswered before it is read no further. */
 export const OUTSTANDING_MAX = 1024;
+
+/**
+ * How long before its caller gives up whoever holds a request answers what it knows (ms), so that the answer still
+ * arrives: a tenth of the time that the caller waits, and half a second at most.
+ */
+export function answerMarginMs(waitsMs: number): number {
+  return Math.min(500, waitsMs / 10);
+}

@@ -5,7 +5,7 @@ import { decodeOptionalText } from '../../src/protocol/replies.ts';
 import { encodeRequest } from '../../src/protocol/requests.ts';
 import { encodeRun } from '../../src/protocol/run.ts';
 import { takeRun } from './lanes.ts';
-import { codeOf, hold, needBy, release } from './tasks.ts';
+import { codeOf, giveUp, hold, needBy, type Refusal, release } from './tasks.ts';
 import type { Cluster, InFlight, Moving, Peer, Router, Task } from './types.ts';
 
 /** Pauses between asking a cluster's nodes who is master: while requests wait for it, and while none do (ms). */
@@ -40,25 +40,38 @@ export function readyMaster(cluster: Cluster): Peer | null {
 
 /** Sends `task` to the master of `cluster`, or holds it until there is one. */
 export function offer(router: Router, cluster: Cluster, task: Task, nowMs: number): void {
-  const peer = readyMaster(cluster);
-  if (peer !== null && cluster.waiting.length === 0) {
-    transmit(router, peer, task);
-    return;
-  }
-  const other = task.isStale ? anyUp(cluster) : null;
-  if (other !== null) {
-    transmit(router, other, task);
-    return;
-  }
-  wait(router, cluster, task, nowMs);
+  const master = cluster.waiting.length === 0 ? readyMaster(cluster) : null;
+  const peer = master ?? (task.isStale ? anyUp(cluster) : null);
+  if (peer === null) wait(router, cluster, task, nowMs);
+  else if (nowMs >= task.holdUntilMs) giveUp(router, task, lateWhy(cluster));
+  else transmit(router, peer, task, nowMs);
+}
+
+/** Why a request was given up that waited for a master; begins as the refusal of a node does that knows of none. */
+export function waitingWhy(cluster: Cluster): Refusal {
+  const { id } = cluster;
+  const master = readyMaster(cluster);
+  return master === null
+    ? {
+        code: 'NOT_MASTER',
+        message: `None: no master of cluster ${id} was found; not executed, send it again`,
+      }
+    : {
+        code: 'GOING_DOWN',
+        message: `cluster ${id}: node ${master.name} takes no more now; not executed, send it again`,
+      };
+}
+
+/** Why a request was given up whose turn came too late. */
+function lateWhy({ id }: Cluster): Refusal {
+  const message = `cluster ${id}: too late behind earlier requests; not executed, send it again`;
+  return { code: 'GOING_DOWN', message };
 }
 
 /** Holds `task` until a master of `cluster` is found. */
 export function wait(router: Router, cluster: Cluster, task: Task, nowMs: number): void {
-  hold(router, cluster.waiting, task, nowMs);
-  if (task.heldBytes < 0) return; // refused
-  if (task.masterSinceMs < 0) task.masterSinceMs = nowMs;
-  seek(router, cluster, nowMs);
+  hold(router, cluster.waiting, task, nowMs, waitingWhy(cluster));
+  if (task.heldBytes >= 0) seek(router, cluster, nowMs); // else it was refused
 }
 
 /** Does what is due for `cluster`: asks for its master, or sends what a full link kept back. */
@@ -171,16 +184,19 @@ export function configure(router: Router, configs: readonly ClusterConfig[], now
 }
 
 /** Sends a client's task to `peer`, and the updates that can go with it. */
-export function transmit(router: Router, peer: Peer, task: Task): void {
-  const { updateMs, readMs } = router.limits;
+export function transmit(router: Router, peer: Peer, task: Task, nowMs: number): void {
   const tasks = takeRun(router, task, peer.cluster.id);
   if (tasks.length === 1) {
-    send(router, { kind: 'task', peer, task }, task.body, task.isUpdate ? updateMs : readMs);
+    const leftMs = task.answerByMs - nowMs;
+    const deadlineMs = task.isUpdate ? leftMs : Math.min(leftMs, router.limits.readMs);
+    send(router, { kind: 'task', peer, task }, task.body, deadlineMs);
     return;
   }
   router.counters.runs += 1;
   router.counters.runUpdates += tasks.length;
-  send(router, { kind: 'run', peer, tasks }, encodeRun(tasks.map(({ body }) => body)), updateMs);
+  // The first is behind no other, so that it may have little time left for the sake of which the others are not doubted.
+  const deadlineMs = (tasks.at(-1) as Task).answerByMs - nowMs;
+  send(router, { kind: 'run', peer, tasks }, encodeRun(tasks.map(({ body }) => body)), deadlineMs);
 }
 
 /** Asks `peer`, with a request that changes nothing, whether it serves the range. */

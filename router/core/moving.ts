@@ -9,10 +9,10 @@ import type { Key } from '../../src/bytes.ts';
 import { RETURN_CODES } from '../../src/errors.ts';
 import type { Hint, KeeperMap } from '../../src/protocol/admin.ts';
 import { encodeRequest } from '../../src/protocol/requests.ts';
-import { overlaps, type Range, sameRange } from '../../src/range.ts';
+import { overlaps, printRange, type Range, sameRange } from '../../src/range.ts';
 import { carve, entriesIn, lookup, type MapEntry, ownsAll } from '../../src/rangemap.ts';
 import { clusterOf, followRefusal, readyMaster, seek, transmitProbe } from './clusters.ts';
-import { codeOf, fail, hold, needBy, release } from './tasks.ts';
+import { codeOf, hold, needBy, type Refusal, release } from './tasks.ts';
 import type { Cluster, Moving, Peer, Router, Task } from './types.ts';
 import { holding, learn, merge, soleOwner, touches } from './view.ts';
 
@@ -24,14 +24,17 @@ const LOST_MS = 10;
 /** Ranges with trouble at a time. The pauses of a migration are short, so that more means that something is wrong. */
 const MOVING_MAX = 1000;
 
-/** Why a held request was given up. */
-export const MOVING_MESSAGE = 'range is moving, not executed; send it again';
+/** Why a request was given up that waited for the range. */
+export function movingWhy({ range, mid, candidates }: Moving): Refusal {
+  const [target, source] = candidates;
+  const what =
+    mid > 0 ? `is moving from ${source} to ${target}` : `is served by none of ${candidates.join(', ')}`;
+  return { code: 'GOING_DOWN', message: `range ${printRange(range)} ${what}; not executed, send it again` };
+}
 
 /** Holds `task` until somebody serves the range. */
 export function holdMoving(router: Router, moving: Moving, task: Task, nowMs: number): void {
-  hold(router, moving.held, task, nowMs);
-  if (task.heldBytes < 0) return; // refused
-  if (task.movingSinceMs < 0) task.movingSinceMs = nowMs;
+  hold(router, moving.held, task, nowMs, movingWhy(moving));
 }
 
 /** A cluster refused `task` as outside its ranges: certainly not executed. */
@@ -238,9 +241,4 @@ function recompute(router: Router): void {
 
 function probeBody(key: Key): Uint8Array {
   return encodeRequest({ kind: 'exists', consistency: { kind: 'consistent' }, key });
-}
-
-/** For a task that had to wait too long for a moving range. */
-export function failMoving(router: Router, task: Task): void {
-  fail(router, task, 'GOING_DOWN', MOVING_MESSAGE);
 }

@@ -7,6 +7,7 @@
  */
 import { unreachable } from '../../src/assert.ts';
 import { RETURN_CODES } from '../../src/errors.ts';
+import { answerMarginMs } from '../../src/limits.ts';
 import type { Hint } from '../../src/protocol/admin.ts';
 import type { Version } from '../../src/protocol/replies.ts';
 import { isPassing } from '../../src/protocol/run.ts';
@@ -24,20 +25,26 @@ import {
   onUp,
   take,
   tend,
+  waitingWhy,
 } from './clusters.ts';
 import { addPart, planPart } from './gather.ts';
 import { enterLane, giveBack, repliesOf } from './lanes.ts';
 import { answerLocally, unmappedWhy } from './local.ts';
+import { adopt, holdMoving, movingWhy, onProbed, onProbeLost, onRangeError, probeDue } from './moving.ts';
 import {
-  adopt,
-  holdMoving,
-  MOVING_MESSAGE,
-  onProbed,
-  onProbeLost,
-  onRangeError,
-  probeDue,
-} from './moving.ts';
-import { codeOf, createTask, expire, fail, finish, hold, needBy, release, SWEEP_MS } from './tasks.ts';
+  answerWithinMs,
+  codeOf,
+  createTask,
+  expire,
+  fail,
+  finish,
+  giveUp,
+  hold,
+  needBy,
+  type Refusal,
+  release,
+  SWEEP_MS,
+} from './tasks.ts';
 import {
   type Effect,
   type Event,
@@ -52,18 +59,20 @@ import { holding, ownersNamed, soleOwner } from './view.ts';
 
 const NOTHING: readonly never[] = [];
 
-/** A router that knows no map yet. */
+/** A router that knows no map yet. `nowMs`: the time at which it begins. */
 export function createRouter(options: {
   readonly name: string;
   readonly clusterId: string;
   readonly version: Version;
+  readonly nowMs: number;
   readonly limits?: Partial<Limits>;
 }): Router {
+  const limits = { ...LIMITS, ...options.limits };
   return {
     name: options.name,
     clusterId: options.clusterId,
     version: options.version,
-    limits: { ...LIMITS, ...options.limits },
+    limits,
     keeper: null,
     view: EMPTY_MAP,
     effective: EMPTY_MAP,
@@ -75,6 +84,7 @@ export function createRouter(options: {
     moving: [],
     holding: 0,
     unmapped: [],
+    firstMapByMs: options.nowMs + limits.firstMapMs,
     lanes: new Map(),
     held: 0,
     heldBytes: 0,
@@ -151,7 +161,7 @@ function onRequest(router: Router, event: Extract<Event, { kind: 'request' }>): 
     router.effects.push({ kind: 'answer', request: event.request, answer });
     return;
   }
-  const task = taskOf(plan, event);
+  const task = taskOf(plan, event, router.limits);
   if (task.isUpdate) {
     router.counters.updates += 1;
     if (task.origin !== 0) {
@@ -166,13 +176,17 @@ function onRequest(router: Router, event: Extract<Event, { kind: 'request' }>): 
 function taskOf(
   plan: Extract<Plan, { kind: 'forward' | 'gather' }>,
   event: Extract<Event, { kind: 'request' }>,
+  limits: Limits,
 ): Task {
   const isForward = plan.kind === 'forward';
   const gather = isForward ? null : plan.gather;
+  const withinMs = answerWithinMs(limits, event.leftMs);
   return createTask({
     request: event.request,
     origin: event.origin,
     arrivedMs: event.nowMs,
+    holdUntilMs: event.nowMs + withinMs - answerMarginMs(withinMs),
+    answerByMs: event.nowMs + withinMs,
     isUpdate: isForward && plan.isUpdate,
     isStale: plan.isStale,
     body: isForward ? plan.body : plan.gather.body,
@@ -188,9 +202,11 @@ function taskOf(
 function route(router: Router, task: Task, nowMs: number): void {
   const { gather } = task;
   if (gather?.isDone === true) return;
-  if (router.effective.isEmpty) {
-    hold(router, router.unmapped, task, nowMs);
-    if (task.masterSinceMs < 0) task.masterSinceMs = nowMs;
+  const unmapped = router.effective.isEmpty ? unmappedWhy(router) : null;
+  if (unmapped !== null) {
+    const why: Refusal = { code: 'GOING_DOWN', message: `${unmapped}; not executed, send it again` };
+    if (nowMs >= router.firstMapByMs) giveUp(router, task, why);
+    else hold(router, router.unmapped, task, nowMs, why);
     return;
   }
   if (gather !== null && !planPart(router, task, gather)) return;
@@ -284,7 +300,12 @@ function onTaskReply(
         onRangeError(router, task, peer, hint, nowMs);
         return;
       }
-      fail(router, task, 'GOING_DOWN', MOVING_MESSAGE);
+      fail(
+        router,
+        task,
+        'GOING_DOWN',
+        `the ranges of cluster ${peer.cluster.id} have changed; send it again`,
+      );
       return;
     case RETURN_CODES.GOING_DOWN:
       elsewhere(router, task, peer, nowMs);
@@ -336,8 +357,6 @@ function onTaskLost(
     onUnsent(router, peer, task, nowMs);
     return;
   }
-  // Each attempt that was really made has its own wait for a master; all of them together are bounded too.
-  if (sent) task.masterSinceMs = -1;
   elsewhere(router, task, peer, nowMs);
 }
 
@@ -350,12 +369,12 @@ function failUnknown(router: Router, task: Task, peer: Peer, what: string): void
 
 /** `peer` cannot serve `task` now, which was not executed, or may be executed again. */
 function elsewhere(router: Router, task: Task, peer: Peer, nowMs: number): void {
-  const { limits } = router;
-  if (!task.isUpdate && nowMs - task.arrivedMs >= limits.readTotalMs) {
-    fail(router, task, 'GOING_DOWN', `no answer within ${limits.readTotalMs} ms; send it again`);
+  doubt(router, peer, nowMs);
+  if (!task.isUpdate && nowMs >= task.holdUntilMs) {
+    const who = `node ${peer.name} of cluster ${peer.cluster.id}`;
+    fail(router, task, 'GOING_DOWN', `${who} did not answer in time; send it again`);
     return;
   }
-  doubt(router, peer, nowMs);
   router.todo.push(task);
 }
 
@@ -368,21 +387,12 @@ function onMap(router: Router, event: Extract<Event, { kind: 'map' }>): void {
 }
 
 function onTimer(router: Router, nowMs: number): void {
-  const { limits } = router;
   router.wakeAtMs = Number.POSITIVE_INFINITY;
-  const isMasterLate = (task: Task): boolean => nowMs - task.masterSinceMs >= limits.masterMs;
-  const why = unmappedWhy(router);
-  if (why !== null) {
-    expire(router, router.unmapped, isMasterLate, 'GOING_DOWN', `${why}; not executed; send it again`);
-  }
+  if (nowMs >= router.firstMapByMs) release(router, router.unmapped); // is answered where it is routed
   for (const cluster of router.clusters.values()) {
-    // The name of no master: to clients it means that there is none to be found.
-    expire(router, cluster.waiting, isMasterLate, 'NOT_MASTER', 'None');
+    expire(router, cluster.waiting, nowMs, waitingWhy(cluster));
     tend(router, cluster, nowMs);
   }
-  for (const moving of router.moving) {
-    const isLate = (task: Task): boolean => nowMs - task.movingSinceMs >= limits.movingMs;
-    expire(router, moving.held, isLate, 'GOING_DOWN', MOVING_MESSAGE);
-  }
+  for (const moving of router.moving) expire(router, moving.held, nowMs, movingWhy(moving));
   if (router.held > 0) needBy(router, nowMs + SWEEP_MS);
 }

@@ -1,8 +1,9 @@
 /** How tasks are made, held, and come to their end. */
 import { type ErrorCode, RETURN_CODES } from '../../src/errors.ts';
+import { answerMarginMs } from '../../src/limits.ts';
 import { type Answer, failure } from '../../src/protocol/replies.ts';
 import { leaveLane } from './lanes.ts';
-import type { Router, Task } from './types.ts';
+import type { Limits, Router, Task } from './types.ts';
 
 /** While anything is held, the router looks this often whether it has been held for too long (ms). */
 export const SWEEP_MS = 50;
@@ -15,6 +16,8 @@ type TaskInit = Pick<
   | 'isUpdate'
   | 'isStale'
   | 'arrivedMs'
+  | 'holdUntilMs'
+  | 'answerByMs'
   | 'body'
   | 'keys'
   | 'ranges'
@@ -30,6 +33,8 @@ export function createTask(init: TaskInit): Task {
     isUpdate: init.isUpdate,
     isStale: init.isStale,
     arrivedMs: init.arrivedMs,
+    holdUntilMs: init.holdUntilMs,
+    answerByMs: init.answerByMs,
     body: init.body,
     keys: init.keys,
     ranges: init.ranges,
@@ -37,11 +42,19 @@ export function createTask(init: TaskInit): Task {
     gather: init.gather,
     indices: init.indices,
     redirects: 0,
-    movingSinceMs: -1,
-    masterSinceMs: -1,
+    wasHeld: false,
     heldBytes: -1,
   };
 }
+
+/** What a client waits from the arrival of its request on, less what its answer may take to come back (ms). */
+export function answerWithinMs(limits: Limits, leftMs: number | null): number {
+  const waitsMs = Math.min(leftMs ?? limits.patienceMs, limits.patienceMaxMs);
+  return waitsMs - answerMarginMs(waitsMs);
+}
+
+/** Why a request was not executed. */
+export type Refusal = { readonly code: 'GOING_DOWN' | 'NOT_MASTER'; readonly message: string };
 
 /** Asks for a `timer` event no later than `atMs`. */
 export function needBy(router: Router, atMs: number): void {
@@ -73,12 +86,16 @@ export function fail(
 }
 
 /**
- * Puts `task`, which was certainly not executed, into `queue`. Where the router holds too much already, it is
- * answered that instead; one that was held before always finds its place again.
+ * Puts `task`, which was certainly not executed, into `queue`. Where its time is up, it is answered `why` instead;
+ * or where the router holds too much already, but one that was held before always finds its place again.
  */
-export function hold(router: Router, queue: Task[], task: Task, nowMs: number): void {
+export function hold(router: Router, queue: Task[], task: Task, nowMs: number, why: Refusal): void {
   const { limits, counters } = router;
-  if (task.movingSinceMs < 0 && task.masterSinceMs < 0) {
+  if (nowMs >= task.holdUntilMs) {
+    giveUp(router, task, why);
+    return;
+  }
+  if (!task.wasHeld) {
     if (router.held >= limits.heldMax || router.heldBytes + task.body.length > limits.heldBytes) {
       counters.holdsRefused += 1;
       const what = `${router.held} requests of ${router.heldBytes} bytes`;
@@ -86,12 +103,13 @@ export function hold(router: Router, queue: Task[], task: Task, nowMs: number): 
       return;
     }
     counters.holds += 1;
+    task.wasHeld = true;
   }
   task.heldBytes = task.body.length;
   router.held += 1;
   router.heldBytes += task.heldBytes;
   queue.push(task);
-  needBy(router, nowMs + SWEEP_MS);
+  needBy(router, Math.min(nowMs + SWEEP_MS, task.holdUntilMs));
 }
 
 /** Takes everything out of `queue`, to be routed again in this step, in order. */
@@ -103,29 +121,28 @@ export function release(router: Router, queue: Task[]): void {
   queue.length = 0;
 }
 
-/** Fails what `isLate` in `queue`; parts whose request is over go too. */
-export function expire(
-  router: Router,
-  queue: Task[],
-  isLate: (task: Task) => boolean,
-  code: 'GOING_DOWN' | 'NOT_MASTER',
-  message: string,
-): void {
+/** Answers what has waited in `queue` for as long as it may; parts whose request is over go too. */
+export function expire(router: Router, queue: Task[], nowMs: number, why: Refusal): void {
   let kept = 0;
   // Failing a task only adds to `todo`, so that the queue stays as it is meanwhile.
   for (const task of queue) {
     const isOver = task.gather?.isDone === true;
-    if (!isOver && !isLate(task)) {
+    if (!isOver && nowMs < task.holdUntilMs) {
       queue[kept] = task;
       kept += 1;
+      needBy(router, task.holdUntilMs);
       continue;
     }
     unhold(router, task);
-    if (isOver) continue;
-    router.counters.holdsExpired += 1;
-    fail(router, task, code, message);
+    if (!isOver) giveUp(router, task, why);
   }
   queue.length = kept;
+}
+
+/** Answers a task whose time was up before it could be sent. */
+export function giveUp(router: Router, task: Task, { code, message }: Refusal): void {
+  router.counters.holdsExpired += 1;
+  fail(router, task, code, message);
 }
 
 function unhold(router: Router, task: Task): void {

@@ -9,13 +9,15 @@ import type { MapEntry, RangeMap } from '../../src/rangemap.ts';
 export type Event =
   /**
    * A client asks. `request` names it until it is answered. Updates of one `origin` take effect in their order;
-   * those of origin 0 are independent. `body` stays as it is until the answer.
+   * those of origin 0 are independent. `body` stays as it is until the answer. `leftMs`: how long the client still
+   * waits; null where it does not say.
    */
   | {
       readonly kind: 'request';
       readonly nowMs: number;
       readonly request: number;
       readonly origin: number;
+      readonly leftMs: number | null;
       readonly body: Uint8Array;
     }
   /** A node answered a `send`. */
@@ -78,15 +80,14 @@ export type Limits = {
   readonly heldBytes: number;
   /** Bytes of updates that wait behind others of their connection; their number is bounded by the port. */
   readonly queuedBytes: number;
-  /** How long a request waits for a range that moves: as for a master, since the target's may die in the seal. */
-  readonly movingMs: number;
-  /** How long a request waits for a cluster's master to be found, or for the first map. */
-  readonly masterMs: number;
-  /** How long a node may take for an update, and for a read before it is asked again. */
-  readonly updateMs: number;
+  /** How long a client is taken to wait that does not say (over TCP): as long as our own do unless told otherwise. */
+  readonly patienceMs: number;
+  /** No client is taken to wait longer, whatever it says. */
+  readonly patienceMaxMs: number;
+  /** How long the router waits for its first map after it has begun; later it says at once that it has none. */
+  readonly firstMapMs: number;
+  /** How long a node may take for a read before it is asked again. */
   readonly readMs: number;
-  /** How long a read is tried altogether. */
-  readonly readTotalMs: number;
   /** Redirects of one request in a row. */
   readonly redirectsMax: number;
   /** Bytes of an answer put together from several. */
@@ -97,11 +98,10 @@ export const LIMITS: Limits = {
   heldMax: 10_000,
   heldBytes: 64 * 1024 * 1024,
   queuedBytes: 256 * 1024 * 1024,
-  movingMs: 10_000,
-  masterMs: 10_000,
-  updateMs: 60_000,
+  patienceMs: 10_000,
+  patienceMaxMs: 60_000,
+  firstMapMs: 1000,
   readMs: 10_000,
-  readTotalMs: 30_000,
   redirectsMax: 4,
   gatheredBytes: 32 * 1024 * 1024,
 };
@@ -147,6 +147,10 @@ export type Task = {
   /** A read that any node may answer. */
   readonly isStale: boolean;
   readonly arrivedMs: number;
+  /** Until when it may wait to be sent; an update that is sent later could not be answered in time. */
+  readonly holdUntilMs: number;
+  /** When its client hears what is known by then. */
+  readonly answerByMs: number;
   /** What is sent; for a part, as last planned. */
   body: Uint8Array;
   /** What it names. */
@@ -159,9 +163,8 @@ export type Task = {
   /** For a part of a multi-get: which of the request's keys. */
   indices: readonly number[];
   redirects: number;
-  /** Since when it waits for a moving range, or for a master; -1: it never did. */
-  movingSinceMs: number;
-  masterSinceMs: number;
+  /** It had to wait before; it always finds its place again. */
+  wasHeld: boolean;
   /** Bytes counted as held; -1 while it is not held. */
   heldBytes: number;
 };
@@ -289,8 +292,9 @@ export type Router = {
   readonly moving: Moving[];
   /** How many of them hold. */
   holding: number;
-  /** Requests that wait for the first map. */
+  /** Requests that wait for the first map, and until when they may. */
   readonly unmapped: Task[];
+  readonly firstMapByMs: number;
   /** Per origin with an update under way. */
   readonly lanes: Map<number, Lane>;
   held: number;

@@ -26,7 +26,7 @@ export class LinkAcceptor {
     this.#hello = hello;
     this.#handlers = {
       ...handlers,
-      request: (link, body, respond) => handlers.request(link, body, respond),
+      request: (link, body, respond, leftMs) => handlers.request(link, body, respond, leftMs),
       post: (link, topic, body) => handlers.post(link, topic, body),
       closed: (link, why) => {
         this.#links.delete(link);

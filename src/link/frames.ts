@@ -3,7 +3,7 @@
  *
  *     message  := type:u8 id:u32 length:u32 byte{length}          little-endian
  *     hello    := 1, id 0, helloCodec                              first in either direction
- *     request  := 2, id, one request as on TCP
+ *     request  := 2, id, left:u32, one request as on TCP           `left`: how long its sender waits (ms)
  *     response := 3, id of the request, a whole reply as on TCP
  *     hinted   := 4, id of the request, length:u32 hintCodec, a whole reply
  *     ping     := 5, id 0, nothing            pong := 6, id 0, nothing
@@ -19,17 +19,21 @@ import { type Hint, hintCodec } from '../protocol/admin.ts';
 import { type Coded, encode, malformed, Reader, struct, text, u32 } from '../protocol/codec.ts';
 
 /** Version of everything on this page; both ends of a link must have the same. */
-export const LINK_PROTOCOL = 1;
+export const LINK_PROTOCOL = 2;
 /** Where a link is asked for in HTTP. */
 export const LINK_PATH = '/link';
 /** A message up to this many bytes goes whole; a longer one goes in parts of this size. */
 export const PART_BYTES = 256 * 1024;
 /** Longest WebSocket message that is read (bytes): gathered messages and one part, with room to spare. */
 export const PAYLOAD_MAX = 4 * PART_BYTES;
-/** Longest message (bytes): the largest reply and its hint. */
+/** Longest message (bytes): the largest reply and its hint. Requests are far shorter. */
 export const MESSAGE_MAX = 2 * FRAME_MAX;
 /** Bytes before the body of a message. */
 export const HEADER_BYTES = 9;
+/** Bytes before the request in the body of one: the time that is left. */
+export const LEFT_BYTES = 4;
+/** Longest time that can be left (ms). */
+const LEFT_MAX_MS = 0xffff_ffff;
 
 export const TYPE = {
   hello: 1,
@@ -93,6 +97,13 @@ export function refusalError(close: number, why: string): NurseryError {
   if (close === CLOSE.refused) return new NurseryError('REFUSED', why);
   if (close === CLOSE.goingDown || close === CLOSE.answered) return new NurseryError('GOING_DOWN', why);
   return new NurseryError('UNREACHABLE', why);
+}
+
+/** The bytes before a request of which the sender waits for `leftMs` (ms) for the answer. */
+export function encodeLeft(leftMs: number): Buffer {
+  const bytes = Buffer.allocUnsafe(LEFT_BYTES);
+  bytes.writeUInt32LE(Math.max(0, Math.min(LEFT_MAX_MS, Math.floor(leftMs))), 0);
+  return bytes;
 }
 
 /** The bytes of a hint before the reply that it goes with: u32 length, hint. */

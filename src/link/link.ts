@@ -12,6 +12,7 @@ import {
   encodeHint,
   HEADER_BYTES,
   type Hello,
+  LEFT_BYTES,
   MESSAGE_MAX,
   TYPE,
 } from './frames.ts';
@@ -50,8 +51,11 @@ export type LinkResult =
 
 /** What happens on links. Called from the event loop's turn that read it; bodies are views and stay as they are. */
 export type LinkHandlers = {
-  /** A request, to be answered once by `respond`, at any time; after the link closed, that does nothing. */
-  request(link: Link, body: Buffer, respond: (answer: Answer) => void): void;
+  /**
+   * A request, to be answered once by `respond`, at any time; after the link closed, that does nothing. `leftMs`: how
+   * long the other end waited for the answer when it sent this.
+   */
+  request(link: Link, body: Buffer, respond: (answer: Answer) => void, leftMs: number): void;
   post(link: Link, topic: number, body: Buffer): void;
   /** The link is gone. Called once per link, after its requests failed. */
   closed(link: Link, why: string): void;
@@ -147,7 +151,7 @@ export class Link {
    * `deadlineMs` from now, or when the link closes. `body` must not change afterwards.
    */
   request(body: Uint8Array, deadlineMs: number, done: (result: LinkResult) => void): void {
-    invariant(body.length <= MESSAGE_MAX, 'a request is no longer than a message may be');
+    invariant(LEFT_BYTES + body.length <= MESSAGE_MAX, 'a request is no longer than a message may be');
     if (this.#closedWhy !== null) {
       queueMicrotask(() => done({ kind: 'failed', why: 'closed', sent: false }));
       return;
@@ -161,7 +165,7 @@ export class Link {
     const deadlineAtMs = performance.now() + deadlineMs;
     this.#pending.set(id, { sequence: this.#sequence, deadlineAtMs, done });
     this.#armDeadline(deadlineAtMs);
-    this.#outbox.request(id, body, this.#sequence);
+    this.#outbox.request(id, body, this.#sequence, deadlineAtMs);
   }
 
   /** Sends without expecting an answer. False: dropped, since too much is waiting or the link is closed. */
@@ -296,15 +300,22 @@ export class Link {
     }
   }
 
-  #request(id: number, body: Buffer): void {
+  #request(id: number, message: Buffer): void {
+    if (message.length < LEFT_BYTES) {
+      this.#broken('a request without the time that is left');
+      return;
+    }
+    const leftMs = message.readUInt32LE(0);
+    const body = message.subarray(LEFT_BYTES);
     this.#inbound += 1;
     if (this.#inbound >= INBOUND_MAX) this.#pause();
     let answered = false;
-    this.#handlers.request(this, body, (answer) => {
+    const respond = (answer: Answer): void => {
       invariant(!answered, 'a request is answered once');
       answered = true;
       this.#answer(id, answer);
-    });
+    };
+    this.#handlers.request(this, body, respond, leftMs);
   }
 
   #reply(id: number, bytes: Buffer, hint: Hint | null): void {

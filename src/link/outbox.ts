@@ -1,9 +1,11 @@
 /** The sending half of a link: gathers what one turn of the event loop says, and interleaves long messages with it. */
 import type { WebSocket } from 'ws';
-import { Gather, HEADER_BYTES, PART_BYTES, TYPE } from './frames.ts';
+import { encodeLeft, Gather, HEADER_BYTES, LEFT_BYTES, PART_BYTES, TYPE } from './frames.ts';
 
 /** While more than this waits in the socket (bytes), the next part of a long message stays back. */
 const PUMP_BYTES = 2 * PART_BYTES;
+
+const NO_BYTES = Buffer.alloc(0);
 
 /** A message that waits to be sent in parts, or behind such a one. */
 type Long = {
@@ -12,6 +14,7 @@ type Long = {
   readonly body: Uint8Array;
   /** Of a request; 0 for the others. */
   readonly sequence: number;
+  readonly deadlineAtMs: number;
   sentBytes: number;
 };
 
@@ -58,14 +61,17 @@ export class Outbox {
     return this.#handedSequence;
   }
 
-  /** Sends a request. A long body must not change before it is sent; a short one is copied. */
-  request(id: number, body: Uint8Array, sequence: number): void {
+  /**
+   * Sends a request. A long body must not change before it is sent; a short one is copied. The time left until
+   * `deadlineAtMs` goes with it, as it is when the sending begins.
+   */
+  request(id: number, body: Uint8Array, sequence: number, deadlineAtMs: number): void {
     // Behind a long request the short ones queue too: requests keep their order.
-    if (body.length > PART_BYTES || this.#longRequests > 0) {
+    if (body.length + LEFT_BYTES > PART_BYTES || this.#longRequests > 0) {
       this.#longRequests += 1;
-      this.#putLong(TYPE.request, id, body, sequence);
+      this.#putLong({ type: TYPE.request, id, body, sequence, deadlineAtMs });
     } else {
-      this.#put(TYPE.request, id, body, null);
+      this.#put(TYPE.request, id, leftUntil(deadlineAtMs), body);
       this.#gatheredSequence = sequence;
     }
     this.#wasUsed = true;
@@ -75,7 +81,10 @@ export class Outbox {
   send(type: number, id: number, first: Uint8Array, second: Uint8Array | null = null): void {
     const bytes = first.length + (second === null ? 0 : second.length);
     if (bytes <= PART_BYTES) this.#put(type, id, first, second);
-    else this.#putLong(type, id, second === null ? first : Buffer.concat([first, second]), 0);
+    else {
+      const body = second === null ? first : Buffer.concat([first, second]);
+      this.#putLong({ type, id, body, sequence: 0, deadlineAtMs: 0 });
+    }
     if (type !== TYPE.ping && type !== TYPE.pong) this.#wasUsed = true;
   }
 
@@ -119,9 +128,9 @@ export class Outbox {
     setImmediate(this.#onTurn);
   }
 
-  #putLong(type: number, id: number, body: Uint8Array, sequence: number): void {
-    this.#long.push({ type, id, body, sequence, sentBytes: 0 });
-    this.#longBytes += body.length;
+  #putLong(message: Omit<Long, 'sentBytes'>): void {
+    this.#long.push({ ...message, sentBytes: 0 });
+    this.#longBytes += message.body.length;
     this.#pump();
   }
 
@@ -136,10 +145,11 @@ export class Outbox {
       if (this.#socket.bufferedAmount + this.#gather.length >= PUMP_BYTES) return;
       const { type, id, body, sequence } = next;
       const from = next.sentBytes;
-      next.sentBytes = Math.min(body.length, from + PART_BYTES);
-      const isWhole = body.length <= PART_BYTES;
-      if (isWhole) this.#put(type, id, body, null);
-      else this.#put(TYPE.part, 0, partHeader(next), body.subarray(from, next.sentBytes));
+      const prefix = sequence > 0 && from === 0 ? leftUntil(next.deadlineAtMs) : NO_BYTES;
+      next.sentBytes = Math.min(body.length, from + PART_BYTES - prefix.length);
+      const isWhole = from === 0 && next.sentBytes === body.length;
+      if (isWhole) this.#put(type, id, prefix, body);
+      else this.#put(TYPE.part, 0, partHeader(next, prefix), body.subarray(from, next.sentBytes));
       if (sequence > 0) this.#gatheredSequence = sequence;
       if (!isWhole) this.flush();
       this.#longBytes -= next.sentBytes - from;
@@ -150,10 +160,16 @@ export class Outbox {
   }
 }
 
-function partHeader({ type, id, body }: Long): Buffer {
-  const header = Buffer.allocUnsafe(HEADER_BYTES);
+/** What precedes a piece of `long`, and of the message itself where it is the first. */
+function partHeader({ type, id, body, sequence }: Long, prefix: Buffer): Buffer {
+  const header = Buffer.allocUnsafe(HEADER_BYTES + prefix.length);
   header[0] = type;
   header.writeUInt32LE(id, 1);
-  header.writeUInt32LE(body.length, 5);
+  header.writeUInt32LE(body.length + (sequence > 0 ? LEFT_BYTES : 0), 5);
+  prefix.copy(header, HEADER_BYTES);
   return header;
+}
+
+function leftUntil(deadlineAtMs: number): Buffer {
+  return encodeLeft(deadlineAtMs - performance.now());
 }

@@ -30,7 +30,7 @@ export class PersistentLink {
       ...options,
       handlers: {
         ...handlers,
-        request: (link, body, respond) => handlers.request(link, body, respond),
+        request: (link, body, respond, leftMs) => handlers.request(link, body, respond, leftMs),
         post: (link, topic, body) => handlers.post(link, topic, body),
         closed: (link, why) => {
           handlers.closed(link, why);

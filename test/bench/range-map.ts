@@ -75,7 +75,7 @@ function keeperChanges({ report }: Pick<Stage, 'report'>): void {
   let beganMs = performance.now();
   const machine = new Machine(store);
   const loadMs = performance.now() - beganMs;
-  const router = createRouter({ name: 'r', clusterId: 'bench', version: VERSION });
+  const router = createRouter({ name: 'r', clusterId: 'bench', version: VERSION, nowMs: 0 });
   const follower = new MapFollower();
   let before = machine.keeperMap();
   beganMs = performance.now();

@@ -224,7 +224,7 @@ export class World {
 
   constructor(limits: Partial<Limits> = {}) {
     const version = { major: 1, minor: 9, patch: 22, text: 'a router in a test' };
-    this.router = createRouter({ name: 'R', clusterId: 'nursery', version, limits });
+    this.router = createRouter({ name: 'R', clusterId: 'nursery', version, nowMs: this.nowMs, limits });
   }
 
   /** Makes clusters out of a map and tells the router about them. */
@@ -268,9 +268,9 @@ export class World {
   }
 
   /** Gives a request to the router; returns what names it. */
-  ask(body: Uint8Array, origin = 0): number {
+  ask(body: Uint8Array, origin = 0, leftMs: number | null = null): number {
     this.#lastRequest += 1;
-    this.event({ kind: 'request', nowMs: this.nowMs, request: this.#lastRequest, origin, body });
+    this.event({ kind: 'request', nowMs: this.nowMs, request: this.#lastRequest, origin, leftMs, body });
     return this.#lastRequest;
   }
 

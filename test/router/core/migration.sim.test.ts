@@ -104,7 +104,7 @@ function forget(cluster: FakeCluster, mid: number): void {
 
 /** @param burst requests that come at one moment, at most */
 function run(random: Random, isLossy: boolean, burst: number): number {
-  const world = new World({ movingMs: 400, masterMs: 1000 });
+  const world = new World({ patienceMs: 1000 });
   world.delayMs = () => random.below(4);
   const map = mapOf(['', 'A'], ['e', 'B']);
   world.found(map, 'C');

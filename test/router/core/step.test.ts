@@ -50,19 +50,13 @@ test('a request goes to the master of the owner, byte for byte, once', () => {
   assert.is(world.cluster('B').data.size, 1);
 });
 
-test('before the first map requests wait; then they are told that there is none', () => {
+test('before the first map requests wait for it', () => {
   const world = new World();
   const early = world.ask(set('a'));
-  world.run(9_000);
+  world.run(900);
   assert.not.ok(world.answers.has(early));
   world.found(mapOf(['', 'A']));
   assert.is(codeOf(world, early), 0);
-
-  const empty = new World();
-  const late = empty.ask(set('a'));
-  empty.run(10_100);
-  assert.is(codeOf(empty, late), RETURN_CODES.GOING_DOWN);
-  assert.match(messageOf(empty.answerTo(late)), /no map/);
 });
 
 test('a nursery that is initialised while the router watches is served', () => {
@@ -86,7 +80,7 @@ test('a new master is followed by the name in the refusal', () => {
   assert.is(world.sends.length, 1, 'the next goes there at once');
 });
 
-test('without a master a request waits for one, and after 10 s clients hear that there is none', () => {
+test('without a master a request waits for one, and shortly before its client gives up it hears that there is none', () => {
   const world = nursery();
   world.cluster('A').master = null;
   const first = world.ask(set('a'));
@@ -100,7 +94,7 @@ test('without a master a request waits for one, and after 10 s clients hear that
   const second = world.ask(set('a'));
   world.run(10_200);
   assert.is(codeOf(world, second), RETURN_CODES.NOT_MASTER);
-  assert.is(messageOf(world.answerTo(second)), 'None');
+  assert.match(messageOf(world.answerTo(second)), /^None: no master of cluster A .*not executed/);
 });
 
 test('refusals that lead in a circle end in a wait, not in a storm', () => {
@@ -136,9 +130,9 @@ test('an update without an answer is answered "maybe" when its time is over, not
   const world = nursery();
   world.intercept = (send) => (send.body[0] === 9 ? 'drop' : null);
   const asked = world.ask(set('a'));
-  world.run(59_000);
+  world.run(9_400);
   assert.not.ok(world.answers.has(asked));
-  world.run(2_000);
+  world.run(200);
   assert.is(codeOf(world, asked), RETURN_CODES.MAYBE_APPLIED);
   assert.is(world.updatesSent('a'), 1);
 });
@@ -322,16 +316,16 @@ test('while a range moves one question at a time goes out, and the held ones fol
   for (const request of [...asked, later]) assert.is(codeOf(world, request), 0);
 });
 
-test('a request waits 10 s for a moving range, then it is told to come again', () => {
+test('a request waits for a moving range, then it is told to come again', () => {
   const world = nursery();
   world.cluster('A').owned = [];
   world.cluster('A').hints = [{ range: { lo: '', hi: 'k' }, hint: hint('', 'k', 'C', 9, false) }];
   const asked = world.ask(set('a'));
-  world.run(9_900);
+  world.run(8_500);
   assert.not.ok(world.answers.has(asked));
-  world.run(300);
+  world.run(500);
   assert.is(codeOf(world, asked), RETURN_CODES.GOING_DOWN);
-  assert.match(messageOf(world.answerTo(asked)), /moving, not executed/);
+  assert.match(messageOf(world.answerTo(asked)), /range .* is moving from A to C; not executed/);
   assert.is(world.router.held, 0);
   world.run(100);
   assert.is(world.router.moving.length, 0, 'nobody waits, nobody asks');

@@ -15,7 +15,8 @@ const REDIAL_MS = 120;
 
 /** A process that takes requests. */
 export interface Server extends Host {
-  request(body: Buffer, respond: (answer: Answer) => void, link: Link): void;
+  /** `leftMs`: how long the caller waits. */
+  request(body: Buffer, respond: (answer: Answer) => void, link: Link, leftMs: number): void;
   linkClosed(link: Link): void;
 }
 
@@ -150,7 +151,7 @@ export class Link {
     this.#client.local(deadlineMs, () => this.#settle(call, { kind: 'failed', why: 'timeout', sent: true }));
     this.#thereMs = this.#carry(this.#client.name, this.#address, this.#thereMs, life, () => {
       server.run(() => {
-        server.request(body, (answer) => this.#answer(server, life, call, answer), this);
+        server.request(body, (answer) => this.#answer(server, life, call, answer), this, deadlineMs);
       });
     });
   }

@@ -19,11 +19,9 @@ type Untimed = Event extends infer E ? (E extends Event ? Omit<E, 'nowMs'> : nev
 
 /** Shorter than in life, so that a minute sees many of them end. */
 export const ROUTER_LIMITS: Partial<Limits> = {
-  movingMs: 1500,
-  masterMs: 2500,
-  updateMs: 2500,
+  patienceMs: 3000,
+  patienceMaxMs: 3000,
   readMs: 1500,
-  readTotalMs: 4000,
 };
 /** How often a router asks for the map although pushes would tell (ms). */
 const REFRESH_MS = 3000;
@@ -45,16 +43,23 @@ export class RouterProcess extends Host implements Server {
   constructor(nursery: Nursery, name: string) {
     super(nursery.schedule, name, nursery.random.next() * 1e6);
     this.#nursery = nursery;
-    this.core = createRouter({ name, clusterId: 'nursery', version: VERSION, limits: ROUTER_LIMITS });
+    this.core = createRouter({
+      name,
+      clusterId: 'nursery',
+      version: VERSION,
+      nowMs: this.nowMs(),
+      limits: ROUTER_LIMITS,
+    });
     this.#watchMap();
     this.#refresh();
   }
 
-  request(body: Buffer, respond: (answer: Answer) => void, link: Link): void {
+  request(body: Buffer, respond: (answer: Answer) => void, link: Link, leftMs: number): void {
     this.#lastRequest += 1;
-    this.#responds.set(this.#lastRequest, respond);
-    const origin = isOrdered(link) ? link.id : 0;
-    this.#handle({ kind: 'request', request: this.#lastRequest, origin, body });
+    const request = this.#lastRequest;
+    this.#responds.set(request, respond);
+    if (isOrdered(link)) this.#handle({ kind: 'request', request, origin: link.id, leftMs: null, body });
+    else this.#handle({ kind: 'request', request, origin: 0, leftMs, body });
   }
 
   linkClosed(): void {}

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { WebSocket, WebSocketServer } from 'ws';
 import { NurseryError } from '../../../src/errors.ts';
 import { decodeHello, dial, encodeHello } from '../../../src/link/dial.ts';
-import { CLOSE, LINK_PATH, PART_BYTES } from '../../../src/link/frames.ts';
+import { CLOSE, LINK_PATH, LINK_PROTOCOL, PART_BYTES } from '../../../src/link/frames.ts';
 import { BUFFERED_MAX, HEARTBEAT_MS, type Link, REQUESTS_MAX } from '../../../src/link/link.ts';
 import type { Answer } from '../../../src/protocol/replies.ts';
 import { Acceptor, ask, handlers, hello } from './pair.ts';
@@ -125,6 +125,29 @@ test('a long hinted reply comes whole', async () => {
   const result = await ask(link, Buffer.from('x'));
   assert.equal(result.kind === 'reply' && result.hint, hint);
   assert.ok(result.kind === 'reply' && result.bytes.equals(long));
+  link.close('done');
+  await acceptor.close();
+});
+
+test('the time that is left comes with a request, whatever its length and whatever goes before it', async () => {
+  const heard = new Map<number, number>();
+  const acceptor = await new Acceptor({
+    request: (_link, body, respond, leftMs) => {
+      heard.set(body.length, leftMs);
+      respond(text('heard'));
+    },
+  }).listen();
+  const link = await acceptor.dial();
+  const lengths = [0, 1, PART_BYTES - 5, PART_BYTES - 4, PART_BYTES - 3, PART_BYTES, PART_BYTES + 1];
+  const results = [...lengths, 3_000_000, 2].map((length) => ask(link, pattern(length), 60_000 + length));
+  const beyond = ask(link, pattern(3), Number.MAX_SAFE_INTEGER);
+  for (const result of await Promise.all([...results, beyond])) assert.is(result.kind, 'reply');
+  for (const length of [...lengths, 3_000_000, 2]) {
+    const leftMs = heard.get(length) as number;
+    const wantedMs = 60_000 + length;
+    assert.ok(leftMs <= wantedMs && leftMs > wantedMs - 30_000, `${length} bytes: ${leftMs} of ${wantedMs}`);
+  }
+  assert.is(heard.get(3), 0xffff_ffff);
   link.close('done');
   await acceptor.close();
 });
@@ -263,7 +286,10 @@ test('callers of another cluster or protocol, and refused ones, hear why', async
     }
   };
   assert.is(await refused(hello('d')), 'WRONG_CLUSTER cluster id d, here c');
-  assert.is(await refused({ ...hello('c'), protocol: 7 }), 'NOT_SUPPORTED link protocol 7, here 1');
+  assert.is(
+    await refused({ ...hello('c'), protocol: 7 }),
+    `NOT_SUPPORTED link protocol 7, here ${LINK_PROTOCOL}`,
+  );
   assert.is(await refused({ ...hello('c'), incarnation: 'old' }), 'REFUSED incarnation old was superseded');
   assert.is(await refused(hello('')), 'taken');
   const { port } = acceptor;
@@ -312,6 +338,7 @@ test('bytes that are no messages close the link, with its own code', async () =>
   const wrong: (Buffer | string)[] = [
     Buffer.from([2, 0, 0]),
     Buffer.from([2, 0, 0, 0, 0, 9, 0, 0, 0, 1]),
+    Buffer.from([2, 0, 0, 0, 0, 3, 0, 0, 0, 1, 2, 3]),
     Buffer.from([99, 0, 0, 0, 0, 0, 0, 0, 0]),
     Buffer.from([1, 0, 0, 0, 0, 0, 0, 0, 0]),
     Buffer.from([8, 0, 0, 0, 0, 1, 0, 0, 0, 1]),
