@@ -1,0 +1,119 @@
+/** The pure cores that are mutated, and what is run against a mutant of each: what is nearest comes first. */
+import { existsSync, readdirSync } from 'node:fs';
+
+/** What found a mutant: unit tests, schedules written by hand, or chance. */
+export type Tier = 'unit' | 'rules' | 'seeds';
+
+/** A test file below dist/test, or one seed of a simulation. */
+export type Step =
+  | { readonly tier: 'unit' | 'rules'; readonly file: string }
+  | { readonly tier: 'seeds'; readonly simulation: Simulation; readonly seed: number };
+export type Simulation = 'nursery' | 'consensus' | 'migration';
+
+type Area = {
+  /** Beginning of the paths that it holds, below the project and without an ending. */
+  readonly prefix: string;
+  /** Beginnings of paths of test files below `test`, in this order. Those of real processes are not among them. */
+  readonly units: readonly string[];
+  readonly rules: readonly string[];
+  /** So many seeds from 1 on. */
+  readonly seeds: readonly (readonly [simulation: Simulation, count: number])[];
+};
+
+const AREAS: readonly Area[] = [
+  {
+    prefix: 'node/paxos/',
+    units: ['node/paxos/', 'node/driver', 'node/lives', 'node/proposals', 'node/home'],
+    rules: ['sim/paxos/'],
+    seeds: [
+      ['consensus', 60],
+      ['nursery', 4],
+    ],
+  },
+  {
+    prefix: 'node/machine/',
+    units: ['node/machine/', 'node/snapshots', 'node/update-cost', 'node/driver', 'router/core/migration'],
+    rules: ['sim/migration/'],
+    seeds: [
+      ['migration', 60],
+      ['nursery', 5],
+    ],
+  },
+  {
+    prefix: 'node/store/overlay',
+    units: [
+      'node/store/overlay',
+      'node/store/memory',
+      'node/store/row-pages',
+      'node/store/lmdb',
+      'node/machine/',
+    ],
+    rules: [],
+    seeds: [['nursery', 5]],
+  },
+  {
+    prefix: 'router/core/',
+    units: ['router/core/', 'router/'],
+    rules: ['sim/migration/'],
+    seeds: [['nursery', 5]],
+  },
+  {
+    prefix: 'migrator/core/',
+    units: ['migrator/core/', 'migrator/', 'router/core/migration'],
+    rules: ['sim/migration/'],
+    seeds: [
+      ['migration', 100],
+      ['nursery', 5],
+    ],
+  },
+];
+
+/** Files that are mutated, as `node/paxos/acceptor`. */
+export function targets(): string[] {
+  return AREAS.flatMap(({ prefix }) => filesBelow(`dist/${folderOf(prefix)}`))
+    .filter((path) => path.endsWith('.js'))
+    .map((path) => path.slice('dist/'.length, -'.js'.length))
+    .filter((path) => AREAS.some(({ prefix }) => path.startsWith(prefix)));
+}
+
+/** What to run against a mutant of `target`, in order; at most `seedShare` (0 to 1) of the seeds. */
+export function stepsFor(target: string, seedShare = 1): Step[] {
+  const area = AREAS.find(({ prefix }) => target.startsWith(prefix));
+  if (area === undefined) throw new Error(`${target} is not mutated`);
+  const tests = filesBelow('dist/test')
+    .filter((path) => path.endsWith('.test.js'))
+    .map((path) => path.slice('dist/test/'.length));
+  const own = `${target}.test.js`;
+  const units = area.units.flatMap((prefix) => tests.filter((path) => path.startsWith(prefix)));
+  const rules = tests.filter((path) => area.rules.some((prefix) => path.startsWith(prefix)) && isRules(path));
+  const seeds = area.seeds.flatMap(([simulation, count]) =>
+    Array.from(
+      { length: Math.ceil(count * seedShare) },
+      (_, index) => ({ tier: 'seeds', simulation, seed: index + 1 }) as const,
+    ),
+  );
+  const files = new Set([...units.filter((path) => path === own), ...units]);
+  return [
+    ...[...files].map((file) => ({ tier: 'unit', file }) as const),
+    ...rules.map((file) => ({ tier: 'rules', file }) as const),
+    ...seeds,
+  ];
+}
+
+function isRules(path: string): boolean {
+  return path.includes('/rules');
+}
+
+function folderOf(prefix: string): string {
+  return prefix.slice(0, prefix.lastIndexOf('/'));
+}
+
+function filesBelow(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const path = `${folder}/${entry.name}`;
+      return entry.isDirectory() ? filesBelow(path) : [path];
+    });
+}
