@@ -2,9 +2,9 @@
  * A process that tests one mutant: plants it, runs the steps it is sent until the first that fails, and says how it ended.
  * Nothing of the code under test may be imported before it is planted.
  */
+import { readFileSync } from 'node:fs';
 import { register } from 'node:module';
 import { Worker } from 'node:worker_threads';
-import fastCheck from 'fast-check';
 import type { Replacement } from '../sim/nursery/planted/bug.ts';
 import type { Step } from './areas.ts';
 
@@ -19,8 +19,6 @@ type UvuSuite = () => Promise<[failures: string | true, passed: number, skipped:
 type UvuQueue = { UVU_DEFER?: number; UVU_QUEUE?: UvuSuite[][]; UVU_INDEX?: number };
 
 async function main(order: Order): Promise<Word> {
-  // That a property fails is all that is asked; how small the example can be is not.
-  fastCheck.configureGlobal({ endOnFailure: true });
   if (order.replacement !== null) {
     register('../sim/nursery/planted/loader.js', { parentURL: import.meta.url, data: [order.replacement] });
   }
@@ -57,12 +55,17 @@ async function run(step: Step): Promise<void> {
 
 /** What uvu's own command does with a file. */
 async function runFile(file: string): Promise<void> {
+  const path = new URL(`../${file}`, import.meta.url);
+  if (readFileSync(path, 'utf8').includes("from 'fast-check'")) {
+    // That a property fails is all that is asked; how small the example can be is not.
+    (await import('fast-check')).configureGlobal({ endOnFailure: true });
+  }
   const suites: UvuSuite[] = [];
   const shared = globalThis as UvuQueue;
   shared.UVU_DEFER = 1;
   shared.UVU_INDEX = 0;
   shared.UVU_QUEUE = [suites];
-  await import(`../${file}`);
+  await import(path.href);
   for (const suite of suites) {
     const [failures] = await suite();
     if (failures !== true) throw new Error(failures);
