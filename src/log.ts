@@ -1,7 +1,6 @@
 /** The log for people. Only the edge writes to it; a fixed message, the facts as fields. Sole importer of pino. */
-import { join } from 'node:path';
 import { pino } from 'pino';
-import { makeDirectories } from './directories.ts';
+import { LogOutput } from './log-output.ts';
 
 /** What a module logs with: `log.info({ slot }, 'master elected')`. */
 export type Logger = {
@@ -11,52 +10,57 @@ export type Logger = {
   debug(facts: object, message: string): void;
 };
 
-/** A log file that can be reopened, for rotation by SIGUSR1. */
+/** A log file that can be reopened, for rotation by SIGUSR1 or SIGHUP. */
 export type LogFile = {
   readonly logger: Logger;
+  /** Opens the file of this name; where that fails, the one that is open is kept, and it is tried again. */
   reopen(): void;
-  /** Writes what is buffered; for the last words before an exit. */
-  flush(): void;
 };
 
 /** Levels that `log_level` may name. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Lines that wait while the file cannot be written, as on a full disk; further ones are dropped (bytes). */
-const WAITING_MAX_BYTES = 1024 * 1024;
+/** Keys of every line that are not facts. */
+const RESERVED: readonly string[] = ['level', 'time', 'msg'];
 
 /**
  * Opens `<folder>/<name>.log` for appending, creating the folder; every line carries `fields`.
  *
- * A line that cannot be written harms nobody: it waits for the next one, and standard error says so once.
+ * A line that cannot be written harms nobody: see log-output.ts.
+ *
+ * @throws FatalError HOME_UNUSABLE where it cannot be opened
  */
 export function openLogFile(folder: string, name: string, level: LogLevel, fields: object): LogFile {
-  makeDirectories(folder);
-  const path = join(folder, `${name}.log`);
-  const destination = pino.destination({
-    dest: path,
-    append: true,
-    sync: true,
-    maxLength: WAITING_MAX_BYTES,
+  const output = new LogOutput(folder, name, (lines) => {
+    logger.warn({ lines }, 'lines were dropped while the log file could not be written');
   });
-  let isBroken = false;
-  destination.on('error', (error: Error) => {
-    if (!isBroken) console.error(`nursery: log file ${path} cannot be written: ${error.message}; lines wait`);
-    isBroken = true;
-  });
-  destination.on('write', () => {
-    isBroken = false;
-  });
-  const logger = pino({ level, base: fields, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  const taken = new Set([...RESERVED, ...Object.keys(fields)]);
+  const logger: Logger = pino(
+    {
+      level,
+      base: fields,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { log: (facts) => withoutDoubles(facts, taken) },
+    },
+    output,
+  );
   return {
     logger,
-    reopen: () => destination.reopen(),
-    // It would try for ever on a disk that is full.
-    flush: () => {
-      if (!isBroken) destination.flushSync();
+    reopen: () => {
+      const why = output.reopen();
+      if (why === null) logger.info({}, 'log file is open anew');
+      else logger.error({ reason: why }, 'log file could not be opened anew; this one is kept');
     },
   };
+}
+
+/** pino would write a key twice that the line has already, and readers of JSON would see one of them, nobody knows which. */
+function withoutDoubles(facts: Record<string, unknown>, taken: ReadonlySet<string>): Record<string, unknown> {
+  if (!Object.keys(facts).some((key) => taken.has(key))) return facts;
+  return Object.fromEntries(
+    Object.entries(facts).map(([key, value]) => [taken.has(key) ? `${key}_` : key, value]),
+  );
 }
 
 /** Logs nothing; for tests and tools that report otherwise. */

@@ -136,7 +136,7 @@ export function activateIfAllJoined(replica: Replica, out: Effect[]): void {
     kind: 'log',
     level: 'info',
     what: 'cluster is active',
-    facts: { cluster: founded.state.cluster },
+    facts: { founding: founded.state.cluster },
   });
 }
 

@@ -13,13 +13,13 @@ type Arguments = {
   readonly input: string | undefined;
 };
 
-/** Boots the nursery, shows it where wanted, and serves until SIGINT or SIGTERM. */
+/** Boots the nursery, shows it where wanted, and serves until SIGINT, SIGTERM or SIGHUP (its processes would outlive a terminal). */
 export async function runDevCommand(args: Arguments): Promise<void> {
   if (!args.tour && (args.once || args.input !== undefined)) {
     throw new FatalError('USAGE', 'dev: --once and --input belong to --tour');
   }
   const interrupted = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
   });
   const startedMs = performance.now();
   const nursery = await LocalNursery.start(args.dir);

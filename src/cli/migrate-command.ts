@@ -7,6 +7,7 @@ import { readTarget } from './connections.ts';
 import { jsonRange, keyOf } from './forms.ts';
 import { complain, Display, printJson, printLine } from './output.ts';
 import { type ProgressDisplay, progressDisplay } from './progress-display.ts';
+import { surviveSignals } from './supervise.ts';
 
 type Common = { readonly config: string; readonly json: boolean };
 
@@ -93,6 +94,9 @@ export async function runMigratorCommand(args: { readonly config: string }): Pro
   const migrator = await import('../../migrator/main.ts');
   const nursery = migrator.openNursery(readTarget(args.config).keeper);
   const display = new Display(); // whether anybody reads them or not, migrations are taken over
+  const heard = (signal: string): void =>
+    complain(`migrator: ${signal} does nothing here; what there is to say goes to standard output`);
+  surviveSignals(heard, heard);
   display.line(`migrator: pid ${process.pid}, watching keeper ${nursery.keeper.cluster}`);
   try {
     await migrator.runDaemon({

@@ -15,19 +15,35 @@ export type Supervisor = {
   fail(error: Error): never;
 };
 
+/** Signals that mean nothing to a server, and would end it. */
+const MEANINGLESS = ['SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGIO', 'SIGPWR', 'SIGXFSZ'] as const;
+
 /**
- * Installs the handlers: SIGTERM and SIGINT end the process in order, SIGUSR1 reopens the log file, and what nobody
- * caught ends the process at once, loudly.
+ * No signal ends a server by accident: SIGUSR1 and SIGHUP call `reopen`, some others are heard and do nothing. Also,
+ * standard output and standard error may be closed by whoever read them.
+ */
+export function surviveSignals(reopen: (signal: string) => void, heard: (signal: string) => void): void {
+  // An unhandled SIGUSR1 would open Node's inspector.
+  for (const signal of ['SIGUSR1', 'SIGHUP'] as const) process.on(signal, reopen);
+  for (const signal of MEANINGLESS) process.on(signal, heard);
+  // A terminal that hung up, or a pipe whose reader is gone: there is nobody left to tell.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+}
+
+/**
+ * Installs the handlers: SIGTERM and SIGINT end the process in order, SIGUSR1 and SIGHUP reopen the log file, and what
+ * nobody caught ends the process at once, loudly.
  */
 export function superviseProcess(file: LogFile): Supervisor {
   const fail = (error: Error): never => {
     const cause = error instanceof FatalError ? undefined : error.stack;
     file.logger.error({ exitCode: exitCodeOf(error), cause }, error.message);
-    file.flush();
     return report(error);
   };
-  // Before anything else: an unhandled SIGUSR1 would open Node's inspector.
-  process.on('SIGUSR1', () => file.reopen());
+  surviveSignals(
+    () => file.reopen(),
+    (signal) => file.logger.info({ signal }, 'this signal does nothing here'),
+  );
   process.off('uncaughtException', report);
   process.off('unhandledRejection', report);
   process.on('uncaughtException', fail);
@@ -43,7 +59,6 @@ export function superviseProcess(file: LogFile): Supervisor {
       // What it waits for may never come, and what it does may be stopped at any point.
       signalled.then(() => {
         if (isUp) return;
-        file.flush();
         process.exit(EXIT_CODES.OK);
       });
       const server = await start.catch(fail);
