@@ -126,10 +126,7 @@ class Run {
   #send(call: number, clusterId: string, request: Request): void {
     this.#answerOf(clusterId, request).then(
       (answer) => this.#turn({ kind: 'answer', call, answer }),
-      (error: unknown) => {
-        const why = error instanceof Error ? error.message : String(error);
-        this.#turn({ kind: 'unanswered', call, why });
-      },
+      (error: unknown) => this.#turn({ kind: 'unanswered', call, why: reasonOf(error) }),
     );
   }
 
@@ -152,6 +149,16 @@ class Run {
     clearTimeout(this.#timer);
     this.#options.signal?.removeEventListener('abort', this.#stop);
   }
+}
+
+/**
+ * Why no answer came, for people who are told since when beside it: what a client says of its own deadline would be another
+ * time.
+ */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof NurseryError)) return error instanceof Error ? error.message : String(error);
+  if (error.cause instanceof NurseryError) return error.cause.message;
+  return error.code === 'TIMEOUT' || error.code === 'MAYBE_APPLIED' ? '' : error.message;
 }
 
 type AnswerEvent =

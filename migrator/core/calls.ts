@@ -78,6 +78,8 @@ export type Call = {
   failures: number;
   /** When it is repeated, where `attempt` is null. */
   againAtMs: number;
+  /** When its last attempt was sent. */
+  sentAtMs: number;
 };
 
 /** The calls of one coordinator. What is to be sent is appended to `effects`. */
@@ -86,10 +88,14 @@ export class Calls {
   #attempts = 0;
 
   /** Sends a new request. */
-  begin(call: Pick<Call, 'purpose' | 'to' | 'cluster' | 'request' | 'mark'>, effects: Effect[]): void {
-    const begun: Call = { ...call, attempt: null, failures: 0, againAtMs: 0 };
+  begin(
+    call: Pick<Call, 'purpose' | 'to' | 'cluster' | 'request' | 'mark'>,
+    nowMs: number,
+    effects: Effect[],
+  ): void {
+    const begun: Call = { ...call, attempt: null, failures: 0, againAtMs: 0, sentAtMs: nowMs };
     this.#calls.push(begun);
-    this.#send(begun, effects);
+    this.#send(begun, nowMs, effects);
   }
 
   has(purpose: Purpose): boolean {
@@ -121,8 +127,18 @@ export class Calls {
   /** Repeats what is due. */
   repeat(nowMs: number, effects: Effect[]): void {
     for (const call of this.#calls) {
-      if (call.attempt === null && call.againAtMs <= nowMs) this.#send(call, effects);
+      if (call.attempt === null && call.againAtMs <= nowMs) this.#send(call, nowMs, effects);
     }
+  }
+
+  /** By party, when the oldest request that should be answered soon was sent; a scan of the whole range is none. */
+  get askedAtMs(): ReadonlyMap<Party, number> {
+    const asked = new Map<Party, number>();
+    for (const { attempt, purpose, to, sentAtMs } of this.#calls) {
+      if (attempt === null || purpose === 'scanBase') continue;
+      asked.set(to, Math.min(sentAtMs, asked.get(to) ?? sentAtMs));
+    }
+    return asked;
   }
 
   /** When the next repetition is due; infinity where none is. */
@@ -130,9 +146,10 @@ export class Calls {
     return Math.min(...this.#calls.filter((call) => call.attempt === null).map((call) => call.againAtMs));
   }
 
-  #send(call: Call, effects: Effect[]): void {
+  #send(call: Call, nowMs: number, effects: Effect[]): void {
     this.#attempts += 1;
     call.attempt = this.#attempts;
+    call.sentAtMs = nowMs;
     const { to, cluster } = call;
     effects.push({ kind: 'send', call: this.#attempts, to, cluster, request: nextAttempt(call) });
   }

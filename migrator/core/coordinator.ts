@@ -26,7 +26,7 @@ import { type Claim, commandFor, headerFor } from './commands.ts';
 import { Facts } from './facts.ts';
 import { type Closed, type Move, nextMove, type SealLimits } from './next-move.ts';
 import { Pipe, type PipeKind, sizeOf } from './pipe.ts';
-import { Report } from './report.ts';
+import { Report, UNANSWERED_MS } from './report.ts';
 import { resultOf } from './result.ts';
 import { SETTINGS, type Settings } from './settings.ts';
 
@@ -124,18 +124,28 @@ export class Coordinator {
     if (this.#mode === 'look' && this.#nowMs >= this.#lookAtMs) this.#askKeeper('look');
     if (this.#mode === 'work') this.#work();
     if (this.hasEnded) return;
+    this.#tell();
     this.#wake();
   }
 
   #work(): void {
     this.#carryOut(this.#nextMove());
     if (this.hasEnded) return;
-    const progress = this.#report.due(this.#nowMs, this.#delayMs);
-    if (progress !== null) this.#effects.push({ kind: 'progress', progress });
     if (this.#nowMs >= this.#nextNoteMs) this.#note('note');
     if (this.#delayMs > 0 && !this.#report.isSealed && this.#nowMs >= this.#nextSlowMs) {
       this.#nextSlowMs = this.#nowMs + this.#settings.heartbeatMs;
       this.#query('slowDown', 'source', { kind: 'slowDown', mid: this.mid, delayMs: this.#delayMs });
+    }
+  }
+
+  /** Before the keeper's record is ours it can only be told that there is somebody to wait for. */
+  #tell(): void {
+    this.#report.asked(this.#calls.askedAtMs);
+    const progress = this.#report.due(this.#nowMs, this.#delayMs);
+    if (progress === null) return;
+    if (this.#mode === 'work') this.#effects.push({ kind: 'progress', progress });
+    else if (progress.waitingFor !== '') {
+      this.#effects.push({ kind: 'progress', progress: { ...progress, stage: 'asking the keeper' } });
     }
   }
 
@@ -154,7 +164,7 @@ export class Coordinator {
   // ── Moves ────────────────────────────────────────────────────────────────────────────────────────────────
 
   #carryOut(move: Move): void {
-    this.#report.enter(move);
+    this.#report.enter(move, this.#nowMs);
     switch (move.kind) {
       case 'copy':
         this.#scanBase();
@@ -294,7 +304,7 @@ export class Coordinator {
   #unanswered(attempt: number, why: string): void {
     const call = this.#calls.ofAttempt(attempt);
     if (call === null) return;
-    this.#report.silent(call.to, why, this.#nowMs);
+    this.#report.silent(call.to, why, { sinceMs: this.#nowMs, askedAtMs: call.sentAtMs });
     if (call.purpose === 'note' || call.purpose === 'slowDown') {
       this.#calls.end(call); // the next one is due soon, and says more
       return;
@@ -311,11 +321,11 @@ export class Coordinator {
     if (call === null) return;
     this.#report.heard(call.to);
     if (answer.kind === 'busy') {
-      this.#report.busy(`${call.to} ${call.cluster}: ${answer.why}`);
+      this.#report.busy(`${call.to} ${call.cluster}, which is busy: ${answer.why}`, this.#nowMs);
       this.#calls.again(call, this.#nowMs + this.#settings.pollMs);
       return;
     }
-    if (call.failures > 0) this.#report.busy(null);
+    if (call.failures > 0) this.#report.notBusy();
     if (answer.kind === 'gap' && call.purpose === 'page' && this.#pipe?.isOldest(call.mark) === false) {
       this.#calls.again(call, this.#nowMs + this.#settings.retryMinMs); // an older page comes first
       return;
@@ -580,7 +590,7 @@ export class Coordinator {
 
   #begin(purpose: Purpose, to: Party, request: Call['request'], mark: number): void {
     const cluster = to === 'keeper' ? '' : this.#facts.record[to];
-    this.#calls.begin({ purpose, to, cluster, request, mark }, this.#effects);
+    this.#calls.begin({ purpose, to, cluster, request, mark }, this.#nowMs, this.#effects);
   }
 
   // ── Beginning again, and ends ────────────────────────────────────────────────────────────────────────────
@@ -620,8 +630,8 @@ export class Coordinator {
   /** Whoever gave up a sealed range would leave it without service: there it waits for ever. */
   #giveUpWhereSilent(): void {
     if (this.#report.isSealed || this.hasEnded) return;
-    for (const [party, { why, sinceMs }] of this.#report.silences) {
-      const seconds = Math.round((this.#nowMs - sinceMs) / 1000);
+    for (const [party, { why, sinceMs, askedAtMs }] of this.#report.silences) {
+      const seconds = Math.round((this.#nowMs - askedAtMs) / 1000);
       if (this.#nowMs - sinceMs < this.#settings.giveUpMs) continue;
       const silent = `the ${party} has not answered for ${seconds} s (${why})`;
       this.#fail('UNREACHABLE', `migration ${this.mid} stopped: ${silent}; resume it when it does`);
@@ -637,6 +647,8 @@ export class Coordinator {
       if (!this.#calls.has('note')) atMs = Math.min(atMs, this.#nextNoteMs);
       for (const due of [this.#nextPollMs, this.#readAtMs]) if (due > this.#nowMs) atMs = Math.min(atMs, due);
     }
+    // Nobody may answer: for whom it waits, and since when, is said all the same.
+    if (this.#calls.askedAtMs.size > 0) atMs = Math.min(atMs, this.#nowMs + UNANSWERED_MS);
     if (atMs !== Number.POSITIVE_INFINITY) this.#effects.push({ kind: 'wake', atMs });
   }
 }

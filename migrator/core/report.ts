@@ -4,8 +4,13 @@ import type { Party } from './calls.ts';
 import type { Facts } from './facts.ts';
 import type { Move } from './next-move.ts';
 
-/** Why a cluster does not answer, and since when. */
-export type Silence = { readonly why: string; readonly sinceMs: number };
+/** Why a cluster does not answer: known since `sinceMs`, of what it was asked at `askedAtMs`. */
+export type Silence = { readonly why: string; readonly sinceMs: number; readonly askedAtMs: number };
+
+/** A request that has not been answered for so long is told of (ms). */
+export const UNANSWERED_MS = 1000;
+
+const PARTIES = ['keeper', 'source', 'target'] as const;
 
 /** Between two reports while nothing but counters changes (ms). */
 const REPORT_MS = 100;
@@ -43,7 +48,10 @@ export class Report {
   #reportedStage = '';
   #sealedSinceMs: number | null = null;
   #pauseBeforeMs = 0;
-  #busy: string | null = null;
+  #busy: { readonly what: string; readonly sinceMs: number } | null = null;
+  #stageSinceMs = 0;
+  #counts = false;
+  #asked: ReadonlyMap<Party, number> = new Map();
   readonly #silent = new Map<Party, Silence>();
 
   constructor(facts: Facts, startedAtMs: number) {
@@ -55,9 +63,13 @@ export class Report {
     return this.#progress.stage;
   }
 
-  enter(move: Move): void {
+  enter(move: Move, nowMs: number): void {
     const stage = STAGES[move.kind];
-    if (stage !== null) this.#progress = { ...this.#progress, stage };
+    if (stage === null) return;
+    const counts = move.kind === 'base';
+    if (stage !== this.stage || counts !== this.#counts) this.#stageSinceMs = nowMs;
+    this.#counts = counts;
+    this.#progress = { ...this.#progress, stage };
   }
 
   /** Goes on counting where a predecessor stopped; a pause that it left behind went on for `unseenMs` at least. */
@@ -112,8 +124,10 @@ export class Report {
 
   // ── Waiting ──────────────────────────────────────────────────────────────────────────────────────────────
 
-  silent(party: Party, why: string, nowMs: number): void {
-    if (!this.#silent.has(party)) this.#silent.set(party, { why, sinceMs: nowMs });
+  /** A request was not answered. Silence begins with the first such request. */
+  silent(party: Party, why: string, { sinceMs, askedAtMs }: Omit<Silence, 'why'>): void {
+    const before = this.#silent.get(party);
+    this.#silent.set(party, { ...(before ?? { sinceMs, askedAtMs }), why });
   }
 
   heard(party: Party): void {
@@ -125,9 +139,18 @@ export class Report {
     return this.#silent;
   }
 
-  /** What a cluster is busy with, or null once it no longer is. */
-  busy(what: string | null): void {
-    this.#busy = what;
+  /** By party, when the oldest request that is under way was sent. */
+  asked(atMs: ReadonlyMap<Party, number>): void {
+    this.#asked = atMs;
+  }
+
+  /** Who is busy, and with what. */
+  busy(what: string, nowMs: number): void {
+    this.#busy = { what, sinceMs: this.#busy?.what === what ? this.#busy.sinceMs : nowMs };
+  }
+
+  notBusy(): void {
+    this.#busy = null;
   }
 
   /** Progress as of now. `delayMs`: by how much the source holds back each answer to a writer. */
@@ -156,19 +179,33 @@ export class Report {
     return progress;
   }
 
+  /** Whom it waits for, and since when: what follows "waiting for". */
   #waitingFor(nowMs: number, delayMs: number): string {
-    const waits: string[] = [];
-    for (const [party, { why, sinceMs }] of this.#silent) {
-      const seconds = Math.round((nowMs - sinceMs) / 1000);
-      waits.push(`${this.#nameOf(party)} has not answered for ${seconds} s (${why})`);
+    const waits = [...this.#unheard(nowMs)];
+    const since = (ms: number): string => `for ${Math.round((nowMs - ms) / 1000)} s`;
+    if (this.#busy !== null) waits.push(`${this.#busy.what}, ${since(this.#busy.sinceMs)}`);
+    const forStage = since(this.#stageSinceMs);
+    if (this.stage === 'paused') waits.push(`an operator, who paused it, ${forStage}`);
+    if (this.stage === 'cleaning up') {
+      waits.push(`${this.#nameOf('source')}, which deletes its rows of the range, ${forStage}`);
     }
-    if (this.#busy !== null) waits.push(this.#busy);
-    const { stage } = this.#progress;
-    if (stage === 'paused') waits.push('an operator, who paused it');
-    if (stage === 'cleaning up') waits.push(`${this.#nameOf('source')} deletes its rows of the range`);
-    if (delayMs > 0) waits.push(`writers outrun the copy: each answer to them is held back ${delayMs} ms`);
-    if (this.#facts.isTooLate) waits.push('too late to abort: the target has taken over');
+    if (this.#counts)
+      waits.push(`${this.#nameOf('source')}, which counts its rows of the range, ${forStage}`);
+    if (delayMs > 0)
+      waits.push(`writers, who outrun the copy: each answer to them is held back ${delayMs} ms`);
+    if (this.#facts.isTooLate) waits.push('its end: too late to abort, the target has taken over');
     return waits.join('; ');
+  }
+
+  *#unheard(nowMs: number): Iterable<string> {
+    for (const party of PARTIES) {
+      const silence = this.#silent.get(party);
+      const askedAtMs = silence?.askedAtMs ?? this.#asked.get(party) ?? nowMs;
+      if (silence === undefined && nowMs - askedAtMs < UNANSWERED_MS) continue;
+      const seconds = Math.round((nowMs - askedAtMs) / 1000);
+      const why = silence === undefined || silence.why === '' ? '' : ` (${silence.why})`;
+      yield `${this.#nameOf(party)}, which has not answered for ${seconds} s${why}`;
+    }
   }
 
   #nameOf(party: Party): string {

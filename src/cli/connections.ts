@@ -1,5 +1,6 @@
 /** How commands reach what a configuration names: a router, a cluster, or the keeper and every cluster it knows. */
 import { printAddress } from '../address.ts';
+import { DEADLINE_MS } from '../client/call.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
 import { NurseryClient } from '../client/nursery-client.ts';
 import { clusterConfigOf, toClusterConfig } from '../config/cluster-config.ts';
@@ -8,6 +9,7 @@ import { routerConfigOf } from '../config/router-config.ts';
 import { NurseryError } from '../errors.ts';
 import type { ClusterConfig, KeeperMap } from '../protocol/admin.ts';
 import { EMPTY_MAP } from '../rangemap.ts';
+import { sayWhoIsAwaited } from './report.ts';
 
 /** Who asks, as other processes see it. */
 const IDENTITY = { role: 'client', node: 'command-line' } as const;
@@ -38,6 +40,13 @@ export function readTarget(file: string): Target {
   const { nursery } = cluster;
   const keeper = nursery === null ? front : { cluster: nursery.clusterId, nodes: [...nursery.nodes] };
   return { front, isRouter: false, keeper };
+}
+
+/** Runs one request with a client of the router or cluster that the file describes, and says for whom it waits. */
+export async function askClient<T>(file: string, body: (client: NurseryClient) => Promise<T>): Promise<T> {
+  const { front } = readTarget(file);
+  const answered = sayWhoIsAwaited(`cluster ${front.cluster}; at most ${DEADLINE_MS / 1000} s`);
+  return await withClient(file, body).finally(answered);
 }
 
 /** Runs `body` with a client of the router or cluster that the file describes. */

@@ -4,17 +4,18 @@ import { prefixEnd, printKey } from '../bytes.ts';
 import type { NurseryClient } from '../client/nursery-client.ts';
 import { EXIT_CODES, FatalError, NurseryError } from '../errors.ts';
 import { VALUE_MAX } from '../limits.ts';
-import { withClient } from './connections.ts';
+import { askClient, withClient } from './connections.ts';
 import { bytesOf, jsonForm, keyOf } from './forms.ts';
-import { complain, IS_TERMINAL, print, printJson, printLine } from './output.ts';
+import { IS_TERMINAL, print, printJson, printLine } from './output.ts';
 import { type Bounds, entryPages, keyPages } from './pages.ts';
+import { notice } from './report.ts';
 
 type Common = { readonly config: string; readonly json: boolean };
 
 /** Prints the value as it is, and a line feed behind it on a terminal. */
 export async function runGet(args: Common & { key: string }): Promise<void> {
   const key = bytesOf(args.key);
-  const value = await withClient(args.config, (client) => client.get(key)).catch(missing(key));
+  const value = await askClient(args.config, (client) => client.get(key)).catch(missing(key));
   if (args.json) printJson({ key: jsonForm(key), value: jsonForm(value) });
   else print(IS_TERMINAL ? Buffer.concat([value, Buffer.from('\n')]) : value);
 }
@@ -28,13 +29,13 @@ export async function runSet(
     throw new FatalError('USAGE', 'set takes KEY VALUE, or KEY --from FILE; one of the two');
   }
   const value = args.from === undefined ? bytesOf(args.value ?? '') : await readValue(args.from);
-  await withClient(args.config, (client) => client.set(key, value));
+  await askClient(args.config, (client) => client.set(key, value));
   if (args.json) printJson({ key: jsonForm(key), set: true });
 }
 
 export async function runDelete(args: Common & { key: string }): Promise<void> {
   const key = bytesOf(args.key);
-  await withClient(args.config, (client) => client.delete(key)).catch(missing(key));
+  await askClient(args.config, (client) => client.delete(key)).catch(missing(key));
   if (args.json) printJson({ key: jsonForm(key), deleted: true });
 }
 
@@ -60,11 +61,11 @@ export async function runRange(
 
 /** Prints the master's name; exit code 4 where there is none. */
 export async function runWhoMaster(args: Common): Promise<void> {
-  const master = await withClient(args.config, (client) => client.whoMaster());
+  const master = await askClient(args.config, (client) => client.whoMaster());
   if (args.json) printJson({ master });
   else if (master !== null) printLine(master);
   if (master === null) {
-    if (!args.json) complain('nursery: there is no master now');
+    if (!args.json) notice('there is no master now');
     process.exitCode = EXIT_CODES.NO_MASTER;
   }
 }
@@ -109,7 +110,7 @@ async function list(
     }
   });
   if (json) printLine(separator === '[' ? '[]' : ']');
-  if (isCut) complain(`nursery: there are more than ${LISTED}; --max -1 lists all`);
+  if (isCut) notice(`there are more than ${LISTED}; --max -1 lists all`);
 }
 
 /** For people, and without anything that could be taken for the end of a line. */

@@ -1,8 +1,11 @@
 /** `nursery init`: gives the whole key space to the first cluster of a nursery. */
+import { DEADLINE_MS } from '../client/call.ts';
 import { NurseryError } from '../errors.ts';
 import type { KeeperMap } from '../protocol/admin.ts';
 import { type NurseryConnections, unknownCluster, withNursery } from './connections.ts';
 import { printJson, printLine } from './output.ts';
+import { notice, sayWhoIsAwaited } from './report.ts';
+import { nearest } from './usage.ts';
 
 /** How long the cluster may take to make itself known to the keeper (ms), and how often the keeper is asked. */
 const KNOWN_WITHIN_MS = 15_000;
@@ -46,10 +49,24 @@ async function recordMap(nursery: NurseryConnections, cluster: string): Promise<
 
 async function waitUntilKnown(nursery: NurseryConnections, cluster: string): Promise<KeeperMap> {
   const untilMs = performance.now() + KNOWN_WITHIN_MS;
-  for (;;) {
-    const known = await nursery.refresh();
-    if (known.clusters.some((config) => config.cluster === cluster)) return known;
+  for (let isSaid = false; ; isSaid = true) {
+    const answered = sayWhoIsAwaited(
+      `the keeper, cluster ${nursery.keeper.cluster}; at most ${DEADLINE_MS / 1000} s`,
+    );
+    const known = await nursery.refresh().finally(answered);
+    const ids = known.clusters.map((config) => config.cluster);
+    if (ids.includes(cluster)) return known;
     if (performance.now() >= untilMs) throw unknownCluster(cluster, known);
+    if (!isSaid) notice(whoIsUnknown(cluster, ids));
     await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
   }
+}
+
+/** Said at once: who waits for nobody should not have to. */
+function whoIsUnknown(cluster: string, ids: readonly string[]): string {
+  const known = ids.length === 0 ? 'none is' : `known are ${ids.join(', ')}`;
+  const near = nearest(cluster, ids);
+  const meant = near === null ? '' : ` (is ${near} meant?)`;
+  const wait = `waits ${KNOWN_WITHIN_MS / 1000} s for its nodes to make it known`;
+  return `no cluster ${cluster} is known to the keeper${meant}; ${known}; ${wait}`;
 }

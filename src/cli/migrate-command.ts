@@ -1,5 +1,6 @@
 /** `nursery migrate`, `remove` and `migrator`: moves of ranges, and what an operator can do about them. */
 import type { Key } from '../bytes.ts';
+import { DEADLINE_MS } from '../client/call.ts';
 import { FatalError, NurseryError } from '../errors.ts';
 import type { Progress } from '../protocol/admin.ts';
 import { printRange } from '../range.ts';
@@ -7,6 +8,7 @@ import { readTarget } from './connections.ts';
 import { jsonRange, keyOf } from './forms.ts';
 import { complain, Display, printJson, printLine } from './output.ts';
 import { type ProgressDisplay, progressDisplay } from './progress-display.ts';
+import { sayWhoIsAwaited } from './report.ts';
 import { surviveSignals } from './supervise.ts';
 
 type Common = { readonly config: string; readonly json: boolean };
@@ -23,6 +25,9 @@ export type MigrateArguments = Common & {
   readonly continue: number | undefined;
   readonly dryRun: boolean;
 };
+
+/** Before a daemon says once more what has not changed (ms). */
+const AGAIN_MS = 60_000;
 
 type Migrator = typeof import('../../migrator/main.ts');
 type Request = Parameters<Migrator['migrate']>[1];
@@ -98,6 +103,15 @@ export async function runMigratorCommand(args: { readonly config: string }): Pro
     complain(`migrator: ${signal} does nothing here; what there is to say goes to standard output`);
   surviveSignals(heard, heard);
   display.line(`migrator: pid ${process.pid}, watching keeper ${nursery.keeper.cluster}`);
+  let said = '';
+  let saidMs = 0;
+  // It asks each second; what stays the same is said each minute.
+  const keeperIsSilent = (why: string): void => {
+    const nowMs = performance.now();
+    if (why === said && nowMs - saidMs < AGAIN_MS) return;
+    [said, saidMs] = [why, nowMs];
+    complain(`waits for the keeper: ${why}`);
+  };
   try {
     await migrator.runDaemon({
       clusters: nursery,
@@ -107,7 +121,7 @@ export async function runMigratorCommand(args: { readonly config: string }): Pro
         else if (event.kind === 'ended')
           display.line(`migration ${event.result.mid}: ${event.result.outcome}`);
         else if (event.kind === 'failed') complain(`migration ${event.mid}: ${event.error.message}`);
-        else if (event.kind === 'keeperSilent') complain(`keeper: ${event.error.message}`);
+        else if (event.kind === 'keeperSilent') keeperIsSilent(event.error.message);
       },
     });
   } finally {
@@ -122,10 +136,25 @@ async function withMigrator(
 ): Promise<void> {
   const nursery = migrator.openNursery(readTarget(args.config).keeper);
   const display = progressDisplay(args.json);
+  const { cluster } = nursery.keeper;
+  const answered = sayWhoIsAwaited(`the keeper, cluster ${cluster}; at most ${DEADLINE_MS / 1000} s`);
+  // From the first news of a migration on, that is what says whom it waits for.
+  const shown: ProgressDisplay = {
+    ...display,
+    planned: (mid, move) => {
+      answered();
+      display.planned(mid, move);
+    },
+    progress: (mid, progress, rate) => {
+      answered();
+      display.progress(mid, progress, rate);
+    },
+  };
   try {
-    await body(nursery, display);
+    await body(nursery, shown);
     display.close();
   } finally {
+    answered();
     nursery.close();
   }
 }

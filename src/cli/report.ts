@@ -28,6 +28,20 @@ export function reportAsJson(is: boolean): void {
   asJson = is;
 }
 
+/** What is worth knowing and no failure, on standard error: a line, or with `--json` an object `{"notice":text}`. */
+export function notice(text: string): void {
+  complain(asJson ? JSON.stringify({ notice: text }) : `nursery: ${text}`);
+}
+
+/** Before it is said for whom a command waits (ms): most answers come sooner. */
+const PATIENCE_MS = 2000;
+
+/** Says for whom a command waits, once that has taken a while; until the function that it returns is called. */
+export function sayWhoIsAwaited(whom: string): () => void {
+  const timer = setTimeout(() => notice(`waits for ${whom}`), PATIENCE_MS);
+  return () => clearTimeout(timer);
+}
+
 /**
  * Says what went wrong on standard error, and ends the process: one line, or with `--json` one object
  * `{"error":{code,message,exitCode}}`. Our own bugs come with their stack. Whoever closed the pipe hears nothing.

@@ -7,6 +7,7 @@ import { EMPTY_MAP } from '../rangemap.ts';
 import { NurseryConnections, readTarget, type Target } from './connections.ts';
 import { jsonRange } from './forms.ts';
 import { printJson, printLine } from './output.ts';
+import { sayWhoIsAwaited } from './report.ts';
 
 /** How long a node may take to answer (ms). */
 const NODE_MS = 1500;
@@ -47,7 +48,10 @@ export async function runStatus(args: { config: string; json: boolean }): Promis
 async function askKeeper(target: Target): Promise<Keeper> {
   const nursery = new NurseryConnections(target.keeper);
   try {
-    const known = await nursery.refresh(KEEPER_MS);
+    const answered = sayWhoIsAwaited(
+      `the keeper, cluster ${target.keeper.cluster}; at most ${KEEPER_MS / 1000} s`,
+    );
+    const known = await nursery.refresh(KEEPER_MS).finally(answered);
     return { known, migrations: await listMigrations(nursery), why: null };
   } catch (error) {
     if (!(error instanceof NurseryError) || !SILENT.has(error.code)) throw error;

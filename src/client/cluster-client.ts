@@ -353,7 +353,9 @@ export class ClusterClient {
       const { code, message } = call.why;
       this.#fail(
         call,
-        new NurseryError(code, `${name}: not possible within ${call.deadlineMs} ms: ${message}`),
+        new NurseryError(code, `${name}: not possible within ${call.deadlineMs} ms: ${message}`, {
+          cause: call.why,
+        }),
       );
     }
   }

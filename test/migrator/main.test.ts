@@ -127,7 +127,7 @@ test('slows writers down where rounds do not shrink', async () => {
   assert.is(result?.outcome, 'done');
   assert.is(delays[0], 2);
   assert.ok(Math.max(...delays) >= 4);
-  assert.ok(seen.some(({ waitingFor }) => waitingFor.includes('writers outrun the copy')));
+  assert.ok(seen.some(({ waitingFor }) => waitingFor.includes('writers, who outrun the copy')));
   assert.is(keysOf(b).length, 30);
 });
 
@@ -152,7 +152,7 @@ test('a pause stops the copy, keeps the heartbeat and says so', async () => {
     }).then((result) => ended.push(result.outcome));
   });
   const ended: string[] = [];
-  assert.match((await paused).waitingFor, /operator/);
+  assert.match((await paused).waitingFor, /an operator, who paused it, for \d+ s/);
   const beat = keeper.sim.state.migrations.get(mid)?.heartbeat ?? 0;
   const before = pages;
   while ((keeper.sim.state.migrations.get(mid)?.heartbeat ?? 0) < beat + 4) {
@@ -329,7 +329,9 @@ test('says which cluster is silent, and gives up after a while', async () => {
   );
   assert.is(code, 'UNREACHABLE');
   assert.match(message, /target has not answered .*no connection.*resume/);
-  assert.ok(seen.some((waitingFor) => /target b has not answered/.test(waitingFor)));
+  assert.ok(
+    seen.some((waitingFor) => /^target b, which has not answered for \d+ s \(no connection/.test(waitingFor)),
+  );
   assert.is(nursery.a.sim.state.owned.length, 1);
 });
 

@@ -1,0 +1,79 @@
+/** Nothing waits without saying for whom, and since when. */
+import * as assert from 'uvu/assert';
+import { EXIT_CODES } from '../../src/errors.ts';
+import { TestNursery } from '../support/nurseries.ts';
+import { type Lab, labSuite } from '../support/processes.ts';
+import { until } from '../support/wait.ts';
+
+const tests = labSuite('waiting');
+let shared: Promise<TestNursery> | null = null;
+
+function nurseryOf(lab: Lab): Promise<TestNursery> {
+  shared ??= TestNursery.start(lab, { prefix: 'wait', keeperSize: 1, size: 1 });
+  return shared;
+}
+
+tests.test(
+  'init of a cluster that nobody knows says so at once: who is known, and how long it waits',
+  async (lab) => {
+    const nursery = await nurseryOf(lab);
+    const init = nursery.start(['init', 'wait-amz']);
+    await until('init to say it', () => init.stderr.includes('\n'));
+    assert.ok(init.isRunning, 'and goes on waiting');
+    assert.match(
+      init.stderr,
+      /no cluster wait-amz is known to the keeper \(is wait-ams meant\?\); known are /,
+    );
+    for (const { id } of nursery.all) assert.match(init.stderr, id);
+    assert.match(init.stderr, /waits 15 s/);
+    await init.kill();
+    const json = nursery.start(['init', 'nobody', '--json']);
+    await until('init to say it as JSON', () => json.stderr.includes('\n'));
+    assert.match(JSON.parse(json.stderr).notice, /^no cluster nobody is known to the keeper; known are /);
+    await json.kill();
+  },
+);
+
+tests.test('a migration says for whom it waits, longer and longer, until it goes on', async (lab) => {
+  const nursery = await nurseryOf(lab);
+  const [ams, bru] = nursery.clusters;
+  await bru.killAll();
+  const migrator = nursery.start(['migrate', '--range', 'k..', '--to', bru.id]);
+  const waits = new RegExp(`waiting for target ${bru.id}, which has not answered for (\\d+) s`, 'g');
+  const seconds = (): number[] => [...migrator.stdout.matchAll(waits)].map((match) => Number(match[1]));
+  // From the first second on, and not from when an answer is given up.
+  await until('it to say for whom', () => seconds().length >= 3);
+  assert.ok((seconds()[0] as number) <= 2, migrator.stdout);
+  await until('it to say why', () => migrator.stdout.includes('ECONNREFUSED'));
+  assert.equal(
+    seconds(),
+    [...seconds()].sort((a, b) => a - b),
+    migrator.stdout,
+  );
+  assert.not.match(migrator.stdout, /within \d+ ms/);
+  const status = await nursery.succeed(['status']);
+  assert.match(status.stdout, new RegExp(`waiting for target ${bru.id}, which has not answered for \\d+ s`));
+  bru.startAll();
+  const { code, stdout } = await migrator.finished();
+  assert.is(code, 0, stdout);
+  assert.match(stdout.trim().split('\n').at(-1) as string, /done, /);
+  assert.is((await nursery.owners()).get('k'), bru.id);
+  assert.ok(ams.process(`${ams.id}_0`).isRunning);
+});
+
+tests.test('a command says that it waits for the keeper, and ends', async (lab) => {
+  const nursery = await nurseryOf(lab);
+  await nursery.keeper.killAll();
+  const migrate = nursery.start(['migrate', '--range', 'k..', '--to', nursery.clusters[0].id]);
+  const json = nursery.start(['init', 'nobody', '--json']);
+  await until('migrate to say it', () =>
+    migrate.stderr.includes('waits for the keeper, cluster wait-keeper; at most 10 s'),
+  );
+  await until('init to say it', () => json.stderr.includes('{"notice":"waits for the keeper'));
+  for (const started of [migrate, json]) {
+    const { code, stderr } = await started.finished();
+    assert.is(code, EXIT_CODES.UNREACHABLE, stderr);
+  }
+});
+
+tests.run();
