@@ -10,6 +10,8 @@ const STDOUT = 1;
 const STDERR = 2;
 /** Between two attempts at a pipe that is full and does not wait (ms). */
 const FULL_MS = 5;
+/** How long a reader of what only helps may take (ms). */
+const TELLING_MS = 200;
 /** Lines of a display that wait for a reader (bytes); beyond them progress is left out, as always, and so are others. */
 const WAITING_MAX_BYTES = 1024 * 1024;
 
@@ -52,19 +54,19 @@ export function printJson(value: unknown): void {
 
 /** A line on standard output for whoever looks at it; a server goes on without. */
 export function tell(line: string): void {
-  try {
-    printLine(line);
-  } catch (error) {
-    if (!(error instanceof OutputError)) throw error; // nobody looks
-  }
+  tryToTell(STDOUT, line);
 }
 
 /** A line on standard error. Where that is closed or full there is nobody to tell, and nothing changes. */
 export function complain(line: string): void {
+  tryToTell(STDERR, line);
+}
+
+function tryToTell(fd: number, line: string): void {
   try {
-    writeAll(STDERR, Buffer.from(`${line}\n`));
+    writeAll(fd, Buffer.from(`${line}\n`), TELLING_MS);
   } catch {
-    // the exit code has to do
+    // the exit code has to do, or the log file
   }
 }
 
@@ -80,9 +82,12 @@ export function checkOutputAtExit(): void {
   });
 }
 
-function writeAll(fd: number, bytes: Uint8Array): void {
+/** Waits for a reader, at most so long; without end where what is written is what the command is for. */
+function writeAll(fd: number, bytes: Uint8Array, patienceMs = Number.POSITIVE_INFINITY): void {
+  const untilMs = performance.now() + patienceMs;
   for (let at = 0; at < bytes.length; ) {
     const taken = tryWrite(fd, bytes.subarray(at));
+    if (taken === 0 && performance.now() >= untilMs) return;
     if (taken === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_MS);
     at += taken;
   }
