@@ -13,6 +13,7 @@ import { isPassing, runReply } from '../../src/protocol/run.ts';
 import { decodeUpdate, keysOfUpdate } from '../../src/protocol/updates.ts';
 import { type Range, subtract } from '../../src/range.ts';
 import { type MapEntry, RangeMap } from '../../src/rangemap.ts';
+import { Books } from './books.ts';
 
 /** A map from separators and owners: `mapOf(['', 'A'], ['k', 'B'])`; epochs count from 1. */
 export function mapOf(...parts: readonly (readonly [lo: Key, owner: string])[]): RangeMap {
@@ -221,10 +222,12 @@ export class World {
   #lastRequest = 0;
   /** Calls without an answer yet. */
   readonly #underWay = new Map<number, Peer>();
+  readonly #books: Books;
 
   constructor(limits: Partial<Limits> = {}) {
     const version = { major: 1, minor: 9, patch: 22, text: 'a router in a test' };
     this.router = createRouter({ name: 'R', clusterId: 'nursery', version, nowMs: this.nowMs, limits });
+    this.#books = new Books(this.router);
   }
 
   /** Makes clusters out of a map and tells the router about them. */
@@ -324,7 +327,10 @@ export class World {
   }
 
   event(event: Event): void {
-    for (const effect of step(this.router, event)) this.#carryOut(effect);
+    this.#books.before(event);
+    const effects = step(this.router, event);
+    this.#books.after(effects);
+    for (const effect of effects) this.#carryOut(effect);
   }
 
   #carryOut(effect: Effect): void {
