@@ -2,7 +2,7 @@
 import { bytesToKey, type Key, prefixEnd, successor } from '../../src/bytes.ts';
 import { NurseryError } from '../../src/errors.ts';
 import { MAGIC } from '../../src/protocol/admin.ts';
-import { type Answer, failureOf, okKeys, okMultiGet, okMultiGetOptions } from '../../src/protocol/replies.ts';
+import { type Answer, failureOf, okKeys, okMultiGet } from '../../src/protocol/replies.ts';
 import {
   type Consistency,
   decodeRequest,
@@ -83,9 +83,8 @@ export function classify(body: Uint8Array): Plan {
   }
 }
 
-/** The key whose length stands at `offset`, or null where the body is too short for it. The node checks the rest. */
+/** The key whose length stands at `offset`, completely; null where the body ends within the key. The node checks the rest. */
 function keyAt(body: Uint8Array, offset: number): Key | null {
-  if (offset + 4 > body.length) return null;
   const length =
     ((body[offset] as number) |
       ((body[offset + 1] as number) << 8) |
@@ -222,9 +221,7 @@ function gatherKeys(
   keys: readonly Key[],
   body: Uint8Array,
 ): Plan {
-  if (keys.length === 0) {
-    return { kind: 'answer', answer: isOptional ? okMultiGetOptions([]) : okMultiGet([]) };
-  }
+  if (keys.length === 0) return { kind: 'answer', answer: okMultiGet([]) }; // no values are no optional values either
   const isStale = consistency.kind === 'noGuarantees';
   const gather: Gather = {
     kind: 'keys',

@@ -11,7 +11,7 @@ import { type Range, WHOLE } from '../../../src/range.ts';
 
 const CONSISTENT: Consistency = { kind: 'consistent' };
 const STALE: Consistency = { kind: 'noGuarantees' };
-const AT_LEAST: Consistency = { kind: 'atLeast', slot: 300 };
+const AT_LEAST: Consistency = { kind: 'atLeast', slot: 1 };
 const VALUE = Buffer.from('v');
 
 const UPDATES: readonly Request[] = [
@@ -87,7 +87,7 @@ test('lengths of keys have four bytes, the lowest first', () => {
   }
   for (let byte = 0; byte < 4; byte += 1) {
     const body = encodeRequest({ kind: 'delete', key: 'key' });
-    body[4 + byte] = 0x90;
+    body[4 + byte] = byte === 0 ? 0x90 : 1;
     assert.is(codeOf(classify(body)), RETURN_CODES.BAD_INPUT, `byte ${byte} of the length`);
   }
 });
@@ -136,6 +136,7 @@ test('other updates: what they name, or any cluster, or one that owns everything
     [sequence({ kind: 'deletePrefix', prefix: 'p' }), [], [{ lo: 'p', hi: 'q' }]],
     [sequence(), [''], []],
     [sequence(call), [], [WHOLE]],
+    [sequence({ kind: 'syncedSequence', updates: [call] }), [], [WHOLE]],
     [sequence({ kind: 'sequence', updates: [] }, { kind: 'sequence', updates: [call] }), [], [WHOLE]],
   ];
   for (const [request, keys, ranges] of cases) {
