@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { bytes, TestCluster } from './cluster.ts';
-import { headerOf, move } from './migrations.ts';
+import { base, give, headerOf, move, seal } from './migrations.ts';
 
 const WHOLE_AT = (epoch: number) => [{ lo: '', hi: null, epoch, sealedBy: null }];
 
@@ -43,6 +43,37 @@ test('refused where something else is here already', () => {
   const stray = new TestCluster({ nursery: true });
   stray.store.commit(new Map([['\x01k', bytes('')]]), 1);
   assert.match(stray.expect({ kind: 'assume', epoch: 1 }, 'refused').why, /nobody owns/);
+});
+
+test('what looks like everything and is not, or is not served, is no reason to say that it was assumed', () => {
+  for (const range of [
+    { lo: 'k', hi: null },
+    { lo: '', hi: 'k' },
+  ]) {
+    const cluster = new TestCluster({ nursery: true });
+    give(cluster, range, 4);
+    cluster.expect({ kind: 'assume', epoch: 4 }, 'refused');
+    cluster.expect({ kind: 'assume', epoch: 5 }, 'refused');
+    assert.equal(cluster.machine.owned(), [{ ...range, epoch: 4, sealedBy: null }]);
+  }
+  const parted = new TestCluster({ nursery: true });
+  give(parted, { lo: '', hi: 'k' }, 4);
+  give(parted, { lo: 'k', hi: null }, 5);
+  parted.expect({ kind: 'assume', epoch: 4 }, 'refused');
+  const sealedOne = new TestCluster({ nursery: true });
+  sealedOne.expect({ kind: 'assume', epoch: 1 }, 'ok');
+  const header = headerOf(2, { lo: '', hi: null });
+  sealedOne.expect({ kind: 'beginExport', ...header }, 'exporting');
+  base(sealedOne, header);
+  seal(sealedOne, header);
+  sealedOne.expect({ kind: 'assume', epoch: 1 }, 'refused');
+});
+
+test('an epoch below the floor is over, although none was assumed here', () => {
+  const cluster = new TestCluster({ nursery: true });
+  cluster.command({ kind: 'abandon', ...headerOf(9, { floor: 9 }) });
+  assert.match(cluster.expect({ kind: 'assume', epoch: 8 }, 'refused').why, /over/);
+  cluster.expect({ kind: 'assume', epoch: 9 }, 'ok');
 });
 
 test.run();

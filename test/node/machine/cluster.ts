@@ -1,7 +1,10 @@
 /** A cluster of one machine over a store in memory: what the tests of the state machine speak to. */
 
+import { isDeepStrictEqual } from 'node:util';
+import * as assert from 'uvu/assert';
 import { Machine } from '../../../node/machine/machine.ts';
 import { scanAll } from '../../../node/machine/store-keys.ts';
+import { loadState, type SystemState } from '../../../node/machine/system-state.ts';
 import { MemoryStore } from '../../../node/store/memory-store.ts';
 import type { Work } from '../../../node/store/types.ts';
 import { present } from '../../../src/assert.ts';
@@ -12,11 +15,13 @@ import {
   type AdminQuery,
   decodeAnswer,
   type Header,
+  type KeeperMap,
   type Row,
 } from '../../../src/protocol/admin.ts';
 import { type Answer, decodeVoid } from '../../../src/protocol/replies.ts';
 import type { Request } from '../../../src/protocol/requests.ts';
 import { encodeBatch, encodeUpdate, type Update } from '../../../src/protocol/updates.ts';
+import { RangeMap } from '../../../src/rangemap.ts';
 
 /** Bytes of a text. */
 export const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
@@ -27,6 +32,7 @@ export class TestCluster {
   machine: Machine;
   /** Turns that the last slot took: 1 where it never paused. */
   turns = 0;
+  #checked: SystemState | null = null;
 
   constructor(options: { readonly nursery: boolean } = { nursery: false }) {
     this.store.commit(Machine.found(Machine.genesis(options)), 0);
@@ -49,8 +55,42 @@ export class TestCluster {
     let next = work.next();
     for (; next.done !== true; next = work.next()) this.turns += 1;
     this.store.commit(next.value.changes, this.slot + 1);
+    const versionBefore = this.machine.mapVersion;
+    const mapBefore = this.machine.keeperMap();
     next.value.commit();
+    this.#checkState();
+    const isSameMap = isDeepStrictEqual(entriesOf(mapBefore), entriesOf(this.machine.keeperMap()));
+    if (isSameMap)
+      assert.is(this.machine.mapVersion, versionBefore, 'a map that is the same has the same version');
+    else assert.ok(this.machine.mapVersion > versionBefore, 'a map that differs has a higher version');
     return next.value.answers;
+  }
+
+  /** The image holds all that the machine knows, in the order in which it knows it. */
+  #checkState(): void {
+    const { state } = this.machine;
+    if (state === this.#checked) return;
+    this.#checked = state;
+    assert.equal(printed(loadState(this.store)), printed(state), 'what a restart would find');
+    for (const list of [state.owned, state.forward]) {
+      const los = list.map(({ lo }) => lo);
+      assert.equal(los, los.toSorted(), 'ranges ascend');
+    }
+    for (const map of [
+      state.exports,
+      state.imports,
+      state.cleanups,
+      state.closed,
+      state.tokens,
+      state.migrations,
+    ]) {
+      const ids = [...map.keys()];
+      assert.equal(
+        ids,
+        ids.toSorted((a, b) => a - b),
+        'migrations ascend',
+      );
+    }
   }
 
   /** One slot with this update alone; its answer. */
@@ -132,6 +172,18 @@ export function failureOf(answer: Answer): { code: number; message: Key } {
   const reply = Buffer.from(answer.bytes);
   if (reply.readUInt32LE(0) === 0) throw new Error('the answer is a success');
   return { code: reply.readUInt32LE(0), message: reply.toString('latin1', 8) };
+}
+
+function entriesOf({ map, clusters }: KeeperMap): unknown {
+  return { entries: map.entries, clusters };
+}
+
+/** As nested lists, in which order counts. */
+function printed(state: SystemState): unknown {
+  return Object.entries(state).map(([name, value]) => {
+    if (value instanceof RangeMap) return [name, value.version, value.entries];
+    return [name, value instanceof Map ? [...value] : value];
+  });
 }
 
 function printable(_name: string, value: unknown): unknown {

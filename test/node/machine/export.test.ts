@@ -413,4 +413,70 @@ test('rounds shrink to what changed meanwhile', () => {
   assert.is(round(source, target, header), 0);
 });
 
+test('each export keeps book of its own range alone', () => {
+  const cluster = exporting();
+  const other = headerOf(6, { lo: 'a', hi: 'c' });
+  cluster.expect({ kind: 'beginExport', ...other }, 'exporting');
+  cluster.set('b', '12');
+  const counts = (mid: number): unknown => {
+    const record = cluster.machine.state.exports.get(mid);
+    return [record?.dirtyRows, record?.dirtyBytes];
+  };
+  assert.equal(
+    [counts(5), counts(6)],
+    [
+      [0, 0],
+      [1, 3],
+    ],
+  );
+  cluster.set('k', '123');
+  assert.equal(
+    [counts(5), counts(6)],
+    [
+      [1, 4],
+      [1, 3],
+    ],
+  );
+});
+
+test('dirty rows are read up to the limit that is asked for, at least one', () => {
+  const cluster = exporting();
+  for (const key of ['l', 'm', 'n']) cluster.set(key, '1');
+  const read = (rowsMax: number, bytesMax: number): unknown => {
+    const query = { kind: 'readDirty', mid: 5, from: 'k', rowsMax, bytesMax, minSlot: 0 } as const;
+    const { rows, to } = cluster.query(query, 'rows');
+    return [rows.length, to];
+  };
+  assert.equal(read(1, 1000), [1, 'm']);
+  assert.equal(read(2, 1000), [2, 'n']);
+  assert.equal(read(3, 1000), [3, 't']);
+  assert.equal(read(0, 1000), [1, 'm']);
+  assert.equal(read(1000, 0), [1, 'm']);
+  assert.equal(read(1000, 4), [2, 'n'], 'a row has two bytes');
+  assert.equal(read(1000, 5), [3, 't'], 'the last one may go beyond it');
+});
+
+test('ranges that were released point away in their order, whichever went first', () => {
+  const cluster = new TestCluster();
+  for (const [mid, lo, hi] of [
+    [5, 'p', 't'],
+    [6, 'c', 'e'],
+    [7, 'h', 'k'],
+  ] as const) {
+    const of = headerOf(mid, { lo, hi, peer: `to${mid}` });
+    cluster.expect({ kind: 'beginExport', ...of }, 'exporting');
+    base(cluster, of);
+    seal(cluster, of);
+    cluster.expect({ kind: 'release', ...of }, 'closed');
+  }
+  assert.equal(
+    cluster.machine.forward().map(({ lo, owner, epoch }) => [lo, owner, epoch]),
+    [
+      ['c', 'to6', 6],
+      ['h', 'to7', 7],
+      ['p', 'to5', 5],
+    ],
+  );
+});
+
 test.run();

@@ -121,4 +121,20 @@ test('a range that is empty or turned round is refused by what would make a reco
   }
 });
 
+test('(!) no command touches a record with another range, from either side', () => {
+  const source = new TestCluster();
+  source.expect({ kind: 'beginExport', ...headerOf(5) }, 'exporting');
+  const target = new TestCluster({ nursery: true });
+  target.expect({ kind: 'beginImport', ...headerOf(5) }, 'importing');
+  const [exported, imported] = [rest(source), rest(target)];
+  for (const range of [{ lo: 'j' }, { lo: 'l' }, { hi: 's' }, { hi: 'u' }, { hi: null }]) {
+    for (const command of commands(headerOf(5, range))) {
+      const isTarget = ['beginImport', 'page', 'activate', 'abandon'].includes(command.kind);
+      const cluster = isTarget ? target : source;
+      assert.match(cluster.expect(command, 'refused').why, /another range/, command.kind);
+    }
+  }
+  assert.equal([rest(source), rest(target)], [exported, imported]);
+});
+
 test.run();

@@ -6,6 +6,7 @@ import { digestOfRange, rowsIn } from '../../../node/machine/rows.ts';
 import { PASSED_MAX } from '../../../node/store/types.ts';
 import { addDigests, digestOfRow, NO_ROWS } from '../../../src/digest.ts';
 import { RETURN_CODES } from '../../../src/errors.ts';
+import { USER_KEY_MAX, VALUE_MAX } from '../../../src/limits.ts';
 import { PAGE_COPY, PAGE_DIRTY, type Row } from '../../../src/protocol/admin.ts';
 import { decodeInt } from '../../../src/protocol/replies.ts';
 import { bytes, row, TestCluster } from './cluster.ts';
@@ -297,6 +298,40 @@ test('a page of many rows pauses', () => {
   const rows = Array.from({ length: 2000 }, (_, n) => row(`k${String(n).padStart(4, '0')}`, 'v'));
   cluster.expect(pageOf({ rows }), 'ok');
   assert.ok(cluster.turns >= 4, `${cluster.turns} turns for 2,000 rows`);
+});
+
+test('(!) a copy that comes over rows of dirty pages takes their digests back', () => {
+  const cluster = importing();
+  const dirty = { page: PAGE_DIRTY, rows: [row('o', 'early')], from: 'o', to: 'p' };
+  cluster.expect(pageOf({ ...dirty, seq: 1 }), 'ok');
+  cluster.expect(pageOf({ seq: 2, to: 't', rows: [row('n', '1'), row('o', 'copied')] }), 'ok');
+  const digest = addDigests(digestOfRow(0, 'n', bytes('1')), digestOfRow(0, 'o', bytes('copied')));
+  assert.equal(cluster.status(header).importing?.running, digest);
+  assert.equal(stagedIn(cluster), [
+    ['n', '1'],
+    ['o', 'copied'],
+  ]);
+  cluster.expect({ kind: 'activate', ...header, seq: 2, sealSlot: 20, digest }, 'closed');
+});
+
+test('rows that could not be stored, or lie elsewhere, are refused with their page', () => {
+  const cluster = importing();
+  const refused = (changed: Partial<Of<'page'>>, why: RegExp): void => {
+    assert.match(cluster.expect(pageOf(changed), 'refused').why, why);
+  };
+  refused({ rows: [row('k', 'v'.repeat(VALUE_MAX + 1))] }, /value of/);
+  refused({ rows: [row(`k${'x'.repeat(USER_KEY_MAX)}`, 'v')] }, /key of/);
+  refused({ rows: [row('j', 'v')] }, /outside its interval/);
+  refused({ rows: [row('m', 'v')] }, /outside its interval/);
+  refused({ rows: [{ ...row('k', 'v'), kind: 1 }] }, /kind of row/);
+  refused({ page: 2 }, /kind of page/);
+  refused({ page: PAGE_DIRTY, from: 'j', to: 'l' }, /outside the range/);
+  refused({ to: 'u' }, /outside the range/);
+  refused({ to: null }, /outside the range/);
+  refused({ to: 'k' }, /empty/);
+  refused({ page: PAGE_DIRTY, from: 'l', to: 'l', rows: [row('l', 'v')] }, /empty/);
+  cluster.expect(pageOf({ page: PAGE_DIRTY, from: 'l', to: 'l' }), 'ok');
+  cluster.expect(pageOf({ seq: 2, rows: [row(`k${'x'.repeat(USER_KEY_MAX - 1)}`, 'v')] }), 'ok');
 });
 
 test.run();

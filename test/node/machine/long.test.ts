@@ -85,4 +85,16 @@ for (const [name, encoded] of Object.entries(BROKEN)) {
   });
 }
 
+test('a sequence that says it has one update more than fits is malformed, whatever is left of it', () => {
+  const encoded = encodeUpdate({ kind: 'sequence', updates: sets });
+  for (let left = 0; left < 8; left += 1) {
+    const more = Buffer.concat([encoded, Buffer.alloc(left, 5)]);
+    more.writeUInt32LE(sets.length + 1, 4);
+    assert.throws(
+      () => run(decodePaced(more, new Pace())),
+      (error: unknown) => error instanceof NurseryError && error.code === 'MALFORMED',
+    );
+  }
+});
+
 test.run();

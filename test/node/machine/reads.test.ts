@@ -231,4 +231,29 @@ test('what the machine does not answer is not supported', () => {
   assert.is(failureOf(cluster.queryAnswer({ kind: 'nodeStatus' })).code, RETURN_CODES.NOT_SUPPORTED);
 });
 
+test('of several ranges that touch the interval is what they span, in their order', () => {
+  const cluster = new TestCluster({ nursery: true });
+  give(cluster, { lo: 'a', hi: 'b' }, 1);
+  give(cluster, { lo: 'b', hi: 'c' }, 2);
+  give(cluster, { lo: 'c', hi: 'd' }, 3);
+  const interval = (): ReturnType<typeof decodeInterval> =>
+    decodeInterval(cluster.read({ kind: 'getInterval' }).bytes);
+  assert.equal([interval().publicBegin, interval().publicEnd], ['a', 'd']);
+  give(cluster, { lo: 'e', hi: 'f' }, 4);
+  assert.is(failureOf(cluster.read({ kind: 'getInterval' })).code, RETURN_CODES.NOT_SUPPORTED);
+});
+
+test('short reads are answered at once, without work that somebody would have to go on with', () => {
+  const cluster = new TestCluster();
+  cluster.set('a', '1');
+  const query = { consistency, first: null, firstIncluded: true, last: null, lastIncluded: true, max: -1 };
+  for (const request of [
+    { kind: 'range', ...query },
+    { kind: 'multiGet', consistency, keys: ['a'] },
+    { kind: 'getKeyCount' },
+  ] as const) {
+    assert.ok('bytes' in cluster.machine.read(request, cluster.store), request.kind);
+  }
+});
+
 test.run();
