@@ -7,6 +7,15 @@ const EXIT_OF: Partial<Record<ErrorCode, number>> = {
   NOT_FOUND: EXIT_CODES.NOT_FOUND,
   NOT_MASTER: EXIT_CODES.NO_MASTER,
   REFUSED: EXIT_CODES.REFUSED,
+  READ_ONLY: EXIT_CODES.REFUSED,
+  OUT_OF_RANGE: EXIT_CODES.REFUSED,
+  NOT_SUPPORTED: EXIT_CODES.REFUSED,
+  WRONG_CLUSTER: EXIT_CODES.OTHER_CLUSTER,
+  MAYBE_APPLIED: EXIT_CODES.MAYBE_APPLIED,
+  GOING_DOWN: EXIT_CODES.NOT_NOW,
+  RANGE_MOVING: EXIT_CODES.NOT_NOW,
+  INCONSISTENT_READ: EXIT_CODES.NOT_NOW,
+  TOO_MANY_CONNECTIONS: EXIT_CODES.NOT_NOW,
   BAD_INPUT: EXIT_CODES.USAGE,
   FENCED: EXIT_CODES.FENCED,
   UNREACHABLE: EXIT_CODES.UNREACHABLE,
@@ -52,9 +61,18 @@ export function report(error: unknown): never {
     const known = error instanceof FatalError || error instanceof NurseryError;
     const message = error instanceof Error ? error.message : String(error);
     if (asJson) complain(JSON.stringify({ error: { code: codeOf(error), message, exitCode } }));
-    else complain(`nursery: ${known || !(error instanceof Error) ? message : (error.stack ?? message)}`);
+    else
+      complain(
+        `nursery: ${known || !(error instanceof Error) ? textOf(error, message) : (error.stack ?? message)}`,
+      );
   }
   process.exit(exitCode);
+}
+
+/** What a cluster or a router said begins with its code, which README.md explains; what is wrong with a command does not. */
+function textOf(error: unknown, message: string): string {
+  const isOwn = !(error instanceof NurseryError) || error.code === 'BAD_INPUT';
+  return isOwn ? message : `${error.code}: ${message}`;
 }
 
 /** The code of the nursery's errors, else the name of the exit code. */

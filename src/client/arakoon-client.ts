@@ -15,6 +15,7 @@ import {
 } from '../protocol/requests.ts';
 import { DEADLINE_MS } from './call.ts';
 import { type CallOptions, Commands } from './commands.ts';
+import { outOfRange } from './out-of-range.ts';
 
 /** Calls that may be unanswered. */
 const PENDING_MAX = 64 * 1024;
@@ -45,6 +46,7 @@ type Pending = {
  */
 export class ArakoonClient extends Commands {
   readonly #socket: Socket;
+  readonly #cluster: string;
   readonly #deadlineMs: number;
   /** Calls in the order of their replies; those before `#next` are done. */
   #pending: Pending[] = [];
@@ -57,9 +59,10 @@ export class ArakoonClient extends Commands {
   #sweeper: NodeJS.Timeout | null = null;
   #closedWhy: string | null = null;
 
-  private constructor(socket: Socket, deadlineMs: number) {
+  private constructor(socket: Socket, cluster: string, deadlineMs: number) {
     super();
     this.#socket = socket;
+    this.#cluster = cluster;
     this.#deadlineMs = deadlineMs;
     let why = 'the connection was closed';
     socket.on('data', (chunk: Buffer) => this.#received(chunk));
@@ -87,7 +90,7 @@ export class ArakoonClient extends Commands {
       clearTimeout(timer);
     }
     socket.write(encodePrologue(options.cluster));
-    return new ArakoonClient(socket, deadlineMs);
+    return new ArakoonClient(socket, options.cluster, deadlineMs);
   }
 
   /** Why the connection is closed; null while it is open. */
@@ -152,9 +155,15 @@ export class ArakoonClient extends Commands {
       this.#begin = end;
       this.#wanted = 4;
       this.#forget();
-      if (!pending.settled) pending.resolve(reply);
-      pending.settled = true;
+      if (!pending.settled) this.#settle(pending, reply);
     }
+  }
+
+  #settle(pending: Pending, reply: Buffer): void {
+    pending.settled = true;
+    const refused = outOfRange(reply, this.#cluster, null);
+    if (refused === null) pending.resolve(reply);
+    else pending.reject(refused);
   }
 
   /** Where the reply to `pending` ends; -1 where more of it is wanted; null where it cannot be read. */

@@ -1,5 +1,6 @@
 /** One request of a client on its way: how it is to be sent, and what became of it so far. */
 import { NurseryError } from '../errors.ts';
+import { answerMarginMs } from '../limits.ts';
 import type { LinkResult } from '../link/link.ts';
 import type { Hint } from '../protocol/admin.ts';
 import { isUpdateCode, requestCode, requestName } from '../protocol/requests.ts';
@@ -21,8 +22,8 @@ export type SendOptions = {
   readonly idempotent?: boolean;
 };
 
-/** A whole reply as on TCP, and where the key may be instead. */
-export type Reply = { readonly bytes: Buffer; readonly hint: Hint | null };
+/** A whole reply as on TCP, where the key may be instead, and the cluster id of who answered. */
+export type Reply = { readonly bytes: Buffer; readonly hint: Hint | null; readonly cluster: string };
 
 /** One call of `send`, through all its attempts. */
 export class Call {
@@ -70,5 +71,10 @@ export class Call {
 
   get name(): string {
     return requestName(requestCode(this.body));
+  }
+
+  /** Whether an answer that is asked for now could come before the deadline, from whoever holds the request until shortly before. */
+  isWorthSending(nowMs: number): boolean {
+    return this.deadlineAtMs - nowMs > 2 * answerMarginMs(this.deadlineMs);
   }
 }

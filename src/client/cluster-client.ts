@@ -258,7 +258,7 @@ export class ClusterClient {
     });
   }
 
-  #replied(call: Call, reply: Reply): void {
+  #replied(call: Call, reply: Extract<LinkResult, { kind: 'reply' }>): void {
     const returnCode = returnCodeOf(reply.bytes);
     if (returnCode === RETURN_CODES.NOT_MASTER && call.to === 'master') {
       this.#again(call, this.#hear(call, reply.bytes));
@@ -271,7 +271,7 @@ export class ClusterClient {
       this.#again(call, errorOf(reply.bytes));
     } else {
       call.settled = true;
-      call.resolve({ bytes: reply.bytes, hint: reply.hint });
+      call.resolve({ bytes: reply.bytes, hint: reply.hint, cluster: this.#clusterOf(call) });
     }
   }
 
@@ -280,9 +280,15 @@ export class ClusterClient {
       call.maybeApplied = call.isUpdate;
       this.#again(call, new NurseryError('UNREACHABLE', 'the connection was lost before the answer'));
     } else {
-      const message = `${call.name}: the connection to cluster ${this.#cluster} was lost before the answer; it may or may not have been applied`;
+      const message = `${call.name}: the connection to cluster ${this.#clusterOf(call)} was lost before the answer; it may or may not have been applied`;
       this.#fail(call, new NurseryError('MAYBE_APPLIED', message));
     }
+  }
+
+  /** Cluster id of who was asked last; where nobody could be, what was configured. */
+  #clusterOf(call: Call): string {
+    if (this.#cluster !== '') return this.#cluster;
+    return call.endpoint?.cluster ?? `at ${this.#endpoints.map(({ address }) => address.name).join(', ')}`;
   }
 
   /** Learns from "not master", whose text names the master. */
@@ -305,6 +311,10 @@ export class ClusterClient {
     // A node that cannot be reached is not the master to go on with.
     if (why.code !== 'NOT_MASTER' && this.#master !== null && this.#master === call.endpoint)
       this.#master = null;
+    if (!call.isWorthSending(performance.now())) {
+      this.#expire(call, false);
+      return;
+    }
     if (!this.#wait(call)) return;
     if (call.hurry) {
       call.hurry = false;
@@ -343,7 +353,7 @@ export class ClusterClient {
   /** The deadline has passed, while a link had the request or between attempts. */
   #expire(call: Call, onLink: boolean): void {
     if (call.settled) return;
-    const name = `${call.name} at cluster ${this.#cluster}`;
+    const name = `${call.name} at cluster ${this.#clusterOf(call)}`;
     if (call.isUpdate && (onLink || call.maybeApplied)) {
       const message = `${name}: no answer within ${call.deadlineMs} ms; it may or may not have been applied`;
       this.#fail(call, new NurseryError('MAYBE_APPLIED', message));

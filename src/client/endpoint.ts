@@ -23,6 +23,7 @@ export class Endpoint {
   readonly address: NodeAddress;
   readonly #owner: EndpointOwner;
   #link: Link | null = null;
+  #clusterId: string | null = null;
   #opening: Promise<Link> | null = null;
   /** When to try again after it could not be reached; 0 where the last attempt succeeded. */
   #retryAtMs = 0;
@@ -50,6 +51,11 @@ export class Endpoint {
       });
     }
     return false;
+  }
+
+  /** Cluster id of who answered here last; null where nobody did. */
+  get cluster(): string | null {
+    return this.#clusterId;
   }
 
   /** Whether this is `name`: as configured, or as it called itself. */
@@ -94,6 +100,7 @@ export class Endpoint {
         if (this.#closed) link.close('closed');
         if (link.closedWhy !== null) throw new NurseryError('UNREACHABLE', link.closedWhy);
         this.#link = link;
+        this.#clusterId = link.peer.cluster;
         this.#retryAtMs = 0;
         return link;
       } catch (error) {

@@ -1,6 +1,6 @@
 /** Asks the nodes of a cluster who their master is. */
 import { NurseryError, RETURN_CODES } from '../errors.ts';
-import { decodeOptionalText, returnCodeOf } from '../protocol/replies.ts';
+import { decodeBool, decodeOptionalText, returnCodeOf } from '../protocol/replies.ts';
 import { encodeRequest } from '../protocol/requests.ts';
 import { PAUSE_MAX_MS, PAUSE_MIN_MS } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -9,6 +9,8 @@ import type { Endpoint } from './endpoint.ts';
 const ANSWER_MS = 1000;
 
 const WHO_MASTER = encodeRequest({ kind: 'whoMaster' });
+/** A router says yes while it can serve every key. */
+const IS_READY = encodeRequest({ kind: 'expectProgressPossible' });
 const NO_MASTER = new NurseryError('NOT_MASTER', 'no master is known');
 
 /** The master; or null, and why it was not found. */
@@ -41,28 +43,38 @@ export class MasterSearch {
   }
 }
 
-/** Asks all at once; the first that names one of them decides. */
+/**
+ * Asks all at once; the first that names one of them decides, or that is a router and ready. A router that is not says best
+ * itself why, but only where nobody else serves.
+ */
 function askAll(endpoints: readonly Endpoint[], found: Found): void {
   let left = endpoints.length;
   let ended = false;
+  let unready: Endpoint | null = null;
   let why = new NurseryError('UNREACHABLE', 'nobody answered');
-  const answered = (named: Endpoint | null, reason: NurseryError): void => {
+  const answered = (named: Endpoint | null, reason: NurseryError, isReady = true): void => {
     left -= 1;
     if (why.code !== 'NOT_MASTER') why = reason; // that a node answered says more than that another did not
-    if (ended || (named === null && left > 0)) return;
+    if (!isReady) unready ??= named;
+    const chosen = isReady ? named : null;
+    if (ended || (chosen === null && left > 0)) return;
     ended = true;
-    found(named, why);
+    found(chosen ?? unready, why);
   };
   if (left === 0) answered(null, why);
   for (const endpoint of endpoints) ask(endpoint, endpoints, answered);
 }
 
-function ask(endpoint: Endpoint, endpoints: readonly Endpoint[], answered: Found): void {
+/** What one of those asked says: the master's endpoint, or a router's, which finds the master itself once it is ready. */
+type Answered = (named: Endpoint | null, why: NurseryError, isReady?: boolean) => void;
+
+function ask(endpoint: Endpoint, endpoints: readonly Endpoint[], answered: Answered): void {
   endpoint.open().then(
     (link) => {
-      // A router finds the master itself.
       if (link.peer.role === 'router') {
-        answered(endpoint, NO_MASTER);
+        link.request(IS_READY, ANSWER_MS, (result) =>
+          answered(endpoint, NO_MASTER, result.kind === 'reply' && isYes(result.bytes)),
+        );
         return;
       }
       link.request(WHO_MASTER, ANSWER_MS, (result) => {
@@ -76,6 +88,10 @@ function ask(endpoint: Endpoint, endpoints: readonly Endpoint[], answered: Found
       answered(null, error);
     },
   );
+}
+
+function isYes(reply: Buffer): boolean {
+  return returnCodeOf(reply) === RETURN_CODES.OK && decodeBool(reply);
 }
 
 function masterNamed(reply: Buffer): string | null {

@@ -6,6 +6,7 @@ import { encodeRequest, type Request } from '../protocol/requests.ts';
 import { DEADLINE_MS } from './call.ts';
 import { ClusterClient } from './cluster-client.ts';
 import { type CallOptions, Commands } from './commands.ts';
+import { outOfRange } from './out-of-range.ts';
 
 /** Whom to connect to. */
 export type ConnectOptions = {
@@ -65,6 +66,8 @@ export class NurseryClient extends Commands {
   protected override async ask(request: Request, options: CallOptions): Promise<Uint8Array> {
     const deadlineMs = options.deadlineMs ?? this.#deadlineMs;
     const reply = await this.#cluster.send(encodeRequest(request), { to: destination(request), deadlineMs });
+    const refused = outOfRange(reply.bytes, reply.cluster, reply.hint);
+    if (refused !== null) throw refused;
     return reply.bytes;
   }
 }

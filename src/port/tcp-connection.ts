@@ -46,8 +46,9 @@ const GOING_DOWN: Uint8Array = failure('GOING_DOWN', 'going down; not executed, 
 type Entry = {
   answer: Uint8Array | null;
   next: Entry | null;
-  /** Nothing is answered after it. */
+  /** Nothing is begun after it, and no read is answered. */
   last: boolean;
+  readonly isUpdate: boolean;
 };
 
 const NOTHING = Buffer.alloc(0);
@@ -288,12 +289,12 @@ export class TcpConnection implements Connection {
     }
     if (isUpdate) this.#updates += 1;
     else this.#reads += 1;
-    const entry = this.#enqueue(null, false);
+    const entry = this.#enqueue(null, false, isUpdate);
     this.#handle(this, body, (answer) => {
       invariant(entry.answer === null, 'a request is answered once');
       if (isUpdate) this.#updates -= 1;
       else this.#reads -= 1;
-      // After "not master" and "range error" clients connect anew, and must not find further answers.
+      // After "not master" and "range error" clients connect anew, as Arakoon has it.
       const returnCode = returnCodeOf(answer.bytes);
       entry.last = returnCode === RETURN_CODES.NOT_MASTER || returnCode === RETURN_CODES.OUT_OF_RANGE;
       entry.answer = answer.bytes;
@@ -302,8 +303,8 @@ export class TcpConnection implements Connection {
     });
   }
 
-  #enqueue(answer: Uint8Array | null, last: boolean): Entry {
-    const entry: Entry = { answer, next: null, last };
+  #enqueue(answer: Uint8Array | null, last: boolean, isUpdate = false): Entry {
+    const entry: Entry = { answer, next: null, last, isUpdate };
     if (this.#newest === null) this.#first = entry;
     else this.#newest.next = entry;
     this.#newest = entry;
@@ -349,6 +350,8 @@ export class TcpConnection implements Connection {
       this.#outputBytes += entry.answer.length;
       if (!entry.last) continue;
       this.#closing = true;
+      // What becomes of updates under way behind it only their answers tell; they go out before the end.
+      if (entry.isUpdate) continue;
       this.#write();
       this.#finish();
     }

@@ -15,6 +15,7 @@ import {
   type Answer,
   failure,
   OK,
+  okBool,
   okBytes,
   okEntries,
   okInt64,
@@ -99,6 +100,8 @@ export class FakeNode {
   readonly name: string;
   readonly #role: 'node' | 'router';
   readonly links = new Set<Link>();
+  /** What a router says of itself. */
+  isReady = true;
   readonly #watchers = new Set<Link>();
   #port: ClientPort | null = null;
   #number = 0;
@@ -156,6 +159,7 @@ export class FakeNode {
   #answer(connection: Connection, request: Request): Answer {
     const { keys, master } = this.#cluster;
     if (request.kind === 'whoMaster') return okOptionalText(this.#role === 'router' ? this.name : master);
+    if (request.kind === 'expectProgressPossible') return okBool(this.isReady);
     if (request.kind === 'version') return okVersion({ major: 1, minor: 2, patch: 3, text: this.name });
     if (request.kind === 'adminQuery') {
       if (request.query.kind === 'watchMap') this.#watchers.add(connection as Link);

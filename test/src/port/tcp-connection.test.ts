@@ -183,6 +183,24 @@ test('after 04 and 09 the connection is closed; after other errors it stays open
   await bench.port.close();
 });
 
+test('updates under way behind a refusal that ends the connection are answered before its end', async () => {
+  for (const code of ['NOT_MASTER', 'OUT_OF_RANGE'] as const) {
+    const bench = await new Bench().listen();
+    const client = await bench.client();
+    client.send(set('a'), set('b'), set('c'), get('d'));
+    await bench.whenBegun(3);
+    const refusal = failure(code, 'text');
+    bench.begun[0]?.respond(refusal);
+    bench.begun[2]?.respond(refusal);
+    bench.begun[1]?.respond(OK);
+    const answers = Buffer.concat([refusal.bytes, OK.bytes, refusal.bytes]);
+    assert.equal(await client.read(answers.length), answers);
+    assert.equal(await client.rest(), Buffer.alloc(0), 'the read is not begun');
+    assert.is(bench.begun.length, 3);
+    await bench.port.close();
+  }
+});
+
 test('unanswered requests of a connection are bounded, and the client is made to wait', async () => {
   const bench = await new Bench().listen({ graceMs: 1 });
   const client = await bench.client();

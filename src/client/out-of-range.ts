@@ -1,0 +1,25 @@
+/** What a client says of a key that another cluster owns. */
+import { bytesToKey, printKey } from '../bytes.ts';
+import { NurseryError, RETURN_CODES } from '../errors.ts';
+import type { Hint } from '../protocol/admin.ts';
+import { returnCodeOf } from '../protocol/replies.ts';
+
+/** Bytes of a failure before its text, which here is the key. */
+const TEXT_AT = 8;
+
+/**
+ * The error for a reply that refuses a key as outside the ranges of `cluster`; null for any other reply. It says who owns
+ * the key where the reply came with a hint.
+ */
+export function outOfRange(reply: Uint8Array, cluster: string, hint: Hint | null): NurseryError | null {
+  if (returnCodeOf(reply) !== RETURN_CODES.OUT_OF_RANGE) return null;
+  const key = printKey(bytesToKey(reply.subarray(TEXT_AT)));
+  const named = /^(?:0x|"")/.test(key) ? key : `"${key}"`;
+  return new NurseryError('OUT_OF_RANGE', `${cluster} does not own ${named}; ${whoDoes(hint)}`);
+}
+
+function whoDoes(hint: Hint | null): string {
+  if (hint === null) return 'a router of the nursery knows who does';
+  const { owner } = hint.entry;
+  return hint.confirmed ? `${owner} does` : `it is moving, and ${owner} may serve it`;
+}
