@@ -15,6 +15,11 @@ test('what ended a process decides its exit code', () => {
   assert.is(exitCodeOf(new FatalError('PORT_IN_USE', 'x')), 60);
   assert.is(exitCodeOf(new NurseryError('FENCED', 'x')), EXIT_CODES.FENCED);
   assert.is(exitCodeOf(new NurseryError('NOT_FOUND', 'x')), EXIT_CODES.NOT_FOUND);
+  assert.is(exitCodeOf(new NurseryError('NOT_MASTER', 'x')), EXIT_CODES.NO_MASTER);
+  assert.is(exitCodeOf(new NurseryError('TIMEOUT', 'x')), EXIT_CODES.UNREACHABLE);
+  assert.is(exitCodeOf(new NurseryError('MAYBE_APPLIED', 'x')), EXIT_CODES.MAYBE_APPLIED);
+  assert.is(exitCodeOf(new NurseryError('GOING_DOWN', 'x')), EXIT_CODES.NOT_NOW);
+  assert.is(exitCodeOf(new NurseryError('OUT_OF_RANGE', 'x')), EXIT_CODES.REFUSED);
   assert.is(exitCodeOf(new InvariantError('x')), EXIT_CODES.INVARIANT);
   assert.is(exitCodeOf(new TypeError('x')), EXIT_CODES.FAILED);
 });
