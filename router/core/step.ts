@@ -202,11 +202,9 @@ function taskOf(
 function route(router: Router, task: Task, nowMs: number): void {
   const { gather } = task;
   if (gather?.isDone === true) return;
-  const unmapped = router.effective.isEmpty ? unmappedWhy(router) : null;
-  if (unmapped !== null) {
-    const why: Refusal = { code: 'GOING_DOWN', message: `${unmapped}; not executed, send it again` };
-    if (nowMs >= router.firstMapByMs) giveUp(router, task, why);
-    else hold(router, router.unmapped, task, nowMs, why);
+  if (router.effective.isEmpty) {
+    if (nowMs >= router.firstMapByMs) giveUp(router, task, maplessWhy(router));
+    else hold(router, router.unmapped, task, nowMs, maplessWhy(router));
     return;
   }
   if (gather !== null && !planPart(router, task, gather)) return;
@@ -221,6 +219,11 @@ function route(router: Router, task: Task, nowMs: number): void {
     return;
   }
   offer(router, clusterOf(router, owner), task, nowMs);
+}
+
+/** Why a request was given up that waited for the first map. */
+function maplessWhy(router: Router): Refusal {
+  return { code: 'GOING_DOWN', message: `${unmappedWhy(router)}; not executed, send it again` };
 }
 
 function refuseSpanning(router: Router, task: Task): void {
@@ -388,7 +391,9 @@ function onMap(router: Router, event: Extract<Event, { kind: 'map' }>): void {
 
 function onTimer(router: Router, nowMs: number): void {
   router.wakeAtMs = Number.POSITIVE_INFINITY;
-  if (nowMs >= router.firstMapByMs) release(router, router.unmapped); // is answered where it is routed
+  if (nowMs >= router.firstMapByMs)
+    release(router, router.unmapped); // is answered where it is routed
+  else expire(router, router.unmapped, nowMs, maplessWhy(router));
   for (const cluster of router.clusters.values()) {
     expire(router, cluster.waiting, nowMs, waitingWhy(cluster));
     tend(router, cluster, nowMs);

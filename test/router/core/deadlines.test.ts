@@ -140,6 +140,13 @@ test('a patience beyond all measure is bounded', () => {
   assert.is(codeOf(world, asked), NOT_MASTER);
 });
 
+test('whoever waits shorter than a router for its first map is answered in time, too', () => {
+  const world = new World();
+  const asked = world.ask(set('a'), 0, 500);
+  world.run(499);
+  assert.is(codeOf(world, asked), GOING_DOWN);
+});
+
 test('a router that has begun waits a moment for its first map; then it says at once that it has none', () => {
   const world = new World();
   const early = world.ask(set('a'));
