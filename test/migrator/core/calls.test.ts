@@ -1,0 +1,96 @@
+/** Requests of a coordinator until they are answered. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Call, Calls, type Effect, type Party, type Purpose } from '../../../migrator/core/calls.ts';
+
+type Send = Extract<Effect, { kind: 'send' }>;
+
+class Rig {
+  readonly calls = new Calls();
+  readonly sent: Send[] = [];
+
+  begin(purpose: Purpose, to: Party, nowMs: number): Call {
+    const effects: Effect[] = [];
+    const query = { kind: 'scanBase', mid: 1, minSlot: 0 } as const;
+    const request = { kind: 'query', query, node: 'any' } as const;
+    this.calls.begin({ purpose, to, cluster: 'A', request, mark: 0 }, nowMs, effects);
+    this.sent.push(...(effects as Send[]));
+    return this.calls.ofAttempt(this.sent.at(-1)?.call ?? 0) as Call;
+  }
+
+  repeat(nowMs: number): number {
+    const effects: Effect[] = [];
+    this.calls.repeat(nowMs, effects);
+    this.sent.push(...(effects as Send[]));
+    return effects.length;
+  }
+}
+
+test('each attempt has a number of its own; only the present one is known', () => {
+  const rig = new Rig();
+  const call = rig.begin('read', 'source', 0);
+  const first = rig.sent[0]?.call as number;
+  assert.is(rig.calls.ofAttempt(first), call);
+  rig.calls.again(call, 50);
+  assert.is(rig.calls.ofAttempt(first), null);
+  assert.is(rig.repeat(49), 0);
+  assert.is(rig.repeat(50), 1);
+  assert.is(rig.repeat(51), 0, 'it is under way');
+  assert.is(rig.calls.ofAttempt(rig.sent[1]?.call as number), call);
+  assert.is.not(rig.sent[1]?.call, first);
+});
+
+test('a query for any node goes to the master every second time', () => {
+  const rig = new Rig();
+  const call = rig.begin('read', 'source', 0);
+  for (let round = 0; round < 3; round += 1) {
+    rig.calls.again(call, 0);
+    rig.repeat(0);
+  }
+  assert.equal(
+    rig.sent.map(({ request }) => request.kind === 'query' && request.node),
+    ['any', 'master', 'any', 'master'],
+  );
+});
+
+test('what has ended is repeated where it must be, and what is dropped is not', () => {
+  const rig = new Rig();
+  const call = rig.begin('page', 'target', 0);
+  rig.calls.end(call);
+  assert.not(rig.calls.has('page'));
+  rig.calls.again(call, 10);
+  assert.ok(rig.calls.has('page'));
+  assert.is(rig.repeat(10), 1);
+  rig.begin('trim', 'source', 10);
+  rig.calls.drop(({ purpose }) => purpose === 'page');
+  assert.equal([rig.calls.has('page'), rig.calls.has('trim')], [false, true]);
+});
+
+test('the next repetition is due when the first of them is', () => {
+  const rig = new Rig();
+  assert.is(rig.calls.dueMs, Number.POSITIVE_INFINITY);
+  const [a, b] = [rig.begin('page', 'target', 0), rig.begin('trim', 'source', 0)];
+  assert.is(rig.calls.dueMs, Number.POSITIVE_INFINITY, 'both are under way');
+  rig.calls.again(a, 70);
+  rig.calls.again(b, 30);
+  assert.is(rig.calls.dueMs, 30);
+});
+
+test('the oldest request of each party that is under way counts, but for a count of the whole range', () => {
+  const rig = new Rig();
+  rig.begin('scanBase', 'source', 1);
+  assert.equal([...rig.calls.askedAtMs], []);
+  rig.begin('read', 'source', 5);
+  rig.begin('trim', 'source', 3);
+  const page = rig.begin('page', 'target', 4);
+  assert.equal([...rig.calls.askedAtMs].sort(), [
+    ['source', 3],
+    ['target', 4],
+  ]);
+  rig.calls.again(page, 100);
+  assert.equal([...rig.calls.askedAtMs], [['source', 3]]);
+  rig.repeat(100);
+  assert.is(rig.calls.askedAtMs.get('target'), 100, 'asked anew');
+});
+
+test.run();
