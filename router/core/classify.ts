@@ -54,7 +54,7 @@ const KEY_READS: ReadonlySet<number> = new Set([
 
 /** Never throws: what is malformed becomes an answer that says so. */
 export function classify(body: Uint8Array): Plan {
-  if (body.length >= 9 && ((body[2] as number) | ((body[3] as number) << 8)) === MAGIC_HIGH) {
+  if (((body[2] as number) | ((body[3] as number) << 8)) === MAGIC_HIGH) {
     const code = (body[0] as number) | ((body[1] as number) << 8);
     if (KEY_UPDATES.has(code)) {
       const key = keyAt(body, 4);

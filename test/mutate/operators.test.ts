@@ -79,6 +79,14 @@ test('invariants, log and texts are left alone', () => {
   assert.equal(changesOf('const text = `${a + 1} of ${b}`;'), []);
 });
 
+test('an error that nobody expects goes on, as if it were an invariant', () => {
+  assert.equal(changesOf('try { f(); } catch (error) { if (is(error)) throw error; }'), [
+    'try { ; } catch (error) { if (is(error)) throw error; }',
+    'try { f(); } catch (error) { if (!(is(error))) throw error; }',
+    'try { f(); } catch (error) { if (true) throw error; }',
+  ]);
+});
+
 test('a change is told with its function and the piece that changes', () => {
   parseAll(new Map([['changed.js', 'function f() { count += 1; }']]), (_, tree) => {
     const shown = editsOf(tree).map(({ where, was, becomes }) => [where, was, becomes]);

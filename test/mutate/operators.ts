@@ -8,6 +8,7 @@ import {
   type CallExpression,
   type CaseBlock,
   type Expression,
+  type IfStatement,
   isArrowFunction,
   isBinaryExpression,
   isBlock,
@@ -159,7 +160,8 @@ function nameOf(node: Node): string | undefined {
 }
 
 function changesOf(node: Node, tree: SourceFile): Change[] {
-  if (isIfStatement(node)) return ofCondition(node.expression, tree, ['always', 'never']);
+  if (isIfStatement(node))
+    return ofCondition(node.expression, tree, isRethrow(node) ? ['always'] : ['always', 'never']);
   if (isConditionalExpression(node)) return ofCondition(node.condition, tree, ['always', 'never']);
   if (isWhileStatement(node)) return ofCondition(node.expression, tree, ['never']);
   if (isBinaryExpression(node)) return ofBinary(node, tree);
@@ -173,6 +175,12 @@ function changesOf(node: Node, tree: SourceFile): Change[] {
   return [];
 }
 
+/** `if (…) throw error;`: lets through what nobody expects, as an invariant does. */
+function isRethrow({ thenStatement }: IfStatement): boolean {
+  const { expression } = isThrowStatement(thenStatement) ? thenStatement : { expression: undefined };
+  return expression !== undefined && isIdentifier(expression);
+}
+
 /** A condition as a whole: what it compares is negated where the comparison itself is visited. */
 function ofCondition(
   condition: Expression,
@@ -182,7 +190,7 @@ function ofCondition(
   const changes = kinds.map((kind) => replaced(condition, kind === 'always' ? 'true' : 'false', kind, tree));
   const isCompared = isBinaryExpression(condition) && condition.operatorToken.getText(tree) in COMPARISONS;
   const isNegation = isPrefixUnaryExpression(condition);
-  if (isCompared || isNegation || kinds.length === 1) return changes;
+  if (isCompared || isNegation || isWhileStatement(condition.parent)) return changes;
   return [replaced(condition, `!(${condition.getText(tree)})`, 'negated', tree), ...changes];
 }
 
