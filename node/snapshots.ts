@@ -130,7 +130,7 @@ export async function copySnapshot(
     const result = await ask(encode(requestCodec, request), PAGE_DEADLINE_MS);
     if (result.kind === 'failed')
       throw new NurseryError('UNREACHABLE', `snapshot: peer did not answer (${result.why})`);
-    if (result.bytes.readUInt32LE(0) !== 0)
+    if (result.bytes.length < 4 || result.bytes.readUInt32LE(0) !== 0)
       throw new NurseryError('UNREACHABLE', `snapshot: ${result.bytes.subarray(8)}`);
     return result.bytes.subarray(4);
   };

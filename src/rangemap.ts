@@ -1,7 +1,18 @@
 /** The range map: a partition of the whole key space, each range with its owner and the epoch at which it got it. */
 import { invariant } from './assert.ts';
 import type { Key } from './bytes.ts';
-import { type Codec, type Coded, i64, key, list, option, struct, text, Writer } from './protocol/codec.ts';
+import {
+  type Codec,
+  type Coded,
+  i64,
+  key,
+  list,
+  malformed,
+  option,
+  struct,
+  text,
+  Writer,
+} from './protocol/codec.ts';
 import { boundAtMost, covers, intersect, type Range, subtract } from './range.ts';
 
 /** Layout of a map entry on wire and disk. */
@@ -70,7 +81,9 @@ export const rangeMapCodec: Codec<RangeMap> = {
   },
   read: (reader) => {
     const version = i64.read(reader);
-    return RangeMap.of(version, entriesCodec.read(reader));
+    const entries = entriesCodec.read(reader);
+    if (!isPartition(entries)) throw malformed('a map that is no partition of the key space');
+    return RangeMap.of(version, entries);
   },
 };
 
@@ -171,6 +184,29 @@ export function difference(before: RangeMap, after: RangeMap): readonly MapEntry
   while (upTo < Math.min(old.length, fresh.length) - from && old.at(-1 - upTo) === fresh.at(-1 - upTo))
     upTo += 1;
   return fresh.slice(from, fresh.length - upTo);
+}
+
+/** Whether `entries` follow one another without a gap, none of them empty. */
+function isRow(entries: readonly MapEntry[]): boolean {
+  return entries.every(({ lo, hi }, index) => {
+    const next = entries[index + 1];
+    return next === undefined ? hi === null || lo < hi : hi === next.lo && lo < hi;
+  });
+}
+
+/** Whether they are a partition of the whole key space (or none). */
+function isPartition(entries: readonly MapEntry[]): boolean {
+  return entries.length === 0 || (entries[0]?.lo === '' && entries.at(-1)?.hi === null && isRow(entries));
+}
+
+/** Whether `replace` may put `entries` into `map`: what others send may be anything. */
+export function fits(map: RangeMap, entries: readonly MapEntry[]): boolean {
+  const first = entries[0];
+  const last = entries.at(-1);
+  if (first === undefined || last === undefined) return true;
+  if (map.isEmpty) return isPartition(entries);
+  const begins = (key: Key): boolean => lookup(map, key)?.lo === key;
+  return isRow(entries) && begins(first.lo) && (last.hi === null || begins(last.hi));
 }
 
 /** Asserts that the map is a partition of the whole key space (or empty). */

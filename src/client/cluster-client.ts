@@ -182,7 +182,7 @@ export class ClusterClient {
   // The life of a call: attempt, result, pause, attempt …
 
   #settle(call: Call, result: LinkResult): void {
-    if (result.kind === 'reply') this.#replied(call, result);
+    if (result.kind === 'reply') this.#understand(call, result);
     else if (!result.sent) this.#again(call, new NurseryError('UNREACHABLE', `link ${result.why}`));
     else if (result.why === 'timeout') this.#expire(call, true);
     else this.#lostAfterSending(call);
@@ -256,6 +256,18 @@ export class ClusterClient {
       else if (this.#endpoints.includes(master)) this.#master = master;
       this.#attempt(call);
     });
+  }
+
+  /** What cannot be read proves nothing about what was done. */
+  #understand(call: Call, reply: Extract<LinkResult, { kind: 'reply' }>): void {
+    try {
+      this.#replied(call, reply);
+    } catch (error) {
+      if (!(error instanceof NurseryError)) throw error;
+      const code = call.isUpdate ? 'MAYBE_APPLIED' : 'MALFORMED';
+      const message = `${call.name}: the answer of cluster ${this.#cluster} cannot be read: ${error.message}`;
+      this.#fail(call, new NurseryError(code, message, { cause: error }));
+    }
   }
 
   #replied(call: Call, reply: Extract<LinkResult, { kind: 'reply' }>): void {

@@ -1,6 +1,6 @@
 /** What a watcher knows of the keeper's map: whole maps and changes come in, what is new goes out. */
 import type { ClusterConfig, KeeperMap, MapChange } from '../protocol/admin.ts';
-import { difference, type MapEntry, replace } from '../rangemap.ts';
+import { difference, fits, type MapEntry, replace } from '../rangemap.ts';
 
 /** A map that is new to the watcher, and which entries of it differ from the one before; null: perhaps all. */
 export type MapNews = { readonly map: KeeperMap; readonly changed: readonly MapEntry[] | null };
@@ -25,12 +25,12 @@ export class MapFollower {
     return { map: this.#known, changed: null };
   }
 
-  /** Takes in a change. Null where it is known already; `behind` where the version that it changes is not known. */
+  /** Takes in a change. Null where it is known already; `behind` where what it changes is not what is known. */
   change({ from, version, entries, clusters, dropped }: MapChange): MapNews | 'behind' | null {
     const known = this.#known;
     if (known === null || from > known.map.version) return 'behind';
     if (version <= known.map.version) return null;
-    if (from < known.map.version) return 'behind';
+    if (from < known.map.version || !fits(known.map, entries)) return 'behind';
     const map = replace(known.map, entries, version);
     this.#known = { map, clusters: changedClusters(known.clusters, clusters, dropped) };
     return { map: this.#known, changed: entries };

@@ -146,6 +146,12 @@ export class MapWatch {
   }
 }
 
+/** Null where it is a refusal, or nothing that can be read: another node may know better. */
 function answerOf(reply: Buffer): AdminAnswer | null {
-  return returnCodeOf(reply) === RETURN_CODES.OK ? decodeAnswer(reply) : null;
+  try {
+    return returnCodeOf(reply) === RETURN_CODES.OK ? decodeAnswer(reply) : null;
+  } catch (error) {
+    if (!(error instanceof NurseryError)) throw error;
+    return null;
+  }
 }

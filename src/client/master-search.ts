@@ -91,9 +91,19 @@ function ask(endpoint: Endpoint, endpoints: readonly Endpoint[], answered: Answe
 }
 
 function isYes(reply: Buffer): boolean {
-  return returnCodeOf(reply) === RETURN_CODES.OK && decodeBool(reply);
+  return understood(reply, decodeBool) ?? false;
 }
 
 function masterNamed(reply: Buffer): string | null {
-  return returnCodeOf(reply) === RETURN_CODES.OK ? decodeOptionalText(reply) : null;
+  return understood(reply, decodeOptionalText);
+}
+
+/** Null where it is no success, or nothing that can be read. */
+function understood<T>(reply: Buffer, decode: (reply: Buffer) => T): T | null {
+  try {
+    return returnCodeOf(reply) === RETURN_CODES.OK ? decode(reply) : null;
+  } catch (error) {
+    if (!(error instanceof NurseryError)) throw error;
+    return null;
+  }
 }

@@ -2,8 +2,11 @@
  * Arakoon's configuration format: `[section]` lines, `key = value` lines, comments from `#` or `;` to the end of
  * the line (within a line only behind a blank). A parser of our own, so that each complaint names file and line.
  */
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { FatalError } from '../errors.ts';
+
+/** Far more than any cluster needs (bytes). */
+const FILE_MAX_BYTES = 1024 * 1024;
 
 type Entry = { readonly value: string; readonly line: number };
 
@@ -138,14 +141,32 @@ export type Ini = { readonly file: string; readonly sections: ReadonlyMap<string
 
 /** Reads and parses `file`. @throws FatalError CONFIG naming file and line */
 export function readIni(file: string): Ini {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = readFileSync(file, 'utf8');
+    bytes = readStart(file, FILE_MAX_BYTES + 1);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new FatalError('CONFIG', `${file}: the configuration cannot be read: ${why}`, { cause: error });
   }
-  return parseIni(file, text);
+  if (bytes.length > FILE_MAX_BYTES) {
+    throw new FatalError('CONFIG', `${file}: a configuration has at most ${FILE_MAX_BYTES} bytes`);
+  }
+  return parseIni(file, bytes.toString('utf8'));
+}
+
+/** At most `bytes` from the beginning of any kind of file; some have no end. */
+function readStart(file: string, bytes: number): Buffer {
+  const buffer = Buffer.alloc(bytes);
+  const descriptor = openSync(file, 'r');
+  try {
+    let length = 0;
+    for (let read = 1; read > 0 && length < bytes; length += read) {
+      read = readSync(descriptor, buffer, length, bytes - length, null);
+    }
+    return buffer.subarray(0, length);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** Parses `text`, which came from `file`. @throws FatalError CONFIG naming file and line */

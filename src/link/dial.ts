@@ -88,10 +88,14 @@ export function encodeHello(hello: Hello): Buffer {
   return gather.take();
 }
 
+/** Longest hello (bytes): what is in it stands in logs, and names are short. */
+const HELLO_MAX_BYTES = 4096;
+
 /** The hello in the first WebSocket message; null where it holds something else. */
 export function decodeHello(data: Buffer): Hello | null {
   if (
     data.length < HEADER_BYTES ||
+    data.length > HELLO_MAX_BYTES ||
     data[0] !== TYPE.hello ||
     data.readUInt32LE(5) !== data.length - HEADER_BYTES
   )

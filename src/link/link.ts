@@ -56,6 +56,7 @@ export type LinkHandlers = {
    * long the other end waited for the answer when it sent this.
    */
   request(link: Link, body: Buffer, respond: (answer: Answer) => void, leftMs: number): void;
+  /** @throws NurseryError where the post cannot be read: the link is closed as broken */
   post(link: Link, topic: number, body: Buffer): void;
   /** The link is gone. Called once per link, after its requests failed. */
   closed(link: Link, why: string): void;
@@ -285,7 +286,7 @@ export class Link {
       case TYPE.pong:
         break; // having been received is all that it says
       case TYPE.post:
-        this.#handlers.post(this, id, body);
+        this.#understand(() => this.#handlers.post(this, id, body));
         break;
       case TYPE.part: {
         const assembly = this.#assembly;
@@ -326,7 +327,7 @@ export class Link {
   }
 
   /** What `decode` makes of received bytes; null, and the link closed, where it finds them malformed. */
-  #understand<T>(decode: () => T | null): T | null {
+  #understand<T>(decode: () => T): T | null {
     try {
       return decode();
     } catch (error) {

@@ -450,6 +450,11 @@ test('what is rendered is read back', () => {
 });
 
 test('a file that cannot be read is named', () => {
+  assert.throws(
+    () => readClusterConfig('/dev/zero'),
+    ends('/dev/zero: a configuration has at most 1048576 bytes'),
+  );
+  assert.throws(() => readClusterConfig(tmpdir()), ends(/EISDIR/));
   assert.throws(() => readClusterConfig('/nowhere/c.ini'), ends(/^\/nowhere\/c\.ini: .*ENOENT/));
 });
 
