@@ -5,6 +5,7 @@ import type { Image } from '../../../node/store/memory-store.ts';
 import { type Changes, type StoreKey, TABLES, type View } from '../../../node/store/types.ts';
 import { FLIPPED_ROW, OWN_ROW } from './hardware.ts';
 import { addHash, mix, rowHash, takeHash } from './hash.ts';
+import { Versions } from './versions.ts';
 import { check } from './violation.ts';
 
 /** A changed row of the data table. */
@@ -22,6 +23,8 @@ export class ClusterHistory {
   readonly #rows = new Map<StoreKey, Uint8Array>();
   /** User keys with values, after the highest slot. */
   readonly data = new Map<string, Uint8Array>();
+  /** The same after each slot. */
+  readonly versions = new Versions();
   /** The highest slot whose state was looked at. */
   checked = -1;
   /** After the highest slot. */
@@ -117,6 +120,7 @@ export class ClusterHistory {
     }
     this.#images.push(sum);
     this.lastChanges = lastChanges;
+    this.versions.changed(this.top, lastChanges);
   }
 }
 

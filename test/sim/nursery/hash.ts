@@ -1,7 +1,21 @@
 /** Fast hashes of rows: equal for equal bytes, and different for different ones as good as always. */
 
-/** One row, as 48 bits or so: two hashes of different seeds in one number. */
+/** Values longer than that are hashed once (bytes): the same bytes lie in every image of every replica. */
+const ONCE_FROM = 1024;
+const known = new WeakMap<Uint8Array, number>();
+
+/** One row, as 48 bits or so: two hashes of different seeds in one number. Of a large value its hash counts. */
 export function rowHash(key: string, value: Uint8Array): number {
+  if (value.length < ONCE_FROM) return hashOf(key, value);
+  let hash = known.get(value);
+  if (hash === undefined) {
+    hash = hashOf('', value);
+    known.set(value, hash);
+  }
+  return hashOf(key, Buffer.from(`large, ${hash}`));
+}
+
+function hashOf(key: string, value: Uint8Array): number {
   let a = 0x811c9dc5;
   let b = 0x9747b28c;
   for (let at = 0; at < key.length; at += 1) {

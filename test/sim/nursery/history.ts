@@ -26,6 +26,8 @@ export type Call = {
   appliedIn: string | null;
   appliedBy: string | null;
   appliedSlot: number;
+  /** Which of the updates of that slot it was, from 1; 0 where nobody knows. */
+  appliedPosition: number;
 };
 
 /** A key of which nothing can be said within the bounds of the judge. */
@@ -69,6 +71,7 @@ export class History {
       appliedIn: null,
       appliedBy: null,
       appliedSlot: 0,
+      appliedPosition: 0,
     };
     this.calls.push(call);
     this.#byId.set(operation.id, call);
@@ -117,6 +120,15 @@ export class History {
     if (known.seen?.outcome === 'refused') this.#refusedThough(known);
   }
 
+  /** The update that writes this value was executed in this slot, behind those before it; perhaps it changed nothing. */
+  executedAt(cluster: string, slot: number, position: number, value: Uint8Array): void {
+    const call = this.#byId.get(writerOf(value));
+    if (call === undefined || call.appliedPosition > 0) return;
+    call.appliedBy ??= cluster;
+    call.appliedSlot = slot;
+    call.appliedPosition = position;
+  }
+
   /** All changes of a slot are known: an operation that wrote one of its keys wrote them all. */
   appliedSlot(cluster: string, slot: number, changes: readonly RowChange[]): void {
     const where = `slot ${slot} of ${cluster}`;
@@ -154,11 +166,16 @@ export class History {
       if (before !== undefined) {
         if (call.calledAt < before.answeredAt)
           this.#rare.note('updates of one connection under way together');
+        const isTold = call.appliedPosition > 0 && before.appliedPosition > 0;
+        const isBehind =
+          call.appliedSlot > before.appliedSlot ||
+          (call.appliedSlot === before.appliedSlot &&
+            (!isTold || call.appliedPosition > before.appliedPosition));
         check(
-          call.appliedSlot >= before.appliedSlot,
+          isBehind,
           'order',
           () =>
-            `${call.operation.name} took effect in ${call.appliedIn}, before ${before.operation.name} in ${before.appliedIn}, sent on the same connection of ${call.client} before it`,
+            `${call.operation.name} took effect at ${placeOf(call)}, before ${before.operation.name} at ${placeOf(before)}, sent on the same connection of ${call.client} before it`,
         );
       }
       last.set(id, call);
@@ -229,6 +246,10 @@ export class History {
       }
     }
   }
+}
+
+function placeOf({ appliedBy, appliedSlot, appliedPosition }: Call): string {
+  return `${appliedBy} ${appliedSlot}.${appliedPosition}`;
 }
 
 /** The calls on a key around a moment, one to a line. */

@@ -1,7 +1,7 @@
 /** What goes wrong, and what the operator does about it. Only what design and manual allow. */
 
 import { createReplica, mayVote } from '../../../node/paxos/replica.ts';
-import { compareBallots, type LogRecord } from '../../../node/paxos/types.ts';
+import { compareBallots, type LogRecord, type MembersState } from '../../../node/paxos/types.ts';
 import { Hardware } from './hardware.ts';
 import type { Host } from './host.ts';
 import type { MigratorProcess } from './migrator-process.ts';
@@ -63,6 +63,7 @@ export class Nemesis {
   end(): void {
     this.#isOver = true;
     const { machines, routerNames, migrators, plan, random, schedule } = this.#nursery;
+    this.#nursery.membership.end();
     for (const machine of machines) {
       this.#mount(machine);
       machine.hardware.space = 'enough';
@@ -154,7 +155,7 @@ export class Nemesis {
     rare.note(`fault: ${fault}`);
     this.#nursery.note(`fault: ${fault}`, '');
     const node = running.length === 0 ? null : random.pick(running);
-    const machine = random.pick(machines);
+    const machine = random.pick(machines.filter((each) => this.#nursery.membership.isInUse(each)));
     const cluster = machine.cluster;
     switch (fault) {
       case 'crashNode':
@@ -240,6 +241,9 @@ export class Nemesis {
       case 'flipStore':
         this.#flipStore(machine);
         return;
+      case 'reconfigure':
+        this.#nursery.membership.change(random.pick([...this.#nursery.watch.clusters.keys()]));
+        return;
       case 'clockJump':
         this.#nursery.wallClockMs += (random.next() - 0.5) * 2 * CLOCK_JUMP_MS;
         return;
@@ -275,12 +279,13 @@ export class Nemesis {
         return;
       }
       this.#nursery.crashNode(machine);
-      this.#startLater(machine);
+      this.startLater(machine);
     };
     whileWriting(random.chance(0.5) ? 100 : 0);
   }
 
-  #startLater(machine: Machine): void {
+  /** Somebody starts the node again, soon. */
+  startLater(machine: Machine): void {
     if (this.#expected.has(machine.name)) return;
     this.#expected.add(machine.name);
     const { random, plan, schedule } = this.#nursery;
@@ -405,13 +410,20 @@ export class Nemesis {
     if (this.#nursery.plan.keepsIncarnation && before !== null) {
       machine.hardware.append([{ kind: 'incarnation', incarnation: before }]);
     }
-    this.#startLater(machine);
+    this.startLater(machine);
   }
 
   #mayLose({ cluster, name }: Machine): boolean {
     const others = this.#othersOf(cluster, name);
     if (this.#isTouchy(cluster) || this.#unmounted.has(name)) return false;
+    if (this.#nursery.membership.unfinished(cluster) !== null) return false;
     return others.length > 0 && others.every((other) => this.#remembers(other));
+  }
+
+  /** Whether nobody's votes or store are in doubt, and the members are those of the INI. */
+  isAtPeace(cluster: string): boolean {
+    if (this.#isTouchy(cluster) || this.#nursery.membership.unfinished(cluster) !== null) return false;
+    return this.#othersOf(cluster, '').every((name) => this.#remembers(name));
   }
 
   /** Members in force, without that one. */
@@ -425,22 +437,24 @@ export class Nemesis {
     const { process, hardware } = this.#nursery.machine(name);
     if (process === null || this.#unmounted.has(name)) return false;
     if (hardware.refusal !== null || !hardware.isWhole) return false;
-    return mayVote(createReplica(process.config, hardware.recovered(hardware.openStore())));
+    const woken = createReplica(process.config, hardware.recovered(hardware.openStore()));
+    return mayVote(woken) && namesIn(woken.members) === namesIn(this.#nursery.watch.members(process.cluster));
   }
 
   /** A reboot after which most homes are not mounted: nobody may begin a new, empty cluster. Later they are. */
   #unmount(cluster: string): void {
     const { machines, schedule, rare } = this.#nursery;
-    const members = machines.filter((each) => each.cluster === cluster && !each.isLearner);
-    if (members.length < 3 || this.#isTouchy(cluster)) return;
-    if (!members.every(({ name }) => this.#remembers(name))) return;
+    const { membership } = this.#nursery;
+    const theirs = machines.filter((each) => each.cluster === cluster && !each.isLearner);
+    const members = theirs.filter((each) => membership.isInUse(each));
+    if (members.length < 3 || !this.isAtPeace(cluster)) return;
     rare.note(cluster === KEEPER ? 'homes of a majority of the keeper empty' : 'homes of a majority empty');
     this.#touchyUntilMs.set(cluster, schedule.nowMs + TOUCHY_MS);
     for (const machine of members.slice(0, members.length - 1)) {
       this.#nursery.crashNode(machine);
       this.#unmounted.set(machine.name, machine.hardware);
       machine.hardware = new Hardware(machine.hardware.clockRate, machine.hardware.syncMaxMs);
-      this.#startLater(machine);
+      this.startLater(machine);
     }
     schedule.after(this.#nursery.plan.leaseMs * 4, () => {
       for (const machine of members) this.#mount(machine);
@@ -460,7 +474,7 @@ export class Nemesis {
     this.#unmounted.delete(machine.name);
     this.#nursery.crashNode(machine);
     machine.hardware = home;
-    this.#startLater(machine);
+    this.startLater(machine);
   }
 
   /** The store may be deleted while the log reaches back to the beginning. */
@@ -468,7 +482,7 @@ export class Nemesis {
     if (!machine.hardware.canLoseStore || this.#isTouchy(machine.cluster)) return;
     this.#nursery.rare.note('store deleted');
     this.#nursery.crashNode(machine);
-    this.#startLater(machine);
+    this.startLater(machine);
     machine.hardware.removeStore();
   }
 
@@ -481,7 +495,7 @@ export class Nemesis {
     const { hardware } = machine;
     if (hardware.refusal !== null || !this.#mayLose(machine)) return;
     this.#nursery.crashNode(machine);
-    this.#startLater(machine);
+    this.startLater(machine);
     const { disk } = hardware;
     const proven = disk.length - disk.unproven;
     const isProven = proven > 0 && random.chance(0.3);
@@ -513,7 +527,8 @@ export class Nemesis {
   #flipStore(machine: Machine): void {
     const { plan, machines, rare } = this.#nursery;
     const { cluster, name, hardware } = machine;
-    if (plan.scrubStepMs === 0 || this.#othersOf(cluster, name).length < 2 || this.#isTouchy(cluster)) return;
+    if (plan.scrubStepMs === 0 || this.#othersOf(cluster, name).length < 2 || !this.isAtPeace(cluster))
+      return;
     if (hardware.image.rows.length === 0 || this.#unmounted.has(name)) return;
     // Who judges must come to the same slots by itself: a copy of a store that is in doubt is handed to nobody.
     const theirs = machines.filter((each) => each.cluster === cluster);
@@ -524,6 +539,12 @@ export class Nemesis {
     rare.note('store damaged');
     this.#nursery.crashNode(machine);
     hardware.flipStore();
-    this.#startLater(machine);
+    this.startLater(machine);
   }
+}
+
+/** Names of the members of a list, in one order. */
+function namesIn(state: MembersState | null): string {
+  const names = state?.members.map(({ node }) => node) ?? [];
+  return names.sort().join();
 }

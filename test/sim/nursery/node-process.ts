@@ -1,5 +1,5 @@
 /** One node of one cluster: the real driver, requests and state machine, wired as node/node.ts wires them. */
-import { Driver, type World as DriverWorld } from '../../../node/driver.ts';
+import type { Driver, World as DriverWorld } from '../../../node/driver.ts';
 import { Machine } from '../../../node/machine/machine.ts';
 import { MapWatchers } from '../../../node/map-watchers.ts';
 import { readMembers } from '../../../node/members-row.ts';
@@ -19,15 +19,17 @@ import type { Link as RealLink } from '../../../src/link/link.ts';
 import { encodeCommand } from '../../../src/protocol/admin.ts';
 import { decode, encode } from '../../../src/protocol/codec.ts';
 import type { Answer } from '../../../src/protocol/replies.ts';
-import { isUpdateCode, requestCode, updateOf } from '../../../src/protocol/requests.ts';
+import { decodeRequest, isUpdateCode, requestCode, updateOf } from '../../../src/protocol/requests.ts';
 import { FLIPPED_ROW, type Hardware } from './hardware.ts';
 import { Host } from './host.ts';
 import { Later } from './later.ts';
 import type { Link, Server } from './network.ts';
 import type { Nursery } from './nursery.ts';
 import { createScrubber } from './scrubbing.ts';
+import { Served } from './served.ts';
 import { SimLog } from './sim-log.ts';
 import { imageOf, SimStore } from './sim-store.ts';
+import { WatchedDriver } from './watched-driver.ts';
 
 /** As in node/node.ts. */
 const DRIFT_SHARE = 0.02;
@@ -60,6 +62,7 @@ export class NodeProcess extends Host implements Server {
   readonly #nursery: Nursery;
   readonly #log: SimLog;
   readonly #requests: Requests;
+  readonly #served: Served;
   readonly #scrubber: Scrubber;
   readonly #watchers = new MapWatchers();
   readonly #cleaning = new Set<number>();
@@ -78,6 +81,8 @@ export class NodeProcess extends Host implements Server {
       nursery.watch.committed(this, changes, slot),
     );
     nursery.watch.opened(this, hardware.image);
+    const own = nursery.watch.cluster(cluster);
+    this.#served = new Served(node, own, nursery.history, nursery.rare, () => this.store.slot);
     const recovered = hardware.recovered(base);
     this.incarnation = recovered.incarnation ?? options.freshIncarnation;
     this.config = {
@@ -110,13 +115,14 @@ export class NodeProcess extends Host implements Server {
       send: (to, message) => this.#send(to, message),
       installSnapshot: (from) => this.#installSnapshot(from),
       applied: (slot) => {
+        this.#served.applied(slot);
         this.#scrubber.applied(slot);
         nursery.watch.applied(this, slot);
         this.#watchers.changed(this.driver.machine.mapVersion, () => this.driver.machine.keeperMap());
       },
       stop: (exit, cause) => nursery.nodeStopped(this, exit, cause),
     };
-    return new Driver(world, replica, new Machine(this.store));
+    return new WatchedDriver(world, replica, new Machine(this.store), this.#served, nursery.rare);
   }
 
   /** Reads are cut into slices of a few steps, whatever time they take. */
@@ -126,7 +132,8 @@ export class NodeProcess extends Host implements Server {
       this.#steps += 1;
       return this.#steps;
     },
-    (run) => this.local(0.2, run),
+    // Others have their turn meanwhile: at a busy node for long enough that slots are applied between two slices.
+    (run) => this.local(this.#nursery.random.chance(0.7) ? 0.2 : this.#nursery.random.next() * 30, run),
   );
 
   #createRequests(): Requests {
@@ -182,7 +189,12 @@ export class NodeProcess extends Host implements Server {
     if (role.kind === 'master' && !this.driver.mayRead() && !isUpdateCode(requestCode(body))) {
       this.#nursery.rare.note('lease lost with reads waiting');
     }
-    this.#requests.handle(body, respond, link as unknown as RealLink);
+    const judged = isUpdateCode(requestCode(body)) ? respond : this.#judged(body, respond);
+    this.#requests.handle(body, judged, link as unknown as RealLink);
+  }
+
+  #judged(body: Buffer, respond: (answer: Answer) => void): (answer: Answer) => void {
+    return this.#served.read(decodeRequest(body), respond);
   }
 
   linkClosed(link: Link): void {

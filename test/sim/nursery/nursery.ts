@@ -9,17 +9,19 @@ import { createRandom, type Random } from '../../support/random.ts';
 import { Rare } from '../paxos/rare.ts';
 import { Schedule } from '../schedule.ts';
 import { Asker } from './asker.ts';
+import { SHORT_MAX, textOf } from './asking.ts';
 import { ClientProcess } from './client-process.ts';
 import { Hardware } from './hardware.ts';
 import { mix } from './hash.ts';
 import { type Call, History } from './history.ts';
 import { Host } from './host.ts';
 import { KEYS } from './keys.ts';
+import { Membership } from './membership.ts';
 import { MigratorProcess } from './migrator-process.ts';
 import { Nemesis } from './nemesis.ts';
 import { Link, type LinkEvents, Network, type Server, SILENCE_NOTICED_MS } from './network.ts';
 import { driftMsOf, NodeProcess } from './node-process.ts';
-import { get, set } from './operation.ts';
+import { get, keyCount, set } from './operation.ts';
 import { Operator } from './operator.ts';
 import { CALM, drawPlan, NO_ROLES, type Plan } from './plan.ts';
 import { RouterProcess } from './router-process.ts';
@@ -60,6 +62,10 @@ export type Machine = {
   readonly name: string;
   /** Follows without a vote. */
   readonly isLearner: boolean;
+  /** Not in the first INI of its cluster. */
+  readonly isSpare: boolean;
+  /** Nodes that the INI on this machine names. */
+  wished: readonly string[];
   hardware: Hardware;
   process: NodeProcess | null;
 };
@@ -85,6 +91,7 @@ export class Nursery {
   readonly routers = new Map<string, RouterProcess>();
   readonly migrators = new Map<string, MigratorProcess>();
   readonly trace: ((who: string, what: () => string) => void) | null;
+  readonly membership: Membership;
   readonly nemesis: Nemesis;
   readonly operator: Operator;
   /** What a clock on the wall shows: goes nowhere near the truth (ms). */
@@ -112,15 +119,20 @@ export class Nursery {
     this.watch = new Watch(this.plan.sizes.keys(), this.history, this.rare, (milestone) =>
       this.nemesis.onMilestone(milestone),
     );
-    this.machines = [...this.plan.sizes].flatMap(([cluster, size]) =>
-      Array.from({ length: size + (this.plan.roles.get(cluster)?.learner === true ? 1 : 0) }, (_, index) => ({
+    this.machines = [...this.plan.sizes].flatMap(([cluster, size]) => {
+      const hasLearner = this.plan.roles.get(cluster)?.learner === true;
+      const spares = this.plan.spares.get(cluster) ?? 0;
+      const first = size + (hasLearner ? 1 : 0);
+      return Array.from({ length: first + spares }, (_, index) => ({
         cluster,
         name: `${cluster}${index + 1}`,
-        isLearner: index === size,
+        isLearner: hasLearner && index === size,
+        isSpare: index >= first,
+        wished: [],
         hardware: this.newHardware(),
         process: null,
-      })),
-    );
+      }));
+    });
     this.#byName = new Map(this.machines.map((machine) => [machine.name, machine]));
     for (const { cluster, name } of this.machines) {
       this.#names.set(cluster, [...(this.#names.get(cluster) ?? []), name]);
@@ -129,12 +141,14 @@ export class Nursery {
       trace === undefined
         ? null
         : (who, what) => trace(`${this.schedule.nowMs.toFixed(1).padStart(9)} ${who.padEnd(4)} ${what()}`);
+    this.membership = new Membership(this);
     this.nemesis = new Nemesis(this);
     this.operator = new Operator(this);
   }
 
   // ── Who there is ─────────────────────────────────────────────────────────────────────────────────────────
 
+  /** All nodes that the cluster has, may get, or had. */
   namesOf(cluster: string): readonly string[] {
     return this.#names.get(cluster) ?? [];
   }
@@ -146,7 +160,9 @@ export class Nursery {
     return {
       forcedMaster: forced === null ? null : (names[forced] ?? null),
       preferredMasters: preferred === null ? [] : names.slice(preferred, preferred + 1),
-      learners: learner ? names.slice(-1) : [],
+      learners: learner
+        ? this.machines.flatMap((each) => (each.cluster === cluster && each.isLearner ? [each.name] : []))
+        : [],
     };
   }
 
@@ -156,6 +172,16 @@ export class Nursery {
 
   get routerNames(): string[] {
     return Array.from({ length: this.plan.routers }, (_, index) => `r${index + 1}`);
+  }
+
+  /** Whether a process is to be expected at an address: everywhere but where nobody starts a node. */
+  isServing(address: string): boolean {
+    const machine = this.#byName.get(address);
+    return machine === undefined || this.membership.isInUse(machine);
+  }
+
+  get #inUse(): Machine[] {
+    return this.machines.filter((machine) => this.membership.isInUse(machine));
   }
 
   machine(name: string): Machine {
@@ -186,6 +212,15 @@ export class Nursery {
     return [...this.#openLinks];
   }
 
+  /** The stamp of what some cluster has just changed, and a key of it; null where it was nothing. */
+  stamp(): { readonly cluster: string; readonly slot: number; readonly key: string } | null {
+    const ids = [...this.watch.clusters.keys()].filter((id) => id !== KEEPER);
+    const history = this.watch.cluster(this.random.pick(ids));
+    const { id: cluster, top: slot, lastChanges } = history;
+    const keys = lastChanges.map(({ key }) => key).filter((key) => KEYS.includes(key));
+    return keys.length === 0 ? null : { cluster, slot, key: this.random.pick(keys) };
+  }
+
   /** A value that a key had or may have by now, for conditions that hold at times. */
   recent(key: string): string | null {
     for (const { data, state } of this.watch.clusters.values()) {
@@ -195,7 +230,8 @@ export class Nursery {
         )
       ) {
         const value = data.get(key);
-        return value === undefined ? null : Buffer.from(value).toString('latin1');
+        // Of a large one the history holds a summary, which nobody may ask for.
+        return value === undefined || value.length > SHORT_MAX ? null : textOf(value);
       }
     }
     return null;
@@ -210,7 +246,7 @@ export class Nursery {
   }
 
   startNode(machine: Machine): void {
-    if (this.nodeAt(machine.name) !== null) return;
+    if (this.nodeAt(machine.name) !== null || !this.membership.isInUse(machine)) return;
     const { refusal } = machine.hardware;
     if (refusal !== null) {
       this.#refused(machine, refusal);
@@ -220,7 +256,7 @@ export class Nursery {
     machine.process = new NodeProcess(this, {
       cluster: machine.cluster,
       node: machine.name,
-      wished: this.namesOf(machine.cluster),
+      wished: machine.wished,
       hardware: machine.hardware,
       freshIncarnation: `${this.#incarnations.toString(16).padStart(12, '0')}${'0'.repeat(20)}`,
     });
@@ -313,7 +349,9 @@ export class Nursery {
   // ── The run ──────────────────────────────────────────────────────────────────────────────────────────────
 
   run(): Outcome {
-    this.trace?.('plan', () => JSON.stringify({ ...this.plan, sizes: [...this.plan.sizes] }));
+    this.trace?.('plan', () =>
+      JSON.stringify({ ...this.plan, sizes: [...this.plan.sizes], spares: [...this.plan.spares] }),
+    );
     this.#found();
     this.network.weather = this.plan.weather;
     this.#clients = Array.from(
@@ -403,7 +441,11 @@ export class Nursery {
   }
 
   #laggard(): string | null {
-    for (const { name, cluster } of this.machines) {
+    for (const cluster of this.watch.clusters.keys()) {
+      const why = this.membership.unfinished(cluster);
+      if (why !== null) return why;
+    }
+    for (const { name, cluster } of this.#inUse) {
       const node = this.nodeAt(name);
       if (node === null) return `${name} is down`;
       if (node.isFlipped) return `nobody has found that the store of ${name} is damaged`;
@@ -431,6 +473,17 @@ export class Nursery {
     this.#await(() => this.history.pending === 0);
     for (const key of KEYS) call(get(this.history.calls.length + 1, key));
     this.#await(() => this.history.pending === 0);
+    for (const link of reader.links) {
+      const count = keyCount(this.history.calls.length + 1, KEYS.length);
+      reader.call(
+        count,
+        ({ seen, answer }) => {
+          if (seen?.outcome !== 'done') failed.push(`${count.name}: ${answer}`);
+        },
+        link,
+      );
+    }
+    this.#await(() => this.history.pending === 0);
     check(failed.length === 0, 'progress', () => `refused without any fault: ${failed[0]}`);
     const restMs = Math.max(this.schedule.nowMs + 3000, RUN_MS);
     this.#runUntil(restMs, () => this.schedule.nowMs >= RUN_MS && this.#unequal() === null);
@@ -442,7 +495,7 @@ export class Nursery {
   }
 
   #unequal(): string | null {
-    for (const { name, cluster } of this.machines) {
+    for (const { name, cluster } of this.#inUse) {
       const { top } = this.watch.cluster(cluster);
       const slot = this.nodeAt(name)?.store.slot;
       if (slot !== top) return `${name} is at slot ${slot} of ${top}`;
@@ -452,7 +505,7 @@ export class Nursery {
 
   /** At rest all replicas hold the same rows. */
   #checkReplicas(): void {
-    for (const { process, isLearner } of this.machines) {
+    for (const { process, isLearner } of this.#inUse) {
       if (process === null) continue;
       if (isLearner) this.rare.note('learner ends with all rows');
       const rows: [string, Uint8Array][] = [];

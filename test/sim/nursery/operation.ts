@@ -1,51 +1,38 @@
-/** One operation of a client: what it sends, and what an answer to it says about each key. */
-
-import { prefixEnd, successor } from '../../../src/bytes.ts';
+/** One operation of a client, drawn: what it sends, and what an answer to it says about each key. */
 import { RETURN_CODES } from '../../../src/errors.ts';
 import {
-  type Answer,
   decodeBool,
   decodeBytes,
-  decodeEntries,
   decodeInt,
-  decodeKeys,
-  decodeMultiGet,
+  decodeInt64,
   decodeMultiGetOptions,
   decodeOptionalBytes,
-  decodeRevEntries,
   returnCodeOf,
 } from '../../../src/protocol/replies.ts';
-import { type Consistency, encodeRequest, type Request } from '../../../src/protocol/requests.ts';
-import { encodeUpdate, type Update } from '../../../src/protocol/updates.ts';
-import { contains, type Range } from '../../../src/range.ts';
+import type { Consistency } from '../../../src/protocol/requests.ts';
 import type { Random } from '../../support/random.ts';
+import {
+  ANY,
+  bytesOf,
+  is,
+  NO_STEPS,
+  type Operation,
+  one,
+  optional,
+  optionOf,
+  PRESENT,
+  reading,
+  type Seen,
+  textOf,
+  writing,
+} from './asking.ts';
 import type { Keyspace } from './keys.ts';
-import type { Need, Step } from './linearizability.ts';
+import type { Need } from './linearizability.ts';
+import { multiGet, ranged } from './ranged.ts';
+import { sequence } from './sequence.ts';
 
-/** What an answer, or its absence, says. */
-export type Seen = {
-  /** Whether the operation took effect. */
-  readonly outcome: 'done' | 'refused' | 'unknown';
-  /** What that means for each key that it concerns. */
-  readonly steps: ReadonlyMap<string, readonly Step[]>;
-};
+export { type Operation, type Seen, writerOf } from './asking.ts';
 
-export type Operation = {
-  readonly id: number;
-  readonly name: string;
-  readonly body: Buffer;
-  readonly isUpdate: boolean;
-  /** A read that any node may answer from whatever it has. */
-  readonly isStale: boolean;
-  /** Values that it writes, by key: the last one of each. */
-  readonly writes: ReadonlyMap<string, string>;
-  /** What the answer says; null: there was none. */
-  read(answer: Uint8Array | null): Seen;
-};
-
-const ANY: Need = { kind: 'any' };
-const PRESENT: Need = { kind: 'not', value: null };
-const NO_STEPS: ReadonlyMap<string, readonly Step[]> = new Map();
 const CONSISTENT: Consistency = { kind: 'consistent' };
 
 /** Draws an operation on keys of `space`. `recent` is a value that the key may well have. */
@@ -59,7 +46,7 @@ export function drawOperation(
   const value = `${id}${'.'.repeat(random.below(12))}`;
   const expected = random.chance(0.8) ? recent(key) : value;
   const wanted = random.chance(0.25) ? null : value;
-  switch (random.below(26)) {
+  switch (random.below(29)) {
     case 0:
     case 1:
     case 2:
@@ -95,14 +82,40 @@ export function drawOperation(
       return ranged(id, random, space);
     case 21:
       return stale(id, key);
+    case 22:
+      return nop(id);
+    case 23:
+      return keyCount(id);
     default:
       return get(id, key);
   }
 }
 
+/** A read of a state that holds what slot \`slot\` of a cluster changed: \`key\`, at times with others. */
+export function stamped(
+  id: number,
+  random: Random,
+  { keys }: Keyspace,
+  key: string,
+  slot: number,
+): Operation {
+  const consistency = { kind: 'atLeast', slot } as const;
+  if (random.chance(0.7)) return { ...getAt(id, key, consistency), isStale: true };
+  const near = keys.slice(keys.indexOf(key), keys.indexOf(key) + 3);
+  const operation = reading(id, { kind: 'multiGetOption', keys: near, consistency }, (answer) => {
+    const values = decodeMultiGetOptions(answer);
+    return new Map(near.map((each, at) => [each, [is(optionOf(values[at] ?? null))]]));
+  });
+  return { ...operation, isStale: true };
+}
+
 /** A consistent read of one key, as the simulation ends with. */
 export function get(id: number, key: string): Operation {
-  return reading(id, { kind: 'get', key, consistency: CONSISTENT }, (answer) => {
+  return getAt(id, key, CONSISTENT);
+}
+
+function getAt(id: number, key: string, consistency: Consistency): Operation {
+  return reading(id, { kind: 'get', key, consistency }, (answer) => {
     const code = returnCodeOf(answer);
     if (code === RETURN_CODES.NOT_FOUND) return one(key, is(null));
     return one(key, is(textOf(decodeBytes(answer))));
@@ -110,8 +123,30 @@ export function get(id: number, key: string): Operation {
 }
 
 export function set(id: number, kind: 'set' | 'confirm', key: string, value: string): Operation {
-  const steps = one(key, { need: ANY, next: value });
-  return writing(id, { kind, key, value: bytesOf(value) }, [[key, value]], () => steps);
+  const bytes = bytesOf(value);
+  const steps = one(key, { need: ANY, next: textOf(bytes) });
+  return writing(id, { kind, key, value: bytes }, [[key, value]], () => steps);
+}
+
+/** An update that changes nothing, so that no cluster has a reason to refuse it for good. */
+function nop(id: number): Operation {
+  const operation = writing(id, { kind: 'nop' }, [], () => NO_STEPS);
+  const read = (answer: Uint8Array | null): Seen => {
+    const code = answer === null ? null : returnCodeOf(answer);
+    if (code === RETURN_CODES.BAD_INPUT) throw new Error('a nop is refused');
+    return operation.read(answer);
+  };
+  return { ...operation, name: `#${id} nop`, read };
+}
+
+/** How many keys there are: of each cluster at a moment of its own. `expected` where nothing changes any more. */
+export function keyCount(id: number, expected: number | null = null): Operation {
+  return reading(id, { kind: 'getKeyCount' }, (answer) => {
+    const count = decodeInt64(answer);
+    if (expected !== null && count !== expected)
+      throw new Error(`${count} keys are counted, there are ${expected}`);
+    return NO_STEPS;
+  });
 }
 
 function remove(id: number, key: string): Operation {
@@ -156,41 +191,6 @@ function deletePrefix(id: number, space: Keyspace, prefix: string): Operation {
   });
 }
 
-/** Writes several keys of a neighbourhood at once; at times on a condition, before, between or behind the writes. */
-function sequence(
-  id: number,
-  random: Random,
-  { keys }: Keyspace,
-  recent: (key: string) => string | null,
-): Operation {
-  const from = random.below(keys.length - 1);
-  const updates: Update[] = [];
-  const steps = new Map<string, Step[]>();
-  const writes = new Map<string, string>();
-  for (let count = 1 + random.below(4); count > 0; count -= 1) {
-    const key = keys[Math.min(from + 1 + random.below(4), keys.length - 1)] as string;
-    const value = `${id}.${updates.length}`;
-    writes.set(key, value);
-    updates.push({ kind: 'set', key, value: bytesOf(value) });
-    steps.set(key, [...(steps.get(key) ?? []), { need: ANY, next: value }]);
-  }
-  const condition = random.chance(0.4) ? (keys[from] as string) : null;
-  const expected = condition === null || random.chance(0.2) ? null : recent(condition);
-  if (condition !== null) {
-    const update = { kind: 'assert', key: condition, expected: optional(expected) } as const;
-    updates.splice(random.below(updates.length + 1), 0, update);
-    steps.set(condition, [is(expected)]);
-  }
-  const kind = random.chance(0.3) ? 'syncedSequence' : 'sequence';
-  const update = encodeUpdate({ kind, updates });
-  return writing(id, { kind, update }, [...writes], (answer) => {
-    const isFailed = answer !== null && returnCodeOf(answer) === RETURN_CODES.ASSERTION_FAILED;
-    if (!isFailed) return steps;
-    const fails: Need = { kind: 'not', value: expected };
-    return condition === null ? NO_STEPS : one(condition, { need: fails, next: undefined });
-  });
-}
-
 function exists(id: number, key: string): Operation {
   return reading(id, { kind: 'exists', key, consistency: CONSISTENT }, (answer) =>
     one(key, { need: decodeBool(answer) ? PRESENT : { kind: 'is', value: null }, next: undefined }),
@@ -212,95 +212,6 @@ function assertExists(id: number, key: string): Operation {
   });
 }
 
-function multiGet(id: number, random: Random, space: Keyspace, isOptional: boolean): Operation {
-  const keys = [...new Set(Array.from({ length: 1 + random.below(5) }, () => random.pick(space.keys)))];
-  const kind = isOptional ? 'multiGetOption' : 'multiGet';
-  return reading(id, { kind, keys, consistency: CONSISTENT }, (answer) => {
-    if (isOptional) {
-      const values = decodeMultiGetOptions(answer);
-      return new Map(keys.map((key, at) => [key, [is(optionOf(values[at] ?? null))]]));
-    }
-    if (returnCodeOf(answer) === RETURN_CODES.NOT_FOUND) return NO_STEPS; // one of them was missing
-    const values = decodeMultiGet(answer);
-    return new Map(keys.map((key, at) => [key, [is(textOf(values[at] as Uint8Array))]]));
-  });
-}
-
-/** Every way of asking for what lies between two keys. */
-function ranged(id: number, random: Random, space: Keyspace): Operation {
-  const max = random.pick([-1, -1, 1, 3, 100]);
-  if (random.chance(0.25)) {
-    const prefix = random.pick(space.listed);
-    const range = { lo: prefix, hi: prefixEnd(prefix) };
-    return reading(id, { kind: 'prefixKeys', prefix, max, consistency: CONSISTENT }, (answer) =>
-      seenInRange(
-        space,
-        range,
-        max,
-        false,
-        decodeKeys(answer).map((key) => [key, null]),
-      ),
-    );
-  }
-  const [a, b] = [random.pick(space.bounds), random.pick(space.bounds)];
-  const firstIncluded = random.chance(0.5);
-  const lastIncluded = random.chance(0.5);
-  const kind = random.pick(['range', 'rangeEntries', 'revRangeEntries'] as const);
-  const request = { kind, first: a, firstIncluded, last: b, lastIncluded, max, consistency: CONSISTENT };
-  const isDown = kind === 'revRangeEntries';
-  const low = isDown ? { key: b, in: lastIncluded } : { key: a, in: firstIncluded };
-  const high = isDown ? { key: a, in: firstIncluded } : { key: b, in: lastIncluded };
-  const range: Range = {
-    lo: low.key === null ? '' : low.in ? low.key : successor(low.key),
-    hi: high.key === null ? null : high.in ? successor(high.key) : high.key,
-  };
-  return reading(id, request, (answer) => {
-    const entries: [string, string | null][] =
-      kind === 'range'
-        ? decodeKeys(answer).map((key) => [key, null])
-        : (isDown ? decodeRevEntries(answer) : decodeEntries(answer)).map(([key, value]) => [
-            key,
-            textOf(value),
-          ]);
-    return seenInRange(space, range, max, isDown, entries);
-  });
-}
-
-/** What a list of keys says of each key that it could have named. Throws where the list itself cannot be. */
-function seenInRange(
-  { keys }: Keyspace,
-  range: Range,
-  max: number,
-  isDown: boolean,
-  entries: readonly (readonly [string, string | null])[],
-): ReadonlyMap<string, readonly Step[]> {
-  const found = new Map(entries);
-  const order = isDown ? [...entries].reverse() : entries;
-  for (const [index, [key]] of order.entries()) {
-    const previous = order[index - 1]?.[0];
-    if (!contains(range, key)) throw new Error(`key ${JSON.stringify(key)} is outside the range asked for`);
-    if (previous !== undefined && previous >= key)
-      throw new Error(`keys are out of order at ${JSON.stringify(key)}`);
-    if (!keys.includes(key)) throw new Error(`key ${JSON.stringify(key)} was never written`);
-  }
-  if (max >= 0 && entries.length > max) throw new Error(`${entries.length} keys, asked for ${max}`);
-  const isCut = max >= 0 && entries.length === max;
-  const last = entries.at(-1)?.[0];
-  const steps = new Map<string, readonly Step[]>();
-  for (const key of keys) {
-    if (!contains(range, key)) continue;
-    const value = found.get(key);
-    if (value !== undefined) {
-      steps.set(key, [value === null ? { need: PRESENT, next: undefined } : is(value)]);
-      continue;
-    }
-    // Beyond the last one of a list that is full nothing is known.
-    if (isCut && (last === undefined || (isDown ? key < last : key > last))) continue;
-    steps.set(key, [is(null)]);
-  }
-  return steps;
-}
-
 function stale(id: number, key: string): Operation {
   const operation = reading(id, { kind: 'get', key, consistency: { kind: 'noGuarantees' } }, (answer) => {
     if (returnCodeOf(answer) === RETURN_CODES.NOT_FOUND) return NO_STEPS;
@@ -308,106 +219,3 @@ function stale(id: number, key: string): Operation {
   });
   return { ...operation, isStale: true };
 }
-
-// ── How answers are read ───────────────────────────────────────────────────────────────────────────────────
-
-type Reader<A> = (answer: A) => ReadonlyMap<string, readonly Step[]>;
-
-const ANSWERS: ReadonlySet<number> = new Set([
-  RETURN_CODES.OK,
-  RETURN_CODES.NOT_FOUND,
-  RETURN_CODES.ASSERTION_FAILED,
-  RETURN_CODES.ASSERT_EXISTS_FAILED,
-]);
-const REFUSALS: ReadonlySet<number> = new Set([
-  RETURN_CODES.NOT_MASTER,
-  RETURN_CODES.OUT_OF_RANGE,
-  RETURN_CODES.GOING_DOWN,
-  RETURN_CODES.READ_ONLY,
-  RETURN_CODES.BAD_INPUT,
-  RETURN_CODES.INCONSISTENT_READ,
-]);
-
-function reading(id: number, request: Request, read: Reader<Uint8Array>): Operation {
-  return {
-    id,
-    // Said only of few.
-    get name() {
-      return nameOf(id, request);
-    },
-    body: encodeRequest(request),
-    isUpdate: false,
-    isStale: false,
-    writes: new Map(),
-    read: (answer) => {
-      if (answer === null || !ANSWERS.has(returnCodeOf(answer)))
-        return { outcome: 'refused', steps: NO_STEPS };
-      return { outcome: 'done', steps: read(answer) };
-    },
-  };
-}
-
-function writing(
-  id: number,
-  request: Request,
-  writes: readonly (readonly [string, string])[],
-  read: Reader<Uint8Array | null>,
-): Operation {
-  return {
-    id,
-    // Said only of few.
-    get name() {
-      return nameOf(id, request);
-    },
-    body: encodeRequest(request),
-    isUpdate: true,
-    isStale: false,
-    writes: new Map(writes),
-    read: (answer) => {
-      const code = answer === null ? RETURN_CODES.MAYBE_APPLIED : returnCodeOf(answer);
-      if (ANSWERS.has(code)) return { outcome: 'done', steps: read(answer) };
-      if (REFUSALS.has(code)) return { outcome: 'refused', steps: NO_STEPS };
-      return { outcome: 'unknown', steps: read(null) };
-    },
-  };
-}
-
-function nameOf(id: number, request: Request): string {
-  const parts = Object.entries(request).flatMap(([name, value]) => {
-    if (name === 'kind' || name === 'consistency') return [];
-    const shown = value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value;
-    return [`${name}=${JSON.stringify(shown)}`];
-  });
-  return `#${id} ${request.kind} ${parts.join(' ')}`;
-}
-
-function one(key: string, step: Step): ReadonlyMap<string, readonly Step[]> {
-  return new Map([[key, [step]]]);
-}
-
-function is(value: string | null): Step {
-  return { need: { kind: 'is', value }, next: undefined };
-}
-
-function bytesOf(value: string): Buffer {
-  return Buffer.from(value, 'latin1');
-}
-
-function optional(value: string | null): Buffer | null {
-  return value === null ? null : bytesOf(value);
-}
-
-function textOf(value: Uint8Array): string {
-  return Buffer.from(value).toString('latin1');
-}
-
-function optionOf(value: Uint8Array | null): string | null {
-  return value === null ? null : textOf(value);
-}
-
-/** The number of the operation that wrote a value. */
-export function writerOf(value: Uint8Array): number {
-  return Number.parseInt(textOf(value), 10);
-}
-
-export type { Answer };

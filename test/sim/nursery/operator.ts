@@ -29,8 +29,7 @@ export class Operator {
     const { plan } = this.#nursery;
     const clusters = [...plan.sizes.keys()].filter((id) => id !== KEEPER);
     const commands = clusters.map((cluster): AdminCommand => {
-      const nodes = this.#nursery.namesOf(cluster).map((name) => ({ name, ips: [name], port: 1 }));
-      return { kind: 'setClusterConfig', cluster, nodes };
+      return this.#configOf(cluster);
     });
     const assume = (epoch: number): void =>
       this.#insist(asker, FIRST, { kind: 'assume', epoch }, () => done());
@@ -51,6 +50,23 @@ export class Operator {
       else this.#insist(asker, KEEPER, command, next);
     };
     next();
+  }
+
+  /** Tells the keeper where the nodes of a cluster are: after its INI was edited. */
+  configure(cluster: string): void {
+    if (cluster === KEEPER) return;
+    this.#ask(this.#configOf(cluster), (answer) => {
+      if (answer !== 'ok') this.#nursery.schedule.after(AGAIN_MS, () => this.configure(cluster));
+    });
+  }
+
+  #configOf(cluster: string): AdminCommand {
+    const names = this.#nursery.membership.wishedOf(cluster);
+    return {
+      kind: 'setClusterConfig',
+      cluster,
+      nodes: names.map((name) => ({ name, ips: [name], port: 1 })),
+    };
   }
 
   /** Asks until it is done, or proves to be. */

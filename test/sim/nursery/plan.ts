@@ -26,6 +26,7 @@ export const FAULTS = [
   'collapse',
   'clockRate',
   'clockJump',
+  'reconfigure',
   'lagWatchers',
   'secondMigrator',
 ] as const;
@@ -66,6 +67,8 @@ export const NO_ROLES: Roles = { learner: false, forced: null, preferred: null }
 export type Plan = {
   /** Members of the keeper and of each data cluster, by its id. The keeper's id is `K`. */
   readonly sizes: ReadonlyMap<string, number>;
+  /** Machines beside those, by which each cluster may grow. */
+  readonly spares: ReadonlyMap<string, number>;
   /** By cluster. */
   readonly roles: ReadonlyMap<string, Roles>;
   readonly leaseMs: number;
@@ -82,6 +85,8 @@ export type Plan = {
   readonly pipeline: number;
   /** Chance that a client sends several operations at once on one connection. */
   readonly burst: number;
+  /** Bursts of large values that each client sends at most. */
+  readonly bulky: number;
   /** Between two steps of the comparison of stores (ms); 0: never. */
   readonly scrubStepMs: number;
   readonly faults: readonly Fault[];
@@ -117,9 +122,11 @@ export function drawPlan(random: Random): Plan {
   ]);
   const share = random.pick([0.2, 0.35, 0.6]);
   const faults = FAULTS.filter(() => random.chance(share));
+  const spares = (): number => (faults.includes('reconfigure') ? random.pick([0, 1, 2]) : 0);
   const isScrubbed = faults.includes('flipStore') || random.chance(0.2);
   return {
     sizes,
+    spares: new Map([...sizes.keys()].map((cluster) => [cluster, spares()])),
     roles: new Map([...sizes].map(([cluster, members]) => [cluster, drawRoles(random, members)])),
     leaseMs: random.pick([1000, 2000]),
     tickMs: random.pick([50, 80]),
@@ -129,7 +136,8 @@ export function drawPlan(random: Random): Plan {
     directClients: random.pick([1, 2, 3]),
     thinkMs: random.pick([160, 200]),
     pipeline: random.pick([1, 1, 2]),
-    burst: random.pick([0, 0.05, 0.1]),
+    burst: random.pick([0, 0.03, 0.06]),
+    bulky: random.chance(0.1) ? 1 : 0,
     scrubStepMs: isScrubbed ? random.pick([400, 1000]) : 0,
     faults: faults.length > 0 ? faults : ['crashNode'],
     faultEveryMs: random.pick([700, 1000, 1300]),

@@ -8,6 +8,8 @@ import { decodeAnswer, encodeQuery, type MapPush, mapPushCodec } from '../../../
 import { decode } from '../../../src/protocol/codec.ts';
 import type { Answer } from '../../../src/protocol/replies.ts';
 import { returnCodeOf } from '../../../src/protocol/replies.ts';
+import { decodeRequest } from '../../../src/protocol/requests.ts';
+import { RUN_BYTES_MAX } from '../../../src/protocol/run.ts';
 import { VERSION } from '../../../src/version.ts';
 import { isOrdered } from './client-process.ts';
 import { Host } from './host.ts';
@@ -67,7 +69,7 @@ export class RouterProcess extends Host implements Server {
   /** Subscribes at one of the keeper's nodes, and at another when that one is lost. */
   #watchMap(): void {
     const { nursery } = { nursery: this.#nursery };
-    const node = nursery.random.pick(nursery.namesOf(KEEPER));
+    const node = nursery.random.pick(nursery.membership.wishedOf(KEEPER));
     const link: Link = nursery.linkTo(this, node, {
       up: () => this.#ask(link),
       down: () => {
@@ -141,6 +143,7 @@ export class RouterProcess extends Host implements Server {
         };
         if (link === undefined) done({ kind: 'failed', why: 'closed', sent: false });
         else link.request(body as Buffer, deadlineMs, done);
+        if (body.length > RUN_BYTES_MAX / 2) this.#noteSize(body as Buffer);
         return;
       }
       case 'connect': {
@@ -159,6 +162,12 @@ export class RouterProcess extends Host implements Server {
       default:
         this.#wake(effect.atMs);
     }
+  }
+
+  /** A run that could not take in another update of its size. */
+  #noteSize(body: Buffer): void {
+    const request = decodeRequest(body);
+    if (request.kind === 'run') this.#nursery.rare.note('run full of large values');
   }
 
   #wake(atMs: number): void {

@@ -8,7 +8,7 @@ import type { Changes, Snapshot, StoreKey, Visit } from '../../../node/store/typ
 import { successor } from '../../../src/bytes.ts';
 
 /** Rows after which a scan ends early, at most: each replica's scans end elsewhere, as if each had flushed other rows. */
-const VISITS_MAX = 40;
+const VISITS_MAX = 12;
 
 export class SimStore implements DriverStore {
   inner: MemoryStore;

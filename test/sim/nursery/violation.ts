@@ -18,6 +18,10 @@ export const CHECKS = {
   'migration-rule': 'a clause of moving a range, by a schedule written by hand (test/sim/migration/rules.ts)',
   moves: 'moves of ranges between state machines alone (test/sim/migration/checker.ts)',
   'one-cluster': 'I20: whoever founds, everybody joins the same cluster',
+  'one-image':
+    'I23: what one node answers to one read is what its cluster had at one slot, all values and gaps of it',
+  'at-least': 'a read with a stamp shows a state of that slot or a later one, and is refused before it alone',
+  executed: 'I13 I17 I19: an update changes, and is answered, what a model of one key space says',
   once: 'I6 I19: an update takes effect at most once, in one slot of one cluster',
   'refused-applied': 'I19: what was refused never takes effect',
   atomic: 'a sequence takes effect as a whole, in one slot',

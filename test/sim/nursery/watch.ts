@@ -83,6 +83,7 @@ export class Watch {
     cluster.checked = slot;
     const state = node.driver.machine.state;
     const before = cluster.state ?? state;
+    cluster.versions.owns(slot, state.owned);
     if (cluster.state !== null && state === before && cluster.lastChanges.length === 0) return;
     cluster.state = state;
     if (cluster.id === KEEPER) {

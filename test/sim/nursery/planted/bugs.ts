@@ -1,7 +1,8 @@
 /** All planted bugs. */
 import type { PlantedBug } from './bug.ts';
+import { CLIENT_BUGS } from './client-bugs.ts';
 import { CONSENSUS_BUGS } from './consensus-bugs.ts';
 import { MOVE_BUGS } from './move-bugs.ts';
 import { NODE_BUGS } from './node-bugs.ts';
 
-export const BUGS: readonly PlantedBug[] = [...CONSENSUS_BUGS, ...NODE_BUGS, ...MOVE_BUGS];
+export const BUGS: readonly PlantedBug[] = [...CONSENSUS_BUGS, ...NODE_BUGS, ...CLIENT_BUGS, ...MOVE_BUGS];

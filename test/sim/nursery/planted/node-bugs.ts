@@ -144,6 +144,21 @@ export const NODE_BUGS: readonly PlantedBug[] = [
     '{key}\\x01`;',
   ),
   bug(
+    'majority of the founding list',
+    'votes are counted by the list in force',
+    'node/paxos/replica.js',
+    'Math.floor(replica.members.members.length / 2) + 1',
+    'Math.floor((replica.founded ?? { state: replica.members }).state.members.length / 2) + 1',
+    {
+      changes: {
+        ...HARSH,
+        faults: ['reconfigure', 'partition', 'isolate', 'dropMaster', 'crashNode'],
+        spares: new Map([...'KABC'].map((cluster) => [cluster, 2])),
+      },
+      seedsMax: 40,
+    },
+  ),
+  bug(
     'a majority with empty homes founds',
     'a new cluster begins only when all of its members have empty homes',
     'node/paxos/founding.js',
