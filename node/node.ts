@@ -7,7 +7,7 @@ import type { NodeIni } from '../src/config/node-section.ts';
 import { type EXIT_CODES, FatalError } from '../src/errors.ts';
 import { type Hello, LINK_PROTOCOL } from '../src/link/frames.ts';
 import type { LinkHandlers } from '../src/link/link.ts';
-import type { Logger } from '../src/log.ts';
+import { type Logger, withFacts } from '../src/log.ts';
 import { ClientPort } from '../src/port/port.ts';
 import { encodeCommand } from '../src/protocol/admin.ts';
 import { type Answer, failure } from '../src/protocol/replies.ts';
@@ -274,7 +274,8 @@ class NodeProcess {
         log: storage.log,
         store: storage.store,
         scheduler: this.#scheduler,
-        logger: this.#logger,
+        // Who became master, and the like, is looked for at its address.
+        logger: withFacts(this.#logger, { address: `${node.ips[0]} port ${node.clientPort}` }),
         send,
         installSnapshot,
         applied,

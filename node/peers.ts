@@ -3,6 +3,7 @@ import { NurseryError } from '../src/errors.ts';
 import type { Hello } from '../src/link/frames.ts';
 import { TOPIC } from '../src/link/frames.ts';
 import type { Link, LinkHandlers, LinkResult } from '../src/link/link.ts';
+import { LinkLog } from '../src/link/link-log.ts';
 import { PersistentLink } from '../src/link/persistent.ts';
 import type { Logger } from '../src/log.ts';
 import { decode, encode } from '../src/protocol/codec.ts';
@@ -29,6 +30,7 @@ export type PeersOptions = {
 /** One node's side of its cluster's links. */
 export class Peers {
   readonly #links = new Map<NodeName, PersistentLink>();
+  readonly #logs: LinkLog[] = [];
   /** Links that peers dialled: the way to one that this node's configuration does not name, or cannot reach. */
   readonly #dialledByPeers = new Map<NodeName, Link>();
   readonly #options: PeersOptions;
@@ -38,14 +40,21 @@ export class Peers {
   constructor(options: PeersOptions) {
     this.#options = options;
     for (const { name, host, port } of options.peers) {
+      const log = new LinkLog({
+        logger: options.logger,
+        facts: { peer: name, address: `${host} port ${port}` },
+        up: 'link to peer is up',
+        down: 'link to peer is down',
+      });
+      this.#logs.push(log);
       const link = new PersistentLink({
         host,
         port,
         hello: options.hello,
         handlers: this.handlers,
         timeoutMs: DIAL_TIMEOUT_MS,
-        onUp: () => options.logger.info({ peer: name }, 'link to peer is up'),
-        onDown: (why: string) => options.logger.info({ peer: name, why }, 'link to peer is down'),
+        onUp: () => log.up(),
+        onDown: (why: string) => log.down(why),
       });
       this.#links.set(name, link);
     }
@@ -104,6 +113,7 @@ export class Peers {
   }
 
   close(): void {
+    for (const log of this.#logs) log.close();
     for (const link of this.#links.values()) link.close();
   }
 }

@@ -4,6 +4,7 @@ import { ClusterClient } from '../src/client/cluster-client.ts';
 import type { RouterIni } from '../src/config/router-config.ts';
 import { type Hello, LINK_PROTOCOL } from '../src/link/frames.ts';
 import type { LinkHandlers } from '../src/link/link.ts';
+import { LinkLog } from '../src/link/link-log.ts';
 import { type Logger, SILENT } from '../src/log.ts';
 import { ClientPort } from '../src/port/port.ts';
 import type { Answer } from '../src/protocol/replies.ts';
@@ -59,6 +60,7 @@ class Shell {
   readonly #router: Router;
   readonly #keeper: ClusterClient;
   readonly #nodes = new Map<number, NodeLink>();
+  readonly #logs = new Map<number, LinkLog>();
   readonly #responds = new Map<number, (answer: Answer) => void>();
   /** Events that came while effects were carried out. */
   readonly #queue: Event[] = [];
@@ -92,11 +94,26 @@ class Shell {
   }
 
   watchKeeper(): void {
-    this.#keeper.watchMap(({ map, changed }) => {
-      const facts = { version: map.map.version, clusters: map.clusters.length };
-      this.#logger.info({ ...facts, changed: changed?.length ?? 'all' }, 'map received');
-      this.#handle({ kind: 'map', nowMs: performance.now(), map, changed });
+    const log = new LinkLog({
+      logger: this.#logger,
+      facts: { keeper: this.#ini.nursery.clusterId },
+      up: 'the keeper tells what changes',
+      down: 'there is no keeper: what the map says may be old',
+      level: 'warn',
     });
+    this.#logs.set(0, log); // no node has this number
+    this.#keeper.watchMap(
+      ({ map, changed }) => {
+        const facts = { version: map.map.version, clusters: map.clusters.length };
+        this.#logger.info({ ...facts, changed: changed?.length ?? 'all' }, 'map received');
+        this.#handle({ kind: 'map', nowMs: performance.now(), map, changed });
+      },
+      (why) => {
+        if (why === null) log.up();
+        else log.down(why);
+        this.#handle({ kind: 'keeper', nowMs: performance.now(), why });
+      },
+    );
   }
 
   /** @param leftMs how long the client waits; null where it does not say */
@@ -124,6 +141,7 @@ class Shell {
     this.#isClosed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#keeper.close();
+    for (const log of this.#logs.values()) log.close();
     for (const node of this.#nodes.values()) node.close();
   }
 
@@ -157,6 +175,8 @@ class Shell {
       case 'disconnect':
         this.#nodes.get(effect.peer)?.close();
         this.#nodes.delete(effect.peer);
+        this.#logs.get(effect.peer)?.close();
+        this.#logs.delete(effect.peer);
         return;
       default:
         this.#wake(effect.atMs);
@@ -190,21 +210,23 @@ class Shell {
       this.#logger.warn({ cluster, node }, 'node has no address');
       return;
     }
-    let isUp = false;
-    let isTold = false;
+    const log = new LinkLog({
+      logger: this.#logger,
+      facts: { cluster, node, address: `${ips.join(', ')} port ${port}` },
+      up: 'link to node is up',
+      down: 'link to node is down',
+    });
+    this.#logs.set(peer, log);
     const link = new NodeLink({
       ips,
       port,
       hello: this.hello(cluster),
       onUp: () => {
-        this.#logger.info({ cluster, node }, 'link to node is up');
-        isUp = true;
+        log.up();
         this.#handle({ kind: 'up', nowMs: performance.now(), peer });
       },
       onDown: (why) => {
-        if (isUp || !isTold) this.#logger.info({ cluster, node, why }, 'link to node is down');
-        isUp = false;
-        isTold = true; // each attempt that fails comes here
+        log.down(why);
         this.#handle({ kind: 'down', nowMs: performance.now(), peer });
       },
     });

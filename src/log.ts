@@ -63,6 +63,16 @@ function withoutDoubles(facts: Record<string, unknown>, taken: ReadonlySet<strin
   );
 }
 
+/** Logs with further facts on each line; those of the line itself go before. */
+export function withFacts(logger: Logger, more: object): Logger {
+  return {
+    info: (facts, message) => logger.info({ ...more, ...facts }, message),
+    warn: (facts, message) => logger.warn({ ...more, ...facts }, message),
+    error: (facts, message) => logger.error({ ...more, ...facts }, message),
+    debug: (facts, message) => logger.debug({ ...more, ...facts }, message),
+  };
+}
+
 /** Logs nothing; for tests and tools that report otherwise. */
 export const SILENT: Logger = {
   info: () => undefined,

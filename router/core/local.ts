@@ -72,7 +72,10 @@ export function health(router: Router): { readonly ok: boolean; readonly why: st
 
 /** Why there is nothing to route by; null where there is. */
 export function unmappedWhy(router: Router): string | null {
-  if (router.keeper === null) return 'there is no map yet: the keeper has not answered';
+  const { keeper, keeperWhy } = router;
+  if (keeper === null) {
+    return `there is no map yet: the keeper has not answered${keeperWhy === null ? '' : ` (${keeperWhy})`}`;
+  }
   if (router.view.isEmpty) return 'the map is empty: the nursery is not initialised';
   return null;
 }

@@ -74,6 +74,7 @@ export function createRouter(options: {
     version: options.version,
     limits,
     keeper: null,
+    keeperWhy: null,
     view: EMPTY_MAP,
     effective: EMPTY_MAP,
     clusters: new Map(),
@@ -128,6 +129,9 @@ export function step(router: Router, event: Event): readonly Effect[] {
       break;
     case 'map':
       onMap(router, event);
+      break;
+    case 'keeper':
+      router.keeperWhy = event.why;
       break;
     case 'up':
     case 'down': {

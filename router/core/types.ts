@@ -43,6 +43,8 @@ export type Event =
       readonly map: KeeperMap;
       readonly changed: readonly MapEntry[] | null;
     }
+  /** The keeper cannot be watched, and why; null: it can again. */
+  | { readonly kind: 'keeper'; readonly nowMs: number; readonly why: string | null }
   /** The link to a node is up, or is not. */
   | { readonly kind: 'up'; readonly nowMs: number; readonly peer: number }
   | { readonly kind: 'down'; readonly nowMs: number; readonly peer: number }
@@ -279,6 +281,8 @@ export type Router = {
   readonly limits: Limits;
   /** As the keeper gave it; null before the first. */
   keeper: KeeperMap | null;
+  /** Why the keeper cannot be watched, as last heard; null where it can, or nothing was heard yet. */
+  keeperWhy: string | null;
   /** The keeper's map with confirmed hints of higher epochs. */
   view: RangeMap;
   /** The view, with who was seen to serve what moves. What requests are routed by. */

@@ -143,9 +143,10 @@ export class ClusterClient {
 
   /**
    * Calls `onMap` with the keeper's map: soon with the present one, then with each that is newer or different.
-   * Survives the loss of nodes. This must be a client of the keeper.
+   * Survives the loss of nodes. This must be a client of the keeper. `onTrouble` hears of each attempt to watch: null
+   * where it succeeded, else why it did not, or is over.
    */
-  watchMap(onMap: (news: MapNews) => void): MapWatch {
+  watchMap(onMap: (news: MapNews) => void, onTrouble?: (why: string | null) => void): MapWatch {
     const watch = new MapWatch(
       {
         next: () => this.#nextEndpoint(),
@@ -153,6 +154,7 @@ export class ClusterClient {
         ended: () => this.#watches.delete(watch),
       },
       onMap,
+      onTrouble,
     );
     this.#watches.add(watch);
     watch.start();

@@ -32,7 +32,10 @@ export type MapSource = {
 export class MapWatch {
   readonly #source: MapSource;
   readonly #onMap: (news: MapNews) => void;
+  readonly #onTrouble: (why: string | null) => void;
   readonly #follower = new MapFollower();
+  /** By node: why it could not be watched, since one could. */
+  readonly #troubles = new Map<string, string>();
   #endpoint: Endpoint | null = null;
   #pauseMs = PAUSE_MIN_MS;
   #retry: NodeJS.Timeout | null = null;
@@ -40,9 +43,14 @@ export class MapWatch {
   #refreshing: Promise<void> | null = null;
   #closed = false;
 
-  constructor(source: MapSource, onMap: (news: MapNews) => void) {
+  constructor(
+    source: MapSource,
+    onMap: (news: MapNews) => void,
+    onTrouble: (why: string | null) => void = () => undefined,
+  ) {
     this.#source = source;
     this.#onMap = onMap;
+    this.#onTrouble = onTrouble;
   }
 
   /** Called once, by the client. */
@@ -77,40 +85,57 @@ export class MapWatch {
 
   /** The link to `endpoint` is gone. */
   lost(endpoint: Endpoint): void {
-    if (this.#endpoint === endpoint) this.#again();
+    if (this.#endpoint === endpoint) this.#again(endpoint.address.name, 'the link was lost');
   }
 
   #subscribe(): void {
     this.#retry = null;
     const endpoint = this.#source.next();
     if (endpoint === null) {
-      this.#again();
+      this.#again('keeper', 'no node of it is known');
       return;
     }
+    const { name } = endpoint.address;
     endpoint.open().then(
       (link) => {
         if (this.#closed) return;
         this.#endpoint = endpoint;
         const query: AdminQuery = { kind: 'watchMap', sinceVersion: this.#follower.version };
         link.request(encodeQuery(query), SUBSCRIBE_MS, (result) => {
-          const answer = result.kind === 'reply' ? answerOf(result.bytes) : null;
-          if (answer === null || !this.#take(answer)) {
-            if (this.#endpoint === endpoint) this.#again();
+          if (this.#closed) return;
+          const why = result.kind === 'reply' ? this.#refusal(result.bytes) : result.why;
+          if (why !== null) {
+            if (this.#endpoint === endpoint) this.#again(name, why);
           } else {
             this.#pauseMs = PAUSE_MIN_MS;
+            this.#troubles.clear();
+            this.#onTrouble(null);
           }
         });
       },
       (error: unknown) => {
         if (!(error instanceof NurseryError)) throw error;
-        this.#again();
+        this.#again(name, error.message);
       },
     );
   }
 
-  #again(): void {
+  /** Takes in the reply to a subscription; why it is none, or null. */
+  #refusal(reply: Buffer): string | null {
+    if (returnCodeOf(reply) !== RETURN_CODES.OK) return `return code ${returnCodeOf(reply)}`;
+    try {
+      return this.#take(decodeAnswer(reply)) ? null : 'this is no keeper';
+    } catch (error) {
+      if (!(error instanceof NurseryError)) throw error;
+      return error.message; // another node may know better
+    }
+  }
+
+  #again(name: string, why: string): void {
     this.#endpoint = null;
     if (this.#closed || this.#retry !== null) return;
+    this.#troubles.set(name, `${name}: ${why}`);
+    this.#onTrouble([...this.#troubles.values()].sort().join('; '));
     this.#retry = setTimeout(() => this.#subscribe(), this.#pauseMs * (0.5 + Math.random()));
     this.#pauseMs = Math.min(this.#pauseMs * 2, PAUSE_MAX_MS);
   }
@@ -143,15 +168,5 @@ export class MapWatch {
 
   #deliver(news: MapNews | null): void {
     if (news !== null && !this.#closed) this.#onMap(news);
-  }
-}
-
-/** Null where it is a refusal, or nothing that can be read: another node may know better. */
-function answerOf(reply: Buffer): AdminAnswer | null {
-  try {
-    return returnCodeOf(reply) === RETURN_CODES.OK ? decodeAnswer(reply) : null;
-  } catch (error) {
-    if (!(error instanceof NurseryError)) throw error;
-    return null;
   }
 }
