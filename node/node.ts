@@ -43,6 +43,8 @@ const DRIFT_MIN_MS = 10;
 /** How often the master looks for ranges to clean up (ms), and rows of one step. */
 const CLEANUP_EVERY_MS = 20;
 const CLEANUP_ROWS = 1000;
+/** Connections of the messaging port: two for each other member, and few of who has no business there. */
+const MEMBER_LIMITS = { clients: 8, own: 64, spare: 8 } as const;
 /** How long an orderly end waits at most for mastership to be released (ms). */
 const RELEASE_MS = 3000;
 /** How long to wait before the keeper is told again (ms). */
@@ -187,6 +189,7 @@ class NodeProcess {
       differs: (what) => this.#damaged(storage.damaged(what)),
     });
     const install = (from: string): void => this.#install(from, storage, driver, peers);
+    const ports: ClientPort[] = [];
     const requests = new Requests({
       clusterId: ini.clusterId,
       node: node.name,
@@ -201,6 +204,7 @@ class NodeProcess {
       nowMs,
       syncs: () => storage.syncs,
       cost,
+      seats: () => present(ports[0], 'client port').seats,
       flush: () => storage.flush(driver.durableSlot),
       collapse: (keep) => storage.collapse(keep),
     });
@@ -219,7 +223,7 @@ class NodeProcess {
       },
       (error) => this.#stop('DISK_FAILED', error),
     );
-    const ports = await this.#listen(requests, peers, snapshots, driver);
+    ports.push(...(await this.#listen(requests, peers, snapshots, driver)));
     this.#introduce();
     this.#logger.info({ incarnation: this.#incarnation, slot: storage.store.slot }, 'node is up');
     return {
@@ -325,6 +329,7 @@ class NodeProcess {
         await ClientPort.listen({
           ...common,
           port: node.messagingPort,
+          limits: () => MEMBER_LIMITS,
           links: members,
           handle: (_connection, _body, respond) =>
             respond(

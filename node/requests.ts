@@ -3,6 +3,7 @@ import { whyUndiallable } from '../src/address.ts';
 import { present, unreachable } from '../src/assert.ts';
 import { NurseryError, RETURN_CODES } from '../src/errors.ts';
 import type { Link } from '../src/link/link.ts';
+import type { SeatFigures } from '../src/port/seats.ts';
 import { type AdminQuery, type ClusterConfig, encodeAnswer } from '../src/protocol/admin.ts';
 import {
   type Answer,
@@ -54,6 +55,8 @@ export type RequestContext = {
   /** Syncs of the disk since the start. */
   syncs(): { readonly log: number; readonly store: number };
   readonly cost: UpdateCost;
+  /** What became of connections. Default: nothing is known. */
+  seats?(): SeatFigures;
   /** Writes the store's overlay to disk. */
   flush(): Promise<void>;
   /** Drops log segments that the store no longer needs, but for the newest `keep`; resolves with how many went. */

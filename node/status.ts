@@ -1,4 +1,6 @@
 /** What a node says of itself: status for the nursery's own tools, statistics for Arakoon's clients. */
+
+import { seatFields } from '../src/port/seats.ts';
 import type { NodeStatus } from '../src/protocol/admin.ts';
 import type { Field } from '../src/protocol/statistics.ts';
 import { statusOf } from './paxos/step.ts';
@@ -34,7 +36,7 @@ export function costTotals({ driver, syncs }: Pick<RequestContext, 'driver' | 's
 
 /** The fields of Arakoon's statistics that mean something here. */
 export function statisticsFields(
-  context: Pick<RequestContext, 'driver' | 'store' | 'syncs' | 'cost'>,
+  context: Pick<RequestContext, 'driver' | 'store' | 'syncs' | 'cost' | 'seats'>,
   counts: ReadonlyMap<string, number>,
 ): Field[] {
   const { driver, store, cost } = context;
@@ -62,5 +64,6 @@ export function statisticsFields(
     { name: 'scrub_steps', kind: 'int64', value: counters.scrubSteps },
     { name: 'scrub_differences', kind: 'int64', value: counters.scrubDifferences },
     { name: 'store_rebuilds', kind: 'int64', value: counters.storeRebuilds },
+    ...(context.seats === undefined ? [] : seatFields(context.seats())),
   ];
 }

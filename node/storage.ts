@@ -1,6 +1,7 @@
 /** A node's two files: opens them, flushes the store, drops what of the log it no longer needs, replaces the store. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { withDescriptor } from '../src/descriptors.ts';
 import { FatalError, NurseryError } from '../src/errors.ts';
 import type { Logger } from '../src/log.ts';
 import { TransactionLog } from './log/log.ts';
@@ -119,9 +120,7 @@ export class Storage {
   /** Flushes from time to time what `durableSlot` allows; `flushed` is told after each flush. */
   startFlushing(durableSlot: () => Slot, flushed: () => void, failed: (error: Error) => void): void {
     let sinceMs = 0;
-    setTimeout(() => {
-      if (this.store.isOpen) settleOpenings(this.#options.place.dir);
-    }, SETTLED_MS).unref();
+    this.#settleLater();
     this.#timer = setInterval(() => {
       sinceMs += CHECK_EVERY_MS;
       if (this.#flushing !== null || !this.store.isOpen) return;
@@ -133,6 +132,23 @@ export class Storage {
         else this.#options.logger.error({ reason: error.message }, 'disk is full: the store is not flushed');
       });
     }, CHECK_EVERY_MS);
+  }
+
+  /** A store that was open for long does not end the process at once. That note may find no room, or no descriptor. */
+  #settleLater(): void {
+    setTimeout(() => {
+      if (!this.store.isOpen) return;
+      try {
+        settleOpenings(this.#options.place.dir);
+      } catch (error) {
+        const { message } = error as Error;
+        this.#options.logger.warn(
+          { reason: message },
+          'that the store is open for long could not be noted yet',
+        );
+        this.#settleLater();
+      }
+    }, SETTLED_MS).unref();
   }
 
   /** Writes what was gathered up to `durableSlot`; joins a flush that is under way. */
@@ -180,7 +196,7 @@ export class Storage {
     await installSnapshot(place.dir);
     try {
       await this.store.take().close();
-      this.store.put(await LmdbStore.open(place));
+      this.store.put(await withDescriptor(() => LmdbStore.open(place)));
     } catch (error) {
       throw storeFailure(place.dir, error);
     }

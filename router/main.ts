@@ -6,7 +6,8 @@ import { type Hello, LINK_PROTOCOL } from '../src/link/frames.ts';
 import type { LinkHandlers } from '../src/link/link.ts';
 import { LinkLog } from '../src/link/link-log.ts';
 import { type Logger, SILENT } from '../src/log.ts';
-import { ClientPort } from '../src/port/port.ts';
+import { ClientPort, limitsOfProcess } from '../src/port/port.ts';
+import type { SeatFigures } from '../src/port/seats.ts';
 import type { Answer } from '../src/protocol/replies.ts';
 import { VERSION } from '../src/version.ts';
 import { health } from './core/local.ts';
@@ -36,11 +37,13 @@ export async function startRouter(ini: RouterIni, logger: Logger = SILENT): Prom
     port: ini.port,
     clusterId: ini.clusterId,
     hello: () => shell.hello(ini.clusterId),
+    limits: limitsOfProcess(() => shell.outgoing),
     links: shell.links,
     handle: (connection, body, respond) => shell.request(connection.id, body, respond, null),
     http: (request, response) => shell.http(request, response),
     warn: (message) => logger.warn({}, message),
   });
+  shell.port = port;
   shell.watchKeeper();
   logger.info({ port: port.port }, 'router is up');
   return {
@@ -64,6 +67,8 @@ class Shell {
   readonly #responds = new Map<number, (answer: Answer) => void>();
   /** Events that came while effects were carried out. */
   readonly #queue: Event[] = [];
+  /** Set as soon as it is open. */
+  port: ClientPort | null = null;
   #isBusy = false;
   #lastRequest = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -77,9 +82,34 @@ class Shell {
       clusterId: ini.clusterId,
       version: VERSION,
       nowMs: performance.now(),
+      seats: this.#seats(),
     });
     const { clusterId: cluster, nodes } = ini.nursery;
     this.#keeper = new ClusterClient({ cluster, nodes: [...nodes] }, { role: 'router', node: ini.name });
+  }
+
+  /** How many connections to nodes it holds. */
+  get outgoing(): number {
+    return this.#nodes.size;
+  }
+
+  /** The port's figures, as they are whenever they are asked for. */
+  #seats(): SeatFigures {
+    const of = (figure: keyof SeatFigures): number => this.port?.seats[figure] ?? 0;
+    return {
+      get open() {
+        return of('open');
+      },
+      get clientsMax() {
+        return of('clientsMax');
+      },
+      get turnedAway() {
+        return of('turnedAway');
+      },
+      get letGo() {
+        return of('letGo');
+      },
+    };
   }
 
   /** Links of native clients: their requests are independent of one another. */

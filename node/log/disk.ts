@@ -2,6 +2,7 @@
 import { constants, fdatasync, write } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, statfs, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { withDescriptor } from '../../src/descriptors.ts';
 
 /** One open file. Positions and lengths in bytes. */
 export interface LogFile {
@@ -22,7 +23,10 @@ export interface LogFile {
   close(): Promise<void>;
 }
 
-/** The file system around them. Rejects with Node's system errors (`code`: ENOENT, ENOSPC …). */
+/**
+ * The file system around them. Rejects with Node's system errors (`code`: ENOENT, ENOSPC …), except that the real one waits
+ * where no file descriptor is left.
+ */
 export interface Disk {
   /** Creates the directory and those above it, durably, where it does not exist. */
   makeDir(dir: string): Promise<void>;
@@ -73,8 +77,9 @@ export const REAL_DISK: Disk = {
     if (first === undefined) return;
     for (let made = dir; made.length >= first.length; made = dirname(made)) await syncDir(dirname(made));
   },
-  list: (dir) => readdir(dir),
-  open: async (path, how) => new RealFile(await open(path, FLAGS[how])),
+  list: (dir) => withDescriptor(() => readdir(dir)),
+  // Nothing has happened to a file that could not be opened.
+  open: async (path, how) => new RealFile(await withDescriptor(() => open(path, FLAGS[how]))),
   rename,
   unlink,
   syncDir,
@@ -85,7 +90,7 @@ export const REAL_DISK: Disk = {
 };
 
 async function syncDir(dir: string): Promise<void> {
-  const handle = await open(dir, 'r');
+  const handle = await withDescriptor(() => open(dir, 'r'));
   try {
     await handle.sync();
   } finally {

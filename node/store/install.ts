@@ -8,6 +8,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withDescriptor } from '../../src/descriptors.ts';
 import { FatalError } from '../../src/errors.ts';
 import { encode } from '../../src/protocol/codec.ts';
 import { dataFile, encodeSlot, identityCodec, META, openEnvironment, STORE_FORMAT } from './environment.ts';
@@ -195,7 +196,7 @@ async function complete(dir: string): Promise<void> {
 }
 
 async function syncDirectory(dir: string): Promise<void> {
-  const handle = await open(dir);
+  const handle = await withDescriptor(() => open(dir));
   try {
     await handle.sync();
   } finally {

@@ -1,4 +1,6 @@
 /** What the router answers by itself. */
+
+import { seatFields } from '../../src/port/seats.ts';
 import { type AdminAnswer, encodeAnswer } from '../../src/protocol/admin.ts';
 import {
   type Answer,
@@ -98,6 +100,7 @@ export function statistics(router: Router): Field[] {
     int('held_bytes', heldBytes),
     int('connections_with_updates', lanes.size),
     int('ranges_moving', moving.length),
+    ...(router.seats === null ? [] : seatFields(router.seats)),
     {
       kind: 'list',
       name: 'masters',

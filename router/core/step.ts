@@ -5,9 +5,11 @@
  * not executed and cannot be now, and answered once. What may have been executed is never sent again: a read is
  * asked again, an update is answered that nobody knows.
  */
+
 import { unreachable } from '../../src/assert.ts';
 import { RETURN_CODES } from '../../src/errors.ts';
 import { answerMarginMs } from '../../src/limits.ts';
+import type { SeatFigures } from '../../src/port/seats.ts';
 import type { Hint } from '../../src/protocol/admin.ts';
 import type { Version } from '../../src/protocol/replies.ts';
 import { isPassing } from '../../src/protocol/run.ts';
@@ -66,6 +68,7 @@ export function createRouter(options: {
   readonly version: Version;
   readonly nowMs: number;
   readonly limits?: Partial<Limits>;
+  readonly seats?: SeatFigures;
 }): Router {
   const limits = { ...LIMITS, ...options.limits };
   return {
@@ -73,6 +76,7 @@ export function createRouter(options: {
     clusterId: options.clusterId,
     version: options.version,
     limits,
+    seats: options.seats ?? null,
     keeper: null,
     keeperWhy: null,
     view: EMPTY_MAP,

@@ -1,5 +1,7 @@
 /** What goes into the router's core, what comes out, and what it remembers. Times are monotonic milliseconds. */
+
 import type { Key } from '../../src/bytes.ts';
+import type { SeatFigures } from '../../src/port/seats.ts';
 import type { Hint, KeeperMap } from '../../src/protocol/admin.ts';
 import type { Answer, Version } from '../../src/protocol/replies.ts';
 import type { Range } from '../../src/range.ts';
@@ -279,6 +281,8 @@ export type Router = {
   readonly clusterId: string;
   readonly version: Version;
   readonly limits: Limits;
+  /** What became of connections, as the shell counts it. */
+  readonly seats: SeatFigures | null;
   /** As the keeper gave it; null before the first. */
   keeper: KeeperMap | null;
   /** Why the keeper cannot be watched, as last heard; null where it can, or nothing was heard yet. */

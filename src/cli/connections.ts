@@ -12,7 +12,7 @@ import { EMPTY_MAP } from '../rangemap.ts';
 import { sayWhoIsAwaited } from './report.ts';
 
 /** Who asks, as other processes see it. */
-const IDENTITY = { role: 'client', node: 'command-line' } as const;
+const IDENTITY = { role: 'operator', node: 'command-line' } as const;
 
 /** What a configuration file leads to: `cluster` is a router's clients' cluster id, or the cluster itself. */
 export type Target = {

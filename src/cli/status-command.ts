@@ -65,7 +65,7 @@ async function askKeeper(target: Target): Promise<Keeper> {
 async function heardByRouter({ front, isRouter }: Target): Promise<KeeperMap> {
   const nothing: KeeperMap = { map: EMPTY_MAP, clusters: [] };
   if (!isRouter) return nothing;
-  const client = new ClusterClient(front, { role: 'client', node: 'status' });
+  const client = new ClusterClient(front, { role: 'operator', node: 'status' });
   try {
     const answer = await client.query({ kind: 'getMap' }, { to: 'any', deadlineMs: NODE_MS });
     return answer.kind === 'keeperMap' ? { map: answer.map, clusters: answer.clusters } : nothing;
@@ -96,7 +96,7 @@ async function listMigrations(nursery: NurseryConnections): Promise<Migration[]>
 }
 
 async function askNodes(config: ClusterConfig): Promise<ClusterReport> {
-  const client = new ClusterClient(config, { role: 'client', node: 'status' });
+  const client = new ClusterClient(config, { role: 'operator', node: 'status' });
   try {
     return {
       cluster: config.cluster,

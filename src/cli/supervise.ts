@@ -1,4 +1,5 @@
 /** What every server process of ours does with signals, fatal errors and its log file. */
+import { onDescriptorShortage } from '../descriptors.ts';
 import { EXIT_CODES, FatalError } from '../errors.ts';
 import type { LogFile } from '../log.ts';
 import { exitCodeOf, report } from './report.ts';
@@ -44,6 +45,10 @@ export function superviseProcess(file: LogFile): Supervisor {
     () => file.reopen(),
     (signal) => file.logger.info({ signal }, 'this signal does nothing here'),
   );
+  onDescriptorShortage((isShort) => {
+    if (isShort) file.logger.error({}, 'no file descriptors are left (see ulimit -n): files wait for one');
+    else file.logger.info({}, 'file descriptors are there again');
+  });
   process.off('uncaughtException', report);
   process.off('unhandledRejection', report);
   process.on('uncaughtException', fail);

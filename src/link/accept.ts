@@ -1,5 +1,6 @@
 /** Takes in links that others open: WebSocket upgrades of an HTTP server. */
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { decodeHello, encodeHello } from './dial.ts';
@@ -53,7 +54,7 @@ export class LinkAcceptor {
       );
       return;
     }
-    const remote = `${request.socket.remoteAddress ?? '?'}:${request.socket.remotePort ?? 0}`;
+    const remote = remoteOf(request.socket);
     this.#server.handleUpgrade(request, socket, head, (ws) => this.#greet(ws, remote));
   }
 
@@ -85,4 +86,9 @@ export class LinkAcceptor {
     const why = this.#handlers.refuse?.(peer) ?? null;
     return why === null ? null : { close: CLOSE.refused, why };
   }
+}
+
+/** Address of the other end of a connection, for people; no two that are open have the same. */
+export function remoteOf(socket: Socket): string {
+  return `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
 }

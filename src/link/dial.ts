@@ -13,6 +13,7 @@ import {
   helloCodec,
   LINK_PATH,
   PAYLOAD_MAX,
+  ROLE_HEADER,
   refusal,
   refusalError,
   TYPE,
@@ -43,7 +44,7 @@ export function dial(options: DialOptions): Promise<Link> {
     // The address goes past the URL, whose rules are others: it has no zones, and takes "1.2" for an IPv4 address.
     const socket = new WebSocket(`ws://link${LINK_PATH}`, {
       createConnection: () => connect({ host, port, noDelay: true }),
-      headers: { host: printAddress(host.replace(/%.*/, ''), port) },
+      headers: { host: printAddress(host.replace(/%.*/, ''), port), [ROLE_HEADER]: hello.role },
       perMessageDeflate: false,
       maxPayload: PAYLOAD_MAX,
       // Masking protects proxies from scripts in browsers, and costs more than sending. ws takes a mask of zeros as none.

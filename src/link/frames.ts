@@ -52,8 +52,11 @@ export const TOPIC = { paxos: 1, map: 2, scrub: 3 } as const;
 /** Layout of a hello. */
 export const helloCodec = struct({ protocol: u32, role: text, cluster: text, node: text, incarnation: text });
 
-/** Who speaks. */
-export type Role = 'node' | 'router' | 'migrator' | 'client';
+/** Who speaks. An operator looks at the nursery, and is let in where clients are turned away. */
+export type Role = 'node' | 'router' | 'migrator' | 'operator' | 'client';
+
+/** Says the role in the request for a link, ahead of any hello: who has no seat need not be greeted. */
+export const ROLE_HEADER = 'nursery-role';
 
 /**
  * How an end introduces itself. `cluster` is the cluster id that it is of (a node) or wants (the others); ''

@@ -10,17 +10,18 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { Duplex } from 'node:stream';
 import { printAddress } from '../address.ts';
 import { present } from '../assert.ts';
+import { type ConnectionLimits, connectionLimits, descriptorLimit } from '../descriptors.ts';
 import { FatalError } from '../errors.ts';
-import { LinkAcceptor } from '../link/accept.ts';
-import { type Hello, LINK_PATH } from '../link/frames.ts';
-import type { LinkHandlers } from '../link/link.ts';
-import { failure } from '../protocol/replies.ts';
+import { LinkAcceptor, remoteOf } from '../link/accept.ts';
+import { type Hello, LINK_PATH, ROLE_HEADER } from '../link/frames.ts';
+import type { Link, LinkHandlers } from '../link/link.ts';
+import { type Answer, failure } from '../protocol/replies.ts';
+import { Repeated } from '../repeated.ts';
+import { type Guest, type SeatFigures, Seats } from './seats.ts';
 import { type Handle, TcpConnection } from './tcp-connection.ts';
 
-/** Connections that are served unless the options say otherwise. */
-export const CONNECTIONS_MAX = 10_000;
-/** Connections above the bound that are told so; further ones are dropped without a word. */
-const TURNED_AWAY_MAX = 256;
+/** How often the process's limit of descriptors is read (ms). */
+const LIMIT_EVERY_MS = 1000;
 /** How long a connection may be silent before its first byte (ms). */
 const FIRST_BYTE_MS = 10_000;
 /** How long an HTTP connection may be idle (ms). */
@@ -50,11 +51,17 @@ export type PortOptions = {
   readonly http?: (request: IncomingMessage, response: ServerResponse) => void;
   /** Hears of connections that could not be accepted, for want of file descriptors for example. */
   readonly warn: (message: string) => void;
-  /** Default CONNECTIONS_MAX. One above gets return code fe, or 503, and is closed. */
-  readonly connectionsMax?: number;
+  /**
+   * How many connections it takes. Default: what the process may have open, less a reserve. One above gets return code
+   * fe, or 503, and is closed.
+   */
+  readonly limits?: () => ConnectionLimits;
   /** Default 3 s. */
   readonly graceMs?: number;
 };
+
+/** What a client's link is doing: requests under way, and when the last one came or was answered (ms). */
+type LinkUse = { link: Link | null; underWay: number; activeMs: number };
 
 /** A port that is open. */
 export class ClientPort {
@@ -66,11 +73,25 @@ export class ClientPort {
   readonly #clients = new Map<Socket, TcpConnection>();
   /** HTTP connections, links among them, and what keeps each from being closed: a request under way, or its being a link. */
   readonly #web = new Map<Duplex, 'idle' | 'asking' | 'link'>();
+  readonly #seats: Seats;
+  /** Links of clients, by the address of their other end. */
+  readonly #linkUses = new Map<string, LinkUse>();
+  readonly #turnedAway: Repeated;
+  readonly #shrinking: NodeJS.Timeout;
   #closing = false;
 
   private constructor(options: PortOptions) {
     this.#options = options;
-    this.#acceptor = new LinkAcceptor(options.hello, options.links);
+    this.#seats = new Seats(options.limits ?? limitsOfProcess(), nowMs);
+    // A limit that was lowered below what is open lets nobody in who could be the occasion.
+    this.#shrinking = setInterval(() => this.#seats.shrink(), LIMIT_EVERY_MS).unref();
+    this.#turnedAway = new Repeated((times) => {
+      const { clientsMax, open } = this.#seats.figures;
+      options.warn(
+        `${times} connections were turned away: ${open} are open, ${clientsMax} clients is the limit (see ulimit -n)`,
+      );
+    }, nowMs);
+    this.#acceptor = new LinkAcceptor(options.hello, this.#watched(options.links));
     this.#http = createHttpServer((request, response) => this.#serve(request, response));
     this.#http.timeout = HTTP_IDLE_MS;
     this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
@@ -104,9 +125,15 @@ export class ClientPort {
     return { tcp: this.#clients.size, links, http: this.#web.size - links };
   }
 
+  /** What became of connections, and how many clients there may be. */
+  get seats(): SeatFigures {
+    return this.#seats.figures;
+  }
+
   /** Accepts nothing more, answers what is under way for as long as the grace lasts, and closes everything. */
   async close(): Promise<void> {
     this.#closing = true;
+    clearInterval(this.#shrinking);
     for (const server of this.#servers) server.close();
     const gone = [...this.#sockets, ...this.#servers].map(
       (closing) => new Promise<void>((resolve) => closing.once('close', resolve)),
@@ -149,7 +176,8 @@ export class ClientPort {
   }
 
   #accept(socket: Socket): void {
-    if (this.#closing || this.#sockets.size >= this.#connectionsMax + TURNED_AWAY_MAX) {
+    if (this.#closing || !this.#seats.enter(socket)) {
+      if (!this.#closing) this.#turnedAway.happened();
       socket.destroy();
       return;
     }
@@ -160,6 +188,7 @@ export class ClientPort {
       this.#sockets.delete(socket);
       this.#clients.delete(socket);
       this.#web.delete(socket);
+      this.#seats.leave(socket);
     });
     socket.on('error', () => socket.destroy()); // a client that went away is no failure of ours
     socket.once('end', () => {
@@ -174,16 +203,19 @@ export class ClientPort {
     });
   }
 
-  get #connectionsMax(): number {
-    return this.#options.connectionsMax ?? CONNECTIONS_MAX;
+  /** Whether there is a seat; who is turned away is counted. */
+  #hasSeat(socket: Duplex, kind: 'client' | 'own', guest: Guest | null): boolean {
+    if (this.#seats.take(socket, kind, guest)) return true;
+    this.#turnedAway.happened();
+    return false;
   }
 
   /** Arakoon's prologue begins with a zero byte. */
   #toArakoon(socket: Socket, chunk: Buffer): void {
     const connection = new TcpConnection(socket, this.#options.clusterId, this.#options.handle);
     this.#clients.set(socket, connection);
-    if (this.#sockets.size > this.#connectionsMax) {
-      const message = `too many connections: the limit is ${this.#connectionsMax}`;
+    if (!this.#hasSeat(socket, 'client', connection)) {
+      const message = `too many connections: the limit is ${this.#seats.figures.clientsMax}`;
       connection.turnAway(failure('TOO_MANY_CONNECTIONS', message));
     } else if (this.#closing) {
       connection.shutDown();
@@ -202,6 +234,12 @@ export class ClientPort {
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
+    // Whoever watches over this process must get through to it.
+    const kind = request.url === '/healthz' ? 'own' : 'client';
+    if (!this.#hasSeat(socket, kind, this.#webGuest(socket))) {
+      response.writeHead(503, { connection: 'close' }).end();
+      return;
+    }
     this.#web.set(socket, 'asking');
     response.once('close', () => {
       if (this.#closing) socket.destroy();
@@ -216,7 +254,7 @@ export class ClientPort {
       socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () =>
         socket.destroy(),
       );
-    } else if (this.#closing || this.#sockets.size > this.#connectionsMax) {
+    } else if (this.#closing || !this.#hasLinkSeat(request, socket)) {
       socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () =>
         socket.destroy(),
       );
@@ -225,6 +263,84 @@ export class ClientPort {
       this.#acceptor.upgrade(request, socket, head);
     }
   }
+
+  /** HTTP without a request under way; its times are those of its bytes. */
+  #webGuest(socket: Socket): Guest {
+    let bytes = 0;
+    let activeMs = nowMs();
+    return {
+      activeMs: () => {
+        const moved = socket.bytesRead + socket.bytesWritten;
+        if (moved !== bytes) activeMs = nowMs();
+        bytes = moved;
+        return activeMs;
+      },
+      isBusy: () => this.#web.get(socket) !== 'idle',
+      letGo: () => socket.destroy(),
+    };
+  }
+
+  /** Our own processes say who they are, and are never asked to go. */
+  #hasLinkSeat(request: IncomingMessage, socket: Duplex): boolean {
+    const role = request.headers[ROLE_HEADER];
+    if (role !== undefined && role !== 'client') return this.#hasSeat(socket, 'own', null);
+    const remote = remoteOf(request.socket);
+    const use: LinkUse = { link: null, underWay: 0, activeMs: nowMs() };
+    this.#linkUses.set(remote, use);
+    socket.once('close', () => this.#linkUses.delete(remote));
+    return this.#hasSeat(socket, 'client', {
+      activeMs: () => use.activeMs,
+      isBusy: () => use.underWay > 0,
+      letGo: () => {
+        if (use.link === null) socket.destroy();
+        else use.link.closeWhenAnswered('idle for long, and others need the place');
+      },
+    });
+  }
+
+  /** The same handlers, with an eye on what clients are doing. */
+  #watched(links: LinkHandlers): LinkHandlers {
+    return {
+      ...links,
+      request: (link, body, respond, ...rest) => {
+        const use = link.peer.role === 'client' ? this.#linkUses.get(link.remote) : undefined;
+        if (use === undefined) {
+          links.request(link, body, respond, ...rest);
+          return;
+        }
+        use.underWay += 1;
+        const answered = (answer: Answer): void => {
+          use.underWay -= 1;
+          use.activeMs = nowMs();
+          respond(answer);
+        };
+        links.request(link, body, answered, ...rest);
+      },
+      opened: (link) => {
+        const use = this.#linkUses.get(link.remote);
+        if (use !== undefined) use.link = link;
+        links.opened?.(link);
+      },
+    };
+  }
+}
+
+/** What the descriptors of this process allow. */
+export function limitsOfProcess(outgoing: () => number = () => 0): () => ConnectionLimits {
+  let readMs = Number.NEGATIVE_INFINITY;
+  let limit = 0;
+  return () => {
+    if (nowMs() - readMs >= LIMIT_EVERY_MS) {
+      readMs = nowMs();
+      limit = descriptorLimit();
+    }
+    return connectionLimits(limit, outgoing());
+  };
+}
+
+/** Monotonic time (ms). */
+function nowMs(): number {
+  return performance.now();
 }
 
 function isLetter(byte: number): boolean {

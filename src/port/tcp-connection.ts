@@ -36,6 +36,10 @@ const GATHER_BYTES_MAX = 64 * 1024;
 const SKIP_BYTES_MAX = 256 * 1024 * 1024;
 /** How long a connection that we closed is still read, so that its last answer is not lost to a reset (ms). */
 const LINGER_MS = 5000;
+/** The same where others need its descriptor. */
+const SHORT_LINGER_MS = 500;
+/** How long half a request keeps its connection from being let go (ms). */
+const HALF_REQUEST_MS = 10_000;
 /** How long nothing must have come before a connection is closed whose process is going down, and when at last (ms). */
 const QUIET_MS = 100;
 const DRAIN_MS = 500;
@@ -116,6 +120,8 @@ export class TcpConnection implements Connection {
   #drainUntilMs = 0;
   #endSent = false;
   #gone = false;
+  #activeMs = performance.now();
+  #lingerMs = LINGER_MS;
 
   constructor(socket: Socket, clusterId: string, handle: Handle) {
     connectionsMade += 1;
@@ -143,6 +149,24 @@ export class TcpConnection implements Connection {
     return this.#entries;
   }
 
+  /** When something last came from the client, or went to it (ms, monotonic). */
+  activeMs(): number {
+    return this.#activeMs;
+  }
+
+  /** Whether a request is under way or half of one came lately, or an answer was not taken yet. */
+  isBusy(): boolean {
+    if (this.#entries > 0 || this.#bytesOwed() > 0) return true;
+    const isHalf = this.#greeted && (this.#end > this.#begin || this.#skipBytes > 0);
+    return isHalf && performance.now() - this.#activeMs < HALF_REQUEST_MS;
+  }
+
+  /** Others need its place: refuses what still comes, and closes soon. */
+  letGo(): void {
+    this.#lingerMs = SHORT_LINGER_MS;
+    this.shutDown();
+  }
+
   /** Begins no further request, answers those under way, refuses what still comes, and closes when nothing does. */
   shutDown(): void {
     this.#drainUntilMs = performance.now() + DRAIN_MS;
@@ -155,6 +179,7 @@ export class TcpConnection implements Connection {
 
   /** Answers `answer` whatever the client asks, and closes. */
   turnAway(answer: Answer): void {
+    this.#lingerMs = SHORT_LINGER_MS;
     this.#greeted = true;
     this.#enqueue(answer.bytes, true);
     this.#closing = true;
@@ -166,6 +191,7 @@ export class TcpConnection implements Connection {
   /** Takes what was read; the port passes on the first piece, and the socket the others. */
   receive(chunk: Buffer): void {
     if (this.#closing) return; // lingering
+    this.#activeMs = performance.now();
     if (this.#skipBytes >= chunk.length) {
       this.#skipBytes -= chunk.length;
       return;
@@ -361,6 +387,7 @@ export class TcpConnection implements Connection {
     const pieces = this.#output;
     const bytes = this.#outputBytes;
     if (pieces.length === 0) return;
+    this.#activeMs = performance.now();
     this.#output = [];
     this.#outputBytes = 0;
     const socket = this.#socket;
@@ -393,7 +420,7 @@ export class TcpConnection implements Connection {
     socket.end();
     socket.resume();
     if (this.#inputEnded) return;
-    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+    const timer = setTimeout(() => socket.destroy(), this.#lingerMs);
     socket.once('close', () => clearTimeout(timer));
   }
 }

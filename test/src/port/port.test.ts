@@ -3,18 +3,25 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES, FatalError, NurseryError } from '../../../src/errors.ts';
 import { dial } from '../../../src/link/dial.ts';
+import type { Role } from '../../../src/link/frames.ts';
 import type { Link } from '../../../src/link/link.ts';
 import { ClientPort } from '../../../src/port/port.ts';
 import { failure, OK, okBytes } from '../../../src/protocol/replies.ts';
 import { encodeRequest } from '../../../src/protocol/requests.ts';
+import { until } from '../../support/wait.ts';
 import { ask, handlers, hello } from '../link/pair.ts';
-import { Bench, Raw } from './raw.ts';
+import { type Begun, Bench, Raw } from './raw.ts';
 
 const whoMaster = encodeRequest({ kind: 'whoMaster' });
 
-function dialTo(bench: Bench, given: Parameters<typeof handlers>[0] = {}): Promise<Link> {
+function dialTo(
+  bench: Bench,
+  given: Parameters<typeof handlers>[0] = {},
+  role: Role = 'client',
+): Promise<Link> {
   const { port } = bench.port;
-  return dial({ host: '127.0.0.1', port, hello: hello('ricky'), handlers: handlers(given), timeoutMs: 2000 });
+  const mine = { ...hello('ricky'), role };
+  return dial({ host: '127.0.0.1', port, hello: mine, handlers: handlers(given), timeoutMs: 2000 });
 }
 
 test('Arakoon, links and HTTP share one port', async () => {
@@ -62,7 +69,7 @@ test('a first byte of no protocol closes the connection', async () => {
 });
 
 test('one connection too many hears fe and is closed; a link hears 503', async () => {
-  const bench = await new Bench().listen({ connectionsMax: 2 }, () => OK);
+  const bench = await new Bench().listen({ limits: () => ({ clients: 2, own: 1, spare: 4 }) }, () => OK);
   const clients = [await bench.client(), await bench.client()];
   for (const client of clients) {
     client.send(whoMaster);
@@ -79,7 +86,71 @@ test('one connection too many hears fe and is closed; a link hears 503', async (
     assert.instance(error, NurseryError);
     assert.match((error as NurseryError).message, '503');
   }
+  assert.is(bench.port.seats.turnedAway, 2);
   for (const client of clients) client.socket.destroy();
+  await bench.port.close();
+});
+
+test('our own processes and health checks get in where clients are turned away', async () => {
+  const bench = await new Bench().listen({
+    limits: () => ({ clients: 1, own: 2, spare: 4 }),
+    http: (_request, response) => response.end('fine'),
+    links: handlers({ request: (_link, body, respond) => respond(okBytes(body)) }),
+  });
+  const client = await bench.client();
+  client.send(whoMaster); // stays unanswered
+  await bench.whenBegun(1);
+  const [link] = await Promise.all([dialTo(bench, {}, 'router'), dialTo(bench, {}, 'operator')]);
+  assert.is((await ask(link as Link, Buffer.from('x'))).kind, 'reply');
+  const base = `http://127.0.0.1:${bench.port.port}`;
+  assert.is((await fetch(`${base}/healthz`)).status, 503, 'own seats are taken too');
+  (link as Link).close('done');
+  await until('a health check', async () => (await fetch(`${base}/healthz`)).status === 200);
+  assert.is((await fetch(`${base}/other`, { headers: { connection: 'close' } })).status, 503);
+  client.socket.destroy();
+  await bench.port.close();
+});
+
+test('the client that was idle for longest goes for the next one; never one with a request under way', async () => {
+  const bench = await new Bench().listen({ limits: () => ({ clients: 3, own: 1, spare: 8 }) }, ({ kind }) =>
+    kind === 'whoMaster' ? OK : null,
+  );
+  const busy = await bench.client();
+  busy.send(encodeRequest({ kind: 'version' })); // stays unanswered
+  await bench.whenBegun(1);
+  const link = await dialTo(bench);
+  const idle = await bench.client();
+  idle.send(whoMaster);
+  assert.is((await idle.read(4)).length, 4);
+  const served: Raw[] = [];
+  for (let n = 0; n < 2; n += 1) {
+    await until('a place for the next one', async () => {
+      const next = await bench.client();
+      next.send(whoMaster);
+      const reply = await next.read(4);
+      if (reply.length < 4 || reply.readUInt32LE(0) !== 0) return false;
+      served.push(next);
+      return true;
+    });
+  }
+  assert.is((await idle.rest()).length, 0, 'closed, and without a word that it did not ask for');
+  await until('the link to be let go', () => bench.port.connections.links === 0);
+  assert.is(bench.port.seats.letGo, 2);
+  (bench.begun[0] as Begun).respond(okBytes(Buffer.from('still here')));
+  assert.is((await busy.read(4)).readUInt32LE(0), 0);
+  for (const client of [busy, ...served]) client.socket.destroy();
+  link.close('done');
+  await bench.port.close();
+});
+
+test('a crowd that says nothing keeps nobody out', async () => {
+  const bench = await new Bench().listen({ limits: () => ({ clients: 2, own: 1, spare: 1 }) }, () => OK);
+  const crowd = await Promise.all(Array.from({ length: 50 }, () => Raw.connect(bench.port.port)));
+  const client = await bench.client();
+  client.send(whoMaster);
+  assert.is((await client.read(4)).length, 4);
+  assert.ok(bench.port.seats.letGo >= 46, `${bench.port.seats.letGo} were let go`);
+  for (const { socket } of [...crowd, client]) socket.destroy();
   await bench.port.close();
 });
 
