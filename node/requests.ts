@@ -3,7 +3,6 @@ import { whyUndiallable } from '../src/address.ts';
 import { present, unreachable } from '../src/assert.ts';
 import { NurseryError, RETURN_CODES } from '../src/errors.ts';
 import type { Link } from '../src/link/link.ts';
-import type { SeatFigures } from '../src/port/seats.ts';
 import { type AdminQuery, type ClusterConfig, encodeAnswer } from '../src/protocol/admin.ts';
 import {
   type Answer,
@@ -22,6 +21,7 @@ import {
 } from '../src/protocol/replies.ts';
 import { type Consistency, decodeRequest, type Request, updateOf } from '../src/protocol/requests.ts';
 import { runReply } from '../src/protocol/run.ts';
+import type { SeatFigures } from '../src/protocol/statistics.ts';
 import { asFollower } from '../src/protocol/updates.ts';
 import { VERSION } from '../src/version.ts';
 import type { Driver } from './driver.ts';

@@ -1,8 +1,7 @@
 /** What a node says of itself: status for the nursery's own tools, statistics for Arakoon's clients. */
 
-import { seatFields } from '../src/port/seats.ts';
 import type { NodeStatus } from '../src/protocol/admin.ts';
-import type { Field } from '../src/protocol/statistics.ts';
+import { type Field, seatFields } from '../src/protocol/statistics.ts';
 import { statusOf } from './paxos/step.ts';
 import type { RequestContext } from './requests.ts';
 import type { CostTotals } from './update-cost.ts';

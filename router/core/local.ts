@@ -1,6 +1,5 @@
 /** What the router answers by itself. */
 
-import { seatFields } from '../../src/port/seats.ts';
 import { type AdminAnswer, encodeAnswer } from '../../src/protocol/admin.ts';
 import {
   type Answer,
@@ -15,7 +14,7 @@ import {
   okVersion,
 } from '../../src/protocol/replies.ts';
 import { REQUEST_CODES, type Request, requestName } from '../../src/protocol/requests.ts';
-import type { Field } from '../../src/protocol/statistics.ts';
+import { type Field, seatFields } from '../../src/protocol/statistics.ts';
 import { ownersOf } from '../../src/rangemap.ts';
 import { readyMaster } from './clusters.ts';
 import type { Router } from './types.ts';

@@ -9,10 +9,10 @@
 import { unreachable } from '../../src/assert.ts';
 import { RETURN_CODES } from '../../src/errors.ts';
 import { answerMarginMs } from '../../src/limits.ts';
-import type { SeatFigures } from '../../src/port/seats.ts';
 import type { Hint } from '../../src/protocol/admin.ts';
 import type { Version } from '../../src/protocol/replies.ts';
 import { isPassing } from '../../src/protocol/run.ts';
+import type { SeatFigures } from '../../src/protocol/statistics.ts';
 import { EMPTY_MAP } from '../../src/rangemap.ts';
 import { classify, type Plan } from './classify.ts';
 import {

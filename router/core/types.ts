@@ -1,9 +1,9 @@
 /** What goes into the router's core, what comes out, and what it remembers. Times are monotonic milliseconds. */
 
 import type { Key } from '../../src/bytes.ts';
-import type { SeatFigures } from '../../src/port/seats.ts';
 import type { Hint, KeeperMap } from '../../src/protocol/admin.ts';
 import type { Answer, Version } from '../../src/protocol/replies.ts';
+import type { SeatFigures } from '../../src/protocol/statistics.ts';
 import type { Range } from '../../src/range.ts';
 import type { MapEntry, RangeMap } from '../../src/rangemap.ts';
 

@@ -16,8 +16,9 @@ import { LinkAcceptor, remoteOf } from '../link/accept.ts';
 import { type Hello, LINK_PATH, ROLE_HEADER } from '../link/frames.ts';
 import type { Link, LinkHandlers } from '../link/link.ts';
 import { type Answer, failure } from '../protocol/replies.ts';
+import type { SeatFigures } from '../protocol/statistics.ts';
 import { Repeated } from '../repeated.ts';
-import { type Guest, type SeatFigures, Seats } from './seats.ts';
+import { type Guest, Seats } from './seats.ts';
 import { type Handle, TcpConnection } from './tcp-connection.ts';
 
 /** How often the process's limit of descriptors is read (ms). */

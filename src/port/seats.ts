@@ -5,7 +5,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { ConnectionLimits } from '../descriptors.ts';
-import type { Field } from '../protocol/statistics.ts';
+import type { SeatFigures } from '../protocol/statistics.ts';
 
 /** Who was active within this time is not idle (ms): seats would only change hands. */
 const IDLE_MIN_MS = 1000;
@@ -28,24 +28,6 @@ type Seat = {
   kind: 'new' | 'client' | 'own' | 'leaving';
   guest: Guest | null;
 };
-
-/** How many connections are open, how many clients there may be, and what has become of others so far. */
-export type SeatFigures = {
-  readonly open: number;
-  readonly clientsMax: number;
-  readonly turnedAway: number;
-  readonly letGo: number;
-};
-
-/** The figures as statistics show them. */
-export function seatFields({ open, clientsMax, turnedAway, letGo }: SeatFigures): Field[] {
-  return [
-    { name: 'connections', kind: 'int64', value: open },
-    { name: 'connections_max', kind: 'int64', value: clientsMax },
-    { name: 'connections_turned_away', kind: 'int64', value: turnedAway },
-    { name: 'connections_let_go', kind: 'int64', value: letGo },
-  ];
-}
 
 /** The seats of one port. */
 export class Seats {

@@ -77,3 +77,21 @@ export function readField(reader: Reader, depth = 1): Field {
       throw malformed(`field ${name} has the unknown type ${type}`);
   }
 }
+
+/** How many connections are open, how many clients there may be, and what has become of others so far. */
+export type SeatFigures = {
+  readonly open: number;
+  readonly clientsMax: number;
+  readonly turnedAway: number;
+  readonly letGo: number;
+};
+
+/** The figures as statistics show them. */
+export function seatFields({ open, clientsMax, turnedAway, letGo }: SeatFigures): Field[] {
+  return [
+    { name: 'connections', kind: 'int64', value: open },
+    { name: 'connections_max', kind: 'int64', value: clientsMax },
+    { name: 'connections_turned_away', kind: 'int64', value: turnedAway },
+    { name: 'connections_let_go', kind: 'int64', value: letGo },
+  ];
+}
