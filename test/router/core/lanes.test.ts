@@ -160,4 +160,21 @@ test('what is no reply to a run leaves its updates unknown; a refusal of the who
   }
 });
 
+test('an update that finds no room behind others of its connection is refused, and never executed', () => {
+  const body = set('b', 'v'.repeat(100));
+  const refused = (room: number): boolean => {
+    const world = new World({ queuedBytes: room });
+    world.found(mapOf(['', 'A'], ['k', 'B']));
+    const asked = [set('a'), body, set('c')].map((each) => world.ask(each, ORIGIN));
+    const isRefused = world.answers.has(asked[1] as number);
+    world.run(100);
+    const keys = world.executed.flatMap((request) => (request.kind === 'set' ? [request.key] : []));
+    assert.equal(keys, isRefused ? ['a', 'c'] : ['a', 'b', 'c']);
+    assert.equal(codes(world, asked), [0, isRefused ? RETURN_CODES.GOING_DOWN : 0, 0]);
+    return isRefused;
+  };
+  assert.is(refused(body.length + set('c').length), false);
+  assert.is(refused(body.length - 1), true);
+});
+
 test.run();

@@ -2,6 +2,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Key, keyToBytes, printKey } from '../../../src/bytes.ts';
+import { RETURN_CODES } from '../../../src/errors.ts';
+import { returnCodeOf } from '../../../src/protocol/replies.ts';
 import { type Consistency, encodeRequest, type Request } from '../../../src/protocol/requests.ts';
 import { type MapEntry, RangeMap } from '../../../src/rangemap.ts';
 import { type Random, seeded } from '../../support/seeded.ts';
@@ -121,6 +123,69 @@ test('a part asks only for what is still missing, and none is asked after enough
     executed.flatMap((request) => (request.kind === 'range' ? [request.max] : [])),
   );
   assert.equal(asked, [[3], [1], []]);
+});
+
+test('a part that is no reply fails the whole', () => {
+  const world = new World();
+  world.found(
+    RangeMap.of(1, [
+      { lo: '', hi: 'k', owner: 'A', epoch: 1 },
+      { lo: 'k', hi: null, owner: 'B', epoch: 2 },
+    ]),
+  );
+  const query = {
+    consistency: CONSISTENT,
+    first: null,
+    firstIncluded: true,
+    last: null,
+    lastIncluded: true,
+    max: -1,
+  };
+  const requests: Request[] = [
+    { kind: 'multiGet', consistency: CONSISTENT, keys: ['a', 'x'] },
+    { kind: 'range', ...query },
+    { kind: 'getKeyCount' },
+  ];
+  for (const request of requests) {
+    const cluster = world.cluster('B');
+    const serve = cluster.serve.bind(cluster);
+    cluster.serve = (node, body) =>
+      body[0] === 2 ? serve(node, body) : { bytes: Buffer.alloc(5), hint: null };
+    const answer = world.get(encodeRequest(request));
+    cluster.serve = serve;
+    assert.is(returnCodeOf(answer.bytes), RETURN_CODES.UNKNOWN_FAILURE, request.kind);
+  }
+});
+
+test('an answer may be as large as the limit, and no larger', () => {
+  const sizes = (gatheredBytes: number): number[] => {
+    const world = new World({ gatheredBytes });
+    world.found(
+      RangeMap.of(1, [
+        { lo: '', hi: 'k', owner: 'A', epoch: 1 },
+        { lo: 'k', hi: null, owner: 'B', epoch: 2 },
+      ]),
+    );
+    for (const key of ['a', 'x']) world.cluster(key === 'a' ? 'A' : 'B').data.set(key, Buffer.alloc(10));
+    const query = {
+      consistency: CONSISTENT,
+      first: null,
+      firstIncluded: true,
+      last: null,
+      lastIncluded: true,
+      max: -1,
+    };
+    const requests: Request[] = [
+      { kind: 'multiGetOption', consistency: CONSISTENT, keys: ['a', 'x'] },
+      { kind: 'rangeEntries', ...query },
+    ];
+    return requests.map((request) => returnCodeOf(world.get(encodeRequest(request)).bytes));
+  };
+  // Each part of the entries has 4 + 1 + 4 + 10 bytes; of the values a list of one, 8 + 1 + 4 + 10, with its code.
+  assert.equal(sizes(38), [RETURN_CODES.BAD_INPUT, 0]);
+  assert.equal(sizes(37), [RETURN_CODES.BAD_INPUT, RETURN_CODES.BAD_INPUT]);
+  assert.equal(sizes(46), [0, 0]);
+  assert.equal(sizes(45), [RETURN_CODES.BAD_INPUT, 0]);
 });
 
 test.run();
