@@ -84,7 +84,9 @@ export function stepsFor(target: string, seedShare = 1): Step[] {
     .filter((path) => path.endsWith('.test.js'))
     .map((path) => path.slice('dist/test/'.length));
   const own = `${target}.test.js`;
-  const units = area.units.flatMap((prefix) => tests.filter((path) => path.startsWith(prefix)));
+  const units = area.units
+    .flatMap((prefix) => tests.filter((path) => path.startsWith(prefix)))
+    .sort((a, b) => Number(isSlow(a)) - Number(isSlow(b)));
   const rules = tests.filter((path) => area.rules.some((prefix) => path.startsWith(prefix)) && isRules(path));
   const seeds = area.seeds.flatMap(([simulation, count]) =>
     Array.from(
@@ -98,6 +100,11 @@ export function stepsFor(target: string, seedShare = 1): Step[] {
     ...rules.map((file) => ({ tier: 'rules', file }) as const),
     ...seeds,
   ];
+}
+
+/** Simulations among the unit tests, and real stores, come behind all others. */
+function isSlow(path: string): boolean {
+  return path.includes('.sim.') || path.includes('lmdb') || path.endsWith('main.test.js');
 }
 
 function isRules(path: string): boolean {
