@@ -10,6 +10,8 @@ export const MAP_TOPIC = 2;
 const WATCHERS_MAX = 10_000;
 /** Bytes on their way to a watcher above which it is sent no more: it lags. */
 const LAG_BYTES = 1024 * 1024;
+/** The same over all watchers: beyond it only those are sent anything who have read all that they were sent. */
+const LAG_SUM_BYTES = 64 * 1024 * 1024;
 /** In place of the version that a watcher knows: it missed a push. */
 const UNKNOWN = -1;
 
@@ -42,11 +44,15 @@ export class MapWatchers {
     let whole: Buffer | null = null;
     const change =
       before === null ? null : encode(mapPushCodec, { kind: 'change', ...changeBetween(before, after) });
+    let laggingBytes = 0;
+    for (const link of this.#links.keys()) laggingBytes += link.bufferedBytes;
     for (const [link, known] of this.#links) {
       const isNext = change !== null && known === before?.map.version;
       if (!isNext) whole ??= encode(mapPushCodec, { kind: 'whole', ...after });
-      const isLagging = link.bufferedBytes > LAG_BYTES;
+      const { bufferedBytes } = link;
+      const isLagging = bufferedBytes > (laggingBytes > LAG_SUM_BYTES ? 0 : LAG_BYTES);
       const isSent = !isLagging && link.post(MAP_TOPIC, (isNext ? change : whole) as Buffer);
+      if (isSent) laggingBytes += link.bufferedBytes - bufferedBytes;
       // What is not sent is made up for by the next push, or by the watcher's refresh.
       this.#links.set(link, isSent ? version : UNKNOWN);
     }

@@ -5,10 +5,11 @@ import { ClusterClient } from '../src/client/cluster-client.ts';
 import { type ClusterIni, toClusterConfig } from '../src/config/cluster-config.ts';
 import type { NodeIni } from '../src/config/node-section.ts';
 import { type EXIT_CODES, FatalError } from '../src/errors.ts';
+import { VALUE_MAX } from '../src/limits.ts';
 import { type Hello, LINK_PROTOCOL } from '../src/link/frames.ts';
 import type { LinkHandlers } from '../src/link/link.ts';
 import { type Logger, withFacts } from '../src/log.ts';
-import { ClientPort } from '../src/port/port.ts';
+import { ClientPort, portBudgets } from '../src/port/port.ts';
 import { encodeCommand } from '../src/protocol/admin.ts';
 import { type Answer, failure } from '../src/protocol/replies.ts';
 import { updateOf } from '../src/protocol/requests.ts';
@@ -23,6 +24,7 @@ import { createReplica } from './paxos/step.ts';
 import type { Slot } from './paxos/types.ts';
 import { Peers } from './peers.ts';
 import { Requests } from './requests.ts';
+import { withRoom } from './room.ts';
 import { Scheduler } from './scheduler.ts';
 import { isStoreDamage } from './scrub/damage.ts';
 import { Scrubber } from './scrub/scrubber.ts';
@@ -47,6 +49,8 @@ const CLEANUP_ROWS = 1000;
 const MEMBER_LIMITS = { clients: 8, own: 64, spare: 8 } as const;
 /** How long an orderly end waits at most for mastership to be released (ms). */
 const RELEASE_MS = 3000;
+/** What a page of a snapshot may take (bytes): the longest row, and what it is copied from. */
+const SNAPSHOT_BYTES = 2 * VALUE_MAX;
 /** How long to wait before the keeper is told again (ms). */
 const INTRODUCE_EVERY_MS = 2000;
 
@@ -120,6 +124,7 @@ class NodeProcess {
   readonly #logger: Logger;
   readonly #scheduler = new Scheduler(nowMs, setImmediate);
   readonly #watchers = new MapWatchers();
+  readonly #budgets = portBudgets();
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #cleaning = new Set<number>();
   #incarnation = '';
@@ -205,6 +210,7 @@ class NodeProcess {
       syncs: () => storage.syncs,
       cost,
       seats: () => present(ports[0], 'client port').seats,
+      budgets: this.#budgets.clients,
       flush: () => storage.flush(driver.durableSlot),
       collapse: (keep) => storage.collapse(keep),
     });
@@ -300,12 +306,13 @@ class NodeProcess {
   ): Promise<ClientPort[]> {
     const { ini, node } = this.#options;
     const clients: LinkHandlers = {
-      request: (link, body, respond) => requests.handle(body, respond, link),
+      request: (link, body, respond, _leftMs, asker) => requests.handle(body, respond, link, asker),
       post: () => undefined,
       closed: (link) => this.#watchers.remove(link),
     };
     const members: LinkHandlers = {
-      request: (_link, body, respond) => respond(serveSnapshot(snapshots, driver, body)),
+      request: (_link, body, respond, _leftMs, asker) =>
+        withRoom(SNAPSHOT_BYTES, asker, respond, (given) => given(serveSnapshot(snapshots, driver, body))),
       post: (link, topic, body) => peers.receive(link, topic, body),
       closed: (link) => peers.lost(link),
     };
@@ -320,7 +327,8 @@ class NodeProcess {
         ...common,
         port: node.clientPort,
         links: clients,
-        handle: (_connection, body, respond) => requests.handle(body, respond, null),
+        budgets: this.#budgets,
+        handle: (connection, body, respond) => requests.handle(body, respond, null, connection),
       }),
     ];
     if (node.messagingPort === null) return ports;

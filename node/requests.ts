@@ -1,6 +1,7 @@
 /** What a node does with each request of a client, a router or a migrator. */
 import { whyUndiallable } from '../src/address.ts';
 import { present, unreachable } from '../src/assert.ts';
+import { type Asker, type Budgets, SHORT_BYTES } from '../src/budget.ts';
 import { NurseryError, RETURN_CODES } from '../src/errors.ts';
 import type { Link } from '../src/link/link.ts';
 import { type AdminQuery, type ClusterConfig, encodeAnswer } from '../src/protocol/admin.ts';
@@ -18,6 +19,7 @@ import {
   okTxid,
   okVersion,
   returnCodeOf,
+  TOO_LONG,
 } from '../src/protocol/replies.ts';
 import { type Consistency, decodeRequest, type Request, updateOf } from '../src/protocol/requests.ts';
 import { runReply } from '../src/protocol/run.ts';
@@ -26,11 +28,12 @@ import { asFollower } from '../src/protocol/updates.ts';
 import { VERSION } from '../src/version.ts';
 import type { Driver } from './driver.ts';
 import { mapAnswer } from './machine/queries.ts';
-import { isDataRead } from './machine/reads.ts';
+import { isDataRead, REPLY_MAX } from './machine/reads.ts';
 import type { MapWatchers } from './map-watchers.ts';
 import { PausableView } from './pausable-view.ts';
 import { expectProgressPossible } from './paxos/step.ts';
 import type { Respond } from './proposals.ts';
+import { OVERLOADED, withRoom } from './room.ts';
 import type { Scheduler } from './scheduler.ts';
 import { isStoreDamage } from './scrub/damage.ts';
 import type { SlowDowns } from './slow-downs.ts';
@@ -57,11 +60,27 @@ export type RequestContext = {
   readonly cost: UpdateCost;
   /** What became of connections. Default: nothing is known. */
   seats?(): SeatFigures;
+  /** Memory of the connections of clients and routers. */
+  readonly budgets: Budgets;
   /** Writes the store's overlay to disk. */
   flush(): Promise<void>;
   /** Drops log segments that the store no longer needs, but for the newest `keep`; resolves with how many went. */
   collapse(keep: number): Promise<number>;
 };
+
+/** What a read under way may take (bytes): the longest reply, and what it is copied from while it grows. */
+const READ_BYTES = REPLY_MAX + REPLY_MAX / 2;
+/** What an answer to one of our own processes may take (bytes): a page, and its rows before they are encoded. */
+const PAGE_BYTES = 16 * 1024 * 1024;
+/** Reads and queries whose answers are short. */
+const SHORT_READS: ReadonlySet<Request['kind']> = new Set([
+  'exists',
+  'assert',
+  'assertExists',
+  'getKeyCount',
+  'getInterval',
+]);
+const SHORT_QUERIES: ReadonlySet<AdminQuery['kind']> = new Set(['nodeStatus', 'slowDown', 'rangeStatus']);
 
 /** Answers requests; one for each node. */
 export class Requests {
@@ -72,8 +91,8 @@ export class Requests {
     this.#context = context;
   }
 
-  /** Answers one whole request frame; `link` is where it came by, null for Arakoon's TCP. */
-  handle(frame: Buffer, respond: Respond, link: Link | null): void {
+  /** Answers one whole request frame of `asker`; `link` is where it came by, null for Arakoon's TCP. */
+  handle(frame: Buffer, respond: Respond, link: Link | null, asker: Asker): void {
     try {
       const request = decodeRequest(frame);
       this.#count(request);
@@ -87,7 +106,7 @@ export class Requests {
       }
       const update = updateOf(request, frame);
       if (update !== null) this.#update(request, update, respond);
-      else this.#read(request, respond, link);
+      else this.#read(request, respond, link, asker);
     } catch (error) {
       respond(this.#answerOf(error));
     }
@@ -161,7 +180,7 @@ export class Requests {
     return why === null ? null : failure('BAD_INPUT', why);
   }
 
-  #read(request: Request, respond: Respond, link: Link | null): void {
+  #read(request: Request, respond: Respond, link: Link | null, asker: Asker): void {
     const { driver, store, clusterId, node } = this.#context;
     switch (request.kind) {
       case 'ping':
@@ -207,25 +226,61 @@ export class Requests {
         );
         return;
       case 'adminQuery':
-        this.#query(request.query, respond, link);
+        this.#admit(request.query, respond, link, asker);
         return;
       default:
         if (!isDataRead(request)) {
           respond(failure('NOT_SUPPORTED', `${request.kind} is not supported by node ${node}`));
           return;
         }
-        this.#dataRead(request, respond);
+        this.#dataRead(request, respond, asker);
     }
   }
 
-  #dataRead(request: Request, respond: Respond): void {
+  /**
+   * A read begins where there is room for the longest reply; else it may be short, and is given up where it turns out
+   * not to be, to begin anew when its turn has come.
+   */
+  #dataRead(request: Request, respond: Respond, asker: Asker): void {
+    const { replies } = asker;
+    if (SHORT_READS.has(request.kind) || asker.isShort) {
+      this.#readWithin(request, asker.isShort ? SHORT_BYTES : REPLY_MAX, respond, asker);
+      return;
+    }
+    const readAll = (given: Respond): void =>
+      this.#guarded(given, () => this.#readWithin(request, REPLY_MAX, given, asker));
+    if (replies.hasRoom(READ_BYTES)) {
+      withRoom(READ_BYTES, asker, respond, readAll);
+    } else if (replies.isExhausted) {
+      replies.waitShort(asker, (isGranted) => {
+        if (isGranted) this.#guarded(respond, () => this.#dataRead(request, respond, asker));
+        else respond(OVERLOADED);
+      });
+    } else {
+      const longer = (answer: Answer): void => {
+        if (answer === TOO_LONG) withRoom(READ_BYTES, asker, respond, readAll);
+        else respond(answer);
+      };
+      this.#readWithin(request, SHORT_BYTES, longer, asker);
+    }
+  }
+
+  #guarded(respond: Respond, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      respond(this.#answerOf(error));
+    }
+  }
+
+  #readWithin(request: Request, bytesMax: number, respond: Respond, asker: Asker): void {
     const refusal = this.#unreadable('consistency' in request ? request.consistency : { kind: 'consistent' });
     if (refusal !== null) {
       respond(refusal);
       return;
     }
     const view = new PausableView(this.#context.store);
-    this.#finish(this.#context.driver.machine.read(request, view), view, respond);
+    this.#finish(this.#context.driver.machine.read(request, view, bytesMax), view, respond, asker);
   }
 
   /** Why a read of this consistency cannot be served here now; null where it can. */
@@ -251,11 +306,24 @@ export class Requests {
     }
   }
 
-  #query(query: AdminQuery, respond: Respond, link: Link | null): void {
+  /** Maps, pages and records are made room for; a router's map never waits, for all of its clients do with it. */
+  #admit(query: AdminQuery, respond: Respond, link: Link | null, asker: Asker): void {
+    const isShort = SHORT_QUERIES.has(query.kind);
+    const mayWait = !isShort && (asker.replies.hasRoom(PAGE_BYTES) || link?.peer.role !== 'router');
+    if (!mayWait) {
+      this.#query(query, respond, link, asker);
+      return;
+    }
+    withRoom(PAGE_BYTES, asker, respond, (given) =>
+      this.#guarded(given, () => this.#query(query, given, link, asker)),
+    );
+  }
+
+  #query(query: AdminQuery, respond: Respond, link: Link | null, asker: Asker): void {
     const { driver, store, watchers, slowDowns } = this.#context;
     switch (query.kind) {
       case 'nodeStatus':
-        this.#status(respond);
+        this.#status(respond, asker);
         return;
       case 'watchMap':
         if (link !== null) watchers.add(link, driver.machine.mapVersion);
@@ -272,22 +340,28 @@ export class Requests {
           return;
         }
         const view = new PausableView(store);
-        this.#finish(driver.machine.query(query, view.slot, view), view, respond);
+        this.#finish(driver.machine.query(query, view.slot, view), view, respond, asker);
       }
     }
   }
 
   /** The master counts the keys that the cluster serves; elsewhere they are left at 0. */
-  #status(respond: Respond): void {
+  #status(respond: Respond, asker: Asker): void {
     const answer = (keys: number): void => {
       const status = { ...nodeStatus(this.#context), keys };
       respond({ bytes: encodeAnswer({ kind: 'nodeStatus', ...status }), hint: null });
     };
     if (!this.#context.driver.mayRead()) answer(0);
-    else this.#dataRead({ kind: 'getKeyCount' }, ({ bytes }) => answer(decodeInt64(bytes)));
+    else
+      this.#readWithin(
+        { kind: 'getKeyCount' },
+        REPLY_MAX,
+        ({ bytes }) => answer(returnCodeOf(bytes) === RETURN_CODES.OK ? decodeInt64(bytes) : 0),
+        asker,
+      );
   }
 
-  #finish(result: Answer | Work<Answer>, view: PausableView, respond: Respond): void {
+  #finish(result: Answer | Work<Answer>, view: PausableView, respond: Respond, asker: Asker): void {
     if ('bytes' in result) {
       respond(result);
       return;
@@ -303,6 +377,7 @@ export class Requests {
         respond(this.#answerOf(error));
       },
       () => view.pin(),
+      asker.isOver,
     );
   }
 

@@ -35,10 +35,11 @@ export function costTotals({ driver, syncs }: Pick<RequestContext, 'driver' | 's
 
 /** The fields of Arakoon's statistics that mean something here. */
 export function statisticsFields(
-  context: Pick<RequestContext, 'driver' | 'store' | 'syncs' | 'cost' | 'seats'>,
+  context: Pick<RequestContext, 'driver' | 'store' | 'syncs' | 'cost' | 'seats' | 'budgets'>,
   counts: ReadonlyMap<string, number>,
 ): Field[] {
-  const { driver, store, cost } = context;
+  const { driver, store, cost, budgets } = context;
+  const { replies, requests } = budgets;
   const { counters } = driver;
   const syncs = context.syncs();
   const perUpdate = cost.since(costTotals(context));
@@ -60,6 +61,11 @@ export function statisticsFields(
     { name: 'heap_bytes', kind: 'int64', value: memory.heapUsed },
     { name: 'external_bytes', kind: 'int64', value: memory.external },
     { name: 'resident_bytes', kind: 'int64', value: memory.rss },
+    { name: 'replies_bytes', kind: 'int64', value: replies.usedBytes },
+    { name: 'replies_waiting', kind: 'int64', value: replies.waiting },
+    { name: 'requests_bytes', kind: 'int64', value: requests.usedBytes },
+    { name: 'requests_waiting', kind: 'int64', value: requests.waiting },
+    { name: 'stalled_let_go', kind: 'int64', value: replies.letGo + requests.letGo },
     { name: 'scrub_steps', kind: 'int64', value: counters.scrubSteps },
     { name: 'scrub_differences', kind: 'int64', value: counters.scrubDifferences },
     { name: 'store_rebuilds', kind: 'int64', value: counters.storeRebuilds },

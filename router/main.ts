@@ -1,15 +1,17 @@
 /** The router as a process: carries out what the core decides, over links and one port. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Asker } from '../src/budget.ts';
 import { ClusterClient } from '../src/client/cluster-client.ts';
 import type { RouterIni } from '../src/config/router-config.ts';
 import { type Hello, LINK_PROTOCOL } from '../src/link/frames.ts';
-import type { LinkHandlers } from '../src/link/link.ts';
+import type { LinkHandlers, LinkResult } from '../src/link/link.ts';
 import { LinkLog } from '../src/link/link-log.ts';
 import { type Logger, SILENT } from '../src/log.ts';
-import { ClientPort, limitsOfProcess } from '../src/port/port.ts';
+import { ClientPort, limitsOfProcess, portBudgets } from '../src/port/port.ts';
 import type { Answer } from '../src/protocol/replies.ts';
 import type { SeatFigures } from '../src/protocol/statistics.ts';
 import { VERSION } from '../src/version.ts';
+import { Calls } from './calls.ts';
 import { health } from './core/local.ts';
 import { createRouter, step } from './core/step.ts';
 import type { Effect, Event, Router } from './core/types.ts';
@@ -39,7 +41,9 @@ export async function startRouter(ini: RouterIni, logger: Logger = SILENT): Prom
     hello: () => shell.hello(ini.clusterId),
     limits: limitsOfProcess(() => shell.outgoing),
     links: shell.links,
-    handle: (connection, body, respond) => shell.request(connection.id, body, respond, null),
+    handle: (connection, body, respond) => shell.request(connection.id, body, respond, null, connection),
+    gone: () => shell.gone(),
+    budgets: shell.budgets,
     http: (request, response) => shell.http(request, response),
     warn: (message) => logger.warn({}, message),
   });
@@ -64,13 +68,14 @@ class Shell {
   readonly #keeper: ClusterClient;
   readonly #nodes = new Map<number, NodeLink>();
   readonly #logs = new Map<number, LinkLog>();
-  readonly #responds = new Map<number, (answer: Answer) => void>();
+  readonly #calls = new Calls();
+  /** Memory of the router's connections. */
+  readonly budgets = portBudgets();
   /** Events that came while effects were carried out. */
   readonly #queue: Event[] = [];
   /** Set as soon as it is open. */
   port: ClientPort | null = null;
   #isBusy = false;
-  #lastRequest = 0;
   #timer: NodeJS.Timeout | null = null;
   #isClosed = false;
 
@@ -114,9 +119,9 @@ class Shell {
 
   /** Links of native clients: their requests are independent of one another. */
   readonly links: LinkHandlers = {
-    request: (_link, body, respond, leftMs) => this.request(0, body, respond, leftMs),
+    request: (_link, body, respond, leftMs, asker) => this.request(0, body, respond, leftMs, asker),
     post: () => undefined,
-    closed: () => undefined,
+    closed: () => this.#calls.gone(),
   };
 
   hello(cluster: string): Hello {
@@ -147,11 +152,20 @@ class Shell {
   }
 
   /** @param leftMs how long the client waits; null where it does not say */
-  request(origin: number, body: Uint8Array, respond: (answer: Answer) => void, leftMs: number | null): void {
-    this.#lastRequest += 1;
-    const request = this.#lastRequest;
-    this.#responds.set(request, respond);
+  request(
+    origin: number,
+    body: Uint8Array,
+    respond: (answer: Answer) => void,
+    leftMs: number | null,
+    asker: Asker,
+  ): void {
+    const request = this.#calls.add(respond, asker);
     this.#handle({ kind: 'request', nowMs: performance.now(), request, origin, leftMs, body });
+  }
+
+  /** A connection over TCP was closed. */
+  gone(): void {
+    this.#calls.gone();
   }
 
   /** 200 while every key can be served, as far as is known; else 503, and why. */
@@ -162,7 +176,19 @@ class Shell {
     }
     const { ok, why } = health(this.#router);
     const { keeper, held, inFlight } = this.#router;
-    const body = { ok, why, mapVersion: keeper?.map.version ?? null, held, inFlight: inFlight.size };
+    const { replies, requests } = this.budgets.clients;
+    const body = {
+      ok,
+      why,
+      mapVersion: keeper?.map.version ?? null,
+      held,
+      inFlight: inFlight.size,
+      repliesBytes: replies.usedBytes,
+      repliesWaiting: replies.waiting,
+      requestsBytes: requests.usedBytes,
+      requestsWaiting: requests.waiting,
+      stalledLetGo: replies.letGo + requests.letGo,
+    };
     response.writeHead(ok ? 200 : 503, { 'content-type': 'application/json' });
     response.end(`${JSON.stringify(body)}\n`);
   }
@@ -194,7 +220,7 @@ class Shell {
   #carryOut(effect: Effect): void {
     switch (effect.kind) {
       case 'answer':
-        this.#answer(effect.request, effect.answer);
+        this.#calls.answer(effect.request, effect.answer);
         return;
       case 'send':
         this.#send(effect);
@@ -213,26 +239,43 @@ class Shell {
     }
   }
 
-  #answer(request: number, answer: Answer): void {
-    const respond = this.#responds.get(request);
-    this.#responds.delete(request);
-    respond?.(answer);
-  }
-
-  #send({ call, peer, body, deadlineMs }: Send): void {
-    const node = this.#nodes.get(peer);
-    if (node === undefined) {
-      this.#handle({ kind: 'lost', nowMs: performance.now(), call, why: 'closed', sent: false });
+  #send(send: Send): void {
+    const { request, call } = send;
+    const untilMs = performance.now() + send.deadlineMs;
+    if (request === null) {
+      this.#ask(send, (result) => this.#ended(call, result));
       return;
     }
-    node.request(body, deadlineMs, (result) => {
-      const nowMs = performance.now();
-      if (result.kind === 'reply') {
-        this.#handle({ kind: 'reply', nowMs, call, bytes: result.bytes, hint: result.hint });
-      } else {
-        this.#handle({ kind: 'lost', nowMs, call, why: result.why, sent: result.sent });
-      }
+    this.#calls.ask({
+      request,
+      call,
+      ask: (done, withheld) => {
+        const deadlineMs = Math.max(1, untilMs - performance.now());
+        return this.#ask({ ...send, deadlineMs }, done, withheld);
+      },
+      done: (result) => this.#ended(call, result),
+      abandoned: (why) => this.#handle({ kind: 'abandoned', nowMs: performance.now(), call, why }),
     });
+  }
+
+  #ask(
+    { peer, body, deadlineMs }: Send,
+    done: (result: LinkResult) => void,
+    withheld?: () => void,
+  ): () => void {
+    const node = this.#nodes.get(peer);
+    if (node !== undefined) return node.request(body, deadlineMs, done, withheld);
+    queueMicrotask(() => done({ kind: 'failed', why: 'closed', sent: false }));
+    return () => undefined;
+  }
+
+  #ended(call: number, result: LinkResult): void {
+    const nowMs = performance.now();
+    if (result.kind === 'reply') {
+      this.#handle({ kind: 'reply', nowMs, call, bytes: result.bytes, hint: result.hint });
+    } else {
+      this.#handle({ kind: 'lost', nowMs, call, why: result.why, sent: result.sent });
+    }
   }
 
   #connect({ peer, cluster, node, ips, port }: Connect): void {

@@ -31,8 +31,13 @@ export class NodeLink {
   }
 
   /** As `PersistentLink.request`. */
-  request(body: Uint8Array, deadlineMs: number, done: (result: LinkResult) => void): void {
-    this.#link.request(body, deadlineMs, done);
+  request(
+    body: Uint8Array,
+    deadlineMs: number,
+    done: (result: LinkResult) => void,
+    withheld?: () => void,
+  ): () => void {
+    return this.#link.request(body, deadlineMs, done, withheld);
   }
 
   close(): void {

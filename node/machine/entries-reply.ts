@@ -1,10 +1,13 @@
 /** Replies of many entries, built while they are read; the bytes are those of src/protocol/replies.ts. */
 import type { Key } from '../../src/bytes.ts';
 import { RETURN_CODES } from '../../src/errors.ts';
+import { UPDATE_MAX } from '../../src/limits.ts';
 import type { Answer } from '../../src/protocol/replies.ts';
 
 /** Room that a reply begins with (bytes). It doubles, so that a long reply is copied about once. */
 const FIRST_BYTES = 1024;
+/** Room up to which it doubles, about that of the longest reply (bytes). */
+const DOUBLING_MAX = UPDATE_MAX + 256 * 1024;
 /** Return code and count. */
 const HEADER_BYTES = 8;
 
@@ -57,7 +60,9 @@ export class EntriesReply {
   #room(bytes: number): number {
     if (bytes > this.#begin) {
       const written = this.bytes;
-      const larger = Buffer.allocUnsafe(Math.max(2 * this.#buffer.length, written + bytes));
+      const larger = Buffer.allocUnsafe(
+        Math.max(Math.min(2 * this.#buffer.length, DOUBLING_MAX), written + bytes),
+      );
       this.#buffer.copy(larger, larger.length - written, this.#begin);
       this.#buffer = larger;
       this.#begin = larger.length - written;

@@ -32,7 +32,7 @@ import { applyKeeper, keeperMapOf } from './keeper.ts';
 import { decodePaced } from './long-decode.ts';
 import { Ownership } from './ownership.ts';
 import { answerQuery } from './queries.ts';
-import { answerRead, isDataRead } from './reads.ts';
+import { answerRead, isDataRead, REPLY_MAX } from './reads.ts';
 import { INITIAL_STATE, loadState, type SystemState, storeState } from './system-state.ts';
 import { execute } from './updates.ts';
 
@@ -124,11 +124,14 @@ export class Machine {
   /**
    * Answers a client's read from `view`, which is the present image or a snapshot of it. Mastership and freshness are
    * the caller's business, as is keeping the image while work goes on.
+   *
+   * @param bytesMax where the reply turns out longer than that, the answer is TOO_LONG (reads.ts)
    */
-  read(request: Request, view: View): Result {
+  read(request: Request, view: View, bytesMax = REPLY_MAX): Result {
     if (!isDataRead(request))
       return failure('NOT_SUPPORTED', `the state machine does not answer ${request.kind}`);
-    return begun(answerRead({ state: this.#state, ownership: this.#ownership, view }, request));
+    const source = { state: this.#state, ownership: this.#ownership, view, bytesMax };
+    return begun(answerRead(source, request));
   }
 
   /** Answers one of our own processes from `view`, the image of `slot`: the present one or a snapshot of it. */

@@ -13,6 +13,7 @@ import {
   okMultiGetOptions,
   okNurseryConfig,
   okRouting,
+  TOO_LONG,
 } from '../../src/protocol/replies.ts';
 import type { RangeQuery, Request } from '../../src/protocol/requests.ts';
 import type { Range } from '../../src/range.ts';
@@ -28,9 +29,19 @@ import { holds, tooLong } from './updates.ts';
 export const REPLY_MAX = UPDATE_MAX;
 /** Rows looked at in one slice. */
 const SLICE_ROWS = 250;
+/** Entries of a map whose reply may be long. */
+const LONG_MAP = 1000;
 
-/** What a read is answered from: the machine's state and the image that belongs to it. */
-export type Source = { readonly state: SystemState; readonly ownership: Ownership; readonly view: View };
+/**
+ * What a read is answered from: the machine's state and the image that belongs to it. What is longer than `bytesMax`
+ * is TOO_LONG, what is longer than REPLY_MAX an error.
+ */
+export type Source = {
+  readonly state: SystemState;
+  readonly ownership: Ownership;
+  readonly view: View;
+  readonly bytesMax: number;
+};
 
 /** The reads of clients that the state machine answers. */
 export type DataRead = Extract<
@@ -71,7 +82,7 @@ export function answerRead(source: Source, request: DataRead): Answer | Work<Ans
     case 'multiGet':
     case 'multiGetOption': {
       const refusal = refusalOf(source, request.keys);
-      return refusal ?? multiGet(source.view, request.keys, request.kind);
+      return refusal ?? multiGet(source, request.keys, request.kind);
     }
     case 'getKeyCount':
       return countKeys(source);
@@ -79,9 +90,9 @@ export function answerRead(source: Source, request: DataRead): Answer | Work<Ans
       return interval(source.state);
     case 'getRouting':
     case 'getNurseryConfig':
-      return routing(source.state, request.kind);
+      return routing(source, request.kind);
     default:
-      return refusalOf(source, [request.key]) ?? readKey(source.view, request);
+      return refusalOf(source, [request.key]) ?? readKey(source, request);
   }
 }
 
@@ -123,12 +134,13 @@ function refusalOf({ state, ownership }: Source, keys: readonly Key[]): Answer |
 }
 
 function readKey(
-  view: View,
+  { view, bytesMax }: Source,
   request: Extract<DataRead, { kind: 'exists' | 'get' | 'assert' | 'assertExists' }>,
 ): Answer {
   const value = view.get(dataKey(request.key));
   switch (request.kind) {
     case 'get':
+      if (value !== undefined && value.length > bytesMax) return TOO_LONG;
       return value === undefined ? failure('NOT_FOUND', 'Not_found') : okBytes(value);
     case 'exists':
       return okBool(value !== undefined);
@@ -142,18 +154,23 @@ function readKey(
 }
 
 function ranged(
-  { state, ownership, view }: Source,
+  source: Source,
   range: Range | null,
   max: number,
   kind: 'range' | 'prefixKeys' | 'rangeEntries' | 'revRangeEntries',
 ): Answer | Work<Answer> {
-  const outside = range === null ? null : ownership.firstOutside(range);
-  if (outside !== null) return rangeError(state, outside);
-  return entriesAnswer(view, max === 0 ? null : range, max, kind);
+  const outside = range === null ? null : source.ownership.firstOutside(range);
+  if (outside !== null) return rangeError(source.state, outside);
+  return entriesAnswer(source, max === 0 ? null : range, max, kind);
 }
 
 /** The first `max` entries of a range, from its high end where reversed; `range` null: there is nothing to look for. */
-function* entriesAnswer(view: View, range: Range | null, max: number, kind: DataRead['kind']): Work<Answer> {
+function* entriesAnswer(
+  { view, bytesMax }: Source,
+  range: Range | null,
+  max: number,
+  kind: DataRead['kind'],
+): Work<Answer> {
   const isReversed = kind === 'revRangeEntries';
   const withValues = isReversed || kind === 'rangeEntries';
   const wanted = max < 0 ? Number.POSITIVE_INFINITY : max;
@@ -166,7 +183,8 @@ function* entriesAnswer(view: View, range: Range | null, max: number, kind: Data
     const next: StoreKey | null = isReversed
       ? scanSliceDown(view, left, limits, visit)
       : scanSlice(view, left, limits, visit);
-    if (reply.bytes > REPLY_MAX) {
+    if (reply.bytes > bytesMax) {
+      if (bytesMax < REPLY_MAX) return TOO_LONG;
       return failure('BAD_INPUT', `a reply of more than ${REPLY_MAX} bytes: ask for fewer entries at a time`);
     }
     if (next === null || reply.count === wanted) break;
@@ -177,7 +195,11 @@ function* entriesAnswer(view: View, range: Range | null, max: number, kind: Data
 }
 
 /** A missing key fails all of `multiGet`; of several, Arakoon names the last. */
-function* multiGet(view: View, keys: readonly Key[], kind: 'multiGet' | 'multiGetOption'): Work<Answer> {
+function* multiGet(
+  { view, bytesMax }: Source,
+  keys: readonly Key[],
+  kind: 'multiGet' | 'multiGetOption',
+): Work<Answer> {
   const pace = new Pace();
   const values: (Uint8Array | null)[] = [];
   let missing: Key | null = null;
@@ -186,7 +208,8 @@ function* multiGet(view: View, keys: readonly Key[], kind: 'multiGet' | 'multiGe
     const value = view.get(dataKey(key)) ?? null;
     if (value === null) missing = key;
     else bytes += value.length;
-    if (bytes > REPLY_MAX) {
+    if (bytes > bytesMax) {
+      if (bytesMax < REPLY_MAX) return TOO_LONG;
       return failure('BAD_INPUT', `a reply of more than ${REPLY_MAX} bytes: ask for fewer keys at a time`);
     }
     values.push(value);
@@ -228,7 +251,9 @@ function interval({ owned }: SystemState): Answer {
   return okInterval({ publicBegin: begin, publicEnd: last.hi, privateBegin: begin, privateEnd: last.hi });
 }
 
-function routing({ map, configs }: SystemState, kind: 'getRouting' | 'getNurseryConfig'): Answer {
+function routing({ state, bytesMax }: Source, kind: 'getRouting' | 'getNurseryConfig'): Answer {
+  const { map, configs } = state;
+  if (bytesMax < REPLY_MAX && map.entries.length > LONG_MAP) return TOO_LONG;
   if (map.isEmpty) return failure('NOT_FOUND', 'Not_found');
   return kind === 'getRouting' ? okRouting(map.entries) : okNurseryConfig(map.entries, [...configs.values()]);
 }

@@ -220,7 +220,9 @@ function send(router: Router, flight: InFlight, body: Uint8Array, deadlineMs: nu
   const call = router.lastCall;
   router.inFlight.set(call, flight);
   flight.peer.outstanding += 1;
-  router.effects.push({ kind: 'send', call, peer: flight.peer.id, body, deadlineMs });
+  const isRead = flight.kind === 'task' && !flight.task.isUpdate;
+  const request = isRead ? flight.task.request : null;
+  router.effects.push({ kind: 'send', request, call, peer: flight.peer.id, body, deadlineMs });
 }
 
 function ask(router: Router, peer: Peer): void {

@@ -131,6 +131,9 @@ export function step(router: Router, event: Event): readonly Effect[] {
     case 'lost':
       onLost(router, event);
       break;
+    case 'abandoned':
+      onAbandoned(router, event.call, event.why);
+      break;
     case 'map':
       onMap(router, event);
       break;
@@ -350,6 +353,11 @@ function onLost(router: Router, event: Extract<Event, { kind: 'lost' }>): void {
   if (flight.kind === 'probe') onProbeLost(router, flight.moving, nowMs);
   else peer.isAsked = false;
   if (why === 'timeout') doubt(router, peer, nowMs);
+}
+
+function onAbandoned(router: Router, call: number, why: string): void {
+  const flight = take(router, call);
+  if (flight?.kind === 'task') fail(router, flight.task, 'GOING_DOWN', why);
 }
 
 function onTaskLost(

@@ -50,6 +50,8 @@ export type Event =
   /** The link to a node is up, or is not. */
   | { readonly kind: 'up'; readonly nowMs: number; readonly peer: number }
   | { readonly kind: 'down'; readonly nowMs: number; readonly peer: number }
+  /** A `send` has no answer and is not wanted any more: its client is gone, or there was no room for the reply in time. */
+  | { readonly kind: 'abandoned'; readonly nowMs: number; readonly call: number; readonly why: string }
   /** The time of the last `wake` has come. */
   | { readonly kind: 'timer'; readonly nowMs: number };
 
@@ -59,6 +61,8 @@ export type Effect =
   /** Ask a node; ends with `reply` or `lost` for `call`, at the latest after `deadlineMs`. */
   | {
       readonly kind: 'send';
+      /** The client's request that is read for; null where something may change, or no client waits. */
+      readonly request: number | null;
       readonly call: number;
       readonly peer: number;
       readonly body: Uint8Array;

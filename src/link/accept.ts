@@ -27,7 +27,7 @@ export class LinkAcceptor {
     this.#hello = hello;
     this.#handlers = {
       ...handlers,
-      request: (link, body, respond, leftMs) => handlers.request(link, body, respond, leftMs),
+      request: (link, body, respond, leftMs, asker) => handlers.request(link, body, respond, leftMs, asker),
       post: (link, topic, body) => handlers.post(link, topic, body),
       closed: (link, why) => {
         this.#links.delete(link);

@@ -8,10 +8,13 @@
  *     hinted   := 4, id of the request, length:u32 hintCodec, a whole reply
  *     ping     := 5, id 0, nothing            pong := 6, id 0, nothing
  *     post     := 7, id is the topic, bytes                        expects no answer
+ *     cancel   := 9, id of the request, nothing                    nobody waits for its answer any more
+ *     short    := 10, id, one request as on TCP                    answered by `withheld` where the reply would be long
+ *     withheld := 11, id of the request, nothing
  *     part     := 8, id 0, type:u8 id:u32 total:u32 byte{…}        next piece of one message too long to go whole
  *
- * At most one message per direction is under way in parts, so a receiver holds one at a time. Between its parts
- * other messages go, above all pings. Requests never overtake one another; everything else may.
+ * At most one message per direction is under way in parts, so a receiver holds one at a time; an answer that was cancelled
+ * may end before its last part. Between its parts other messages go, above all pings. Requests never overtake one another; everything else may.
  */
 import { NurseryError } from '../errors.ts';
 import { FRAME_MAX } from '../limits.ts';
@@ -44,6 +47,9 @@ export const TYPE = {
   pong: 6,
   post: 7,
   part: 8,
+  cancel: 9,
+  short: 10,
+  withheld: 11,
 } as const;
 
 /** What posts are about; their ids. */
@@ -197,6 +203,13 @@ export class Assembly {
   #buffer: Buffer = EMPTY;
   #total = 0;
   #received = 0;
+  #isDiscarded = false;
+
+  /** Whether `part` begins a message, rather than going on with the one under way. */
+  isFirst(part: Buffer): boolean {
+    if (this.#total === 0) return true;
+    return this.#isDiscarded && (part.length < HEADER_BYTES || part.readUInt32LE(1) !== this.#id);
+  }
 
   get type(): number {
     return this.#type;
@@ -206,8 +219,19 @@ export class Assembly {
     return this.#id;
   }
 
+  /** Whether the message under way is the answer to this request. */
+  isAnswer(id: number): boolean {
+    return this.#total > 0 && this.#id === id && (this.#type === TYPE.response || this.#type === TYPE.hinted);
+  }
+
+  /** Throws away what came, and what comes yet, of the message under way, if any of it does; another may follow at once. */
+  discard(): void {
+    this.#isDiscarded = true;
+    this.#buffer = EMPTY;
+  }
+
   /**
-   * Takes the next part. Returns the whole body with the last one, null before. Memory grows with what has
+   * Takes the next part. Returns the whole body with the last one, null before, and where it was discarded. Memory grows with what has
    * come, not with what was announced.
    *
    * @throws NurseryError MALFORMED for a part that does not belong to the message under way, or one too long
@@ -218,6 +242,7 @@ export class Assembly {
     const id = reader.u32();
     const total = reader.u32();
     const piece = reader.raw(reader.left);
+    if (this.#isDiscarded && (type !== this.#type || id !== this.#id || total !== this.#total)) this.#end();
     if (this.#total === 0) {
       if (total === 0 || total > MESSAGE_MAX)
         throw malformed(`message of ${total} bytes, at most ${MESSAGE_MAX} are taken`);
@@ -229,20 +254,25 @@ export class Assembly {
     }
     const received = this.#received + piece.length;
     if (received > total || piece.length === 0) throw malformed('parts do not add up to the message');
-    if (received > this.#buffer.length) {
+    if (!this.#isDiscarded && received > this.#buffer.length) {
       const larger = Buffer.allocUnsafeSlow(
         Math.min(total, Math.max(received, 2 * this.#buffer.length, 4 * PART_BYTES)),
       );
       this.#buffer.copy(larger, 0, 0, this.#received);
       this.#buffer = larger;
     }
-    piece.copy(this.#buffer, this.#received);
+    if (!this.#isDiscarded) piece.copy(this.#buffer, this.#received);
     this.#received = received;
     if (received < total) return null;
-    const whole = this.#buffer.subarray(0, total);
+    const whole = this.#isDiscarded ? null : this.#buffer.subarray(0, total);
+    this.#end();
+    return whole;
+  }
+
+  #end(): void {
     this.#buffer = EMPTY;
     this.#total = 0;
     this.#received = 0;
-    return whole;
+    this.#isDiscarded = false;
   }
 }

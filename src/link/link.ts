@@ -1,9 +1,11 @@
 /** One link: requests, answers and posts multiplexed over one WebSocket, gathered per turn of the event loop. */
 import type { WebSocket } from 'ws';
 import { invariant } from '../assert.ts';
+import { type Account, type Asker, type Budgets, unboundedBudgets, WAIT_MS } from '../budget.ts';
 import { NurseryError } from '../errors.ts';
+import { answerMarginMs } from '../limits.ts';
 import type { Hint } from '../protocol/admin.ts';
-import type { Answer } from '../protocol/replies.ts';
+import { type Answer, TOO_LONG } from '../protocol/replies.ts';
 import {
   Assembly,
   CLOSE,
@@ -16,6 +18,7 @@ import {
   MESSAGE_MAX,
   TYPE,
 } from './frames.ts';
+import { Inbound, longMessage } from './inbound.ts';
 import { Outbox } from './outbox.ts';
 
 /** A ping goes out this often (ms). */
@@ -32,8 +35,6 @@ const BUFFERED_PAUSE = BUFFERED_MAX / 4;
 const BUFFERED_FATAL = BUFFERED_MAX * 4;
 /** Requests sent on a link that may be unanswered. */
 export const REQUESTS_MAX = 16 * 1024;
-/** Requests received on a link that may be unanswered before it is read no further. */
-const INBOUND_MAX = REQUESTS_MAX;
 /** How long the other end has to answer a close (ms). */
 const CLOSE_MS = 1000;
 
@@ -53,9 +54,9 @@ export type LinkResult =
 export type LinkHandlers = {
   /**
    * A request, to be answered once by `respond`, at any time; after the link closed, that does nothing. `leftMs`: how
-   * long the other end waited for the answer when it sent this.
+   * long the other end waited for the answer when it sent this. `asker`: on whose account it is carried out.
    */
-  request(link: Link, body: Buffer, respond: (answer: Answer) => void, leftMs: number): void;
+  request(link: Link, body: Buffer, respond: (answer: Answer) => void, leftMs: number, asker: Asker): void;
   /** @throws NurseryError where the post cannot be read: the link is closed as broken */
   post(link: Link, topic: number, body: Buffer): void;
   /** The link is gone. Called once per link, after its requests failed. */
@@ -64,15 +65,20 @@ export type LinkHandlers = {
   opened?(link: Link): void;
   /** Why this peer is turned away although protocol and cluster fit, or null. It is told the reason. */
   refuse?(peer: Hello): string | null;
+  /** Where the memory of a link with this peer is counted. Default: nowhere. */
+  budgets?(peer: Hello): Budgets;
 };
 
 type Pending = {
   readonly sequence: number;
   readonly deadlineAtMs: number;
   readonly done: (result: LinkResult) => void;
+  readonly withheld: (() => void) | undefined;
 };
 
+const NOTHING_TO_CANCEL = (): void => undefined;
 const NO_BYTES = new Uint8Array(0);
+const UNBOUNDED = unboundedBudgets();
 let linksMade = 0;
 
 /**
@@ -94,9 +100,18 @@ export class Link {
   readonly #assembly = new Assembly();
   readonly #pending = new Map<number, Pending>();
   readonly #heartbeat: NodeJS.Timeout;
+  /** Where what the other end does not read is counted. */
+  readonly replies: Account;
+  readonly isOver = (): boolean => this.#closedWhy !== null;
+  readonly isShort = false;
+  readonly waitMs = WAIT_MS;
+  /** Requests under way here, and those that the other end has cancelled. */
+  readonly #asked = new Set<number>();
+  readonly #cancelled = new Set<number>();
+  readonly #inbound: Inbound;
   #sequence = 0;
-  #inbound = 0;
   #paused = false;
+  #draining = false;
   #silent = 0;
   #stuck = 0;
   #deadlineTimer: NodeJS.Timeout | null = null;
@@ -113,6 +128,15 @@ export class Link {
     this.#socket = socket;
     this.#outbox = new Outbox(socket, () => this.#written());
     this.#handlers = handlers;
+    const budgets = handlers.budgets?.(peer) ?? UNBOUNDED;
+    // A link of one of our own processes carries the requests of many; it ends when nothing is heard of it.
+    const isClient = peer.role === 'client';
+    const letGo = (why: string): void => this.#terminate(why);
+    this.replies = budgets.replies.open(isClient ? { isAwaited: () => true, letGo } : null);
+    const requests = budgets.requests.open(
+      isClient ? { isAwaited: () => this.#inbound.isReceiving, letGo } : null,
+    );
+    this.#inbound = new Inbound(requests, isClient, this.isOver);
     socket.on('message', (data: Buffer, isBinary: boolean) => this.#received(data, isBinary));
     socket.on('error', (error: Error) => {
       this.#lastError = error.message; // its close follows
@@ -144,35 +168,56 @@ export class Link {
 
   /** Requests received and not yet answered. */
   get inbound(): number {
-    return this.#inbound;
+    return this.#inbound.count;
   }
 
   /**
    * Sends a request. `done` is called exactly once, never before this returns: with the reply, or after
-   * `deadlineMs` from now, or when the link closes. `body` must not change afterwards.
+   * `deadlineMs` from now, or when the link closes; never after it was cancelled. `body` must not change afterwards.
+   *
+   * @param withheld called in place of `done` where the reply would be longer than SHORT_BYTES; without it, it comes
+   * @returns cancels the request: its answer is not waited for, and the other end told so
    */
-  request(body: Uint8Array, deadlineMs: number, done: (result: LinkResult) => void): void {
+  request(
+    body: Uint8Array,
+    deadlineMs: number,
+    done: (result: LinkResult) => void,
+    withheld?: () => void,
+  ): () => void {
     invariant(LEFT_BYTES + body.length <= MESSAGE_MAX, 'a request is no longer than a message may be');
     if (this.#closedWhy !== null) {
       queueMicrotask(() => done({ kind: 'failed', why: 'closed', sent: false }));
-      return;
+      return NOTHING_TO_CANCEL;
     }
     if (this.#pending.size >= REQUESTS_MAX || this.bufferedBytes + body.length > BUFFERED_MAX) {
       queueMicrotask(() => done({ kind: 'failed', why: 'overloaded', sent: false }));
-      return;
+      return NOTHING_TO_CANCEL;
     }
     this.#sequence += 1;
     const id = this.#sequence % 0x1_0000_0000;
     const deadlineAtMs = performance.now() + deadlineMs;
-    this.#pending.set(id, { sequence: this.#sequence, deadlineAtMs, done });
+    const { sequence } = { sequence: this.#sequence };
+    this.#pending.set(id, { sequence, deadlineAtMs, done, withheld });
     this.#armDeadline(deadlineAtMs);
-    this.#outbox.request(id, body, this.#sequence, deadlineAtMs);
+    const type = withheld === undefined ? TYPE.request : TYPE.short;
+    this.#outbox.request(type, id, body, sequence, deadlineAtMs);
+    return () => {
+      if (this.#pending.get(id)?.sequence === sequence) this.#cancel(id, sequence);
+    };
+  }
+
+  #cancel(id: number, sequence: number): void {
+    this.#pending.delete(id);
+    if (this.#closedWhy !== null || this.#outbox.withdraw(sequence)) return;
+    this.#outbox.send(TYPE.cancel, id, NO_BYTES);
+    if (this.#assembly.isAnswer(id)) this.#assembly.discard();
   }
 
   /** Sends without expecting an answer. False: dropped, since too much is waiting or the link is closed. */
   post(topic: number, body: Uint8Array): boolean {
     if (this.#closedWhy !== null || this.bufferedBytes + body.length > BUFFERED_MAX) return false;
     this.#outbox.send(TYPE.post, topic, body);
+    this.replies.set(this.#outbox.keptBytes);
     return true;
   }
 
@@ -207,6 +252,8 @@ export class Link {
     clearInterval(this.#heartbeat);
     if (this.#deadlineTimer !== null) clearTimeout(this.#deadlineTimer);
     this.#outbox.close();
+    this.#inbound.close();
+    this.replies.close();
     const pending = [...this.#pending.values()];
     this.#pending.clear();
     for (const { done, sequence } of pending) {
@@ -220,19 +267,34 @@ export class Link {
   #written(): void {
     this.#stuck = 0;
     if (this.#closedWhy !== null) return;
+    this.replies.progressed();
+    this.replies.set(this.#outbox.keptBytes);
     this.#resumeWhenLow();
     this.#closeIfDone();
   }
 
-  #answer(id: number, answer: Answer): void {
-    this.#inbound -= 1;
+  #answer(id: number, bodyBytes: number, answer: Answer): void {
     if (this.#closedWhy !== null) return;
+    this.#inbound.end(bodyBytes);
+    this.#asked.delete(id);
+    if (this.#cancelled.delete(id)) {
+      this.#resumeWhenLow();
+      this.#closeIfDone();
+      return;
+    }
+    if (answer === TOO_LONG) {
+      this.#outbox.send(TYPE.withheld, id, NO_BYTES);
+      this.#resumeWhenLow();
+      this.#closeIfDone();
+      return;
+    }
     const hint = answer.hint === null ? null : encodeHint(answer.hint);
     const type = hint === null ? TYPE.response : TYPE.hinted;
     const bytes = answer.bytes.length + (hint === null ? 0 : hint.length);
     invariant(bytes <= MESSAGE_MAX, 'a reply is no longer than a message may be');
     if (hint === null) this.#outbox.send(type, id, answer.bytes);
     else this.#outbox.send(type, id, hint, answer.bytes);
+    this.replies.set(this.#outbox.keptBytes);
     const buffered = this.bufferedBytes;
     if (buffered > BUFFERED_FATAL) this.#terminate('the other end does not read its answers');
     else if (buffered > BUFFERED_PAUSE) this.#pause();
@@ -241,7 +303,7 @@ export class Link {
   }
 
   #closeIfDone(): void {
-    if (this.#farewell === null || this.#inbound > 0 || this.#outbox.hasLong) return;
+    if (this.#farewell === null || this.#inbound.count > 0 || this.#outbox.hasLong) return;
     this.close(this.#farewell, CLOSE.answered);
   }
 
@@ -268,9 +330,15 @@ export class Link {
   }
 
   #message(type: number, id: number, body: Buffer): void {
+    const mayWait = type === TYPE.request || type === TYPE.short || type === TYPE.part;
+    if (mayWait && (this.#paused || this.#inbound.isKeeping) && !this.#draining) {
+      this.#inbound.keep(type, id, body);
+      return;
+    }
     switch (type) {
       case TYPE.request:
-        this.#request(id, body);
+      case TYPE.short:
+        this.#request(id, body, type === TYPE.short);
         break;
       case TYPE.response:
         this.#reply(id, body, null);
@@ -290,33 +358,74 @@ export class Link {
         break;
       case TYPE.part: {
         const assembly = this.#assembly;
+        this.#inbound.progressed();
+        const isFirst = assembly.isFirst(body);
+        if (isFirst && !this.#inbound.makeRoom(id, body, (isGranted) => this.#roomFound(isGranted))) {
+          this.#pause();
+          break;
+        }
         const whole = this.#understand(() => assembly.add(body));
+        if (isFirst && whole === null) this.#judge(body);
         if (whole === null) break;
         if (assembly.type === TYPE.part) this.#broken('a part within a part');
-        else this.#message(assembly.type, assembly.id, whole);
+        else this.#whole(assembly.type, assembly.id, whole);
         break;
       }
+      case TYPE.withheld: {
+        const pending = this.#pending.get(id);
+        this.#pending.delete(id);
+        pending?.withheld?.();
+        break;
+      }
+      case TYPE.cancel:
+        if (this.#asked.has(id)) this.#cancelled.add(id);
+        else this.#outbox.cancel(id);
+        this.replies.set(this.#outbox.keptBytes);
+        this.#resumeWhenLow();
+        break;
       default:
         this.#broken(`message of unknown type ${type}`);
     }
   }
 
-  #request(id: number, message: Buffer): void {
+  /** A message whose last part came: it has waited already. */
+  #whole(type: number, id: number, body: Buffer): void {
+    if (type === TYPE.request || type === TYPE.short) this.#request(id, body, type === TYPE.short);
+    else this.#message(type, id, body);
+  }
+
+  /** An answer that nobody waits for any more is not gathered. */
+  #judge(part: Buffer): void {
+    const { type, id } = longMessage(part);
+    if (type !== TYPE.response && type !== TYPE.hinted) return;
+    if (!this.#pending.has(id)) this.#assembly.discard();
+  }
+
+  #roomFound(isGranted: boolean): void {
+    if (isGranted) this.#resumeWhenLow();
+    else this.#terminate('overloaded: no room for so long a request');
+  }
+
+  #request(id: number, message: Buffer, isShort: boolean): void {
     if (message.length < LEFT_BYTES) {
       this.#broken('a request without the time that is left');
       return;
     }
     const leftMs = message.readUInt32LE(0);
     const body = message.subarray(LEFT_BYTES);
-    this.#inbound += 1;
-    if (this.#inbound >= INBOUND_MAX) this.#pause();
+    const { length } = body;
+    this.#inbound.begin(length);
+    if (this.#inbound.isFull) this.#pause();
+    this.#asked.add(id);
+    const isOver = (): boolean => this.#closedWhy !== null || this.#cancelled.has(id);
     let answered = false;
     const respond = (answer: Answer): void => {
       invariant(!answered, 'a request is answered once');
       answered = true;
-      this.#answer(id, answer);
+      this.#answer(id, length, answer);
     };
-    this.#handlers.request(this, body, respond, leftMs);
+    const waitMs = leftMs - answerMarginMs(leftMs);
+    this.#handlers.request(this, body, respond, leftMs, { replies: this.replies, isOver, isShort, waitMs });
   }
 
   #reply(id: number, bytes: Buffer, hint: Hint | null): void {
@@ -348,9 +457,23 @@ export class Link {
   }
 
   #resumeWhenLow(): void {
-    if (!this.#paused || this.#inbound >= INBOUND_MAX / 2 || this.bufferedBytes > BUFFERED_PAUSE / 2) return;
-    this.#paused = false;
-    this.#socket.resume();
+    if (this.#draining) return;
+    this.#draining = true;
+    while (this.#paused && this.#inbound.isLow && this.bufferedBytes <= BUFFERED_PAUSE / 2) {
+      this.#paused = false;
+      this.#takeKept();
+      if (!this.#paused) this.#socket.resume();
+    }
+    this.#draining = false;
+  }
+
+  /** What had been read before the link stopped reading has its turn first. */
+  #takeKept(): void {
+    while (!this.#paused && this.#closedWhy === null) {
+      const next = this.#inbound.next();
+      if (next === undefined) return;
+      this.#message(...next);
+    }
   }
 
   // Time

@@ -1,5 +1,6 @@
 /** The sending half of a link: gathers what one turn of the event loop says, and interleaves long messages with it. */
 import type { WebSocket } from 'ws';
+import { bytesKept } from '../budget.ts';
 import { encodeLeft, Gather, HEADER_BYTES, LEFT_BYTES, PART_BYTES, TYPE } from './frames.ts';
 
 /** While more than this waits in the socket (bytes), the next part of a long message stays back. */
@@ -29,6 +30,7 @@ export class Outbox {
   readonly #gather = new Gather();
   readonly #long: Long[] = [];
   #longBytes = 0;
+  #longKept = 0;
   #longRequests = 0;
   #turnDue = false;
   #closed = false;
@@ -51,6 +53,11 @@ export class Outbox {
     return this.#socket.bufferedAmount + this.#gather.length + this.#longBytes;
   }
 
+  /** Memory that they keep: a long message is kept whole until the last of it was sent. */
+  get keptBytes(): number {
+    return this.#socket.bufferedAmount + this.#gather.length + this.#longKept;
+  }
+
   /** Whether long messages are under way. */
   get hasLong(): boolean {
     return this.#long.length > 0;
@@ -62,16 +69,16 @@ export class Outbox {
   }
 
   /**
-   * Sends a request. A long body must not change before it is sent; a short one is copied. The time left until
-   * `deadlineAtMs` goes with it, as it is when the sending begins.
+   * Sends a request, of type `request` or `short`. A long body must not change before it is sent; a short one is copied.
+   * The time left until `deadlineAtMs` goes with it, as it is when the sending begins.
    */
-  request(id: number, body: Uint8Array, sequence: number, deadlineAtMs: number): void {
+  request(type: number, id: number, body: Uint8Array, sequence: number, deadlineAtMs: number): void {
     // Behind a long request the short ones queue too: requests keep their order.
     if (body.length + LEFT_BYTES > PART_BYTES || this.#longRequests > 0) {
       this.#longRequests += 1;
-      this.#putLong({ type: TYPE.request, id, body, sequence, deadlineAtMs });
+      this.#putLong({ type, id, body, sequence, deadlineAtMs });
     } else {
-      this.#put(TYPE.request, id, leftUntil(deadlineAtMs), body);
+      this.#put(type, id, leftUntil(deadlineAtMs), body);
       this.#gatheredSequence = sequence;
     }
     this.#wasUsed = true;
@@ -95,8 +102,21 @@ export class Outbox {
     if (long === undefined || long.sentBytes > 0) return false;
     this.#long.splice(index, 1);
     this.#longBytes -= long.body.length;
+    this.#longKept -= bytesKept(long.body);
     this.#longRequests -= 1;
     return true;
+  }
+
+  /** Drops a long answer, also where some of it was sent: the other end, which has cancelled its request, throws that away. */
+  cancel(id: number): void {
+    const isAnswer = (type: number): boolean => type === TYPE.response || type === TYPE.hinted;
+    const index = this.#long.findIndex((long) => long.id === id && isAnswer(long.type));
+    const long = this.#long[index];
+    if (long === undefined) return;
+    this.#long.splice(index, 1);
+    this.#longBytes -= long.body.length - long.sentBytes;
+    this.#longKept -= bytesKept(long.body);
+    this.#pump();
   }
 
   /** Hands what is gathered to the socket now. */
@@ -117,6 +137,7 @@ export class Outbox {
     this.#closed = true;
     this.#long.length = 0;
     this.#longBytes = 0;
+    this.#longKept = 0;
   }
 
   #put(type: number, id: number, first: Uint8Array, second: Uint8Array | null): void {
@@ -131,6 +152,7 @@ export class Outbox {
   #putLong(message: Omit<Long, 'sentBytes'>): void {
     this.#long.push({ ...message, sentBytes: 0 });
     this.#longBytes += message.body.length;
+    this.#longKept += bytesKept(message.body);
     this.#pump();
   }
 
@@ -155,6 +177,7 @@ export class Outbox {
       this.#longBytes -= next.sentBytes - from;
       if (next.sentBytes < body.length) continue;
       this.#long.shift();
+      this.#longKept -= bytesKept(body);
       if (sequence > 0) this.#longRequests -= 1;
     }
   }

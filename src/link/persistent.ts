@@ -30,7 +30,7 @@ export class PersistentLink {
       ...options,
       handlers: {
         ...handlers,
-        request: (link, body, respond, leftMs) => handlers.request(link, body, respond, leftMs),
+        request: (link, body, respond, leftMs, asker) => handlers.request(link, body, respond, leftMs, asker),
         post: (link, topic, body) => handlers.post(link, topic, body),
         closed: (link, why) => {
           handlers.closed(link, why);
@@ -47,9 +47,15 @@ export class PersistentLink {
   }
 
   /** As `Link.request`; fails as closed and not sent while the link is down. */
-  request(body: Uint8Array, deadlineMs: number, done: (result: LinkResult) => void): void {
-    if (this.#link !== null) this.#link.request(body, deadlineMs, done);
-    else queueMicrotask(() => done({ kind: 'failed', why: 'closed', sent: false }));
+  request(
+    body: Uint8Array,
+    deadlineMs: number,
+    done: (result: LinkResult) => void,
+    withheld?: () => void,
+  ): () => void {
+    if (this.#link !== null) return this.#link.request(body, deadlineMs, done, withheld);
+    queueMicrotask(() => done({ kind: 'failed', why: 'closed', sent: false }));
+    return () => undefined;
   }
 
   /** As `Link.post`; false while the link is down. */

@@ -10,6 +10,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { Duplex } from 'node:stream';
 import { printAddress } from '../address.ts';
 import { present } from '../assert.ts';
+import { type Budgets, clientBudgets, ownBudgets } from '../budget.ts';
 import { type ConnectionLimits, connectionLimits, descriptorLimit } from '../descriptors.ts';
 import { FatalError } from '../errors.ts';
 import { LinkAcceptor, remoteOf } from '../link/accept.ts';
@@ -50,6 +51,8 @@ export type PortOptions = {
   readonly handle: Handle;
   /** HTTP requests, except for links; without it they get 404. */
   readonly http?: (request: IncomingMessage, response: ServerResponse) => void;
+  /** A connection of one of Arakoon's clients is closed; nobody waits for what it asked. */
+  readonly gone?: () => void;
   /** Hears of connections that could not be accepted, for want of file descriptors for example. */
   readonly warn: (message: string) => void;
   /**
@@ -59,10 +62,20 @@ export type PortOptions = {
   readonly limits?: () => ConnectionLimits;
   /** Default 3 s. */
   readonly graceMs?: number;
+  /** Where the memory of connections is counted. Default: budgets of this port's own. */
+  readonly budgets?: PortBudgets;
 };
 
 /** What a client's link is doing: requests under way, and when the last one came or was answered (ms). */
 type LinkUse = { link: Link | null; underWay: number; activeMs: number };
+
+/** Budgets of clients and routers, and of our other processes: those never wait behind clients. */
+export type PortBudgets = { readonly clients: Budgets; readonly own: Budgets };
+
+/** The budgets of a process. */
+export function portBudgets(): PortBudgets {
+  return { clients: clientBudgets(), own: ownBudgets() };
+}
 
 /** A port that is open. */
 export class ClientPort {
@@ -70,6 +83,7 @@ export class ClientPort {
   readonly #servers: Server[] = [];
   readonly #http: HttpServer;
   readonly #acceptor: LinkAcceptor;
+  readonly #budgets: PortBudgets;
   readonly #sockets = new Set<Socket>();
   readonly #clients = new Map<Socket, TcpConnection>();
   /** HTTP connections, links among them, and what keeps each from being closed: a request under way, or its being a link. */
@@ -92,7 +106,12 @@ export class ClientPort {
         `${times} connections were turned away: ${open} are open, ${clientsMax} clients is the limit (see ulimit -n)`,
       );
     }, nowMs);
-    this.#acceptor = new LinkAcceptor(options.hello, this.#watched(options.links));
+    const budgets = options.budgets ?? portBudgets();
+    this.#budgets = budgets;
+    this.#acceptor = new LinkAcceptor(options.hello, {
+      ...this.#watched(options.links),
+      budgets: ({ role }) => (role === 'client' || role === 'router' ? budgets.clients : budgets.own),
+    });
     this.#http = createHttpServer((request, response) => this.#serve(request, response));
     this.#http.timeout = HTTP_IDLE_MS;
     this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
@@ -187,7 +206,7 @@ export class ClientPort {
     socket.on('close', () => {
       clearTimeout(timer);
       this.#sockets.delete(socket);
-      this.#clients.delete(socket);
+      if (this.#clients.delete(socket)) this.#options.gone?.();
       this.#web.delete(socket);
       this.#seats.leave(socket);
     });
@@ -213,7 +232,8 @@ export class ClientPort {
 
   /** Arakoon's prologue begins with a zero byte. */
   #toArakoon(socket: Socket, chunk: Buffer): void {
-    const connection = new TcpConnection(socket, this.#options.clusterId, this.#options.handle);
+    const { clusterId, handle } = this.#options;
+    const connection = new TcpConnection(socket, clusterId, handle, this.#budgets.clients);
     this.#clients.set(socket, connection);
     if (!this.#hasSeat(socket, 'client', connection)) {
       const message = `too many connections: the limit is ${this.#seats.figures.clientsMax}`;

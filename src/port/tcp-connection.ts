@@ -1,17 +1,17 @@
 /** One client connection over Arakoon's TCP protocol: frames in, answers out, in order and within bounds. */
 import type { Socket } from 'node:net';
 import { invariant } from '../assert.ts';
+import { type Account, type Asker, type Budgets, bytesKept, SHORT_BYTES, WAIT_MS } from '../budget.ts';
 import { NurseryError, RETURN_CODES } from '../errors.ts';
 import { OUTSTANDING_MAX } from '../limits.ts';
 import { type Answer, failure, failureOf, NO_MAGIC_REPLY, returnCodeOf } from '../protocol/replies.ts';
 import { isUpdateCode, PROLOGUE_MAGIC, PROLOGUE_VERSION, scanRequest } from '../protocol/requests.ts';
 import { OversizedError } from '../protocol/shape.ts';
 
-/** Whom an answer goes to: a connection over TCP, or a `Link`. */
-export type Connection = {
+/** Whom an answer goes to: a connection over TCP. */
+export type Connection = Asker & {
   /** Distinguishes the connections of this kind in this process. */
   readonly id: number;
-  readonly kind: 'tcp' | 'link';
   /** Address of the other end, for people. */
   readonly remote: string;
 };
@@ -27,11 +27,15 @@ const CLUSTER_BYTES_MAX = 4096;
 /** How long a client may take for its prologue (ms). */
 const PROLOGUE_MS = 10_000;
 /** Read and not yet understood bytes above which a connection that must wait is read no further. */
-const INPUT_BYTES_MAX = 256 * 1024;
+const INPUT_BYTES_MAX = 64 * 1024;
+/** Bytes of requests under way above which no further one is begun, whatever the budget of all connections says. */
+const BODY_BYTES_MAX = 32 * 1024 * 1024;
 /** Bytes of answers not yet taken by the client above which no further request of its is begun. */
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
 /** Answers up to this many bytes together are copied into one write. */
 const GATHER_BYTES_MAX = 64 * 1024;
+/** A long answer is handed to the socket in pieces of so many bytes: that one was taken shows that the client reads. */
+const SLICE_BYTES = 512 * 1024;
 /** A request that is refused for its length is skipped up to this many bytes; a longer one ends the connection. */
 const SKIP_BYTES_MAX = 256 * 1024 * 1024;
 /** How long a connection that we closed is still read, so that its last answer is not lost to a reset (ms). */
@@ -84,11 +88,15 @@ function takeTurns(): void {
  */
 export class TcpConnection implements Connection {
   readonly id: number;
-  readonly kind = 'tcp';
   readonly remote: string;
+  readonly replies: Account;
+  readonly isShort = false;
+  readonly waitMs = WAIT_MS;
+  readonly isOver = (): boolean => this.#gone;
   readonly #socket: Socket;
   readonly #cluster: Buffer;
   readonly #handle: Handle;
+  readonly #requests: Account;
   readonly #prologueTimer: NodeJS.Timeout;
   readonly #onTurn = (): void => this.#turn();
   #greeted = false;
@@ -101,6 +109,12 @@ export class TcpConnection implements Connection {
   #wanted = 4;
   #skipBytes = 0;
   #inputEnded = false;
+  /** Bytes set aside for a long request that is being received. */
+  #reserved = 0;
+  /** Waits for room for its next request. */
+  #waitsForRoom = false;
+  /** Bytes of requests under way. */
+  #bodyBytes = 0;
 
   #first: Entry | null = null;
   #newest: Entry | null = null;
@@ -109,8 +123,12 @@ export class TcpConnection implements Connection {
   #reads = 0;
   /** Bytes of answers that wait for an earlier one. */
   #owedBytes = 0;
+  /** Answers that the socket has not got yet; of the first one it has `#sliced` bytes. */
   #output: Uint8Array[] = [];
+  #sliced = 0;
   #outputBytes = 0;
+  /** Bytes of answers that the socket has got to their end and not passed on. */
+  #handedBytes = 0;
   #turnDue = false;
   #parsing = false;
   /** No further request is begun: an error ended the connection, or the process is going down. */
@@ -118,27 +136,41 @@ export class TcpConnection implements Connection {
   /** The process is going down: requests are refused. Runs out when none has come for a while. */
   #quiet: NodeJS.Timeout | null = null;
   #drainUntilMs = 0;
+  /** Nothing is read any more; the end follows what is owed. */
+  #ending = false;
   #endSent = false;
   #gone = false;
   #activeMs = performance.now();
   #lingerMs = LINGER_MS;
 
-  constructor(socket: Socket, clusterId: string, handle: Handle) {
+  constructor(socket: Socket, clusterId: string, handle: Handle, budgets: Budgets) {
     connectionsMade += 1;
     this.id = connectionsMade;
     this.remote = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
     this.#socket = socket;
     this.#cluster = Buffer.from(clusterId, 'utf8');
     this.#handle = handle;
+    const letGo = (): void => void socket.destroy();
+    this.replies = budgets.replies.open({ isAwaited: () => true, letGo });
+    this.#requests = budgets.requests.open({ isAwaited: () => this.#reserved > 0, letGo });
     this.#prologueTimer = setTimeout(() => socket.destroy(), PROLOGUE_MS);
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
-    socket.on('drain', this.#onTurn);
+    socket.on('drain', () => {
+      this.replies.progressed();
+      this.#turn();
+    });
     socket.on('end', () => {
       this.#inputEnded = true;
       this.#schedule();
     });
     socket.on('close', () => {
       this.#gone = true;
+      this.replies.close();
+      this.#requests.close();
+      this.#output = [];
+      this.#input = NOTHING;
+      this.#begin = 0;
+      this.#end = 0;
       clearTimeout(this.#prologueTimer);
       if (this.#quiet !== null) clearTimeout(this.#quiet);
     });
@@ -198,13 +230,15 @@ export class TcpConnection implements Connection {
     }
     this.#append(this.#skipBytes === 0 ? chunk : chunk.subarray(this.#skipBytes));
     this.#skipBytes = 0;
+    this.#requests.progressed();
     this.#parse();
     if (this.#isFull) this.#socket.pause();
   }
 
-  /** Whether more input than the next request needs is there. */
+  /** Whether more input than the next request needs is there, or as much as may be without room for a long one. */
   get #isFull(): boolean {
-    return this.#end - this.#begin > Math.max(INPUT_BYTES_MAX, this.#wanted);
+    const there = this.#end - this.#begin;
+    return there > INPUT_BYTES_MAX && (there > this.#wanted || this.#waitsForRoom);
   }
 
   /** Joins what is left of the input with `chunk`. Memory grows with what has come, not with what was announced. */
@@ -235,10 +269,12 @@ export class TcpConnection implements Connection {
     if (!this.#greeted) this.#greet();
     while (this.#greeted && !this.#closing && this.#end - this.#begin >= this.#wanted) {
       if (this.#entries >= OUTSTANDING_MAX || this.#bytesOwed() > OUTPUT_BYTES_MAX) break;
+      if (this.#bodyBytes > BODY_BYTES_MAX || this.#waitsForRoom || !this.#mayBegin()) break;
       const scanned = this.#scan();
       if (scanned === null) continue;
       if (scanned.kind === 'need') {
         this.#wanted = scanned.bytes;
+        this.#makeRoom();
         continue;
       }
       const isUpdate = isUpdateCode(scanned.code);
@@ -248,7 +284,51 @@ export class TcpConnection implements Connection {
       this.#wanted = 4;
       this.#start(body, isUpdate);
     }
+    if (this.#begin === this.#end) this.#input = NOTHING; // the memory of a long request goes with it
     this.#parsing = false;
+  }
+
+  /** Whether requests may begin: not while those of all connections fill the budget and half as much again. */
+  #mayBegin(): boolean {
+    if (!this.#requests.isExhausted) return true;
+    this.#waitsForRoom = true;
+    this.#requests.waitShort(this, () => this.#hasRoom());
+    return false;
+  }
+
+  /** A long request is received only once there is room for all of it. */
+  #makeRoom(): void {
+    const more = this.#wanted - this.#reserved;
+    if (this.#wanted <= SHORT_BYTES || more <= 0) return;
+    if (this.#requests.tryReserve(more)) {
+      this.#setReserved(this.#wanted);
+      this.#requests.release(more);
+      return;
+    }
+    const { wanted } = { wanted: this.#wanted };
+    this.#waitsForRoom = true;
+    this.#requests.wait(more, this, (isGranted) => {
+      if (isGranted) {
+        this.#setReserved(wanted);
+        this.#requests.release(more);
+        this.#hasRoom();
+      } else if (!this.#gone) {
+        const message = 'overloaded: no room for so long a request; not executed, send it again';
+        this.#enqueue(failure('GOING_DOWN', message).bytes, true);
+        this.#closing = true;
+        this.#schedule();
+      }
+    });
+  }
+
+  #hasRoom(): void {
+    this.#waitsForRoom = false;
+    if (!this.#gone) this.#schedule();
+  }
+
+  #setReserved(bytes: number): void {
+    this.#reserved = bytes;
+    this.#requests.set(this.#bodyBytes + bytes);
   }
 
   /** The next request's extent; null where there is an error instead, which is then dealt with. */
@@ -316,16 +396,23 @@ export class TcpConnection implements Connection {
     if (isUpdate) this.#updates += 1;
     else this.#reads += 1;
     const entry = this.#enqueue(null, false, isUpdate);
+    const { length } = body;
+    this.#bodyBytes += length;
+    this.#setReserved(0);
     this.#handle(this, body, (answer) => {
       invariant(entry.answer === null, 'a request is answered once');
+      this.#bodyBytes -= length;
+      this.#requests.set(this.#bodyBytes + this.#reserved);
       if (isUpdate) this.#updates -= 1;
       else this.#reads -= 1;
       // After "not master" and "range error" clients connect anew, as Arakoon has it.
       const returnCode = returnCodeOf(answer.bytes);
       entry.last = returnCode === RETURN_CODES.NOT_MASTER || returnCode === RETURN_CODES.OUT_OF_RANGE;
+      if (this.#gone) return;
       entry.answer = answer.bytes;
-      this.#owedBytes += answer.bytes.length;
-      if (!this.#gone) this.#schedule();
+      this.#owedBytes += bytesKept(answer.bytes);
+      this.replies.set(this.#bytesOwed());
+      this.#schedule();
     });
   }
 
@@ -335,12 +422,14 @@ export class TcpConnection implements Connection {
     else this.#newest.next = entry;
     this.#newest = entry;
     this.#entries += 1;
-    this.#owedBytes += answer === null ? 0 : answer.length;
+    this.#owedBytes += answer === null ? 0 : bytesKept(answer);
     return entry;
   }
 
+  /** What the client has not taken. Of short answers the socket says only above its mark when they are gone. */
   #bytesOwed(): number {
-    return this.#owedBytes + this.#outputBytes + this.#socket.writableLength;
+    const inSocket = this.#socket.writableNeedDrain ? this.#socket.writableLength : 0;
+    return this.#owedBytes + this.#outputBytes + Math.max(this.#handedBytes, inSocket);
   }
 
   // Output
@@ -361,6 +450,7 @@ export class TcpConnection implements Connection {
       this.#parse();
       if (this.#socket.isPaused() && !this.#isFull) this.#socket.resume();
     }
+    this.replies.set(this.#bytesOwed());
     this.#endWhenDone();
   }
 
@@ -370,52 +460,80 @@ export class TcpConnection implements Connection {
       this.#first = entry.next;
       if (entry.next === null) this.#newest = null;
       this.#entries -= 1;
-      this.#owedBytes -= entry.answer.length;
-      if (this.#endSent) continue;
+      this.#owedBytes -= bytesKept(entry.answer);
+      if (this.#ending) continue;
       this.#output.push(entry.answer);
-      this.#outputBytes += entry.answer.length;
+      this.#outputBytes += bytesKept(entry.answer);
       if (!entry.last) continue;
       this.#closing = true;
       // What becomes of updates under way behind it only their answers tell; they go out before the end.
-      if (entry.isUpdate) continue;
-      this.#write();
-      this.#finish();
+      if (!entry.isUpdate) this.#finish();
     }
   }
 
   #write(): void {
+    const socket = this.#socket;
     const pieces = this.#output;
-    const bytes = this.#outputBytes;
     if (pieces.length === 0) return;
     this.#activeMs = performance.now();
-    this.#output = [];
-    this.#outputBytes = 0;
-    const socket = this.#socket;
-    if (pieces.length === 1) {
-      socket.write(pieces[0] as Uint8Array);
-    } else if (bytes <= GATHER_BYTES_MAX) {
-      socket.write(Buffer.concat(pieces, bytes));
-    } else {
-      socket.cork();
-      for (const piece of pieces) socket.write(piece);
-      socket.uncork();
+    if (this.#outputBytes <= GATHER_BYTES_MAX) {
+      this.#output = [];
+      this.#outputBytes = 0;
+      socket.write(pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces));
+      return;
     }
+    if (socket.writableLength >= SLICE_BYTES) return; // until it drains
+    socket.cork();
+    let count = 0;
+    while (count < pieces.length && socket.writableLength < SLICE_BYTES) {
+      const piece = pieces[count] as Uint8Array;
+      const end = Math.min(piece.length, this.#sliced + SLICE_BYTES);
+      const slice = piece.subarray(this.#sliced, end);
+      if (end < piece.length) {
+        socket.write(slice);
+        this.#sliced = end;
+        break;
+      }
+      const kept = bytesKept(piece);
+      this.#sliced = 0;
+      this.#outputBytes -= kept;
+      this.#handedBytes += kept;
+      socket.write(slice, () => this.#passedOn(kept));
+      count += 1;
+    }
+    pieces.splice(0, count);
+    socket.uncork();
+  }
+
+  /** The socket has passed on the last of an answer. */
+  #passedOn(bytes: number): void {
+    this.#handedBytes -= bytes;
+    this.replies.set(this.#bytesOwed());
   }
 
   #endWhenDone(): void {
-    if (this.#endSent || this.#entries > 0) return;
-    // Where nothing is under way and nothing is owed, what is left of the input is no whole request.
-    const starved = this.#inputEnded && this.#bytesOwed() <= OUTPUT_BYTES_MAX;
-    if (this.#closing || starved) this.#finish();
+    if (this.#entries === 0) {
+      // Where nothing is under way and nothing is owed, what is left of the input is no whole request.
+      const starved = this.#inputEnded && this.#bytesOwed() <= OUTPUT_BYTES_MAX;
+      if (this.#closing || starved) this.#finish();
+    }
+    if (this.#ending && this.#output.length === 0) this.#sendEnd();
   }
 
-  /** Says that nothing follows, and reads on for a while: closing on unread input would reset the connection. */
+  /** Nothing follows what is owed. */
   #finish(): void {
-    this.#endSent = true;
+    this.#ending = true;
     this.#closing = true;
     this.#input = NOTHING;
     this.#begin = 0;
     this.#end = 0;
+    this.#setReserved(0);
+  }
+
+  /** Says that nothing follows, and reads on for a while: closing on unread input would reset the connection. */
+  #sendEnd(): void {
+    if (this.#endSent) return;
+    this.#endSent = true;
     const socket = this.#socket;
     socket.end();
     socket.resume();

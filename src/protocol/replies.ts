@@ -27,6 +27,15 @@ export const OK: Answer = { bytes: Buffer.alloc(4), hint: null };
 /** What a request without the magic is answered before the connection closes: no message follows this code. */
 export const NO_MAGIC_REPLY: Uint8Array = Buffer.from([RETURN_CODES.NO_MAGIC, 0, 0, 0]);
 
+/**
+ * In place of a reply that is longer than its asker has room for now. Over a link it says just that; no client sees it,
+ * since only who can wait for room asks so.
+ */
+export const TOO_LONG: Answer = {
+  bytes: Buffer.from([RETURN_CODES.GOING_DOWN, 0, 0, 0, 0, 0, 0, 0]),
+  hint: null,
+};
+
 const FALSE: Answer = { bytes: Buffer.alloc(5), hint: null };
 const TRUE: Answer = { bytes: Buffer.from([0, 0, 0, 0, 1]), hint: null };
 const NO_BYTES: Answer = FALSE; // an option that is not there looks like false

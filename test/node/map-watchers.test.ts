@@ -66,6 +66,19 @@ test('who lags, or could not be sent one, is sent the whole map when it reads ag
   for (const { pushed } of [slow, full]) assert.equal(pushed, ['whole 3', '3 to 4, 2']);
 });
 
+test('where all watchers together are owed much, only who has read everything is sent more', () => {
+  const { publish, watch } = setup();
+  const idle = Array.from({ length: 100 }, () => watch(1));
+  for (const link of idle) link.bufferedBytes = 700 * 1024;
+  const reader = watch(1);
+  publish();
+  assert.equal(reader.pushed, ['1 to 2, 2']);
+  assert.ok(idle.every(({ pushed }) => pushed.length === 0));
+  for (const link of idle) link.bufferedBytes = 0;
+  publish();
+  assert.ok(idle.every(({ pushed }) => pushed[0] === 'whole 3'));
+});
+
 test('an unchanged version is pushed to nobody, nor anything to who is gone', () => {
   const { publish, watch, watchers } = setup();
   const [stays, goes] = [watch(1), watch(1)];

@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Scheduler, SLICE_MS } from '../../node/scheduler.ts';
+import { ABANDONED, Scheduler, SLICE_MS } from '../../node/scheduler.ts';
+import type { Work } from '../../node/store/types.ts';
 
 type World = { scheduler: Scheduler; run: () => void; stepMs: number; nowMs: number };
 
@@ -76,6 +77,42 @@ test('what work throws reaches its caller, and others go on', () => {
     (error) => seen.push((error as Error).message),
   );
   assert.equal(seen, ['broken']);
+});
+
+test('work that nobody waits for any more ends before its next slice', () => {
+  const deferred: (() => void)[] = [];
+  let now = 0;
+  const scheduler = new Scheduler(
+    () => {
+      now += SLICE_MS;
+      return now;
+    },
+    (run) => deferred.push(run),
+  );
+  let steps = 0;
+  function* endless(): Work<never> {
+    for (;;) {
+      steps += 1;
+      yield;
+    }
+  }
+  let isOver = false;
+  const failed: unknown[] = [];
+  scheduler.run(
+    endless(),
+    () => assert.unreachable('it has no end'),
+    (error) => failed.push(error),
+    () => undefined,
+    () => isOver,
+  );
+  deferred.shift()?.();
+  assert.equal(failed, []);
+  isOver = true;
+  const before = steps;
+  deferred.shift()?.();
+  assert.equal(failed, [ABANDONED]);
+  assert.is(steps, before);
+  assert.is(deferred.length, 0);
 });
 
 test.run();

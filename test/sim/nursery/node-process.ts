@@ -14,6 +14,7 @@ import { SlowDowns } from '../../../node/slow-downs.ts';
 import { type Image, MemoryStore } from '../../../node/store/memory-store.ts';
 import { UpdateCost } from '../../../node/update-cost.ts';
 import { present } from '../../../src/assert.ts';
+import { type Asker, unboundedBudgets } from '../../../src/budget.ts';
 import { UPDATE_MAX, VALUE_MAX } from '../../../src/limits.ts';
 import type { Link as RealLink } from '../../../src/link/link.ts';
 import { encodeCommand } from '../../../src/protocol/admin.ts';
@@ -37,6 +38,15 @@ const DRIFT_MIN_MS = 10;
 const WINDOW_MAX = 16;
 /** Few, so that a clean-up takes several steps. */
 const CLEANUP_ROWS = 3;
+
+/** Memory is no subject of the simulation. */
+const BUDGETS = unboundedBudgets();
+const ASKER: Asker = {
+  replies: BUDGETS.replies.open(null),
+  isOver: () => false,
+  isShort: false,
+  waitMs: 0,
+};
 
 /** How far two clocks may drift apart within a lease (ms). */
 export function driftMsOf(leaseMs: number): number {
@@ -152,6 +162,7 @@ export class NodeProcess extends Host implements Server {
       nowMs: this.nowMs,
       syncs: () => ({ log: 0, store: 0 }),
       cost: new UpdateCost(),
+      budgets: BUDGETS,
       flush: () => Later.promise((keep) => schedule.after(0, () => keep(undefined))),
       collapse: () => Later.promise((keep) => schedule.after(0, () => keep(0))),
     });
@@ -190,7 +201,7 @@ export class NodeProcess extends Host implements Server {
       this.#nursery.rare.note('lease lost with reads waiting');
     }
     const judged = isUpdateCode(requestCode(body)) ? respond : this.#judged(body, respond);
-    this.#requests.handle(body, judged, link as unknown as RealLink);
+    this.#requests.handle(body, judged, link as unknown as RealLink, ASKER);
   }
 
   #judged(body: Buffer, respond: (answer: Answer) => void): (answer: Answer) => void {

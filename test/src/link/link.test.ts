@@ -4,11 +4,27 @@ import { mock } from 'node:test';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WebSocket, WebSocketServer } from 'ws';
+import { Budget } from '../../../src/budget.ts';
 import { NurseryError } from '../../../src/errors.ts';
 import { decodeHello, dial, encodeHello } from '../../../src/link/dial.ts';
-import { CLOSE, LINK_PATH, LINK_PROTOCOL, PART_BYTES } from '../../../src/link/frames.ts';
-import { BUFFERED_MAX, HEARTBEAT_MS, type Link, REQUESTS_MAX } from '../../../src/link/link.ts';
-import type { Answer } from '../../../src/protocol/replies.ts';
+import {
+  CLOSE,
+  encodeLeft,
+  Gather,
+  LINK_PATH,
+  LINK_PROTOCOL,
+  PART_BYTES,
+  TYPE,
+} from '../../../src/link/frames.ts';
+import {
+  BUFFERED_MAX,
+  HEARTBEAT_MS,
+  type Link,
+  type LinkResult,
+  REQUESTS_MAX,
+} from '../../../src/link/link.ts';
+import { type Answer, TOO_LONG } from '../../../src/protocol/replies.ts';
+import { until } from '../../support/wait.ts';
 import { Acceptor, ask, handlers, hello } from './pair.ts';
 
 const text = (answer: string): Answer => ({ bytes: Buffer.from(answer), hint: null });
@@ -35,6 +51,13 @@ async function impostor(then: (socket: WebSocket) => void): Promise<{ port: numb
     server.close();
   };
   return { port, close };
+}
+
+/** A request as it travels, for a socket that is no link. */
+function requestBytes(body: string): Buffer {
+  const gather = new Gather();
+  gather.put(TYPE.request, 1, encodeLeft(5000), Buffer.from(body));
+  return gather.take();
 }
 
 function dialTo(port: number, given: Parameters<typeof handlers>[0] = {}): Promise<Link> {
@@ -112,6 +135,123 @@ test('long messages go both ways; posts overtake them, requests do not', async (
   assert.ok(three.kind === 'reply' && three.bytes.equals(pattern(PART_BYTES + 1)));
   assert.is(link.bufferedBytes, 0);
   link.close('done');
+  await acceptor.close();
+});
+
+test('a request that is cancelled is over for both ends; other answers come as if it had not been', async () => {
+  const asked: { isOver: () => boolean; respond: (answer: Answer) => void }[] = [];
+  const acceptor = await new Acceptor({
+    request: (_link, _body, respond, _leftMs, { isOver }) => asked.push({ isOver, respond }),
+  }).listen();
+  const link = await acceptor.dial();
+  const never = (): void => assert.unreachable('it was cancelled');
+  const waiting = link.request(Buffer.from('waiting'), 5000, never);
+  const long = link.request(Buffer.from('long'), 5000, never);
+  const kept = ask(link, Buffer.from('kept'));
+  await until('three requests', () => asked.length === 3);
+  waiting();
+  await until('it to be over', () => asked[0]?.isOver());
+  assert.not.ok(asked[2]?.isOver());
+  asked[0]?.respond(text('too late'));
+  asked[1]?.respond({ bytes: pattern(50 * PART_BYTES), hint: null });
+  asked[2]?.respond({ bytes: pattern(3 * PART_BYTES), hint: null });
+  long(); // some of it may be under way already
+  const reply = await kept;
+  assert.ok(reply.kind === 'reply' && reply.bytes.equals(pattern(3 * PART_BYTES)));
+  assert.is(link.outstanding, 0);
+  for (const there of acceptor.links.links) await until('all to be sent', () => there.bufferedBytes === 0);
+  link.close('done');
+  await acceptor.close();
+});
+
+test('the parts of an answer that nobody waits for any more are thrown away as they come', async () => {
+  const answers = [pattern(40 * PART_BYTES), pattern(4 * PART_BYTES)];
+  const acceptor = await new Acceptor({
+    request: (there, _body, respond) => {
+      respond({ bytes: answers.shift() as Buffer, hint: null });
+      there.post(1, Buffer.from('cancel it')); // it overtakes what is not sent yet
+    },
+  }).listen();
+  let cancel: () => void = () => assert.unreachable('not asked yet');
+  let isCancelled = false;
+  const link = await acceptor.dial({
+    post: () => {
+      cancel();
+      isCancelled = true;
+    },
+  });
+  cancel = link.request(Buffer.from('first'), 5000, () => assert.unreachable('it was cancelled'));
+  await until('the cancellation', () => isCancelled);
+  const second = await ask(link, Buffer.from('second'));
+  assert.ok(second.kind === 'reply' && second.bytes.equals(pattern(4 * PART_BYTES)));
+  assert.is(link.closedWhy, null);
+  link.close('done');
+  await acceptor.close();
+});
+
+test('who asks for a short reply is told where it would be long', async () => {
+  const acceptor = await new Acceptor({
+    request: (_link, body, respond, _leftMs, { isShort }) =>
+      respond(isShort && body.toString() === 'long' ? TOO_LONG : text(`${body}, ${isShort}`)),
+  }).listen();
+  const link = await acceptor.dial();
+  const outcome = (body: string): Promise<string> =>
+    new Promise((resolve) => {
+      const done = (result: LinkResult): void =>
+        resolve(result.kind === 'reply' ? result.bytes.toString() : result.why);
+      link.request(Buffer.from(body), 5000, done, () => resolve('withheld'));
+    });
+  assert.is(await outcome('short'), 'short, true');
+  assert.is(await outcome('long'), 'withheld');
+  const whole = await ask(link, Buffer.from('long'));
+  assert.is(whole.kind === 'reply' && whole.bytes.toString(), 'long, false');
+  link.close('done');
+  await acceptor.close();
+});
+
+test('requests that come at once are begun no faster than their answers are taken', async () => {
+  const answer = { bytes: pattern(4 * 1024 * 1024), hint: null };
+  let begun = 0;
+  const acceptor = await new Acceptor({
+    request: (_link, _body, respond) => {
+      begun += 1;
+      respond(answer);
+    },
+  }).listen();
+  const link = await acceptor.dial();
+  const results = Promise.all(Array.from({ length: 40 }, () => ask(link, Buffer.from('x'))));
+  await until('the first', () => begun > 0);
+  assert.ok(begun < 10, `${begun} were begun`);
+  for (const result of await results) assert.ok(result.kind === 'reply' && result.bytes.equals(answer.bytes));
+  assert.is(begun, 40);
+  link.close('done');
+  await acceptor.close();
+});
+
+test('a client that does not read is let go where others wait, one of our own processes is not', async () => {
+  const budgets = { replies: new Budget(4 * 1024 * 1024), requests: new Budget(4 * 1024 * 1024) };
+  const closed: string[] = [];
+  const acceptor = await new Acceptor({
+    budgets: () => budgets,
+    request: (_link, _body, respond) => respond({ bytes: pattern(24 * 1024 * 1024), hint: null }),
+    closed: (link) => closed.push(link.peer.role),
+  }).listen();
+  const sockets = ['client', 'router'].map((role) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${acceptor.port}${LINK_PATH}`);
+    socket.once('open', () => {
+      socket.send(encodeHello({ ...hello('c'), role: role as 'client' }));
+      socket.send(requestBytes('everything'));
+      socket.pause();
+    });
+    socket.on('error', () => undefined);
+    return socket;
+  });
+  await until('both to be owed', () => budgets.replies.usedBytes > 40 * 1024 * 1024);
+  budgets.replies.open(null).wait(1024, { isOver: () => false, waitMs: 20_000 }, () => undefined);
+  await until('one to be let go', () => closed.length > 0);
+  assert.equal(closed, ['client']);
+  assert.is(budgets.replies.letGo, 1);
+  for (const socket of sockets) socket.terminate();
   await acceptor.close();
 });
 

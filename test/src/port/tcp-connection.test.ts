@@ -1,11 +1,15 @@
 import { once } from 'node:events';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Budget, unboundedBudgets } from '../../../src/budget.ts';
 import { FRAME_MAX, OUTSTANDING_MAX } from '../../../src/limits.ts';
 import { MAGIC } from '../../../src/protocol/admin.ts';
 import { failure, OK, okBytes } from '../../../src/protocol/replies.ts';
 import { type Consistency, encodePrologue, encodeRequest } from '../../../src/protocol/requests.ts';
+import { until } from '../../support/wait.ts';
 import { Bench, Raw } from './raw.ts';
+
+const MIB = 1024 * 1024;
 
 const consistency: Consistency = { kind: 'consistent' };
 const get = (key: string): Buffer => encodeRequest({ kind: 'get', consistency, key });
@@ -276,6 +280,47 @@ test('a big value comes through whole', async () => {
   const first = bench.begun[0]?.request;
   assert.ok(first?.kind === 'set' && value.equals(first.value));
   client.socket.destroy();
+  await bench.port.close();
+});
+
+test('long requests are received only where there is room for them; who sends no more is let go', async () => {
+  const requests = new Budget(4 * MIB);
+  const budgets = { clients: { ...unboundedBudgets(), requests }, own: unboundedBudgets() };
+  const bench = await new Bench().listen({ budgets }, () => OK);
+  const announced = set('k', 'v'.repeat(3 * MIB));
+  const stuck = await bench.client();
+  stuck.send(announced.subarray(0, MIB));
+  await until('the first to have its room', () => requests.usedBytes >= announced.length);
+  const next = await bench.client();
+  next.send(announced);
+  const short = await bench.client();
+  short.send(set('short'));
+  assert.equal(await short.read(4), Buffer.from(OK.bytes));
+  assert.equal(await next.read(4), Buffer.from(OK.bytes));
+  assert.is((await stuck.rest()).length, 0);
+  assert.is(requests.letGo, 1);
+  await until('all to be given back', () => requests.usedBytes === 0);
+  next.socket.destroy();
+  short.socket.destroy();
+  await bench.port.close();
+});
+
+test('what clients do not read is counted until they do, or are gone', async () => {
+  const replies = new Budget(256 * MIB);
+  const budgets = { clients: { ...unboundedBudgets(), replies }, own: unboundedBudgets() };
+  const bench = await new Bench().listen({ budgets }, () => okBytes(Buffer.alloc(16 * MIB)));
+  const [reader, lurker] = [await bench.client(), await bench.client()];
+  lurker.socket.pause();
+  reader.send(get('a'));
+  lurker.send(get('a'));
+  await reader.read(16 * MIB + 8);
+  await until('what was read to be counted no more', () => replies.usedBytes < 18 * MIB);
+  assert.ok(replies.usedBytes > 8 * MIB, String(replies.usedBytes));
+  lurker.socket.destroy();
+  await until('all to be given back', () => replies.usedBytes === 0);
+  reader.send(get('a'));
+  assert.is((await reader.read(16 * MIB + 8)).length, 16 * MIB + 8);
+  reader.socket.destroy();
   await bench.port.close();
 });
 
