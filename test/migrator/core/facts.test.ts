@@ -1,0 +1,274 @@
+/** What a coordinator knows after each answer, and what an answer makes old. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { commandFor, headerFor } from '../../../migrator/core/commands.ts';
+import { Facts } from '../../../migrator/core/facts.ts';
+import type { Observed } from '../../../migrator/core/next-move.ts';
+import { NO_ROWS } from '../../../src/digest.ts';
+import {
+  type AdminAnswer,
+  type Migration,
+  NO_PROGRESS,
+  type RangeStatus,
+} from '../../../src/protocol/admin.ts';
+
+const LIMITS = { rowsMax: 10, bytesMax: 100, rowsWanted: 3 };
+const RANGE = { lo: 'k', hi: 't' } as const;
+const RECORD: Migration = {
+  mid: 2,
+  source: 'A',
+  target: 'B',
+  ...RANGE,
+  phase: 'active',
+  wish: 'run',
+  token: 1,
+  heartbeat: 0,
+  why: 'asked',
+  receipt: null,
+  progress: NO_PROGRESS,
+};
+type Answer<K extends AdminAnswer['kind']> = Extract<AdminAnswer, { kind: K }>;
+const IMPORTING: Answer<'importing'> = {
+  kind: 'importing',
+  ...RANGE,
+  seq: 4,
+  cursor: 'm',
+  asOf: 7,
+  running: NO_ROWS,
+};
+const EXPORTING: Answer<'exporting'> = {
+  kind: 'exporting',
+  ...RANGE,
+  beginSlot: 3,
+  base: null,
+  sealed: null,
+  dirtyRows: 8,
+  dirtyBytes: 80,
+};
+const SEALED = { sealSlot: 9, digest: NO_ROWS };
+
+function status(change: Partial<RangeStatus> = {}): RangeStatus {
+  const rest = { owned: [], importing: null, cleaning: false, closed: null, token: 1, floor: 0 };
+  return { kind: 'rangeStatus', slot: 5, exporting: EXPORTING, ...rest, ...change } as RangeStatus;
+}
+
+function known(record: Partial<Migration> = {}): Facts {
+  const facts = new Facts();
+  facts.recordRead({ ...RECORD, ...record }, 0);
+  return facts;
+}
+
+function working(): Facts {
+  const facts = known();
+  facts.importing(IMPORTING);
+  facts.exporting(EXPORTING);
+  return facts;
+}
+
+const observed = (facts: Facts): Observed =>
+  facts.observed(LIMITS, { isMidRound: false, sourceSilent: false });
+
+test('at first nothing is known but the record', () => {
+  const { record, recordFresh, target, source, ...rest } = observed(known());
+  assert.equal([record.mid, recordFresh, target, source], [2, true, null, null]);
+  const { sourceFresh, isShrinking, checked, lastRowsSent, abortWhy } = rest;
+  assert.equal(
+    [sourceFresh, isShrinking, checked, lastRowsSent, abortWhy],
+    [false, true, false, false, null],
+  );
+});
+
+test('a seal is checked once the target has answered and the keeper has noted it, both', () => {
+  const facts = working();
+  facts.targetWasChecked();
+  assert.not(observed(facts).checked);
+  facts.sealWasNoted();
+  assert.ok(observed(facts).checked);
+  const noted = working();
+  noted.sealWasNoted();
+  assert.not(observed(noted).checked);
+  facts.passDone();
+  assert.not(observed(facts).checked, 'a pass makes both old');
+  assert.equal([facts.targetChecked, facts.sealNoted], [false, false]);
+});
+
+test('an outcome makes the record old; a question that was sent before it does not make it new', () => {
+  const facts = working();
+  const before = facts.outcomes;
+  facts.closed('target', 'activated');
+  assert.is(observed(facts).recordFresh, false);
+  facts.recordRead(RECORD, before);
+  assert.is(observed(facts).recordFresh, false);
+  facts.recordRead(RECORD, facts.outcomes);
+  assert.is(observed(facts).recordFresh, true);
+});
+
+test('an outcome at the target ends its import; one at the source keeps the seal for the receipt', () => {
+  const facts = working();
+  facts.sealed({ kind: 'sealed', ...SEALED });
+  facts.closed('target', 'activated');
+  facts.closed('source', 'released');
+  assert.equal(facts.target, { importing: null, closed: 'activated' });
+  assert.equal(
+    [facts.source?.closed, facts.source?.exporting?.sealed, facts.source?.cleaning],
+    ['released', SEALED, null],
+  );
+});
+
+test('what the source says of itself', () => {
+  const facts = working();
+  assert.is(observed(facts).sourceFresh, false, 'old by the time that the copy ends');
+  facts.sourceStatus(status());
+  assert.is(observed(facts).sourceFresh, true);
+  facts.sourceStatus(status({ closed: 'released', cleaning: true, exporting: null }));
+  assert.equal([facts.source?.closed, facts.source?.cleaning], ['released', true]);
+  assert.ok(facts.source?.exporting, 'the export that was known before');
+  facts.sourceStatus(status({ closed: 'unsealed', exporting: { ...EXPORTING, dirtyRows: 1 } }));
+  assert.equal([facts.source?.cleaning, facts.source?.exporting?.dirtyRows], [null, 1]);
+});
+
+test('rounds shrink where less than half is dirty as when the last one began', () => {
+  const facts = working();
+  assert.is(facts.roundBegins(20), true);
+  const shrinks = (dirtyRows: number): boolean => {
+    facts.sourceStatus(status({ exporting: { ...EXPORTING, dirtyRows } }));
+    return observed(facts).isShrinking;
+  };
+  assert.equal([shrinks(9), shrinks(10)], [true, false]);
+  assert.equal([facts.roundBegins(20), facts.roundBegins(19), facts.roundBegins(21)], [false, true, false]);
+});
+
+test('pages that were taken move the import; only those of a copy move its cursor', () => {
+  const page = { seq: 5, from: 'm', to: 'p', asOf: 8, rows: [] };
+  const copy = working();
+  copy.pagesTaken([page, { ...page, seq: 6, to: 'q', asOf: 9 }], true);
+  const { seq, cursor, asOf } = copy.target?.importing ?? {};
+  assert.equal([seq, cursor, asOf], [6, 'q', 9]);
+  const round = working();
+  round.pagesTaken([page], false);
+  assert.equal([round.target?.importing?.seq, round.target?.importing?.cursor], [5, 'm']);
+  const closed = working();
+  closed.closed('target', 'activated');
+  closed.pagesTaken([page], true);
+  assert.is(closed.target?.importing, null);
+});
+
+test('base, seal, and what keeps it from being sealed', () => {
+  const facts = working();
+  facts.baseSet(NO_ROWS);
+  assert.equal(facts.source?.exporting?.base, NO_ROWS);
+  facts.targetWasChecked();
+  facts.behind({ kind: 'behind', dirtyRows: 33, dirtyBytes: 44 });
+  assert.equal([facts.source?.exporting?.dirtyRows, facts.source?.exporting?.dirtyBytes], [33, 44]);
+  assert.equal([observed(facts).sourceFresh, facts.targetChecked], [true, false]);
+});
+
+test('under a new token all that clusters said is forgotten', () => {
+  const facts = working();
+  facts.lastRowsSent = true;
+  facts.targetWasChecked();
+  facts.forgetClusters();
+  assert.equal(
+    [facts.target, facts.source, facts.lastRowsSent, facts.targetChecked],
+    [null, null, false, false],
+  );
+});
+
+test('why it is given up: the first reason stands', () => {
+  assert.is(known({ wish: 'abort' }).whyAborted, 'asked');
+  assert.match(known().whyAborted, /an earlier migrator/);
+  const facts = known({ wish: 'abort' });
+  facts.mustAbort('digests differ');
+  facts.mustAbort('later');
+  assert.is(facts.whyAborted, 'digests differ');
+  assert.is(observed(facts).abortWhy, 'digests differ');
+});
+
+test('when it is too late to abort', () => {
+  const late = (record: Partial<Migration>, closed = false): boolean => {
+    const facts = known(record);
+    if (closed) facts.closed('target', 'activated');
+    return facts.isTooLate;
+  };
+  assert.not(new Facts().isTooLate);
+  assert.not(late({ wish: 'abort' }));
+  assert.not(late({ wish: 'run', phase: 'published' }, true));
+  assert.ok(late({ wish: 'abort' }, true));
+  assert.ok(late({ wish: 'abort', phase: 'published' }));
+  assert.ok(late({ wish: 'abort', phase: 'done' }));
+  assert.not(late({ wish: 'abort', phase: 'aborted' }));
+});
+
+test('what the keeper was told is part of its record', () => {
+  const facts = known();
+  facts.recorded({ phase: 'published' });
+  assert.equal([facts.record.phase, facts.record.source], ['published', 'A']);
+  assert.equal([facts.hasRecord, new Facts().hasRecord], [true, false]);
+});
+
+// ── Commands ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+const CLAIM = { token: 7, floor: 2 };
+const EXTRA = { limits: LIMITS, pauseMs: 12 };
+
+test('every command carries the claim, the range, and who is at the other side', () => {
+  const facts = working();
+  const header = { mid: 2, token: 7, floor: 2, ...RANGE };
+  assert.equal(headerFor('source', facts, CLAIM), { ...header, peer: 'B' });
+  assert.equal(headerFor('target', facts, CLAIM), { ...header, peer: 'A' });
+  for (const [kind, to] of [
+    ['beginImport', 'target'],
+    ['abandon', 'target'],
+    ['beginExport', 'source'],
+    ['unseal', 'source'],
+    ['release', 'source'],
+  ] as const) {
+    const peer = to === 'target' ? 'A' : 'B';
+    assert.equal(commandFor(kind, facts, CLAIM, EXTRA), { to, command: { kind, ...header, peer } });
+  }
+  const limits = { rowsMax: 10, bytesMax: 100 };
+  assert.equal(commandFor('seal', facts, CLAIM, EXTRA), {
+    to: 'source',
+    command: { kind: 'seal', ...header, peer: 'B', ...limits },
+  });
+});
+
+test('an activation wants the import and the seal; a publication takes what is known of the seal', () => {
+  const facts = working();
+  assert.is(commandFor('activate', facts, CLAIM, EXTRA), null);
+  const unknown = { sealSlot: 0, digest: NO_ROWS, pauseMs: 12 };
+  assert.equal(commandFor('publish', facts, CLAIM, EXTRA)?.command, {
+    kind: 'publish',
+    mid: 2,
+    token: 7,
+    receipt: unknown,
+  });
+  facts.sealed({ kind: 'sealed', ...SEALED });
+  const command = commandFor('activate', facts, CLAIM, EXTRA)?.command;
+  assert.equal(command?.kind === 'activate' && [command.seq, command.sealSlot], [4, 9]);
+  const receipt = { ...SEALED, pauseMs: 12 };
+  assert.equal(commandFor('publish', facts, CLAIM, EXTRA)?.command, {
+    kind: 'publish',
+    mid: 2,
+    token: 7,
+    receipt,
+  });
+  facts.closed('target', 'activated');
+  assert.is(commandFor('activate', facts, CLAIM, EXTRA), null);
+});
+
+test('what the keeper is told; what is no single command is none', () => {
+  const facts = known({ wish: 'abort' });
+  const of = { mid: 2, token: 7 };
+  assert.equal(commandFor('recordAbort', facts, CLAIM, EXTRA), {
+    to: 'keeper',
+    command: { kind: 'recordAbort', ...of, why: 'asked' },
+  });
+  assert.equal(commandFor('finish', facts, CLAIM, EXTRA), {
+    to: 'keeper',
+    command: { kind: 'finish', ...of },
+  });
+  assert.is(commandFor('copy', facts, CLAIM, EXTRA), null);
+});
+
+test.run();
