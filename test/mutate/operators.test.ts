@@ -61,6 +61,7 @@ test('arithmetic changes, but no texts are subtracted', () => {
 
 test('any and all, least and greatest change places', () => {
   assert.equal(changesOf('const any = list.some(f);'), ['const any = list.every(f);']);
+  assert.equal(changesOf('const text = a.toString();'), []);
   assert.equal(changesOf('const least = Math.min(a, b);'), ['const least = Math.max(a, b);']);
 });
 

@@ -91,12 +91,12 @@ const ARITHMETIC: { readonly [operator: string]: string } = {
   '+=': '-=',
   '-=': '+=',
 };
-const SWAPPED: { readonly [method: string]: string } = {
-  some: 'every',
-  every: 'some',
-  min: 'max',
-  max: 'min',
-};
+const SWAPPED: ReadonlyMap<string, string> = new Map([
+  ['some', 'every'],
+  ['every', 'some'],
+  ['min', 'max'],
+  ['max', 'min'],
+]);
 /** Calls that say what must hold: no run sees them fail, so nothing can tell whether they are there. */
 const INVARIANTS = ['invariant', 'unreachable'];
 /** Numbers up to here become one more, larger ones zero: the exact value of a bound is a matter of taste, that it counts is not. */
@@ -254,7 +254,7 @@ function ofPrefix(operator: SyntaxKind, operand: Expression, node: Node, tree: S
 
 function ofCall({ expression }: CallExpression, tree: SourceFile): Change[] {
   if (!isPropertyAccessExpression(expression)) return [];
-  const swapped = SWAPPED[expression.name.getText(tree)];
+  const swapped = SWAPPED.get(expression.name.getText(tree));
   if (swapped === undefined) return [];
   const object = expression.expression.getText(tree);
   return [replaced(expression, `${object}.${swapped}`, 'swapped', tree)];

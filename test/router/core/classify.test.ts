@@ -136,6 +136,7 @@ test('other updates: what they name, or any cluster, or one that owns everything
     [sequence({ kind: 'deletePrefix', prefix: 'p' }), [], [{ lo: 'p', hi: 'q' }]],
     [sequence(), [''], []],
     [sequence(call), [], [WHOLE]],
+    [sequence({ kind: 'nop' }, call), [], [WHOLE]],
     [sequence({ kind: 'syncedSequence', updates: [call] }), [], [WHOLE]],
     [sequence({ kind: 'sequence', updates: [] }, { kind: 'sequence', updates: [call] }), [], [WHOLE]],
   ];
