@@ -83,33 +83,33 @@ async function list(
 ): Promise<void> {
   let left = max === -1 ? Number.POSITIVE_INFINITY : (max ?? LISTED);
   let isCut = false;
-  let separator = '[';
-  const show = (line: string, value: unknown): void => {
-    if (left === 0) {
-      isCut = true;
-      return;
-    }
-    left -= 1;
-    if (json) print(separator + JSON.stringify(value));
-    else printLine(line);
-    separator = ',';
+  let isFirst = true;
+  /** What was read, in one write: a call for each of a million lines takes longer than reading them. */
+  const show = <T>(page: readonly T[], toLine: (item: T) => string, toJson: (item: T) => unknown): void => {
+    const shown = page.slice(0, left);
+    isCut ||= shown.length < page.length;
+    left -= shown.length;
+    if (json && shown.length > 0) {
+      print((isFirst ? '[' : ',') + shown.map((item) => JSON.stringify(toJson(item))).join(','));
+      isFirst = false;
+    } else if (!json) print(shown.map((item) => `${toLine(item)}\n`).join(''));
   };
   // One more than is shown tells whether there is more.
   const wanted = max === undefined ? left + 1 : left;
   await withClient(config, async (client: NurseryClient) => {
     if (entries) {
       for await (const page of entryPages(client, bounds, wanted)) {
-        for (const [key, value] of page) {
-          show(`${inLine(key)}\t${inLine(value)}`, { key: jsonForm(key), value: jsonForm(value) });
-        }
+        show(
+          page,
+          ([key, value]) => `${inLine(key)}\t${inLine(value)}`,
+          ([key, value]) => ({ key: jsonForm(key), value: jsonForm(value) }),
+        );
       }
       return;
     }
-    for await (const page of keyPages(client, bounds, wanted)) {
-      for (const key of page) show(inLine(key), jsonForm(key));
-    }
+    for await (const page of keyPages(client, bounds, wanted)) show(page, inLine, jsonForm);
   });
-  if (json) printLine(separator === '[' ? '[]' : ']');
+  if (json) printLine(isFirst ? '[]' : ']');
   if (isCut) notice(`there are more than ${LISTED}; --max -1 lists all`);
 }
 

@@ -8,7 +8,7 @@ import { hideBin } from 'yargs/helpers';
 import { USER_KEY_MAX, VALUE_MAX } from '../limits.ts';
 import { PRODUCT_VERSION } from '../version.ts';
 import { wholeNumber, wholeNumberOr } from './numbers.ts';
-import { checkOutputAtExit } from './output.ts';
+import { checkOutputAtExit, printLine } from './output.ts';
 import { report, reportAsJson } from './report.ts';
 import { refuseValues, usageError } from './usage.ts';
 import { protectWords, refuseLostBytes } from './words.ts';
@@ -295,7 +295,7 @@ function optionsOf(parser: Argv): { readonly key: object; readonly boolean: read
 async function run(given: readonly string[]): Promise<void> {
   refuseLostBytes(given);
   const words = protectWords(given);
-  const parser = yargs([...words.argv])
+  const parser = yargs()
     .scriptName('nursery')
     .parserConfiguration({
       // A key that looks like a number is text all the same.
@@ -323,7 +323,12 @@ async function run(given: readonly string[]): Promise<void> {
   nurseryCommands(parser);
   dataCommands(parser);
   benchCommand(parser);
-  await parser.parseAsync();
+  // With a callback yargs does not print help and version itself, and does not look at whether that worked.
+  let help = '';
+  await parser.parseAsync([...words.argv], {}, (_error, _argv, output) => {
+    help = output;
+  });
+  if (help !== '') printLine(help);
 }
 
 const given = hideBin(process.argv);

@@ -17,6 +17,8 @@ const WAITING_MAX_BYTES = 1024 * 1024;
 
 /** Whether a person looks at standard output. */
 export const IS_TERMINAL: boolean = isatty(STDOUT);
+/** Whether a person looks at standard error. */
+export const IS_ERROR_TERMINAL: boolean = isatty(STDERR);
 
 /** Standard output did not take all. Whoever closed the pipe wants no more, and hears nothing about it. */
 export class OutputError extends FatalError {
@@ -54,17 +56,22 @@ export function printJson(value: unknown): void {
 
 /** A line on standard output for whoever looks at it; a server goes on without. */
 export function tell(line: string): void {
-  tryToTell(STDOUT, line);
+  tryToTell(STDOUT, `${line}\n`);
 }
 
 /** A line on standard error. Where that is closed or full there is nobody to tell, and nothing changes. */
 export function complain(line: string): void {
-  tryToTell(STDERR, line);
+  tryToTell(STDERR, `${line}\n`);
 }
 
-function tryToTell(fd: number, line: string): void {
+/** The same of text that need not be a line. */
+export function hint(text: string): void {
+  tryToTell(STDERR, text);
+}
+
+function tryToTell(fd: number, text: string): void {
   try {
-    writeAll(fd, Buffer.from(`${line}\n`), TELLING_MS);
+    writeAll(fd, Buffer.from(text), TELLING_MS);
   } catch {
     // the exit code has to do, or the log file
   }

@@ -25,7 +25,8 @@ export type ProgressDisplay = {
 /** The display that suits standard output. */
 export function progressDisplay(json: boolean): ProgressDisplay {
   if (json) return jsonDisplay(new Display());
-  return IS_TERMINAL ? barDisplay(new Display()) : lineDisplay(new Display());
+  // The bar goes to standard error.
+  return IS_TERMINAL && process.stderr.isTTY ? barDisplay(new Display()) : lineDisplay(new Display());
 }
 
 function jsonDisplay(display: Display): ProgressDisplay {
@@ -63,6 +64,7 @@ function lineDisplay(display: Display): ProgressDisplay {
 
 function barDisplay(display: Display): ProgressDisplay {
   let bar: SingleBar | null = null;
+  process.stderr.on('error', () => undefined); // a terminal that is gone
   const stop = (): void => {
     bar?.stop();
     bar = null;

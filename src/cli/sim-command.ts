@@ -1,7 +1,7 @@
 /** `nursery sim`: nurseries, or parts of them, on virtual time, with everything failing that may. A bug report is a seed. */
 import { availableParallelism } from 'node:os';
 import { EXIT_CODES, NurseryError } from '../errors.ts';
-import { complain, printLine } from './output.ts';
+import { complain, hint, IS_ERROR_TERMINAL, printLine } from './output.ts';
 
 export type SimArguments = {
   /** Whole nurseries, consensus of one cluster alone, or moves between state machines alone. */
@@ -73,7 +73,7 @@ async function runMany(args: SimArguments, plan: Run): Promise<void> {
       return undefined;
     },
   });
-  if (process.stderr.isTTY) process.stderr.write('\n');
+  if (IS_ERROR_TERMINAL) hint('\n');
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   printLine(
     `${passed.length} of ${args.seeds} ${noun} from seed ${first} kept every promise: ${operations} operations, ${seconds} s`,
@@ -95,10 +95,8 @@ function faultsOf({ faults }: SimArguments): string {
 }
 
 function showProgress(done: number, all: number, startedMs: number): void {
-  if (!process.stderr.isTTY) return;
+  if (!IS_ERROR_TERMINAL) return;
   const perSecond = done / ((performance.now() - startedMs) / 1000);
   const leftSeconds = Math.ceil((all - done) / perSecond);
-  process.stderr.write(
-    `\r${done} of ${all} seeds, ${perSecond.toFixed(1)} a second, ${leftSeconds} s to go   `,
-  );
+  hint(`\r${done} of ${all} seeds, ${perSecond.toFixed(1)} a second, ${leftSeconds} s to go   `);
 }

@@ -37,6 +37,7 @@ tests.test('a disk that is full under the output is an error, for bytes, lines a
     'status',
     'status --json',
     'who-master',
+    'range --help',
   ]) {
     const [name, ...rest] = command.split(' ');
     const script = `nursery ${name} --config "$CONFIG" ${rest.join(' ')} > /dev/full`;

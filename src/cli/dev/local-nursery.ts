@@ -62,6 +62,10 @@ export class LocalNursery {
     const path = isTemporary ? mkdtempSync(join(tmpdir(), 'nursery-')) : resolve(dir);
     makeDirectories(path);
     const nursery = new LocalNursery(path, isTemporary, await planIn(path));
+    // However this process ends, as long as it is asked: what it started ends with it.
+    process.once('exit', () => {
+      for (const { child } of nursery.members) child.kill('SIGKILL');
+    });
     try {
       nursery.#writeConfigurations();
       await nursery.#startAll();
@@ -168,6 +172,7 @@ export class LocalNursery {
       const failure = (why: string): NurseryError =>
         new NurseryError('UNREACHABLE', `${name} ${why}: ${errors.trim()}`);
       const timer = setTimeout(() => failed(failure(`was not up within ${UP_WITHIN_MS} ms`)), UP_WITHIN_MS);
+      child.once('error', (error) => failed(failure(`cannot be started: ${error.message}`)));
       child.once('close', () => {
         clearTimeout(timer);
         failed(failure('ended while it started'));
