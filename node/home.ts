@@ -6,6 +6,7 @@ import {
   fstatSync,
   fsyncSync,
   openSync,
+  readdirSync,
   readFileSync,
   statSync,
   unlinkSync,
@@ -16,12 +17,16 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { makeDirectories } from '../src/directories.ts';
 import { FatalError } from '../src/errors.ts';
+import { checkUsable, unusable } from '../src/permissions.ts';
 
 /** Proof that this process owns a node's directories; ends with the process, however it ends. */
 export type HomeLock = { release(): void };
 
 /** In a locked directory: who has it, for people. The lock does not rest on it. */
 const OWNER = 'OWNER';
+/** Of the store and of the log. */
+const STORE_FILES = ['data.mdb', 'lock.mdb', 'complete.mdb'];
+const LOG_FILE = /\.tlog(\.new)?$/;
 /** Tries to lock a directory that is put in another's place meanwhile. */
 const LOCK_TRIES = 3;
 /** Inode numbers of some file systems have more than 53 bits. */
@@ -42,11 +47,32 @@ export function prepareDirectory(path: string): void {
     closeSync(file);
     unlinkSync(probe);
   } catch (error) {
-    throw new FatalError(
-      'HOME_UNUSABLE',
-      `directory ${path} cannot be used (${(error as Error).message}); make it writable for this user, or choose another in the configuration`,
-      { cause: error },
-    );
+    throw unusable('directory', path, error);
+  }
+}
+
+/**
+ * Checks that what a node keeps in its home and in the directory of its log is what it should be, and open to us: an
+ * earlier start may have been by somebody else.
+ *
+ * @throws FatalError HOME_UNUSABLE naming the first that is not
+ */
+export function checkFiles(home: string, logDir: string): void {
+  const store = join(home, 'store');
+  checkUsable(store, 'directory');
+  checkUsable(`${store}.opened`, 'file');
+  for (const name of STORE_FILES) checkUsable(join(store, name), 'file');
+  checkUsable(join(store, 'incoming'), 'directory');
+  for (const name of namesIn(logDir)) {
+    if (LOG_FILE.test(name)) checkUsable(join(logDir, name), 'file');
+  }
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    throw unusable('directory', directory, error);
   }
 }
 
@@ -85,12 +111,12 @@ export function lockHome(home: string, logDir: string): HomeLock {
 /** Locks the directory at `path`, and returns the open file that holds the lock. */
 function lockDirectory(path: string, what: string): number {
   for (let tries = 0; tries < LOCK_TRIES; tries += 1) {
-    const directory = openSync(path, 'r');
+    const directory = openDirectory(path);
     try {
       takeLock(directory, path, what);
       // Between opening and locking, another directory may have been put in its place.
       if (isSame(fstatSync(directory, BIG), statSync(path, BIG))) {
-        writeFileSync(join(path, OWNER), `pid ${process.pid} on ${hostname()}\n`);
+        noteOwner(join(path, OWNER));
         return directory;
       }
     } catch (error) {
@@ -100,6 +126,23 @@ function lockDirectory(path: string, what: string): number {
     closeSync(directory);
   }
   throw new FatalError('HOME_UNUSABLE', `${what} is replaced by another directory again and again`);
+}
+
+function openDirectory(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw unusable('directory', path, error);
+  }
+}
+
+function noteOwner(file: string): void {
+  checkUsable(file, 'file');
+  try {
+    writeFileSync(file, `pid ${process.pid} on ${hostname()}\n`);
+  } catch (error) {
+    throw unusable('file', file, error);
+  }
 }
 
 function takeLock(directory: number, path: string, what: string): void {

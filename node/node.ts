@@ -14,7 +14,7 @@ import { encodeCommand } from '../src/protocol/admin.ts';
 import { type Answer, failure } from '../src/protocol/replies.ts';
 import { updateOf } from '../src/protocol/requests.ts';
 import { Driver } from './driver.ts';
-import { type HomeLock, lockHome, prepareDirectory } from './home.ts';
+import { checkFiles, type HomeLock, lockHome, prepareDirectory } from './home.ts';
 import { installFrom } from './installation.ts';
 import { type Life, Lives } from './lives.ts';
 import { Machine } from './machine/machine.ts';
@@ -85,6 +85,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   for (const dir of [node.home, logDir]) prepareDirectory(dir);
   const lock = lockHome(node.home, logDir);
   try {
+    checkFiles(node.home, logDir);
     return await startLives(options, lock);
   } catch (error) {
     lock.release();

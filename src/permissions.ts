@@ -1,7 +1,10 @@
 /** Files and directories that cannot be used: whose they are, who we are, and what is wanted, in one sentence. */
-import { readFileSync, type Stats, statSync } from 'node:fs';
+import { accessSync, constants, readFileSync, type Stats, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { FatalError } from './errors.ts';
+
+/** What to do about a thing of the wrong kind. */
+const ELSEWHERE = 'move it away, or choose another in the configuration';
 
 /**
  * The error for a file or directory that could not be opened, made or written.
@@ -15,21 +18,56 @@ export function unusable(what: string, path: string, error: unknown): FatalError
   });
 }
 
+/**
+ * Checks a file, or a directory, that we are about to use: what is not there yet may be made, but what is there must be of
+ * its kind and open to us. A pipe in the place of a file would otherwise hold up the process for ever.
+ *
+ * @throws FatalError HOME_UNUSABLE
+ */
+export function checkUsable(path: string, kind: 'file' | 'directory'): void {
+  let stats: Stats;
+  try {
+    stats = statSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw unusable(kind, path, error);
+  }
+  if (kind === 'file' ? !stats.isFile() : !stats.isDirectory()) {
+    const error = new Error(`it is ${kindOf(stats)}, where a ${kind} is wanted; ${ELSEWHERE}`);
+    throw unusable(kind, path, error);
+  }
+  const { R_OK, W_OK, X_OK } = constants;
+  try {
+    accessSync(path, kind === 'file' ? R_OK | W_OK : R_OK | W_OK | X_OK);
+  } catch (error) {
+    throw unusable(kind, path, error);
+  }
+}
+
+/** Why a file that is only read could not be. */
+export function unreadableWhy(path: string, error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === 'EACCES' || code === 'EPERM' ? accessOf(path, 'read') : message;
+}
+
+/** Why a file or directory could not be used, and what to do. */
 function reasonOf(path: string, error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   switch (code) {
     case 'EACCES':
     case 'EPERM':
-      return `${accessOf(path)}; give it to this user (chown), or choose another in the configuration`;
+      return `${accessOf(path, 'write')}; give it to this user (chown), or choose another in the configuration`;
     case 'EROFS':
       return 'its file system is mounted read-only; mount it for writing, or choose another in the configuration';
     case 'ENOTDIR':
-    case 'EEXIST':
-      return `${existingOf(path).path} is ${kindOf(existingOf(path).stats)}, where a directory is wanted; move it away, or choose another in the configuration`;
+    case 'EEXIST': {
+      const { path: at, stats } = existingOf(path);
+      return `${at} is ${kindOf(stats)}, where a directory is wanted; ${ELSEWHERE}`;
+    }
     case 'EISDIR':
-      return `it is a directory, where a file is wanted; move it away, or choose another in the configuration`;
+      return `it is a directory, where a file is wanted; ${ELSEWHERE}`;
     case 'ENXIO':
-      return 'it is a pipe or a socket that nobody reads, where a file is wanted; move it away';
+      return `it is a pipe that nobody reads, or a socket, where a file is wanted; ${ELSEWHERE}`;
     case 'ENOSPC':
     case 'EDQUOT':
       return 'its disk is full; free some space';
@@ -42,12 +80,15 @@ function reasonOf(path: string, error: unknown): string {
 }
 
 /** Which directory or file on the way to `path` is in the way, whose it is, and what we would need. */
-function accessOf(path: string): string {
+function accessOf(path: string, wanted: 'read' | 'write'): string {
   const { path: at, stats } = existingOf(path);
   const it = at === resolve(path) ? 'it' : at;
   const mode = (stats.mode & 0o7777).toString(8).padStart(4, '0');
-  const wanted = stats.isDirectory() ? 'read, write and enter it (rwx)' : 'read and write it (rw)';
-  return `${it} belongs to ${userOf(stats.uid)} with mode ${mode}, and this process runs as ${userOf(process.geteuid?.() ?? -1)}, which must be allowed to ${wanted}`;
+  const file = wanted === 'read' ? 'read it (r)' : 'read and write it (rw)';
+  const directory = wanted === 'read' ? 'enter it (x)' : 'read, write and enter it (rwx)';
+  const needed = stats.isDirectory() ? directory : file;
+  const us = userOf(process.geteuid?.() ?? -1);
+  return `${it} belongs to ${userOf(stats.uid)} with mode ${mode}, and this process runs as ${us}, which must be allowed to ${needed}`;
 }
 
 /** The path itself, or where that cannot be seen, the nearest above it that can. */

@@ -5,11 +5,16 @@
  * on. So each opening is written down before the file is mapped; who finds a few of them looks at every page first.
  */
 import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { unusable } from '../../src/permissions.ts';
 
 /** From so many openings in a row on, the file is read as a whole before LMDB sees it (about a second per GiB). */
 export const OPENINGS_SUSPECT = 2;
 
-/** Enters an opening of the store in `dir`; returns how many before it were not followed by a close. */
+/**
+ * Enters an opening of the store in `dir`; returns how many before it were not followed by a close.
+ *
+ * @throws FatalError HOME_UNUSABLE where that cannot be written down, as on a disk without any room
+ */
 export function enterOpening(dir: string): number {
   const before = readCount(fileOf(dir));
   writeCount(fileOf(dir), before + 1);
@@ -35,17 +40,21 @@ function readCount(file: string): number {
   try {
     return Number.parseInt(readFileSync(file, 'utf8'), 10) || 0;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unusable('file', file, error);
     return 0;
   }
 }
 
 function writeCount(file: string, count: number): void {
-  const handle = openSync(file, 'w');
   try {
-    writeSync(handle, String(count));
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
+    const handle = openSync(file, 'w');
+    try {
+      writeSync(handle, String(count));
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+  } catch (error) {
+    throw unusable('file', file, error);
   }
 }

@@ -4,6 +4,7 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { FatalError } from '../errors.ts';
+import { unreadableWhy } from '../permissions.ts';
 
 /** Far more than any cluster needs (bytes). */
 const FILE_MAX_BYTES = 1024 * 1024;
@@ -46,6 +47,23 @@ export class IniSection {
   text(key: string): string | null {
     this.#asked.add(key);
     return this.#entries.get(key)?.value ?? null;
+  }
+
+  /**
+   * The path of a directory as it stands, null where there is none. `~`, variables and quotes mean something to shells alone:
+   * here they would be names of directories, made by accident.
+   *
+   * @throws FatalError CONFIG where it is empty, or begins with one of those
+   */
+  directory(key: string): string | null {
+    const value = this.text(key);
+    if (value === null) return null;
+    if (value === '' || /^[~$"']/.test(value)) {
+      const allowed =
+        'allowed is a path as it is, such as /var/lib/nursery: ~, $ and quotes are not expanded';
+      throw this.wrong(key, `${allowed}; for a directory that is called so write ./${value || 'NAME'}`);
+    }
+    return value;
   }
 
   /** As `text`, of a key that is there, but not counted as asked for: its value is checked and does nothing. */
@@ -145,8 +163,13 @@ export function readIni(file: string): Ini {
   try {
     bytes = readStart(file, FILE_MAX_BYTES + 1);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new FatalError('CONFIG', `${file}: the configuration cannot be read: ${why}`, { cause: error });
+    throw new FatalError(
+      'CONFIG',
+      `${file}: the configuration cannot be read: ${unreadableWhy(file, error)}`,
+      {
+        cause: error,
+      },
+    );
   }
   if (bytes.length > FILE_MAX_BYTES) {
     throw new FatalError('CONFIG', `${file}: a configuration has at most ${FILE_MAX_BYTES} bytes`);

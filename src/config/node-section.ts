@@ -67,11 +67,9 @@ export function readNode(section: IniSection, use: 'node' | 'client'): NodeIni {
   refuseTls(section, ['tls_cert', 'tls_key']);
   checkCompression(section);
   const address = readAddress(section);
-  const home =
-    use === 'node'
-      ? section.required('home', 'the folder that holds all of this node')
-      : section.text('home');
-  const tlogDir = section.text('tlog_dir') ?? home ?? '';
+  if (use === 'node') section.required('home', 'the folder that holds all of this node');
+  const home = section.directory('home');
+  const tlogDir = section.directory('tlog_dir') ?? home ?? '';
   const tlfDir = section.text('tlf_dir');
   const tlxDir = section.text('tlx_dir') ?? tlfDir ?? tlogDir;
   const learner = section.bool('learner', false);
@@ -84,7 +82,7 @@ export function readNode(section: IniSection, use: 'node' | 'client'): NodeIni {
     tlogDir,
     tlxDir,
     headDir: section.text('head_dir') ?? tlxDir,
-    logDir: section.text('log_dir') ?? home ?? '',
+    logDir: section.directory('log_dir') ?? home ?? '',
     logLevel: readLogLevel(section),
     learner,
   };

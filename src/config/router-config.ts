@@ -49,7 +49,7 @@ export function routerConfigOf(ini: Ini): RouterIni {
     clusterId: readClusterId(section, 'what clients must say to be served'),
     ips: readHosts(section, 'the addresses to listen at, parted by commas'),
     port: readPort(section, 'client_port'),
-    logDir: section.text('log_dir') ?? dirname(ini.file),
+    logDir: section.directory('log_dir') ?? dirname(ini.file),
     logLevel: readLogLevel(section),
     nursery,
   };

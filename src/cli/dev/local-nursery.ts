@@ -10,6 +10,7 @@ import { present } from '../../assert.ts';
 import { renderClusterIni, renderRouterIni } from '../../config/render.ts';
 import { makeDirectories } from '../../directories.ts';
 import { FatalError, NurseryError } from '../../errors.ts';
+import { unusable } from '../../permissions.ts';
 import type { ClusterConfig } from '../../protocol/admin.ts';
 import { complain } from '../output.ts';
 
@@ -55,12 +56,17 @@ export class LocalNursery {
   /**
    * Starts all processes and waits until they serve. In a directory that holds a nursery already, that one goes on.
    *
-   * @throws NurseryError UNREACHABLE where a process does not come up
+   * @throws NurseryError UNREACHABLE where a process does not come up; FatalError HOME_UNUSABLE where the directory cannot be
+   *   made
    */
   static async start(dir: string | undefined): Promise<LocalNursery> {
     const isTemporary = dir === undefined;
     const path = isTemporary ? mkdtempSync(join(tmpdir(), 'nursery-')) : resolve(dir);
-    makeDirectories(path);
+    try {
+      makeDirectories(path);
+    } catch (error) {
+      throw unusable('directory', path, error);
+    }
     const nursery = new LocalNursery(path, isTemporary, await planIn(path));
     // However this process ends, as long as it is asked: what it started ends with it.
     process.once('exit', () => {
