@@ -77,6 +77,9 @@ export class Network {
   }
 }
 
+/** One direction of a link: when the last of what is on its way arrives, and what arrives with it, as in one packet. */
+type Way = { atMs: number; packet: (() => void)[] };
+
 type Pending = { readonly done: (result: LinkResult) => void };
 
 export type LinkEvents = {
@@ -98,8 +101,8 @@ export class Link {
   #server: Server | null = null;
   #life = 0;
   #lastCall = 0;
-  #thereMs = 0;
-  #backMs = 0;
+  readonly #there: Way = { atMs: 0, packet: [] };
+  readonly #back: Way = { atMs: 0, packet: [] };
   #isClosed = false;
   #isBreaking = false;
 
@@ -149,7 +152,7 @@ export class Link {
       this.#network.schedule.after(random.next() * 30, () => this.#break(life));
     }
     this.#client.local(deadlineMs, () => this.#settle(call, { kind: 'failed', why: 'timeout', sent: true }));
-    this.#thereMs = this.#carry(this.#client.name, this.#address, this.#thereMs, life, () => {
+    this.#carry(this.#client.name, this.#address, this.#there, life, () => {
       server.run(() => {
         server.request(body, (answer) => this.#answer(server, life, call, answer), this, deadlineMs);
       });
@@ -162,7 +165,7 @@ export class Link {
     if (server === null) return false;
     const life = this.#life;
     this.#network.schedule.after(this.#network.pushLagMs * this.#network.random.next(), () => {
-      this.#backMs = this.#carry(this.#address, this.#client.name, this.#backMs, life, () => {
+      this.#carry(this.#address, this.#client.name, this.#back, life, () => {
         this.#client.run(() => this.#events.posted?.(body));
       });
     });
@@ -182,7 +185,7 @@ export class Link {
   #answer(server: Server, life: number, call: number, answer: Answer): void {
     if (server.isDead || life !== this.#life) return;
     const bytes = answer.bytes as Buffer;
-    this.#backMs = this.#carry(this.#address, this.#client.name, this.#backMs, life, () => {
+    this.#carry(this.#address, this.#client.name, this.#back, life, () => {
       this.#client.run(() => this.#settle(call, { kind: 'reply', bytes, hint: answer.hint }));
     });
   }
@@ -194,17 +197,28 @@ export class Link {
     pending.done(result);
   }
 
-  /** In order; a link that is cut falls silent, and breaks when that is noticed. Returns when it arrives. */
-  #carry(from: string, to: string, lastMs: number, life: number, deliver: () => void): number {
+  /**
+   * In order; a link that is cut falls silent, and breaks when that is noticed. What would overtake comes with what is before
+   * it, in the same turn.
+   */
+  #carry(from: string, to: string, way: Way, life: number, deliver: () => void): void {
     const { schedule, weather, random } = this.#network;
-    const delayMs = 0.1 + random.next() * Math.min(weather.delayMaxMs, 200);
-    const atMs = Math.max(schedule.nowMs + delayMs, lastMs);
-    schedule.at(atMs, () => {
+    const atMs = schedule.nowMs + 0.1 + random.next() * Math.min(weather.delayMaxMs, 200);
+    const arrive = (): void => {
       if (life !== this.#life) return;
       if (this.#network.reaches(from, to)) deliver();
       else this.#fallSilent(life);
+    };
+    if (atMs <= way.atMs && way.packet.length > 0) {
+      way.packet.push(arrive);
+      return;
+    }
+    const packet = [arrive];
+    way.atMs = Math.max(atMs, way.atMs);
+    way.packet = packet;
+    schedule.at(way.atMs, () => {
+      for (const each of packet.splice(0)) each();
     });
-    return atMs;
   }
 
   #fallSilent(life: number): void {
