@@ -10,6 +10,7 @@ import type { Logger } from '../src/log.ts';
 import { encode } from '../src/protocol/codec.ts';
 import { type Answer, failure } from '../src/protocol/replies.ts';
 import { Applier } from './applier.ts';
+import { Fullness } from './fullness.ts';
 import { Machine } from './machine/machine.ts';
 import { MEMBERS_KEY } from './members-row.ts';
 import { entriesMessage, type Message } from './paxos/messages.ts';
@@ -107,7 +108,11 @@ export class Driver {
   #readableUntilMs: number | null = null;
   #unsynced: { readonly record: RecordNumber; readonly entry: LogRecord }[] = [];
   #appending = false;
+  /** The last append found no room. */
   #diskFull = false;
+  /** The same, and the next one is not due yet. */
+  #waitsForRoom = false;
+  readonly #fullness: Fullness;
   #syncedUpTo: RecordNumber = 0;
   #lastRecord: RecordNumber = 0;
   #held: Extract<Effect, { kind: 'send' }>[] = [];
@@ -131,6 +136,7 @@ export class Driver {
     this.#world = world;
     this.#replica = replica;
     this.#durableSlot = world.store.slot;
+    this.#fullness = new Fullness(world.logger, world.nowMs);
     this.#applier = new Applier({
       machine,
       store: world.store,
@@ -259,6 +265,7 @@ export class Driver {
     const isFull = this.#diskFull || this.#world.log.isFull;
     // Who is no master says so, whatever its disk: another one may have room.
     if (isFull && mayPropose(this.#replica, this.#world.nowMs()) !== 'not-master') {
+      this.#fullness.met();
       return failure('READ_ONLY', 'disk is full: update refused, not executed; free space on this node');
     }
     return this.#stopped || this.#standing === 'damaged'
@@ -320,6 +327,7 @@ export class Driver {
     this.#applier.run(); // first, since what it answers makes room for the next batch
     this.#proposeWaiting(nowMs);
     this.#append();
+    this.#fullness.look(this.#diskFull || this.#world.log.isFull);
   }
 
   #proposeWaiting(nowMs: number): void {
@@ -408,7 +416,7 @@ export class Driver {
 
   /** One sync in flight at a time; what gathers meanwhile goes with the next. Its end is an event. */
   #append(): void {
-    if (this.#appending || this.#diskFull || this.#unsynced.length === 0) return;
+    if (this.#appending || this.#waitsForRoom || this.#unsynced.length === 0) return;
     const batch = this.#unsynced;
     this.#unsynced = [];
     this.#appending = true;
@@ -420,13 +428,14 @@ export class Driver {
         this.#onIdle?.();
         if (this.#stopped) return;
         if (error === null) this.#onSynced(upTo);
-        else if (error instanceof NurseryError && error.code === 'DISK_FULL') this.#onDiskFull(batch, error);
+        else if (error instanceof NurseryError && error.code === 'DISK_FULL') this.#onDiskFull(batch);
         else this.#fail('DISK_FAILED', error);
       },
     );
   }
 
   #onSynced(upTo: RecordNumber): void {
+    this.#diskFull = false;
     this.#syncedUpTo = upTo;
     const held = this.#held;
     let ready = 0;
@@ -438,14 +447,14 @@ export class Driver {
   }
 
   /** Nothing was written: the same records are tried again until there is space; meanwhile nobody hears of them. */
-  #onDiskFull(batch: { record: RecordNumber; entry: LogRecord }[], error: Error): void {
+  #onDiskFull(batch: { record: RecordNumber; entry: LogRecord }[]): void {
     this.#unsynced = [...batch, ...this.#unsynced];
-    if (!this.#diskFull)
-      this.#world.logger.error({ reason: error.message }, 'disk is full: updates are refused, reads go on');
+    this.#fullness.met();
     this.#diskFull = true;
+    this.#waitsForRoom = true;
     this.#world.after(DISK_FULL_RETRY_MS, () => {
       if (this.#stopped) return; // the log may be closed, and another life may have begun
-      this.#diskFull = false;
+      this.#waitsForRoom = false;
       this.#append();
     });
   }

@@ -8,6 +8,7 @@
 import { FatalError, NurseryError } from '../src/errors.ts';
 import type { LinkResult } from '../src/link/link.ts';
 import type { Logger } from '../src/log.ts';
+import type { Repeated } from '../src/repeated.ts';
 import type { Driver } from './driver.ts';
 import { Machine } from './machine/machine.ts';
 import type { MembersState, Slot } from './paxos/types.ts';
@@ -35,6 +36,8 @@ export type Surroundings = {
   };
   readonly driver: Pick<Driver, 'holdApplying' | 'releaseApplying' | 'snapshotInstalled' | 'submit'>;
   readonly logger: Logger;
+  /** Told why an attempt failed; the same again and again is said now and then. */
+  readonly failures: Pick<Repeated, 'happened' | 'ended'>;
   /** Asks the peer; see `copySnapshot`. */
   ask(body: Buffer, deadlineMs: number): Promise<LinkResult>;
   after(delayMs: number, run: () => void): void;
@@ -48,7 +51,7 @@ export type Surroundings = {
  * @throws FatalError where the swap was half done, and errors that are bugs of ours: the process must end
  */
 export async function installFrom(from: string, around: Surroundings): Promise<void> {
-  const { storage, driver, logger } = around;
+  const { storage, driver, logger, failures } = around;
   const received = await receiveFrom(from, around);
   if (received === null) return;
   const { slot, receiver } = received;
@@ -73,6 +76,7 @@ export async function installFrom(from: string, around: Surroundings): Promise<v
   }
   const event = { kind: 'snapshotInstalled', slot, members: around.members() } as const;
   driver.snapshotInstalled(new Machine(storage.store), event);
+  failures.ended();
   logger.info({ from, slot }, 'snapshot installed');
 }
 
@@ -81,7 +85,7 @@ async function receiveFrom(
   from: string,
   around: Surroundings,
 ): Promise<{ readonly slot: Slot; readonly receiver: Receiver } | null> {
-  const { storage, logger } = around;
+  const { storage, logger, failures } = around;
   const open: { receiver: Receiver | null } = { receiver: null };
   try {
     const slot = await copySnapshot(around.ask, async (at) => {
@@ -95,7 +99,7 @@ async function receiveFrom(
   } catch (error) {
     if (!isOfTheWorld(error)) throw error;
     const isPeer = error instanceof NurseryError && error.code === 'UNREACHABLE';
-    logger[isPeer ? 'warn' : 'error']({ from, reason: error.message }, 'snapshot was not received');
+    failures.happened(`snapshot was not received: ${error.message}`);
     if (open.receiver !== null) await discard(open.receiver, logger);
     failed(from, around, isPeer ? 0 : RETRY_MS);
     return null;

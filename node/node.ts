@@ -13,6 +13,7 @@ import { ClientPort, portBudgets } from '../src/port/port.ts';
 import { encodeCommand } from '../src/protocol/admin.ts';
 import { type Answer, failure } from '../src/protocol/replies.ts';
 import { updateOf } from '../src/protocol/requests.ts';
+import { Repeated } from '../src/repeated.ts';
 import { Driver } from './driver.ts';
 import { checkFiles, type HomeLock, lockHome, prepareDirectory } from './home.ts';
 import { installFrom } from './installation.ts';
@@ -131,6 +132,8 @@ class NodeProcess {
   #incarnation = '';
   #closing = false;
   #installing: Promise<void> = Promise.resolve();
+  /** Snapshots that were not installed. */
+  readonly #notInstalled: Repeated;
 
   /** @param damaged told, once or more, that the store must not be used any more */
   constructor(options: NodeOptions, tally: Tally, damaged: (error: FatalError) => void) {
@@ -138,6 +141,7 @@ class NodeProcess {
     this.#tally = tally;
     this.#damaged = damaged;
     this.#logger = options.logger;
+    this.#notInstalled = new Repeated((times, what) => this.#logger.error({ times }, what), nowMs);
   }
 
   async start(): Promise<Life> {
@@ -359,6 +363,7 @@ class NodeProcess {
       storage,
       driver,
       logger: this.#logger,
+      failures: this.#notInstalled,
       ask: (body, deadlineMs) => peers.request(from, body, deadlineMs),
       after: (delayMs, run) => setTimeout(run, delayMs),
       members: () => present(readMembers(storage.store), 'members in a snapshot'),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { withDescriptor } from '../src/descriptors.ts';
 import { FatalError, NurseryError } from '../src/errors.ts';
 import type { Logger } from '../src/log.ts';
+import { Repeated } from '../src/repeated.ts';
 import { TransactionLog } from './log/log.ts';
 import { Machine } from './machine/machine.ts';
 import { readMembers, readSnapshotSlot, snapshotRow } from './members-row.ts';
@@ -48,6 +49,8 @@ export class Storage {
   readonly #options: StorageOptions;
   #flushing: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
+  /** Flushes that found no room. */
+  readonly #unflushed: Repeated;
 
   private constructor(
     options: StorageOptions,
@@ -56,6 +59,10 @@ export class Storage {
     recovered: Recovered,
   ) {
     this.#options = options;
+    this.#unflushed = new Repeated(
+      (times, reason) => options.logger.error({ reason, times }, 'disk is full: the store is not flushed'),
+      () => performance.now(),
+    );
     this.store = store;
     this.log = log;
     this.recovered = recovered;
@@ -127,10 +134,17 @@ export class Storage {
       const isDue = sinceMs >= Math.max(FLUSH_EVERY_MS, this.store.open.statistics.flushMs * FLUSH_REST);
       if (!isDue && this.store.overlayBytes < OVERLAY_FLUSH_BYTES) return;
       sinceMs = 0;
-      this.flush(durableSlot()).then(flushed, (error: Error) => {
-        if (!(error instanceof NurseryError && error.code === 'DISK_FULL')) failed(error);
-        else this.#options.logger.error({ reason: error.message }, 'disk is full: the store is not flushed');
-      });
+      this.flush(durableSlot()).then(
+        () => {
+          if (this.#unflushed.ended()) this.#options.logger.info({}, 'the store is flushed again');
+          flushed();
+        },
+        (error: Error) => {
+          if (error instanceof NurseryError && error.code === 'DISK_FULL')
+            this.#unflushed.happened(error.message);
+          else failed(error);
+        },
+      );
     }, CHECK_EVERY_MS);
   }
 

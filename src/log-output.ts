@@ -4,7 +4,7 @@
  * Nothing that happens to the file ends the process or holds it up: lines wait, up to a bound; further ones are dropped and
  * counted. What is wrong is said once on standard error, and once more when it is over.
  */
-import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { makeDirectories } from './directories.ts';
 import { FatalError } from './errors.ts';
@@ -97,6 +97,7 @@ export class LogOutput {
       }
     } catch (error) {
       const { message } = error as Error;
+      this.#takeBackHalf();
       if (this.#writeFailure === null) say(`log file ${this.path} cannot be written: ${message}; lines wait`);
       this.#writeFailure = message;
       this.#retryLater();
@@ -108,6 +109,15 @@ export class LogOutput {
     this.#dropped = 0;
     say(`log file ${this.path} can be written again; ${dropped} lines were dropped`);
     if (dropped > 0) this.#lost(dropped);
+  }
+
+  /** Half a line, which a full disk leaves, would be glued to the next one if the process died now. */
+  #takeBackHalf(): void {
+    if (this.#written === 0) return;
+    const stats = fstatSync(this.#file);
+    if (!stats.isFile()) return;
+    ftruncateSync(this.#file, Math.max(0, stats.size - this.#written));
+    this.#written = 0;
   }
 
   #retryLater(): void {

@@ -126,6 +126,16 @@ function logOf(cluster: TestCluster, name: string): string {
   return readFileSync(join(cluster.place(name).home, `${name}.log`), 'utf8');
 }
 
+/** A full disk is a line of the log in each life of a node, and one for what the store cannot flush; all can be read. */
+function expectFewLines(cluster: TestCluster, name: string, lives: number): void {
+  const lines = logOf(cluster, name).split('\n').slice(0, -1);
+  const messages = lines.map((line) => String(JSON.parse(line).msg));
+  const count = (text: string): number => messages.filter((message) => message.startsWith(text)).length;
+  assert.ok(count('disk is full: updates') >= 1, `${name} says it`);
+  assert.ok(count('disk is full: updates') <= lives, messages.join('\n'));
+  assert.ok(count('disk is full: the store') <= lives, messages.join('\n'));
+}
+
 suite.test('of one slave: the cluster goes on; the slave reads on, restarts, and catches up', async (lab) => {
   const trial = await Trial.start(lab, 'brim');
   const { cluster } = trial;
@@ -144,6 +154,7 @@ suite.test('of one slave: the cluster goes on; the slave reads on, restarts, and
   await cluster.process(name).kill();
   cluster.startNode(name);
   await trial.set(ROWS);
+  expectFewLines(cluster, name, 2);
   trial.disk(name).free();
   await trial.expectRowsOf(name);
   await cluster.killAll();
@@ -156,8 +167,9 @@ suite.test(
     const { cluster } = trial;
     const name = await cluster.master();
     trial.disk(name).fill(IN_RESERVE);
-    await trial.refused();
+    for (let n = 0; n < 5; n += 1) await trial.refused();
     await trial.expectRows();
+    expectFewLines(cluster, name, 1);
     await cluster.ask(name, (client) => client.dropMaster());
     await until('updates to flow again', async () => (await trial.trySet()) === null);
     await trial.set(ROWS);

@@ -81,6 +81,48 @@ test('what waits for room on the disk ends with the driver: the log may be close
   assert.is(world.appending, 0, 'nothing is given to the log any more');
 });
 
+/** Lines about a full disk, each with how often. */
+function linesAbout(world: FakeWorld): [string, number | undefined][] {
+  return world.said
+    .filter(({ message }) => message.startsWith('disk '))
+    .map(({ facts, message }) => [message, (facts as { times?: number }).times]);
+}
+const FULL_LINE = 'disk is full: updates are refused, reads go on';
+const ROOM_LINE = 'disk has room again: updates are taken';
+
+test('a full disk is a line at the change, a count each minute, and a line when it has had room for a while', () => {
+  const world = mastered();
+  world.isFull = true;
+  world.pass(100);
+  assert.equal(linesAbout(world), [[FULL_LINE, 1]], 'also where nobody updates anything');
+  for (let n = 0; n < 50; n += 1) propose(world);
+  assert.is(linesAbout(world).length, 1);
+  world.nowMs += 60_000;
+  propose(world);
+  assert.equal(linesAbout(world).slice(1), [[FULL_LINE, 51]]);
+  for (let n = 0; n < 5; n += 1) {
+    world.isFull = !world.isFull; // at the brink
+    world.pass(1000);
+  }
+  assert.not(world.isFull);
+  assert.is(linesAbout(world).length, 2);
+  world.pass(10_000);
+  assert.equal(linesAbout(world).slice(2), [[ROOM_LINE, undefined]]);
+});
+
+test('records that wait for room are one line, however often they are tried', () => {
+  const world = mastered();
+  propose(world);
+  for (let n = 0; n < 20; n += 1) {
+    world.disk(diskFull());
+    assert.ok(world.driver.diskFull, 'until something was written');
+    world.timers();
+  }
+  assert.equal(linesAbout(world), [[FULL_LINE, 1]]);
+  world.disk();
+  assert.not(world.driver.diskFull);
+});
+
 test('a store that was held and not replaced goes on where it was', () => {
   const world = mastered();
   const before = world.store.slot;

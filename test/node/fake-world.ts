@@ -16,12 +16,18 @@ export class FakeWorld {
   isFull = false;
   readonly sent: { readonly to: string; readonly message: Message }[] = [];
   readonly written: LogRecord[] = [];
+  /** What was logged at the levels info and error. */
+  readonly said: { readonly facts: object; readonly message: string }[] = [];
   readonly stops: { readonly exit: string; readonly cause: Error }[] = [];
   readonly store = new MemoryStore();
   readonly driver: Driver;
   #turns: (() => void)[] = [];
   #appends: { readonly entries: readonly LogRecord[]; readonly done: (error: Error | null) => void }[] = [];
   #timers: (() => void)[] = [];
+
+  readonly #say = (facts: object, message: string): void => {
+    this.said.push({ facts, message });
+  };
 
   /** @param members names of all members; the driver is the first one's */
   constructor(members: readonly string[]) {
@@ -41,7 +47,7 @@ export class FakeWorld {
       },
       store: this.store,
       scheduler: new Scheduler(() => this.nowMs, defer),
-      logger: SILENT,
+      logger: { ...SILENT, info: this.#say, error: this.#say },
       send: (to, message) => this.sent.push({ to, message }),
       installSnapshot: () => undefined,
       applied: () => undefined,

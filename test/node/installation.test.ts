@@ -25,6 +25,7 @@ function attempt(failures: Partial<Record<Step, Error>>, peer: 'answers' | 'is g
   store.commit(new Map([['\x01old', Buffer.from('old')]]), 1);
   const seen: string[] = [];
   const waits: number[] = [];
+  const failed: string[] = [];
   const step = async (name: Step): Promise<void> => {
     seen.push(name);
     const failure = failures[name];
@@ -49,6 +50,7 @@ function attempt(failures: Partial<Record<Step, Error>>, peer: 'answers' | 'is g
       submit: (event) => seen.push(event.kind),
     },
     logger: SILENT,
+    failures: { happened: (what = '') => failed.push(what), ended: () => false },
     ask: async (body) =>
       peer === 'is gone'
         ? { kind: 'failed', why: 'closed', sent: false }
@@ -59,7 +61,7 @@ function attempt(failures: Partial<Record<Step, Error>>, peer: 'answers' | 'is g
     },
     members: () => ({ members: [] }) as unknown as MembersState,
   };
-  return { done: installFrom('b', around), seen, waits, store };
+  return { done: installFrom('b', around), seen, waits, store, failed };
 }
 
 test('an image is received as a whole, then takes the place of the store while nothing is applied', async () => {
@@ -71,8 +73,10 @@ test('an image is received as a whole, then takes the place of the store while n
 test('whatever fails ahead of the swap is a failed attempt: the image goes, the store goes on', async () => {
   for (const failure of [FULL, NO_ROOM, BROKEN]) {
     for (const name of ['receive', 'put', 'finish'] as const) {
-      const { done, seen, waits, store } = attempt({ [name]: failure });
+      const { done, seen, waits, store, failed } = attempt({ [name]: failure });
       await done;
+      assert.is(failed.length, 1);
+      assert.match(failed[0] as string, failure.message);
       const begun = name === 'receive' ? [] : ['abort'];
       assert.equal(seen.slice(seen.indexOf(name)), [name, ...begun, 'snapshotFailed'], failure.message);
       assert.not(seen.includes('hold'), 'slots were applied all the time');

@@ -32,4 +32,14 @@ test('after its end the next time is a first one', () => {
   assert.equal(said, [1, 1]);
 });
 
+test('something else is said at once, and the same again is not', () => {
+  const said: string[] = [];
+  const repeated = new Repeated(
+    (times, what) => said.push(`${what} ${times}`),
+    () => 0,
+  );
+  for (const what of ['a', 'a', 'b', 'b', 'a']) repeated.happened(what);
+  assert.equal(said, ['a 1', 'b 1', 'a 1']);
+});
+
 test.run();
