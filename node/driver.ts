@@ -172,6 +172,11 @@ export class Driver {
     return this.#durableSlot;
   }
 
+  /** First slot that the log still has; what lies below is in the store alone. */
+  get firstLogSlot(): Slot {
+    return this.#world.log.firstSlot;
+  }
+
   get diskFull(): boolean {
     return this.#diskFull;
   }

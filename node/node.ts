@@ -154,7 +154,7 @@ class NodeProcess {
       logger: this.#logger,
     });
     const others = ini.nodes.filter(({ name }) => name !== node.name);
-    storage.refuseIfLost(others.length);
+    storage.refuseIfLost(others.map(({ name }) => name));
     const freshIncarnation = randomBytes(16).toString('hex');
     this.#incarnation = storage.recovered.incarnation ?? freshIncarnation;
 

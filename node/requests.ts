@@ -31,7 +31,7 @@ import { mapAnswer } from './machine/queries.ts';
 import { isDataRead, REPLY_MAX } from './machine/reads.ts';
 import type { MapWatchers } from './map-watchers.ts';
 import { PausableView } from './pausable-view.ts';
-import { expectProgressPossible } from './paxos/step.ts';
+import { expectProgressPossible, shortage } from './paxos/step.ts';
 import type { Respond } from './proposals.ts';
 import { OVERLOADED, withRoom } from './room.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -290,8 +290,10 @@ export class Requests {
     if (consistency.kind === 'noGuarantees' && driver.standing === 'doubtful') return null;
     if (driver.refusal !== null) return driver.refusal;
     switch (consistency.kind) {
-      case 'noGuarantees':
-        return null;
+      case 'noGuarantees': {
+        const short = shortage(driver.replica, this.#context.nowMs());
+        return short === null ? null : failure('GOING_DOWN', `${short}; not executed, ask another node`);
+      }
       case 'atLeast':
         return store.slot >= consistency.slot
           ? null

@@ -19,7 +19,8 @@ export function nodeStatus(
     master: driver.master(),
     applied: store.slot,
     chosen: status.chosen,
-    firstLogSlot: status.firstLogSlot,
+    firstLogSlot: driver.firstLogSlot,
+    waitsFor: status.waitsFor,
     members: status.members.map(({ node: name, seen, applied }) => ({ node: name, seen, applied })),
     owned: [...driver.machine.owned()],
     keys: 0,
@@ -35,12 +36,13 @@ export function costTotals({ driver, syncs }: Pick<RequestContext, 'driver' | 's
 
 /** The fields of Arakoon's statistics that mean something here. */
 export function statisticsFields(
-  context: Pick<RequestContext, 'driver' | 'store' | 'syncs' | 'cost' | 'seats' | 'budgets'>,
+  context: Pick<RequestContext, 'driver' | 'store' | 'syncs' | 'cost' | 'seats' | 'budgets' | 'nowMs'>,
   counts: ReadonlyMap<string, number>,
 ): Field[] {
   const { driver, store, cost, budgets } = context;
   const { replies, requests } = budgets;
-  const { counters } = driver;
+  const { counters, replica } = driver;
+  const { waitsFor } = statusOf(replica, context.nowMs());
   const syncs = context.syncs();
   const perUpdate = cost.since(costTotals(context));
   const memory = process.memoryUsage();
@@ -50,6 +52,9 @@ export function statisticsFields(
   return [
     ...operations,
     { name: 'last_slot', kind: 'int64', value: store.slot },
+    { name: 'held', kind: 'int64', value: replica.chosen },
+    { name: 'floor', kind: 'int64', value: driver.firstLogSlot - 1 },
+    { name: 'waits_for', kind: 'text', value: waitsFor ?? '' },
     { name: 'slots_applied', kind: 'int64', value: counters.slotsApplied },
     { name: 'batches_proposed', kind: 'int64', value: counters.batchesProposed },
     { name: 'messages_sent', kind: 'int64', value: counters.messagesSent },

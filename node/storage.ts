@@ -100,6 +100,7 @@ export class Storage {
       node: place.node,
       appliedSlot: lmdb.slot,
       snapshotSlot,
+      members,
       store: place.dir,
       ...(options.segmentBytes === null ? {} : { segmentBytes: options.segmentBytes }),
       ...(options.reserveBytes === null ? {} : { reserveBytes: options.reserveBytes }),
@@ -112,15 +113,22 @@ export class Storage {
   /**
    * A single node has no peer to rebuild its store from.
    *
+   * @param peers names of the other nodes in the file
    * @throws FatalError STORE_UNREBUILDABLE where slots below the log's first are in no store
    */
-  refuseIfLost(peers: number): void {
-    const { applied, firstLogSlot, founded } = this.recovered;
-    if (founded === null || peers > 0 || firstLogSlot <= applied + 1) return;
-    const { dir } = this.#options.place;
+  refuseIfLost(peers: readonly string[]): void {
+    const { applied, firstLogSlot, founded, floorMembers } = this.recovered;
+    const { dir, node } = this.#options.place;
+    const members = floorMembers?.members ?? [];
+    if (founded === null || peers.length > 0 || firstLogSlot <= applied + 1) return;
+    const others = members.map((member) => member.node).filter((name) => name !== node);
+    const who =
+      others.length === 0
+        ? 'this node has no peer'
+        : `its file names no peer, though ${others.join(', ')} were members: name them in the file, or`;
     throw new FatalError(
       'STORE_UNREBUILDABLE',
-      `the store in ${dir} is at slot ${applied}, the log begins at slot ${firstLogSlot}, and this node has no peer: put back a copy of ${dir} that is at slot ${firstLogSlot - 1} or later`,
+      `the store in ${dir} is at slot ${applied}, the log begins at slot ${firstLogSlot}, and ${who}${others.length === 0 ? ':' : ''} put back a copy of ${dir} that is at slot ${firstLogSlot - 1} or later`,
     );
   }
 

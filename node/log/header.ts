@@ -1,22 +1,24 @@
 /**
  * How a segment begins:
  *
- *     header := "NurTlog1" length:u32 crc:u32 body:byte{length} zeros to a multiple of 512
+ *     header := "NurTlog2" length:u32 crc:u32 body:byte{length} zeros to a multiple of 512
  *
  * Little-endian; `crc` (CRC-32) covers the body. The header is durable before the file gets its name.
  */
 import { crc32 } from 'node:zlib';
 import { type Coded, decode, encode, i64, struct, text, u32 } from '../../src/protocol/codec.ts';
 import type { LogFile } from './disk.ts';
-import { summaryCodec } from './summary.ts';
+import { firstSummaryCodec, summaryCodec } from './summary.ts';
 
-const MAGIC = Buffer.from('NurTlog1', 'latin1');
+const MAGIC = Buffer.from('NurTlog2', 'latin1');
+/** Of a build whose summary held no list of members: read, and never written. */
+const FIRST_MAGIC = Buffer.from('NurTlog1', 'latin1');
 const PREFIX_BYTES = MAGIC.length + 8;
 const HEADER_ALIGN_BYTES = 512;
 /** Read at once; most headers fit. */
 const FIRST_READ_BYTES = 8192;
 
-export const headerCodec = struct({
+const place = {
   cluster: text,
   node: text,
   /** Drawn when the log was begun: tells its segments from those of an earlier life of the same node. */
@@ -32,9 +34,10 @@ export const headerCodec = struct({
   /** Lowest and highest slot in the segment before this one; 0 where it holds none. */
   previousLowest: i64,
   previousHighest: i64,
-  /** Fold of all records before this segment. */
-  summary: summaryCodec,
-});
+};
+/** `summary` is the fold of all records before this segment. */
+export const headerCodec = struct({ ...place, summary: summaryCodec });
+const firstHeaderCodec = struct({ ...place, summary: firstSummaryCodec });
 export type Header = Coded<typeof headerCodec>;
 
 /** The header's bytes, padding included. */
@@ -54,7 +57,9 @@ export async function readHeader(file: LogFile): Promise<{ header: Header; recor
   const size = await file.size();
   const prefix = Buffer.alloc(Math.min(FIRST_READ_BYTES, size));
   await file.read(prefix, 0);
-  if (prefix.length < PREFIX_BYTES || !prefix.subarray(0, MAGIC.length).equals(MAGIC)) {
+  const magic = prefix.subarray(0, MAGIC.length);
+  const isFirst = magic.equals(FIRST_MAGIC);
+  if (prefix.length < PREFIX_BYTES || !(isFirst || magic.equals(MAGIC))) {
     return 'it does not begin as a log segment of this version does';
   }
   const length = prefix.readUInt32LE(MAGIC.length);
@@ -65,10 +70,14 @@ export async function readHeader(file: LogFile): Promise<{ header: Header; recor
     await file.read(body, PREFIX_BYTES);
   }
   if (crc32(body) !== prefix.readUInt32LE(MAGIC.length + 4)) return 'its header has a bad checksum';
-  const header = decode(headerCodec, body);
+  const header = isFirst ? fromFirst(decode(firstHeaderCodec, body)) : decode(headerCodec, body);
   if (size < header.fileBytes) return `it is cut short: ${size} bytes of ${header.fileBytes}`;
   return {
     header,
     recordsAt: Math.ceil((PREFIX_BYTES + length) / HEADER_ALIGN_BYTES) * HEADER_ALIGN_BYTES,
   };
+}
+
+function fromFirst(header: Coded<typeof firstHeaderCodec>): Header {
+  return { ...header, summary: { ...header.summary, members: null, changes: [] } };
 }

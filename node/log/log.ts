@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { invariant, present } from '../../src/assert.ts';
 import { FatalError, NurseryError } from '../../src/errors.ts';
-import type { LogRecord, Recovered, Slot, Value } from '../paxos/types.ts';
+import type { LogRecord, MembersState, Recovered, Slot, Value } from '../paxos/types.ts';
 import { diskFailed, type Repair } from './damage.ts';
 import { type Disk, REAL_DISK, writeDurably } from './disk.ts';
 import { encodeHeader, type Header } from './header.ts';
@@ -13,7 +13,7 @@ import { type Recovery, recover } from './recovery.ts';
 import { Segment, segmentName } from './segment.ts';
 import { SlotIndex } from './slot-index.ts';
 import { SPARE_NAME, Spare } from './spare.ts';
-import { emptySummary, fold, type Summary } from './summary.ts';
+import { emptySummary, fold, membersAt, type Summary } from './summary.ts';
 import { verifySegments } from './verify.ts';
 
 /** Size of a segment, unless the options say otherwise (bytes). */
@@ -40,6 +40,8 @@ export type LogOptions = {
    * the log's `snapshot` record: `open` then appends that record.
    */
   readonly snapshotSlot?: Slot;
+  /** Members in force at the store's slot; null, or left out, where it belongs to no cluster. */
+  readonly members?: MembersState | null;
   /** Path of the store, for messages that name the repair. */
   readonly store?: string;
   readonly segmentBytes?: number;
@@ -105,11 +107,22 @@ export class TransactionLog {
       reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
     });
     try {
-      const found = await recover({ disk, repair, cluster, node, appliedSlot, snapshotSlot, onWarning });
+      const members = options.members ?? null;
+      const found = await recover({
+        disk,
+        repair,
+        cluster,
+        node,
+        appliedSlot,
+        snapshotSlot,
+        members,
+        onWarning,
+      });
       const recovery = found ?? (await begin(disk, spare, options));
       const log = new TransactionLog(options, disk, repair, spare, recovery);
       if (found !== null && snapshotSlot > recovery.summary.snapshot) {
-        await log.#appendDurably([{ kind: 'snapshot', slot: snapshotSlot }]);
+        const state = present(members, 'members of a store that began as a snapshot');
+        await log.#appendDurably([{ kind: 'snapshot', slot: appliedSlot, members: state }]);
       }
       await log.checkSpace();
       const { incarnation, founded, promised, chosen, superseded } = recovery.summary;
@@ -125,6 +138,7 @@ export class TransactionLog {
           chosen,
           superseded: [...superseded],
           firstLogSlot,
+          floorMembers: membersAt(recovery.summary, firstLogSlot - 1),
         },
       };
     } catch (error) {

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { NurseryError } from '../../src/errors.ts';
 import { decode } from '../../src/protocol/codec.ts';
-import { type Ballot, logRecordCodec, type Slot, type Value } from '../paxos/types.ts';
+import { type Ballot, logRecordCodec, type MembersState, type Slot, type Value } from '../paxos/types.ts';
 import { logDamaged, logForeign, logGap, type Place, type Repair, storeAhead } from './damage.ts';
 import { type Disk, datasync, type LogFile, writeDurably } from './disk.ts';
 import { type Header, readHeader } from './header.ts';
@@ -11,7 +11,7 @@ import { inspectTail, type ScanEnd, scanRecords } from './scan.ts';
 import { incompleteness, Segment, segmentName, segmentNumber } from './segment.ts';
 import { SlotIndex } from './slot-index.ts';
 import { SPARE_NAME } from './spare.ts';
-import { fold, type Summary } from './summary.ts';
+import { fold, type Summary, settleMembers } from './summary.ts';
 
 /** Segments whose index and open file are kept, the last included. */
 export const LOADED_MAX = 8;
@@ -25,6 +25,8 @@ export type RecoveryOptions = {
   readonly node: string;
   readonly appliedSlot: Slot;
   readonly snapshotSlot: Slot;
+  /** Members in force at the store's slot; null where it belongs to no cluster. */
+  readonly members: MembersState | null;
   readonly onWarning: (message: string) => void;
 };
 
@@ -133,6 +135,9 @@ async function readNeeded(options: RecoveryOptions, segments: Segment[]): Promis
   let from = segments.findIndex((segment) => segment.highest > appliedSlot);
   if (from === -1) from = last;
   const summary = structuredClone((segments[from] as Segment).header.summary);
+  // A store that is older than its log, perhaps begun anew at slot 0, knows of a list that may be long outdated.
+  const isCurrent = appliedSlot >= Math.max(summary.chosen, summary.snapshot);
+  if (options.members !== null && isCurrent) settleMembers(summary, appliedSlot, options.members);
   const accepted = new Map<Slot, AcceptedEntry>();
   for (let i = from; i < last; i += 1) {
     const segment = segments[i] as Segment;
@@ -174,6 +179,7 @@ async function readEntries(
     if (kind !== RECORD_KINDS.ENTRY) return;
     const record = decodeEntry(options, segment, offset, payload);
     fold(summary, record);
+    if (record.kind === 'snapshot' || record.kind === 'snapshotOnly') voidUpTo(accepted, record.slot);
     if (record.kind !== 'accept' && record.kind !== 'learn') return;
     const { slot } = record;
     index.set(slot, offset);
@@ -181,6 +187,11 @@ async function readEntries(
     const ballot = record.kind === 'accept' ? record.ballot : null;
     accepted.set(slot, { slot, ballot, value: copyOf(record.value) });
   });
+}
+
+/** A snapshot voids what the log said before of its slots: a value that was merely accepted there need not be the chosen one. */
+function voidUpTo(accepted: Map<Slot, AcceptedEntry>, upTo: Slot): void {
+  for (const slot of [...accepted.keys()]) if (slot <= upTo) accepted.delete(slot);
 }
 
 function decodeEntry(options: RecoveryOptions, segment: Segment, offset: number, payload: Buffer) {

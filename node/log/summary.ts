@@ -1,13 +1,29 @@
 /** All that the log says besides the values of slots, as one value: each segment begins with it, so that older ones can go. Pure. */
 import { bytes, type Coded, i64, list, option, struct, text } from '../../src/protocol/codec.ts';
+import { isChangeOfMembers, nextMembers } from '../paxos/members-state.ts';
 import {
   ballotCodec,
   compareBallots,
   type LogRecord,
+  type MembersState,
   memberCodec,
   membersStateCodec,
   NO_BALLOT,
+  type Slot,
+  type Value,
+  valueCodec,
 } from '../paxos/types.ts';
+
+/** As builds wrote it that kept no list of members. */
+export const firstSummaryCodec = struct({
+  incarnation: option(text),
+  founded: option(struct({ state: membersStateCodec, genesis: bytes })),
+  promised: ballotCodec,
+  chosen: i64,
+  superseded: list(memberCodec),
+  snapshot: i64,
+  highest: i64,
+});
 
 export const summaryCodec = struct({
   incarnation: option(text),
@@ -20,6 +36,10 @@ export const summaryCodec = struct({
   snapshot: i64,
   /** Highest slot that any record is about, dropped segments included. */
   highest: i64,
+  /** The members in force at a slot up to which all is known chosen; null where no record or store has told. */
+  members: option(struct({ slot: i64, state: membersStateCodec })),
+  /** Later changes of members, by slot: the last record of each slot that is one. Accepted, and perhaps never chosen. */
+  changes: list(struct({ slot: i64, value: valueCodec })),
 });
 /** The fold of all records up to a point. Changed in place by `fold`. */
 export type Summary = Coded<typeof summaryCodec>;
@@ -34,7 +54,25 @@ export function emptySummary(): Summary {
     superseded: [],
     snapshot: 0,
     highest: 0,
+    members: null,
+    changes: [],
   };
+}
+
+/** The members in force at `slot`, up to which all is known chosen; null where that is not known. */
+export function membersAt({ members, changes }: Summary, slot: Slot): MembersState | null {
+  if (members === null) return null;
+  return changes
+    .filter((change) => change.slot <= slot)
+    .sort((a, b) => a.slot - b.slot)
+    .reduce((state, { value }) => nextMembers(state, value), members.state);
+}
+
+/** The store, or a snapshot, says who is in force at `slot`: what is older gives way to it. */
+export function settleMembers(summary: Summary, slot: Slot, state: MembersState): void {
+  if (summary.members !== null && summary.members.slot >= slot) return;
+  summary.members = { slot, state };
+  summary.changes = summary.changes.filter((change) => change.slot > slot);
 }
 
 /** Takes one more record into `summary`, in the order of the log. */
@@ -45,29 +83,57 @@ export function fold(summary: Summary, record: LogRecord): void {
       return;
     case 'founded':
       summary.founded = { state: record.state, genesis: Uint8Array.from(record.genesis) };
+      settleMembers(summary, 0, record.state);
       return;
     case 'promise':
       if (compareBallots(record.ballot, summary.promised) > 0) summary.promised = record.ballot;
       return;
     case 'accept':
       if (compareBallots(record.ballot, summary.promised) > 0) summary.promised = record.ballot;
-      if (record.slot > summary.highest) summary.highest = record.slot;
-      if (record.chosen > summary.chosen) summary.chosen = record.chosen;
+      foldValue(summary, record.slot, record.value, record.chosen);
       return;
     case 'learn':
-      if (record.slot > summary.highest) summary.highest = record.slot;
-      if (record.chosen > summary.chosen) summary.chosen = record.chosen;
+      foldValue(summary, record.slot, record.value, record.chosen);
       return;
     case 'chosen':
-      if (record.chosen > summary.chosen) summary.chosen = record.chosen;
+      foldChosen(summary, record.chosen);
       return;
     case 'supersede':
       supersede(summary, record.node, record.incarnation);
       return;
+    case 'snapshotOnly':
+      foldSnapshot(summary, record.slot);
+      return;
     case 'snapshot':
-      if (record.slot > summary.snapshot) summary.snapshot = record.slot;
-      if (record.slot > summary.chosen) summary.chosen = record.slot;
+      settleMembers(summary, record.slot, record.members);
+      foldSnapshot(summary, record.slot);
   }
+}
+
+function foldValue(summary: Summary, slot: Slot, value: Value, chosen: Slot): void {
+  if (slot > summary.highest) summary.highest = slot;
+  // Whatever replaces a change in its slot, a no-op too, is the log's last word on it.
+  if (summary.changes.some((change) => change.slot === slot))
+    summary.changes = summary.changes.filter((change) => change.slot !== slot);
+  if (isChangeOfMembers(value) && slot > (summary.members?.slot ?? summary.chosen)) {
+    summary.changes.push({ slot, value });
+  }
+  foldChosen(summary, chosen);
+}
+
+function foldChosen(summary: Summary, chosen: Slot): void {
+  if (chosen <= summary.chosen) return;
+  summary.chosen = chosen;
+  const state = membersAt(summary, chosen);
+  if (state !== null) settleMembers(summary, chosen, state);
+  else summary.changes = summary.changes.filter((change) => change.slot > chosen);
+}
+
+function foldSnapshot(summary: Summary, slot: Slot): void {
+  if (slot > summary.snapshot) summary.snapshot = slot;
+  // Without its list, whatever was known of the members before is outdated.
+  if (summary.members !== null && summary.members.slot < slot) summary.members = null;
+  foldChosen(summary, slot);
 }
 
 function supersede(summary: Summary, node: string, incarnation: string): void {

@@ -1,10 +1,12 @@
 /** The acceptor: promises, accepts, grants. What it says leaves only when the record behind it is durable. */
-import { invariant } from '../../src/assert.ts';
-import { fetchMissing, learnWatermark } from './learner.ts';
+import { invariant, present } from '../../src/assert.ts';
+import { fetchMissing, learnWatermark, noteHolder } from './learner.ts';
 import { stepDown } from './master.ts';
-import type { Message } from './messages.ts';
+import type { AcceptedEntry, Message } from './messages.ts';
 import {
+  floorOf,
   isVoter,
+  knownMembers,
   leaseUntilMs,
   mayVote,
   othersOf,
@@ -13,6 +15,7 @@ import {
   proposerOf,
   type Replica,
   send,
+  votesAbove,
 } from './replica.ts';
 import {
   type Ballot,
@@ -20,6 +23,7 @@ import {
   type Effect,
   type Incarnation,
   type NodeName,
+  type Slot,
   type Value,
 } from './types.ts';
 
@@ -27,6 +31,8 @@ type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
 /** An accept so far above what is chosen here is dropped, as if lost; the node catches up by fetching. */
 const AHEAD_SLOTS_MAX = 4096;
+/** Bytes of values that one promise reports: more than a window of proposals, less than a link takes at a time. */
+const REPORT_BYTES_MAX = 40 * 1024 * 1024;
 
 /** Would this node promise to `from` now? Answered from what is, and nothing changes. */
 export function onCanvass(
@@ -36,7 +42,9 @@ export function onCanvass(
   incarnation: Incarnation,
   nowMs: number,
 ): void {
-  const granted = mayVote(replica) && isVoter(replica, from, incarnation) && isFree(replica, from, nowMs);
+  const list = knownMembers(replica);
+  const isMember = list !== null && isVoter(replica, from, incarnation, list);
+  const granted = mayVote(replica) && isMember && isFree(replica, from, nowMs);
   const { cluster } = replica.members;
   send(out, from, { kind: 'favour', cluster, granted, promised: replica.promised, chosen: replica.chosen });
 }
@@ -61,16 +69,42 @@ export function onPrepare(
   if (!mayVote(replica) || (order > 0 && !isFree(replica, from, nowMs))) return;
   follow(replica, out, message.ballot);
   promise(replica, out, message.ballot);
-  const accepted = [...replica.accepted]
-    .filter(([slot]) => slot >= message.from)
-    .map(([slot, entry]) => ({ slot, ballot: entry.ballot, value: entry.value }));
+  const { accepted, upTo } = report(replica, message.from);
   send(
     out,
     from,
-    { kind: 'promise', cluster, ballot: message.ballot, accepted, chosen: replica.chosen },
+    {
+      kind: 'promise',
+      cluster,
+      ballot: message.ballot,
+      accepted,
+      chosen: replica.chosen,
+      floor: floorOf(replica),
+      upTo,
+    },
     replica.promisedRecord,
   );
   replica.electionAtMs = nowMs + replica.config.leaseMs / 2 + electionJitterMs(replica);
+}
+
+/**
+ * What this node accepted from slot `from` on, in the order of slots. A node that is short may have a whole log of it: the
+ * report then ends early, and `upTo` says where.
+ */
+export function report(
+  replica: Replica,
+  from: Slot,
+): { readonly accepted: AcceptedEntry[]; readonly upTo: Slot | null } {
+  const accepted: AcceptedEntry[] = [];
+  let bytes = 0;
+  const slots = [...replica.accepted.keys()].filter((slot) => slot >= from).sort((a, b) => a - b);
+  for (const slot of slots) {
+    const { ballot, value } = present(replica.accepted.get(slot), 'accepted value');
+    bytes += value.kind === 'batch' ? value.bytes.length : 0;
+    if (bytes > REPORT_BYTES_MAX && accepted.length > 0) return { accepted, upTo: slot - 1 };
+    accepted.push({ slot, ballot, value });
+  }
+  return { accepted, upTo: null };
 }
 
 /** Phase 2b. Accepting is promising; the vote leaves when it is durable. */
@@ -83,8 +117,10 @@ export function onAccept(replica: Replica, out: Effect[], from: NodeName, messag
   }
   follow(replica, out, ballot);
   // A chosen slot gets no vote: a master that does not know it to be chosen may be one that lost it to a higher ballot,
-  // with another value. It hears by the answer to its heartbeat that it knows too little.
-  if (slot > replica.chosen && slot <= replica.chosen + AHEAD_SLOTS_MAX) {
+  // with another value. It hears by the answer to its heartbeat that it knows too little. Nor does one that was chosen and is
+  // not held any more: the vote would be the log's last word on it.
+  const above = votesAbove(replica);
+  if (slot > above && slot <= above + AHEAD_SLOTS_MAX) {
     const record = accept(replica, out, slot, ballot, value);
     send(out, from, { kind: 'accepted', cluster, ballot, slot }, record);
   }
@@ -122,14 +158,16 @@ export function onHeartbeat(
     replica.grant = { ballot, untilMs: nowMs + leaseMs };
     replica.electionAtMs = nowMs + leaseMs + electionJitterMs(replica);
   }
+  noteHolder(replica, from, chosen, nowMs);
   learnWatermark(replica, out, ballot, chosen);
+  const { applied, isDropped } = replica;
   send(
     out,
     from,
-    { kind: 'granted', cluster, ballot, sentAtMs, chosen: replica.chosen, applied: replica.applied, votes },
+    { kind: 'granted', cluster, ballot, sentAtMs, chosen: replica.chosen, applied, votes, isDropped },
     votes ? replica.promisedRecord : 0,
   );
-  fetchMissing(replica, out, from, nowMs);
+  fetchMissing(replica, out, from, chosen, nowMs);
 }
 
 /** The master gives its lease back: the next election need not wait for it. */

@@ -1,16 +1,19 @@
 /** Elections: when to campaign, the canvass before it, and phase 1. */
 import { present } from '../../src/assert.ts';
 import { electionJitterMs, isFree, promise } from './acceptor.ts';
-import { fetchMissing } from './learner.ts';
-import { adoptLateReports, becomeMaster } from './master.ts';
+import { choose, fetchMissing, noteHolder } from './learner.ts';
+import { becomeMaster, proposePending } from './master.ts';
 import { isSuperseded } from './members.ts';
 import type { AcceptedEntry, Message } from './messages.ts';
 import {
+  floorOf,
+  isShort,
   lifeOf,
   mayVote,
   newestOf,
   type Preparing,
   type Promised,
+  persist,
   quorumOf,
   type Replica,
   send,
@@ -28,11 +31,15 @@ import {
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
+/** How much longer than others a preferred master waits that was dropped on request (leases). */
+const DROPPED_LEASES = 3;
+
 /** Campaigns where it is time and this node may; called by every tick. */
 export function campaignIfDue(replica: Replica, out: Effect[], nowMs: number): void {
   const { config, role } = replica;
   if (role.kind === 'master' || !mayVote(replica)) return;
-  if (nowMs < replica.electionAtMs || nowMs < replica.abstainUntilMs) return;
+  if (isShort(replica)) return; // by the list that it holds it might be a majority alone
+  if (nowMs < electionAtMs(replica) || nowMs < replica.abstainUntilMs) return;
   if (!isFree(replica, config.node, nowMs)) return; // its own vote is bound by what it granted, or forgot that it did
   if (mustLeaveItTo(replica, config.forcedMaster, nowMs)) return;
   if (role.kind === 'preparing') fetchFromBest(replica, out, role, nowMs);
@@ -44,6 +51,12 @@ export function campaignIfDue(replica: Replica, out: Effect[], nowMs: number): v
     send(out, node, { kind: 'canvass', cluster: replica.members.cluster, chosen: replica.chosen });
   }
   prepareIfFavoured(replica, out, nowMs);
+}
+
+/** A preferred master that was dropped on request leaves it to others, but for want of one. */
+function electionAtMs({ config, isDropped, electionAtMs: atMs }: Replica): number {
+  const waits = isDropped && config.preferredMasters.includes(config.node) && config.forcedMaster === null;
+  return waits ? atMs + DROPPED_LEASES * config.leaseMs : atMs;
 }
 
 /** Nobody else than the forced master campaigns, unless it has no vote: it needs a master that admits it again. */
@@ -77,8 +90,17 @@ function prepareIfFavoured(replica: Replica, out: Effect[], nowMs: number): void
   promise(replica, out, ballot);
   replica.grant = null;
   const accepted = reportAccepted(replica);
-  const promises = new Map([
-    [config.node, { incarnation: replica.incarnation, accepted, chosen: replica.chosen }],
+  const promises = new Map<NodeName, Promised>([
+    [
+      config.node,
+      {
+        incarnation: replica.incarnation,
+        accepted,
+        chosen: replica.chosen,
+        floor: floorOf(replica),
+        upTo: null,
+      },
+    ],
   ]);
   replica.role = { kind: 'preparing', ballot, promises };
   replica.electionAtMs = nowMs + config.leaseMs / 2 + electionJitterMs(replica);
@@ -103,11 +125,12 @@ export function onPromise(
   const { role } = replica;
   if (role.kind !== 'preparing' && role.kind !== 'master') return;
   if (compareBallots(message.ballot, role.ballot) !== 0) return;
-  if (message.chosen > replica.watermark) replica.watermark = message.chosen;
-  const lacking = role.kind === 'master' && !hasQuorum(replica, role.promises);
-  role.promises.set(from, { incarnation, accepted: message.accepted, chosen: message.chosen });
+  const { accepted, chosen, floor, upTo } = message;
+  replica.watermark = Math.max(replica.watermark, chosen, floor);
+  noteHolder(replica, from, chosen, nowMs);
+  role.promises.set(from, { incarnation, accepted, chosen, floor, upTo });
   if (role.kind === 'preparing') finishPhase1(replica, out, nowMs);
-  else if (lacking && hasQuorum(replica, role.promises)) adoptLateReports(replica, out, role, nowMs);
+  else proposePending(replica, out, nowMs);
 }
 
 /**
@@ -118,6 +141,7 @@ export function onPromise(
 export function finishPhase1(replica: Replica, out: Effect[], nowMs: number): void {
   const { role } = replica;
   if (role.kind !== 'preparing') return;
+  learnFromHalf(replica, out, role);
   if (!hasQuorum(replica, role.promises)) return;
   if ([...role.promises.values()].some(({ chosen }) => chosen > replica.chosen)) {
     fetchFromBest(replica, out, role, nowMs);
@@ -127,12 +151,39 @@ export function finishPhase1(replica: Replica, out: Effect[], nowMs: number): vo
   becomeMaster(replica, out, role, nowMs);
 }
 
-/** Whether a quorum of the members in force has promised, leaving out lives that are known to have ended. */
+/**
+ * A slot that a promise names as chosen, since its log has dropped it, while nobody here holds it: where those who remember
+ * their votes there are half of the list, the value of the highest ballot among what they accepted is the chosen one, for
+ * every majority meets that half. It is recorded as learnt; then the next slot.
+ */
+function learnFromHalf(replica: Replica, out: Effect[], role: Preparing): void {
+  for (;;) {
+    const slot = replica.chosen + 1;
+    const promises = [...role.promises.values()];
+    if (promises.some(({ chosen }) => chosen >= slot)) return; // its value is fetched
+    if (!promises.some(({ floor }) => floor >= slot)) return;
+    const remembering = new Map<NodeName, Incarnation>();
+    for (const [node, { incarnation, floor, upTo }] of role.promises) {
+      if (floor < slot && (upTo === null || upTo >= slot)) remembering.set(node, incarnation);
+    }
+    if (2 * countVoters(replica, remembering) < replica.members.members.length) return;
+    const best = highestReported(role.promises, replica.chosen).get(slot);
+    if (best === undefined) return;
+    persist(replica, out, { kind: 'learn', slot, value: best.value, chosen: slot });
+    choose(replica, out, best.value, null, null);
+  }
+}
+
+/**
+ * Whether a quorum of the members in force has promised, leaving out lives that are known to have ended, and those whose
+ * logs have dropped what this node itself does not hold: they have forgotten what they voted there.
+ */
 export function hasQuorum(replica: Replica, promises: ReadonlyMap<NodeName, Promised>): boolean {
   const ended = endedLives(replica, promises);
   const lives = new Map<NodeName, Incarnation>();
-  for (const [node, { incarnation }] of promises) {
-    if (!ended.has(lifeOf({ node, incarnation }))) lives.set(node, incarnation);
+  for (const [node, { incarnation, floor, upTo }] of promises) {
+    const remembers = floor <= replica.chosen && upTo === null;
+    if (remembers && !ended.has(lifeOf({ node, incarnation }))) lives.set(node, incarnation);
   }
   return countVoters(replica, lives) >= quorumOf(replica);
 }
@@ -142,21 +193,26 @@ export function valuesToAdopt(
   promises: ReadonlyMap<NodeName, Promised>,
   above: Slot,
 ): { slot: Slot; value: Value }[] {
-  const best = new Map<Slot, AcceptedEntry>();
-  let highest = above;
-  for (const { accepted } of promises.values()) {
-    for (const entry of accepted) {
-      if (entry.slot <= above) continue;
-      highest = Math.max(highest, entry.slot);
-      const known = best.get(entry.slot);
-      if (known === undefined || compareBallots(entry.ballot, known.ballot) > 0) best.set(entry.slot, entry);
-    }
-  }
+  const best = highestReported(promises, above);
+  const highest = Math.max(above, ...best.keys());
   const values: { slot: Slot; value: Value }[] = [];
   for (let slot = above + 1; slot <= highest; slot += 1) {
     values.push({ slot, value: best.get(slot)?.value ?? { kind: 'noop' } });
   }
   return values;
+}
+
+/** Of what was reported above `above`, per slot the entry of the highest ballot. */
+function highestReported(promises: ReadonlyMap<NodeName, Promised>, above: Slot): Map<Slot, AcceptedEntry> {
+  const best = new Map<Slot, AcceptedEntry>();
+  for (const { accepted } of promises.values()) {
+    for (const entry of accepted) {
+      if (entry.slot <= above) continue;
+      const known = best.get(entry.slot);
+      if (known === undefined || compareBallots(entry.ballot, known.ballot) > 0) best.set(entry.slot, entry);
+    }
+  }
+  return best;
 }
 
 /** This node's own accepted values, as a promise reports them. */
@@ -189,9 +245,9 @@ function countVoters(replica: Replica, lives: ReadonlyMap<NodeName, Incarnation>
 function fetchFromBest(replica: Replica, out: Effect[], role: Preparing, nowMs: number): void {
   const others = [...role.promises].filter(([node]) => node !== replica.config.node);
   if (others.length === 0) return;
-  const [best] = present(
+  const [best, { chosen }] = present(
     others.reduce((a, b) => (b[1].chosen > a[1].chosen ? b : a)),
     'best promise',
   );
-  fetchMissing(replica, out, best, nowMs);
+  fetchMissing(replica, out, best, chosen, nowMs);
 }

@@ -10,7 +10,17 @@ import { accept, promise } from './acceptor.ts';
 import { fetchMissing, hearOf } from './learner.ts';
 import { entitle, isSuperseded } from './members.ts';
 import type { Message } from './messages.ts';
-import { lifeOf, mayVote, othersOf, persist, type Replica, send } from './replica.ts';
+import {
+  isShort,
+  lifeOf,
+  mayVote,
+  newestOf,
+  othersOf,
+  persist,
+  type Replica,
+  send,
+  votesAbove,
+} from './replica.ts';
 import {
   compareBallots,
   type Effect,
@@ -18,7 +28,9 @@ import {
   type Member,
   type MembersState,
   type NodeName,
+  type RecordNumber,
 } from './types.ts';
+import { isStuck } from './waiting.ts';
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
@@ -27,28 +39,36 @@ const ASK_EVERY_MS = 100;
 /** With `bootstrap`: how long to wait for other empty homes before founding without them (ms). */
 const BOOTSTRAP_WAIT_MS = 3000;
 
-/** Asks, founds, or says that it has joined; called by every tick, and silent once this node may vote. */
+/** Asks, founds, or says that it has joined; called by every tick, and silent once this node may vote and lacks nothing. */
 export function tickFounding(replica: Replica, out: Effect[], nowMs: number): void {
-  if (nowMs - replica.lastAskMs < ASK_EVERY_MS || mayVote(replica)) return;
+  if (nowMs - replica.lastAskMs < ASK_EVERY_MS) return;
   replica.lastAskMs = nowMs;
+  const { cluster } = replica.members;
   if (replica.founded === null) {
-    for (const to of othersOf(replica))
-      send(out, to, { kind: 'ask', cluster: '', chosen: 0 }, replica.bornRecord);
+    ask(replica, out, '', replica.bornRecord);
     foundIfAllEmpty(replica, out, nowMs);
   } else if (!replica.active) {
-    const { cluster } = replica.members;
     for (const to of othersOf(replica)) {
       send(out, to, { kind: 'joined', cluster, active: false }, replica.founded.record);
     }
     activateIfAllJoined(replica, out);
-  } else if (!replica.config.learners.includes(replica.config.node)) {
+  } else {
     // A wiped member of a cluster of two is heard by nobody else, and need not even know yet that it is a member.
-    const { chosen, members } = replica;
-    for (const to of othersOf(replica)) send(out, to, { kind: 'ask', cluster: members.cluster, chosen });
+    const isNewcomer = !mayVote(replica) && !replica.config.learners.includes(replica.config.node);
+    if (isNewcomer || isStuck(replica, nowMs)) ask(replica, out, cluster, 0);
   }
 }
 
-/** An empty home asks, or a node that has no vote. */
+/** Asks everyone, learners too: whoever holds more will say so. */
+function ask(replica: Replica, out: Effect[], cluster: string, after: RecordNumber): void {
+  const votes = mayVote(replica);
+  const { chosen } = replica;
+  for (const to of othersOf(replica)) {
+    send(out, to, { kind: 'ask', cluster, chosen, votes, echo: replica.echoes.get(to) ?? 0 }, after);
+  }
+}
+
+/** An empty home asks, or a node that has no vote, or one that lacks what was chosen. */
 export function onAsk(
   replica: Replica,
   out: Effect[],
@@ -57,27 +77,45 @@ export function onAsk(
   message: Of<'ask'>,
   nowMs: number,
 ): void {
-  const { chosen } = message;
+  const { chosen, votes } = message;
   const { founded, active, saidEmptyTo } = replica;
-  if (active) replica.peers.set(from, { incarnation, heardMs: nowMs, chosen, applied: chosen, votes: false });
+  const { bootstrap } = replica.config;
   if (founded === null) {
     saidEmptyTo.set(from, incarnation);
-    send(
-      out,
-      from,
-      { kind: 'report', asker: incarnation, founded: null, active: false, chosen: 0 },
-      replica.bornRecord,
-    );
+    const empty = { founded: null, active: false, chosen: 0, bootstrap, challenge: 0 } as const;
+    send(out, from, { kind: 'report', asker: incarnation, ...empty }, replica.bornRecord);
     return;
   }
+  const challenge = challengeOf(replica, from, incarnation);
+  const isPresent = challenge === 0 || message.echo === challenge;
+  if (active && isPresent)
+    replica.peers.set(from, {
+      incarnation,
+      heardMs: nowMs,
+      chosen,
+      applied: chosen,
+      votes,
+      isDropped: false,
+    });
   const { state, genesis, record } = founded;
-  send(
-    out,
-    from,
-    { kind: 'report', asker: incarnation, founded: { state, genesis }, active, chosen: replica.chosen },
-    record,
-  );
-  adoptPartner(replica, out, { node: from, incarnation });
+  const known = { founded: { state, genesis }, active, chosen: replica.chosen, bootstrap, challenge };
+  send(out, from, { kind: 'report', asker: incarnation, ...known }, record);
+  if (isPresent && !votes) adoptPartner(replica, out, { node: from, incarnation });
+}
+
+/**
+ * What a life that is not known as the present one of its node must repeat before anything is done for it: a question
+ * of a life that is over may come late, after those of its successor. 0 where it need repeat nothing.
+ */
+function challengeOf(replica: Replica, node: NodeName, incarnation: Incarnation): number {
+  const isListed = replica.members.members.some((m) => m.node === node && m.incarnation === incarnation);
+  if (isListed || newestOf(replica, node)?.incarnation === incarnation) return 0;
+  const known = replica.challenges.get(node);
+  if (known?.incarnation === incarnation) return known.number;
+  const number = replica.nextChallenge;
+  replica.nextChallenge += 1;
+  replica.challenges.set(node, { incarnation, number });
+  return number;
 }
 
 export function onReport(
@@ -90,6 +128,7 @@ export function onReport(
 ): void {
   if (message.asker !== replica.incarnation) return; // an answer to a former life
   const { founded } = message;
+  replica.echoes.set(from, message.challenge);
   if (replica.founded !== null) {
     if (!message.active || founded?.state.cluster !== replica.members.cluster) return;
     replica.active = true;
@@ -98,6 +137,7 @@ export function onReport(
   }
   if (founded === null) {
     replica.emptyHomes.set(from, incarnation);
+    if (message.bootstrap) replica.bootstrapping.add(from);
     foundIfAllEmpty(replica, out, nowMs);
     return;
   }
@@ -149,6 +189,7 @@ function adoptPartner(replica: Replica, out: Effect[], partner: Member): void {
   const { members, cluster } = replica.members;
   const former = members.find(({ node }) => node === partner.node);
   if (members.length !== 2 || former === undefined || !mayVote(replica)) return;
+  if (isShort(replica)) return; // what it forgot may be with the life that it would cut off, and the list may be outdated
   if (isSuperseded(replica, partner) || replica.cutOff.has(lifeOf(partner))) return;
   let record = replica.supersededBy.get(partner.node);
   if (record?.incarnation !== partner.incarnation) {
@@ -182,13 +223,13 @@ export function onAdopted(
   if (message.incarnation !== replica.incarnation || mayVote(replica)) return;
   replica.watermark = Math.max(replica.watermark, message.chosen);
   if (replica.chosen < message.chosen) {
-    fetchMissing(replica, out, from, nowMs); // it asks again, and is answered again, when that is here
+    fetchMissing(replica, out, from, message.chosen, nowMs); // it asks again, and is answered again, when that is here
     return;
   }
   if (compareBallots(message.promised, replica.promised) > 0) promise(replica, out, message.promised);
   for (const { slot, ballot, value } of message.accepted) {
     const known = replica.accepted.get(slot);
-    if (slot > replica.chosen && (known === undefined || compareBallots(known.ballot, ballot) < 0)) {
+    if (slot > votesAbove(replica) && (known === undefined || compareBallots(known.ballot, ballot) < 0)) {
       accept(replica, out, slot, ballot, value);
     }
   }
@@ -213,7 +254,9 @@ function foundIfAllEmpty(replica: Replica, out: Effect[], nowMs: number): void {
   const { config, emptyHomes, incarnation, startedMs } = replica;
   const voters = config.wished.filter((node) => !config.learners.includes(node)).sort();
   const all = voters.every((node) => node === config.node || emptyHomes.has(node));
-  const forced = config.bootstrap && nowMs - startedMs >= BOOTSTRAP_WAIT_MS;
+  // Of several that found with `--bootstrap` and hear each other, the first by name does.
+  const isFirst = voters.every((node) => node >= config.node || !replica.bootstrapping.has(node));
+  const forced = config.bootstrap && isFirst && nowMs - startedMs >= BOOTSTRAP_WAIT_MS;
   if (!forced && !(all && voters[0] === config.node)) return;
   const members = voters
     .filter((node) => node === config.node || emptyHomes.has(node))

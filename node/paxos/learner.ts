@@ -1,5 +1,7 @@
 /** What is chosen: advances the prefix of chosen slots, hands it to the state machine, and fetches what is missing. */
 import { invariant } from '../../src/assert.ts';
+import { electionJitterMs } from './acceptor.ts';
+import { stepDown } from './master.ts';
 import { changeMembers, entitleIfAdded } from './members.ts';
 import type { Message } from './messages.ts';
 import { persist, type Replica, send } from './replica.ts';
@@ -21,11 +23,35 @@ const FETCH_MS = 500;
 export const UNAPPLIED_MAX = 256;
 
 /**
- * The value of the next slot is known chosen: it goes to the state machine.
+ * The value of the next slot is known chosen: it goes to the state machine, and with it what follows in this node's own log
+ * and is known chosen there.
  *
  * @param chosenAt a ballot at which it is known to have been chosen; null where only the value is known
  */
 export function choose(
+  replica: Replica,
+  out: Effect[],
+  value: Value,
+  proposal: number | null,
+  chosenAt: Ballot | null,
+): void {
+  hold(replica, out, value, proposal, chosenAt);
+  goOnWithOwnLog(replica, out);
+}
+
+/**
+ * What the log recorded as chosen follows whenever more is held: behind a gap that a peer filled, nobody else need have it, and
+ * this node votes there no more.
+ */
+export function goOnWithOwnLog(replica: Replica, out: Effect[]): void {
+  while (replica.chosen < replica.recovered.chosen) {
+    const entry = replica.accepted.get(replica.chosen + 1);
+    if (entry === undefined) return;
+    hold(replica, out, entry.value, null, null);
+  }
+}
+
+function hold(
   replica: Replica,
   out: Effect[],
   value: Value,
@@ -53,9 +79,18 @@ export function learnWatermark(replica: Replica, out: Effect[], ballot: Ballot, 
   }
 }
 
-/** Asks `from` for chosen values, where some are known to be missing and no answer is under way. */
-export function fetchMissing(replica: Replica, out: Effect[], from: NodeName, nowMs: number): void {
-  if (replica.chosen >= replica.watermark || replica.installing) return;
+/**
+ * Asks `from`, which holds everything up to `theirs`, for chosen values that this node lacks, where no answer is under
+ * way. Only who holds more is asked: who merely knows of more is short of it too.
+ */
+export function fetchMissing(
+  replica: Replica,
+  out: Effect[],
+  from: NodeName,
+  theirs: Slot,
+  nowMs: number,
+): void {
+  if (replica.chosen >= theirs || replica.installing !== null) return;
   if (replica.chosen - replica.applied > UNAPPLIED_MAX) return;
   if (replica.fetching !== null && nowMs < replica.fetching.untilMs) return;
   const request = replica.nextRequest;
@@ -64,14 +99,20 @@ export function fetchMissing(replica: Replica, out: Effect[], from: NodeName, no
   send(out, from, { kind: 'fetch', cluster: replica.members.cluster, from: replica.chosen + 1, request });
 }
 
+/** A peer says that it holds everything up to `chosen`. */
+export function noteHolder(replica: Replica, from: NodeName, chosen: Slot, nowMs: number): void {
+  replica.holders.set(from, { chosen, heardMs: nowMs });
+}
+
 /**
- * A peer has everything up to `chosen`. Members tell each other without a master too: the one that is behind may
+ * A peer holds everything up to `chosen`. Members tell each other without a master too: the one that is behind may
  * be the one whose vote is missing for an election.
  */
 export function hearOf(replica: Replica, out: Effect[], from: NodeName, chosen: Slot, nowMs: number): void {
+  noteHolder(replica, from, chosen, nowMs);
   if (chosen <= replica.chosen || replica.role.kind === 'master') return;
   if (chosen > replica.watermark) replica.watermark = chosen;
-  fetchMissing(replica, out, from, nowMs);
+  fetchMissing(replica, out, from, chosen, nowMs);
 }
 
 /** A peer is behind. */
@@ -120,13 +161,15 @@ export function onEntries(
     persist(replica, out, { kind: 'learn', slot, value, chosen: slot });
     choose(replica, out, value, null, null);
   }
-  if (replica.chosen > before) fetchMissing(replica, out, from, nowMs);
+  noteHolder(replica, from, message.chosen, nowMs);
+  if (replica.chosen > before) fetchMissing(replica, out, from, message.chosen, nowMs);
   else if (
+    message.chosen > replica.chosen &&
     message.firstLogSlot > replica.chosen + 1 &&
     replica.syncedRecord >= (replica.founded?.record ?? 0)
   ) {
     // The log knows durably to which cluster it belongs before the store is replaced.
-    replica.installing = true;
+    replica.installing = from;
     out.push({ kind: 'installSnapshot', from });
   }
 }
@@ -137,11 +180,12 @@ export function onSnapshotInstalled(
   out: Effect[],
   slot: Slot,
   members: MembersState,
+  nowMs: number,
 ): void {
-  replica.installing = false;
+  replica.installing = null;
   invariant(members.cluster === replica.members.cluster, 'a snapshot is of the same cluster');
   if (slot <= replica.chosen) return; // caught up by the log meanwhile: the shell keeps the store it had
-  persist(replica, out, { kind: 'snapshot', slot });
+  persist(replica, out, { kind: 'snapshot', slot, members });
   replica.chosen = slot;
   replica.applied = slot;
   replica.members = members;
@@ -149,4 +193,10 @@ export function onSnapshotInstalled(
   for (const accepted of [...replica.accepted.keys()])
     if (accepted <= slot) replica.accepted.delete(accepted);
   entitleIfAdded(replica, out);
+  goOnWithOwnLog(replica, out);
+  // Elected while the copy was on its way: what it proposed below the image will never be chosen by this mastership.
+  if (replica.role.kind === 'master') {
+    stepDown(replica, out, 'a snapshot was installed');
+    replica.electionAtMs = nowMs + electionJitterMs(replica);
+  }
 }

@@ -2,7 +2,7 @@
 import { invariant } from '../../src/assert.ts';
 import { accept, electionJitterMs } from './acceptor.ts';
 import { hasQuorum, sendPrepare, valuesToAdopt } from './candidate.ts';
-import { choose, UNAPPLIED_MAX } from './learner.ts';
+import { choose, noteHolder, UNAPPLIED_MAX } from './learner.ts';
 import { wantedChange } from './members.ts';
 import type { Message } from './messages.ts';
 import {
@@ -18,6 +18,7 @@ import {
   type Replica,
   send,
   votersOf,
+  votesAbove,
 } from './replica.ts';
 import {
   compareBallots,
@@ -44,6 +45,8 @@ export function becomeMaster(replica: Replica, out: Effect[], won: Preparing, no
     kind: 'master',
     ballot: won.ballot,
     promises: won.promises,
+    lacksPromises: false,
+    promisedMs: nowMs,
     adopt,
     nextSlot: replica.chosen + 1,
     flights: new Map(),
@@ -81,7 +84,8 @@ export function roomOf(replica: Replica, nowMs: number): 'yes' | 'full' | 'not-m
   const { role } = replica;
   if (role.kind !== 'master' || role.draining !== null || leaseUntilMs(replica, role) <= nowMs)
     return 'not-master';
-  const busy = role.ownSlot === 0 || role.changeSlot !== null || !hasQuorum(replica, role.promises);
+  const lacking = role.lacksPromises || !hasQuorum(replica, role.promises);
+  const busy = role.ownSlot === 0 || role.changeSlot !== null || lacking;
   const full = role.flights.size >= replica.config.windowMax;
   return busy || full || replica.chosen - replica.applied > UNAPPLIED_MAX ? 'full' : 'yes';
 }
@@ -123,10 +127,13 @@ export function onGranted(
   message: Of<'granted'>,
   nowMs: number,
 ): void {
-  const { chosen, applied, votes } = message;
-  replica.peers.set(from, { incarnation, heardMs: nowMs, chosen, applied, votes });
+  const { chosen, applied, votes, isDropped } = message;
   const { role } = replica;
   if (role.kind !== 'master' || compareBallots(message.ballot, role.ballot) !== 0) return;
+  noteHolder(replica, from, chosen, nowMs);
+  // An old answer may be that of a life that is over.
+  if (nowMs - message.sentAtMs <= replica.config.leaseMs)
+    replica.peers.set(from, { incarnation, heardMs: nowMs, chosen, applied, votes, isDropped });
   if (chosen > replica.chosen) {
     // Its phase 1 did not hear of it, and it may have proposed there: it asks again, and fetches first.
     replica.watermark = Math.max(replica.watermark, chosen);
@@ -157,6 +164,13 @@ export function tickMaster(replica: Replica, out: Effect[], nowMs: number): void
     // Its heartbeats may still be heard though no answer comes back: going on would keep others from an election.
     stepDown(replica, out, 'no quorum answers');
     replica.electionAtMs = nowMs + config.leaseMs + electionJitterMs(replica);
+    return;
+  }
+  if (hasQuorum(replica, role.promises)) role.promisedMs = nowMs;
+  else if (nowMs - role.promisedMs > LEASES_WITHOUT_QUORUM * config.leaseMs) {
+    // Members of a new list may know slots to be chosen that this node must fetch before their promises count.
+    stepDown(replica, out, 'no quorum of the new list promises');
+    replica.electionAtMs = nowMs + electionJitterMs(replica);
     return;
   }
   const everyMs = config.leaseMs / 8;
@@ -196,10 +210,18 @@ export function stepDown(replica: Replica, out: Effect[], why: string): void {
  * Proposes what is due beside client updates: first what phase 1 found, in slot order; then, once, a no-op of this
  * ballot's own; then a change of members. Nothing goes above an undecided change.
  */
-function proposePending(replica: Replica, out: Effect[], nowMs: number): void {
+export function proposePending(replica: Replica, out: Effect[], nowMs: number): void {
   const { role } = replica;
   if (role.kind !== 'master') return;
-  if (!hasQuorum(replica, role.promises)) return;
+  if (!hasQuorum(replica, role.promises)) {
+    role.lacksPromises = true;
+    return;
+  }
+  if (role.lacksPromises) {
+    // What members of a new list report above what this master proposed is adopted like what phase 1 reported.
+    role.lacksPromises = false;
+    role.adopt = valuesToAdopt(role.promises, role.nextSlot - 1);
+  }
   for (;;) {
     if (replica.role !== role || role.changeSlot !== null) return;
     const next = role.adopt[0];
@@ -230,7 +252,7 @@ function propose(
 ): void {
   const slot = role.nextSlot;
   role.nextSlot += 1;
-  invariant(slot > replica.chosen, 'nothing is proposed in a slot that is known chosen');
+  invariant(slot > votesAbove(replica), 'nothing is proposed in a slot that is known chosen');
   if (value.kind === 'admit' || value.kind === 'addMember' || value.kind === 'removeMember') {
     role.changeSlot = slot;
     role.lastChangeSlot = slot;
@@ -292,12 +314,6 @@ function askNewMembers(replica: Replica, out: Effect[], role: Mastering): void {
   }
 }
 
-/** Values that members of a new list report above what this master proposed are adopted like those of phase 1. */
-export function adoptLateReports(replica: Replica, out: Effect[], role: Mastering, nowMs: number): void {
-  role.adopt = valuesToAdopt(role.promises, role.nextSlot - 1);
-  proposePending(replica, out, nowMs);
-}
-
 function heartbeat(replica: Replica, out: Effect[], role: Mastering, nowMs: number): void {
   role.lastHeartbeatMs = nowMs;
   role.announced = replica.chosen;
@@ -331,7 +347,8 @@ function makeWayForPreferred(replica: Replica, role: Mastering, nowMs: number): 
   if (wanted.length === 0 || wanted.includes(node) || role.ownSlot === 0) return;
   const ready = wanted.find((name) => {
     const peer = replica.peers.get(name);
-    return peer?.votes === true && nowMs - peer.heardMs < leaseMs && peer.chosen + 5 >= replica.chosen;
+    if (peer === undefined || peer.isDropped || !peer.votes) return false;
+    return nowMs - peer.heardMs < leaseMs && peer.chosen + 5 >= replica.chosen;
   });
   if (ready !== undefined) drain(replica, ready, nowMs);
 }

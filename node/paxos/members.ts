@@ -1,14 +1,7 @@
 /** Members as replicated state: what a chosen change does, and what the master proposes to bring about the INI's wish. */
+import { isEnded, nextMembers } from './members-state.ts';
 import { lifeOf, type Mastering, persist, type Replica, votersOf } from './replica.ts';
-import {
-  type Ballot,
-  compareBallots,
-  type Effect,
-  type Incarnation,
-  type Member,
-  type NodeName,
-  type Value,
-} from './types.ts';
+import { type Ballot, compareBallots, type Effect, type Member, type Value } from './types.ts';
 
 /**
  * Applies a chosen change of members. Every replica changes its list alike; whether the admitted node itself may
@@ -18,44 +11,25 @@ import {
  * @param chosenAt a ballot at which the value is known to have been chosen; null where only the value is known
  */
 export function changeMembers(replica: Replica, out: Effect[], value: Value, chosenAt: Ballot | null): void {
-  const { members, superseded, cluster } = replica.members;
+  const before = replica.members;
+  replica.members = nextMembers(before, value);
+  const isListed = replica.members !== before;
   switch (value.kind) {
     case 'admit': {
-      const former = members.find(({ node }) => node === value.node);
-      if (former === undefined || isSuperseded(replica, value)) return;
-      if (former.incarnation !== value.incarnation) {
-        replica.members = {
-          cluster,
-          members: members.map((m) =>
-            m === former ? { node: value.node, incarnation: value.incarnation } : m,
-          ),
-          superseded: [...superseded, former],
-        };
-      }
+      // Where the list names this very life already, the admission may still be the one that entitles it.
+      const isInForce = before.members.some(({ node }) => node === value.node) && !isEnded(before, value);
       const atItsBallot = chosenAt !== null && compareBallots(chosenAt, value.ballot) === 0;
-      if (isSelf(replica, value) && atItsBallot) entitle(replica, out);
-      log(out, 'member admitted', value);
+      if (isSelf(replica, value) && isInForce && atItsBallot) entitle(replica, out);
+      if (isInForce) log(out, 'member admitted', value);
       return;
     }
     case 'addMember':
-      if (members.some(({ node }) => node === value.node) || isSuperseded(replica, value)) return;
-      replica.members = {
-        cluster,
-        superseded,
-        members: [...members, { node: value.node, incarnation: value.incarnation }],
-      };
-      if (isSelf(replica, value)) entitle(replica, out);
-      log(out, 'member added', value);
+      if (isListed && isSelf(replica, value)) entitle(replica, out);
+      if (isListed) log(out, 'member added', value);
       return;
     case 'removeMember': {
-      const former = members.find(({ node }) => node === value.node);
-      if (former === undefined || members.length === 1) return;
-      replica.members = {
-        cluster,
-        members: members.filter((m) => m !== former),
-        superseded: [...superseded, former],
-      };
-      log(out, 'member removed', former);
+      const former = before.members.find(({ node }) => node === value.node);
+      if (isListed && former !== undefined) log(out, 'member removed', former);
       return;
     }
     default:
@@ -86,13 +60,8 @@ function isSelf(replica: Replica, member: Member): boolean {
 }
 
 /** Whether this life of a node was replaced by a later one; it is never admitted again. */
-export function isSuperseded(
-  replica: Replica,
-  member: { node: NodeName; incarnation: Incarnation },
-): boolean {
-  return replica.members.superseded.some(
-    (m) => m.node === member.node && m.incarnation === member.incarnation,
-  );
+export function isSuperseded(replica: Replica, member: Member): boolean {
+  return isEnded(replica.members, member);
 }
 
 /** What to propose next so that the members in force become those that the INI wishes; null where nothing can be done now. */

@@ -8,8 +8,11 @@ export type AcceptedEntry = Coded<typeof acceptedEntryCodec>;
 
 export const messageCodec = union({
   // Founding and joining.
-  /** From an empty home (no cluster), or from one that has no vote: does anyone belong to a cluster, or know more? */
-  ask: [1, struct({ cluster: text, chosen: i64 })],
+  /**
+   * From an empty home (no cluster), or from one that has no vote or lacks what was chosen: does anyone belong to a cluster, or
+   * hold more? `echo` repeats the `challenge` of the receiver's last report to this life, 0 where there was none.
+   */
+  ask: [1, struct({ cluster: text, chosen: i64, votes: bool, echo: i64 })],
   /** To an `ask` of the life `asker`: the cluster's founding, or null from an empty home. `active`: all members had joined. */
   report: [
     2,
@@ -17,8 +20,12 @@ export const messageCodec = union({
       asker: text,
       founded: option(struct({ state: membersStateCodec, genesis: bytes })),
       active: bool,
-      /** What the sender has as chosen: a newcomer catches up although there may be no master. */
+      /** What the sender holds: a newcomer catches up although there may be no master. */
       chosen: i64,
+      /** An empty home that founds with `--bootstrap`: of several, the first by name does. */
+      bootstrap: bool,
+      /** To be repeated in the next `ask`: only the present life of a home hears it. */
+      challenge: i64,
     }),
   ],
   /** The sender has durably joined; `active`: it knows that all founding members have. */
@@ -28,10 +35,21 @@ export const messageCodec = union({
   canvass: [10, struct({ cluster: text, chosen: i64 })],
   favour: [11, struct({ cluster: text, granted: bool, promised: ballotCodec, chosen: i64 })],
   prepare: [12, struct({ cluster: text, ballot: ballotCodec, from: i64 })],
-  /** Every accepted value above `chosen`, and every slot up to `chosen` is known chosen. */
+  /**
+   * Every accepted value from the slot asked for on, and above `chosen`, up to which the sender holds what is chosen. It counts
+   * for a candidate that itself holds everything up to `floor`: up to there the sender has forgotten its votes, and all
+   * was chosen. `upTo`: the report ends there, being too long; it does not count, but tells what it tells.
+   */
   promise: [
     13,
-    struct({ cluster: text, ballot: ballotCodec, accepted: list(acceptedEntryCodec), chosen: i64 }),
+    struct({
+      cluster: text,
+      ballot: ballotCodec,
+      accepted: list(acceptedEntryCodec),
+      chosen: i64,
+      floor: i64,
+      upTo: option(i64),
+    }),
   ],
   /** The acceptor has promised `promised`, which is higher than what it was sent. */
   nack: [14, struct({ cluster: text, promised: ballotCodec })],
@@ -44,7 +62,16 @@ export const messageCodec = union({
   /** `votes`: the sender may vote; one that may not, though it is a member by name, asks for admission by this. */
   granted: [
     31,
-    struct({ cluster: text, ballot: ballotCodec, sentAtMs: i64, chosen: i64, applied: i64, votes: bool }),
+    struct({
+      cluster: text,
+      ballot: ballotCodec,
+      sentAtMs: i64,
+      chosen: i64,
+      applied: i64,
+      votes: bool,
+      /** The sender's mastership was dropped on request: it wants none while another can have it. */
+      isDropped: bool,
+    }),
   ],
   /** The master gives up its lease; `successor` may campaign first (empty: anyone). */
   release: [32, struct({ cluster: text, ballot: ballotCodec, successor: text })],

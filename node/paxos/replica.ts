@@ -32,7 +32,12 @@ export type Flight = {
 export type Promised = {
   readonly incarnation: Incarnation;
   readonly accepted: readonly AcceptedEntry[];
+  /** Up to here it holds what is chosen. */
   readonly chosen: Slot;
+  /** Up to here every slot was chosen, and it has forgotten its votes. */
+  readonly floor: Slot;
+  /** The report is complete up to this slot; null where it is so altogether. */
+  readonly upTo: Slot | null;
 };
 
 /** Asks others whether they would promise, before it takes a ballot. */
@@ -48,6 +53,10 @@ export type Mastering = {
   readonly kind: 'master';
   readonly ballot: Ballot;
   readonly promises: Map<NodeName, Promised>;
+  /** The promises in hand are no quorum of the list in force: what those that come still report is adopted first. */
+  lacksPromises: boolean;
+  /** When they last were one (ms). */
+  promisedMs: number;
   /** Values that phase 1 reported, still to be proposed in slot order. */
   adopt: { readonly slot: Slot; readonly value: Value }[];
   /** The next slot that nobody, as far as phase 1 saw, has proposed in. */
@@ -79,6 +88,8 @@ export type Peer = {
   readonly chosen: Slot;
   readonly applied: Slot;
   readonly votes: boolean;
+  /** Its mastership was dropped on request. */
+  readonly isDropped: boolean;
 };
 
 export type Replica = {
@@ -104,6 +115,8 @@ export type Replica = {
   readonly joined: Set<NodeName>;
   /** Empty homes that answered this founder, with their lives. */
   readonly emptyHomes: Map<NodeName, Incarnation>;
+  /** Empty homes that found with `--bootstrap`. */
+  readonly bootstrapping: Set<NodeName>;
   /** The life of each peer to which this empty home said that it is empty. */
   readonly saidEmptyTo: Map<NodeName, Incarnation>;
   lastAskMs: number;
@@ -113,9 +126,9 @@ export type Replica = {
   promisedRecord: RecordNumber;
   /** Accepted, not known chosen: slots above `chosen` only. */
   readonly accepted: Map<Slot, { readonly ballot: Ballot; readonly value: Value }>;
-  /** Every slot up to it is known chosen, with its value, and given to the state machine. */
+  /** What this node holds: every slot up to it is known chosen, with its value, and given to the state machine. */
   chosen: Slot;
-  /** Highest slot that is known chosen by anyone, whether or not its value is here. */
+  /** Highest slot that is known chosen by anyone, whether or not its value is here; forgotten votes tell of some, too. */
   watermark: Slot;
   applied: Slot;
   /** Members in force above `chosen`. */
@@ -144,8 +157,21 @@ export type Replica = {
     NodeName,
     { readonly from: Slot; readonly upTo: Slot; readonly request: number; readonly after: RecordNumber }
   >;
-  /** A snapshot is being copied; nothing else is fetched meanwhile. */
-  installing: boolean;
+  /** Whose snapshot is being copied; nothing else is fetched meanwhile. */
+  installing: NodeName | null;
+  /** What each peer last said that it holds, and when (ms). */
+  readonly holders: Map<NodeName, { readonly chosen: Slot; readonly heardMs: number }>;
+  /** What this node holds, and since when (ms): whether it is getting on. */
+  lookedAt: { chosen: Slot; sinceMs: number };
+  /** What it last told people that it waits for, and when (ms). */
+  waiting: { said: string; saidMs: number };
+  /** The number that a life of each peer must repeat before it is believed to be the present one. */
+  readonly challenges: Map<NodeName, { readonly incarnation: Incarnation; readonly number: number }>;
+  /** Repeated by this life in what it asks each peer. */
+  readonly echoes: Map<NodeName, number>;
+  nextChallenge: number;
+  /** Mastership was dropped on request: others come first until the process ends. */
+  isDropped: boolean;
 };
 
 const NOBODY: MembersState = { cluster: '', members: [], superseded: [] };
@@ -166,6 +192,7 @@ export function createReplica(config: ReplicaConfig, recovered: Recovered): Repl
     active: founded !== null && (promised.round > 0 || recovered.chosen > 0 || applied > 0),
     joined: new Set(),
     emptyHomes: new Map(),
+    bootstrapping: new Set(),
     saidEmptyTo: new Map(),
     lastAskMs: Number.NEGATIVE_INFINITY,
     foreign: new Set(),
@@ -173,7 +200,7 @@ export function createReplica(config: ReplicaConfig, recovered: Recovered): Repl
     promisedRecord: 0,
     accepted: new Map(),
     chosen: applied,
-    watermark: Math.max(recovered.chosen, applied),
+    watermark: Math.max(recovered.chosen, applied, recovered.firstLogSlot - 1),
     applied,
     members: recovered.members ?? founded?.state ?? NOBODY,
     cutOff: cutOffIn(recovered.superseded),
@@ -191,7 +218,14 @@ export function createReplica(config: ReplicaConfig, recovered: Recovered): Repl
     fetching: null,
     nextRequest: 1,
     serves: new Map(),
-    installing: false,
+    installing: null,
+    holders: new Map(),
+    lookedAt: { chosen: applied, sinceMs: 0 },
+    waiting: { said: '', saidMs: Number.NEGATIVE_INFINITY },
+    challenges: new Map(),
+    echoes: new Map(),
+    nextChallenge: 1,
+    isDropped: false,
   };
 }
 
@@ -230,15 +264,41 @@ export function proposerOf(ballot: Ballot): NodeName {
   return ballot === NO_BALLOT || ballot.node === '' ? '' : ballot.node.slice(0, ballot.node.lastIndexOf('.'));
 }
 
+/** Up to here every slot was chosen, and this log has forgotten what it voted there. */
+export function floorOf(replica: Replica): Slot {
+  return replica.recovered.firstLogSlot - 1;
+}
+
+/**
+ * Whether this node's store is gone, or older than its log: what is missing was chosen, and neither log nor store has it
+ * (docs/architecture.md, "A lost store").
+ */
+export function isShort(replica: Replica): boolean {
+  return replica.chosen < Math.max(floorOf(replica), replica.recovered.chosen);
+}
+
+/** This node votes above it alone: below, its word might be taken for what was chosen there. */
+export function votesAbove(replica: Replica): Slot {
+  return Math.max(replica.chosen, floorOf(replica), replica.recovered.chosen);
+}
+
+/**
+ * The list by which this node knows whom to ask and to favour, and whether it may vote. That of what it holds; while it is short
+ * the list just below its log, since the other one may be long outdated. Votes are never counted by it. Null: not known.
+ */
+export function knownMembers(replica: Replica): MembersState | null {
+  return replica.chosen < floorOf(replica) ? replica.recovered.floorMembers : replica.members;
+}
+
 /**
  * The members whose votes count above `chosen`. In a list of two, a wiped member stands in for its former life as
  * soon as the other has durably recorded it: no quorum goes without that other one, which has forgotten nothing.
  */
-export function votersOf(replica: Replica): readonly Member[] {
-  const { members } = replica.members;
+export function votersOf(replica: Replica, list: MembersState = replica.members): readonly Member[] {
+  const { members } = list;
   if (members.length !== 2) return members;
   return members.map((member) => {
-    const newer = newestOf(replica, member.node);
+    const newer = newestOf(replica, member.node, list);
     return newer === null || newer.record > replica.syncedRecord
       ? member
       : { node: member.node, incarnation: newer.incarnation };
@@ -249,11 +309,12 @@ export function votersOf(replica: Replica): readonly Member[] {
 export function newestOf(
   replica: Replica,
   node: NodeName,
+  list: MembersState = replica.members,
 ): { readonly incarnation: Incarnation; readonly record: RecordNumber } | null {
   const newest = replica.supersededBy.get(node);
   if (newest === undefined) return null;
   const { incarnation } = newest;
-  const ended = replica.members.superseded.some((m) => m.node === node && m.incarnation === incarnation);
+  const ended = list.superseded.some((m) => m.node === node && m.incarnation === incarnation);
   return ended ? null : newest;
 }
 
@@ -263,8 +324,13 @@ export function quorumOf(replica: Replica): number {
 }
 
 /** Whether `node`, in this life, is among those whose votes count. */
-export function isVoter(replica: Replica, node: NodeName, incarnation: Incarnation): boolean {
-  return votersOf(replica).some((member) => member.node === node && member.incarnation === incarnation);
+export function isVoter(
+  replica: Replica,
+  node: NodeName,
+  incarnation: Incarnation,
+  list: MembersState = replica.members,
+): boolean {
+  return votersOf(replica, list).some((member) => member.node === node && member.incarnation === incarnation);
 }
 
 /**
@@ -273,7 +339,9 @@ export function isVoter(replica: Replica, node: NodeName, incarnation: Incarnati
  */
 export function mayVote(replica: Replica): boolean {
   const { config, incarnation, founded, supersededBy, active } = replica;
-  if (founded === null || !active || !isVoter(replica, config.node, incarnation)) return false;
+  const list = knownMembers(replica);
+  if (founded === null || !active || list === null) return false;
+  if (!isVoter(replica, config.node, incarnation, list)) return false;
   const entitled = supersededBy.get(config.node);
   if (entitled?.incarnation === incarnation) return true;
   return founded.state.members.some((m) => m.node === config.node && m.incarnation === incarnation);
@@ -283,6 +351,7 @@ export function mayVote(replica: Replica): boolean {
 export function othersOf(replica: Replica): NodeName[] {
   const names = new Set(replica.config.wished);
   for (const { node } of replica.members.members) names.add(node);
+  if (isShort(replica)) for (const { node } of replica.recovered.floorMembers?.members ?? []) names.add(node);
   names.delete(replica.config.node);
   return [...names];
 }

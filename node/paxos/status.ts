@@ -1,14 +1,17 @@
 /** What may be asked of a replica at a given moment. */
 
 import { roomOf } from './master.ts';
-import { leaseUntilMs, proposerOf, type Replica } from './replica.ts';
+import { floorOf, isShort, leaseUntilMs, proposerOf, type Replica } from './replica.ts';
 import type { NodeName, Slot } from './types.ts';
+import { waitsFor } from './waiting.ts';
 
 /** What a node says of itself. */
 export type ReplicaStatus = {
-  readonly role: 'joining' | 'learner' | 'follower' | 'candidate' | 'master';
+  /** `short`: the store is gone, or older than its log, and what is missing has not been fetched yet. */
+  readonly role: 'joining' | 'short' | 'learner' | 'follower' | 'candidate' | 'master';
   readonly chosen: Slot;
-  readonly firstLogSlot: Slot;
+  /** What the node waits for, and for whom; null where it waits for nothing. */
+  readonly waitsFor: string | null;
   /** Members in force; `seen`: heard of within a lease. */
   readonly members: readonly { readonly node: NodeName; readonly seen: boolean; readonly applied: Slot }[];
 };
@@ -33,6 +36,15 @@ export function mayRead(replica: Replica, nowMs: number): boolean {
   return nowMs < readableUntilMs(replica);
 }
 
+/**
+ * Why nothing is read here whatever the caller asks for: this store is behind answers that the node gave before it was lost.
+ * Null where that is not so.
+ */
+export function shortage(replica: Replica, nowMs: number): string | null {
+  if (replica.chosen >= floorOf(replica)) return null;
+  return waitsFor(replica, nowMs) ?? 'the store is older than the log';
+}
+
 /** The master that this node believes in while its lease lasts; null where there is none. */
 export function masterOf(replica: Replica, nowMs: number): NodeName | null {
   const { role, grant, config } = replica;
@@ -52,7 +64,7 @@ export function statusOf(replica: Replica, nowMs: number): ReplicaStatus {
   return {
     role: roleOf(replica),
     chosen: replica.chosen,
-    firstLogSlot: replica.recovered.firstLogSlot,
+    waitsFor: waitsFor(replica, nowMs),
     members: members.members.map(({ node, incarnation: life }) => {
       if (node === config.node) return { node, seen: life === incarnation, applied: replica.applied };
       const peer = peers.get(node);
@@ -64,6 +76,7 @@ export function statusOf(replica: Replica, nowMs: number): ReplicaStatus {
 
 function roleOf(replica: Replica): ReplicaStatus['role'] {
   if (replica.founded === null || !replica.active) return 'joining';
+  if (isShort(replica)) return 'short';
   if (replica.role.kind === 'master') return 'master';
   if (replica.role.kind !== 'following') return 'candidate';
   return replica.members.members.some(({ incarnation }) => incarnation === replica.incarnation)

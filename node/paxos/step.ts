@@ -11,12 +11,13 @@ import { unreachable } from '../../src/assert.ts';
 import { electionJitterMs, onAccept, onCanvass, onHeartbeat, onPrepare, onRelease } from './acceptor.ts';
 import { campaignIfDue, finishPhase1, onFavour, onPromise } from './candidate.ts';
 import { activateIfAllJoined, onAdopted, onAsk, onJoined, onReport, tickFounding } from './founding.ts';
-import { choose, hearOf, onEntries, onFetch, onSnapshotInstalled, serveDurable } from './learner.ts';
+import { goOnWithOwnLog, hearOf, onEntries, onFetch, onSnapshotInstalled, serveDurable } from './learner.ts';
 import { countOwnVotes, drain, onAccepted, onGranted, onNack, proposeBatch, tickMaster } from './master.ts';
 import { isSuperseded } from './members.ts';
 import type { Message } from './messages.ts';
 import { lifeOf, newestOf, othersOf, ownLife, persist, type Replica, send } from './replica.ts';
 import type { Effect, Event, Incarnation, NodeName } from './types.ts';
+import { tickWaiting } from './waiting.ts';
 
 export { createReplica, type Replica } from './replica.ts';
 export {
@@ -25,6 +26,7 @@ export {
   mayPropose,
   mayRead,
   readableUntilMs,
+  shortage,
   statusOf,
 } from './status.ts';
 
@@ -53,17 +55,19 @@ export function step(replica: Replica, event: Event): Effect[] {
     case 'tick':
       replica.random = event.random;
       tickFounding(replica, out, event.nowMs);
+      tickWaiting(replica, out, event.nowMs);
       campaignIfDue(replica, out, event.nowMs);
       tickMaster(replica, out, event.nowMs);
       break;
     case 'dropMaster':
+      if (replica.role.kind === 'master') replica.isDropped = true;
       drain(replica, '', event.nowMs);
       break;
     case 'snapshotInstalled':
-      onSnapshotInstalled(replica, out, event.slot, event.members);
+      onSnapshotInstalled(replica, out, event.slot, event.members, event.nowMs);
       break;
     case 'snapshotFailed':
-      replica.installing = false;
+      replica.installing = null;
       break;
     default:
       unreachable(event);
@@ -72,12 +76,19 @@ export function step(replica: Replica, event: Event): Effect[] {
   return out;
 }
 
+/** A process begins to count its challenges at one of so many numbers, by chance, each so far from the next. */
+const CHALLENGE_STARTS = 2 ** 30;
+const CHALLENGES_MAX = 2 ** 20;
+
 /** Wakes up: a life of its own where the home was empty, and everything known to be chosen goes to the state machine. */
 function onStart(replica: Replica, out: Effect[], event: Extract<Event, { kind: 'start' }>): void {
   const { recovered, config } = replica;
   const { nowMs } = event;
   replica.startedMs = nowMs;
+  replica.lookedAt = { chosen: replica.chosen, sinceMs: nowMs };
   replica.random = event.random;
+  // No earlier process of this node used these.
+  replica.nextChallenge = Math.floor(event.random * CHALLENGE_STARTS) * CHALLENGES_MAX + 1;
   if (recovered.incarnation === null) {
     replica.incarnation = event.freshIncarnation;
     replica.bornRecord = persist(replica, out, { kind: 'incarnation', incarnation: event.freshIncarnation });
@@ -90,11 +101,10 @@ function onStart(replica: Replica, out: Effect[], event: Extract<Event, { kind: 
   // The wait binds promises to others; campaigning needs a grant that is no longer there, too.
   replica.electionAtMs = nowMs + electionJitterMs(replica);
   for (const { slot, ballot, value } of recovered.accepted) {
-    if (slot === replica.chosen + 1 && slot <= recovered.chosen) choose(replica, out, value, null, null);
-    // A value learnt as chosen, above a hole: reported as accepted at a ballot that no other value can have.
-    else if (slot > replica.chosen)
-      replica.accepted.set(slot, { ballot: ballot ?? recovered.promised, value });
+    // One that was learnt as chosen, above a hole, has no ballot: it is reported as accepted at the last one promised here.
+    if (slot > replica.chosen) replica.accepted.set(slot, { ballot: ballot ?? recovered.promised, value });
   }
+  goOnWithOwnLog(replica, out);
 }
 
 function onMessage(
@@ -188,20 +198,29 @@ function isCutOff(replica: Replica, from: NodeName, incarnation: Incarnation): b
 }
 
 /**
- * Whether the message comes from another cluster. It is ignored, loudly; where most of those that this node should
- * form a cluster with belong to another, it is this node that has gone astray, and it stops.
+ * Whether the message comes from another founding. It is ignored, loudly. Where most of those that this node should form a
+ * cluster with are of another one, or as many as its own founding has, two clusters of one name may both serve: this node
+ * stops, and says what to do.
  */
 function isForeign(replica: Replica, out: Effect[], from: NodeName, message: Message): boolean {
   if (!('cluster' in message) || (message.kind === 'ask' && message.cluster === '')) return false;
   if (replica.founded === null) return true; // not a member of anything yet: only reports matter
-  const { cluster } = replica.members;
-  if (message.cluster === cluster) return false;
+  const { cluster, members } = replica.members;
+  if (message.cluster === cluster) {
+    replica.foreign.delete(from);
+    return false;
+  }
   if (replica.foreign.has(from)) return true;
   replica.foreign.add(from);
   const facts = { peer: from, theirs: message.cluster, ours: cluster };
   out.push({ kind: 'log', level: 'error', what: 'peer belongs to another cluster', facts });
-  if (replica.foreign.size > othersOf(replica).length / 2) {
-    const why = `most peers belong to cluster ${message.cluster}, the home of this node to ${cluster}: it was founded apart from them; if its data may go, empty its home and start it again`;
+  const { foreign, config } = replica;
+  const strangers = [...foreign].filter((node) => !config.learners.includes(node)).length;
+  const own = members.filter(({ node }) => !foreign.has(node)).length;
+  if (strangers > othersOf(replica).length / 2 || strangers >= own) {
+    const why =
+      `${[...foreign].join(', ')} belong to cluster ${message.cluster}, the home of this node to ${cluster}: they were founded ` +
+      'apart. Decide which one is meant to live; empty the homes of the other, and start them again without --bootstrap';
     out.push({ kind: 'stop', exit: 'OTHER_CLUSTER', why });
   }
   return true;

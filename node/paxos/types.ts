@@ -68,8 +68,13 @@ export const logRecordCodec = union({
    * its admission was applied, and it may vote and campaign.
    */
   supersede: [7, struct({ node: text, incarnation: text })],
-  /** Everything up to `slot` came with a snapshot, and is in the store. */
-  snapshot: [8, struct({ slot: i64 })],
+  /** The same as `snapshot`, of a build before the list of members was part of it. */
+  snapshotOnly: [8, struct({ slot: i64 })],
+  /**
+   * Everything up to `slot` came with a snapshot, and is in the store, with the members in force there. What the log said
+   * before of these slots is void: a value accepted there need not be the chosen one.
+   */
+  snapshot: [9, struct({ slot: i64, members: membersStateCodec })],
 });
 export type LogRecord = Coded<typeof logRecordCodec>;
 
@@ -113,8 +118,13 @@ export type Recovered = {
   /** Of the store: the slot whose image it is, and the members in force there. */
   readonly applied: Slot;
   readonly members: MembersState | null;
-  /** First slot that the log can still serve to others. */
+  /**
+   * First slot that the log can still serve to others. Every slot below it was chosen, and this log has forgotten what
+   * it voted there (docs/architecture.md, "A lost store").
+   */
   readonly firstLogSlot: Slot;
+  /** Members in force just below `firstLogSlot`, as the log's summary has them; null in a log of an earlier build. */
+  readonly floorMembers: MembersState | null;
 };
 
 /** Something that happened. `nowMs` is the monotonic time at which it is handled, never an earlier one. */

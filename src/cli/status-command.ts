@@ -144,10 +144,11 @@ function describe({ name, status, why }: NodeReport): string {
   if (status === null) return `${name}  does not answer: ${why}`;
   const silent = status.members.filter(({ seen }) => !seen).map(({ node }) => node);
   const note = status.role === 'master' && silent.length > 0 ? `; not heard of: ${silent.join(', ')}` : '';
+  const waiting = status.waitsFor === null ? '' : `; ${status.waitsFor}`;
   const owned = status.owned.map(
     (range) => `${printRange(range)}${range.sealedBy === null ? '' : ` sealed by ${range.sealedBy}`}`,
   );
-  return `${name}  ${status.role}, slot ${status.applied} of ${status.chosen}, owns ${owned.join(' ') || 'nothing'}${note}`;
+  return `${name}  ${status.role}, slot ${status.applied} of ${status.chosen}, owns ${owned.join(' ') || 'nothing'}${note}${waiting}`;
 }
 
 /** One migration in one line. */

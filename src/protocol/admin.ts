@@ -213,7 +213,10 @@ export const nodeStatusCodec = struct({
   master: option(text),
   applied: i64,
   chosen: i64,
+  /** First slot that the node's log still has. */
   firstLogSlot: i64,
+  /** For people: what the node waits for, and for whom. */
+  waitsFor: option(text),
   members: list(struct({ node: text, seen: bool, applied: i64 })),
   owned: list(ownedCodec),
   /** Of the ranges that the cluster serves; counted by the master alone, 0 elsewhere. */

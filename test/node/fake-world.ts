@@ -77,6 +77,7 @@ export class FakeWorld {
         applied: 0,
         members: null,
         firstLogSlot: 1,
+        floorMembers: null,
       },
     );
     this.driver = new Driver(world, replica, new Machine(this.store));

@@ -11,7 +11,7 @@ import {
 } from '../../../node/paxos/types.ts';
 import { createRandom, type Random, seeded } from '../../support/seeded.ts';
 import { FakeDisk } from './fake-disk.ts';
-import { accept, append, openLog, slots, texts, unlessCrashed } from './support.ts';
+import { accept, append, openLog, STATE, slots, texts, unlessCrashed } from './support.ts';
 
 /** What the disk should say after these records: the plainest fold of all. */
 function replay(records: readonly LogRecord[]) {
@@ -34,6 +34,7 @@ function replay(records: readonly LogRecord[]) {
     if (record.kind === 'snapshot') {
       snapshot = Math.max(snapshot, record.slot);
       chosen = Math.max(chosen, record.slot);
+      for (const slot of [...values.keys()]) if (slot <= record.slot) values.delete(slot);
     }
     if (record.kind === 'accept' || record.kind === 'learn') {
       const ballot = record.kind === 'accept' ? record.ballot.round : null;
@@ -79,7 +80,7 @@ class Writer {
     if (roll < 0.1) return { kind: 'chosen', chosen: highest };
     if (roll < 0.12) return { kind: 'supersede', node: 'c', incarnation: mark };
     if (roll < 0.13) return { kind: 'incarnation', incarnation: mark };
-    if (roll < 0.15) return { kind: 'snapshot', slot: highest + 1 + random.below(3000) };
+    if (roll < 0.15) return { kind: 'snapshot', slot: highest + 1 + random.below(3000), members: STATE };
     const again = state.chosen < highest && random.chance(0.3);
     const slot = again ? state.chosen + 1 + random.below(highest - state.chosen) : highest + 1;
     const chosen = random.chance(0.5) ? state.chosen : slot - 1;

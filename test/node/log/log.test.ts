@@ -38,6 +38,7 @@ test('an empty directory becomes an empty log', async () => {
     chosen: 0,
     superseded: [],
     firstLogSlot: 1,
+    floorMembers: null,
   });
   assert.equal(await log.readSlots(1, 9, 1000), []);
   await log.close();
@@ -175,7 +176,7 @@ test('a snapshot makes the log begin above it', async () => {
   const disk = new FakeDisk();
   const { log } = await openLog(disk);
   await append(log, accept(1), accept(2));
-  await append(log, { kind: 'snapshot', slot: 50 });
+  await append(log, { kind: 'snapshot', slot: 50, members: STATE });
   assert.is(log.firstSlot, 51);
   await append(log, accept(51));
   assert.equal(await log.readSlots(2, 60, 1000), []);
@@ -190,7 +191,7 @@ test('a snapshot makes the log begin above it', async () => {
 test('a store that was swapped for a snapshot just before a crash is not ahead of its log', async () => {
   const disk = await filled(3);
   assert.is((await failureOf(openLog(disk, { appliedSlot: 80 }))).message.includes('slot 80'), true);
-  const { log, recovered } = await openLog(disk, { appliedSlot: 80, snapshotSlot: 80 });
+  const { log, recovered } = await openLog(disk, { appliedSlot: 80, snapshotSlot: 80, members: STATE });
   assert.is(recovered.firstLogSlot, 81);
   assert.is(recovered.chosen, 80);
   await log.close();
@@ -522,7 +523,7 @@ test('the slot of an entry is read without decoding it', () => {
     assert.is(slotOfPayload(group.seal(0, 0).subarray(RECORD_HEADER_BYTES)), slot);
   }
   group.reset();
-  group.add(1, { kind: 'snapshot', slot: 5 });
+  group.add(1, { kind: 'snapshot', slot: 5, members: STATE });
   assert.is(slotOfPayload(group.seal(0, 0).subarray(RECORD_HEADER_BYTES)), null);
 });
 

@@ -1,13 +1,12 @@
 /** Whom a master admits in the place of a member's former life. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Replica, step } from '../../../node/paxos/step.ts';
+import type { Replica } from '../../../node/paxos/step.ts';
 import type { Value } from '../../../node/paxos/types.ts';
-import { CLUSTER, elect, hear, LEASE_MS, proposedIn, tick, wake } from './rig.ts';
+import { askAs, CLUSTER, elect, hear, LEASE_MS, proposedIn, tick, wake } from './rig.ts';
 
 /** An empty home of c, as it was seen while the real one was not mounted. */
 const EMPTY_HOME = 'e'.repeat(32);
-const ASK = { kind: 'ask', cluster: '', chosen: 0 } as const;
 
 function admitted(proposed: readonly Value[]): string[] {
   return proposed.flatMap((value) => (value.kind === 'admit' ? [`${value.node}.${value.incarnation}`] : []));
@@ -16,7 +15,7 @@ function admitted(proposed: readonly Value[]): string[] {
 /** Node a, awake for so long that it waits for nobody's lease, and an empty home of c that asks it. */
 function asked(atMs: number): Replica {
   const replica = wake({ promised: { round: 5, node: `a.${'a'.repeat(12)}` } });
-  step(replica, { kind: 'message', from: 'c', incarnation: EMPTY_HOME, message: ASK, nowMs: atMs });
+  askAs(replica, 'c', EMPTY_HOME, atMs);
   return replica;
 }
 
@@ -30,7 +29,7 @@ test('an empty home is not admitted while the member that it stood in for speaks
   hear(replica, 'c', { kind: 'canvass', cluster: CLUSTER, chosen: 0 }, 10);
   assert.equal(admitted(elect(replica, 20, [])), []);
   const laterMs = 10 + LEASE_MS;
-  step(replica, { kind: 'message', from: 'c', incarnation: EMPTY_HOME, message: ASK, nowMs: laterMs });
+  askAs(replica, 'c', EMPTY_HOME, laterMs);
   assert.equal(admitted(proposedIn(tick(replica, laterMs))), [`c.${EMPTY_HOME}`], 'but once it is silent');
 });
 

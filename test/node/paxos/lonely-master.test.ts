@@ -15,7 +15,12 @@ test('a master that hears of no quorum for two leases stops keeping the others f
   sync(replica, 300);
   assert.is(replica.role.kind, 'preparing');
   const { ballot } = replica.role as { ballot: Ballot };
-  hear(replica, 'b', { kind: 'promise', cluster: CLUSTER, ballot, accepted: [], chosen: 0 }, 310);
+  hear(
+    replica,
+    'b',
+    { kind: 'promise', cluster: CLUSTER, ballot, accepted: [], chosen: 0, floor: 0, upTo: null },
+    310,
+  );
   assert.is(replica.role.kind, 'master');
 
   for (let nowMs = 310; nowMs < 310 + 2 * LEASE_MS; nowMs += 10) tick(replica, nowMs);

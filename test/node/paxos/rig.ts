@@ -59,6 +59,7 @@ export function wake(recovered: Partial<Recovered> = {}, config: Partial<Replica
       applied: 0,
       members: STATE,
       firstLogSlot: 1,
+      floorMembers: null,
       ...recovered,
     },
   );
@@ -69,6 +70,16 @@ export function wake(recovered: Partial<Recovered> = {}, config: Partial<Replica
 /** Lets the replica hear a message of that node's present life. */
 export function hear(replica: Replica, from: Name, message: Message, nowMs: number): Effect[] {
   return step(replica, { kind: 'message', from, incarnation: lifeOf(from), message, nowMs });
+}
+
+/** A home without a vote asks, in a life of its own, and repeats what the answer tells it to; what came of it. */
+export function askAs(replica: Replica, from: Name, incarnation: string, nowMs: number): Effect[] {
+  const ask = (echo: number): Effect[] => {
+    const message: Message = { kind: 'ask', cluster: '', chosen: 0, votes: false, echo };
+    return step(replica, { kind: 'message', from, incarnation, message, nowMs });
+  };
+  const [report] = sentTo(ask(0), from);
+  return ask(report?.kind === 'report' ? report.challenge : 0);
 }
 
 /** Time passes: it is `nowMs`. */
@@ -121,7 +132,7 @@ export function elect(replica: Replica, fromMs: number, accepted: readonly Accep
     hear(
       replica,
       'b',
-      { kind: 'promise', cluster: CLUSTER, ballot, accepted: [...accepted], chosen: 0 },
+      { kind: 'promise', cluster: CLUSTER, ballot, accepted: [...accepted], chosen: 0, floor: 0, upTo: null },
       nowMs,
     ),
   );

@@ -1,6 +1,6 @@
 /** What outlives a simulated process: the durable records of its log, and the last flushed image of its store. */
 
-import { emptySummary, fold, type Summary } from '../../../node/log/summary.ts';
+import { emptySummary, fold, membersAt, type Summary, settleMembers } from '../../../node/log/summary.ts';
 import {
   type Ballot,
   compareBallots,
@@ -43,6 +43,8 @@ export class Disk {
     for (const record of records) {
       this.#records.push(record);
       fold(this.summary, record);
+      if (record.kind === 'snapshot')
+        for (const slot of [...this.#last.keys()]) if (slot <= record.slot) this.#last.delete(slot);
       if (record.kind === 'accept') this.#last.set(record.slot, record);
       else if (record.kind === 'learn') this.#last.set(record.slot, { ballot: null, value: record.value });
     }
@@ -104,15 +106,17 @@ export class Disk {
   recovered(): Recovered {
     const applied = this.image?.slot ?? 0;
     const snapshot = this.image?.snapshot ?? 0;
-    if (snapshot > this.summary.snapshot) this.append([{ kind: 'snapshot', slot: snapshot }]);
+    const members = this.image?.members ?? null;
+    const isCurrent = applied >= Math.max(this.summary.chosen, this.summary.snapshot);
+    if (members !== null && isCurrent) settleMembers(this.summary, applied, members);
+    if (snapshot > this.summary.snapshot && members !== null)
+      this.append([{ kind: 'snapshot', slot: applied, members }]);
     const { incarnation, founded, promised, chosen, superseded, highest } = this.summary;
     invariant(applied <= Math.max(highest, this.summary.snapshot), 'the store is not ahead of its log');
     const accepted: { slot: Slot; ballot: Ballot | null; value: Value }[] = [];
-    for (const [slot, { ballot, value }] of this.#last) {
-      if (slot > applied && slot > this.#dropped) accepted.push({ slot, ballot, value });
-    }
+    for (const [slot, { ballot, value }] of this.#remaining())
+      if (slot > applied) accepted.push({ slot, ballot, value });
     accepted.sort((a, b) => a.slot - b.slot);
-    const members = this.image?.members ?? null;
     return {
       incarnation,
       founded,
@@ -123,6 +127,19 @@ export class Disk {
       applied,
       members,
       firstLogSlot: this.firstSlot,
+      floorMembers: membersAt(this.summary, this.firstSlot - 1),
     };
+  }
+
+  /** The last record of each slot, of those that were not dropped; a snapshot voids those before it. */
+  #remaining(): Map<Slot, { readonly ballot: Ballot | null; readonly value: Value }> {
+    const last = new Map<Slot, { readonly ballot: Ballot | null; readonly value: Value }>();
+    for (const record of this.#records) {
+      if (record.kind === 'accept') last.set(record.slot, record);
+      else if (record.kind === 'learn') last.set(record.slot, { ballot: null, value: record.value });
+      else if (record.kind === 'snapshot')
+        for (const slot of [...last.keys()]) if (slot <= record.slot) last.delete(slot);
+    }
+    return last;
   }
 }

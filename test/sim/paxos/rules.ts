@@ -7,6 +7,7 @@ import { mayVote, votersOf } from '../../../node/paxos/replica.ts';
 import { type Replica, step } from '../../../node/paxos/step.ts';
 import type { Effect, MembersState, Value } from '../../../node/paxos/types.ts';
 import {
+  askAs,
   ballotOf,
   batch,
   CLUSTER,
@@ -23,7 +24,6 @@ import { check } from '../nursery/violation.ts';
 
 /** The life of a home that was emptied. */
 const NEW = 'e'.repeat(32);
-const ASK = { kind: 'ask', cluster: '', chosen: 0 } as const;
 const LATER_MS = 2 * LEASE_MS;
 const PAIR: MembersState = { ...STATE, members: STATE.members.filter(({ node }) => node !== 'c') };
 
@@ -32,7 +32,7 @@ function holds(condition: boolean, what: string): void {
 }
 
 function asks(replica: Replica, from: 'b' | 'c', nowMs: number): Effect[] {
-  return step(replica, { kind: 'message', from, incarnation: NEW, message: ASK, nowMs });
+  return askAs(replica, from, NEW, nowMs);
 }
 
 function admission(round: number): Extract<Value, { kind: 'admit' }> {
@@ -71,7 +71,12 @@ function promisesOfFormerLife(): void {
   sync(replica, nowMs);
   const { promised: ballot } = replica;
   const isMasterBy = (from: 'b' | 'c'): boolean => {
-    hear(replica, from, { kind: 'promise', cluster: CLUSTER, ballot, accepted: [], chosen: 0 }, nowMs);
+    hear(
+      replica,
+      from,
+      { kind: 'promise', cluster: CLUSTER, ballot, accepted: [], chosen: 0, floor: 0, upTo: null },
+      nowMs,
+    );
     return replica.role.kind === 'master';
   };
   holds(!isMasterBy('c'), 'the promise of a life that may have ended makes a master');
@@ -178,7 +183,14 @@ function waitsForAll(): void {
 /** An empty home hears an answer to a question of the life before it. */
 function reportNamesWhoAsked(): void {
   const replica = wake({ incarnation: NEW, founded: null, members: null, promised: ballotOf(0, 'a') });
-  const report = { kind: 'report', founded: null, active: false, chosen: 0 } as const;
+  const report = {
+    kind: 'report',
+    founded: null,
+    active: false,
+    chosen: 0,
+    bootstrap: false,
+    challenge: 0,
+  } as const;
   hear(replica, 'b', { ...report, asker: lifeOf('a') }, 10);
   holds(replica.emptyHomes.size === 0, 'an empty home believes an answer to its former life');
   hear(replica, 'b', { ...report, asker: NEW }, 20);

@@ -1,0 +1,46 @@
+/** The list of members as a function of the chosen changes to it. Pure: consensus and the log's summary fold it alike. */
+import type { Member, MembersState, Value } from './types.ts';
+
+/** The list after `value` was chosen below it; the same object where that changes nothing. */
+export function nextMembers(state: MembersState, value: Value): MembersState {
+  const { cluster, members, superseded } = state;
+  switch (value.kind) {
+    case 'admit': {
+      const former = members.find(({ node }) => node === value.node);
+      if (former === undefined || isEnded(state, value) || former.incarnation === value.incarnation)
+        return state;
+      const { node, incarnation } = value;
+      return {
+        cluster,
+        members: members.map((member) => (member === former ? { node, incarnation } : member)),
+        superseded: [...superseded, former],
+      };
+    }
+    case 'addMember': {
+      if (members.some(({ node }) => node === value.node) || isEnded(state, value)) return state;
+      const { node, incarnation } = value;
+      return { cluster, superseded, members: [...members, { node, incarnation }] };
+    }
+    case 'removeMember': {
+      const former = members.find(({ node }) => node === value.node);
+      if (former === undefined || members.length === 1) return state;
+      return {
+        cluster,
+        members: members.filter((member) => member !== former),
+        superseded: [...superseded, former],
+      };
+    }
+    default:
+      return state;
+  }
+}
+
+/** Whether a value may change the list. */
+export function isChangeOfMembers(value: Value): boolean {
+  return value.kind === 'admit' || value.kind === 'addMember' || value.kind === 'removeMember';
+}
+
+/** Whether this life of a node was replaced or removed; it is never admitted again. */
+export function isEnded({ superseded }: MembersState, { node, incarnation }: Member): boolean {
+  return superseded.some((life) => life.node === node && life.incarnation === incarnation);
+}

@@ -1,0 +1,90 @@
+/** What a node waits for, and for whom: decides when it asks everyone, and tells people (docs/architecture.md, "A lost store"). */
+import { UNAPPLIED_MAX } from './learner.ts';
+import { floorOf, isShort, knownMembers, othersOf, type Replica } from './replica.ts';
+import type { Effect, NodeName, Slot } from './types.ts';
+
+/** How often a node that goes on waiting says so (ms). */
+const SAY_EVERY_MS = 10_000;
+/** A peer that was not heard of for so long is not seen (ms). */
+const SEEN_MS = 3000;
+/** Known chosen slots may be missing for so long before everyone is asked (ms): most come by themselves. */
+const STUCK_MS = 100;
+
+/** Notes whether this node is getting on, and says at each change, and from time to time, what it waits for. */
+export function tickWaiting(replica: Replica, out: Effect[], nowMs: number): void {
+  const { chosen, lookedAt, waiting, config } = replica;
+  if (chosen !== lookedAt.chosen || chosen >= replica.watermark)
+    replica.lookedAt = { chosen, sinceMs: nowMs };
+  const isWorthSaying = isShort(replica) || nowMs - replica.lookedAt.sinceMs > config.leaseMs;
+  const what = isWorthSaying ? (lackOf(replica, nowMs) ?? '') : '';
+  if (what === waiting.said && (what === '' || nowMs - waiting.saidMs < SAY_EVERY_MS)) return;
+  if (what !== waiting.said && nowMs - waiting.saidMs < config.leaseMs) return; // who fetches page by page says so once
+  replica.waiting = { said: what, saidMs: nowMs };
+  if (what !== '') out.push({ kind: 'log', level: 'warn', what, facts: {} });
+}
+
+/** Whether this node knows chosen slots that it does not hold, and nothing is under way that would bring them. */
+export function isStuck(replica: Replica, nowMs: number): boolean {
+  const { chosen, applied, watermark, fetching, installing, lookedAt } = replica;
+  if (chosen >= watermark || installing !== null) return false;
+  if (fetching !== null && nowMs < fetching.untilMs) return false;
+  if (chosen - applied > UNAPPLIED_MAX) return false;
+  return isShort(replica) || nowMs - lookedAt.sinceMs >= STUCK_MS;
+}
+
+/** For people: what this node waits for, and for whom; null where it waits for nothing. */
+export function waitsFor(replica: Replica, nowMs: number): string | null {
+  return joiningOf(replica) ?? lackOf(replica, nowMs);
+}
+
+function joiningOf({ founded, active, config, emptyHomes, joined, foreign }: Replica): string | null {
+  if (active) return null;
+  const others = config.wished.filter((node) => node !== config.node && !config.learners.includes(node));
+  if (founded === null) {
+    const silent = others.filter((node) => !emptyHomes.has(node));
+    if (silent.length > 0) return `this home is empty: waiting for ${silent.join(', ')} (not seen)`;
+    return `all homes are empty: waiting for ${[config.node, ...others].sort()[0]} to found the cluster`;
+  }
+  const missing = founded.state.members.filter(({ node }) => node !== config.node && !joined.has(node));
+  const named = missing.map(({ node }) => (foreign.has(node) ? `${node} (of another cluster)` : node));
+  return `the cluster is founded: waiting for ${named.join(', ')} to join`;
+}
+
+function lackOf(replica: Replica, nowMs: number): string | null {
+  const { chosen, watermark, fetching, installing, role } = replica;
+  if (chosen >= watermark) return null;
+  const floor = floorOf(replica);
+  const store = chosen < floor ? `store at slot ${chosen}, log begins at ${floor + 1}: ` : '';
+  const missing = slotsOf(chosen + 1, chosen < floor ? floor : watermark);
+  const from = installing ?? (fetching !== null && nowMs < fetching.untilMs ? fetching.from : null);
+  if (from !== null) return `${store}fetching ${missing} from ${from}`;
+  const repair =
+    chosen < floor
+      ? `; start them, or put a copy of the store of slot ${floor} or later back; never empty another home`
+      : '';
+  return `${store}slots ${missing} are chosen, nobody reachable holds them${forgot(replica, role)}: waiting for ${peersOf(replica, nowMs)}${repair}`;
+}
+
+/** Of a candidate: whose promises do not count yet, and why. */
+function forgot({ chosen }: Replica, role: Replica['role']): string {
+  if (role.kind !== 'preparing') return '';
+  const names = [...role.promises].filter(([, { floor }]) => floor > chosen);
+  return names
+    .map(([node, { floor }]) => `; ${node} forgot its votes up to slot ${floor}, this node holds ${chosen}`)
+    .join('');
+}
+
+/** Those that are not seen; where all are, everyone with what they hold. */
+function peersOf(replica: Replica, nowMs: number): string {
+  const { holders, config, installing } = replica;
+  const names = new Set(othersOf(replica));
+  for (const { node } of knownMembers(replica)?.members ?? []) if (node !== config.node) names.add(node);
+  const isSeen = (node: NodeName): boolean => nowMs - (holders.get(node)?.heardMs ?? -SEEN_MS) < SEEN_MS;
+  const missing = [...names].filter((node) => !isSeen(node) && node !== installing);
+  if (missing.length > 0) return missing.map((node) => `${node} (not seen)`).join(', ');
+  return [...names].map((node) => `${node} (holds ${holders.get(node)?.chosen ?? 0})`).join(', ');
+}
+
+function slotsOf(first: Slot, last: Slot): string {
+  return first === last ? `${first}` : `${first} to ${last}`;
+}
