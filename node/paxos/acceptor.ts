@@ -5,6 +5,7 @@ import { stepDown } from './master.ts';
 import type { AcceptedEntry, Message } from './messages.ts';
 import {
   floorOf,
+  isEligible,
   isVoter,
   knownMembers,
   leaseUntilMs,
@@ -160,11 +161,12 @@ export function onHeartbeat(
   }
   noteHolder(replica, from, chosen, nowMs);
   learnWatermark(replica, out, ballot, chosen);
-  const { applied, isDropped } = replica;
+  const { applied } = replica;
+  const eligible = isEligible(replica);
   send(
     out,
     from,
-    { kind: 'granted', cluster, ballot, sentAtMs, chosen: replica.chosen, applied, votes, isDropped },
+    { kind: 'granted', cluster, ballot, sentAtMs, chosen: replica.chosen, applied, votes, eligible },
     votes ? replica.promisedRecord : 0,
   );
   fetchMissing(replica, out, from, chosen, nowMs);

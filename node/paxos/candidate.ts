@@ -59,12 +59,12 @@ function electionAtMs({ config, isDropped, electionAtMs: atMs }: Replica): numbe
   return waits ? atMs + DROPPED_LEASES * config.leaseMs : atMs;
 }
 
-/** Nobody else than the forced master campaigns, unless it has no vote: it needs a master that admits it again. */
+/** Nobody else than the forced master campaigns, unless it cannot: it needs a master that admits it again, or its copy. */
 function mustLeaveItTo(replica: Replica, forcedMaster: NodeName | null, nowMs: number): boolean {
   const { config, peers } = replica;
   if (forcedMaster === null || forcedMaster === config.node) return false;
   const forced = peers.get(forcedMaster);
-  return forced === undefined || forced.votes || nowMs - forced.heardMs > config.leaseMs;
+  return forced === undefined || forced.eligible || nowMs - forced.heardMs > config.leaseMs;
 }
 
 export function onFavour(

@@ -11,6 +11,7 @@ import { fetchMissing, hearOf } from './learner.ts';
 import { entitle, isSuperseded } from './members.ts';
 import type { Message } from './messages.ts';
 import {
+  isEligible,
   isShort,
   lifeOf,
   mayVote,
@@ -62,9 +63,15 @@ export function tickFounding(replica: Replica, out: Effect[], nowMs: number): vo
 /** Asks everyone, learners too: whoever holds more will say so. */
 function ask(replica: Replica, out: Effect[], cluster: string, after: RecordNumber): void {
   const votes = mayVote(replica);
+  const eligible = isEligible(replica);
   const { chosen } = replica;
   for (const to of othersOf(replica)) {
-    send(out, to, { kind: 'ask', cluster, chosen, votes, echo: replica.echoes.get(to) ?? 0 }, after);
+    send(
+      out,
+      to,
+      { kind: 'ask', cluster, chosen, votes, eligible, echo: replica.echoes.get(to) ?? 0 },
+      after,
+    );
   }
 }
 
@@ -77,7 +84,7 @@ export function onAsk(
   message: Of<'ask'>,
   nowMs: number,
 ): void {
-  const { chosen, votes } = message;
+  const { chosen, votes, eligible } = message;
   const { founded, active, saidEmptyTo } = replica;
   const { bootstrap } = replica.config;
   if (founded === null) {
@@ -95,7 +102,7 @@ export function onAsk(
       chosen,
       applied: chosen,
       votes,
-      isDropped: false,
+      eligible,
     });
   const { state, genesis, record } = founded;
   const known = { founded: { state, genesis }, active, chosen: replica.chosen, bootstrap, challenge };

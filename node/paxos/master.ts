@@ -127,13 +127,13 @@ export function onGranted(
   message: Of<'granted'>,
   nowMs: number,
 ): void {
-  const { chosen, applied, votes, isDropped } = message;
+  const { chosen, applied, votes, eligible } = message;
   const { role } = replica;
   if (role.kind !== 'master' || compareBallots(message.ballot, role.ballot) !== 0) return;
   noteHolder(replica, from, chosen, nowMs);
   // An old answer may be that of a life that is over.
   if (nowMs - message.sentAtMs <= replica.config.leaseMs)
-    replica.peers.set(from, { incarnation, heardMs: nowMs, chosen, applied, votes, isDropped });
+    replica.peers.set(from, { incarnation, heardMs: nowMs, chosen, applied, votes, eligible });
   if (chosen > replica.chosen) {
     // Its phase 1 did not hear of it, and it may have proposed there: it asks again, and fetches first.
     replica.watermark = Math.max(replica.watermark, chosen);
@@ -347,7 +347,7 @@ function makeWayForPreferred(replica: Replica, role: Mastering, nowMs: number): 
   if (wanted.length === 0 || wanted.includes(node) || role.ownSlot === 0) return;
   const ready = wanted.find((name) => {
     const peer = replica.peers.get(name);
-    if (peer === undefined || peer.isDropped || !peer.votes) return false;
+    if (peer === undefined || !peer.eligible) return false;
     return nowMs - peer.heardMs < leaseMs && peer.chosen + 5 >= replica.chosen;
   });
   if (ready !== undefined) drain(replica, ready, nowMs);

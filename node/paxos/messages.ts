@@ -12,7 +12,7 @@ export const messageCodec = union({
    * From an empty home (no cluster), or from one that has no vote or lacks what was chosen: does anyone belong to a cluster, or
    * hold more? `echo` repeats the `challenge` of the receiver's last report to this life, 0 where there was none.
    */
-  ask: [1, struct({ cluster: text, chosen: i64, votes: bool, echo: i64 })],
+  ask: [1, struct({ cluster: text, chosen: i64, votes: bool, eligible: bool, echo: i64 })],
   /** To an `ask` of the life `asker`: the cluster's founding, or null from an empty home. `active`: all members had joined. */
   report: [
     2,
@@ -69,8 +69,8 @@ export const messageCodec = union({
       chosen: i64,
       applied: i64,
       votes: bool,
-      /** The sender's mastership was dropped on request: it wants none while another can have it. */
-      isDropped: bool,
+      /** The sender would be master: it has a vote, holds what its log has dropped, and was not dropped on request. */
+      eligible: bool,
     }),
   ],
   /** The master gives up its lease; `successor` may campaign first (empty: anyone). */

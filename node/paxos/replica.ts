@@ -88,8 +88,8 @@ export type Peer = {
   readonly chosen: Slot;
   readonly applied: Slot;
   readonly votes: boolean;
-  /** Its mastership was dropped on request. */
-  readonly isDropped: boolean;
+  /** It would be master (`isEligible`). */
+  readonly eligible: boolean;
 };
 
 export type Replica = {
@@ -345,6 +345,13 @@ export function mayVote(replica: Replica): boolean {
   const entitled = supersededBy.get(config.node);
   if (entitled?.incarnation === incarnation) return true;
   return founded.state.members.some((m) => m.node === config.node && m.incarnation === incarnation);
+}
+
+/** Whether this node would be master, if there were need of one. */
+export function isEligible(replica: Replica): boolean {
+  const { isDropped, config } = replica;
+  const isBarred = isDropped && config.forcedMaster !== config.node;
+  return mayVote(replica) && !isShort(replica) && !isBarred;
 }
 
 /** Everyone this node talks to: members in force and those that the INI wishes, without itself. */

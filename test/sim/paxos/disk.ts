@@ -27,6 +27,8 @@ export class Disk {
   #dropped: Slot = 0;
   /** Newest first; an older one stands for a store that was put back, or whose flush was lost. */
   image: Image | null = null;
+  /** Copies of earlier images, as an operator keeps them. */
+  readonly older: Image[] = [];
   readonly #last = new Map<Slot, { readonly ballot: Ballot | null; readonly value: Value }>();
 
   /** Records of the last group that was written: nothing behind them proves that they were whole. */

@@ -1,7 +1,7 @@
 /** What goes wrong in a simulated run, and what its operator does meanwhile. Only what design and manual allow. */
-import { createReplica, mayVote } from '../../../node/paxos/replica.ts';
+import { createReplica, isShort, mayVote, type Replica } from '../../../node/paxos/replica.ts';
 import { step } from '../../../node/paxos/step.ts';
-import type { Member, NodeName } from '../../../node/paxos/types.ts';
+import type { Member, NodeName, Slot } from '../../../node/paxos/types.ts';
 import { type Cluster, type Node, namesOf } from './cluster.ts';
 import { drawStorm, drawWeather, type Fault, NAMES } from './plan.ts';
 
@@ -248,24 +248,68 @@ export class Nemesis {
     this.#startLater(node, plan.leaseMs * random.pick([0.02, 0.5, 2]) * (0.5 + random.next()));
   }
 
-  /** Whether the node would vote, and know the list in force, after a power cut at this moment. */
+  /** Whether the node would vote, hold what its log has dropped, and know the list in force, after a power cut at this moment. */
   #remembers({ node, incarnation }: Member): boolean {
     const { checker } = this.#cluster;
     const { process, hardware } = this.#cluster.node(node);
     if (process === null || hardware.disk.summary.incarnation !== incarnation) return false;
-    const woken = createReplica(process.config, hardware.disk.recovered());
-    step(woken, { kind: 'start', nowMs: 0, random: 0, freshIncarnation: '' });
+    const woken = this.#woken(node);
+    if (woken === null || isShort(woken)) return false;
     return mayVote(woken) && namesOf(woken.members) === namesOf(checker.membersAt(checker.height));
   }
 
-  /** The store may be deleted while the log reaches back to the beginning. */
+  /** The node as it would be after a power cut at this moment. */
+  #woken(name: NodeName): Replica | null {
+    const { process, hardware } = this.#cluster.node(name);
+    if (process === null || hardware.disk.summary.founded === null) return null;
+    const woken = createReplica(process.config, hardware.disk.recovered());
+    step(woken, { kind: 'start', nowMs: 0, random: 0, freshIncarnation: '' });
+    return woken;
+  }
+
+  /**
+   * A store is deleted, or an older copy of it put back, however far the log reaches back: legal where what the log lacks is held by
+   * another one that will be up in the end, or where half of the members in force remember what they voted there.
+   */
   #loseStore(node: Node): void {
     const { disk } = node.hardware;
-    if (disk.firstSlot > 1 || disk.summary.founded === null) return;
+    const { checker, random } = this.#cluster;
+    if (!checker.isFounded || disk.summary.founded === null || !this.#canBeHad(node, disk.firstSlot - 1))
+      return;
     this.#crash(node);
     if (node.process?.isDead !== true) return;
+    const floor = disk.firstSlot - 1;
+    if (!this.#canBeHad(node, floor)) return;
+    const copy = disk.older.length > 0 && random.chance(0.4) ? random.pick(disk.older) : null;
+    if (copy !== null && copy.slot > (disk.image?.slot ?? 0)) return;
     this.#cluster.note('store lost', node.name);
-    disk.image = null;
+    if ((copy?.slot ?? 0) < floor) this.#cluster.note('store lost behind its log', node.name);
+    if (copy !== null) this.#cluster.note('older store put back', node.name);
+    disk.image = copy;
+  }
+
+  #canBeHad(node: Node, floor: Slot): boolean {
+    const { checker, nodes, wished } = this.#cluster;
+    const { members } = checker.membersAt(checker.height);
+    const isKept = (name: NodeName): boolean =>
+      wished.includes(name) || members.some((member) => member.node === name);
+    const others = nodes.filter((other) => other !== node && isKept(other.name));
+    const held = Math.max(0, ...others.map(({ name }) => this.#woken(name)?.chosen ?? 0));
+    for (let slot = held + 1; slot <= floor; slot += 1) {
+      const list = checker.membersAt(slot - 1).members;
+      const remembering = list.filter((member) => {
+        const { hardware } = this.#cluster.node(member.node);
+        const { disk } = hardware;
+        return (
+          member.node !== node.name &&
+          isKept(member.node) &&
+          disk.summary.incarnation === member.incarnation &&
+          disk.firstSlot <= slot
+        );
+      });
+      if (2 * remembering.length < list.length) return false;
+    }
+    return true;
   }
 
   /** Edits the INI and restarts the nodes, one after the other. */

@@ -403,6 +403,7 @@ export class Process {
         () => `the log of ${this.node} has ${value && textOf(value)} at ${at}, not ${chosen}`,
       );
     }
+    if (disk.image !== null && this.#world.random.chance(0.1)) disk.older.push(disk.image);
     disk.image = { slot, members: checker.membersAt(slot), snapshot: disk.image?.snapshot ?? 0 };
   }
 

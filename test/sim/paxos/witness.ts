@@ -38,12 +38,12 @@ export class Witness {
 
   /** The node starts with this. @throws InvariantError where it has forgotten something */
   check(node: NodeName, recovered: Recovered): void {
-    const { promised, accepted, applied, chosen } = recovered;
+    const { promised, accepted, applied, chosen, firstLogSlot } = recovered;
     const isKept = compareBallots(promised, this.#promised) >= 0;
     invariant(isKept, `${node} remembers its promise to ${JSON.stringify(this.#promised)}`);
     const known = new Map(accepted.map(({ slot, ballot }) => [slot, ballot]));
     for (const [slot, ballot] of this.#accepted) {
-      if (slot <= applied) this.#accepted.delete(slot);
+      if (slot <= applied || slot < firstLogSlot) this.#accepted.delete(slot);
       else if (slot > chosen && known.get(slot) !== null) {
         const kept = known.get(slot) ?? NO_BALLOT;
         invariant(compareBallots(kept, ballot) >= 0, `${node} remembers what it accepted in slot ${slot}`);
