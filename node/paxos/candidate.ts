@@ -96,6 +96,7 @@ function prepareIfFavoured(replica: Replica, out: Effect[], nowMs: number): void
       {
         incarnation: replica.incarnation,
         accepted,
+        admissions: admissionsIn(accepted),
         chosen: replica.chosen,
         floor: floorOf(replica),
         upTo: null,
@@ -128,7 +129,7 @@ export function onPromise(
   const { accepted, chosen, floor, upTo } = message;
   replica.watermark = Math.max(replica.watermark, chosen, floor);
   noteHolder(replica, from, chosen, nowMs);
-  role.promises.set(from, { incarnation, accepted, chosen, floor, upTo });
+  role.promises.set(from, { incarnation, accepted, admissions: admissionsIn(accepted), chosen, floor, upTo });
   if (role.kind === 'preparing') finishPhase1(replica, out, nowMs);
   else proposePending(replica, out, nowMs);
 }
@@ -202,6 +203,10 @@ export function valuesToAdopt(
   return values;
 }
 
+function admissionsIn(accepted: readonly AcceptedEntry[]): Value[] {
+  return accepted.map(({ value }) => value).filter(({ kind }) => kind === 'admit');
+}
+
 /** Of what was reported above `above`, per slot the entry of the highest ballot. */
 function highestReported(promises: ReadonlyMap<NodeName, Promised>, above: Slot): Map<Slot, AcceptedEntry> {
   const best = new Map<Slot, AcceptedEntry>();
@@ -226,15 +231,15 @@ function reportAccepted(replica: Replica): AcceptedEntry[] {
  */
 function endedLives(replica: Replica, promises: ReadonlyMap<NodeName, Promised>): Set<string> {
   const ended = new Set(replica.members.superseded.map(lifeOf));
-  const own = [...replica.accepted.values()].map(({ value }) => value);
-  const reported = [...promises.values()].flatMap(({ accepted }) => accepted.map(({ value }) => value));
-  for (const value of [...own, ...reported]) {
-    if (value.kind !== 'admit' || isSuperseded(replica, value)) continue;
-    for (const [node, { incarnation }] of promises) {
-      if (newestOf(replica, node)?.incarnation === incarnation) continue;
-      if (node === value.node && incarnation !== value.incarnation) ended.add(lifeOf({ node, incarnation }));
-    }
-  }
+  const note = (value: Value): void => {
+    if (value.kind !== 'admit' || isSuperseded(replica, value)) return;
+    const { node } = value;
+    const incarnation = promises.get(node)?.incarnation;
+    if (incarnation === undefined || incarnation === value.incarnation) return;
+    if (newestOf(replica, node)?.incarnation !== incarnation) ended.add(lifeOf({ node, incarnation }));
+  };
+  for (const { value } of replica.accepted.values()) note(value);
+  for (const { admissions } of promises.values()) for (const value of admissions) note(value);
   return ended;
 }
 

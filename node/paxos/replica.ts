@@ -32,6 +32,8 @@ export type Flight = {
 export type Promised = {
   readonly incarnation: Incarnation;
   readonly accepted: readonly AcceptedEntry[];
+  /** The admissions among them: looked at again and again. */
+  readonly admissions: readonly Value[];
   /** Up to here it holds what is chosen. */
   readonly chosen: Slot;
   /** Up to here every slot was chosen, and it has forgotten its votes. */
