@@ -3,6 +3,8 @@ import { MIGRATION_RULES } from '../migration/rules.ts';
 import { type Counts, simulate } from '../migration/simulation.ts';
 import { MIGRATION_WANTED, MIGRATION_WANTED_FROM_SEEDS } from '../migration/wanted.ts';
 import { runSeed as runConsensus } from '../paxos/cluster.ts';
+import { HISTORIES } from '../paxos/histories.ts';
+import { LOST_STORE_RULES } from '../paxos/lost-store.ts';
 import { FAULTS as CONSENSUS_FAULTS } from '../paxos/plan.ts';
 import { RULES } from '../paxos/rules.ts';
 import { CONSENSUS_WANTED, CONSENSUS_WANTED_FROM_SEEDS } from '../paxos/wanted.ts';
@@ -76,7 +78,7 @@ export function runOne(job: Job, trace?: (line: string) => void): Passed {
       return { ...passed, operations: updates, digest, rare: counts };
     }
     case 'rules':
-      [...RULES, ...MIGRATION_RULES][seed - 1]?.run();
+      [...RULES, ...MIGRATION_RULES, ...LOST_STORE_RULES, ...HISTORIES][seed - 1]?.run();
       return { ...passed, digest: '', rare: new Map() };
   }
 }

@@ -15,6 +15,7 @@ export const CHECKS = {
   'stale-read': 'a read without guarantees still shows a value that was written before it ended',
   acknowledged: 'I15: what was acknowledged stands where it was acknowledged',
   admission: 'I20: an emptied home votes again only when that is safe (docs/architecture.md)',
+  history: 'what once went wrong, by a schedule written by hand (test/sim/paxos/histories.ts)',
   'lost-store':
     'a clause of what a node may do whose store is lost behind its log, by a schedule written by hand (test/sim/paxos/lost-store.ts)',
   'migration-rule': 'a clause of moving a range, by a schedule written by hand (test/sim/migration/rules.ts)',

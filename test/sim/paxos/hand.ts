@@ -29,6 +29,8 @@ type Node = {
   disk: Disk;
   replica: Replica | null;
   config: Partial<ReplicaConfig>;
+  /** Which of its lives an empty home begins. */
+  home: number;
   applied: Slot;
   members: MembersState | null;
   stopped: string | null;
@@ -96,11 +98,28 @@ export class Hand {
         disk,
         replica: null,
         config: {},
+        home: 0,
         applied: 0,
         members: this.#founding,
         stopped: null,
       });
     }
+  }
+
+  /** All homes are empty. */
+  static empty(names: readonly NodeName[]): Hand {
+    const hand = new Hand(names);
+    hand.#chosen.clear();
+    for (const name of names) hand.wipe(name, 0);
+    return hand;
+  }
+
+  /** Empties the home of a node; it wakes up in its life number `home`. */
+  wipe(name: NodeName, home: number): void {
+    this.stop(name);
+    const node = this.node(name);
+    node.disk = new Disk();
+    node.home = home;
   }
 
   /** Says beforehand what is chosen in a slot, and which list is in force above it. */
@@ -174,7 +193,7 @@ export class Hand {
       this.handle(name, {
         kind: 'start',
         random: 0.1 * this.names.indexOf(name),
-        freshIncarnation: lifeOf(name, 9),
+        freshIncarnation: lifeOf(name, node.home),
       });
     }
   }

@@ -160,9 +160,10 @@ function goesOnWithItsLog(copy: Copy, by: 'entries' | 'snapshot'): void {
   lost(hand, 'n2', copy);
   hand.serveMax = 1;
   hand.start('n1', 'n2');
-  // n1 only serves: it takes no part in an election.
+  // n1 only serves, and is heard no more once n2 has the slot that it forgot: it takes no part in an election.
   hand.hears = (from, to, kind) =>
-    ![from, to].includes('n1') || ['ask', 'report', 'fetch', 'entries'].includes(kind);
+    ![from, to].includes('n1') ||
+    (['ask', 'report', 'fetch', 'entries'].includes(kind) && hand.appliedBy('n2') < SLOT);
   hand.run(LEASE_MS);
   holds(hand.appliedBy('n2') === SLOT + 1, `n2 goes on with its own log: it is at ${hand.appliedBy('n2')}`);
   hand.stop('n1');
@@ -187,11 +188,12 @@ function ownPromiseDoesNotCount(copy: Copy): void {
 }
 
 /** n2 accepted and did not hear that it is chosen; n1 forgot. All are up, and nobody holds the slot. */
-function othersElect(copy: Copy): void {
+function othersElect(copy: Copy, isPromiseLost: boolean): void {
   const hand = cluster(['n1', 'n2', 'n3']);
   chosenBy(hand, ['n1', 'n2']);
   dropped(hand, 'n1');
   lost(hand, 'n1', copy);
+  hand.hears = (from, _to, kind) => !(isPromiseLost && from === 'n1' && kind === 'promise');
   hand.start('n1', 'n2', 'n3');
   goesOn(hand, 'a majority of others elects');
   const elections = hand.said.filter((what) => what.endsWith('became master')).length;
@@ -339,6 +341,15 @@ function grownTwoLost(copy: Copy, holder: NodeName): void {
   goesOn(hand, `${holder} is back`);
 }
 
+/** The holder is up, and a copy takes long: an added member that forgot must know by its log that it may vote. */
+function grownVotesByItsLog(copy: Copy): void {
+  const hand = grown();
+  for (const name of ['n2', 'n3']) hand.lose(name, copy === 'gone' ? null : 1);
+  hand.copyMs = 1e9;
+  hand.start('n1', 'n2');
+  goesOn(hand, 'one holds all, one that was added is short');
+}
+
 /** Of two, n1 forgot; the home of n2 is not mounted, and an empty one in its place asks. */
 function shortCutsNobodyOff(copy: Copy): void {
   const hand = cluster(['n1', 'n2']);
@@ -346,10 +357,8 @@ function shortCutsNobodyOff(copy: Copy): void {
   for (const name of ['n1', 'n2']) hand.write(name, { kind: 'chosen', chosen: SLOT });
   dropped(hand, 'n1');
   lost(hand, 'n1', copy);
-  const empty = new Hand(['n1', 'n2']).node('n2').disk.cut(2); // nothing in it
   const { disk } = hand.node('n2');
-  empty.image = null;
-  hand.node('n2').disk = empty;
+  hand.wipe('n2', 5);
   hand.start('n1', 'n2');
   standsStill(hand, 'an empty home stands in for the one that holds all');
   hand.stop('n2');
@@ -358,7 +367,6 @@ function shortCutsNobodyOff(copy: Copy): void {
   goesOn(hand, 'the real home is back');
 }
 
-/** A short node does not answer reads that would take any answer: it would go back behind its own. */
 function bothCopies(run: (copy: Copy) => void): () => void {
   return () => {
     run('gone');
@@ -394,7 +402,13 @@ export const LOST_STORE_RULES: readonly Rule[] = [
     clause: 'its own promise does not count either, and it does not campaign',
     run: bothCopies(ownPromiseDoesNotCount),
   },
-  { clause: 'a promise that does not count does not hinder', run: bothCopies(othersElect) },
+  {
+    clause: 'a promise that does not count does not hinder',
+    run: bothCopies((copy) => {
+      othersElect(copy, false);
+      othersElect(copy, true);
+    }),
+  },
   {
     clause: 'what was chosen is learnt from half of the list',
     run: bothCopies((copy) => {
@@ -414,6 +428,10 @@ export const LOST_STORE_RULES: readonly Rule[] = [
         grownTwoLost(copy, name);
       }
     }),
+  },
+  {
+    clause: 'an added member that is short knows by its log that it may vote',
+    run: bothCopies(grownVotesByItsLog),
   },
   { clause: 'of two, a short node cuts nobody off', run: bothCopies(shortCutsNobodyOff) },
 ];

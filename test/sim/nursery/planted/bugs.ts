@@ -2,7 +2,14 @@
 import type { PlantedBug } from './bug.ts';
 import { CLIENT_BUGS } from './client-bugs.ts';
 import { CONSENSUS_BUGS } from './consensus-bugs.ts';
+import { LOST_STORE_BUGS } from './lost-store-bugs.ts';
 import { MOVE_BUGS } from './move-bugs.ts';
 import { NODE_BUGS } from './node-bugs.ts';
 
-export const BUGS: readonly PlantedBug[] = [...CONSENSUS_BUGS, ...NODE_BUGS, ...CLIENT_BUGS, ...MOVE_BUGS];
+export const BUGS: readonly PlantedBug[] = [
+  ...CONSENSUS_BUGS,
+  ...LOST_STORE_BUGS,
+  ...NODE_BUGS,
+  ...CLIENT_BUGS,
+  ...MOVE_BUGS,
+];

@@ -36,8 +36,8 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     'what was accepted is durable before anybody hears of it',
     inPaxos([
       'step',
-      'if (slot === replica.chosen + 1 && slot <= recovered.chosen)',
-      'if (slot > recovered.chosen)\n            continue;\n        if (slot === replica.chosen + 1 && slot <= recovered.chosen)',
+      'replica.accepted.set(slot, { ballot: ballot ?? recovered.promised, value });',
+      'if (slot <= recovered.chosen) replica.accepted.set(slot, { ballot: ballot ?? recovered.promised, value });',
     ]),
     {},
     100,
@@ -84,7 +84,7 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     'an empty home votes before it is admitted',
     'a node with an empty home neither votes nor campaigns',
     inPaxos(
-      ['replica', '|| !active || !isVoter(replica, config.node, incarnation))', '|| !active)'],
+      ['replica', 'if (!isVoter(replica, config.node, incarnation, list))', 'if (false)'],
       [
         'replica',
         'return founded.state.members.some((m) => m.node === config.node && m.incarnation === incarnation);',
@@ -92,8 +92,8 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
       ],
       [
         'replica',
-        'votersOf(replica).some((member) => member.node === node && member.incarnation === incarnation);',
-        'votersOf(replica).some((member) => member.node === node);',
+        'votersOf(replica, list).some((member) => member.node === node && member.incarnation === incarnation);',
+        'votersOf(replica, list).some((member) => member.node === node);',
       ],
       ['candidate', 'lives.get(node) === incarnation).length', 'lives.has(node)).length'],
       [
@@ -118,7 +118,11 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
   ruleBug(
     'admission that a later master adopted',
     'an admission counts only if it is chosen at the ballot that it names',
-    inPaxos(['members', 'if (isSelf(replica, value) && atItsBallot)', 'if (isSelf(replica, value))']),
+    inPaxos([
+      'members',
+      'if (isSelf(replica, value) && isInForce && atItsBallot)',
+      'if (isSelf(replica, value) && isInForce)',
+    ]),
   ),
   ruleBug(
     'admission in a hole',
@@ -133,8 +137,8 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     'ended life admitted again',
     'superseded incarnations are never admitted again',
     inPaxos([
-      'members',
-      'return replica.members.superseded.some((m) => m.node === member.node && m.incarnation === member.incarnation);',
+      'members-state',
+      'return superseded.some((life) => life.node === node && life.incarnation === incarnation);',
       'return false;',
     ]),
   ),
@@ -146,7 +150,10 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
   ruleBug(
     'promises discarded for chosen admissions alone',
     'a candidate discards them for admissions that are merely accepted, too',
-    inPaxos(['candidate', 'for (const value of [...own, ...reported])', 'for (const value of [])']),
+    inPaxos(
+      ['candidate', 'for (const { value } of replica.accepted.values())', 'for (const { value } of [])'],
+      ['candidate', 'for (const value of admissions)', 'for (const value of [])'],
+    ),
   ),
   ruleBug(
     'of two, answered before it is recorded',

@@ -68,9 +68,9 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'accepted taken for chosen',
     'after a restart only chosen slots are applied',
-    'node/paxos/step.js',
-    'if (slot === replica.chosen + 1 && slot <= recovered.chosen)',
-    'if (slot === replica.chosen + 1)',
+    'node/paxos/learner.js',
+    'while (replica.chosen < replica.recovered.chosen)',
+    'while (true)',
     { changes: HARSH, seedsMax: 60 },
   ),
   bug(
