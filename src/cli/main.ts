@@ -100,7 +100,7 @@ function servers<T>(parser: Argv<T>) {
           })
           .option('workers', wholeNumber('workers', 1, 'processes; default: 2', 1024))
           .option('replay', wholeNumber('replay', 0, 'this seed alone'))
-          .option('trace', { type: 'boolean', default: false, describe: 'with --replay: every step' })
+          .option('trace', { type: 'boolean', describe: 'with --replay: every step' })
           .conflicts('replay', ['seed', 'seeds', 'workers'])
           .implies('trace', 'replay'),
       async (args) =>
@@ -110,7 +110,7 @@ function servers<T>(parser: Argv<T>) {
           seeds: args.seeds ?? 1,
           faults: args.faults?.split(',') ?? [],
           replay: args.replay ?? null,
-          trace: args.trace,
+          trace: args.trace === true,
           workers: args.workers ?? null,
         }),
     );
