@@ -188,6 +188,41 @@ test('a snapshot makes the log begin above it', async () => {
   assert.is(recovered.accepted.length, 1);
 });
 
+test('a snapshot voids what was accepted below it, and nothing that came after', async () => {
+  const disk = new FakeDisk();
+  const { log } = await openLog(disk);
+  await append(log, accept(1, { mark: ' never chosen' }), accept(3, { mark: ' accepted' }));
+  await append(log, { kind: 'snapshot', slot: 2, members: STATE });
+  await append(log, { kind: 'learn', slot: 2, value: { kind: 'noop' }, chosen: 2 });
+  await log.close();
+  const { recovered } = await openLog(disk);
+  assert.equal(
+    recovered.accepted.map((entry) => entry.slot),
+    [2, 3],
+  );
+});
+
+test('the log tells who was a member just below its first slot; what the store says of a current slot counts', async () => {
+  const disk = new FakeDisk();
+  const { log } = await openLog(disk);
+  await append(log, { kind: 'founded', state: STATE, genesis: new Uint8Array(0) });
+  const added = { kind: 'addMember', node: 'b', incarnation: 'i' } as const;
+  await append(log, { kind: 'accept', slot: 1, ballot: { round: 1, node: 'b' }, value: added, chosen: 0 });
+  for (let slot = 2; slot < 60; slot += 1) await append(log, accept(slot, { chosen: slot - 1, bytes: 400 }));
+  await log.collapse(50, 1);
+  await log.close();
+  const names = async (options: Parameters<typeof openLog>[1]): Promise<string | undefined> => {
+    const { log: again, recovered } = await openLog(disk, options);
+    assert.ok(recovered.firstLogSlot > 1);
+    await again.close();
+    return recovered.floorMembers?.members.map(({ node }) => node).join();
+  };
+  assert.is(await names({}), 'a,b', 'without any store');
+  assert.is(await names({ members: STATE }), 'a,b', 'a store that was begun anew knows the founding alone');
+  const grown = { ...STATE, members: [...STATE.members, { node: 'c', incarnation: 'c' }] };
+  assert.is(await names({ appliedSlot: 59, members: grown }), 'a,c', 'a store that is ahead of the records');
+});
+
 test('a store that was swapped for a snapshot just before a crash is not ahead of its log', async () => {
   const disk = await filled(3);
   assert.is((await failureOf(openLog(disk, { appliedSlot: 80 }))).message.includes('slot 80'), true);
