@@ -76,9 +76,21 @@ test('P1a: a promise reports every accepted value with its ballot, and what is c
     { slot: 3, ballot: ballotOf(2, 'c'), value: batch('old') },
     { slot: 5, ballot: ballotOf(5, 'b'), value: batch('newer') },
   ];
-  const replica = wake({ accepted, chosen: 2, applied: 2 });
+  const replica = wake({ accepted, chosen: 2, applied: 2, firstLogSlot: 2 });
   const said = answer(replica, 'c', prepare(ballotOf(6, 'c')));
-  assert.equal(said, { kind: 'promise', cluster: CLUSTER, ballot: ballotOf(6, 'c'), accepted, chosen: 2 });
+  const told = { accepted, chosen: 2, floor: 1, upTo: null };
+  assert.equal(said, { kind: 'promise', cluster: CLUSTER, ballot: ballotOf(6, 'c'), ...told });
+});
+
+test('a promise that would report too much says how far it got', () => {
+  const accepted = [3, 4, 5].map((slot) => ({
+    slot,
+    ballot: ballotOf(2, 'c'),
+    value: { kind: 'batch', bytes: new Uint8Array(15 * 1024 * 1024) } as const,
+  }));
+  const said = answer(wake({ accepted, chosen: 2, applied: 2 }), 'c', prepare(ballotOf(6, 'c')));
+  assert.ok(said?.kind === 'promise');
+  assert.equal([said.accepted.map(({ slot }) => slot), said.upTo], [[3, 4], 4]);
 });
 
 test('a member that has no vote promises nothing and grants nothing', () => {
