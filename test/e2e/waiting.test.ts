@@ -1,6 +1,7 @@
 /** Nothing waits without saying for whom, and since when. */
 import * as assert from 'uvu/assert';
 import { EXIT_CODES } from '../../src/errors.ts';
+import { TestCluster } from '../support/clusters.ts';
 import { TestNursery } from '../support/nurseries.ts';
 import { type Lab, labSuite } from '../support/processes.ts';
 import { until } from '../support/wait.ts';
@@ -74,6 +75,18 @@ tests.test('a command says that it waits for the keeper, and ends', async (lab) 
     const { code, stderr } = await started.finished();
     assert.is(code, EXIT_CODES.UNREACHABLE, stderr);
   }
+});
+
+tests.test('a node that joins says for whom it waits', async (lab) => {
+  const alone = await TestCluster.create(lab, { clusterId: 'alone', size: 3 });
+  alone.startNode('alone_0');
+  const status = async (): Promise<string> => (await lab.run(['status', '--config', alone.file])).stdout;
+  const seen = await until('the node to answer', async () => {
+    const text = await status();
+    return text.includes('joining') ? text : null;
+  });
+  assert.match(seen, /alone_0 {2}joining.*waiting for alone_1, alone_2 \(not seen\)/);
+  await alone.killAll();
 });
 
 tests.run();
