@@ -1,11 +1,14 @@
 /** What every server process of ours does with signals, fatal errors and its log file. */
-import { onDescriptorShortage } from '../descriptors.ts';
+import { connectionLimits, descriptorLimit, onDescriptorShortage } from '../descriptors.ts';
 import { EXIT_CODES, FatalError } from '../errors.ts';
 import type { LogFile } from '../log.ts';
 import { exitCodeOf, report } from './report.ts';
 
 /** Longest that an orderly end may take before the process ends all the same (ms). */
 const END_MS = 8000;
+
+/** Below so many file descriptors a server says at its start how few clients it will serve. */
+const FEW_DESCRIPTORS = 1024;
 
 export type Supervisor = {
   /** Waits for the server to start; a failure is logged, printed, and ends the process. So does a signal, at once. */
@@ -45,6 +48,14 @@ export function superviseProcess(file: LogFile): Supervisor {
     () => file.reopen(),
     (signal) => file.logger.info({ signal }, 'this signal does nothing here'),
   );
+  const descriptors = descriptorLimit();
+  if (descriptors < FEW_DESCRIPTORS) {
+    const { clients } = connectionLimits(descriptors);
+    file.logger.warn(
+      { descriptors, clients },
+      'few file descriptors (see ulimit -n): few clients will be served',
+    );
+  }
   onDescriptorShortage((isShort) => {
     if (isShort) file.logger.error({}, 'no file descriptors are left (see ulimit -n): files wait for one');
     else file.logger.info({}, 'file descriptors are there again');
