@@ -1,5 +1,4 @@
 /** `nursery node`: one node in the foreground, until SIGTERM or SIGINT. */
-import { resolve } from 'node:path';
 import { nodeOf, readClusterConfig } from '../config/cluster-config.ts';
 import { EXIT_CODES, type FatalError } from '../errors.ts';
 import { openLogFile } from '../log.ts';
@@ -11,7 +10,6 @@ export async function runNodeCommand(args: {
   config: string;
   node: string;
   bootstrap: boolean;
-  withoutKeeper: boolean;
 }): Promise<void> {
   const ini = readClusterConfig(args.config);
   const node = nodeOf(ini, args.node);
@@ -33,14 +31,10 @@ export async function runNodeCommand(args: {
       node,
       logger: file.logger,
       bootstrap: args.bootstrap,
-      withoutKeeper: args.withoutKeeper,
       stop: (error: FatalError) => supervisor.fail(error),
     }),
   );
-  const home = resolve(node.home);
-  tell(
-    `node ${node.name} of ${ini.clusterId}: pid ${process.pid}, clients at port ${running.clientPort}, home ${home}`,
-  );
+  tell(`node ${node.name} of ${ini.clusterId}: pid ${process.pid}, clients at port ${running.clientPort}`);
   await supervisor.untilSignal();
   await running.close();
   process.exit(EXIT_CODES.OK);

@@ -6,11 +6,10 @@ import {
   type AdminAnswer,
   type AdminCommand,
   type AdminQuery,
+  type ClusterConfig,
   decodeAnswer,
   encodeCommand,
   encodeQuery,
-  type KeeperMap,
-  type KnownCluster,
   type NodeAddress,
 } from '../protocol/admin.ts';
 import { decodeVoid, returnCodeOf } from '../protocol/replies.ts';
@@ -57,26 +56,22 @@ export class ClusterClient {
   readonly #waiting = new Set<Call>();
   readonly #search = new MasterSearch();
   readonly #cluster: string;
-  /** The founding that nodes must be of; '' fits any. */
-  #founding: string;
   #endpoints: Endpoint[];
   #master: Endpoint | null = null;
   #turn = 0;
   #closed = false;
 
   /** @param config cluster id ('' fits any), and the nodes, of which at least one must answer */
-  constructor(config: KnownCluster, identity: Identity) {
+  constructor(config: ClusterConfig, identity: Identity) {
     this.#identity = identity;
     this.#cluster = config.cluster;
-    this.#founding = config.founding ?? '';
-    const hello = (): Hello => ({
+    const hello: Hello = {
       protocol: LINK_PROTOCOL,
       role: this.#identity.role,
       cluster: config.cluster,
       node: this.#identity.node,
       incarnation: '',
-      ...(this.#founding === '' ? {} : { founding: this.#founding }),
-    });
+    };
     this.#owner = {
       hello,
       posted: (_endpoint, topic, body) => {
@@ -102,23 +97,11 @@ export class ClusterClient {
     return this.#master?.link?.peer.node ?? this.#master?.address.name ?? null;
   }
 
-  /** From now on nodes must be of this founding. Connections to those that are stay as they are. */
-  expect(founding: string): void {
-    if (this.#founding === founding) return;
-    this.#founding = founding;
-    for (const { link } of this.#endpoints) {
-      if (link !== null && (link.peer.founding ?? founding) !== founding) link.close('another founding');
-    }
-  }
-
-  /** Uses these nodes from now on. Connections to nodes that stay are kept, unless another founding is meant. */
-  update(config: KnownCluster): void {
+  /** Uses these nodes from now on. Connections to nodes that stay are kept. */
+  update(config: ClusterConfig): void {
     const before = this.#endpoints;
-    const isSame = this.#founding === (config.founding ?? '');
-    this.#founding = config.founding ?? '';
     this.#endpoints = config.nodes.map(
-      (node) =>
-        before.find(({ address }) => isSame && sameAddress(address, node)) ?? new Endpoint(node, this.#owner),
+      (node) => before.find(({ address }) => sameAddress(address, node)) ?? new Endpoint(node, this.#owner),
     );
     for (const endpoint of before) {
       if (this.#endpoints.includes(endpoint)) continue;
@@ -161,14 +144,9 @@ export class ClusterClient {
   /**
    * Calls `onMap` with the keeper's map: soon with the present one, then with each that is newer or different.
    * Survives the loss of nodes. This must be a client of the keeper. `onTrouble` hears of each attempt to watch: null
-   * where it succeeded, else why it did not, or is over. `onStranger` is told of the map of another keeper than the first one
-   * that was met: it is not followed.
+   * where it succeeded, else why it did not, or is over.
    */
-  watchMap(
-    onMap: (news: MapNews) => void,
-    onTrouble?: (why: string | null) => void,
-    onStranger?: (map: KeeperMap) => void,
-  ): MapWatch {
+  watchMap(onMap: (news: MapNews) => void, onTrouble?: (why: string | null) => void): MapWatch {
     const watch = new MapWatch(
       {
         next: () => this.#nextEndpoint(),
@@ -177,7 +155,6 @@ export class ClusterClient {
       },
       onMap,
       onTrouble,
-      onStranger,
     );
     this.#watches.add(watch);
     watch.start();

@@ -30,11 +30,10 @@ export class Asker {
   readonly #links = new Map<string, Link>();
   readonly #masters = new Map<string, string>();
 
-  /** @param clusters whom it may ask */
-  constructor(nursery: Nursery, host: Host, clusters: Iterable<string> = nursery.watch.clusters.keys()) {
+  constructor(nursery: Nursery, host: Host) {
     this.#nursery = nursery;
     this.#host = host;
-    for (const id of clusters) {
+    for (const id of nursery.watch.clusters.keys()) {
       for (const name of nursery.namesOf(id)) this.#links.set(name, nursery.linkTo(host, name));
     }
   }

@@ -1,8 +1,10 @@
 /** A cluster as its slots say it, whichever node was first to apply each: what every other node is compared with. */
 import type { SystemState } from '../../../node/machine/system-state.ts';
 import { MEMBERS_KEY } from '../../../node/members-row.ts';
+import { type MembersState, membersStateCodec } from '../../../node/paxos/types.ts';
 import type { Image } from '../../../node/store/memory-store.ts';
 import { type Changes, type StoreKey, TABLES, type View } from '../../../node/store/types.ts';
+import { decode } from '../../../src/protocol/codec.ts';
 import { FLIPPED_ROW, OWN_ROW } from './hardware.ts';
 import { addHash, mix, rowHash, takeHash } from './hash.ts';
 import { Versions } from './versions.ts';
@@ -25,6 +27,8 @@ export class ClusterHistory {
   readonly data = new Map<string, Uint8Array>();
   /** The same after each slot. */
   readonly versions = new Versions();
+  /** The members, from each slot on. */
+  readonly #members: { readonly slot: number; readonly state: MembersState }[] = [];
   /** The highest slot whose state was looked at. */
   checked = -1;
   /** After the highest slot. */
@@ -77,6 +81,11 @@ export class ClusterHistory {
     );
   }
 
+  /** Members in force after `slot`; null before the cluster was founded. */
+  membersAt(slot: number): MembersState | null {
+    return this.#members.findLast((each) => each.slot <= slot)?.state ?? null;
+  }
+
   /** All rows after the highest slot, as one number. */
   get imageHash(): number {
     return this.#images.at(-1) ?? 0;
@@ -112,6 +121,8 @@ export class ClusterHistory {
         this.#rows.set(key, value);
         sum = addHash(sum, rowHash(key, value));
       }
+      if (key === MEMBERS_KEY && value !== null)
+        this.#members.push({ slot: this.#images.length, state: decode(membersStateCodec, value) });
       if (key[0] !== TABLES.DATA) continue;
       const userKey = key.slice(1);
       lastChanges.push({ key: userKey, before: before ?? null, after: value });

@@ -3,7 +3,6 @@ import { readMembers, readSnapshotSlot, snapshotRow } from '../../../node/member
 import type { LogRecord, Recovered, Slot, Value } from '../../../node/paxos/types.ts';
 import { type Image, MemoryStore } from '../../../node/store/memory-store.ts';
 import type { StoreKey } from '../../../node/store/types.ts';
-import { present } from '../../../src/assert.ts';
 import type { EXIT_CODES } from '../../../src/errors.ts';
 import { Disk } from '../paxos/disk.ts';
 
@@ -16,10 +15,14 @@ export const FLIPPED_ROW: StoreKey = '\x7fflipped';
 /** What a snapshot row says is a replica's own, and no part of the state. */
 export const OWN_ROW = snapshotRow(0).key;
 
+const COPIES_MAX = 3;
+
 /** One machine. Wiping it means a new one. */
 export class Hardware {
   disk = new Disk();
   image: Image = { slot: 0, rows: [] };
+  /** Copies of earlier images of this home, as an operator keeps them. */
+  readonly copies: Image[] = [];
   /** Speed of its clock. */
   clockRate: number;
   syncMaxMs: number;
@@ -86,14 +89,15 @@ export class Hardware {
     return this.image.rows.some(([key]) => key === FLIPPED_ROW);
   }
 
-  /** An empty store, to be filled from log and peers. */
-  removeStore(): void {
-    this.image = { slot: 0, rows: [] };
-    this.disk.image = null;
+  /** Keeps a copy of the store as it is, in the place of the oldest. */
+  copyStore(): void {
+    this.copies.push(this.image);
+    if (this.copies.length > COPIES_MAX) this.copies.shift();
   }
 
-  /** The store is gone; legal while the log reaches back to the beginning. */
-  get canLoseStore(): boolean {
-    return this.disk.firstSlot === 1 && present(this.disk, 'disk').summary.founded !== null;
+  /** An empty store, to be filled from log and peers; or a copy in the place of the store. */
+  removeStore(copy: Image | null = null): void {
+    this.image = copy ?? { slot: 0, rows: [] };
+    this.disk.image = null;
   }
 }

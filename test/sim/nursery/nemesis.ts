@@ -1,6 +1,7 @@
 /** What goes wrong, and what the operator does about it. Only what design and manual allow. */
 
-import { createReplica, mayVote } from '../../../node/paxos/replica.ts';
+import { createReplica, mayVote, type Replica } from '../../../node/paxos/replica.ts';
+import { step } from '../../../node/paxos/step.ts';
 import { compareBallots, type LogRecord, type MembersState } from '../../../node/paxos/types.ts';
 import { Hardware } from './hardware.ts';
 import type { Host } from './host.ts';
@@ -229,7 +230,7 @@ export class Nemesis {
         this.#unmount(cluster);
         return;
       case 'loseStore':
-        this.#loseStore(machine);
+        this.#loseStores(machine);
         return;
       case 'collapse':
         for (const { cluster: id, hardware } of machines)
@@ -434,11 +435,10 @@ export class Nemesis {
 
   /** Whether it would vote after a restart, having forgotten nothing. */
   #remembers(name: string): boolean {
-    const { process, hardware } = this.#nursery.machine(name);
-    if (process === null || this.#unmounted.has(name)) return false;
-    if (hardware.refusal !== null || !hardware.isWhole) return false;
-    const woken = createReplica(process.config, hardware.recovered(hardware.openStore()));
-    return mayVote(woken) && namesIn(woken.members) === namesIn(this.#nursery.watch.members(process.cluster));
+    const machine = this.#nursery.machine(name);
+    const woken = this.#woken(machine);
+    if (woken === null || !machine.hardware.isWhole) return false;
+    return mayVote(woken) && namesIn(woken.members) === namesIn(this.#nursery.watch.members(machine.cluster));
   }
 
   /** A reboot after which most homes are not mounted: nobody may begin a new, empty cluster. Later they are. */
@@ -477,13 +477,65 @@ export class Nemesis {
     this.startLater(machine);
   }
 
-  /** The store may be deleted while the log reaches back to the beginning. */
+  /** The store of a node, at times of two at once, is deleted, or an older copy of it put back, wherever the log begins. */
+  #loseStores(machine: Machine): void {
+    const { random, rare, machines, membership } = this.#nursery;
+    const others = machines.filter((each) => each.cluster === machine.cluster && each !== machine);
+    const lost = random.chance(0.4) && others.length > 0 ? [machine, random.pick(others)] : [machine];
+    if (this.#isTouchy(machine.cluster) || !lost.every((each) => this.#canBeHad(each, lost))) return;
+    if (lost.length > 1) rare.note('two stores lost at once');
+    if (membership.unfinished(machine.cluster) !== null) rare.note('store lost while members change');
+    for (const each of lost) this.#loseStore(each);
+  }
+
   #loseStore(machine: Machine): void {
-    if (!machine.hardware.canLoseStore || this.#isTouchy(machine.cluster)) return;
-    this.#nursery.rare.note('store deleted');
+    const { random, rare } = this.#nursery;
+    const { hardware } = machine;
+    const older = hardware.copies.filter(({ slot }) => slot <= hardware.image.slot);
+    const copy = older.length > 0 && random.chance(0.4) ? random.pick(older) : null;
+    const floor = hardware.disk.firstSlot - 1;
+    rare.note(copy === null ? 'store deleted' : 'older store put back');
+    if ((copy?.slot ?? 0) < floor) rare.note('store lost behind its log');
+    this.#nursery.note(
+      `loses its store: has slot ${copy?.slot ?? 0}, its log begins behind ${floor}`,
+      machine.name,
+    );
     this.#nursery.crashNode(machine);
     this.startLater(machine);
-    machine.hardware.removeStore();
+    hardware.removeStore(copy);
+  }
+
+  /**
+   * Whether each slot that the machine's log has dropped is held by somebody who is not among `lost` and will be up in the end, or
+   * remembered by half of the members that voted on it.
+   */
+  #canBeHad(machine: Machine, lost: readonly Machine[]): boolean {
+    const { machines, membership, watch } = this.#nursery;
+    if (machine.hardware.disk.summary.founded === null || this.#unmounted.has(machine.name)) return false;
+    const others = machines.filter(
+      (each) => each.cluster === machine.cluster && !lost.includes(each) && membership.isInUse(each),
+    );
+    const held = Math.max(0, ...others.map((each) => this.#woken(each)?.chosen ?? 0));
+    const floor = machine.hardware.disk.firstSlot - 1;
+    for (let slot = held + 1; slot <= floor; slot += 1) {
+      const list = watch.cluster(machine.cluster).membersAt(slot - 1)?.members ?? [];
+      const remembering = list.filter(({ node, incarnation }) => {
+        const { disk } = this.#nursery.machine(node).hardware;
+        const isTheirs = disk.summary.incarnation === incarnation && disk.firstSlot <= slot;
+        return isTheirs && others.some(({ name }) => name === node);
+      });
+      if (2 * remembering.length < list.length) return false;
+    }
+    return true;
+  }
+
+  /** The node as it would be after a power cut at this moment; null where it was in no cluster yet. */
+  #woken({ name, process, hardware }: Machine): Replica | null {
+    if (process === null || this.#unmounted.has(name) || hardware.refusal !== null) return null;
+    if (hardware.disk.summary.founded === null) return null;
+    const woken = createReplica(process.config, hardware.recovered(hardware.openStore()));
+    step(woken, { kind: 'start', nowMs: 0, random: 0, freshIncarnation: '' });
+    return woken;
   }
 
   /**

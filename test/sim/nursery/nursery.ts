@@ -330,7 +330,7 @@ export class Nursery {
 
   logger(who: string): Logger {
     const log = (facts: object, message: string): void => {
-      this.rare.note(message);
+      this.rare.note(kindOf(message));
       if (message === 'became master') this.#countRoles(who);
       if (String((facts as Facts).why).endsWith(' is preferred'))
         this.rare.note('made way for a preferred master');
@@ -536,4 +536,11 @@ export class Nursery {
       this.#watchReaders();
     });
   }
+}
+
+/** A log line without what differs each time: slots and names. */
+function kindOf(message: string): string {
+  if (message.includes('nobody reachable holds')) return 'waits for who holds what its log lacks';
+  if (message.includes('log begins at')) return 'fetches what its log lacks';
+  return message.includes('forgot its votes') ? 'waits for what another forgot' : message;
 }

@@ -1,14 +1,12 @@
 /** Sees every slot of every cluster when the first node applies it, and the whole nursery at once. */
 import { eachDirty } from '../../../node/machine/dirty.ts';
 import type { SystemState } from '../../../node/machine/system-state.ts';
-import { MEMBERS_KEY } from '../../../node/members-row.ts';
 import type { Message } from '../../../node/paxos/messages.ts';
-import { type MembersState, membersStateCodec } from '../../../node/paxos/types.ts';
+import type { MembersState } from '../../../node/paxos/types.ts';
 import type { Image } from '../../../node/store/memory-store.ts';
 import type { Changes } from '../../../node/store/types.ts';
 import { printKey, sameBytes } from '../../../src/bytes.ts';
 import type { Migration, Outcome } from '../../../src/protocol/admin.ts';
-import { decode } from '../../../src/protocol/codec.ts';
 import { contains, covers, overlaps, printRange, type Range } from '../../../src/range.ts';
 import { checkPartition, lookup, soleEntry } from '../../../src/rangemap.ts';
 import { drain } from '../migration/sim-cluster.ts';
@@ -57,8 +55,8 @@ export class Watch {
 
   /** Members in force after a cluster's highest slot; null before it was founded. */
   members(id: string): MembersState | null {
-    const row = this.cluster(id).row(MEMBERS_KEY);
-    return row === undefined ? null : decode(membersStateCodec, row);
+    const cluster = this.cluster(id);
+    return cluster.membersAt(cluster.top);
   }
 
   // ── What nodes do ────────────────────────────────────────────────────────────────────────────────────────

@@ -1,5 +1,5 @@
 /** Planted bugs of a node in a whole nursery: consensus, log and store, and the state machine. */
-import { bug, bugOf, HARSH, type PlantedBug } from './bug.ts';
+import { bug, bugOf, HARSH, type PlantedBug, ruleBug } from './bug.ts';
 
 export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
@@ -158,6 +158,27 @@ export const NODE_BUGS: readonly PlantedBug[] = [
       seedsMax: 40,
     },
   ),
+  bugOf(
+    'a node that forgot elects',
+    'a promise counts once the candidate itself holds what the promiser dropped, its own too (!)',
+    [
+      {
+        file: 'node/paxos/candidate.js',
+        from: 'const remembers = floor <= replica.chosen && upTo === null;',
+        to: 'const remembers = true;',
+      },
+      { file: 'node/paxos/candidate.js', from: 'if (isShort(replica))', to: 'if (false)' },
+      { file: 'node/paxos/candidate.js', from: 'floor: floorOf(replica),', to: 'floor: 0,' },
+    ],
+    {
+      changes: {
+        ...HARSH,
+        faults: ['loseStore', 'collapse', 'crashNode', 'isolate', 'partition', 'crashCluster'],
+        flushEveryMs: 200,
+      },
+      seedsMax: 60,
+    },
+  ),
   bug(
     'a majority with empty homes founds',
     'a new cluster begins only when all of its members have empty homes',
@@ -165,6 +186,17 @@ export const NODE_BUGS: readonly PlantedBug[] = [
     'const all = voters.every((node) => node === config.node || emptyHomes.has(node));',
     'const all = emptyHomes.size + 1 > voters.length / 2;',
     { changes: { faults: ['unmount', 'crashCluster'], faultEveryMs: 1500 }, seedsMax: 20 },
+  ),
+  ruleBug(
+    'admitted in the place of a member that speaks',
+    'nobody is admitted in the place of a member that was heard within a lease',
+    [
+      {
+        file: 'node/paxos/members.js',
+        from: 'if (former.incarnation !== incarnation && nowMs - heardMs < config.leaseMs)',
+        to: 'if (false)',
+      },
+    ],
   ),
   bug(
     'damaged store goes on',
