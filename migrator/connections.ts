@@ -1,7 +1,7 @@
 /** Links to the keeper and to the clusters that it knows, opened as they are needed. */
 import { ClusterClient } from '../src/client/cluster-client.ts';
 import { NurseryError } from '../src/errors.ts';
-import type { ClusterConfig, KeeperMap } from '../src/protocol/admin.ts';
+import type { ClusterConfig, KeeperMap, KnownCluster } from '../src/protocol/admin.ts';
 import type { Cluster, Clusters } from './driver.ts';
 
 /** What the migrator needs of a nursery: its clusters, and the map. */
@@ -17,7 +17,7 @@ const IDENTITY = { role: 'migrator', node: 'migrator' } as const;
 export class Connections implements Nursery {
   readonly keeper: ClusterClient;
   readonly #clients = new Map<string, ClusterClient>();
-  #configs: readonly ClusterConfig[] = [];
+  #configs: readonly KnownCluster[] = [];
 
   /** @param keeper how to reach the keeper */
   constructor(keeper: ClusterConfig) {
@@ -53,7 +53,9 @@ export class Connections implements Nursery {
     for (const client of this.#clients.values()) client.close();
   }
 
-  #learn({ clusters }: KeeperMap): void {
+  /** The first keeper that is met is the one of this process: another one is heard no more. */
+  #learn({ clusters, nursery }: KeeperMap): void {
+    if (nursery !== undefined) this.keeper.expect(nursery.founding);
     this.#configs = clusters;
     for (const config of clusters) this.#clients.get(config.cluster)?.update(config);
   }

@@ -1,8 +1,8 @@
 /** One node of a cluster: everything wired together, started and stopped. */
 import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
 import { present } from '../src/assert.ts';
-import { ClusterClient } from '../src/client/cluster-client.ts';
-import { type ClusterIni, toClusterConfig } from '../src/config/cluster-config.ts';
+import { type ClusterIni, toKeeperConfig } from '../src/config/cluster-config.ts';
 import type { NodeIni } from '../src/config/node-section.ts';
 import { type EXIT_CODES, FatalError } from '../src/errors.ts';
 import { VALUE_MAX } from '../src/limits.ts';
@@ -17,6 +17,8 @@ import { Repeated } from '../src/repeated.ts';
 import { Driver } from './driver.ts';
 import { checkFiles, type HomeLock, lockHome, prepareDirectory } from './home.ts';
 import { installFrom } from './installation.ts';
+import { Introduction } from './introduction.ts';
+import { connectKeeper } from './keeper-link.ts';
 import { type Life, Lives } from './lives.ts';
 import { Machine } from './machine/machine.ts';
 import { MapWatchers } from './map-watchers.ts';
@@ -52,8 +54,8 @@ const MEMBER_LIMITS = { clients: 8, own: 64, spare: 8 } as const;
 const RELEASE_MS = 3000;
 /** What a page of a snapshot may take (bytes): the longest row, and what it is copied from. */
 const SNAPSHOT_BYTES = 2 * VALUE_MAX;
-/** How long to wait before the keeper is told again (ms). */
-const INTRODUCE_EVERY_MS = 2000;
+/** How often it is looked whether the keeper is to be asked or told something (ms). */
+const INTRODUCE_EVERY_MS = 50;
 
 export type NodeOptions = {
   readonly ini: ClusterIni;
@@ -61,6 +63,8 @@ export type NodeOptions = {
   readonly logger: Logger;
   /** Founds a cluster although not all members report empty homes. */
   readonly bootstrap: boolean;
+  /** Serves, for this start, although the keeper has not said that the cluster's founding is in force. Default false. */
+  readonly withoutKeeper?: boolean;
   /** Ends the process; called once, when the node can not go on. */
   stop(error: FatalError): void;
 };
@@ -130,6 +134,7 @@ class NodeProcess {
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #cleaning = new Set<number>();
   #incarnation = '';
+  #introduction: Introduction | null = null;
   #closing = false;
   #installing: Promise<void> = Promise.resolve();
   /** Snapshots that were not installed. */
@@ -184,7 +189,31 @@ class NodeProcess {
       received: (from, incarnation, message) =>
         driver.submit({ kind: 'message', from, incarnation, message }),
       scrubbed: (from, incarnation, finding) => scrubber.received(from, incarnation, finding),
+      foreign: (from, founding) => driver.submit({ kind: 'foreign', from, founding }),
+      spoke: (word) => introduction.heard(word),
     });
+    const introduction = new Introduction({
+      clusterId: ini.clusterId,
+      node: node.name,
+      home: resolve(node.home),
+      incarnation: this.#incarnation,
+      ips: node.ips,
+      port: node.clientPort,
+      label: node.label,
+      nursery: toKeeperConfig(ini),
+      learners: ini.nodes.filter(({ learner }) => learner).map(({ name }) => name),
+      bootstrap: this.#options.bootstrap,
+      withoutKeeper: this.#options.withoutKeeper ?? false,
+      driver,
+      store: storage.store,
+      logger: this.#logger,
+      nowMs,
+      random: Math.random,
+      connect: (keeper) => connectKeeper(keeper, node.name),
+      tell: (word) => peers.speak(word),
+      stop: (exit, error) => this.#stop(exit, error),
+    });
+    this.#introduction = introduction;
     const scrubber = new Scrubber({
       node: node.name,
       driver,
@@ -208,6 +237,7 @@ class NodeProcess {
       scheduler: this.#scheduler,
       watchers: this.#watchers,
       slowDowns: new SlowDowns(nowMs, (delayMs, run) => setTimeout(run, delayMs)),
+      introduction,
       readOnly: ini.readOnly,
       valueBytesMax: ini.valueBytesMax,
       updateBytesMax: ini.updateBytesMax,
@@ -235,7 +265,16 @@ class NodeProcess {
       (error) => this.#stop('DISK_FAILED', error),
     );
     ports.push(...(await this.#listen(requests, peers, snapshots, driver)));
-    this.#introduce();
+    let said = introduction.founding;
+    this.#every(INTRODUCE_EVERY_MS, () => {
+      introduction.tick();
+      if (said !== '' || introduction.founding === '') return;
+      said = introduction.founding;
+      // Who was met before was told of no founding.
+      for (const port of ports) port.closeLinks('this node has joined a cluster');
+      peers.again('this node has joined a cluster');
+    });
+    introduction.tick();
     this.#logger.info({ incarnation: this.#incarnation, slot: storage.store.slot }, 'node is up');
     return {
       clientPort: present(ports[0], 'client port').port,
@@ -273,6 +312,7 @@ class NodeProcess {
         driftMs: Math.max(DRIFT_MIN_MS, ini.leaseMs * DRIFT_SHARE),
         windowMax: WINDOW_MAX,
         bootstrap,
+        asksFirst: true,
         genesis: Machine.genesis({ nursery: ini.nursery !== null }),
         forcedMaster: ini.forcedMaster,
         preferredMasters: ini.preferredMasters,
@@ -405,6 +445,7 @@ class NodeProcess {
     await this.#untilReleased(driver);
     await Promise.all(memberPorts.map((port) => port.close()));
     for (const timer of this.#timers) clearInterval(timer);
+    this.#introduction?.close();
     driver.stop();
     peers.close();
     snapshots.close();
@@ -423,38 +464,6 @@ class NodeProcess {
     }
   }
 
-  /** Tells the keeper how clients reach this cluster, again and again until it knows. */
-  #introduce(): void {
-    const { ini, node } = this.#options;
-    if (ini.nursery === null) return;
-    const keeper = new ClusterClient(
-      { cluster: ini.nursery.clusterId, nodes: [...ini.nursery.nodes] },
-      { role: 'node', node: node.name },
-    );
-    let said = '';
-    const again = (reason: string): void => {
-      const message = 'keeper does not know this cluster yet';
-      if (reason === said) this.#logger.debug({ reason }, message);
-      else this.#logger.warn({ reason }, message);
-      said = reason;
-      setTimeout(attempt, INTRODUCE_EVERY_MS).unref();
-    };
-    const attempt = (): void => {
-      if (this.#closing) {
-        keeper.close();
-        return;
-      }
-      keeper.command({ kind: 'setClusterConfig', ...toClusterConfig(ini) }).then(
-        (answer) => {
-          if (answer.kind === 'ok') keeper.close();
-          else again('why' in answer ? answer.why : `keeper answered ${answer.kind}`);
-        },
-        (error: Error) => again(error.message),
-      );
-    };
-    attempt();
-  }
-
   #hello(): Hello {
     const { ini, node } = this.#options;
     return {
@@ -463,6 +472,8 @@ class NodeProcess {
       cluster: ini.clusterId,
       node: node.name,
       incarnation: this.#incarnation,
+      ...named('founding', this.#introduction?.founding),
+      ...named('keeper', this.#introduction?.keeper),
     };
   }
 
@@ -475,6 +486,11 @@ class NodeProcess {
     if (isStoreDamage(fatal)) this.#damaged(fatal);
     else this.#options.stop(fatal);
   }
+}
+
+/** A field of a hello, which is missing where it would be empty. */
+function named<K extends 'founding' | 'keeper'>(name: K, value = ''): { [key in K]?: string } {
+  return value === '' ? {} : ({ [name]: value } as { [key in K]: string });
 }
 
 /** A store that may be wrong is not handed on; of two members, though, the one who asks has given up its own. */

@@ -6,14 +6,17 @@ import type { Link, LinkHandlers, LinkResult } from '../src/link/link.ts';
 import { LinkLog } from '../src/link/link-log.ts';
 import { PersistentLink } from '../src/link/persistent.ts';
 import type { Logger } from '../src/log.ts';
-import { decode, encode } from '../src/protocol/codec.ts';
+import { bool, decode, encode, struct, text } from '../src/protocol/codec.ts';
 import { failure } from '../src/protocol/replies.ts';
+import type { Word } from './introduction.ts';
 import { type Message, messageCodec } from './paxos/messages.ts';
 import type { Incarnation, NodeName } from './paxos/types.ts';
 import { decodeFinding, encodeFinding, type Finding } from './scrub/findings.ts';
 
 /** Longest wait for a link's hello (ms). */
 const DIAL_TIMEOUT_MS = 2000;
+
+const wordCodec = struct({ founding: text, serves: bool, refused: text });
 
 /** Where a member is to be reached by the others. */
 export type PeerAddress = { readonly name: NodeName; readonly host: string; readonly port: number };
@@ -25,6 +28,10 @@ export type PeersOptions = {
   received(from: NodeName, incarnation: Incarnation, message: Message): void;
   /** What a peer found in its store (scrub/findings.ts). */
   scrubbed(from: NodeName, incarnation: Incarnation, finding: Finding): void;
+  /** A peer by name is of another founding of the cluster: it is never heard. */
+  foreign(node: NodeName, founding: string): void;
+  /** What a peer heard of the keeper. */
+  spoke(word: Word): void;
 };
 
 /** One node's side of its cluster's links. */
@@ -60,12 +67,13 @@ export class Peers {
     }
   }
 
-  /** For links in both directions: Paxos messages come as posts, whoever dialled. */
+  /** Of the links that this node dials: Paxos messages come as posts, whoever dialled. */
   readonly handlers: LinkHandlers = {
     request: (_link, _body, respond) =>
       respond(failure('NOT_SUPPORTED', 'peers ask each other on the messaging port')),
     post: (link, topic, body) => this.receive(link, topic, body),
     closed: () => undefined,
+    met: (peer) => this.met(peer),
   };
 
   /** A post that came in on a link. A frame that cannot be read closes the link: the peer runs something else. */
@@ -75,6 +83,7 @@ export class Peers {
     try {
       if (topic === TOPIC.paxos) this.#options.received(node, incarnation, decode(messageCodec, body));
       else if (topic === TOPIC.scrub) this.#options.scrubbed(node, incarnation, decodeFinding(body));
+      else if (topic === TOPIC.standing) this.#options.spoke(decode(wordCodec, body));
     } catch (error) {
       if (!(error instanceof NurseryError)) throw error;
       this.#options.logger.error({ peer: node, reason: error.message }, 'unreadable message; link closed');
@@ -101,6 +110,26 @@ export class Peers {
     for (const [name, link] of this.#links) {
       if (to === null || to === name) link.post(TOPIC.scrub, body);
     }
+  }
+
+  /** Tells all peers what this node heard of the keeper. */
+  speak(word: Word): void {
+    const body = encode(wordCodec, word);
+    for (const link of this.#links.values()) link.post(TOPIC.standing, body);
+  }
+
+  /** A member of the cluster, by its name, has said who it is. */
+  met(peer: Hello): void {
+    const mine = this.#options.hello();
+    if (peer.role !== 'node' || peer.node === mine.node || peer.cluster !== mine.cluster) return;
+    const isOther =
+      mine.founding !== undefined && peer.founding !== undefined && peer.founding !== mine.founding;
+    if (isOther) this.#options.foreign(peer.node, peer.founding as string);
+  }
+
+  /** This node says something else of itself from now on: all links are opened anew. */
+  again(why: string): void {
+    for (const link of this.#links.values()) link.again(why);
   }
 
   /** A request to a peer's node (not to its state machine): snapshots. */

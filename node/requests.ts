@@ -4,7 +4,7 @@ import { present, unreachable } from '../src/assert.ts';
 import { type Asker, type Budgets, SHORT_BYTES } from '../src/budget.ts';
 import { NurseryError, RETURN_CODES } from '../src/errors.ts';
 import type { Link } from '../src/link/link.ts';
-import { type AdminQuery, type ClusterConfig, encodeAnswer } from '../src/protocol/admin.ts';
+import { type AdminQuery, type ClusterConfig, decodeAnswer, encodeAnswer } from '../src/protocol/admin.ts';
 import {
   type Answer,
   decodeInt64,
@@ -27,6 +27,7 @@ import type { SeatFigures } from '../src/protocol/statistics.ts';
 import { asFollower } from '../src/protocol/updates.ts';
 import { VERSION } from '../src/version.ts';
 import type { Driver } from './driver.ts';
+import type { Introduction } from './introduction.ts';
 import { mapAnswer } from './machine/queries.ts';
 import { isDataRead, REPLY_MAX } from './machine/reads.ts';
 import type { MapWatchers } from './map-watchers.ts';
@@ -54,6 +55,11 @@ export type RequestContext = {
   readonly updateBytesMax: number;
   readonly watchers: MapWatchers;
   readonly slowDowns: SlowDowns;
+  /** Whose node this is, and whether it may serve. */
+  readonly introduction: Pick<
+    Introduction,
+    'label' | 'founding' | 'keeper' | 'notes' | 'refusal' | 'noteRefusal'
+  >;
   nowMs(): number;
   /** Syncs of the disk since the start. */
   syncs(): { readonly log: number; readonly store: number };
@@ -105,11 +111,26 @@ export class Requests {
         return;
       }
       const update = updateOf(request, frame);
-      if (update !== null) this.#update(request, update, respond);
-      else this.#read(request, respond, link, asker);
+      const noted = this.#noting(request, respond, link);
+      if (update !== null) this.#update(request, update, noted);
+      else this.#read(request, noted, link, asker);
     } catch (error) {
       respond(this.#answerOf(error));
     }
+  }
+
+  /** Where somebody introduces a cluster that this keeper refuses, people want to know who it was. */
+  #noting(request: Request, respond: Respond, link: Link | null): Respond {
+    const asked = introductionIn(request);
+    if (asked === null || link === null) return respond;
+    return (answer) => {
+      if (returnCodeOf(answer.bytes) === RETURN_CODES.OK) {
+        const said = decodeAnswer(answer.bytes);
+        const { introduction } = this.#context;
+        if (said.kind === 'standing') introduction.noteRefusal(asked, link.remote, said);
+      }
+      respond(answer);
+    };
   }
 
   /** The answer for what was thrown. @throws what is our own bug */
@@ -167,7 +188,8 @@ export class Requests {
 
   /** Why this node takes no such update at all; null where it does. */
   #refusal(request: Request, update: Uint8Array): Answer | null {
-    const { readOnly, valueBytesMax, updateBytesMax, node } = this.#context;
+    const { readOnly, valueBytesMax, updateBytesMax, node, introduction } = this.#context;
+    if (introduction.refusal !== null) return introduction.refusal;
     if (readOnly) return failure('READ_ONLY', node);
     if ('value' in request && request.value.length > valueBytesMax) {
       return failure('BAD_INPUT', `value has ${request.value.length} bytes, the limit is ${valueBytesMax}`);
@@ -285,7 +307,8 @@ export class Requests {
 
   /** Why a read of this consistency cannot be served here now; null where it can. */
   #unreadable(consistency: Consistency): Answer | null {
-    const { driver, store } = this.#context;
+    const { driver, store, introduction } = this.#context;
+    if (introduction.refusal !== null) return introduction.refusal;
     // Where nobody can say whose store is right, people need to look at both.
     if (consistency.kind === 'noGuarantees' && driver.standing === 'doubtful') return null;
     if (driver.refusal !== null) return driver.refusal;
@@ -336,7 +359,9 @@ export class Requests {
         respond({ bytes: encodeAnswer({ kind: 'ok' }), hint: null });
         return;
       default: {
-        const refusal = DECIDING.has(query.kind) ? this.#unreadable({ kind: 'consistent' }) : driver.refusal;
+        const refusal = DECIDING.has(query.kind)
+          ? this.#unreadable({ kind: 'consistent' })
+          : (this.#context.introduction.refusal ?? driver.refusal);
         if (refusal !== null) {
           respond(refusal);
           return;
@@ -408,6 +433,7 @@ const DECIDING: ReadonlySet<AdminQuery['kind']> = new Set([
   'getMapSince',
   'listMigrations',
   'getMigration',
+  'standing',
 ]);
 
 /**
@@ -416,8 +442,18 @@ const DECIDING: ReadonlySet<AdminQuery['kind']> = new Set([
  */
 function configIn(request: Request): ClusterConfig | null {
   if (request.kind === 'setNurseryConfig') return { cluster: request.cluster, nodes: [...request.nodes] };
-  if (request.kind !== 'adminCommand' || request.command.kind !== 'setClusterConfig') return null;
-  return request.command;
+  if (request.kind !== 'adminCommand') return null;
+  const { command } = request;
+  if (command.kind === 'tellAddress') {
+    const { cluster, node, ips, port } = command;
+    return { cluster, nodes: [{ name: node, ips, port }] };
+  }
+  return command.kind === 'setClusterConfig' ? command : null;
+}
+
+function introductionIn(request: Request): { readonly cluster: string; readonly founding: string } | null {
+  if (request.kind === 'adminQuery' && request.query.kind === 'standing') return request.query;
+  return request.kind === 'adminCommand' && request.command.kind === 'introduce' ? request.command : null;
 }
 
 /** @throws NurseryError where no run holds such a request */
@@ -430,5 +466,7 @@ function updateInRun(request: Request, frame: Uint8Array): Uint8Array {
 
 /** Arakoon's clients know no administrative answers: what succeeded is a bare OK to them. */
 function plainOk(answer: Answer): Answer {
-  return returnCodeOf(answer.bytes) === RETURN_CODES.OK ? OK : answer;
+  if (returnCodeOf(answer.bytes) !== RETURN_CODES.OK) return answer;
+  const said = decodeAnswer(answer.bytes);
+  return said.kind === 'refused' ? failure('BAD_INPUT', said.why) : OK;
 }

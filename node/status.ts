@@ -8,9 +8,9 @@ import type { CostTotals } from './update-cost.ts';
 
 /** The node's present state, for `nursery status`. */
 export function nodeStatus(
-  context: Pick<RequestContext, 'clusterId' | 'node' | 'driver' | 'store' | 'nowMs'>,
+  context: Pick<RequestContext, 'clusterId' | 'node' | 'driver' | 'store' | 'nowMs' | 'introduction'>,
 ): NodeStatus {
-  const { driver, store, clusterId, node, nowMs } = context;
+  const { driver, store, clusterId, node, nowMs, introduction } = context;
   const status = statusOf(driver.replica, nowMs());
   return {
     cluster: clusterId,
@@ -24,6 +24,10 @@ export function nodeStatus(
     members: status.members.map(({ node: name, seen, applied }) => ({ node: name, seen, applied })),
     owned: [...driver.machine.owned()],
     keys: 0,
+    label: introduction.label,
+    founding: introduction.founding,
+    keeper: introduction.keeper,
+    notes: [...introduction.notes],
   };
 }
 

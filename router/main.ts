@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Asker } from '../src/budget.ts';
 import { ClusterClient } from '../src/client/cluster-client.ts';
+import type { MapWatch } from '../src/client/map-watch.ts';
 import type { RouterIni } from '../src/config/router-config.ts';
 import { type Hello, LINK_PROTOCOL } from '../src/link/frames.ts';
 import type { LinkHandlers, LinkResult } from '../src/link/link.ts';
@@ -75,6 +76,8 @@ class Shell {
   readonly #queue: Event[] = [];
   /** Set as soon as it is open. */
   port: ClientPort | null = null;
+  readonly #strangers = new Set<string>();
+  #watch: MapWatch | null = null;
   #isBusy = false;
   #timer: NodeJS.Timeout | null = null;
   #isClosed = false;
@@ -137,8 +140,9 @@ class Shell {
       level: 'warn',
     });
     this.#logs.set(0, log); // no node has this number
-    this.#keeper.watchMap(
+    this.#watch = this.#keeper.watchMap(
       ({ map, changed }) => {
+        if (map.nursery !== undefined) this.#keeper.expect(map.nursery.founding);
         const facts = { version: map.map.version, clusters: map.clusters.length };
         this.#logger.info({ ...facts, changed: changed?.length ?? 'all' }, 'map received');
         this.#handle({ kind: 'map', nowMs: performance.now(), map, changed });
@@ -148,6 +152,18 @@ class Shell {
         else log.down(why);
         this.#handle({ kind: 'keeper', nowMs: performance.now(), why });
       },
+      (stranger) => this.#meetStranger(stranger.nursery?.founding ?? 'none'),
+    );
+  }
+
+  /** Another keeper is not heard: this router goes on with what it knows. */
+  #meetStranger(theirs: string): void {
+    const ours = this.#router.keeper?.nursery?.founding ?? '';
+    if (this.#strangers.has(theirs)) return;
+    this.#strangers.add(theirs);
+    this.#logger.error(
+      { theirs, ours },
+      'met another keeper at the addresses of [nursery]; it is not followed',
     );
   }
 
@@ -278,7 +294,7 @@ class Shell {
     }
   }
 
-  #connect({ peer, cluster, node, ips, port }: Connect): void {
+  #connect({ peer, cluster, founding, node, ips, port }: Connect): void {
     if (ips.length === 0) {
       this.#logger.warn({ cluster, node }, 'node has no address');
       return;
@@ -290,10 +306,17 @@ class Shell {
       down: 'link to node is down',
     });
     this.#logs.set(peer, log);
+    let isMet = false;
     const link = new NodeLink({
       ips,
       port,
-      hello: this.hello(cluster),
+      hello: { ...this.hello(cluster), ...(founding === '' ? {} : { founding }) },
+      met: (theirs) => {
+        if (founding === '' || theirs === undefined || theirs === founding) return;
+        if (!isMet) this.#logger.error({ cluster, node, theirs, wanted: founding }, 'met another founding');
+        isMet = true; // each attempt comes here
+        void this.#watch?.refresh(); // the keeper may know better by now
+      },
       onUp: () => {
         log.up();
         this.#handle({ kind: 'up', nowMs: performance.now(), peer });

@@ -14,6 +14,8 @@ export type NodeLinkOptions = {
   readonly ips: readonly string[];
   readonly port: number;
   readonly hello: Hello;
+  /** Whom the link met, whether or not it comes up: the founding, where there is one. */
+  met(founding: string | undefined): void;
   onUp(): void;
   onDown(why: string): void;
 };
@@ -46,7 +48,7 @@ export class NodeLink {
   }
 
   #open(): PersistentLink {
-    const { ips, port, hello, onUp, onDown } = this.#options;
+    const { ips, port, hello, met, onUp, onDown } = this.#options;
     return new PersistentLink({
       host: ips[this.#address % ips.length] as string,
       port,
@@ -57,6 +59,7 @@ export class NodeLink {
           respond(failure('NOT_SUPPORTED', 'a router answers no requests of nodes')),
         post: () => undefined,
         closed: () => undefined,
+        met: (peer) => met(peer.founding),
       },
       onUp,
       onDown: (why) => {

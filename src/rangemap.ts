@@ -13,12 +13,33 @@ import {
   text,
   Writer,
 } from './protocol/codec.ts';
+import { storedWithFounding, storedWithMore, withFounding } from './protocol/identity.ts';
 import { boundAtMost, covers, intersect, type Range, subtract } from './range.ts';
 
-/** Layout of a map entry on wire and disk. */
-export const mapEntryCodec = struct({ lo: key, hi: option(key), owner: text, epoch: i64 });
+const entryCodec = struct({ lo: key, hi: option(key), owner: text, epoch: i64 });
+/** Layout of a map entry on the wire. */
+export const mapEntryCodec = withFounding(entryCodec);
+/** The same as a row of the store. */
+export const storedEntryCodec = storedWithFounding(entryCodec);
+/** Entries in one row: foundings, where there are any, follow behind all of them. */
+export const storedEntriesCodec: Codec<MapEntry[]> = storedWithMore(
+  list(entryCodec),
+  list(text),
+  (entries: MapEntry[]) =>
+    entries.some(({ founding }) => founding !== undefined)
+      ? entries.map(({ founding }) => founding ?? '')
+      : null,
+  (entries, foundings) =>
+    entries.map((entry, index): MapEntry => {
+      const founding = foundings[index] ?? '';
+      return founding === '' ? entry : { ...entry, founding };
+    }),
+);
 
-/** One range of the map: the cluster id of its owner, and the id of the migration that brought it there. */
+/**
+ * One range of the map: the cluster id of its owner and which founding of it, and the id of the migration that brought it
+ * there.
+ */
 export type MapEntry = Coded<typeof mapEntryCodec>;
 
 /** Most entries in one chunk of a map. A larger one is cut in two. */
@@ -134,12 +155,27 @@ export function ownsAll(map: RangeMap, range: Range, cluster: string): boolean {
   return entries.length > 0 && entries.every((entry) => entry.owner === cluster);
 }
 
-/** The map with `range` given to `owner` at `epoch`, one version higher. Neighbours keep their epochs and are never merged. */
-export function carve(map: RangeMap, range: Range, owner: string, epoch: number): RangeMap {
+/**
+ * The map with `range` given to `owner`, of that founding, at `epoch`, one version higher. Neighbours keep their epochs and are
+ * never merged.
+ */
+export function carve(
+  map: RangeMap,
+  range: Range,
+  owner: string,
+  epoch: number,
+  founding?: string,
+): RangeMap {
   const replaced = entriesIn(map, range).flatMap((entry) =>
     subtract(entry, range).map((rest): MapEntry => ({ ...entry, ...rest })),
   );
-  const carved: MapEntry = { lo: range.lo, hi: range.hi, owner, epoch };
+  const carved: MapEntry = {
+    lo: range.lo,
+    hi: range.hi,
+    owner,
+    epoch,
+    ...(founding === undefined ? {} : { founding }),
+  };
   const before = replaced.filter((piece) => piece.lo < range.lo);
   const after = replaced.filter((piece) => piece.lo >= range.lo);
   return replace(map, [...before, carved, ...after], map.version + 1);

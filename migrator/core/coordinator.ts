@@ -492,7 +492,8 @@ export class Coordinator {
 
   /** A command without an answer of its own was carried out. */
   #isDone({ request }: Call): boolean {
-    const command = request.kind === 'command' ? request.command : null;
+    const sent = request.kind === 'command' ? request.command : null;
+    const command = sent?.kind === 'under' ? sent.command : sent;
     if (command?.kind === 'setBase') this.#facts.baseSet(command.base);
     if (command?.kind === 'publish') this.#facts.recorded({ phase: 'published', receipt: command.receipt });
     if (command?.kind === 'recordAbort') this.#facts.recorded({ phase: 'aborted', why: command.why });
@@ -590,7 +591,19 @@ export class Coordinator {
 
   #begin(purpose: Purpose, to: Party, request: Call['request'], mark: number): void {
     const cluster = to === 'keeper' ? '' : this.#facts.record[to];
-    this.#calls.begin({ purpose, to, cluster, request, mark }, this.#nowMs, this.#effects);
+    const addressed = this.#addressed(to, request);
+    this.#calls.begin({ purpose, to, cluster, request: addressed, mark }, this.#nowMs, this.#effects);
+  }
+
+  /** A command of the move is meant for one founding, and for a move with another one. */
+  #addressed(to: Party, request: Call['request']): Call['request'] {
+    if (to === 'keeper' || request.kind !== 'command' || request.command.kind === 'under') return request;
+    const { foundings } = this.#facts.record;
+    if (foundings === undefined) return request; // a keeper that knows none: its clusters do not either
+    const { keeper, source, target } = foundings;
+    const [founding, peer] = to === 'source' ? [source, target] : [target, source];
+    const { command } = request;
+    return { kind: 'command', command: { kind: 'under', keeper, founding, peer, command } };
   }
 
   // ── Beginning again, and ends ────────────────────────────────────────────────────────────────────────────

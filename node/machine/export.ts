@@ -51,8 +51,11 @@ export function* settle(draft: Draft): Work<void> {
   draft.update({ exports: books });
 }
 
-/** Begins to keep book of changes. Repeated, it changes nothing: what is dirty stays so. */
-export function beginExport(draft: Draft, command: Of<'beginExport'>): AdminAnswer {
+/**
+ * Begins to keep book of changes. Repeated, it changes nothing: what is dirty stays so. `founding` is the target's, '' where
+ * nobody has one.
+ */
+export function beginExport(draft: Draft, command: Of<'beginExport'>, founding: string): AdminAnswer {
   const { mid, peer } = command;
   const { state, ownership, slot } = draft;
   const existing = state.exports.get(mid);
@@ -68,7 +71,7 @@ export function beginExport(draft: Draft, command: Of<'beginExport'>): AdminAnsw
     if (overlaps(record, range))
       return { kind: 'busy', why: `migration ${other} moves ${printRange(record)}` };
   }
-  const record = newExport(range, peer, slot);
+  const record = newExport(range, peer, founding, slot);
   draft.update({ exports: withEntry(state.exports, mid, record) });
   return { kind: 'exporting', ...exportStatus(record) };
 }
@@ -155,8 +158,8 @@ export function* release(draft: Draft, header: Header): Work<AdminAnswer> {
   if (record.seal === null) return NONE;
   yield* clearDirty(draft, mid);
   const { owned, exports, cleanups, forward } = draft.state;
-  const { lo, hi, target } = record;
-  const gone = { lo, hi, owner: target, epoch: mid };
+  const { lo, hi, target, founding } = record;
+  const gone = { lo, hi, owner: target, epoch: mid, ...(founding === undefined ? {} : { founding }) };
   draft.update({
     owned: removeRange(owned, record),
     exports: withEntry(exports, mid, null),

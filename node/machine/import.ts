@@ -31,8 +31,11 @@ export function importStatus(record: ImportRecord): Coded<typeof importStatusCod
   return { lo, hi, seq, cursor, asOf, running };
 }
 
-/** Makes an empty staging, where nothing at all is in the way. Repeated, it says how far the staging is. */
-export function* beginImport(draft: Draft, command: Of<'beginImport'>): Work<AdminAnswer> {
+/**
+ * Makes an empty staging, where nothing at all is in the way. Repeated, it says how far the staging is. `founding` is the
+ * source's, '' where nobody has one.
+ */
+export function* beginImport(draft: Draft, command: Of<'beginImport'>, founding: string): Work<AdminAnswer> {
   const { mid, peer } = command;
   const existing = draft.state.imports.get(mid);
   if (existing !== undefined) {
@@ -43,7 +46,8 @@ export function* beginImport(draft: Draft, command: Of<'beginImport'>): Work<Adm
   const why = inTheWay(draft, range) ?? ((yield* holdsRow(draft, range)) ? rowsInTheWay(range) : null);
   if (why !== null) return { kind: 'busy', why };
   const { lo, hi } = range;
-  const record: ImportRecord = { lo, hi, source: peer, seq: 0, cursor: lo, asOf: 0, running: NO_ROWS };
+  const fresh = { lo, hi, source: peer, seq: 0, cursor: lo, asOf: 0, running: NO_ROWS };
+  const record: ImportRecord = founding === '' ? fresh : { ...fresh, founding };
   draft.update({ imports: withEntry(draft.state.imports, mid, record) });
   return { kind: 'importing', ...importStatus(record) };
 }

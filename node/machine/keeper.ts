@@ -5,6 +5,7 @@ import {
   type AdminCommand,
   type ClusterConfig,
   clusterConfigCodec,
+  type Foundings,
   type KeeperMap,
   type Migration,
   NO_PROGRESS,
@@ -12,16 +13,16 @@ import {
 import { encode } from '../../src/protocol/codec.ts';
 import { overlaps, printRange, WHOLE } from '../../src/range.ts';
 import { carve, entriesIn, ownsAll, RangeMap } from '../../src/rangemap.ts';
+import { refused } from './answers.ts';
 import type { Draft } from './draft.ts';
 import { rangeOf } from './headers.ts';
+import { bury, CLUSTERS_MAX, foundingOf, initWhy, introduce, isKeeper, tellAddress } from './registry.ts';
 import { type SystemState, withEntry } from './system-state.ts';
 
 type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;
 
 /** Records that the keeper holds; finished ones stay until an operator forgets them. */
 export const MIGRATIONS_MAX = 10_000;
-/** Clusters whose client configuration the keeper holds. */
-export const CLUSTERS_MAX = 1000;
 /** Longest cluster id (bytes). */
 const CLUSTER_ID_MAX = 256;
 
@@ -40,6 +41,8 @@ export type KeeperCommand = Of<
   | 'forget'
   | 'setClusterConfig'
   | 'dropCluster'
+  | 'introduce'
+  | 'tellAddress'
 >;
 
 /** Carries out one of them. */
@@ -67,6 +70,10 @@ export function applyKeeper(draft: Draft, command: KeeperCommand): AdminAnswer {
       return setClusterConfig(draft, command);
     case 'dropCluster':
       return dropCluster(draft, command);
+    case 'introduce':
+      return introduce(draft, command);
+    case 'tellAddress':
+      return tellAddress(draft, command);
     default:
       return unreachable(command);
   }
@@ -74,7 +81,10 @@ export function applyKeeper(draft: Draft, command: KeeperCommand): AdminAnswer {
 
 /** Map and client configurations, as watchers get them. */
 export function keeperMapOf(state: SystemState): KeeperMap {
-  return { map: state.map, clusters: [...state.configs.values()] };
+  const { map, bound } = state;
+  const known = { map, clusters: [...state.configs.values()] };
+  if (bound === null || !isKeeper(state)) return known;
+  return { ...known, nursery: { founding: bound.mine, replaced: [] } };
 }
 
 /** The lowest migration that is not decided, or the next one to come: everything below may be forgotten everywhere. */
@@ -88,14 +98,22 @@ export function floorOf(state: SystemState): number {
 /** Gives the whole key space to the first cluster. Its epoch is a migration id, so that epochs never repeat. */
 function initMap(draft: Draft, { cluster }: Of<'initMap'>): AdminAnswer {
   const { map, configs, lastMid } = draft.state;
+  const founding = foundingOf(draft.state, cluster);
   if (!map.isEmpty) {
     return refused(`a map exists already, at version ${map.version}: move ranges with migrate`);
   }
   if (!configs.has(cluster)) return refused(unknownCluster(cluster));
+  if (isKeeper(draft.state)) {
+    if (founding === null) return refused(unboundCluster(cluster));
+    const why = initWhy(draft.state, cluster);
+    if (why !== null) return refused(why);
+  }
   const epoch = lastMid + 1;
   draft.update({
     lastMid: epoch,
-    map: RangeMap.of(map.version + 1, [{ ...WHOLE, owner: cluster, epoch }]),
+    map: RangeMap.of(map.version + 1, [
+      { ...WHOLE, owner: cluster, epoch, ...(founding === null ? {} : { founding }) },
+    ]),
   });
   return { kind: 'planned', mid: epoch };
 }
@@ -104,10 +122,14 @@ function initMap(draft: Draft, { cluster }: Of<'initMap'>): AdminAnswer {
 function plan(draft: Draft, command: Of<'plan'>): AdminAnswer {
   const { source, target } = command;
   const { map, configs, migrations, lastMid } = draft.state;
+  const foundings = foundingsOf(draft.state, source, target);
   const range = rangeOf(command);
   if (range === null) return refused('the range is empty, or a bound of it is too long');
   if (source === target) return refused(`source and target are the same cluster, ${source}`);
   if (!configs.has(target)) return refused(unknownCluster(target));
+  if (isKeeper(draft.state) && foundings === null) {
+    return refused(unboundCluster(foundingOf(draft.state, source) === null ? source : target));
+  }
   if (!ownsAll(map, range, source)) {
     const owners = entriesIn(map, range).map((entry) => `${entry.owner} owns ${printRange(entry)}`);
     const present = owners.length === 0 ? 'there is no map yet: init comes first' : owners.join(', ');
@@ -135,6 +157,7 @@ function plan(draft: Draft, command: Of<'plan'>): AdminAnswer {
     why: '',
     progress: NO_PROGRESS,
     receipt: null,
+    ...(foundings === null ? {} : { foundings }),
   };
   draft.update({ lastMid: mid, migrations: withEntry(migrations, mid, record) });
   return { kind: 'planned', mid };
@@ -146,6 +169,8 @@ function claim(draft: Draft, { mid, tokenSeen }: Of<'claim'>): AdminAnswer {
   if (record === undefined) return unknownMigration(mid);
   if (record.token !== tokenSeen) return { kind: 'fenced', token: record.token };
   if (!isOpen(record.phase)) return refused(`migration ${mid} is ${record.phase}`);
+  const why = notInForce(draft.state, record);
+  if (why !== null) return { kind: record.foundings === undefined ? 'busy' : 'refused', why };
   return claimed(draft, { ...record, token: record.token + 1, heartbeat: record.heartbeat + 1 });
 }
 
@@ -181,12 +206,15 @@ function publish(draft: Draft, { mid, token, receipt }: Of<'publish'>): AdminAns
   if (record.phase === 'published' || record.phase === 'done') return OK;
   if (record.phase !== 'active')
     return refused(`migration ${mid} is ${record.phase}: it cannot be published`);
+  const why = notInForce(draft.state, record);
+  if (why !== null) return refused(why);
   const { map } = draft.state;
   invariant(
     ownsAll(map, record, record.source),
     'the map gives the range of an active migration to its source',
   );
-  draft.update({ map: carve(map, { lo: record.lo, hi: record.hi }, record.target, mid) });
+  const { lo, hi, target, foundings } = record;
+  draft.update({ map: carve(map, { lo, hi }, target, mid, foundings?.target) });
   save(draft, { ...record, phase: 'published', receipt });
   return OK;
 }
@@ -228,7 +256,10 @@ function forget(draft: Draft, { mid }: Of<'forget'>): AdminAnswer {
  * map, what does is one, so that watchers hear of it.
  */
 function setClusterConfig(draft: Draft, { cluster, nodes }: Of<'setClusterConfig'>): AdminAnswer {
-  const { configs, map } = draft.state;
+  const { configs, map, identities } = draft.state;
+  if ((identities.get(cluster)?.founding ?? '') !== '') {
+    return refused(`cluster ${cluster} is bound: its own nodes say where they are reached`);
+  }
   const idBytes = Buffer.byteLength(cluster);
   if (idBytes === 0 || idBytes > CLUSTER_ID_MAX) {
     return refused(`cluster id of ${idBytes} bytes: it has 1 to ${CLUSTER_ID_MAX}`);
@@ -261,6 +292,8 @@ function dropCluster(draft: Draft, { cluster }: Of<'dropCluster'>): AdminAnswer 
     const mids = unfinished.map(({ mid }) => mid).join(', ');
     return refused(`${cluster} takes part in migrations that are not finished: ${mids}`);
   }
+  const buried = bury(draft, cluster);
+  if (buried !== null) return buried;
   if (!configs.has(cluster)) return OK;
   draft.update({
     configs: withEntry(configs, cluster, null),
@@ -295,8 +328,28 @@ function sameConfig(a: ClusterConfig, b: ClusterConfig): boolean {
   return encode(clusterConfigCodec, a).equals(encode(clusterConfigCodec, b));
 }
 
-function refused(why: string): AdminAnswer {
-  return { kind: 'refused', why };
+/** The foundings in force of both ends of a move; null where one is not bound. */
+function foundingsOf(state: SystemState, sourceId: string, targetId: string): Foundings | null {
+  const source = foundingOf(state, sourceId);
+  const target = foundingOf(state, targetId);
+  const keeper = state.bound?.mine ?? '';
+  return source === null || target === null ? null : { keeper, source, target };
+}
+
+/** Why a move may not go on as things are, or null: both ends must be the foundings that it was planned with. */
+function notInForce(state: SystemState, { mid, source, target, foundings }: Migration): string | null {
+  if (!isKeeper(state)) return null;
+  const now = foundingsOf(state, source, target);
+  if (foundings === undefined || now === null) {
+    return `migration ${mid} waits until ${source} and ${target} are bound to this keeper`;
+  }
+  return now.source === foundings.source && now.target === foundings.target
+    ? null
+    : `migration ${mid} is between foundings that are not in force: ${foundings.source} and ${foundings.target}`;
+}
+
+function unboundCluster(cluster: string): string {
+  return `cluster ${cluster} is not bound to this keeper: start its nodes with this keeper in [nursery]; their logs say what stands in the way`;
 }
 
 function unknownMigration(mid: number): AdminAnswer {

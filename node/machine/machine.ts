@@ -16,6 +16,7 @@ import {
   type Owned,
 } from '../../src/protocol/admin.ts';
 import { bool, decode, encode, struct } from '../../src/protocol/codec.ts';
+import type { Binding } from '../../src/protocol/identity.ts';
 import { type Answer, failure, OK } from '../../src/protocol/replies.ts';
 import type { Request } from '../../src/protocol/requests.ts';
 import { FOLLOWER, UPDATE_KINDS, type Update } from '../../src/protocol/updates.ts';
@@ -23,6 +24,7 @@ import { type Range, WHOLE } from '../../src/range.ts';
 import type { MapEntry } from '../../src/rangemap.ts';
 import type { Changes, StoreKey, View, Work } from '../store/types.ts';
 import { assume } from './assume.ts';
+import { bind, checkAddress } from './binding.ts';
 import { cleanupStep } from './cleanup.ts';
 import { Draft } from './draft.ts';
 import { beginExport, release, seal, setBase, settle, trim, unseal } from './export.ts';
@@ -158,6 +160,11 @@ export class Machine {
     return keeperMapOf(this.#state);
   }
 
+  /** The keeper that this cluster belongs to; null before. */
+  get bound(): Binding | null {
+    return this.#state.bound;
+  }
+
   owned(): readonly Owned[] {
     return this.#state.owned;
   }
@@ -213,16 +220,21 @@ function* applyUpdate(draft: Draft, bytes: Uint8Array): Work<Answer> {
   return { bytes: encodeAnswer(yield* applyCommand(draft, update.command)), hint: null };
 }
 
-function* applyCommand(draft: Draft, command: AdminCommand): Work<AdminAnswer> {
+function* applyCommand(draft: Draft, sent: AdminCommand): Work<AdminAnswer> {
+  const misdirected = checkAddress(draft, sent);
+  if (misdirected !== null) return misdirected;
+  const [command, peer] = sent.kind === 'under' ? [sent.command, sent.peer] : [sent, ''];
   if ('floor' in command) {
     const answer = checkHeader(draft, command);
     if (answer !== null) return answer;
   }
   switch (command.kind) {
+    case 'bind':
+      return bind(draft, command);
     case 'assume':
       return yield* assume(draft, command);
     case 'beginImport':
-      return yield* beginImport(draft, command);
+      return yield* beginImport(draft, command, peer);
     case 'page':
       return yield* page(draft, command);
     case 'activate':
@@ -230,7 +242,7 @@ function* applyCommand(draft: Draft, command: AdminCommand): Work<AdminAnswer> {
     case 'abandon':
       return abandon(draft, command);
     case 'beginExport':
-      return beginExport(draft, command);
+      return beginExport(draft, command, peer);
     case 'setBase':
       return setBase(draft, command);
     case 'trim':

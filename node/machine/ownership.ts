@@ -1,6 +1,7 @@
 /** Which keys this cluster serves, and where it sends those who ask for others. */
 import type { Key } from '../../src/bytes.ts';
 import type { Hint, Owned } from '../../src/protocol/admin.ts';
+import type { Founded } from '../../src/protocol/identity.ts';
 import { type Answer, failure } from '../../src/protocol/replies.ts';
 import { boundAtMost, contains, intersect, type Range, subtract } from '../../src/range.ts';
 import type { SystemState } from './system-state.ts';
@@ -61,16 +62,19 @@ export function rangeError(state: SystemState, key: Key): Answer {
  * owner in the end: tentative. A released range is at its target: confirmed.
  */
 export function hintFor(state: SystemState, key: Key): Hint | null {
-  for (const [mid, { lo, hi, target, seal }] of state.exports) {
-    if (seal !== null && contains({ lo, hi }, key)) {
-      return { entry: { lo, hi, owner: target, epoch: mid }, confirmed: false };
-    }
+  for (const [mid, record] of state.exports) {
+    if (record.seal !== null && contains(record, key)) return tentative(mid, record, record.target);
   }
-  for (const [mid, { lo, hi, source }] of state.imports) {
-    if (contains({ lo, hi }, key)) return { entry: { lo, hi, owner: source, epoch: mid }, confirmed: false };
+  for (const [mid, record] of state.imports) {
+    if (contains(record, key)) return tentative(mid, record, record.source);
   }
   const entry = state.forward.find((forward) => contains(forward, key));
   return entry === undefined ? null : { entry, confirmed: true };
+}
+
+function tentative(mid: number, { lo, hi, founding }: Range & Founded, owner: string): Hint {
+  const entry = { lo, hi, owner, epoch: mid, ...(founding === undefined ? {} : { founding }) };
+  return { entry, confirmed: false };
 }
 
 /** `owned` with `added`, which overlaps nothing in it. */

@@ -15,6 +15,7 @@ import { eachDirty } from './dirty.ts';
 import { exportStatus } from './export.ts';
 import { importStatus } from './import.ts';
 import { keeperMapOf } from './keeper.ts';
+import { standingOf } from './registry.ts';
 import { digestOfRange } from './rows.ts';
 import { dataKey, dataRange, SLICE_BYTES, scanSlice, userKey } from './store-keys.ts';
 import { loadExport, type SystemState } from './system-state.ts';
@@ -59,6 +60,8 @@ export function answerQuery(source: QuerySource, query: AdminQuery): Answer | Wo
       const record = state.migrations.get(query.mid);
       return answerOf({ kind: 'migrations', migrations: record === undefined ? [] : [record] });
     }
+    case 'standing':
+      return answerOf({ kind: 'standing', ...standingOf(state, query) });
     default:
       return failure('NOT_SUPPORTED', `the state machine does not answer ${query.kind}`);
   }

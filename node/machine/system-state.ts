@@ -6,13 +6,13 @@ import { invariant } from '../../src/assert.ts';
 import type { Key } from '../../src/bytes.ts';
 import { digestCodec, digestOfRow, NO_ROWS } from '../../src/digest.ts';
 import {
-  type ClusterConfig,
   clusterConfigCodec,
+  type KnownCluster,
   type Migration,
-  migrationCodec,
   type Outcome,
   type Owned,
   ownedCodec,
+  storedMigrationCodec,
 } from '../../src/protocol/admin.ts';
 import {
   bool,
@@ -28,50 +28,77 @@ import {
   text,
 } from '../../src/protocol/codec.ts';
 import {
+  type Binding,
+  bindingCodec,
+  knownLifeCodec,
+  storedWithFounding,
+} from '../../src/protocol/identity.ts';
+import {
   difference,
   EMPTY_MAP,
   entriesIn,
   type MapEntry,
-  mapEntryCodec,
   RangeMap,
+  storedEntriesCodec,
+  storedEntryCodec,
 } from '../../src/rangemap.ts';
 import { type StoreKey, TABLES, type View } from '../store/types.ts';
 import { scanAll, tableRange } from './store-keys.ts';
 
-const exportCodec = struct({
-  lo: key,
-  hi: option(key),
-  target: text,
-  beginSlot: i64,
-  base: option(digestCodec),
-  /** Two different bases were found: replicas differ, and the range is never sealed. */
-  diverged: bool,
-  /** What all changes since `beginSlot` add to the range's digest. */
-  delta: digestCodec,
-  dirtyRows: i64,
-  dirtyBytes: i64,
-  seal: option(struct({ sealSlot: i64, digest: digestCodec })),
-});
+/** `founding`: the target's; missing where the export was begun before there were any. */
+const exportCodec = storedWithFounding(
+  struct({
+    lo: key,
+    hi: option(key),
+    target: text,
+    beginSlot: i64,
+    base: option(digestCodec),
+    /** Two different bases were found: replicas differ, and the range is never sealed. */
+    diverged: bool,
+    /** What all changes since `beginSlot` add to the range's digest. */
+    delta: digestCodec,
+    dirtyRows: i64,
+    dirtyBytes: i64,
+    seal: option(struct({ sealSlot: i64, digest: digestCodec })),
+  }),
+);
 /** A range on its way out: this cluster is the source. */
 export type ExportRecord = Coded<typeof exportCodec>;
 
-const importCodec = struct({
-  lo: key,
-  hi: option(key),
-  source: text,
-  seq: i64,
-  /** First key not yet copied; equals `hi` at the end. */
-  cursor: option(key),
-  asOf: i64,
-  /** Digest of the staged rows. */
-  running: digestCodec,
-});
+/** `founding`: the source's, as above. */
+const importCodec = storedWithFounding(
+  struct({
+    lo: key,
+    hi: option(key),
+    source: text,
+    seq: i64,
+    /** First key not yet copied; equals `hi` at the end. */
+    cursor: option(key),
+    asOf: i64,
+    /** Digest of the staged rows. */
+    running: digestCodec,
+  }),
+);
 /** A range on its way in: this cluster is the target. Its rows are staged in their final place, owned by nobody. */
 export type ImportRecord = Coded<typeof importCodec>;
 
 const cleanupCodec = struct({ lo: key, hi: option(key) });
 /** A range whose rows are being deleted. */
 export type Cleanup = Coded<typeof cleanupCodec>;
+
+const identityCodec = struct({
+  /** The founding in force; '' where there is none. */
+  founding: text,
+  /** Foundings that were in force once, and never will be again. */
+  dead: list(text),
+  /** Slot of the cluster as of which `members` is. */
+  version: i64,
+  members: list(knownLifeCodec),
+  /** It owned something when it was bound. */
+  owned: bool,
+});
+/** What the keeper knows of a cluster id. */
+export type Identity = Coded<typeof identityCodec>;
 
 /** All of it. Never changed in place: a change makes a new one that shares the rest. Maps are in order of their ids. */
 export type SystemState = {
@@ -89,12 +116,18 @@ export type SystemState = {
   readonly closed: ReadonlyMap<number, Outcome>;
   /** Per migration, the highest coordinator's token seen. */
   readonly tokens: ReadonlyMap<number, number>;
+  /** The keeper that this cluster belongs to, once it does. The keeper is bound to itself. */
+  readonly bound: Binding | null;
   /** The keeper's. */
   readonly map: RangeMap;
   /** The highest migration id allotted. */
   readonly lastMid: number;
   readonly migrations: ReadonlyMap<number, Migration>;
-  readonly configs: ReadonlyMap<string, ClusterConfig>;
+  /** How clients reach each cluster. */
+  readonly configs: ReadonlyMap<string, KnownCluster>;
+  readonly identities: ReadonlyMap<string, Identity>;
+  /** Clusters that introduced themselves as another keeper's, and that one's founding. */
+  readonly strangers: ReadonlyMap<string, string>;
 };
 
 /** How a field of the state is stored: as one row, which is missing where it has its initial value. */
@@ -112,9 +145,10 @@ const keeper = (name: string): StoreKey => `${TABLES.KEEPER}${name}`;
 
 const SINGLES = {
   owned: { row: system('owned'), codec: list(ownedCodec), initial: [] },
-  forward: { row: system('forward'), codec: list(mapEntryCodec), initial: [] },
+  forward: { row: system('forward'), codec: storedEntriesCodec, initial: [] },
   floor: { row: system('floor'), codec: i64, initial: 0 },
   assumed: { row: system('assumed'), codec: i64, initial: 0 },
+  bound: { row: system('bound'), codec: bindingCodec, initial: null },
   lastMid: { row: keeper('last-mid'), codec: i64, initial: 0 },
 } as const;
 
@@ -142,8 +176,10 @@ const MAPS = {
   cleanups: { rows: system('cleanup/'), codec: cleanupCodec, ...NUMBERED },
   closed: { rows: system('closed/'), codec: text as Codec<Outcome>, ...NUMBERED },
   tokens: { rows: system('token/'), codec: i64, ...NUMBERED },
-  migrations: { rows: keeper('migration/'), codec: migrationCodec, ...NUMBERED },
-  configs: { rows: keeper('cluster/'), codec: clusterConfigCodec, ...NAMED },
+  migrations: { rows: keeper('migration/'), codec: storedMigrationCodec, ...NUMBERED },
+  configs: { rows: keeper('cluster/'), codec: storedWithFounding(clusterConfigCodec), ...NAMED },
+  identities: { rows: keeper('identity/'), codec: identityCodec, ...NAMED },
+  strangers: { rows: keeper('stranger/'), codec: text, ...NAMED },
 } as const;
 
 type SingleName = keyof typeof SINGLES;
@@ -160,10 +196,13 @@ export const INITIAL_STATE: SystemState = {
   cleanups: new Map(),
   closed: new Map(),
   tokens: new Map(),
+  bound: null,
   map: EMPTY_MAP,
   lastMid: 0,
   migrations: new Map(),
   configs: new Map(),
+  identities: new Map(),
+  strangers: new Map(),
 };
 
 /** The state that is stored in an image. */
@@ -233,10 +272,12 @@ export function withoutBelow<T>(map: ReadonlyMap<number, T>, floor: number): Rea
 export function newExport(
   range: { readonly lo: string; readonly hi: string | null },
   target: string,
+  founding: string,
   beginSlot: number,
 ): ExportRecord {
   const { lo, hi } = range;
   return {
+    ...(founding === '' ? {} : { founding }),
     lo,
     hi,
     target,
@@ -278,7 +319,7 @@ function loadRangeMap(view: View): RangeMap {
   if (version === undefined) return EMPTY_MAP;
   const entries: MapEntry[] = [];
   scanAll(view, MAP_ENTRIES, tableRange(MAP_ENTRIES).to, (_row, value) => {
-    entries.push(decode(mapEntryCodec, value));
+    entries.push(decode(storedEntryCodec, value));
   });
   entries.sort((a, b) => (a.lo < b.lo ? -1 : 1)); // names that are hashes stand elsewhere
   return RangeMap.of(decode(i64, version), entries);
@@ -297,7 +338,7 @@ function storeRangeMap(
   for (const { lo } of entriesIn(before, { lo: first.lo, hi: last.hi })) {
     if (!begins.has(lo)) put(entryRow(lo), null);
   }
-  for (const entry of fresh) put(entryRow(entry.lo), encode(mapEntryCodec, entry));
+  for (const entry of fresh) put(entryRow(entry.lo), encode(storedEntryCodec, entry));
 }
 
 function entryRow(lo: Key): StoreKey {

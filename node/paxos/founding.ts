@@ -264,7 +264,7 @@ function foundIfAllEmpty(replica: Replica, out: Effect[], nowMs: number): void {
   // Of several that found with `--bootstrap` and hear each other, the first by name does.
   const isFirst = voters.every((node) => node >= config.node || !replica.bootstrapping.has(node));
   const forced = config.bootstrap && isFirst && nowMs - startedMs >= BOOTSTRAP_WAIT_MS;
-  if (!forced && !(all && voters[0] === config.node)) return;
+  if (!replica.mayFound || (!forced && !(all && voters[0] === config.node))) return;
   const members = voters
     .filter((node) => node === config.node || emptyHomes.has(node))
     .map((node) => ({

@@ -119,6 +119,8 @@ export type Replica = {
   readonly emptyHomes: Map<NodeName, Incarnation>;
   /** Empty homes that found with `--bootstrap`. */
   readonly bootstrapping: Set<NodeName>;
+  /** Whether a cluster may be founded at all. */
+  mayFound: boolean;
   /** The life of each peer to which this empty home said that it is empty. */
   readonly saidEmptyTo: Map<NodeName, Incarnation>;
   lastAskMs: number;
@@ -195,6 +197,7 @@ export function createReplica(config: ReplicaConfig, recovered: Recovered): Repl
     joined: new Set(),
     emptyHomes: new Map(),
     bootstrapping: new Set(),
+    mayFound: config.asksFirst !== true,
     saidEmptyTo: new Map(),
     lastAskMs: Number.NEGATIVE_INFINITY,
     foreign: new Set(),

@@ -63,6 +63,12 @@ export function step(replica: Replica, event: Event): Effect[] {
       if (replica.role.kind === 'master') replica.isDropped = true;
       drain(replica, '', event.nowMs);
       break;
+    case 'foreign':
+      meetForeign(replica, out, event.from, event.founding);
+      break;
+    case 'mayFound':
+      replica.mayFound = true;
+      break;
     case 'snapshotInstalled':
       onSnapshotInstalled(replica, out, event.slot, event.members, event.nowMs);
       break;
@@ -205,25 +211,31 @@ function isCutOff(replica: Replica, from: NodeName, incarnation: Incarnation): b
 function isForeign(replica: Replica, out: Effect[], from: NodeName, message: Message): boolean {
   if (!('cluster' in message) || (message.kind === 'ask' && message.cluster === '')) return false;
   if (replica.founded === null) return true; // not a member of anything yet: only reports matter
-  const { cluster, members } = replica.members;
+  const { cluster } = replica.members;
   if (message.cluster === cluster) {
     replica.foreign.delete(from);
     return false;
   }
-  if (replica.foreign.has(from)) return true;
+  meetForeign(replica, out, from, message.cluster);
+  return true;
+}
+
+/** At the place of a peer there is another founding. */
+function meetForeign(replica: Replica, out: Effect[], from: NodeName, theirs: Incarnation): void {
+  const { cluster, members } = replica.members;
+  if (replica.founded === null || theirs === cluster || replica.foreign.has(from)) return;
   replica.foreign.add(from);
-  const facts = { peer: from, theirs: message.cluster, ours: cluster };
+  const facts = { peer: from, theirs, ours: cluster };
   out.push({ kind: 'log', level: 'error', what: 'peer belongs to another cluster', facts });
   const { foreign, config } = replica;
   const strangers = [...foreign].filter((node) => !config.learners.includes(node)).length;
   const own = members.filter(({ node }) => !foreign.has(node)).length;
   if (strangers > othersOf(replica).length / 2 || strangers >= own) {
     const why =
-      `${[...foreign].join(', ')} belong to cluster ${message.cluster}, the home of this node to ${cluster}: they were founded ` +
+      `${[...foreign].join(', ')} belong to cluster ${theirs}, the home of this node to ${cluster}: they were founded ` +
       'apart. Decide which one is meant to live; empty the homes of the other, and start them again without --bootstrap';
     out.push({ kind: 'stop', exit: 'OTHER_CLUSTER', why });
   }
-  return true;
 }
 
 /**

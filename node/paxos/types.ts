@@ -91,6 +91,8 @@ export type ReplicaConfig = {
   readonly windowMax: number;
   /** Founds a cluster although not all members of the INI report empty homes. */
   readonly bootstrap: boolean;
+  /** An empty home founds nothing before a `mayFound` event. */
+  readonly asksFirst?: boolean;
   /** The state machine's state at slot 0, where this node founds. */
   readonly genesis: Uint8Array;
   /** Only this one may be master, where set. */
@@ -145,6 +147,10 @@ export type Event = { readonly nowMs: number } & (
   /** Every few milliseconds; `random` in [0, 1). */
   | { readonly kind: 'tick'; readonly random: number }
   | { readonly kind: 'dropMaster' }
+  /** Where a peer should be there is one of another founding: nothing was exchanged with it but the hello. */
+  | { readonly kind: 'foreign'; readonly from: NodeName; readonly founding: Incarnation }
+  /** Nobody has the cluster's id: it may be founded. */
+  | { readonly kind: 'mayFound' }
   | {
       readonly kind: 'snapshotInstalled';
       readonly slot: Slot;

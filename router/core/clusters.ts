@@ -1,6 +1,6 @@
 /** Which node of a cluster is asked: finding the master, following it, and waiting where there is none. */
 import { NurseryError, RETURN_CODES } from '../../src/errors.ts';
-import type { ClusterConfig } from '../../src/protocol/admin.ts';
+import type { KnownCluster } from '../../src/protocol/admin.ts';
 import { decodeOptionalText } from '../../src/protocol/replies.ts';
 import { encodeRequest } from '../../src/protocol/requests.ts';
 import { encodeRun } from '../../src/protocol/run.ts';
@@ -23,6 +23,7 @@ export function clusterOf(router: Router, id: string): Cluster {
   if (known !== undefined) return known;
   const cluster: Cluster = {
     id,
+    founding: '',
     peers: new Map(),
     master: null,
     waiting: [],
@@ -163,17 +164,20 @@ export function onDown(router: Router, peer: Peer, nowMs: number): void {
 }
 
 /** Follows the client configurations: links to nodes that are new or moved, no more links to those that are gone. */
-export function configure(router: Router, configs: readonly ClusterConfig[], nowMs: number): void {
+export function configure(router: Router, configs: readonly KnownCluster[], nowMs: number): void {
+  router.hasDead = true; // perhaps: all entries are looked at anew
   const named = new Set(configs.map((config) => config.cluster));
   for (const cluster of router.clusters.values()) {
     if (named.has(cluster.id)) continue;
     for (const peer of [...cluster.peers.values()]) retire(router, peer);
   }
-  for (const { cluster: id, nodes } of configs) {
+  for (const { cluster: id, nodes, founding = '' } of configs) {
     const cluster = clusterOf(router, id);
+    const isOther = cluster.founding !== founding;
+    cluster.founding = founding;
     for (const peer of [...cluster.peers.values()]) {
       const node = nodes.find(({ name }) => name === peer.name);
-      const isSame = node?.port === peer.port && node.ips.join() === peer.ips.join();
+      const isSame = !isOther && node?.port === peer.port && node.ips.join() === peer.ips.join();
       if (!isSame) retire(router, peer);
     }
     for (const { name, ips, port } of nodes) {
@@ -262,7 +266,15 @@ function connect(router: Router, cluster: Cluster, name: string, ips: readonly s
   };
   cluster.peers.set(name, peer);
   router.peers.set(id, peer);
-  router.effects.push({ kind: 'connect', peer: id, cluster: cluster.id, node: name, ips, port });
+  router.effects.push({
+    kind: 'connect',
+    peer: id,
+    cluster: cluster.id,
+    founding: cluster.founding,
+    node: name,
+    ips,
+    port,
+  });
 }
 
 function retire(router: Router, peer: Peer): void {

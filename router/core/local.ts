@@ -15,9 +15,11 @@ import {
 } from '../../src/protocol/replies.ts';
 import { REQUEST_CODES, type Request, requestName } from '../../src/protocol/requests.ts';
 import { type Field, seatFields } from '../../src/protocol/statistics.ts';
+import { printRange } from '../../src/range.ts';
 import { ownersOf } from '../../src/rangemap.ts';
 import { readyMaster } from './clusters.ts';
 import type { Router } from './types.ts';
+import { isDead } from './view.ts';
 
 /** The answer to a request that goes to no cluster; a refusal that names it, where a router cannot serve it. */
 export function answerLocally(router: Router, request: Request): Answer {
@@ -61,6 +63,13 @@ export function answerLocally(router: Router, request: Request): Answer {
 export function health(router: Router): { readonly ok: boolean; readonly why: string } {
   const missing = unmappedWhy(router);
   if (missing !== null) return { ok: false, why: missing };
+  const dead = router.hasDead ? router.effective.entries.find((entry) => isDead(router, entry)) : undefined;
+  if (dead !== undefined) {
+    return {
+      ok: false,
+      why: `${printRange(dead)} belongs to a founding of ${dead.owner} that is not in force`,
+    };
+  }
   for (const owner of ownersOf(router.effective)) {
     const cluster = router.clusters.get(owner);
     if (cluster === undefined || cluster.peers.size === 0) {

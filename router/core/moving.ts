@@ -14,7 +14,7 @@ import { carve, entriesIn, lookup, type MapEntry, ownsAll } from '../../src/rang
 import { clusterOf, followRefusal, readyMaster, seek, transmitProbe } from './clusters.ts';
 import { codeOf, hold, needBy, type Refusal, release } from './tasks.ts';
 import type { Cluster, Moving, Peer, Router, Task } from './types.ts';
-import { holding, learn, merge, soleOwner, touches } from './view.ts';
+import { holding, isDead, learn, merge, soleOwner, touches } from './view.ts';
 
 /** Pauses between two questions about one range (ms): from the first to the last, growing by half. */
 const PROBE_MIN_MS = 2;
@@ -130,11 +130,14 @@ export function adopt(
   const isNext = changed !== null && !router.view.isEmpty; // over an empty map nothing can be laid
   router.keeper = keeper;
   router.view = isNext ? changed.reduce(learn, router.view) : merge(keeper.map, router.view);
+  const suspects = isNext && !router.hasDead ? changed : router.view.entries;
+  router.hasDead = suspects.some((entry) => isDead(router, entry));
   refresh(router, nowMs);
 }
 
 /** Stores a fact: who got a range at which epoch, where that is news. */
 export function learnEntry(router: Router, entry: MapEntry, nowMs: number): void {
+  if (isDead(router, entry)) return; // of a founding that nobody is to be sent to
   const view = learn(router.view, entry);
   if (view === router.view) return;
   router.view = view;

@@ -57,9 +57,13 @@ import {
   type Router,
   type Task,
 } from './types.ts';
-import { holding, ownersNamed, soleOwner } from './view.ts';
+import { holding, namesDead, ownersNamed, soleOwner } from './view.ts';
 
 const NOTHING: readonly never[] = [];
+const STRAYED: Refusal = {
+  code: 'GOING_DOWN',
+  message: 'the map gives the key to a founding that is not in force; not executed, send it again',
+};
 
 /** A router that knows no map yet. `nowMs`: the time at which it begins. */
 export function createRouter(options: {
@@ -88,6 +92,8 @@ export function createRouter(options: {
     lastPeer: 0,
     moving: [],
     holding: 0,
+    hasDead: false,
+    strayed: [],
     unmapped: [],
     firstMapByMs: options.nowMs + limits.firstMapMs,
     lanes: new Map(),
@@ -227,6 +233,10 @@ function route(router: Router, task: Task, nowMs: number): void {
   const owner = task.to ?? soleOwner(router.effective, task.keys, task.ranges);
   if (owner === null) {
     refuseSpanning(router, task);
+    return;
+  }
+  if (router.hasDead && namesDead(router, task)) {
+    hold(router, router.strayed, task, nowMs, STRAYED);
     return;
   }
   offer(router, clusterOf(router, owner), task, nowMs);
@@ -399,10 +409,13 @@ function elsewhere(router: Router, task: Task, peer: Peer, nowMs: number): void 
 
 function onMap(router: Router, event: Extract<Event, { kind: 'map' }>): void {
   const { map, changed, nowMs } = event;
-  if (router.keeper !== null && map.map.version < router.keeper.map.version) return;
+  // Versions of two keepers say nothing about each other.
+  const isSameKeeper = router.keeper?.nursery?.founding === map.nursery?.founding;
+  if (router.keeper !== null && isSameKeeper && map.map.version < router.keeper.map.version) return;
   if (map.clusters !== router.keeper?.clusters) configure(router, map.clusters, nowMs);
   adopt(router, map, changed, nowMs);
   release(router, router.unmapped);
+  release(router, router.strayed);
 }
 
 function onTimer(router: Router, nowMs: number): void {
@@ -410,6 +423,7 @@ function onTimer(router: Router, nowMs: number): void {
   if (nowMs >= router.firstMapByMs)
     release(router, router.unmapped); // is answered where it is routed
   else expire(router, router.unmapped, nowMs, maplessWhy(router));
+  expire(router, router.strayed, nowMs, STRAYED);
   for (const cluster of router.clusters.values()) {
     expire(router, cluster.waiting, nowMs, waitingWhy(cluster));
     tend(router, cluster, nowMs);

@@ -73,6 +73,8 @@ export type Effect =
       readonly kind: 'connect';
       readonly peer: number;
       readonly cluster: string;
+      /** The founding that the node must be of; '' fits any. */
+      readonly founding: string;
       readonly node: string;
       readonly ips: readonly string[];
       readonly port: number;
@@ -133,6 +135,8 @@ export type Peer = {
 /** What the router knows of a cluster. */
 export type Cluster = {
   readonly id: string;
+  /** The founding in force; '' where the keeper does not know. */
+  founding: string;
   readonly peers: Map<string, Peer>;
   /** The believed master. Requests go there while its link is up. */
   master: Peer | null;
@@ -304,6 +308,10 @@ export type Router = {
   readonly moving: Moving[];
   /** How many of them hold. */
   holding: number;
+  /** Some entry names a founding of a cluster that is not in force: its keys wait for another map. */
+  hasDead: boolean;
+  /** Requests for such keys. */
+  readonly strayed: Task[];
   /** Requests that wait for the first map, and until when they may. */
   readonly unmapped: Task[];
   readonly firstMapByMs: number;

@@ -12,7 +12,7 @@ export function learn(map: RangeMap, entry: MapEntry): RangeMap {
   let learned = map;
   for (const known of entriesIn(map, entry)) {
     const common = known.epoch < entry.epoch ? intersect(known, entry) : null;
-    if (common !== null) learned = carve(learned, common, entry.owner, entry.epoch);
+    if (common !== null) learned = carve(learned, common, entry.owner, entry.epoch, entry.founding);
   }
   return learned;
 }
@@ -58,6 +58,22 @@ export function soleOwner(
     }
   }
   return owner;
+}
+
+/** Whether `entry` names a founding of its owner that is not in force, as far as the keeper said. */
+export function isDead(router: Router, { owner, founding }: MapEntry): boolean {
+  const inForce = router.clusters.get(owner)?.founding ?? '';
+  return founding !== undefined && inForce !== '' && founding !== inForce;
+}
+
+/** Whether anything that is named belongs to a founding that is not in force. */
+export function namesDead(router: Router, { keys, ranges }: Task): boolean {
+  return (
+    keys.some((key) => {
+      const entry = lookup(router.effective, key);
+      return entry !== null && isDead(router, entry);
+    }) || ranges.some((range) => entriesIn(router.effective, range).some((entry) => isDead(router, entry)))
+  );
 }
 
 /** The owners of what is named, each once. */

@@ -83,7 +83,8 @@ export class NurseryConnections {
     const answer = await this.keeper.query({ kind: 'getMap' }, options);
     if (answer.kind !== 'keeperMap')
       throw new NurseryError('MALFORMED', `keeper answered ${answer.kind} to getMap`);
-    this.#known = { map: answer.map, clusters: answer.clusters };
+    const { map, clusters, nursery } = answer;
+    this.#known = nursery === undefined ? { map, clusters } : { map, clusters, nursery };
     return this.#known;
   }
 

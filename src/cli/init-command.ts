@@ -10,6 +10,8 @@ import { nearest } from './usage.ts';
 /** How long the cluster may take to make itself known to the keeper (ms), and how often the keeper is asked. */
 const KNOWN_WITHIN_MS = 15_000;
 const ASK_EVERY_MS = 200;
+/** How long the cluster may take to own everything (ms). */
+const ASSUME_MS = 30_000;
 
 /**
  * Records the map at the keeper, then lets the cluster own it. A run that died between the two is finished by the
@@ -19,44 +21,59 @@ const ASK_EVERY_MS = 200;
  */
 export async function runInit(args: { config: string; cluster: string; json: boolean }): Promise<void> {
   await withNursery(args.config, async (nursery) => {
-    const epoch = await recordMap(nursery, args.cluster);
+    const { epoch, keeper, founding } = await recordMap(nursery, args.cluster);
+    const command = { kind: 'assume', epoch } as const;
     const answer = await nursery
       .cluster(args.cluster)
-      .command({ kind: 'assume', epoch }, { idempotent: true });
-    if (answer.kind === 'refused')
+      .command(
+        { kind: 'under', keeper, founding, peer: '', command },
+        { idempotent: true, deadlineMs: ASSUME_MS },
+      );
+    if (answer.kind === 'refused' || answer.kind === 'busy')
       throw new NurseryError('REFUSED', `cluster ${args.cluster}: ${answer.why}`);
     if (args.json) printJson({ cluster: args.cluster, epoch });
     else printLine(`${args.cluster} owns the whole key space (epoch ${epoch})`);
   });
 }
 
-/** The epoch at which the cluster owns everything, by the keeper's map. */
-async function recordMap(nursery: NurseryConnections, cluster: string): Promise<number> {
-  const known = await waitUntilKnown(nursery, cluster);
-  const [entry] = known.map.entries;
+/** The epoch at which the cluster owns everything, by the keeper's map, and which founding of it. */
+async function recordMap(
+  nursery: NurseryConnections,
+  cluster: string,
+): Promise<{ readonly epoch: number; readonly keeper: string; readonly founding: string }> {
+  const { map, keeper, founding } = await waitUntilBound(nursery, cluster);
+  const [entry] = map.entries;
   if (entry !== undefined) {
-    if (known.map.entries.length === 1 && entry.owner === cluster) return entry.epoch;
+    if (map.entries.length === 1 && entry.owner === cluster) return { epoch: entry.epoch, keeper, founding };
     throw new NurseryError(
       'REFUSED',
-      `the nursery has a map already (version ${known.map.version}); move ranges with nursery migrate`,
+      `the nursery has a map already (version ${map.version}); move ranges with nursery migrate`,
     );
   }
   const answer = await nursery.keeper.command({ kind: 'initMap', cluster });
-  if (answer.kind === 'planned') return answer.mid;
+  if (answer.kind === 'planned') return { epoch: answer.mid, keeper, founding };
   const why = answer.kind === 'refused' ? answer.why : `keeper answered ${answer.kind}`;
   throw new NurseryError('REFUSED', why);
 }
 
-async function waitUntilKnown(nursery: NurseryConnections, cluster: string): Promise<KeeperMap> {
+async function waitUntilBound(
+  nursery: NurseryConnections,
+  cluster: string,
+): Promise<{ readonly map: KeeperMap['map']; readonly keeper: string; readonly founding: string }> {
   const untilMs = performance.now() + KNOWN_WITHIN_MS;
   for (let isSaid = false; ; isSaid = true) {
     const answered = sayWhoIsAwaited(
       `the keeper, cluster ${nursery.keeper.cluster}; at most ${DEADLINE_MS / 1000} s`,
     );
     const known = await nursery.refresh().finally(answered);
+    const keeper = known.nursery?.founding;
+    const founding = known.clusters.find((config) => config.cluster === cluster)?.founding;
+    if (keeper !== undefined && founding !== undefined) return { map: known.map, keeper, founding };
+    if (performance.now() >= untilMs) {
+      if (keeper === undefined) throw noKeeper(nursery.keeper.cluster);
+      throw unknownCluster(cluster, known);
+    }
     const ids = known.clusters.map((config) => config.cluster);
-    if (ids.includes(cluster)) return known;
-    if (performance.now() >= untilMs) throw unknownCluster(cluster, known);
     if (!isSaid) notice(whoIsUnknown(cluster, ids));
     await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
   }
@@ -69,4 +86,8 @@ function whoIsUnknown(cluster: string, ids: readonly string[]): string {
   const meant = near === null ? '' : ` (is ${near} meant?)`;
   const wait = `waits ${KNOWN_WITHIN_MS / 1000} s for its nodes to make it known`;
   return `no cluster ${cluster} is known to the keeper${meant}; ${known}; ${wait}`;
+}
+
+function noKeeper(id: string): NurseryError {
+  return new NurseryError('REFUSED', `${id} is not a keeper: its own file must name itself under [nursery]`);
 }

@@ -47,6 +47,12 @@ function servers<T>(parser: Argv<T>) {
             default: false,
             describe:
               'found a new cluster although not all of its nodes answer: only if you know that none holds data',
+          })
+          .option('without-keeper', {
+            type: 'boolean',
+            default: false,
+            describe:
+              'serve, this time, although the keeper is silent: only if you know that nothing was rescued meanwhile',
           }),
       async (args) => (await import('./node-command.ts')).runNodeCommand(args),
     )

@@ -1,4 +1,5 @@
 /** `nursery node`: one node in the foreground, until SIGTERM or SIGINT. */
+import { resolve } from 'node:path';
 import { nodeOf, readClusterConfig } from '../config/cluster-config.ts';
 import { EXIT_CODES, type FatalError } from '../errors.ts';
 import { openLogFile } from '../log.ts';
@@ -10,6 +11,7 @@ export async function runNodeCommand(args: {
   config: string;
   node: string;
   bootstrap: boolean;
+  withoutKeeper: boolean;
 }): Promise<void> {
   const ini = readClusterConfig(args.config);
   const node = nodeOf(ini, args.node);
@@ -31,10 +33,14 @@ export async function runNodeCommand(args: {
       node,
       logger: file.logger,
       bootstrap: args.bootstrap,
+      withoutKeeper: args.withoutKeeper,
       stop: (error: FatalError) => supervisor.fail(error),
     }),
   );
-  tell(`node ${node.name} of ${ini.clusterId}: pid ${process.pid}, clients at port ${running.clientPort}`);
+  const home = resolve(node.home);
+  tell(
+    `node ${node.name} of ${ini.clusterId}: pid ${process.pid}, clients at port ${running.clientPort}, home ${home}`,
+  );
   await supervisor.untilSignal();
   await running.close();
   process.exit(EXIT_CODES.OK);

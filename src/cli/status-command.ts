@@ -1,7 +1,7 @@
 /** `nursery status`: the map, every node of every cluster, and every migration, as far as they answer. */
 import { ClusterClient } from '../client/cluster-client.ts';
 import { type ErrorCode, EXIT_CODES, NurseryError } from '../errors.ts';
-import type { ClusterConfig, KeeperMap, Migration, NodeStatus } from '../protocol/admin.ts';
+import type { KeeperMap, KnownCluster, Migration, NodeAddress, NodeStatus } from '../protocol/admin.ts';
 import { printRange, type Range } from '../range.ts';
 import { EMPTY_MAP } from '../rangemap.ts';
 import { NurseryConnections, readTarget, type Target } from './connections.ts';
@@ -17,7 +17,12 @@ const KEEPER_MS = 5000;
 const SILENT: ReadonlySet<ErrorCode> = new Set(['UNREACHABLE', 'TIMEOUT', 'NOT_MASTER', 'GOING_DOWN']);
 
 type NodeReport = { readonly name: string; readonly status: NodeStatus | null; readonly why: string };
-type ClusterReport = { readonly cluster: string; readonly nodes: readonly NodeReport[] };
+type ClusterReport = {
+  readonly cluster: string;
+  /** The one that the keeper knows. */
+  readonly founding?: string;
+  readonly nodes: readonly NodeReport[];
+};
 
 /** What the keeper said, or why it did not. */
 type Keeper =
@@ -38,7 +43,8 @@ export async function runStatus(args: { config: string; json: boolean }): Promis
     const map = { version, entries: entries.map(withJsonRange) };
     const migrations = keeper.migrations?.map(toJson) ?? null;
     const silent = keeper.why === null ? {} : { keeperSilent: keeper.why };
-    printJson({ ...silent, map, clusters: clusters.map(clusterToJson), migrations });
+    const nursery = keeper.known.nursery?.founding ?? null;
+    printJson({ ...silent, nursery, map, clusters: clusters.map(clusterToJson), migrations });
   } else {
     print(keeper, clusters);
   }
@@ -68,7 +74,7 @@ async function heardByRouter({ front, isRouter }: Target): Promise<KeeperMap> {
   const client = new ClusterClient(front, { role: 'operator', node: 'status' });
   try {
     const answer = await client.query({ kind: 'getMap' }, { to: 'any', deadlineMs: NODE_MS });
-    return answer.kind === 'keeperMap' ? { map: answer.map, clusters: answer.clusters } : nothing;
+    return answer.kind === 'keeperMap' ? withoutKind(answer) : nothing;
   } catch (error) {
     if (!(error instanceof NurseryError)) throw error;
     return nothing;
@@ -77,16 +83,24 @@ async function heardByRouter({ front, isRouter }: Target): Promise<KeeperMap> {
   }
 }
 
-/** The clusters that are known and those that the configuration names, each once. */
-function withConfigured(
-  known: readonly ClusterConfig[],
-  { front, isRouter, keeper }: Target,
-): ClusterConfig[] {
-  const clusters = new Map(known.map((config) => [config.cluster, config]));
-  for (const config of isRouter ? [keeper] : [front, keeper]) {
-    if (!clusters.has(config.cluster)) clusters.set(config.cluster, config);
+/**
+ * The clusters that are known and those that the configuration names. A cluster of which it names other nodes than the keeper
+ * knows stands there twice: they may be of another founding.
+ */
+function withConfigured(known: readonly KnownCluster[], { front, isRouter, keeper }: Target): KnownCluster[] {
+  const clusters = [...known];
+  for (const { cluster, nodes } of isRouter ? [keeper] : [front, keeper]) {
+    const same = clusters.find((config) => config.cluster === cluster);
+    const others = nodes.filter((node) => !same?.nodes.some((other) => isAt(other, node)));
+    const { founding } = same ?? {};
+    if (others.length > 0)
+      clusters.push({ cluster, nodes: others, ...(founding === undefined ? {} : { founding }) });
   }
-  return [...clusters.values()];
+  return clusters;
+}
+
+function isAt(a: NodeAddress, b: NodeAddress): boolean {
+  return a.name === b.name && a.port === b.port && a.ips.join() === b.ips.join();
 }
 
 async function listMigrations(nursery: NurseryConnections): Promise<Migration[]> {
@@ -95,12 +109,14 @@ async function listMigrations(nursery: NurseryConnections): Promise<Migration[]>
   throw new NurseryError('MALFORMED', `keeper answered ${answer.kind} to listMigrations`);
 }
 
-async function askNodes(config: ClusterConfig): Promise<ClusterReport> {
-  const client = new ClusterClient(config, { role: 'operator', node: 'status' });
+/** Whoever answers is asked, of whatever founding it is: people must see who is there. */
+async function askNodes({ cluster, nodes, founding }: KnownCluster): Promise<ClusterReport> {
+  const client = new ClusterClient({ cluster, nodes }, { role: 'operator', node: 'status' });
   try {
     return {
-      cluster: config.cluster,
-      nodes: await Promise.all(config.nodes.map(({ name }) => askNode(client, name))),
+      cluster,
+      ...(founding === undefined ? {} : { founding }),
+      nodes: await Promise.all(nodes.map(({ name }) => askNode(client, name))),
     };
   } finally {
     client.close();
@@ -119,20 +135,31 @@ async function askNode(client: ClusterClient, name: string): Promise<NodeReport>
   }
 }
 
-function print({ known: { map }, migrations, why }: Keeper, clusters: readonly ClusterReport[]): void {
+function withoutKind({ kind: _, ...map }: { readonly kind: string } & KeeperMap): KeeperMap {
+  return map;
+}
+
+function print(
+  { known: { map, nursery }, migrations, why }: Keeper,
+  clusters: readonly ClusterReport[],
+): void {
   if (why !== null) {
     printLine(`the keeper does not answer: ${why}`);
     printLine(map.isEmpty ? 'no map is known' : 'what follows is what the router heard last');
   }
   if (why === null || !map.isEmpty) {
-    printLine(`map, version ${map.version}`);
+    const whose = nursery === undefined ? '' : `, of nursery ${nursery.founding}`;
+    printLine(`map, version ${map.version}${whose}`);
     if (map.isEmpty) printLine('  empty: nursery init gives it to a first cluster');
     for (const entry of map.entries)
       printLine(`  ${printRange(entry)}  ${entry.owner}  epoch ${entry.epoch}`);
   }
-  for (const { cluster, nodes } of clusters) {
-    printLine(`cluster ${cluster}`);
-    for (const node of nodes) printLine(`  ${describe(node)}`);
+  for (const { cluster, founding, nodes } of clusters) {
+    printLine(`cluster ${cluster}${founding === undefined ? '' : `, founding ${founding}`}`);
+    for (const node of nodes) {
+      printLine(`  ${describe(node)}`);
+      for (const note of disagreements(node, founding, nursery?.founding)) printLine(`    ! ${note}`);
+    }
   }
   if (migrations === null) return;
   const open = migrations.filter(({ phase }) => phase === 'active' || phase === 'published');
@@ -148,7 +175,25 @@ function describe({ name, status, why }: NodeReport): string {
   const owned = status.owned.map(
     (range) => `${printRange(range)}${range.sealedBy === null ? '' : ` sealed by ${range.sealedBy}`}`,
   );
-  return `${name}  ${status.role}, slot ${status.applied} of ${status.chosen}, owns ${owned.join(' ') || 'nothing'}${note}${waiting}`;
+  const label = status.label === '' ? '' : ` (${status.label})`;
+  return `${name}${label}  ${status.role}, slot ${status.applied} of ${status.chosen}, owns ${owned.join(' ') || 'nothing'}${note}${waiting}`;
+}
+
+/** What an operator should know of a node: its own notes, and where it says otherwise than the keeper. */
+function disagreements(
+  { status }: NodeReport,
+  founding: string | undefined,
+  keeper: string | undefined,
+): string[] {
+  if (status === null) return [];
+  const notes = [...status.notes];
+  if (founding !== undefined && status.founding !== '' && status.founding !== founding) {
+    notes.push(`it is of founding ${status.founding}, which is not the cluster that the keeper knows`);
+  }
+  if (keeper !== undefined && status.keeper !== '' && status.keeper !== keeper) {
+    notes.push(`it belongs to the nursery ${status.keeper}, not to this one`);
+  }
+  return notes;
 }
 
 /** One migration in one line. */
@@ -165,12 +210,12 @@ function withJsonRange<T extends Range>(range: T): object {
   return { ...range, ...jsonRange(range) };
 }
 
-function clusterToJson({ cluster, nodes }: ClusterReport): object {
+function clusterToJson({ cluster, founding, nodes }: ClusterReport): object {
   const reports = nodes.map(({ status, ...node }) => ({
     ...node,
     status: status === null ? null : { ...status, owned: status.owned.map(withJsonRange) },
   }));
-  return { cluster, nodes: reports };
+  return { cluster, founding: founding ?? null, nodes: reports };
 }
 
 /** A migration as scripts get it: keys in the form of JSON, big numbers as text. */

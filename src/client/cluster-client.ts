@@ -6,10 +6,11 @@ import {
   type AdminAnswer,
   type AdminCommand,
   type AdminQuery,
-  type ClusterConfig,
   decodeAnswer,
   encodeCommand,
   encodeQuery,
+  type KeeperMap,
+  type KnownCluster,
   type NodeAddress,
 } from '../protocol/admin.ts';
 import { decodeVoid, returnCodeOf } from '../protocol/replies.ts';
@@ -56,22 +57,26 @@ export class ClusterClient {
   readonly #waiting = new Set<Call>();
   readonly #search = new MasterSearch();
   readonly #cluster: string;
+  /** The founding that nodes must be of; '' fits any. */
+  #founding: string;
   #endpoints: Endpoint[];
   #master: Endpoint | null = null;
   #turn = 0;
   #closed = false;
 
   /** @param config cluster id ('' fits any), and the nodes, of which at least one must answer */
-  constructor(config: ClusterConfig, identity: Identity) {
+  constructor(config: KnownCluster, identity: Identity) {
     this.#identity = identity;
     this.#cluster = config.cluster;
-    const hello: Hello = {
+    this.#founding = config.founding ?? '';
+    const hello = (): Hello => ({
       protocol: LINK_PROTOCOL,
       role: this.#identity.role,
       cluster: config.cluster,
       node: this.#identity.node,
       incarnation: '',
-    };
+      ...(this.#founding === '' ? {} : { founding: this.#founding }),
+    });
     this.#owner = {
       hello,
       posted: (_endpoint, topic, body) => {
@@ -97,11 +102,23 @@ export class ClusterClient {
     return this.#master?.link?.peer.node ?? this.#master?.address.name ?? null;
   }
 
-  /** Uses these nodes from now on. Connections to nodes that stay are kept. */
-  update(config: ClusterConfig): void {
+  /** From now on nodes must be of this founding. Connections to those that are stay as they are. */
+  expect(founding: string): void {
+    if (this.#founding === founding) return;
+    this.#founding = founding;
+    for (const { link } of this.#endpoints) {
+      if (link !== null && (link.peer.founding ?? founding) !== founding) link.close('another founding');
+    }
+  }
+
+  /** Uses these nodes from now on. Connections to nodes that stay are kept, unless another founding is meant. */
+  update(config: KnownCluster): void {
     const before = this.#endpoints;
+    const isSame = this.#founding === (config.founding ?? '');
+    this.#founding = config.founding ?? '';
     this.#endpoints = config.nodes.map(
-      (node) => before.find(({ address }) => sameAddress(address, node)) ?? new Endpoint(node, this.#owner),
+      (node) =>
+        before.find(({ address }) => isSame && sameAddress(address, node)) ?? new Endpoint(node, this.#owner),
     );
     for (const endpoint of before) {
       if (this.#endpoints.includes(endpoint)) continue;
@@ -144,9 +161,14 @@ export class ClusterClient {
   /**
    * Calls `onMap` with the keeper's map: soon with the present one, then with each that is newer or different.
    * Survives the loss of nodes. This must be a client of the keeper. `onTrouble` hears of each attempt to watch: null
-   * where it succeeded, else why it did not, or is over.
+   * where it succeeded, else why it did not, or is over. `onStranger` is told of the map of another keeper than the first one
+   * that was met: it is not followed.
    */
-  watchMap(onMap: (news: MapNews) => void, onTrouble?: (why: string | null) => void): MapWatch {
+  watchMap(
+    onMap: (news: MapNews) => void,
+    onTrouble?: (why: string | null) => void,
+    onStranger?: (map: KeeperMap) => void,
+  ): MapWatch {
     const watch = new MapWatch(
       {
         next: () => this.#nextEndpoint(),
@@ -155,6 +177,7 @@ export class ClusterClient {
       },
       onMap,
       onTrouble,
+      onStranger,
     );
     this.#watches.add(watch);
     watch.start();

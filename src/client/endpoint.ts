@@ -13,7 +13,8 @@ const RETRY_MS = 500;
 
 /** What an endpoint tells its owner. */
 export type EndpointOwner = {
-  readonly hello: Hello;
+  /** Asked anew for each link. */
+  hello(): Hello;
   posted(endpoint: Endpoint, topic: number, body: Buffer): void;
   lost(endpoint: Endpoint): void;
 };
@@ -96,7 +97,7 @@ export class Endpoint {
     for (const host of ips) {
       if (this.#closed) break;
       try {
-        const link = await dial({ host, port, hello: this.#owner.hello, handlers, timeoutMs: DIAL_MS });
+        const link = await dial({ host, port, hello: this.#owner.hello(), handlers, timeoutMs: DIAL_MS });
         if (this.#closed) link.close('closed');
         if (link.closedWhy !== null) throw new NurseryError('UNREACHABLE', link.closedWhy);
         this.#link = link;

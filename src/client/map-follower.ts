@@ -1,5 +1,5 @@
 /** What a watcher knows of the keeper's map: whole maps and changes come in, what is new goes out. */
-import type { ClusterConfig, KeeperMap, MapChange } from '../protocol/admin.ts';
+import type { KeeperMap, KnownCluster, MapChange } from '../protocol/admin.ts';
 import { difference, fits, type MapEntry, replace } from '../rangemap.ts';
 
 /** A map that is new to the watcher, and which entries of it differ from the one before; null: perhaps all. */
@@ -17,22 +17,39 @@ export class MapFollower {
     return this.#known?.map.version ?? -1;
   }
 
-  /** Takes in a whole map. Null where it is older than the one known, or the same. */
-  whole(map: KeeperMap): MapNews | null {
+  /** Whose map is followed; '' where it does not say, or before there is one. */
+  get keeper(): string {
+    return this.#known?.nursery?.founding ?? '';
+  }
+
+  /** Whether a map is another keeper's: heard only where it says that it has replaced the one that is followed. */
+  isStranger({ nursery }: KeeperMap): boolean {
+    const { keeper } = this;
+    return keeper !== '' && keeper !== nursery?.founding && nursery?.replaced.includes(keeper) !== true;
+  }
+
+  /** Takes in a whole map. Null where it is older than the one known, or the same, or another keeper's. */
+  whole(whole: KeeperMap): MapNews | null {
+    const { map, clusters, nursery } = whole;
     const known = this.#known;
-    if (known !== null && (map.map.version < known.map.version || isSame(known, map))) return null;
-    this.#known = { map: map.map, clusters: map.clusters };
-    return { map: this.#known, changed: null };
+    const next: KeeperMap = nursery === undefined ? { map, clusters } : { map, clusters, nursery };
+    if (this.isStranger(whole)) return null;
+    // Versions of two keepers say nothing about each other.
+    const isSameKeeper = this.keeper === '' || this.keeper === nursery?.founding;
+    if (known !== null && isSameKeeper && (map.version < known.map.version || isSame(known, next)))
+      return null;
+    this.#known = next;
+    return { map: next, changed: null };
   }
 
   /** Takes in a change. Null where it is known already; `behind` where what it changes is not what is known. */
-  change({ from, version, entries, clusters, dropped }: MapChange): MapNews | 'behind' | null {
+  change({ keeper, from, version, entries, clusters, dropped }: MapChange): MapNews | 'behind' | null {
     const known = this.#known;
-    if (known === null || from > known.map.version) return 'behind';
+    if (known === null || keeper !== this.keeper || from > known.map.version) return 'behind';
     if (version <= known.map.version) return null;
     if (from < known.map.version || !fits(known.map, entries)) return 'behind';
     const map = replace(known.map, entries, version);
-    this.#known = { map, clusters: changedClusters(known.clusters, clusters, dropped) };
+    this.#known = { ...known, map, clusters: changedClusters(known.clusters, clusters, dropped) };
     return { map: this.#known, changed: entries };
   }
 }
@@ -45,6 +62,7 @@ export function changeBetween(before: KeeperMap, after: KeeperMap): MapChange {
   return {
     from: before.map.version,
     version: after.map.version,
+    keeper: after.nursery?.founding ?? '',
     entries: [...difference(before.map, after.map)],
     clusters,
     dropped: [...known.keys()],
@@ -53,11 +71,11 @@ export function changeBetween(before: KeeperMap, after: KeeperMap): MapChange {
 
 /** The very same list where nothing changes. */
 function changedClusters(
-  known: readonly ClusterConfig[],
-  changed: readonly ClusterConfig[],
+  known: readonly KnownCluster[],
+  changed: readonly KnownCluster[],
   dropped: readonly string[],
-): ClusterConfig[] {
-  if (changed.length === 0 && dropped.length === 0) return known as ClusterConfig[];
+): KnownCluster[] {
+  if (changed.length === 0 && dropped.length === 0) return known as KnownCluster[];
   const byId = new Map(known.map((config) => [config.cluster, config]));
   for (const config of changed) byId.set(config.cluster, config);
   for (const id of dropped) byId.delete(id);
@@ -65,6 +83,7 @@ function changedClusters(
 }
 
 function isSame(a: KeeperMap, b: KeeperMap): boolean {
+  if (a.nursery?.founding !== b.nursery?.founding) return false;
   if (a.map.version !== b.map.version || a.clusters.length !== b.clusters.length) return false;
   const [mine, theirs] = [a.map.entries, b.map.entries];
   return (
@@ -75,5 +94,7 @@ function isSame(a: KeeperMap, b: KeeperMap): boolean {
 }
 
 function sameEntry(a: MapEntry, b: MapEntry): boolean {
-  return a.lo === b.lo && a.hi === b.hi && a.owner === b.owner && a.epoch === b.epoch;
+  return (
+    a.lo === b.lo && a.hi === b.hi && a.owner === b.owner && a.epoch === b.epoch && a.founding === b.founding
+  );
 }

@@ -5,6 +5,7 @@ import {
   type AdminQuery,
   decodeAnswer,
   encodeQuery,
+  type KeeperMap,
   mapPushCodec,
 } from '../protocol/admin.ts';
 import { decode } from '../protocol/codec.ts';
@@ -33,6 +34,7 @@ export class MapWatch {
   readonly #source: MapSource;
   readonly #onMap: (news: MapNews) => void;
   readonly #onTrouble: (why: string | null) => void;
+  readonly #onStranger: (map: KeeperMap) => void;
   readonly #follower = new MapFollower();
   /** By node: why it could not be watched, since one could. */
   readonly #troubles = new Map<string, string>();
@@ -43,14 +45,17 @@ export class MapWatch {
   #refreshing: Promise<void> | null = null;
   #closed = false;
 
+  /** @param onStranger told of the map of another keeper, which is not followed */
   constructor(
     source: MapSource,
     onMap: (news: MapNews) => void,
     onTrouble: (why: string | null) => void = () => undefined,
+    onStranger: (map: KeeperMap) => void = () => undefined,
   ) {
     this.#source = source;
     this.#onMap = onMap;
     this.#onTrouble = onTrouble;
+    this.#onStranger = onStranger;
   }
 
   /** Called once, by the client. */
@@ -78,9 +83,12 @@ export class MapWatch {
   /** A push came. */
   pushed(body: Buffer): void {
     const push = decode(mapPushCodec, body);
-    const news = push.kind === 'whole' ? this.#follower.whole(push) : this.#follower.change(push);
-    if (news === 'behind') void this.refresh();
-    else this.#deliver(news);
+    if (push.kind === 'whole') this.#whole(push);
+    else {
+      const news = this.#follower.change(push);
+      if (news === 'behind') void this.refresh();
+      else this.#deliver(news);
+    }
   }
 
   /** The link to `endpoint` is gone. */
@@ -124,7 +132,7 @@ export class MapWatch {
   #refusal(reply: Buffer): string | null {
     if (returnCodeOf(reply) !== RETURN_CODES.OK) return `return code ${returnCodeOf(reply)}`;
     try {
-      return this.#take(decodeAnswer(reply)) ? null : 'this is no keeper';
+      return this.#take(decodeAnswer(reply)) ? null : 'this is no keeper, or not the one that is followed';
     } catch (error) {
       if (!(error instanceof NurseryError)) throw error;
       return error.message; // another node may know better
@@ -160,10 +168,19 @@ export class MapWatch {
     }
   }
 
-  /** Takes in an answer: a whole map, or that there is no newer one; false where it is neither. */
+  /** Takes in an answer: a whole map, or that there is no newer one; false where it is neither, or another keeper's. */
   #take(answer: AdminAnswer): boolean {
-    if (answer.kind === 'keeperMap') this.#deliver(this.#follower.whole(answer));
-    return answer.kind === 'keeperMap' || answer.kind === 'ok';
+    return answer.kind === 'keeperMap' ? this.#whole(answer) : answer.kind === 'ok';
+  }
+
+  /** False where the map is another keeper's. */
+  #whole(map: KeeperMap): boolean {
+    if (this.#follower.isStranger(map)) {
+      if (!this.#closed) this.#onStranger(map);
+      return false;
+    }
+    this.#deliver(this.#follower.whole(map));
+    return true;
   }
 
   #deliver(news: MapNews | null): void {

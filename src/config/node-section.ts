@@ -23,6 +23,8 @@ export type NodeIni = {
   readonly logLevel: LogLevel;
   /** Follows without a vote. */
   readonly learner: boolean;
+  /** What people call its place, for status; '' where they do not. */
+  readonly label: string;
 };
 
 /** Arakoon's levels as ours. */
@@ -85,6 +87,7 @@ export function readNode(section: IniSection, use: 'node' | 'client'): NodeIni {
     logDir: section.directory('log_dir') ?? home ?? '',
     logLevel: readLogLevel(section),
     learner,
+    label: section.text('label') ?? '',
   };
 }
 

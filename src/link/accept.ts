@@ -45,6 +45,11 @@ export class LinkAcceptor {
     return this.#links;
   }
 
+  /** Closes every link that is open. */
+  closeLinks(why: string): void {
+    for (const link of [...this.#links]) link.close(why);
+  }
+
   /** Answers an upgrade request for LINK_PATH. The socket belongs to the acceptor from then on. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // Only browsers name an origin, and a page of somebody else must not reach a cluster through its reader.
@@ -69,6 +74,9 @@ export class LinkAcceptor {
       const peer = decodeHello(data);
       const mine = this.#hello();
       const refused = peer === null ? { close: CLOSE.broken, why: 'not a hello' } : this.#refusal(mine, peer);
+      if (peer !== null) this.#handlers.met?.(peer);
+      // The other end must know who it met: two foundings of one cluster say so, and nothing more.
+      if (refused?.close === CLOSE.otherFounding) ws.send(encodeHello(mine));
       if (peer === null || refused !== null) {
         ws.close(refused?.close, closeReason(refused?.why ?? ''));
         return;

@@ -69,6 +69,7 @@ export function dial(options: DialOptions): Promise<Link> {
     socket.once('message', (data: Buffer) => {
       const peer = decodeHello(data);
       const refused = peer === null ? { close: CLOSE.broken, why: 'not a hello' } : refusal(hello, peer);
+      if (peer !== null) handlers.met?.(peer);
       if (peer === null || refused !== null) {
         socket.off('close', failed);
         socket.close(refused?.close, closeReason(refused?.why ?? ''));
@@ -102,7 +103,7 @@ export function decodeHello(data: Buffer): Hello | null {
   )
     return null;
   try {
-    return decode(helloCodec, data.subarray(HEADER_BYTES)) as Hello;
+    return decode(helloCodec, data.subarray(HEADER_BYTES));
   } catch (error) {
     if (error instanceof NurseryError) return null;
     throw error;

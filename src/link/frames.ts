@@ -19,9 +19,12 @@
 import { NurseryError } from '../errors.ts';
 import { FRAME_MAX } from '../limits.ts';
 import { type Hint, hintCodec } from '../protocol/admin.ts';
-import { type Coded, encode, malformed, Reader, struct, text, u32 } from '../protocol/codec.ts';
+import { type Codec, type Coded, encode, malformed, Reader, struct, text, u32 } from '../protocol/codec.ts';
 
-/** Version of everything on this page; both ends of a link must have the same. */
+/**
+ * Version of everything that goes over links; both ends must have the same. 2: hellos name foundings, commands of a move are
+ * meant for foundings, maps say whose they are.
+ */
 export const LINK_PROTOCOL = 2;
 /** Where a link is asked for in HTTP. */
 export const LINK_PATH = '/link';
@@ -53,10 +56,13 @@ export const TYPE = {
 } as const;
 
 /** What posts are about; their ids. */
-export const TOPIC = { paxos: 1, map: 2, scrub: 3 } as const;
+export const TOPIC = { paxos: 1, map: 2, scrub: 3, standing: 4 } as const;
 
-/** Layout of a hello. */
-export const helloCodec = struct({ protocol: u32, role: text, cluster: text, node: text, incarnation: text });
+/**
+ * Layout of a hello, of all versions, so that each can refuse another in words. What version 2 adds stands behind the
+ * incarnation, parted by blanks: founding and keeper.
+ */
+const layoutCodec = struct({ protocol: u32, role: text, cluster: text, node: text, incarnation: text });
 
 /** Who speaks. An operator looks at the nursery, and is let in where clients are turned away. */
 export type Role = 'node' | 'router' | 'migrator' | 'operator' | 'client';
@@ -66,9 +72,33 @@ export const ROLE_HEADER = 'nursery-role';
 
 /**
  * How an end introduces itself. `cluster` is the cluster id that it is of (a node) or wants (the others); ''
- * fits any. `incarnation` is '' where there is none.
+ * fits any. `incarnation` is '' where there is none. `founding` is that of the cluster (a node), or the one that is wanted;
+ * missing: there is none yet, or any will do. `keeper`: founding of the keeper that a node's cluster is bound to.
  */
-export type Hello = Omit<Coded<typeof helloCodec>, 'role'> & { readonly role: Role };
+export type Hello = Omit<Coded<typeof layoutCodec>, 'role'> & {
+  readonly role: Role;
+  readonly founding?: string;
+  readonly keeper?: string;
+};
+
+/** Both directions of a hello. */
+export const helloCodec: Codec<Hello> = {
+  write: (writer, { founding = '', keeper = '', ...hello }) => {
+    const packed = [hello.incarnation, founding, keeper].join(' ').trimEnd();
+    layoutCodec.write(writer, { ...hello, incarnation: packed });
+  },
+  read: (reader) => {
+    const hello = layoutCodec.read(reader);
+    const [incarnation = '', founding = '', keeper = ''] = hello.incarnation.split(' ');
+    return {
+      ...hello,
+      role: hello.role as Role,
+      incarnation,
+      ...(founding === '' ? {} : { founding }),
+      ...(keeper === '' ? {} : { keeper }),
+    };
+  },
+};
 
 /** Codes with which a WebSocket is closed, and what they mean to the other end. */
 export const CLOSE = {
@@ -81,6 +111,7 @@ export const CLOSE = {
   dead: 4005,
   /** Going down; every request that was read has been answered before this. */
   answered: 4006,
+  otherFounding: 4007,
 } as const;
 
 /** `why`, cut to what the close of a WebSocket can carry. */
@@ -91,17 +122,24 @@ export function closeReason(why: string): string {
 /** Why `mine` cannot talk to `theirs`, or null. Both ends check. */
 export function refusal(mine: Hello, theirs: Hello): { readonly close: number; readonly why: string } | null {
   if (mine.protocol !== theirs.protocol) {
-    return { close: CLOSE.wrongProtocol, why: `link protocol ${theirs.protocol}, here ${mine.protocol}` };
+    const newer =
+      theirs.protocol < mine.protocol ? 'here is the newer version' : 'there is the newer version';
+    const why = `link protocol ${theirs.protocol}, here ${mine.protocol}: ${newer}; restart the older one with it`;
+    return { close: CLOSE.wrongProtocol, why };
   }
   if (mine.cluster !== '' && theirs.cluster !== '' && mine.cluster !== theirs.cluster) {
     return { close: CLOSE.wrongCluster, why: `cluster id ${theirs.cluster}, here ${mine.cluster}` };
+  }
+  if (mine.founding !== undefined && theirs.founding !== undefined && mine.founding !== theirs.founding) {
+    return { close: CLOSE.otherFounding, why: `founding ${theirs.founding}, here ${mine.founding}` };
   }
   return null;
 }
 
 /** The error for a link that the other end closed before, or instead of, its hello. */
 export function refusalError(close: number, why: string): NurseryError {
-  if (close === CLOSE.wrongCluster) return new NurseryError('WRONG_CLUSTER', why);
+  if (close === CLOSE.wrongCluster || close === CLOSE.otherFounding)
+    return new NurseryError('WRONG_CLUSTER', why);
   if (close === CLOSE.wrongProtocol) return new NurseryError('NOT_SUPPORTED', why);
   if (close === CLOSE.refused) return new NurseryError('REFUSED', why);
   if (close === CLOSE.goingDown || close === CLOSE.answered) return new NurseryError('GOING_DOWN', why);

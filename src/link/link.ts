@@ -63,6 +63,8 @@ export type LinkHandlers = {
   closed(link: Link, why: string): void;
   /** The hellos are exchanged; comes before anything else. */
   opened?(link: Link): void;
+  /** A peer has said who it is, whether or not there will be a link. */
+  met?(peer: Hello): void;
   /** Why this peer is turned away although protocol and cluster fit, or null. It is told the reason. */
   refuse?(peer: Hello): string | null;
   /** Where the memory of a link with this peer is counted. Default: nowhere. */

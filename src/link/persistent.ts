@@ -63,6 +63,11 @@ export class PersistentLink {
     return this.#link?.post(topic, body) ?? false;
   }
 
+  /** Closes the link, and opens another. */
+  again(why: string): void {
+    this.#link?.close(why);
+  }
+
   /** Closes the link, for good. */
   close(why = 'closed'): void {
     this.#closed = true;

@@ -145,6 +145,11 @@ export class ClientPort {
     return { tcp: this.#clients.size, links, http: this.#web.size - links };
   }
 
+  /** Closes all links at once; whoever dialled them dials again, and hears the present hello. */
+  closeLinks(why: string): void {
+    this.#acceptor.closeLinks(why);
+  }
+
   /** What became of connections, and how many clients there may be. */
   get seats(): SeatFigures {
     return this.#seats.figures;

@@ -33,6 +33,25 @@ import {
   union,
   Writer,
 } from './codec.ts';
+import {
+  bindingCodec,
+  clusterConfigCodec,
+  introductionCodec,
+  knownClusterCodec,
+  ownedCodec,
+  selfCodec,
+  standingCodec,
+  storedWithMore,
+} from './identity.ts';
+
+export {
+  type ClusterConfig,
+  clusterConfigCodec,
+  type KnownCluster,
+  type NodeAddress,
+  type Owned,
+  ownedCodec,
+} from './identity.ts';
 
 /** Request code, and kind of update in the log, of an adminCommand. */
 export const ADMIN_COMMAND = 0x80;
@@ -53,12 +72,6 @@ export type Row = Coded<typeof rowCodec>;
 /** Kinds of page. */
 export const PAGE_COPY = 0;
 export const PAGE_DIRTY = 1;
-
-/** Layout of a cluster's client configuration, as Arakoon's clients know it: node names, addresses, client port. */
-export const nodeAddressCodec = struct({ name: text, ips: list(text), port: u32 });
-export type NodeAddress = Coded<typeof nodeAddressCodec>;
-export const clusterConfigCodec = struct({ cluster: text, nodes: list(nodeAddressCodec) });
-export type ClusterConfig = Coded<typeof clusterConfigCodec>;
 
 /** What a coordinator last did and counted. For people only: nothing is decided by it. */
 export const progressCodec = struct({
@@ -90,7 +103,7 @@ export const receiptCodec = struct({ sealSlot: i64, digest: digestCodec, pauseMs
 export type Receipt = Coded<typeof receiptCodec>;
 
 /** A migration as the keeper records it. `heartbeat` is a count, for a clock has no place in replicated state. */
-export const migrationCodec = struct({
+const recordCodec = struct({
   mid: i64,
   source: text,
   target: text,
@@ -104,7 +117,28 @@ export const migrationCodec = struct({
   progress: progressCodec,
   receipt: option(receiptCodec),
 });
-export type Migration = Coded<typeof migrationCodec>;
+/** Whose move it is, and between which foundings; missing in a record that was planned before the keeper knew them. */
+export type Foundings = { readonly keeper: string; readonly source: string; readonly target: string };
+export type Migration = Coded<typeof recordCodec> & { readonly foundings?: Foundings };
+const foundingsCodec = struct({ keeper: text, source: text, target: text });
+/** As a row of the keeper: without foundings it has the bytes that it always had. */
+export const storedMigrationCodec: Codec<Migration> = storedWithMore(
+  recordCodec,
+  foundingsCodec,
+  ({ foundings }: Migration) => foundings ?? null,
+  (record, foundings) => ({ ...record, foundings }),
+);
+export const migrationCodec: Codec<Migration> = {
+  write: (writer, record) => {
+    recordCodec.write(writer, record);
+    option(foundingsCodec).write(writer, record.foundings ?? null);
+  },
+  read: (reader) => {
+    const record = recordCodec.read(reader);
+    const foundings = option(foundingsCodec).read(reader);
+    return foundings === null ? record : { ...record, foundings };
+  },
+};
 
 /** Outcome of a migration at one cluster; the first one chosen stands for ever. */
 export type Outcome = 'activated' | 'abandoned' | 'unsealed' | 'released';
@@ -112,7 +146,8 @@ const outcome = text as Codec<Outcome>;
 
 const seal = { sealSlot: i64, digest: digestCodec };
 
-export const adminCommandCodec = union({
+/** Commands that stand alone. Tags are never reused: logs hold them. */
+const plainCommandCodec = union({
   // Ownership without migration: the first cluster of a nursery takes everything.
   assume: [1, struct({ epoch: i64 })],
   // At the target.
@@ -134,6 +169,8 @@ export const adminCommandCodec = union({
   cleanupStep: [30, struct({ mid: i64, rowsMax: u32 })],
   /** Changes nothing: each replica takes the digest of the next rows of its whole store, from store key `from` on. */
   scrub: [31, struct({ from: key, rowsMax: u32 })],
+  /** This cluster belongs to that keeper, from now on and for ever. */
+  bind: [32, bindingCodec],
   // At the keeper.
   initMap: [40, struct({ cluster: text })],
   plan: [41, struct({ source: text, target: text, lo: key, hi: option(key) })],
@@ -146,8 +183,40 @@ export const adminCommandCodec = union({
   forget: [48, struct({ mid: i64 })],
   setClusterConfig: [49, clusterConfigCodec],
   dropCluster: [50, struct({ cluster: text })],
+  /** The master of a cluster tells who its members are; the first time that binds its founding. */
+  introduce: [51, introductionCodec],
+  /** A node tells where it is reached. */
+  tellAddress: [52, selfCodec],
 });
-export type AdminCommand = Coded<typeof adminCommandCodec>;
+type PlainCommand = Coded<typeof plainCommandCodec>;
+
+/** Whose a command is: the keeper's founding, the addressee's, and that of the cluster at the other end ('': there is none). */
+const addressCodec = struct({ keeper: text, founding: text, peer: text });
+export type Address = Coded<typeof addressCodec>;
+
+const UNDER = 33;
+/**
+ * `under`: a command of a move, or `assume`, with the foundings that it is meant for. Anyone else does nothing at all.
+ * Commands of a move that stand alone are from before there were foundings, and do nothing at a cluster that is bound.
+ */
+export type AdminCommand =
+  | PlainCommand
+  | ({ readonly kind: 'under'; readonly command: PlainCommand } & Address);
+
+export const adminCommandCodec: Codec<AdminCommand> = {
+  write: (writer, command) => {
+    if (command.kind === 'under') {
+      writer.u8(UNDER);
+      addressCodec.write(writer, command);
+      plainCommandCodec.write(writer, command.command);
+    } else plainCommandCodec.write(writer, command);
+  },
+  read: (reader) => {
+    if (reader.peek() !== UNDER) return plainCommandCodec.read(reader);
+    reader.u8();
+    return { kind: 'under', ...addressCodec.read(reader), command: plainCommandCodec.read(reader) };
+  },
+};
 
 export const adminQueryCodec = union({
   // At any cluster.
@@ -169,11 +238,12 @@ export const adminQueryCodec = union({
   getMigration: [23, struct({ mid: i64 })],
   /** Answers with the map, or with ok where its version is not above `version`. */
   getMapSince: [24, struct({ version: i64 })],
+  /**
+   * What the keeper's master says of a founding ('': of an empty home, which would found). `keeper` as in `introduce`.
+   */
+  standing: [25, struct({ cluster: text, founding: text, keeper: text })],
 });
 export type AdminQuery = Coded<typeof adminQueryCodec>;
-
-export const ownedCodec = struct({ lo: key, hi: option(key), epoch: i64, sealedBy: option(i64) });
-export type Owned = Coded<typeof ownedCodec>;
 
 export const importStatusCodec = struct({
   seq: i64,
@@ -221,11 +291,37 @@ export const nodeStatusCodec = struct({
   owned: list(ownedCodec),
   /** Of the ranges that the cluster serves; counted by the master alone, 0 elsewhere. */
   keys: i64,
+  /** What people call the node's place; '' where they do not. */
+  label: text,
+  /** '' before the cluster is founded. */
+  founding: text,
+  /** Founding of the keeper that the cluster is bound to; '' where it is in no nursery (yet). */
+  keeper: text,
+  /** What an operator should know of: one sentence each. */
+  notes: list(text),
 });
 export type NodeStatus = Coded<typeof nodeStatusCodec>;
 
-export const keeperMapCodec = struct({ map: rangeMapCodec, clusters: list(clusterConfigCodec) });
-export type KeeperMap = Coded<typeof keeperMapCodec>;
+/** Whose a map is: the keeper's founding, and those of keepers that it has replaced. Missing before the keeper knows itself. */
+export type Nursery = { readonly founding: string; readonly replaced: readonly string[] };
+const wholeMapCodec = struct({ map: rangeMapCodec, clusters: list(knownClusterCodec) });
+const nurseryCodec = option(struct({ founding: text, replaced: list(text) }));
+export type KeeperMap = Coded<typeof wholeMapCodec> & { readonly nursery?: Nursery };
+export const keeperMapCodec: Codec<KeeperMap> = {
+  write: (writer, known) => {
+    wholeMapCodec.write(writer, known);
+    const { nursery } = known;
+    nurseryCodec.write(
+      writer,
+      nursery === undefined ? null : { ...nursery, replaced: [...nursery.replaced] },
+    );
+  },
+  read: (reader) => {
+    const known = wholeMapCodec.read(reader);
+    const nursery = nurseryCodec.read(reader);
+    return nursery === null ? known : { ...known, nursery };
+  },
+};
 
 /**
  * From version `from` of the map to `version`: `entries`, which follow one another without a gap, in place of all that lies in
@@ -234,8 +330,10 @@ export type KeeperMap = Coded<typeof keeperMapCodec>;
 export const mapChangeCodec = struct({
   from: i64,
   version: i64,
+  /** Founding of the keeper, '' before it knows itself. */
+  keeper: text,
   entries: list(mapEntryCodec),
-  clusters: list(clusterConfigCodec),
+  clusters: list(knownClusterCodec),
   dropped: list(text),
 });
 export type MapChange = Coded<typeof mapChangeCodec>;
@@ -272,6 +370,7 @@ export const adminAnswerCodec = union({
   nodeStatus: [19, nodeStatusCodec],
   keeperMap: [20, keeperMapCodec],
   migrations: [21, struct({ migrations: list(migrationCodec) })],
+  standing: [22, standingCodec],
 });
 export type AdminAnswer = Coded<typeof adminAnswerCodec>;
 
@@ -316,5 +415,5 @@ export function decodeAnswer(reply: Uint8Array): AdminAnswer {
 
 /** A migration as bytes, as the keeper stores it. */
 export function encodeMigration(migration: Migration): Buffer {
-  return encode(migrationCodec, migration);
+  return encode(storedMigrationCodec, migration);
 }

@@ -170,6 +170,13 @@ export class Reader {
     return this.buffer.toString('latin1', at, at + length);
   }
 
+  /** The next byte, which stays. */
+  peek(): number {
+    const byte = this.u8();
+    this.offset -= 1;
+    return byte;
+  }
+
   /** Refuses what is left over. */
   finish(): void {
     if (this.offset !== this.end) throw malformed(`${this.end - this.offset} bytes left over`);

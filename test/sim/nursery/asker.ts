@@ -30,10 +30,11 @@ export class Asker {
   readonly #links = new Map<string, Link>();
   readonly #masters = new Map<string, string>();
 
-  constructor(nursery: Nursery, host: Host) {
+  /** @param clusters whom it may ask */
+  constructor(nursery: Nursery, host: Host, clusters: Iterable<string> = nursery.watch.clusters.keys()) {
     this.#nursery = nursery;
     this.#host = host;
-    for (const id of nursery.watch.clusters.keys()) {
+    for (const id of clusters) {
       for (const name of nursery.namesOf(id)) this.#links.set(name, nursery.linkTo(host, name));
     }
   }

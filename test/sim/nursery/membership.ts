@@ -44,7 +44,7 @@ export class Membership {
    * other. One change at a time; not where anybody's votes are in doubt.
    */
   change(cluster: string): void {
-    const { random, machines, rare, nemesis, operator } = this.#nursery;
+    const { random, machines, rare, nemesis } = this.#nursery;
     const theirs = machines.filter((each) => each.cluster === cluster && !each.isLearner);
     if (!theirs.some(({ isSpare }) => isSpare) || this.unfinished(cluster) !== null) return;
     if (!nemesis.isAtPeace(cluster)) return;
@@ -68,7 +68,6 @@ export class Membership {
       delayMs += this.#nursery.plan.leaseMs * random.next() * 2;
       this.#nursery.schedule.after(delayMs, () => this.#restart(machine));
     }
-    operator.configure(cluster);
   }
 
   /** Everybody has the newest INI, and who has left is stopped. */

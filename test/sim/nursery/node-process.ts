@@ -1,5 +1,6 @@
 /** One node of one cluster: the real driver, requests and state machine, wired as node/node.ts wires them. */
 import type { Driver, World as DriverWorld } from '../../../node/driver.ts';
+import { Introduction, type Word } from '../../../node/introduction.ts';
 import { Machine } from '../../../node/machine/machine.ts';
 import { MapWatchers } from '../../../node/map-watchers.ts';
 import { readMembers } from '../../../node/members-row.ts';
@@ -21,6 +22,7 @@ import { encodeCommand } from '../../../src/protocol/admin.ts';
 import { decode, encode } from '../../../src/protocol/codec.ts';
 import type { Answer } from '../../../src/protocol/replies.ts';
 import { decodeRequest, isUpdateCode, requestCode, updateOf } from '../../../src/protocol/requests.ts';
+import { Asker as ClusterAsker } from './asker.ts';
 import { FLIPPED_ROW, type Hardware } from './hardware.ts';
 import { Host } from './host.ts';
 import { Later } from './later.ts';
@@ -30,6 +32,7 @@ import { createScrubber } from './scrubbing.ts';
 import { Served } from './served.ts';
 import { SimLog } from './sim-log.ts';
 import { imageOf, SimStore } from './sim-store.ts';
+import { KEEPER } from './watch.ts';
 import { WatchedDriver } from './watched-driver.ts';
 
 /** As in node/node.ts. */
@@ -71,6 +74,7 @@ export class NodeProcess extends Host implements Server {
   readonly store: SimStore;
   readonly #nursery: Nursery;
   readonly #log: SimLog;
+  readonly #introduction: Introduction;
   readonly #requests: Requests;
   readonly #served: Served;
   readonly #scrubber: Scrubber;
@@ -102,10 +106,12 @@ export class NodeProcess extends Host implements Server {
       driftMs: driftMsOf(plan.leaseMs),
       windowMax: WINDOW_MAX,
       bootstrap: false,
+      asksFirst: true,
       genesis: Machine.genesis({ nursery: true }),
       ...nursery.rolesOf(cluster),
     };
     this.driver = this.#createDriver(createReplica(this.config, recovered));
+    this.#introduction = this.#createIntroduction();
     this.#requests = this.#createRequests();
     this.#scrubber = createScrubber(nursery, this, this.#scheduler);
     this.#start(options.freshIncarnation);
@@ -146,6 +152,53 @@ export class NodeProcess extends Host implements Server {
     (run) => this.local(this.#nursery.random.chance(0.7) ? 0.2 : this.#nursery.random.next() * 30, run),
   );
 
+  /** As in production; its way to the keeper is that of every process here. */
+  #createIntroduction(): Introduction {
+    const nursery = this.#nursery;
+    const asker = new ClusterAsker(nursery, this, [KEEPER]);
+    return new Introduction({
+      clusterId: this.cluster,
+      node: this.name,
+      home: `/homes/${this.name}`,
+      incarnation: this.incarnation,
+      ips: [this.name],
+      port: 1,
+      label: '',
+      nursery: {
+        cluster: KEEPER,
+        nodes: nursery.namesOf(KEEPER).map((name) => ({ name, ips: [name], port: 1 })),
+      },
+      learners: this.config.learners,
+      bootstrap: false,
+      withoutKeeper: false,
+      driver: this.driver,
+      store: this.store,
+      logger: nursery.logger(this.name),
+      nowMs: this.nowMs,
+      random: () => nursery.random.next(),
+      connect: () => ({
+        ask: (question, done) => {
+          const asked = question.kind === 'query' ? { ...question, node: 'master' as const } : question;
+          asker.ask(KEEPER, asked, done);
+        },
+        close: () => undefined,
+      }),
+      tell: (word) => this.#speak(word),
+      stop: (exit, cause) => nursery.nodeStopped(this, exit, cause),
+    });
+  }
+
+  #speak(word: Word): void {
+    const { network } = this.#nursery;
+    for (const to of this.#nursery.namesOf(this.cluster)) {
+      if (to === this.name) continue;
+      network.carry(this.name, to, () => {
+        const peer = this.#nursery.nodeAt(to);
+        peer?.run(() => peer.#introduction.heard(word));
+      });
+    }
+  }
+
   #createRequests(): Requests {
     const { schedule } = this.#nursery;
     return new Requests({
@@ -156,6 +209,7 @@ export class NodeProcess extends Host implements Server {
       scheduler: this.#scheduler,
       watchers: this.#watchers,
       slowDowns: new SlowDowns(this.nowMs, (delayMs, run) => this.local(delayMs, run)),
+      introduction: this.#introduction,
       readOnly: false,
       valueBytesMax: VALUE_MAX,
       updateBytesMax: UPDATE_MAX,
@@ -174,6 +228,7 @@ export class NodeProcess extends Host implements Server {
     this.#every(plan.tickMs, () => {
       this.driver.submit({ kind: 'tick', random: random.next() });
       this.#cleanUp();
+      this.#introduction.tick();
       this.#scrubber.tick();
     });
     this.#every(plan.flushEveryMs, () => this.#flush());

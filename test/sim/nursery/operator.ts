@@ -24,15 +24,21 @@ export class Operator {
     this.#nursery = nursery;
   }
 
-  /** Makes the clusters known to the keeper and gives everything to the first one. */
+  /** Gives everything to the first cluster, once all have made themselves known to the keeper. */
   initialise(asker: Asker, done: () => void): void {
-    const { plan } = this.#nursery;
-    const clusters = [...plan.sizes.keys()].filter((id) => id !== KEEPER);
-    const commands = clusters.map((cluster): AdminCommand => {
-      return this.#configOf(cluster);
-    });
-    const assume = (epoch: number): void =>
-      this.#insist(asker, FIRST, { kind: 'assume', epoch }, () => done());
+    const assume = (epoch: number): void => {
+      const { keeper } = this.#nursery.watch;
+      const founding = keeper?.identities.get(FIRST)?.founding ?? '';
+      const command = { kind: 'assume', epoch } as const;
+      const under = {
+        kind: 'under',
+        keeper: keeper?.bound?.mine ?? '',
+        founding,
+        peer: '',
+        command,
+      } as const;
+      this.#insist(asker, FIRST, under, () => done());
+    };
     const map = (): void => {
       asker.ask(KEEPER, { kind: 'command', command: { kind: 'initMap', cluster: FIRST } }, (answer) => {
         if (typeof answer !== 'string' && answer.kind === 'planned') assume(answer.mid);
@@ -44,37 +50,22 @@ export class Operator {
         }
       });
     };
-    const next = (): void => {
-      const command = commands.shift();
-      if (command === undefined) map();
-      else this.#insist(asker, KEEPER, command, next);
+    const known = (): void => {
+      const { plan, watch, schedule } = this.#nursery;
+      const isKnown = (id: string): boolean => (watch.keeper?.identities.get(id)?.founding ?? '') !== '';
+      const isBound = (id: string): boolean => watch.cluster(id).state?.bound != null;
+      if ([...plan.sizes.keys()].every((id) => isKnown(id) && isBound(id))) map();
+      else schedule.after(AGAIN_MS, known);
     };
-    next();
-  }
-
-  /** Tells the keeper where the nodes of a cluster are: after its INI was edited. */
-  configure(cluster: string): void {
-    if (cluster === KEEPER) return;
-    this.#ask(this.#configOf(cluster), (answer) => {
-      if (answer !== 'ok') this.#nursery.schedule.after(AGAIN_MS, () => this.configure(cluster));
-    });
-  }
-
-  #configOf(cluster: string): AdminCommand {
-    const names = this.#nursery.membership.wishedOf(cluster);
-    return {
-      kind: 'setClusterConfig',
-      cluster,
-      nodes: names.map((name) => ({ name, ips: [name], port: 1 })),
-    };
+    known();
   }
 
   /** Asks until it is done, or proves to be. */
   #insist(asker: Asker, cluster: string, command: AdminCommand, done: () => void): void {
     asker.ask(cluster, { kind: 'command', command }, (answer) => {
       const isOwner = (this.#nursery.watch.cluster(FIRST).state?.owned.length ?? 0) > 0;
-      const isDone = typeof answer !== 'string' && answer.kind !== 'refused';
-      if (isDone || (command.kind === 'assume' && isOwner)) done();
+      const isDone = typeof answer !== 'string' && answer.kind !== 'refused' && answer.kind !== 'busy';
+      if (isDone || isOwner) done();
       else this.#nursery.schedule.after(AGAIN_MS, () => this.#insist(asker, cluster, command, done));
     });
   }

@@ -89,7 +89,17 @@ tests(
     for (const entries of BROKEN) {
       version += 1;
       push(encode(mapPushCodec, { kind: 'whole', ...whole(version, entries) }));
-      push(encode(mapPushCodec, { kind: 'change', from: 1, version, entries, clusters: [], dropped: [] }));
+      push(
+        encode(mapPushCodec, {
+          kind: 'change',
+          keeper: '',
+          from: 1,
+          version,
+          entries,
+          clusters: [],
+          dropped: [],
+        }),
+      );
       push(Buffer.from([9, 9, 9]));
       cluster.map = whole(version, [entry('', null)]);
       await until('the good map behind it', () => {

@@ -50,6 +50,7 @@ test('a cluster as Arakoon describes it', () => {
     logDir: '/data/n0',
     logLevel: 'info',
     learner: false,
+    label: '',
   });
   const n1 = nodeOf(ini, 'n1');
   assert.equal(

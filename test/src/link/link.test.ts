@@ -428,7 +428,7 @@ test('callers of another cluster or protocol, and refused ones, hear why', async
   assert.is(await refused(hello('d')), 'WRONG_CLUSTER cluster id d, here c');
   assert.is(
     await refused({ ...hello('c'), protocol: 7 }),
-    `NOT_SUPPORTED link protocol 7, here ${LINK_PROTOCOL}`,
+    `NOT_SUPPORTED link protocol 7, here ${LINK_PROTOCOL}: there is the newer version; restart the older one with it`,
   );
   assert.is(await refused({ ...hello('c'), incarnation: 'old' }), 'REFUSED incarnation old was superseded');
   assert.is(await refused(hello('')), 'taken');

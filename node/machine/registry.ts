@@ -1,0 +1,303 @@
+/** The keeper's register: which founding of each cluster id is in force, who its members are, and where they are reached. */
+import type { AdminAnswer, AdminCommand, KnownCluster, Migration, Owned } from '../../src/protocol/admin.ts';
+import { encode } from '../../src/protocol/codec.ts';
+import {
+  type Introduction,
+  type KnownLife,
+  knownClusterCodec,
+  type Self,
+  type Standing,
+  type Verdict,
+} from '../../src/protocol/identity.ts';
+import { printRange, type Range, subtract } from '../../src/range.ts';
+import { type MapEntry, RangeMap } from '../../src/rangemap.ts';
+import { refused } from './answers.ts';
+import type { Draft } from './draft.ts';
+import { type Identity, type SystemState, withEntry } from './system-state.ts';
+
+type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;
+type Registry = Pick<SystemState, 'bound' | 'identities' | 'configs' | 'map' | 'migrations' | 'strangers'>;
+
+/** Clusters that the keeper knows, and those of other keepers that it has noted. */
+export const CLUSTERS_MAX = 1000;
+/** Longest cluster id (bytes). */
+const CLUSTER_ID_MAX = 256;
+/** Ranges that a refusal names. */
+const RANGES_SHOWN = 3;
+
+const NOBODY: Identity = { founding: '', dead: [], version: 0, members: [], owned: false };
+
+/** Whether this cluster is a keeper that knows itself: from then on clusters are known by their foundings. */
+export function isKeeper({ bound }: Pick<SystemState, 'bound'>): boolean {
+  return bound !== null && bound.mine === bound.keeper.founding;
+}
+
+/** The founding of `cluster` that is in force, or null. */
+export function foundingOf({ identities }: Registry, cluster: string): string | null {
+  const founding = identities.get(cluster)?.founding ?? '';
+  return founding === '' ? null : founding;
+}
+
+/** What the keeper says of one founding of a cluster id; '' is an empty home that would found. */
+export function standingOf(
+  state: Registry,
+  { cluster, founding, keeper }: Pick<Introduction, 'cluster' | 'founding' | 'keeper'>,
+): Standing {
+  const identity = state.identities.get(cluster) ?? NOBODY;
+  const say = (verdict: Verdict, why: string): Standing => ({
+    verdict,
+    why,
+    keeper:
+      state.bound !== null && isKeeper(state) ? state.bound.keeper : { cluster: '', founding: '', nodes: [] },
+    version: verdict === 'inForce' ? identity.version : 0,
+    members: verdict === 'inForce' ? identity.members : [],
+  });
+  const { bound } = state;
+  if (bound === null || !isKeeper(state)) {
+    return say(
+      'notKeeper',
+      'this cluster is not a keeper, or does not know itself yet: its own file must name itself under [nursery], and all of its nodes must run this version',
+    );
+  }
+  const mine = bound.keeper.founding;
+  if (keeper !== '' && keeper !== mine) {
+    return say('foreign', `cluster ${cluster} belongs to the nursery ${keeper}, and this keeper is ${mine}`);
+  }
+  if (founding !== '' && identity.dead.includes(founding)) {
+    return say('dead', `founding ${founding} of cluster ${cluster} was removed from the nursery, for ever`);
+  }
+  if (identity.founding !== '' && identity.founding === founding) return say('inForce', '');
+  if (identity.founding !== '') return say('taken', takenBy(cluster, identity));
+  if (cluster === bound.keeper.cluster && founding !== mine) {
+    return say('taken', `${cluster} is the keeper's own id, and its founding is ${mine}`);
+  }
+  if (founding === '' && state.map.entries.some(({ owner }) => owner === cluster)) {
+    return say('taken', `the map gives ranges to cluster ${cluster}: its homes hold them`);
+  }
+  return say('free', '');
+}
+
+function takenBy(cluster: string, { founding, members }: Identity): string {
+  const where = members.flatMap(({ node, ips, port }) =>
+    ips.length === 0 ? [] : [`${node} at ${ips[0]}:${port}`],
+  );
+  const at = where.length === 0 ? '' : ` (${where.join(', ')})`;
+  return `cluster ${cluster} is founding ${founding}${at}; if another one is meant to take its place, move its ranges away and run nursery remove ${cluster} first`;
+}
+
+/** The master of a cluster tells its members. The first time that binds its founding, where it owns just what the map says. */
+export function introduce(draft: Draft, command: Of<'introduce'>): AdminAnswer {
+  const { state } = draft;
+  const { cluster, founding, keeper } = command;
+  const idBytes = Buffer.byteLength(cluster);
+  if (idBytes === 0 || idBytes > CLUSTER_ID_MAX || founding === '') {
+    return refused(`cluster id of ${idBytes} bytes: it has 1 to ${CLUSTER_ID_MAX}, and a founding`);
+  }
+  const standing = standingOf(state, command);
+  if (standing.verdict === 'foreign') noteStranger(draft, cluster, keeper);
+  if (standing.verdict === 'free') {
+    const why = unboundWhy(state, command);
+    if (why !== null) return { kind: 'standing', ...standing, verdict: 'unfit', why };
+    bindCluster(draft, command);
+  } else if (standing.verdict === 'inForce') {
+    if (command.version >= standing.version) updateMembers(draft, command);
+  } else return { kind: 'standing', ...standing };
+  return { kind: 'standing', ...standingOf(draft.state, command) };
+}
+
+/** A node tells where it is reached. Only the list decides who is one: a removed node, or a life that is over, tells nothing. */
+export function tellAddress(draft: Draft, self: Self): AdminAnswer {
+  const { cluster, founding, node, incarnation, ips, port, label } = self;
+  const standing = standingOf(draft.state, { cluster, founding, keeper: '' });
+  if (standing.verdict !== 'inForce') return { kind: 'standing', ...standing };
+  const identity = draft.state.identities.get(cluster) ?? NOBODY;
+  const known = identity.members.find((life) => life.node === node && life.incarnation === incarnation);
+  if (known === undefined)
+    return refused(`${node} is no member of cluster ${cluster} in this life, as far as is known`);
+  if (known.port !== port || known.label !== label || known.ips.join() !== ips.join()) {
+    const members = identity.members.map((life) => (life === known ? { ...life, ips, port, label } : life));
+    keep(draft, cluster, { ...identity, members });
+  }
+  return { kind: 'standing', ...standingOf(draft.state, { cluster, founding, keeper: '' }) };
+}
+
+/** Forgets a cluster for good: its founding is dead from now on, and its id is free. Null where there is none. */
+export function bury(draft: Draft, cluster: string): AdminAnswer | null {
+  const { identities, strangers, configs, map } = draft.state;
+  if (strangers.has(cluster)) draft.update({ strangers: withEntry(strangers, cluster, null) });
+  const identity = identities.get(cluster);
+  if (identity === undefined || identity.founding === '') return null;
+  if (cluster === draft.state.bound?.keeper.cluster) return refused(`${cluster} is the keeper itself`);
+  if (identity.owned && map.isEmpty) {
+    return refused(
+      `${cluster} owns keys since before there was a map: nursery init ${cluster} gives it all of them`,
+    );
+  }
+  const dead = [...identity.dead, identity.founding];
+  draft.update({
+    identities: withEntry(identities, cluster, { ...NOBODY, dead }),
+    configs: withEntry(configs, cluster, null),
+    map: map.at(map.version + 1),
+  });
+  return { kind: 'ok' };
+}
+
+/** Why the first map cannot be made yet, or null. */
+export function initWhy({ identities, strangers, bound }: Registry, cluster: string): string | null {
+  const [stranger] = strangers;
+  if (stranger !== undefined) {
+    const ids = [...strangers.keys()].join(', ');
+    return `${ids} belong to another nursery (${stranger[1]}), and this keeper, ${bound?.mine}, is new: if it stands in for one that is lost, nursery rescue keeper rebuilds the map from what they own; if they met it by mistake, correct their [nursery] and run nursery remove ${stranger[0]}`;
+  }
+  for (const [id, { owned, founding }] of identities) {
+    if (id === cluster || !owned || founding === '') continue;
+    return `${id} owns keys too, since before it had a keeper: only one cluster can begin the map. ${COMES_OVER}`;
+  }
+  return null;
+}
+
+const COMES_OVER =
+  'The rows of a cluster that lived by itself come over through clients: read them there, write them through a router, then empty its homes and start it as a new cluster';
+
+function noteStranger(draft: Draft, cluster: string, keeper: string): void {
+  const { strangers } = draft.state;
+  if (strangers.get(cluster) === keeper || strangers.size >= CLUSTERS_MAX) return;
+  draft.update({ strangers: withEntry(strangers, cluster, keeper) });
+}
+
+/** Why a founding of an id that nobody has is not bound, or null. */
+function unboundWhy(state: Registry, { cluster, owned }: Introduction): string | null {
+  const { identities, configs, map } = state;
+  const known = new Set([...identities.keys(), ...configs.keys()]);
+  if (!known.has(cluster) && known.size >= CLUSTERS_MAX) {
+    return `${CLUSTERS_MAX} clusters are known: remove one that owns nothing`;
+  }
+  if (map.isEmpty) {
+    const moved = owned.find(({ epoch }) => epoch > 0);
+    return moved === undefined
+      ? null
+      : `cluster ${cluster} owns ${printRange(moved)} at epoch ${moved.epoch}, and this keeper has no map: it is a new one. If the old keeper is lost, nursery rescue keeper rebuilds the map`;
+  }
+  return differenceOf(state, cluster, owned);
+}
+
+/** In what a cluster's ranges differ from what map and open moves give it; null where they are just these, at these epochs. */
+function differenceOf(
+  { map, migrations }: Registry,
+  cluster: string,
+  owned: readonly Owned[],
+): string | null {
+  const given = map.entries.filter(({ owner }) => owner === cluster);
+  const open = [...migrations.values()].filter(({ phase }) => phase === 'active' || phase === 'published');
+  const extra = without(owned, given).filter((own) => !isMoving(open, cluster, own));
+  const missing = without(given, owned);
+  if (extra.length === 0 && missing.length === 0) return null;
+  const lacks = missing.length === 0 ? '' : `; the map gives it ${show(missing)}, which it does not own`;
+  const has = extra.length === 0 ? '' : `; it owns ${show(extra)}, which the map does not give it`;
+  const hint =
+    extra.length === 0
+      ? 'Are these its homes? Are they mounted, and was it started in the right directory?'
+      : extra.every(({ epoch }) => epoch === 0)
+        ? COMES_OVER
+        : 'Are these old homes, or those of another nursery?';
+  return `this is not the cluster ${cluster} of the map${lacks}${has}. ${hint}`;
+}
+
+/** What of `pieces` no entry of `others` covers at the same epoch. Both are sorted and disjoint; costs the sum of both. */
+function without<T extends Range & { readonly epoch: number }>(
+  pieces: readonly T[],
+  others: readonly (Range & { readonly epoch: number })[],
+): T[] {
+  let first = 0;
+  return pieces.flatMap((piece) => {
+    while (first < others.length && isBelow(others[first] as Range, piece)) first += 1;
+    let rest: T[] = [piece];
+    for (let at = first; at < others.length && rest.length > 0; at += 1) {
+      const other = others[at] as Range & { readonly epoch: number };
+      if (piece.hi !== null && other.lo >= piece.hi) break;
+      if (other.epoch !== piece.epoch) continue;
+      rest = rest.flatMap((part) => subtract(part, other).map((left) => ({ ...part, ...left })));
+    }
+    return rest;
+  });
+}
+
+function isBelow({ hi }: Range, { lo }: Range): boolean {
+  return hi !== null && hi <= lo;
+}
+
+/** A target that has activated owns ahead of the map; a source that has not released owns after it. */
+function isMoving(open: readonly Migration[], cluster: string, own: Owned): boolean {
+  return open.some((record) => {
+    if (subtract(own, record).length > 0) return false;
+    return record.target === cluster
+      ? record.mid === own.epoch
+      : record.source === cluster && record.phase === 'published' && own.sealedBy === record.mid;
+  });
+}
+
+function show(ranges: readonly (Range & { readonly epoch: number })[]): string {
+  const shown = ranges.slice(0, RANGES_SHOWN).map((range) => `${printRange(range)} at epoch ${range.epoch}`);
+  if (ranges.length > RANGES_SHOWN) shown.push(`and ${ranges.length - RANGES_SHOWN} more`);
+  return shown.join(', ');
+}
+
+/** From now on this founding is the cluster. What the keeper knew of the id without one gets it. */
+function bindCluster(draft: Draft, command: Introduction): void {
+  const { cluster, founding, owned } = command;
+  const { identities, migrations, map, configs, strangers, bound } = draft.state;
+  const keeper = bound?.mine ?? '';
+  const entries = map.entries.map(
+    (entry): MapEntry => (entry.owner === cluster ? { ...entry, founding } : entry),
+  );
+  const isOwner = entries.some(({ owner }) => owner === cluster);
+  if (isOwner) draft.update({ map: RangeMap.of(map.version, entries) });
+  // A record may be completed only once both ends are known.
+  const known = (id: string): string => (id === cluster ? founding : (foundingOf(draft.state, id) ?? ''));
+  const completed = new Map(migrations);
+  for (const [mid, record] of migrations) {
+    if (record.phase === 'done' || record.phase === 'aborted') continue;
+    const [source, target] = [known(record.source), known(record.target)];
+    if (record.foundings === undefined && source !== '' && target !== '') {
+      completed.set(mid, { ...record, foundings: { keeper, source, target } });
+    }
+  }
+  draft.update({ migrations: completed, strangers: withEntry(strangers, cluster, null) });
+  const { dead } = identities.get(cluster) ?? NOBODY;
+  const before = configs.get(cluster)?.nodes ?? [];
+  const members = command.members.map((life): KnownLife => {
+    const address = before.find(({ name }) => name === life.node);
+    return { ...life, ips: address?.ips ?? [], port: address?.port ?? 0, label: '' };
+  });
+  const { version } = command;
+  keep(draft, cluster, { founding, dead, version, members, owned: owned.length > 0 });
+}
+
+/** A new list. A node keeps its address until its present life tells another one. */
+function updateMembers(draft: Draft, { cluster, version, members }: Introduction): void {
+  const identity = draft.state.identities.get(cluster) ?? NOBODY;
+  const next = members.map((life): KnownLife => {
+    const known = identity.members.find(({ node }) => node === life.node);
+    const { ips, port, label } = known ?? { ips: [], port: 0, label: '' };
+    return { ...life, ips, port, label };
+  });
+  keep(draft, cluster, { ...identity, version, members: next });
+}
+
+/** Stores it, and how clients reach the cluster now, where that has changed. */
+function keep(draft: Draft, cluster: string, identity: Identity): void {
+  const { identities, configs, map } = draft.state;
+  draft.update({ identities: withEntry(identities, cluster, identity) });
+  const { founding, members } = identity;
+  const reached = members.filter(({ ips }) => ips.length > 0);
+  const config: KnownCluster = {
+    cluster,
+    founding,
+    nodes: reached.map(({ node, ips, port }) => ({ name: node, ips, port })),
+  };
+  const before = configs.get(cluster);
+  // Compared as bytes: what was loaded from the store has its fields in another order, and replicas must agree.
+  if (before !== undefined && encode(knownClusterCodec, before).equals(encode(knownClusterCodec, config)))
+    return;
+  draft.update({ configs: withEntry(configs, cluster, config), map: map.at(map.version + 1) });
+}

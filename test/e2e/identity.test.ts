@@ -1,0 +1,326 @@
+/** Mistakes of every day, made with real processes: a copied file, another directory, a staging copy, old homes. */
+import { cpSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { ClusterClient } from '../../src/client/cluster-client.ts';
+import { renderClusterIni } from '../../src/config/render.ts';
+import { EXIT_CODES, NurseryError } from '../../src/errors.ts';
+import type { ClusterConfig, NodeStatus } from '../../src/protocol/admin.ts';
+import { LEASE_MS, TestCluster } from '../support/clusters.ts';
+import { TestNursery } from '../support/nurseries.ts';
+import { freePorts, type Lab, labSuite, type NurseryProcess } from '../support/processes.ts';
+import { until } from '../support/wait.ts';
+
+const tests = labSuite('who is who');
+
+type NodeSeen = { readonly name: string; readonly status: { readonly notes: readonly string[] } | null };
+type Seen = {
+  readonly nursery: string | null;
+  readonly clusters: readonly { readonly cluster: string; readonly nodes: readonly NodeSeen[] }[];
+};
+
+async function statusOf(lab: Lab, file: string): Promise<Seen> {
+  const finished = await lab.start('status', ['status', '--config', file, '--json']).finished(30_000);
+  return JSON.parse(finished.stdout) as Seen;
+}
+
+/** What a node says of itself; null where it does not answer yet. */
+async function selfOf(cluster: string, name: string, port: number): Promise<NodeStatus | null> {
+  const client = new ClusterClient(
+    { cluster, nodes: [{ name, ips: ['127.0.0.1'], port }] },
+    { role: 'client', node: 'test' },
+  );
+  try {
+    const answer = await client.query({ kind: 'nodeStatus' }, { to: name, deadlineMs: 2000 });
+    return answer.kind === 'nodeStatus' ? answer : null;
+  } catch (error) {
+    if (!(error instanceof NurseryError)) throw error;
+    return null;
+  } finally {
+    client.close();
+  }
+}
+
+/** The same of the only node of a cluster. */
+function soleOf({ id, nodes: [place] }: TestCluster): Promise<NodeStatus | null> {
+  return selfOf(id, place?.name ?? '', place?.clientPort ?? 0);
+}
+
+/** Another cluster that says that it is `clusterId`, with files and homes of its own. */
+async function copyOf(
+  lab: Lab,
+  folder: string,
+  clusterId: string,
+  names: readonly string[],
+  keeper: ClusterConfig | null,
+): Promise<{
+  file: string;
+  ports: number[];
+  homes: string[];
+  start(name: string, flags?: string[]): NurseryProcess;
+}> {
+  const ports = await freePorts(2 * names.length);
+  const file = join(lab.dir, `${folder}.ini`);
+  const homes = names.map((name) => join(lab.dir, folder, name));
+  const nodes = names.map((name, index) => ({
+    name,
+    ip: '127.0.0.1',
+    clientPort: ports[2 * index] as number,
+    home: homes[index] as string,
+    extra: { messaging_port: String(ports[2 * index + 1]) },
+  }));
+  writeFileSync(
+    file,
+    renderClusterIni({ clusterId, nodes, keeper, extra: { lease_period: String(LEASE_MS / 1000) } }),
+  );
+  const start = (name: string, flags: string[] = []): NurseryProcess =>
+    lab.start(`${folder} ${name}`, ['node', '--config', file, '--node', name, ...flags]);
+  return { file, ports, homes, start };
+}
+
+async function ends(node: NurseryProcess, code: number, why: RegExp): Promise<void> {
+  const { code: ended, stderr } = await node.finished(90_000);
+  assert.is(ended, code, stderr);
+  assert.match(stderr, why);
+}
+
+/** What the router says of `key`, now. */
+async function readThrough(nursery: TestNursery, key: string): Promise<string> {
+  const client = await nursery.connect();
+  try {
+    return (await client.get(key)).toString();
+  } finally {
+    client.close();
+  }
+}
+
+async function put(nursery: TestNursery, key: string, value: string): Promise<void> {
+  const client = await nursery.connect();
+  await client.set(key, value).finally(() => client.close());
+}
+
+let shared: TestNursery | null = null;
+async function theNursery(lab: Lab): Promise<TestNursery> {
+  shared ??= await TestNursery.start(lab, { prefix: 'who', keeperSize: 1, size: 1 });
+  return shared;
+}
+
+tests.test(
+  'a copied file with its cluster_id forgotten: the newcomers stop, the cluster goes on',
+  async (lab) => {
+    const nursery = await theNursery(lab);
+    const [ams] = nursery.clusters;
+    await put(nursery, 'a', '1');
+    const before = await statusOf(lab, nursery.file);
+    // Three of other names, and one of the same; with --bootstrap, too.
+    const oslo = await copyOf(lab, 'oslo', ams.id, ['oslo_0', 'oslo_1', 'oslo_2'], nursery.keeper.config);
+    const twin = await copyOf(lab, 'twin', ams.id, [`${ams.id}_0`], nursery.keeper.config);
+    const started = [
+      ...['oslo_0', 'oslo_1', 'oslo_2'].map((name) => oslo.start(name)),
+      twin.start(`${ams.id}_0`, ['--bootstrap']),
+    ];
+    await Promise.all(
+      started.map((node) =>
+        ends(node, EXIT_CODES.OTHER_CLUSTER, /founding [0-9a-f]{32}.*another working directory/),
+      ),
+    );
+    assert.is(await readThrough(nursery, 'a'), '1');
+    await put(nursery, 'a', '2');
+    const after = await statusOf(lab, nursery.file);
+    assert.equal(
+      after.clusters.map(({ cluster, nodes }) => [cluster, nodes.map(({ name }) => name)]),
+      before.clusters.map(({ cluster, nodes }) => [cluster, nodes.map(({ name }) => name)]),
+    );
+  },
+);
+
+tests.test('another home, an emptied one: nothing is founded, and the right home goes on', async (lab) => {
+  const nursery = await theNursery(lab);
+  const [, bru] = nursery.clusters;
+  const name = `${bru.id}_0`;
+  const { clientPort, messagingPort } = bru.place(name);
+  await bru.killAll();
+  const elsewhere = join(lab.dir, 'elsewhere.ini');
+  const node = {
+    name,
+    ip: '127.0.0.1',
+    clientPort,
+    home: 'data/bru_0',
+    extra: { messaging_port: String(messagingPort) },
+  };
+  writeFileSync(
+    elsewhere,
+    renderClusterIni({ clusterId: bru.id, nodes: [node], keeper: nursery.keeper.config }),
+  );
+  const started = lab.start('elsewhere', ['node', '--config', elsewhere, '--node', name]);
+  const absolute = join(lab.dir, 'data/bru_0').replaceAll('.', '\\.');
+  await ends(started, EXIT_CODES.OTHER_CLUSTER, new RegExp(`nothing is founded.*${absolute}`));
+  bru.startNode(name);
+  await bru.master();
+});
+
+tests.test('a staging copy at the real keeper is in no nursery, and takes no rows', async (lab) => {
+  const nursery = await theNursery(lab);
+  const [, bru] = nursery.clusters;
+  const name = `${bru.id}_0`;
+  // It lived by itself, and owns everything: it goes on, and says so.
+  const alone = await copyOf(lab, 'staging', bru.id, [name], null);
+  const first = alone.start(name);
+  await first.output('it to be up', (text) => text.includes('clients at port'));
+  const port = alone.ports[0] as number;
+  await until('it to be founded', async () => ((await selfOf(bru.id, name, port))?.founding ?? '') !== '');
+  await first.terminate();
+  const nodes = [
+    {
+      name,
+      ip: '127.0.0.1',
+      clientPort: port,
+      home: alone.homes[0] as string,
+      extra: { messaging_port: String(alone.ports[1]), label: 'staging' },
+    },
+  ];
+  writeFileSync(alone.file, renderClusterIni({ clusterId: bru.id, nodes, keeper: nursery.keeper.config }));
+  alone.start(name);
+  await until('its note', async () => {
+    const notes = (await selfOf(bru.id, name, port))?.notes ?? [];
+    return notes.some((note) => /in no nursery, and goes on/.test(note));
+  });
+  // Status shows both: the one that the file names, and the one that the keeper knows.
+  const { clusters } = await statusOf(lab, alone.file);
+  const noted = clusters.flatMap(({ nodes: all }) => all).flatMap(({ status }) => status?.notes ?? []);
+  assert.ok(
+    noted.some((note) => /in no nursery, and goes on/.test(note)),
+    noted.join('\n'),
+  );
+  assert.ok(
+    noted.some((note) => /refused founding [0-9a-f]{32} of cluster who-bru/.test(note)),
+    noted.join('\n'),
+  );
+  // The move goes into the real one.
+  await put(nursery, 'qq', 'kept');
+  await nursery.succeed(['migrate', '--range', 'q..r', '--to', bru.id]);
+  assert.is((await soleOf(bru))?.owned.length, 1);
+  assert.is(await readThrough(nursery, 'qq'), 'kept');
+});
+
+tests.test('another keeper under the same name is heard by nobody, and begins no map', async (lab) => {
+  const nursery = await theNursery(lab);
+  const { keeper } = nursery;
+  const [ams, bru] = nursery.clusters;
+  const name = `${keeper.id}_0`;
+  await keeper.killAll();
+  const { home } = keeper.place(name);
+  cpSync(home, `${home}.kept`, { recursive: true });
+  rmSync(home, { recursive: true });
+  const emptied = keeper.startNode(name);
+  await emptied.output('it to be up', (text) => text.includes('clients at port'));
+  await until('the clusters to say whom they met', async () => {
+    const seen = [await soleOf(ams), await soleOf(bru)];
+    return seen.every((self) => self?.notes.some((note) => /does not listen to another/.test(note)));
+  });
+  await put(nursery, 'a', '3'); // router and clusters go on
+  assert.is(await readThrough(nursery, 'qq'), 'kept');
+  // A fresh cluster may be bound there, but nobody gives it the key space that others hold.
+  const fresh = await copyOf(lab, 'fresh', 'who-fresh', ['fresh_0'], keeper.config);
+  const started = fresh.start('fresh_0');
+  const refused = await until('init to be refused', async () => {
+    const finished = await nursery.run(['init', 'who-fresh']);
+    return /rescue keeper/.test(finished.stderr) ? finished : null;
+  });
+  assert.is(refused.code, EXIT_CODES.REFUSED);
+  await started.kill();
+  await emptied.kill();
+  rmSync(home, { recursive: true });
+  cpSync(`${home}.kept`, home, { recursive: true });
+  keeper.startNode(name);
+  await keeper.master();
+  await nursery.succeed(['migrate', '--range', 'q..r', '--to', ams.id]);
+  assert.is(await readThrough(nursery, 'qq'), 'kept');
+  assert.is(bru.process(`${bru.id}_0`).isRunning, true);
+});
+
+tests.test(
+  'a cluster that starts as a whole asks the keeper first, and is served when that answers',
+  async (lab) => {
+    const nursery = await theNursery(lab);
+    const { keeper } = nursery;
+    const [ams, bru] = nursery.clusters;
+    await keeper.killAll();
+    await put(nursery, 'a', '4'); // one that runs goes on
+    await ams.killAll();
+    ams.startAll();
+    const refused = await until('it to wait', async () => {
+      const client = await ams.connect(`${ams.id}_0`);
+      const why = await client
+        .get('a', { consistency: { kind: 'noGuarantees' } })
+        .then(String, (error: Error) => error.message);
+      client.close();
+      return /waits until keeper/.test(why) ? why : null;
+    });
+    assert.match(refused, /not executed/);
+    const empty = await copyOf(lab, 'later', 'who-later', ['later_0'], keeper.config);
+    const laterPort = empty.ports[0] as number;
+    const waiting = empty.start('later_0');
+    await until('an empty home to say that it waits', async () => {
+      const notes = (await selfOf('who-later', 'later_0', laterPort))?.notes ?? [];
+      return notes.some((note) => /founds nothing before the keeper/.test(note));
+    });
+    keeper.startNode(`${keeper.id}_0`);
+    assert.is(await until('the key', () => readThrough(nursery, 'a').catch(() => null)), '4');
+    const isBound = async (): Promise<boolean> =>
+      ((await selfOf('who-later', 'later_0', laterPort))?.keeper ?? '') !== '';
+    await until('the empty home to be founded and bound', isBound);
+    // The operator's word.
+    await keeper.killAll();
+    await ams.killAll();
+    ams.startNode(`${ams.id}_0`, ['--without-keeper']);
+    assert.is(await until('the key', () => readThrough(nursery, 'a').catch(() => null)), '4');
+    keeper.startNode(`${keeper.id}_0`);
+    await keeper.master();
+    // What is removed stops by itself, and its id is free.
+    await nursery.succeed(['remove', 'who-later']);
+    await ends(waiting, EXIT_CODES.OTHER_CLUSTER, /removed from the nursery, for ever/);
+    rmSync(empty.homes[0] as string, { recursive: true });
+    empty.start('later_0');
+    await until('the new one to be bound', isBound);
+    assert.is(bru.process(`${bru.id}_0`).isRunning, true);
+  },
+);
+
+tests.test('a removed node with its old file leaves the addresses at the keeper as they are', async (lab) => {
+  const keeper = await TestCluster.start(lab, { clusterId: 'shrink-keeper', size: 1, keeper: 'itself' });
+  const cluster = await TestCluster.start(lab, { clusterId: 'shrink', size: 3, keeper: keeper.config });
+  const client = new ClusterClient(keeper.config, { role: 'client', node: 'test' });
+  lab.closing(() => client.close());
+  const known = async (): Promise<string> => {
+    const answer = await client.query({ kind: 'getMap' });
+    if (answer.kind !== 'keeperMap') return answer.kind;
+    const nodes = answer.clusters.find((each) => each.cluster === 'shrink')?.nodes ?? [];
+    return nodes.map(({ name }) => name).join();
+  };
+  await until('three addresses', async () => (await known()) === 'shrink_0,shrink_1,shrink_2');
+  await cluster.killAll();
+  const smaller = join(lab.dir, 'smaller.ini');
+  const nodes = cluster.nodes.slice(0, 2).map(({ name, clientPort, messagingPort, home }) => ({
+    name,
+    ip: '127.0.0.1',
+    clientPort,
+    home,
+    extra: { messaging_port: String(messagingPort) },
+  }));
+  writeFileSync(
+    smaller,
+    renderClusterIni({
+      clusterId: 'shrink',
+      nodes,
+      keeper: keeper.config,
+      extra: { lease_period: String(LEASE_MS / 1000) },
+    }),
+  );
+  for (const { name } of nodes) lab.start(name, ['node', '--config', smaller, '--node', name]);
+  await until('two addresses', async () => (await known()) === 'shrink_0,shrink_1');
+  await ends(cluster.startNode('shrink_2'), EXIT_CODES.SUPERSEDED, /replaced or removed/);
+  assert.is(await known(), 'shrink_0,shrink_1');
+});
+
+tests.run();

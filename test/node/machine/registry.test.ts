@@ -1,0 +1,231 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { NO_ROWS } from '../../../src/digest.ts';
+import type { AdminAnswer, Owned } from '../../../src/protocol/admin.ts';
+import { decode, encode } from '../../../src/protocol/codec.ts';
+import type { Introduction, Standing } from '../../../src/protocol/identity.ts';
+import { carve, EMPTY_MAP, storedEntriesCodec, storedEntryCodec } from '../../../src/rangemap.ts';
+import { TestCluster } from './cluster.ts';
+
+const K = 'k'.repeat(32);
+const [A1, A2, B1] = ['a1', 'a2', 'b1'];
+const NODES = (name: string) => [{ name, ips: ['10.0.0.1'], port: 4000 }];
+
+/** A keeper that knows itself. */
+function keeper(): TestCluster {
+  const cluster = new TestCluster({ nursery: true });
+  cluster.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: NODES('k_0') }, mine: K }, 'ok');
+  return cluster;
+}
+
+const own = (lo: string, hi: string | null, epoch: number, sealedBy: number | null = null): Owned => ({
+  lo,
+  hi,
+  epoch,
+  sealedBy,
+});
+
+function introduction(cluster: string, founding: string, more: Partial<Introduction> = {}): Introduction {
+  const members = [{ node: `${cluster}_0`, incarnation: founding, learner: false }];
+  return { cluster, founding, keeper: '', version: 1, members, owned: [], ...more };
+}
+
+function introduce(
+  at: TestCluster,
+  cluster: string,
+  founding: string,
+  more: Partial<Introduction> = {},
+): Standing {
+  return at.expect({ kind: 'introduce', ...introduction(cluster, founding, more) }, 'standing');
+}
+
+function standing(at: TestCluster, cluster: string, founding: string, of = ''): Standing {
+  return at.query({ kind: 'standing', cluster, founding, keeper: of }, 'standing');
+}
+
+function tell(
+  at: TestCluster,
+  cluster: string,
+  founding: string,
+  node: string,
+  life: string,
+  port: number,
+): AdminAnswer {
+  const self = { cluster, founding, node, incarnation: life, ips: ['10.0.0.9'], port, label: 'rack 1' };
+  return at.command({ kind: 'tellAddress', ...self });
+}
+
+/** A and B are bound, and A owns everything. */
+function nursery(): TestCluster {
+  const at = keeper();
+  introduce(at, 'A', A1);
+  introduce(at, 'B', B1);
+  at.expect({ kind: 'initMap', cluster: 'A' }, 'planned');
+  return at;
+}
+
+test('nobody is bound by a cluster that does not know that it is a keeper', () => {
+  const at = new TestCluster({ nursery: true });
+  assert.is(introduce(at, 'A', A1).verdict, 'notKeeper');
+  assert.is(at.machine.state.identities.size, 0);
+  at.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: [] }, mine: 'other' }, 'ok');
+  assert.is(introduce(at, 'A', A1).verdict, 'notKeeper', 'bound to another one');
+});
+
+test('of two foundings of one id the first one chosen is bound, and the other told who it is', () => {
+  const at = keeper();
+  assert.is(standing(at, 'A', '').verdict, 'free');
+  assert.is(introduce(at, 'A', A1).verdict, 'inForce');
+  tell(at, 'A', A1, 'A_0', A1, 4321);
+  const refused = introduce(at, 'A', A2);
+  assert.is(refused.verdict, 'taken');
+  assert.match(refused.why, /founding a1 \(A_0 at 10\.0\.0\.9:4321\).*nursery remove A/);
+  assert.is(standing(at, 'A', '').verdict, 'taken', 'an empty home founds no second one');
+  assert.is(standing(at, 'A', A1).verdict, 'inForce');
+  assert.is(introduce(at, 'K', A1).verdict, 'taken', 'nor one with the id of the keeper');
+});
+
+test('each node tells its own address, in its present life, and no list brings an old one back', () => {
+  const at = keeper();
+  introduce(at, 'A', A1);
+  assert.equal(at.machine.keeperMap().clusters, [{ cluster: 'A', founding: A1, nodes: [] }]);
+  assert.is(tell(at, 'A', A1, 'A_0', A1, 5000).kind, 'standing');
+  assert.is(tell(at, 'A', A1, 'A_0', 'older', 6000).kind, 'refused');
+  assert.is(tell(at, 'A', A1, 'A_9', A1, 6000).kind, 'refused', 'no member');
+  assert.is((tell(at, 'A', A2, 'A_0', A1, 6000) as Standing).verdict, 'taken', 'another founding');
+  const address = { name: 'A_0', ips: ['10.0.0.9'], port: 5000 };
+  assert.equal(at.machine.keeperMap().clusters[0]?.nodes, [address]);
+  const life = (node: string, incarnation: string) => ({ node, incarnation, learner: false });
+  introduce(at, 'A', A1, { version: 9, members: [life('A_0', 'new'), life('A_1', 'x')] });
+  assert.is(tell(at, 'A', A1, 'A_0', A1, 7000).kind, 'refused', 'the life before is over');
+  introduce(at, 'A', A1, { version: 8 });
+  assert.is(at.machine.state.identities.get('A')?.members.length, 2, 'an older list');
+  introduce(at, 'A', A1, { version: 10, members: [life('A_1', 'x')] });
+  assert.is(tell(at, 'A', A1, 'A_0', 'new', 7000).kind, 'refused', 'a removed node');
+  assert.equal(at.machine.keeperMap().clusters[0]?.nodes, []);
+});
+
+test('what clients of Arakoon say changes nothing of a bound cluster', () => {
+  const at = keeper();
+  introduce(at, 'A', A1);
+  tell(at, 'A', A1, 'A_0', A1, 5000);
+  const before = at.machine.keeperMap().clusters;
+  at.expect({ kind: 'setClusterConfig', cluster: 'A', nodes: NODES('evil') }, 'refused');
+  assert.equal(at.machine.keeperMap().clusters, before);
+});
+
+test('with a map a cluster is bound only to who owns just what it says, at these epochs, or by an open move', () => {
+  const at = new TestCluster({ nursery: true });
+  // As a keeper of before left it: ranges, an open move, and no founding anywhere.
+  for (const id of ['A', 'B', 'C'])
+    at.expect({ kind: 'setClusterConfig', cluster: id, nodes: NODES(id) }, 'ok');
+  at.expect({ kind: 'initMap', cluster: 'A' }, 'planned');
+  at.expect({ kind: 'plan', source: 'A', target: 'B', lo: 'k', hi: null }, 'planned');
+  at.expect({ kind: 'claim', mid: 2, tokenSeen: 0 }, 'claimed');
+  at.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: [] }, mine: K }, 'ok');
+
+  const whole = own('', null, 1);
+  assert.is(standing(at, 'A', '').verdict, 'taken', 'an empty home, though nobody is bound');
+  for (const owned of [[], [own('', 'k', 1)], [own('', null, 2)], [own('', 'x', 1), own('x', null, 7)]]) {
+    assert.is(introduce(at, 'A', 'impostor', { owned }).verdict, 'unfit', JSON.stringify(owned));
+  }
+  assert.match(introduce(at, 'A', 'impostor').why, /does not own.*mounted/);
+  assert.is(introduce(at, 'A', A1, { owned: [own('', 'k', 1), own('k', null, 1, 2)] }).verdict, 'inForce');
+  assert.equal(at.machine.state.map.entries, [{ lo: '', hi: null, owner: 'A', epoch: 1, founding: A1 }]);
+  at.expect({ kind: 'claim', mid: 2, tokenSeen: 1 }, 'busy'); // the other end is not known yet
+  assert.is(introduce(at, 'B', 'b0', { owned: [own('k', null, 3)] }).verdict, 'unfit');
+  assert.is(
+    introduce(at, 'B', B1, { owned: [own('k', null, 2)] }).verdict,
+    'inForce',
+    'activated ahead of the map',
+  );
+  const foundings = { keeper: K, source: A1, target: B1 };
+  assert.equal(at.machine.state.migrations.get(2)?.foundings, foundings);
+  at.expect({ kind: 'claim', mid: 2, tokenSeen: 1 }, 'claimed');
+  const receipt = { sealSlot: 1, digest: NO_ROWS, pauseMs: 1 };
+  at.expect({ kind: 'publish', mid: 2, token: 2, receipt }, 'ok');
+  assert.is(at.machine.state.map.entries[1]?.founding, B1);
+  assert.is(introduce(at, 'C', 'c1', { owned: [whole] }).verdict, 'unfit', 'it lived alone');
+  at.restart();
+  assert.equal(at.machine.state.migrations.get(2)?.foundings, foundings);
+  assert.is(at.machine.state.map.entries[1]?.founding, B1);
+});
+
+test('a source that has not released yet owns what the map gave away', () => {
+  const at = new TestCluster({ nursery: true });
+  for (const id of ['A', 'B']) at.expect({ kind: 'setClusterConfig', cluster: id, nodes: NODES(id) }, 'ok');
+  at.expect({ kind: 'initMap', cluster: 'A' }, 'planned');
+  at.expect({ kind: 'plan', source: 'A', target: 'B', lo: 'k', hi: null }, 'planned');
+  at.expect({ kind: 'claim', mid: 2, tokenSeen: 0 }, 'claimed');
+  const receipt = { sealSlot: 1, digest: NO_ROWS, pauseMs: 1 };
+  at.expect({ kind: 'publish', mid: 2, token: 1, receipt }, 'ok');
+  at.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: [] }, mine: K }, 'ok');
+  const owned = (sealedBy: number | null) => [own('', 'k', 1), own('k', null, 1, sealedBy)];
+  assert.is(introduce(at, 'A', 'a0', { owned: owned(null) }).verdict, 'unfit', 'it would serve it');
+  assert.is(introduce(at, 'A', A1, { owned: owned(2) }).verdict, 'inForce');
+});
+
+test('the first map is for a bound cluster, and waits while others own something or belong elsewhere', () => {
+  const at = keeper();
+  at.expect({ kind: 'initMap', cluster: 'A' }, 'refused');
+  introduce(at, 'A', A1, { owned: [own('', null, 0)] });
+  introduce(at, 'B', B1, { owned: [own('', null, 0)] });
+  assert.match(at.expect({ kind: 'initMap', cluster: 'A' }, 'refused').why, /B owns keys too/);
+  at.expect({ kind: 'dropCluster', cluster: 'B' }, 'refused');
+
+  const other = keeper();
+  introduce(other, 'A', A1);
+  assert.is(introduce(other, 'C', 'c1', { keeper: 'another' }).verdict, 'foreign');
+  assert.match(
+    other.expect({ kind: 'initMap', cluster: 'A' }, 'refused').why,
+    /C belong to another.*rescue keeper/,
+  );
+  other.expect({ kind: 'dropCluster', cluster: 'C' }, 'ok');
+  other.expect({ kind: 'initMap', cluster: 'A' }, 'planned');
+
+  const fresh = keeper();
+  const moved = introduce(fresh, 'A', A1, { owned: [own('k', null, 3)] });
+  assert.is(moved.verdict, 'unfit', 'it is of a nursery that this keeper does not know');
+  assert.match(moved.why, /rescue keeper/);
+});
+
+test('remove frees an id that owns nothing, and what was removed is dead for ever', () => {
+  const at = nursery();
+  at.expect({ kind: 'dropCluster', cluster: 'A' }, 'refused');
+  at.expect({ kind: 'plan', source: 'A', target: 'B', lo: 'k', hi: null }, 'planned');
+  at.expect({ kind: 'dropCluster', cluster: 'B' }, 'refused');
+  at.expect({ kind: 'claim', mid: 2, tokenSeen: 0 }, 'claimed');
+  at.expect({ kind: 'recordAbort', mid: 2, token: 1, why: '' }, 'ok');
+  at.expect({ kind: 'dropCluster', cluster: 'B' }, 'ok');
+  assert.is(standing(at, 'B', B1).verdict, 'dead');
+  assert.is(introduce(at, 'B', B1).verdict, 'dead');
+  at.expect({ kind: 'plan', source: 'A', target: 'B', lo: 'k', hi: null }, 'refused');
+  assert.is(introduce(at, 'B', 'b2').verdict, 'inForce');
+  at.restart();
+  assert.is(introduce(at, 'B', B1).verdict, 'dead');
+  at.expect({ kind: 'dropCluster', cluster: 'K' }, 'ok'); // the keeper has not introduced itself
+  assert.is(introduce(at, 'K', K).verdict, 'inForce');
+  at.expect({ kind: 'dropCluster', cluster: 'K' }, 'refused');
+});
+
+test('rows without foundings have the bytes that they always had', () => {
+  const entry = { lo: 'a', hi: null, owner: 'A', epoch: 3 };
+  const old = encode(storedEntryCodec, entry);
+  assert.equal(decode(storedEntryCodec, old), entry);
+  assert.equal(decode(storedEntryCodec, encode(storedEntryCodec, { ...entry, founding: A1 })), {
+    ...entry,
+    founding: A1,
+  });
+  assert.is(
+    encode(storedEntryCodec, { ...entry, founding: A1 })
+      .subarray(0, old.length)
+      .equals(old),
+    true,
+  );
+  const some = [entry, { ...entry, founding: A1 }];
+  assert.equal(decode(storedEntriesCodec, encode(storedEntriesCodec, some)), some);
+  assert.equal(decode(storedEntriesCodec, encode(storedEntriesCodec, [entry])), [entry]);
+  assert.is(carve(EMPTY_MAP, { lo: '', hi: null }, 'A', 1).entries[0]?.founding, undefined);
+});
+
+test.run();
