@@ -1,0 +1,375 @@
+/** A coordinator step by step, against real state machines: what it asks for, when it asks again, and when it gives up. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Effect } from '../../../migrator/core/calls.ts';
+import { Coordinator, type CoordinatorOptions } from '../../../migrator/core/coordinator.ts';
+import { SETTINGS } from '../../../migrator/core/settings.ts';
+import { type AdminAnswer, decodeAnswer } from '../../../src/protocol/admin.ts';
+import { TestCluster } from '../../node/machine/cluster.ts';
+
+type Send = Extract<Effect, { kind: 'send' }>;
+type Reply = AdminAnswer | 'silence' | null;
+
+const MID = 2;
+const nodes = [{ name: 'n1', ips: ['10.0.0.1'], port: 4000 }];
+
+/** Moves ['k', end) from A to B. Answers come in the order of requests, at once, unless `intercept` says otherwise. */
+class Rig {
+  readonly keeper = new TestCluster();
+  readonly source = new TestCluster({ nursery: true });
+  readonly target = new TestCluster({ nursery: true });
+  readonly coordinator: Coordinator;
+  readonly asked: string[] = [];
+  readonly sends: Send[] = [];
+  readonly effects: Effect[] = [];
+  nowMs = 0;
+  wakeAtMs = Number.POSITIVE_INFINITY;
+  /** What is answered in the place of a cluster; null: what the cluster says. */
+  intercept: (name: string, send: Send) => Reply = () => null;
+  #queue: Send[] = [];
+
+  constructor(options: Partial<CoordinatorOptions> = {}) {
+    for (const cluster of ['A', 'B']) this.keeper.expect({ kind: 'setClusterConfig', cluster, nodes }, 'ok');
+    this.keeper.expect({ kind: 'initMap', cluster: 'A' }, 'planned');
+    this.keeper.expect({ kind: 'plan', source: 'A', target: 'B', lo: 'k', hi: null }, 'planned');
+    this.source.expect({ kind: 'assume', epoch: 1 }, 'ok');
+    for (const key of ['a', 'k', 'l', 'm']) this.source.set(key, key);
+    this.coordinator = new Coordinator({ mid: MID, startedAtMs: 0, claimAtOnce: true, ...options });
+  }
+
+  /** Until it waits for time to pass, or `stop` says so; at most so many answers. */
+  settle(stop: () => boolean = () => false, answersMax = 300): void {
+    for (let count = 0; count < answersMax && !stop(); count += 1) {
+      const send = this.#queue.shift();
+      if (send === undefined) return;
+      const reply = this.intercept(nameOf(send), send) ?? this.#answerOf(send);
+      if (reply === 'silence') continue;
+      this.#take(
+        this.coordinator.step({ kind: 'answer', call: send.call, answer: reply, nowMs: this.nowMs }),
+      );
+    }
+  }
+
+  start(): void {
+    this.#take(this.coordinator.step({ kind: 'start', nowMs: this.nowMs }));
+    this.settle();
+  }
+
+  /** Lets time pass, waking it whenever it asked for that. */
+  run(forMs: number): void {
+    const untilMs = this.nowMs + forMs;
+    while (this.wakeAtMs <= untilMs && !this.coordinator.hasEnded) {
+      this.nowMs = Math.max(this.nowMs, this.wakeAtMs);
+      this.wakeAtMs = Number.POSITIVE_INFINITY;
+      this.tick();
+    }
+    this.nowMs = untilMs;
+  }
+
+  tick(): void {
+    this.#take(this.coordinator.step({ kind: 'tick', nowMs: this.nowMs }));
+    this.settle();
+  }
+
+  unanswered(send: Send, why = 'closed'): void {
+    this.#take(this.coordinator.step({ kind: 'unanswered', call: send.call, why, nowMs: this.nowMs }));
+    this.settle();
+  }
+
+  count(name: string): number {
+    return this.asked.filter((each) => each === name).length;
+  }
+
+  lastOf(name: string): Send {
+    const send = this.sends.findLast((each) => nameOf(each) === name);
+    if (send === undefined) throw new Error(`${name} was not asked for`);
+    return send;
+  }
+
+  get end(): Effect | undefined {
+    return this.effects.find(({ kind }) => kind === 'finished' || kind === 'failed');
+  }
+
+  #take(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      this.effects.push(effect);
+      if (effect.kind === 'wake') this.wakeAtMs = effect.atMs;
+      if (effect.kind !== 'send') continue;
+      this.asked.push(nameOf(effect));
+      this.sends.push(effect);
+      this.#queue.push(effect);
+    }
+  }
+
+  #answerOf({ to, request }: Send): AdminAnswer {
+    const cluster = this[to];
+    if (request.kind === 'command') return cluster.command(request.command);
+    if (request.query.kind === 'slowDown') return { kind: 'ok' };
+    return decodeAnswer(cluster.queryAnswer(request.query).bytes);
+  }
+}
+
+function nameOf({ request }: Send): string {
+  return request.kind === 'command' ? request.command.kind : request.query.kind;
+}
+
+/** All that is asked, in order, notes and questions about the record left out. */
+const steps = (rig: Rig): string[] => rig.asked.filter((name) => name !== 'note' && name !== 'getMigration');
+
+test('a move from beginning to end', () => {
+  const rig = new Rig();
+  rig.start();
+  rig.run(1000);
+  while (rig.source.machine.cleanups.length > 0)
+    rig.source.expect({ kind: 'cleanupStep', mid: MID, rowsMax: 10 }, 'ok');
+  rig.run(1000);
+  assert.equal(rig.end?.kind, 'finished');
+  const order = [
+    'claim',
+    'beginImport',
+    'beginExport',
+    'readPage',
+    'page',
+    'seal',
+    'activate',
+    'publish',
+    'release',
+    'finish',
+  ];
+  const places = order.map((name) => steps(rig).indexOf(name));
+  assert.equal(
+    places,
+    places.toSorted((a, b) => a - b),
+  );
+  assert.ok(!places.includes(-1), steps(rig).join(' '));
+  assert.equal(rig.target.machine.owned(), [{ lo: 'k', hi: null, epoch: MID, sealedBy: null }]);
+  for (const name of ['seal', 'activate', 'publish', 'release', 'finish'])
+    assert.is(rig.count(name), 1, name);
+});
+
+test('one that somebody else may work on is watched first, for as long as a heartbeat may take', () => {
+  const rig = new Rig({ claimAtOnce: false });
+  rig.start();
+  assert.equal(rig.asked, ['getMigration']);
+  rig.run(SETTINGS.claimAfterMs - 1);
+  assert.is(rig.count('claim'), 0);
+  rig.run(1);
+  assert.is(rig.count('claim'), 1);
+});
+
+test('what was seen of it earlier saves that time', () => {
+  const seen = { token: 0, heartbeat: 0, atMs: -400 };
+  const rig = new Rig({ claimAtOnce: false, seen });
+  rig.start();
+  rig.run(SETTINGS.claimAfterMs - 401);
+  assert.is(rig.count('claim'), 0);
+  rig.run(1);
+  assert.is(rig.count('claim'), 1);
+});
+
+test('a heartbeat that goes on belongs to somebody who works on it', () => {
+  for (const change of ['heartbeat', 'token'] as const) {
+    const rig = new Rig({ claimAtOnce: false, seen: { token: 1, heartbeat: 0, atMs: 0 } });
+    rig.intercept = (name) => {
+      if (name !== 'getMigration') return null;
+      const { migrations } = rig.keeper.query({ kind: 'getMigration', mid: MID }, 'migrations');
+      const record = { ...migrations[0], token: 1, heartbeat: 0, [change]: 5 } as (typeof migrations)[number];
+      return { kind: 'migrations', migrations: [record] };
+    };
+    rig.start();
+    assert.is(rig.end?.kind === 'failed' && rig.end.code, 'FENCED');
+  }
+});
+
+test('a claim that came too late looks again; any other command that is fenced ends it', () => {
+  const rig = new Rig();
+  let isFenced = true;
+  rig.intercept = (name) => {
+    if (name !== 'claim' || !isFenced) return null;
+    isFenced = false;
+    return { kind: 'fenced', token: 1 };
+  };
+  rig.start();
+  assert.is(rig.coordinator.hasEnded, false);
+  assert.is(rig.count('getMigration'), 2);
+  const other = new Rig();
+  other.intercept = (name) => (name === 'beginExport' ? { kind: 'fenced', token: 9 } : null);
+  other.start();
+  assert.is(other.end?.kind === 'failed' && other.end.code, 'FENCED');
+});
+
+test('a migration that the keeper does not know is refused', () => {
+  const rig = new Rig({ mid: 77 });
+  rig.start();
+  assert.is(rig.end?.kind === 'failed' && rig.end.code, 'REFUSED');
+});
+
+test('what is not answered is sent again, unchanged, after pauses that double up to a second', () => {
+  const rig = new Rig();
+  rig.intercept = (name) => (name === 'beginImport' ? 'silence' : null);
+  rig.start();
+  const pauses: number[] = [];
+  for (let round = 0; round < 9; round += 1) {
+    const before = rig.count('beginImport');
+    rig.unanswered(rig.lastOf('beginImport'));
+    const sinceMs = rig.nowMs;
+    while (rig.count('beginImport') === before) rig.run(1);
+    pauses.push(rig.nowMs - sinceMs);
+  }
+  assert.equal(pauses, [20, 40, 80, 160, 320, 640, 1000, 1000, 1000]);
+  const bodies = rig.sends.filter((send) => nameOf(send) === 'beginImport').map(({ request }) => request);
+  for (const body of bodies) assert.equal(body, bodies[0]);
+});
+
+test('a heartbeat that is not answered is not repeated: the next one says more', () => {
+  const rig = new Rig();
+  rig.intercept = (name) => (name === 'note' || name === 'beginImport' ? 'silence' : null);
+  rig.start();
+  assert.is(rig.count('note'), 1);
+  rig.run(1000);
+  assert.is(rig.count('note'), 1, 'one at a time');
+  rig.unanswered(rig.lastOf('note'));
+  rig.run(SETTINGS.heartbeatMs);
+  assert.is(rig.count('note'), 2);
+});
+
+test('while it works the keeper hears of it every heartbeat', () => {
+  const rig = new Rig();
+  rig.intercept = (name) => (name === 'beginImport' ? 'silence' : null);
+  rig.start();
+  rig.run(10 * SETTINGS.heartbeatMs);
+  assert.is(rig.count('note'), 11);
+});
+
+test('who is busy is asked again after a while, and told of', () => {
+  const rig = new Rig();
+  let isBusy = true;
+  rig.intercept = (name) => (name === 'beginImport' && isBusy ? { kind: 'busy', why: 'cleaning up' } : null);
+  rig.start();
+  rig.run(SETTINGS.pollMs - 1);
+  assert.is(rig.count('beginImport'), 1);
+  rig.run(1);
+  assert.is(rig.count('beginImport'), 2);
+  const told = rig.effects.findLast((effect) => effect.kind === 'progress');
+  assert.match(
+    told?.kind === 'progress' ? told.progress.waitingFor : '',
+    /target B, which is busy: cleaning up/,
+  );
+  isBusy = false;
+  rig.run(SETTINGS.pollMs);
+  assert.ok(rig.count('beginExport') > 0);
+});
+
+test('a cluster that is silent for ten minutes is given up on, but never one whose range is sealed', () => {
+  const outcome = (silent: string): Effect | undefined => {
+    const rig = new Rig();
+    rig.intercept = (name) => (name === silent ? 'silence' : null);
+    rig.start();
+    rig.unanswered(rig.lastOf(silent));
+    for (let second = 0; second < 700 && !rig.coordinator.hasEnded; second += 1) {
+      rig.run(1000);
+      if (!rig.coordinator.hasEnded) rig.unanswered(rig.lastOf(silent));
+    }
+    if (rig.coordinator.hasEnded)
+      assert.ok(rig.nowMs >= SETTINGS.giveUpMs && rig.nowMs < SETTINGS.giveUpMs + 3000);
+    return rig.end;
+  };
+  const end = outcome('beginExport');
+  assert.is(end?.kind === 'failed' && end.code, 'UNREACHABLE');
+  assert.is(outcome('activate'), undefined);
+});
+
+test('a page that comes before an older one is sent again; one that is out of place begins anew', () => {
+  const rig = new Rig({ settings: { pageBytes: 1 } });
+  let gaps = 0;
+  rig.intercept = (name, send) => {
+    if (name !== 'page' || send.request.kind !== 'command' || send.request.command.kind !== 'page')
+      return null;
+    if (send.request.command.seq !== 1 || gaps > 0) return null;
+    gaps += 1;
+    return { kind: 'gap', seq: 7, cursor: 'z', asOf: 0 };
+  };
+  rig.start();
+  rig.run(100);
+  assert.is(gaps, 1);
+  assert.is(rig.count('claim'), 2, 'the oldest page misses nothing: the target has another past');
+});
+
+test('answers that make no sense end it after some attempts', () => {
+  const rig = new Rig();
+  rig.intercept = (name) => (name === 'beginExport' ? { kind: 'ok' } : null);
+  rig.start();
+  rig.run(1000);
+  assert.is(rig.end?.kind === 'failed' && rig.end.code, 'REFUSED');
+  assert.is(rig.count('claim'), 11);
+});
+
+test('a refusal, or a digest that differs, aborts: the target abandons before the source serves again', () => {
+  for (const [name, answer] of [
+    ['beginExport', { kind: 'refused', why: 'no' }],
+    ['activate', { kind: 'mismatch', mine: { sum: 1n, count: 1, bytes: 1 } }],
+  ] as const) {
+    const rig = new Rig();
+    rig.intercept = (asked) => (asked === name ? (answer as AdminAnswer) : null);
+    rig.start();
+    rig.run(2000);
+    const end = rig.end;
+    assert.ok(end?.kind === 'finished' && end.result.outcome === 'aborted', name);
+    assert.match(end.result.why, name === 'activate' ? /ALARM/ : /beginExport at source A: refused: no/);
+    const tail = steps(rig).filter((each) => ['abandon', 'unseal', 'recordAbort'].includes(each));
+    assert.equal(tail, ['abandon', 'unseal', 'recordAbort']);
+    assert.equal(rig.source.machine.owned().length, 1);
+  }
+});
+
+test('an operator’s wishes come back with the heartbeat: pause, go on, abort', () => {
+  const rig = new Rig({ settings: { bytesPerSecondMax: 0.2, pageBytes: 1 } });
+  rig.start();
+  const wish = (wished: 'run' | 'pause' | 'abort'): void => {
+    rig.keeper.expect({ kind: 'wish', mid: MID, wish: wished, why: 'asked' }, 'ok');
+  };
+  wish('pause');
+  rig.run(2 * SETTINGS.heartbeatMs);
+  assert.is(rig.coordinator.stage, 'paused');
+  const pages = rig.count('readPage');
+  rig.run(20_000);
+  assert.is(rig.count('readPage'), pages);
+  wish('run');
+  rig.run(1000);
+  assert.ok(rig.count('readPage') > pages);
+  wish('abort');
+  rig.run(1000);
+  assert.ok(rig.end?.kind === 'finished' && rig.end.result.outcome === 'aborted');
+});
+
+test('a copy goes no faster than it may', () => {
+  const rig = new Rig({ settings: { bytesPerSecondMax: 2, pageBytes: 1 } });
+  rig.start();
+  assert.is(rig.count('readPage'), 1);
+  rig.run(999);
+  assert.is(rig.count('readPage'), 1, 'a row of two bytes takes a second');
+  rig.run(1);
+  assert.is(rig.count('readPage'), 2);
+});
+
+test('where rounds do not shrink writers are held back, twice as long each time', () => {
+  const rig = new Rig({ settings: { sealRowsMax: 0, sealRowsWanted: 0, stuckRounds: 2 } });
+  const delays: number[] = [];
+  rig.intercept = (name, send) => {
+    if (name === 'slowDown' && send.request.kind === 'query' && send.request.query.kind === 'slowDown')
+      delays.push(send.request.query.delayMs);
+    if ((name === 'trim' || name === 'scanBase') && delays.length < 3)
+      for (const key of ['k', 'l', 'm']) rig.source.set(key, String(rig.asked.length));
+    return null;
+  };
+  rig.start();
+  assert.equal([...new Set(delays)].slice(0, 3), [2, 4, 8]);
+});
+
+test('nothing happens after its end', () => {
+  const rig = new Rig({ mid: 77 });
+  rig.start();
+  assert.equal(rig.coordinator.step({ kind: 'tick', nowMs: 99_999 }), []);
+});
+
+test.run();
