@@ -1,0 +1,308 @@
+/** Members as replicated state: what a chosen change does, whom it entitles to vote, and what the master asks for next. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { changeMembers, entitleIfAdded, wantedChange } from '../../../node/paxos/members.ts';
+import { nextMembers } from '../../../node/paxos/members-state.ts';
+import { type Mastering, mayVote, type Peer } from '../../../node/paxos/replica.ts';
+import { type Replica, step } from '../../../node/paxos/step.ts';
+import type {
+  Ballot,
+  Effect,
+  Member,
+  MembersState,
+  Recovered,
+  ReplicaConfig,
+  Value,
+} from '../../../node/paxos/types.ts';
+import { ballotOf, CLUSTER, LEASE_MS, lifeOf, STATE, wake } from './rig.ts';
+
+const NOW_MS = 5 * LEASE_MS;
+const NEW_LIFE = 'n'.repeat(32);
+const OLD_LIFE = 'o'.repeat(32);
+const BALLOT = ballotOf(7, 'b');
+
+const admit = (node: string, incarnation: string, ballot = BALLOT): Value => ({
+  kind: 'admit',
+  node,
+  incarnation,
+  ballot,
+});
+const add = (node: string, incarnation = NEW_LIFE): Value => ({ kind: 'addMember', node, incarnation });
+const remove = (node: string): Value => ({ kind: 'removeMember', node });
+
+function listOf(...members: Member[]): MembersState {
+  return { ...STATE, members };
+}
+
+const life = (node: string, incarnation: string): Member => ({ node, incarnation });
+const A = life('a', lifeOf('a'));
+const B = life('b', lifeOf('b'));
+const C = life('c', lifeOf('c'));
+
+// ── The list ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+const CHANGES: readonly (readonly [
+  story: string,
+  value: Value,
+  before: MembersState,
+  after: MembersState | null,
+])[] = [
+  [
+    'a new life takes the place of the former',
+    admit('b', NEW_LIFE),
+    STATE,
+    { ...listOf(A, life('b', NEW_LIFE), C), superseded: [B] },
+  ],
+  ['the same life again changes nothing', admit('b', lifeOf('b')), STATE, null],
+  ['who is no member is not admitted', admit('d', NEW_LIFE), STATE, null],
+  [
+    'a life that ended is never admitted again',
+    admit('b', OLD_LIFE),
+    { ...STATE, superseded: [life('b', OLD_LIFE)] },
+    null,
+  ],
+  [
+    'that another node’s life ended is no matter',
+    admit('b', OLD_LIFE),
+    { ...STATE, superseded: [life('c', OLD_LIFE)] },
+    { ...listOf(A, life('b', OLD_LIFE), C), superseded: [life('c', OLD_LIFE), B] },
+  ],
+  ['a newcomer is added', add('d'), STATE, listOf(A, B, C, life('d', NEW_LIFE))],
+  ['a member is not added twice', add('b'), STATE, null],
+  [
+    'a life that ended is never added again',
+    add('d', OLD_LIFE),
+    { ...STATE, superseded: [life('d', OLD_LIFE)] },
+    null,
+  ],
+  ['a member is removed, and its life has ended', remove('b'), STATE, { ...listOf(A, C), superseded: [B] }],
+  ['who is no member is not removed', remove('d'), STATE, null],
+  ['the last member stays', remove('a'), listOf(A), null],
+  ['a no-op changes nothing', { kind: 'noop' }, STATE, null],
+];
+
+for (const [story, value, before, after] of CHANGES) {
+  test(story, () => {
+    const result = nextMembers(before, value);
+    if (after === null) assert.is(result, before);
+    else assert.equal(result, after);
+  });
+}
+
+// ── Who may vote ─────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Node a in a life that did not found the cluster. */
+function newcomer(recovered: Partial<Recovered> = {}): Replica {
+  return wake({ incarnation: NEW_LIFE, promised: ballotOf(5, 'a'), ...recovered });
+}
+
+function records(effects: readonly Effect[]): Member[] {
+  return effects.flatMap((effect) =>
+    effect.kind === 'persist' && effect.entry.kind === 'supersede'
+      ? [life(effect.entry.node, effect.entry.incarnation)]
+      : [],
+  );
+}
+
+function changed(replica: Replica, value: Value, chosenAt: Ballot | null): Member[] {
+  const out: Effect[] = [];
+  changeMembers(replica, out, value, chosenAt);
+  return records(out);
+}
+
+const ME = life('a', NEW_LIFE);
+
+test('(!) an admission entitles the life that it names where it is chosen at the ballot that it names', () => {
+  const replica = newcomer();
+  assert.equal(changed(replica, admit('a', NEW_LIFE), BALLOT), [ME]);
+  assert.ok(mayVote(replica));
+});
+
+test('(!) one that a later master adopted, or of which only the value is known, entitles nobody', () => {
+  for (const chosenAt of [ballotOf(8, 'b'), ballotOf(7, 'c'), ballotOf(6, 'b'), null]) {
+    const replica = newcomer();
+    assert.equal(changed(replica, admit('a', NEW_LIFE), chosenAt), []);
+    assert.equal(replica.members.members[0], ME, 'listed all the same');
+    assert.not(mayVote(replica));
+    assert.equal(changed(replica, admit('a', NEW_LIFE), BALLOT), [ME], 'an admission again, as it should be');
+  }
+});
+
+test('the admission of another life, or another node, entitles not this one', () => {
+  assert.equal(changed(newcomer(), admit('a', OLD_LIFE), BALLOT), []);
+  assert.equal(changed(newcomer(), admit('b', NEW_LIFE), BALLOT), []);
+  const over = newcomer({ members: { ...STATE, superseded: [ME] } });
+  assert.equal(changed(over, admit('a', NEW_LIFE), BALLOT), []);
+  const removed = newcomer({ members: listOf(B, C) });
+  assert.equal(changed(removed, admit('a', NEW_LIFE), BALLOT), []);
+});
+
+test('who is added to the list may vote, whatever ballot it was chosen at', () => {
+  const replica = newcomer({ members: listOf(B, C) });
+  assert.equal(changed(replica, add('a'), null), [ME]);
+  assert.ok(mayVote(replica));
+  assert.equal(changed(newcomer({ members: listOf(B, C) }), add('d'), null), []);
+  assert.equal(changed(newcomer(), add('a'), null), [], 'the list has another life of it');
+});
+
+test('(!) a snapshot entitles a life that it lists only where no former life of it is known', () => {
+  const entitled = (members: MembersState, superseded: readonly Member[] = []): Member[] => {
+    const replica = newcomer({ members, superseded });
+    const out: Effect[] = [];
+    entitleIfAdded(replica, out);
+    return records(out);
+  };
+  const listed = listOf(ME, B, C);
+  assert.equal(entitled(listed), [ME]);
+  assert.equal(
+    entitled({ ...listed, superseded: [life('a', OLD_LIFE)] }),
+    [],
+    'it was admitted, at whatever ballot',
+  );
+  assert.equal(
+    entitled({ ...listed, superseded: [life('b', OLD_LIFE)] }),
+    [ME],
+    'another node’s is no matter',
+  );
+  assert.equal(entitled(STATE), [], 'not listed in this life');
+  assert.equal(entitled(listOf(life('b', NEW_LIFE))), [], 'nor is another node of this life');
+  assert.equal(entitled(listed, [ME]), [], 'it may already');
+});
+
+test('who may vote: a founding member, or one that is entitled, in this very life, once all have joined', () => {
+  assert.ok(mayVote(wake()));
+  assert.not(mayVote(newcomer()));
+  const stranger = newcomer({ members: listOf(ME, B, C) });
+  assert.not(mayVote(stranger), 'listed, but not entitled');
+  assert.ok(mayVote(newcomer({ members: listOf(ME, B, C), superseded: [ME] })));
+  assert.not(mayVote(newcomer({ members: listOf(ME, B, C), superseded: [life('a', OLD_LIFE)] })));
+  assert.not(mayVote(wake({ members: listOf(life('a', NEW_LIFE), B, C) })), 'a later life is listed');
+  assert.not(mayVote(wake({ promised: { round: 0, node: '' } })), 'not all have joined');
+  assert.not(mayVote(wake({ founded: null, members: null })));
+});
+
+test('(!) whoever is short goes by the list just below its log, and has no vote where that is not known', () => {
+  const lost = { firstLogSlot: 9, chosen: 8, applied: 0 };
+  assert.ok(mayVote(wake({ ...lost, floorMembers: STATE })));
+  assert.not(mayVote(wake({ ...lost, floorMembers: listOf(B, C) })), 'it was removed meanwhile');
+  assert.not(mayVote(wake({ ...lost, floorMembers: null })));
+  assert.ok(mayVote(wake({ ...lost, applied: 8, floorMembers: null })), 'it holds what its log has dropped');
+});
+
+// ── What the master asks for ─────────────────────────────────────────────────────────────────────────────────
+
+type Wanted = {
+  readonly config?: Partial<ReplicaConfig>;
+  readonly peer?: Partial<Peer>;
+  readonly node?: string;
+  readonly members?: MembersState;
+  readonly role?: Partial<Mastering>;
+};
+
+/** What master a, at slot 100, wants where `node` (d) has told what `peer` says of it. */
+function wanted({ config, peer, node = 'd', members = STATE, role }: Wanted): Value | null {
+  const replica = wake({ members, chosen: 100, applied: 100 }, { wished: ['a', 'b', 'c', 'd'], ...config });
+  const known: Peer = {
+    incarnation: NEW_LIFE,
+    heardMs: NOW_MS,
+    chosen: 100,
+    applied: 100,
+    votes: false,
+    eligible: false,
+  };
+  if (peer !== undefined) replica.peers.set(node, { ...known, ...peer });
+  return wantedChange(replica, { ballot: BALLOT, lastChangeSlot: 0, ...role } as Mastering, NOW_MS);
+}
+
+test('a newcomer that is wished, close, and speaks is added', () => {
+  assert.equal(wanted({ peer: {} }), add('d'));
+  assert.equal(wanted({ peer: { chosen: 36 } }), add('d'));
+  assert.equal(wanted({ peer: { heardMs: NOW_MS - LEASE_MS } }), add('d'));
+});
+
+const NOT_ADDED: { readonly [why: string]: Wanted } = {
+  'it did not say anything': {},
+  'it is too far behind': { peer: { chosen: 35 } },
+  'it was silent for longer than a lease': { peer: { heardMs: NOW_MS - LEASE_MS - 1 } },
+  'it has a vote': { peer: { votes: true } },
+  'it has not seen the last change': { peer: { chosen: 99 }, role: { lastChangeSlot: 100 } },
+  'it is not wished': { peer: {}, config: { wished: ['a', 'b', 'c'] } },
+  'it is a learner': { peer: {}, config: { learners: ['d'] } },
+  'its life has ended': { peer: {}, members: { ...STATE, superseded: [life('d', NEW_LIFE)] } },
+};
+for (const [why, setting] of Object.entries(NOT_ADDED)) {
+  test(`a newcomer is not added where ${why}`, () => {
+    assert.is(wanted(setting), null);
+  });
+}
+
+test('a later life of a member is admitted at the master’s ballot, once its former one is silent for a lease', () => {
+  const ofB = (heardAgoMs: number | null): Value | null => {
+    const replica = wake({ chosen: 100, applied: 100 });
+    const peer = { heardMs: NOW_MS, chosen: 100, applied: 100, votes: false, eligible: false };
+    replica.peers.set('b', { incarnation: NEW_LIFE, ...peer });
+    if (heardAgoMs !== null) replica.heardMs.set('b', NOW_MS - heardAgoMs);
+    return wantedChange(replica, { ballot: BALLOT, lastChangeSlot: 0 } as Mastering, NOW_MS);
+  };
+  assert.equal(ofB(null), admit('b', NEW_LIFE));
+  assert.equal(ofB(LEASE_MS), admit('b', NEW_LIFE));
+  assert.is(ofB(LEASE_MS - 1), null);
+});
+
+test('a listed life without a vote is admitted although it speaks', () => {
+  const replica = wake({ chosen: 100, applied: 100 });
+  replica.heardMs.set('b', NOW_MS);
+  const peer = { heardMs: NOW_MS, chosen: 100, applied: 100, votes: false, eligible: false };
+  replica.peers.set('b', { incarnation: lifeOf('b'), ...peer });
+  assert.equal(
+    wantedChange(replica, { ballot: BALLOT, lastChangeSlot: 0 } as Mastering, NOW_MS),
+    admit('b', lifeOf('b')),
+  );
+});
+
+test('who is no longer wished is removed, but never the master itself, nor all for want of a wish', () => {
+  assert.equal(wanted({ config: { wished: ['a', 'c'] } }), remove('b'));
+  assert.equal(wanted({ config: { wished: ['a', 'b', 'c'], learners: ['c'] } }), remove('c'));
+  assert.equal(wanted({ config: { wished: ['b', 'c'] } }), null);
+  assert.equal(wanted({ config: { wished: [] } }), null);
+});
+
+test('of two, a life that votes unnamed is named before anything else changes', () => {
+  const two = listOf(A, B);
+  const replica = wake({ members: two, superseded: [life('b', NEW_LIFE)] }, { wished: ['a', 'b', 'd'] });
+  const peer = { heardMs: NOW_MS, chosen: 100, applied: 100, votes: false, eligible: false };
+  replica.peers.set('d', { incarnation: NEW_LIFE, ...peer });
+  assert.equal(
+    wantedChange(replica, { ballot: BALLOT, lastChangeSlot: 0 } as Mastering, NOW_MS),
+    admit('b', NEW_LIFE),
+  );
+});
+
+test('a life that ended is told so, and one that is told stops', () => {
+  const replica = wake({ members: { ...listOf(A, life('b', NEW_LIFE), C), superseded: [B] } });
+  const message = { kind: 'canvass', cluster: CLUSTER, chosen: 0 } as const;
+  const said = step(replica, {
+    kind: 'message',
+    from: 'b',
+    incarnation: lifeOf('b'),
+    message,
+    nowMs: NOW_MS,
+  });
+  assert.equal(
+    said.flatMap((effect) => (effect.kind === 'send' ? [[effect.to, effect.message]] : [])),
+    [['b', { kind: 'over', cluster: CLUSTER, incarnation: lifeOf('b') }]],
+  );
+  const over = (incarnation: string): boolean => {
+    const effects = step(wake(), {
+      kind: 'message',
+      from: 'b',
+      incarnation: lifeOf('b'),
+      message: { kind: 'over', cluster: CLUSTER, incarnation },
+      nowMs: NOW_MS,
+    });
+    return effects.some((effect) => effect.kind === 'stop' && effect.exit === 'SUPERSEDED');
+  };
+  assert.equal([over(lifeOf('a')), over(OLD_LIFE)], [true, false]);
+});
+
+test.run();
