@@ -6,7 +6,7 @@ import { type ClusterIni, toKeeperConfig } from '../src/config/cluster-config.ts
 import type { NodeIni } from '../src/config/node-section.ts';
 import { type EXIT_CODES, FatalError } from '../src/errors.ts';
 import { VALUE_MAX } from '../src/limits.ts';
-import { type Hello, LINK_PROTOCOL } from '../src/link/frames.ts';
+import { type Hello, LINK_PROTOCOL, type Memory } from '../src/link/frames.ts';
 import type { LinkHandlers } from '../src/link/link.ts';
 import { type Logger, withFacts } from '../src/log.ts';
 import { ClientPort, portBudgets } from '../src/port/port.ts';
@@ -14,6 +14,7 @@ import { encodeCommand } from '../src/protocol/admin.ts';
 import { type Answer, failure } from '../src/protocol/replies.ts';
 import { updateOf } from '../src/protocol/requests.ts';
 import { Repeated } from '../src/repeated.ts';
+import { memoryOf } from './acquaintances.ts';
 import { Driver } from './driver.ts';
 import { checkFiles, type HomeLock, lockHome, prepareDirectory } from './home.ts';
 import { installFrom } from './installation.ts';
@@ -134,6 +135,7 @@ class NodeProcess {
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #cleaning = new Set<number>();
   #incarnation = '';
+  #memory: Memory | null = null;
   #introduction: Introduction | null = null;
   #closing = false;
   #installing: Promise<void> = Promise.resolve();
@@ -162,6 +164,7 @@ class NodeProcess {
     storage.refuseIfLost(others.map(({ name }) => name));
     const freshIncarnation = randomBytes(16).toString('hex');
     this.#incarnation = storage.recovered.incarnation ?? freshIncarnation;
+    this.#memory = memoryOf(randomBytes(8).toString('hex'), storage.recovered);
 
     const cost = new UpdateCost();
     const snapshots = new SnapshotServer(storage.store);
@@ -191,6 +194,8 @@ class NodeProcess {
       scrubbed: (from, incarnation, finding) => scrubber.received(from, incarnation, finding),
       foreign: (from, founding) => driver.submit({ kind: 'foreign', from, founding }),
       spoke: (word) => introduction.heard(word),
+      disowned: (why) => this.#disowned(why),
+      nowMs,
     });
     const introduction = new Introduction({
       clusterId: ini.clusterId,
@@ -360,6 +365,7 @@ class NodeProcess {
         withRoom(SNAPSHOT_BYTES, asker, respond, (given) => given(serveSnapshot(snapshots, driver, body))),
       post: (link, topic, body) => peers.receive(link, topic, body),
       closed: (link) => peers.lost(link),
+      ...peers.common,
     };
     const common = {
       ips: node.ips,
@@ -464,6 +470,13 @@ class NodeProcess {
     }
   }
 
+  /** A peer has seen this life elsewhere, or remembers more of it than this home does. */
+  #disowned(said: string): void {
+    const home = resolve(this.#options.node.home);
+    const why = `a peer refuses this home, ${home}: ${said}. A copy must never run beside its original, nor after it has gone on: stop the one that is not meant to live, and empty its home; then it joins anew`;
+    this.#stop('SUPERSEDED', new FatalError('SUPERSEDED', why));
+  }
+
   #hello(): Hello {
     const { ini, node } = this.#options;
     return {
@@ -474,6 +487,7 @@ class NodeProcess {
       incarnation: this.#incarnation,
       ...named('founding', this.#introduction?.founding),
       ...named('keeper', this.#introduction?.keeper),
+      ...(this.#memory === null ? {} : { memory: this.#memory }),
     };
   }
 

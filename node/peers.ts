@@ -1,13 +1,14 @@
 /** Links between the members of one cluster: each node dials every other and sends over the links it dialled. */
 import { NurseryError } from '../src/errors.ts';
 import type { Hello } from '../src/link/frames.ts';
-import { TOPIC } from '../src/link/frames.ts';
+import { CLOSE, TOPIC } from '../src/link/frames.ts';
 import type { Link, LinkHandlers, LinkResult } from '../src/link/link.ts';
 import { LinkLog } from '../src/link/link-log.ts';
 import { PersistentLink } from '../src/link/persistent.ts';
 import type { Logger } from '../src/log.ts';
 import { bool, decode, encode, struct, text } from '../src/protocol/codec.ts';
 import { failure } from '../src/protocol/replies.ts';
+import { Acquaintances } from './acquaintances.ts';
 import type { Word } from './introduction.ts';
 import { type Message, messageCodec } from './paxos/messages.ts';
 import type { Incarnation, NodeName } from './paxos/types.ts';
@@ -28,6 +29,9 @@ export type PeersOptions = {
   received(from: NodeName, incarnation: Incarnation, message: Message): void;
   /** What a peer found in its store (scrub/findings.ts). */
   scrubbed(from: NodeName, incarnation: Incarnation, finding: Finding): void;
+  /** A peer says that this life runs elsewhere, or has forgotten something: this process must not go on. */
+  disowned(why: string): void;
+  nowMs(): number;
   /** A peer by name is of another founding of the cluster: it is never heard. */
   foreign(node: NodeName, founding: string): void;
   /** What a peer heard of the keeper. */
@@ -41,11 +45,13 @@ export class Peers {
   /** Links that peers dialled: the way to one that this node's configuration does not name, or cannot reach. */
   readonly #dialledByPeers = new Map<NodeName, Link>();
   readonly #options: PeersOptions;
+  readonly #acquaintances: Acquaintances;
   /** What was sent last: several get the same, one after the other. */
   #latest: { readonly message: Message; readonly body: Buffer } | null = null;
 
   constructor(options: PeersOptions) {
     this.#options = options;
+    this.#acquaintances = new Acquaintances(options.nowMs);
     for (const { name, host, port } of options.peers) {
       const log = new LinkLog({
         logger: options.logger,
@@ -74,15 +80,34 @@ export class Peers {
     post: (link, topic, body) => this.receive(link, topic, body),
     closed: () => undefined,
     met: (peer) => this.met(peer),
+    ...this.#acquainted(),
   };
+
+  /** Of all links between members: no life is talked to twice. */
+  #acquainted(): Pick<LinkHandlers, 'refuse' | 'opened' | 'turnedAway'> {
+    return {
+      refuse: (peer) => this.#refuse(peer),
+      opened: (link) => {
+        const { node, memory } = link.peer;
+        if (memory !== undefined) this.#acquaintances.talks(node, memory, link);
+      },
+      turnedAway: (close, why) => {
+        if (close === CLOSE.notThatLife) this.#options.disowned(why);
+      },
+    };
+  }
 
   /** A post that came in on a link. A frame that cannot be read closes the link: the peer runs something else. */
   receive(link: Link, topic: number, body: Buffer): void {
     const { node, incarnation } = link.peer;
     if (this.#links.get(node)?.link !== link) this.#dialledByPeers.set(node, link);
     try {
-      if (topic === TOPIC.paxos) this.#options.received(node, incarnation, decode(messageCodec, body));
-      else if (topic === TOPIC.scrub) this.#options.scrubbed(node, incarnation, decodeFinding(body));
+      if (topic === TOPIC.paxos) {
+        const message = decode(messageCodec, body);
+        this.#acquaintances.heard(node, incarnation, message);
+        this.#options.received(node, incarnation, message);
+      }
+      if (topic === TOPIC.scrub) this.#options.scrubbed(node, incarnation, decodeFinding(body));
       else if (topic === TOPIC.standing) this.#options.spoke(decode(wordCodec, body));
     } catch (error) {
       if (!(error instanceof NurseryError)) throw error;
@@ -116,6 +141,18 @@ export class Peers {
   speak(word: Word): void {
     const body = encode(wordCodec, word);
     for (const link of this.#links.values()) link.post(TOPIC.standing, body);
+  }
+
+  /** What all links between members do, beside what is particular to those that were dialled here. */
+  get common(): Pick<LinkHandlers, 'refuse' | 'opened' | 'turnedAway'> {
+    return this.#acquainted();
+  }
+
+  #refuse({ node, incarnation, memory }: Hello): { readonly close: number; readonly why: string } | null {
+    const doubt = memory === undefined ? null : this.#acquaintances.meet(node, incarnation, memory);
+    if (doubt === null) return null;
+    if (doubt.forEver) this.#options.logger.error({ peer: node, incarnation }, doubt.why);
+    return { close: doubt.forEver ? CLOSE.notThatLife : CLOSE.refused, why: doubt.why };
   }
 
   /** A member of the cluster, by its name, has said who it is. */

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { decodeHello, encodeHello } from './dial.ts';
+import { decodeHello, encodeHello, refusedBy } from './dial.ts';
 import { CLOSE, closeReason, type Hello, PAYLOAD_MAX, refusal } from './frames.ts';
 import { Link, type LinkHandlers } from './link.ts';
 
@@ -91,8 +91,7 @@ export class LinkAcceptor {
   #refusal(mine: Hello, peer: Hello): { readonly close: number; readonly why: string } | null {
     const refused = refusal(mine, peer);
     if (refused !== null) return refused;
-    const why = this.#handlers.refuse?.(peer) ?? null;
-    return why === null ? null : { close: CLOSE.refused, why };
+    return refusedBy(this.#handlers, peer);
   }
 }
 

@@ -64,23 +64,39 @@ export function dial(options: DialOptions): Promise<Link> {
     socket.on('error', (error: Error) => {
       why = error.message; // its close follows
     });
-    socket.once('close', failed);
+    const closed = (code: number, reason: Buffer): void => {
+      handlers.turnedAway?.(code, reason.toString('utf8'));
+      failed(code, reason);
+    };
+    socket.once('close', closed);
     socket.once('open', () => socket.send(encodeHello(hello)));
     socket.once('message', (data: Buffer) => {
       const peer = decodeHello(data);
-      const refused = peer === null ? { close: CLOSE.broken, why: 'not a hello' } : refusal(hello, peer);
+      const refused =
+        peer === null
+          ? { close: CLOSE.broken, why: 'not a hello' }
+          : (refusal(hello, peer) ?? refusedBy(handlers, peer));
       if (peer !== null) handlers.met?.(peer);
       if (peer === null || refused !== null) {
-        socket.off('close', failed);
+        socket.off('close', closed);
         socket.close(refused?.close, closeReason(refused?.why ?? ''));
         failed(refused?.close ?? CLOSE.broken, Buffer.from(refused?.why ?? ''));
         return;
       }
       clearTimeout(timer);
-      socket.off('close', failed);
+      socket.off('close', closed);
       resolve(new Link(socket, peer, address, handlers));
     });
   });
+}
+
+/** Why the handlers turn a peer away although protocol, cluster and founding fit; or null. */
+export function refusedBy(
+  handlers: LinkHandlers,
+  peer: Hello,
+): { readonly close: number; readonly why: string } | null {
+  const refused = handlers.refuse?.(peer) ?? null;
+  return typeof refused === 'string' ? { close: CLOSE.refused, why: refused } : refused;
 }
 
 /** A WebSocket message that holds the hello alone. */

@@ -60,7 +60,7 @@ export const TOPIC = { paxos: 1, map: 2, scrub: 3, standing: 4 } as const;
 
 /**
  * Layout of a hello, of all versions, so that each can refuse another in words. What version 2 adds stands behind the
- * incarnation, parted by blanks: founding and keeper.
+ * incarnation, parted by blanks: founding, keeper, and what a member's process remembers.
  */
 const layoutCodec = struct({ protocol: u32, role: text, cluster: text, node: text, incarnation: text });
 
@@ -79,26 +79,55 @@ export type Hello = Omit<Coded<typeof layoutCodec>, 'role'> & {
   readonly role: Role;
   readonly founding?: string;
   readonly keeper?: string;
+  readonly memory?: Memory;
+};
+
+/**
+ * A member's process: its number, drawn at its start, and what its disk remembered then: the highest ballot that it had
+ * promised, and the highest slot.
+ */
+export type Memory = {
+  readonly process: string;
+  readonly round: number;
+  readonly proposer: string;
+  readonly slot: number;
 };
 
 /** Both directions of a hello. */
 export const helloCodec: Codec<Hello> = {
-  write: (writer, { founding = '', keeper = '', ...hello }) => {
-    const packed = [hello.incarnation, founding, keeper].join(' ').trimEnd();
-    layoutCodec.write(writer, { ...hello, incarnation: packed });
+  write: (writer, { founding = '', keeper = '', memory, ...hello }) => {
+    const words = [hello.incarnation, founding, keeper];
+    if (memory !== undefined) {
+      const { process, round, slot, proposer } = memory;
+      words.push(process, String(round), String(slot), encodeURIComponent(proposer));
+    }
+    layoutCodec.write(writer, { ...hello, incarnation: words.join(' ').trimEnd() });
   },
   read: (reader) => {
     const hello = layoutCodec.read(reader);
-    const [incarnation = '', founding = '', keeper = ''] = hello.incarnation.split(' ');
+    const [incarnation = '', founding = '', keeper = '', ...memory] = hello.incarnation.split(' ');
     return {
       ...hello,
       role: hello.role as Role,
       incarnation,
       ...(founding === '' ? {} : { founding }),
       ...(keeper === '' ? {} : { keeper }),
+      ...memoryIn(memory),
     };
   },
 };
+
+function memoryIn([process, round, slot, proposer = '']: readonly string[]): { readonly memory?: Memory } {
+  if (process === undefined || round === undefined || slot === undefined) return {};
+  const numbers = [Number(round), Number(slot)];
+  if (!numbers.every(Number.isSafeInteger)) throw malformed(`a hello with ballot ${round}, slot ${slot}`);
+  try {
+    const name = decodeURIComponent(proposer);
+    return { memory: { process, round: numbers[0] as number, slot: numbers[1] as number, proposer: name } };
+  } catch {
+    throw malformed('a hello with a proposer that is no text');
+  }
+}
 
 /** Codes with which a WebSocket is closed, and what they mean to the other end. */
 export const CLOSE = {
@@ -112,6 +141,8 @@ export const CLOSE = {
   /** Going down; every request that was read has been answered before this. */
   answered: 4006,
   otherFounding: 4007,
+  /** The life that the caller names runs elsewhere too, or has forgotten what it once said. */
+  notThatLife: 4008,
 } as const;
 
 /** `why`, cut to what the close of a WebSocket can carry. */

@@ -65,8 +65,10 @@ export type LinkHandlers = {
   opened?(link: Link): void;
   /** A peer has said who it is, whether or not there will be a link. */
   met?(peer: Hello): void;
+  /** The other end has turned this one away, with a code of `CLOSE`. */
+  turnedAway?(close: number, why: string): void;
   /** Why this peer is turned away although protocol and cluster fit, or null. It is told the reason. */
-  refuse?(peer: Hello): string | null;
+  refuse?(peer: Hello): string | { readonly close: number; readonly why: string } | null;
   /** Where the memory of a link with this peer is counted. Default: nowhere. */
   budgets?(peer: Hello): Budgets;
 };
@@ -115,6 +117,7 @@ export class Link {
   #paused = false;
   #draining = false;
   #silent = 0;
+  #heardMs = performance.now();
   #stuck = 0;
   #deadlineTimer: NodeJS.Timeout | null = null;
   #deadlineTimerAtMs = 0;
@@ -156,6 +159,11 @@ export class Link {
   /** Why the link is closed; null while it is open. */
   get closedWhy(): string | null {
     return this.#closedWhy;
+  }
+
+  /** When anything was last received (ms, monotonic). */
+  get heardMs(): number {
+    return this.#heardMs;
   }
 
   /** Bytes that wait to be sent. */
@@ -314,6 +322,7 @@ export class Link {
   #received(data: Buffer, isBinary: boolean): void {
     if (this.#closedWhy !== null) return;
     this.#silent = 0;
+    this.#heardMs = performance.now();
     if (!isBinary) {
       this.#broken('text');
       return;

@@ -323,4 +323,39 @@ tests.test('a removed node with its old file leaves the addresses at the keeper 
   assert.is(await known(), 'shrink_0,shrink_1');
 });
 
+tests.test('one life in two processes, or gone back in time, is refused by its peers', async (lab) => {
+  const cluster = await TestCluster.start(lab, { clusterId: 'lives', size: 3 });
+  const slave = await cluster.slave();
+  const { home } = cluster.place(slave);
+  await cluster.process(slave).kill();
+  const copied = `${home}.copied`;
+  cpSync(home, copied, { recursive: true });
+  cluster.startNode(slave);
+  await cluster.caughtUp(slave);
+  // The copy runs beside its original.
+  const [clientPort, messagingPort] = (await freePorts(2)) as [number, number];
+  const nodes = cluster.nodes.map((place) => ({
+    name: place.name,
+    ip: '127.0.0.1',
+    clientPort: place.name === slave ? clientPort : place.clientPort,
+    home: place.name === slave ? copied : place.home,
+    extra: { messaging_port: String(place.name === slave ? messagingPort : place.messagingPort) },
+  }));
+  const file = join(lab.dir, 'copied.ini');
+  const extra = { lease_period: String(LEASE_MS / 1000) };
+  writeFileSync(file, renderClusterIni({ clusterId: 'lives', nodes, keeper: null, extra }));
+  const twin = lab.start('twin', ['node', '--config', file, '--node', slave]);
+  await ends(twin, EXIT_CODES.SUPERSEDED, /(runs twice|forgotten a vote)/);
+  await cluster.ask(await cluster.master(), (client) => client.set('k', 'v'));
+  await cluster.caughtUp(slave);
+  // The original is rolled back.
+  await cluster.process(slave).kill();
+  rmSync(home, { recursive: true });
+  cpSync(copied, home, { recursive: true });
+  await ends(cluster.startNode(slave), EXIT_CODES.SUPERSEDED, /forgotten a vote/);
+  // Emptied, it joins anew.
+  await cluster.wipe(slave);
+  await cluster.caughtUp(slave);
+});
+
 tests.run();

@@ -1,4 +1,5 @@
 /** One node of one cluster: the real driver, requests and state machine, wired as node/node.ts wires them. */
+import { Acquaintances, memoryOf } from '../../../node/acquaintances.ts';
 import type { Driver, World as DriverWorld } from '../../../node/driver.ts';
 import { Introduction, type Word } from '../../../node/introduction.ts';
 import { Machine } from '../../../node/machine/machine.ts';
@@ -17,6 +18,7 @@ import { UpdateCost } from '../../../node/update-cost.ts';
 import { present } from '../../../src/assert.ts';
 import { type Asker, unboundedBudgets } from '../../../src/budget.ts';
 import { UPDATE_MAX, VALUE_MAX } from '../../../src/limits.ts';
+import type { Memory } from '../../../src/link/frames.ts';
 import type { Link as RealLink } from '../../../src/link/link.ts';
 import { encodeCommand } from '../../../src/protocol/admin.ts';
 import { decode, encode } from '../../../src/protocol/codec.ts';
@@ -32,6 +34,7 @@ import { createScrubber } from './scrubbing.ts';
 import { Served } from './served.ts';
 import { SimLog } from './sim-log.ts';
 import { imageOf, SimStore } from './sim-store.ts';
+import { Violation } from './violation.ts';
 import { KEEPER } from './watch.ts';
 import { WatchedDriver } from './watched-driver.ts';
 
@@ -70,6 +73,8 @@ export class NodeProcess extends Host implements Server {
   readonly config: ReplicaConfig;
   readonly hardware: Hardware;
   readonly incarnation: string;
+  readonly memory: Memory;
+  readonly #acquaintances = new Acquaintances(this.nowMs);
   readonly driver: Driver;
   readonly store: SimStore;
   readonly #nursery: Nursery;
@@ -99,6 +104,7 @@ export class NodeProcess extends Host implements Server {
     this.#served = new Served(node, own, nursery.history, nursery.rare, () => this.store.slot);
     const recovered = hardware.recovered(base);
     this.incarnation = recovered.incarnation ?? options.freshIncarnation;
+    this.memory = memoryOf(`${random.next()}`, recovered);
     this.config = {
       node,
       wished: options.wished,
@@ -267,8 +273,25 @@ export class NodeProcess extends Host implements Server {
     this.#watchers.remove(link as unknown as RealLink);
   }
 
+  /** What hellos decide in life: nothing is exchanged with another founding, nor with a life that has forgotten something. */
+  isAcquaintedWith({ name, incarnation, memory, founding }: NodeProcess): boolean {
+    if (this.founding !== '' && founding !== '' && this.founding !== founding) {
+      this.#nursery.rare.note('two foundings met');
+      this.run(() => this.driver.submit({ kind: 'foreign', from: name, founding }));
+      return false;
+    }
+    const doubt = this.#acquaintances.meet(name, incarnation, memory);
+    if (doubt !== null) throw new Violation('memory', `${this.name} refuses ${name}: ${doubt.why}`);
+    return true;
+  }
+
+  get founding(): string {
+    return this.#introduction.founding;
+  }
+
   /** A message of another member. */
   receive(from: NodeName, incarnation: string, message: Message): void {
+    this.#acquaintances.heard(from, incarnation, message);
     this.run(() => this.driver.submit({ kind: 'message', from, incarnation, message }));
   }
 
@@ -287,7 +310,8 @@ export class NodeProcess extends Host implements Server {
     const carried = plan.encodes ? decode(messageCodec, encode(messageCodec, message)) : message;
     if (message.kind === 'accept') watch.proposed(this, message);
     network.carry(this.name, to, () => {
-      this.#nursery.nodeAt(to)?.receive(this.name, this.incarnation, carried);
+      const peer = this.#nursery.nodeAt(to);
+      if (peer?.isAcquaintedWith(this) === true) peer.receive(this.name, this.incarnation, carried);
     });
   }
 
