@@ -303,6 +303,8 @@ async function run(given: readonly string[]): Promise<void> {
   const words = protectWords(given);
   const parser = yargs()
     .scriptName('nursery')
+    // What it says is read and put into other words; half of it in another language would help nobody.
+    .detectLocale(false)
     .parserConfiguration({
       // A key that looks like a number is text all the same.
       'parse-positional-numbers': false,

@@ -1,7 +1,7 @@
 /** `nursery sim`: nurseries, or parts of them, on virtual time, with everything failing that may. A bug report is a seed. */
 import { availableParallelism } from 'node:os';
 import { EXIT_CODES, NurseryError } from '../errors.ts';
-import { complain, hint, IS_ERROR_TERMINAL, printLine } from './output.ts';
+import { complain, hint, IS_ERROR_TERMINAL, OutputError, printLine } from './output.ts';
 
 export type SimArguments = {
   /** Whole nurseries, consensus of one cluster alone, or moves between state machines alone. */
@@ -46,6 +46,7 @@ async function replay(seed: number, trace: boolean, run: Run): Promise<void> {
         : '';
     printLine(`seed ${seed}: ${operations} operations${more}; every check holds (history ${digest})`);
   } catch (error) {
+    if (error instanceof OutputError) throw error; // nobody reads the trace: that is no failure of the nursery
     complain(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`);
     process.exitCode = EXIT_CODES.FAILED;
   }

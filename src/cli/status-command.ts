@@ -1,6 +1,6 @@
 /** `nursery status`: the map, every node of every cluster, and every migration, as far as they answer. */
 import { ClusterClient } from '../client/cluster-client.ts';
-import { type ErrorCode, EXIT_CODES, NurseryError } from '../errors.ts';
+import { EXIT_CODES, NurseryError } from '../errors.ts';
 import type { KeeperMap, KnownCluster, Migration, NodeAddress, NodeStatus } from '../protocol/admin.ts';
 import { printRange, type Range } from '../range.ts';
 import { EMPTY_MAP } from '../rangemap.ts';
@@ -13,8 +13,6 @@ import { sayWhoIsAwaited } from './report.ts';
 const NODE_MS = 1500;
 /** How long the keeper may take, elections included (ms). */
 const KEEPER_MS = 5000;
-/** How it shows that the keeper is not there. */
-const SILENT: ReadonlySet<ErrorCode> = new Set(['UNREACHABLE', 'TIMEOUT', 'NOT_MASTER', 'GOING_DOWN']);
 
 type NodeReport = { readonly name: string; readonly status: NodeStatus | null; readonly why: string };
 type ClusterReport = {
@@ -60,7 +58,7 @@ async function askKeeper(target: Target): Promise<Keeper> {
     const known = await nursery.refresh(KEEPER_MS).finally(answered);
     return { known, migrations: await listMigrations(nursery), why: null };
   } catch (error) {
-    if (!(error instanceof NurseryError) || !SILENT.has(error.code)) throw error;
+    if (!(error instanceof NurseryError)) throw error;
     return { known: await heardByRouter(target), migrations: null, why: error.message };
   } finally {
     nursery.close();

@@ -60,6 +60,8 @@ function option(word: string, options: NamedOption[], standIn: (word: string) =>
   }
   const equals = word.indexOf('=');
   const name = (equals < 0 ? word : word.slice(0, equals)).slice(2);
+  if (/[A-Z]/.test(name))
+    throw new FatalError('USAGE', `there is no option --${name}: options are in small letters`);
   if (options.some((other) => other.name === name))
     throw new FatalError('USAGE', `--${name} is given twice; keep one`);
   options.push({ name, hasValue: equals >= 0 });

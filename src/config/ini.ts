@@ -137,6 +137,11 @@ export class IniSection {
     return complaint(this.file, line, `[${this.name}] ${key} = ${value}: ${allowed}`);
   }
 
+  /** The error for a section whose name cannot be; `why` says so. */
+  wrongName(why: string): FatalError {
+    return complaint(this.file, this.line, `[${this.name}]: ${why}`);
+  }
+
   /** The error for a key that must be there. */
   missing(key: string, meaning: string): FatalError {
     return complaint(this.file, this.line, `[${this.name}] has no ${key}: ${meaning}`);

@@ -93,6 +93,8 @@ export function readNode(section: IniSection, use: 'node' | 'client'): NodeIni {
 
 /** Name, addresses and client port: all that a client needs. @throws FatalError CONFIG */
 export function readAddress(section: IniSection): NodeAddress {
+  const badName = whyNoName(section.name); // a learner's stands in no list
+  if (badName !== null) throw section.wrongName(badName);
   const ips = readHosts(section, 'the addresses at which it is reached, parted by commas');
   return { name: section.name, ips, port: readPort(section, 'client_port') };
 }

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import * as fc from 'fast-check';
 import { test } from 'uvu';
@@ -74,6 +74,10 @@ test('what cannot be meant is refused', () => {
     refused(['get', '-x']),
     /-x: options have two dashes; a word that begins with - stands behind --/,
   );
+  assert.match(
+    refused(['migrate', '--dryRun', '--dry-run']),
+    /no option --dryRun: options are in small letters/,
+  );
   assert.match(refused(['--config', 'x', 'get', 'k']), /the command comes first/);
   assert.equal(protectWords(['get', '--', '--json', '--json']).options, []);
 });
@@ -98,6 +102,12 @@ test('a near word is suggested, and none where none is near', () => {
     said('Not enough non-option arguments: got 0, need at least 2', 'set'),
     /set needs 2 words, and 0 are/,
   );
+});
+
+test('what is said is the same in every locale', () => {
+  const env = { ...process.env, LC_ALL: 'de_DE.UTF-8', LANG: 'de_DE.UTF-8' };
+  const { stderr } = spawnSync(process.execPath, [MAIN, 'gte'], { encoding: 'utf8', env });
+  assert.is(stderr, 'nursery: there is no command gte; is get meant?\n');
 });
 
 test('the commands are those of the help', () => {

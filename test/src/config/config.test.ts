@@ -326,6 +326,8 @@ test('names that are paths or sections of another kind are none of nodes', () =>
       name,
     );
   }
+  const learner = ['[../n2]', 'ip = ::1', 'client_port = 1', 'home = /h', 'learner = true'];
+  refused({ end: learner }, /^c\.ini:14: \[\.\.\/n2\]: a name is no path/);
   const router = (line: string): string =>
     ['[router]', 'cluster_id = all', 'ip = ::1', 'client_port = 5000', line].join('\n');
   const keeper = ['[nursery]', 'cluster_id = keep', 'cluster = k0', '[k0]', 'ip = ::1', 'client_port = 7000'];
