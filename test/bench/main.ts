@@ -6,6 +6,7 @@
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Lab } from '../support/processes.ts';
+import { crowd } from './crowd.ts';
 import { direct, generator, memory } from './direct.ts';
 import { growth } from './growth.ts';
 import { overload } from './overload.ts';
@@ -32,6 +33,7 @@ const SCENARIOS: { readonly [name: string]: (stage: Stage) => void | Promise<voi
   failover,
   restart,
   overload,
+  crowd,
   'range-map': rangeMap,
   growth,
   memory: (stage) => memory(stage, Number(values.minutes)),
