@@ -32,6 +32,7 @@ import { withRoom } from './room.ts';
 import { Scheduler } from './scheduler.ts';
 import { isStoreDamage } from './scrub/damage.ts';
 import { Scrubber } from './scrub/scrubber.ts';
+import { Seals } from './seals.ts';
 import { SlowDowns } from './slow-downs.ts';
 import { SnapshotServer } from './snapshots.ts';
 import { costTotals } from './status.ts';
@@ -167,6 +168,7 @@ class NodeProcess {
     this.#memory = memoryOf(randomBytes(8).toString('hex'), storage.recovered);
 
     const cost = new UpdateCost();
+    const seals = new Seals();
     const snapshots = new SnapshotServer(storage.store);
     const driver = this.#createDriver(
       storage,
@@ -176,6 +178,7 @@ class NodeProcess {
         if (cost.isDue(driver.counters.updatesApplied)) {
           cost.note(costTotals({ driver, syncs: () => storage.syncs }));
         }
+        seals.applied(driver.machine.seals, slot, () => driver.mayRead(), nowMs());
         this.#watchers.changed(driver.machine.mapVersion, () => driver.machine.keeperMap());
       },
       (to, message) => peers.send(to, message),
@@ -241,6 +244,7 @@ class NodeProcess {
       store: storage.store,
       scheduler: this.#scheduler,
       watchers: this.#watchers,
+      seals,
       slowDowns: new SlowDowns(nowMs, (delayMs, run) => setTimeout(run, delayMs)),
       introduction,
       readOnly: ini.readOnly,

@@ -37,6 +37,7 @@ import type { Respond } from './proposals.ts';
 import { OVERLOADED, withRoom } from './room.ts';
 import type { Scheduler } from './scheduler.ts';
 import { isStoreDamage } from './scrub/damage.ts';
+import type { Seals } from './seals.ts';
 import type { SlowDowns } from './slow-downs.ts';
 import { nodeStatus, statisticsFields } from './status.ts';
 import type { Store, Work } from './store/types.ts';
@@ -60,6 +61,7 @@ export type RequestContext = {
     Introduction,
     'label' | 'founding' | 'keeper' | 'notes' | 'refusal' | 'noteRefusal'
   >;
+  readonly seals: Seals;
   nowMs(): number;
   /** Syncs of the disk since the start. */
   syncs(): { readonly log: number; readonly store: number };
@@ -345,7 +347,7 @@ export class Requests {
   }
 
   #query(query: AdminQuery, respond: Respond, link: Link | null, asker: Asker): void {
-    const { driver, store, watchers, slowDowns } = this.#context;
+    const { driver, store, watchers, slowDowns, seals } = this.#context;
     switch (query.kind) {
       case 'nodeStatus':
         this.#status(respond, asker);
@@ -367,7 +369,8 @@ export class Requests {
           return;
         }
         const view = new PausableView(store);
-        this.#finish(driver.machine.query(query, view.slot, view), view, respond, asker);
+        const sealAge = query.kind === 'rangeStatus' ? seals.ageOf(query.mid, this.#context.nowMs()) : null;
+        this.#finish(driver.machine.query(query, view.slot, view, sealAge), view, respond, asker);
       }
     }
   }

@@ -46,6 +46,7 @@ export type Purpose =
   | 'noteSeal'
   | 'askKeeper'
   | 'askSource'
+  | 'askSealAge'
   | 'checkTarget'
   | 'slowDown'
   | 'beginImport'

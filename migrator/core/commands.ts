@@ -19,7 +19,7 @@ export function commandFor(
   move: Move['kind'],
   facts: Facts,
   claim: Claim,
-  extra: { readonly limits: SealLimits; readonly pauseMs: number },
+  extra: { readonly limits: SealLimits; readonly pauseMs: number; readonly pauseAtLeast: boolean },
 ): { readonly to: Party; readonly command: AdminCommand } | null {
   const { mid } = facts.record;
   const { token } = claim;
@@ -45,7 +45,8 @@ export function commandFor(
     }
     case 'publish': {
       // Slot 0 where the source could not be asked any more; the target compared the digests all the same.
-      const receipt = { ...(sealed ?? { sealSlot: 0, digest: NO_ROWS }), pauseMs: extra.pauseMs };
+      const { pauseMs, pauseAtLeast } = extra;
+      const receipt = { ...(sealed ?? { sealSlot: 0, digest: NO_ROWS }), pauseMs, pauseAtLeast };
       return { to: 'keeper', command: { kind: move, mid, token, receipt } };
     }
     case 'recordAbort':

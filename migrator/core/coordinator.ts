@@ -211,8 +211,9 @@ export class Coordinator {
       this.#delayMs = 0;
       this.#calls.drop(({ purpose }) => OF_PAGES.has(purpose));
     }
-    const { pauseMs } = this.#report.present(this.#nowMs, this.#delayMs);
-    const wanted = commandFor(move, this.#facts, this.#claim, { limits: this.#limits, pauseMs });
+    const { pauseMs, pauseAtLeast } = this.#report.present(this.#nowMs, this.#delayMs);
+    const extra = { limits: this.#limits, pauseMs, pauseAtLeast };
+    const wanted = commandFor(move, this.#facts, this.#claim, extra);
     if (wanted !== null) this.#send(move, wanted.to, { kind: 'command', command: wanted.command });
   }
 
@@ -363,7 +364,11 @@ export class Coordinator {
       case 'beginExport':
         if (answer.kind !== 'exporting') return false;
         this.#facts.exporting(answer);
-        if (answer.sealed !== null) this.#report.sealBegins(this.#nowMs);
+        if (answer.sealed !== null) this.#findSeal();
+        return true;
+      case 'askSealAge':
+        if (answer.kind !== 'rangeStatus') return false;
+        if (answer.sealAge !== null) this.#report.sealAged(answer.sealAge, this.#nowMs);
         return true;
       case 'read':
         return answer.kind === 'rows' && this.#isRead(answer);
@@ -428,7 +433,7 @@ export class Coordinator {
 
   #closed(party: 'source' | 'target', closed: Closed): void {
     this.#facts.closed(party, closed);
-    if (closed === 'activated' || closed === 'unsealed') this.#report.sealEnds(this.#nowMs);
+    if (closed === 'activated' || closed === 'unsealed') this.#report.sealEnds(closed, this.#nowMs);
     const sealed = this.#facts.source?.exporting?.sealed;
     // What changed on the way is there too: the digests were equal.
     if (closed === 'activated' && sealed) this.#report.staged(sealed.digest.count, sealed.digest.bytes);
@@ -511,8 +516,17 @@ export class Coordinator {
       return true;
     }
     this.#facts.sourceStatus(status);
-    if (status.closed === null && status.exporting?.sealed) this.#report.sealBegins(this.#nowMs);
+    if (status.closed === null && status.exporting?.sealed) {
+      this.#report.sealFound(this.#nowMs);
+      if (status.sealAge !== null) this.#report.sealAged(status.sealAge, this.#nowMs);
+    }
     return true;
+  }
+
+  /** The range is sealed already. Nothing waits for the source to say since when. */
+  #findSeal(): void {
+    this.#report.sealFound(this.#nowMs);
+    this.#askRange('askSealAge', 'source');
   }
 
   #targetAnswered(status: RangeStatus): boolean {
@@ -575,7 +589,7 @@ export class Coordinator {
     this.#send(purpose, 'keeper', { kind: 'query', query, node: 'master' }, this.#facts.outcomes);
   }
 
-  #askRange(purpose: 'askSource' | 'checkTarget', to: 'source' | 'target'): void {
+  #askRange(purpose: 'askSource' | 'askSealAge' | 'checkTarget', to: 'source' | 'target'): void {
     const { mid, lo, hi } = this.#facts.record;
     this.#query(purpose, to, { kind: 'rangeStatus', mid, lo, hi });
   }

@@ -1,5 +1,5 @@
 /** What people are told: counters, the pause, and what a migration waits for. Nothing is decided by it. */
-import { NO_PROGRESS, type Progress } from '../../src/protocol/admin.ts';
+import { NO_PROGRESS, type Progress, type SealAge } from '../../src/protocol/admin.ts';
 import type { Party } from './calls.ts';
 import type { Facts } from './facts.ts';
 import type { Move } from './next-move.ts';
@@ -46,7 +46,11 @@ export class Report {
   #progress: Progress;
   #reportedMs = Number.NEGATIVE_INFINITY;
   #reportedStage = '';
+  /** When the pause began and ended, as far as is known. */
   #sealedSinceMs: number | null = null;
+  #servedSinceMs: number | null = null;
+  /** Whether somebody saw the seal begin, rather than finding it. */
+  #isPauseExact = true;
   #pauseBeforeMs = 0;
   #busy: { readonly what: string; readonly sinceMs: number } | null = null;
   #stageSinceMs = 0;
@@ -77,17 +81,31 @@ export class Report {
     const startedAtMs = progress.startedAtMs || this.#progress.startedAtMs;
     this.#progress = { ...progress, startedAtMs };
     this.#pauseBeforeMs = progress.pauseMs + (progress.stage === STAGES.lastRows ? unseenMs : 0);
+    if (progress.pauseAtLeast) this.#isPauseExact = false;
   }
 
   // ── The pause ────────────────────────────────────────────────────────────────────────────────────────────
 
   get isSealed(): boolean {
-    return this.#sealedSinceMs !== null;
+    return this.#sealedSinceMs !== null && this.#servedSinceMs === null;
   }
 
   /** Nobody serves from here on, perhaps: counts from when the seal was asked for. */
   sealBegins(nowMs: number): void {
-    this.#sealedSinceMs ??= nowMs;
+    this.#sealedSinceMs ??= nowMs - this.#pauseBeforeMs;
+  }
+
+  /** The range was found sealed, by a predecessor: the pause is longer than can be seen from here. */
+  sealFound(nowMs: number): void {
+    if (this.#sealedSinceMs !== null) return;
+    this.sealBegins(nowMs);
+    this.#isPauseExact = false;
+  }
+
+  /** The source says how old the seal is, whoever asked for it. */
+  sealAged(age: SealAge, nowMs: number): void {
+    this.#sealedSinceMs = Math.min(this.#sealedSinceMs ?? nowMs, nowMs - age.ms);
+    if (age.isExact) this.#isPauseExact = true;
   }
 
   /** The seal was refused: no pause. */
@@ -96,14 +114,16 @@ export class Report {
   }
 
   /** Somebody serves again: the target, or after an abort the source. */
-  sealEnds(nowMs: number): void {
-    this.#progress = { ...this.#progress, pauseMs: this.#pauseMs(nowMs) };
-    this.#sealedSinceMs = null;
+  sealEnds(closed: 'activated' | 'unsealed', nowMs: number): void {
+    this.#servedSinceMs ??= nowMs;
+    // A target that is found to serve has done so for some time; its predecessor may have told how long the pause was.
+    const isFound = this.#sealedSinceMs === null && closed === 'activated';
+    if (isFound && this.#progress.pauseMs === 0) this.#isPauseExact = false;
   }
 
   #pauseMs(nowMs: number): number {
     if (this.#sealedSinceMs === null) return this.#progress.pauseMs;
-    return this.#pauseBeforeMs + Math.round(nowMs - this.#sealedSinceMs);
+    return Math.round((this.#servedSinceMs ?? nowMs) - this.#sealedSinceMs);
   }
 
   // ── Counters ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -164,6 +184,7 @@ export class Report {
       keysTotal: total?.count ?? this.#progress.keysTotal,
       dirtyRows: exporting?.dirtyRows ?? 0,
       pauseMs: this.#pauseMs(nowMs),
+      pauseAtLeast: this.isSealed || !this.#isPauseExact,
     };
   }
 
@@ -175,7 +196,8 @@ export class Report {
     if (isSame && nowMs - this.#reportedMs < REPORT_MS && this.#reportedStage === stage) return null;
     this.#reportedStage = stage;
     this.#reportedMs = nowMs;
-    this.#progress = { ...progress, pauseMs: this.#progress.pauseMs };
+    const { pauseMs, pauseAtLeast } = this.#progress;
+    this.#progress = { ...progress, pauseMs, pauseAtLeast };
     return progress;
   }
 

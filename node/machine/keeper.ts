@@ -215,7 +215,14 @@ function publish(draft: Draft, { mid, token, receipt }: Of<'publish'>): AdminAns
   );
   const { lo, hi, target, foundings } = record;
   draft.update({ map: carve(map, { lo, hi }, target, mid, foundings?.target) });
-  save(draft, { ...record, phase: 'published', receipt });
+  // The pause is over: what was last told of it is not.
+  const { pauseMs, pauseAtLeast } = receipt;
+  save(draft, {
+    ...record,
+    phase: 'published',
+    receipt,
+    progress: { ...record.progress, pauseMs, pauseAtLeast },
+  });
   return OK;
 }
 

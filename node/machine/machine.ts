@@ -14,6 +14,7 @@ import {
   encodeAnswer,
   type KeeperMap,
   type Owned,
+  type SealAge,
 } from '../../src/protocol/admin.ts';
 import { bool, decode, encode, struct } from '../../src/protocol/codec.ts';
 import type { Binding } from '../../src/protocol/identity.ts';
@@ -136,9 +137,22 @@ export class Machine {
     return begun(answerRead(source, request));
   }
 
-  /** Answers one of our own processes from `view`, the image of `slot`: the present one or a snapshot of it. */
-  query(query: AdminQuery, slot: number, view: View): Result {
-    return begun(answerQuery({ state: this.#state, slot, view }, query));
+  /**
+   * Answers one of our own processes from `view`, the image of `slot`: the present one or a snapshot of it.
+   *
+   * @param sealAge what the node knows of the age of the seal that is asked about
+   */
+  query(query: AdminQuery, slot: number, view: View, sealAge: SealAge | null = null): Result {
+    return begun(answerQuery({ state: this.#state, slot, view, sealAge }, query));
+  }
+
+  /** The seals of migrations away from here, which are neither released nor taken back. */
+  get seals(): readonly { readonly mid: number; readonly sealSlot: number }[] {
+    const { exports } = this.#state;
+    if (exports.size === 0) return NO_SEALS;
+    return [...exports].flatMap(([mid, { seal }]) =>
+      seal === null ? [] : [{ mid, sealSlot: seal.sealSlot }],
+    );
   }
 
   /** Migrations for which the master should propose `cleanupStep`, in order. */
@@ -262,6 +276,8 @@ function* applyCommand(draft: Draft, sent: AdminCommand): Work<AdminAnswer> {
       return applyKeeper(draft, command);
   }
 }
+
+const NO_SEALS: readonly never[] = [];
 
 /** Runs work up to its first pause: most reads end before it. */
 function begun(result: Result): Result {

@@ -7,6 +7,7 @@ import {
   encodeAnswer,
   type KeeperMap,
   type Row,
+  type SealAge,
 } from '../../src/protocol/admin.ts';
 import { type Answer, failure } from '../../src/protocol/replies.ts';
 import { overlaps } from '../../src/range.ts';
@@ -28,7 +29,12 @@ export const PAGE_BYTES_MAX = 8 * 1024 * 1024;
 const SLICE_ROWS = 250;
 
 /** What a query is answered from: an image, its slot, and the machine's state there. */
-export type QuerySource = { readonly state: SystemState; readonly slot: number; readonly view: View };
+export type QuerySource = {
+  readonly state: SystemState;
+  readonly slot: number;
+  readonly view: View;
+  readonly sealAge: SealAge | null;
+};
 
 type Of<K extends AdminQuery['kind']> = Extract<AdminQuery, { kind: K }>;
 
@@ -72,7 +78,7 @@ export function mapAnswer(known: KeeperMap, sinceVersion: number): Answer {
   return answerOf(known.map.version > sinceVersion ? { kind: 'keeperMap', ...known } : { kind: 'ok' });
 }
 
-function rangeStatus({ state, slot }: QuerySource, { mid, lo, hi }: Of<'rangeStatus'>): AdminAnswer {
+function rangeStatus({ state, slot, sealAge }: QuerySource, { mid, lo, hi }: Of<'rangeStatus'>): AdminAnswer {
   const importing = state.imports.get(mid);
   const exporting = state.exports.get(mid);
   return {
@@ -81,6 +87,7 @@ function rangeStatus({ state, slot }: QuerySource, { mid, lo, hi }: Of<'rangeSta
     owned: state.owned.filter((owned) => overlaps(owned, { lo, hi })),
     importing: importing === undefined ? null : importStatus(importing),
     exporting: exporting === undefined ? null : exportStatus(exporting),
+    sealAge: exporting?.seal ? sealAge : null,
     cleaning: state.cleanups.has(mid),
     closed: state.closed.get(mid) ?? null,
     token: state.tokens.get(mid) ?? 0,

@@ -97,15 +97,18 @@ function barDisplay(display: Display): ProgressDisplay {
   };
 }
 
+/** How long clients waited, as far as anybody saw. */
+export function printPause({ pauseMs, pauseAtLeast }: Progress): string {
+  return `pause ${pauseAtLeast ? 'at least ' : ''}${pauseMs} ms`;
+}
+
 function announce(display: Display, mid: number, move: Move): void {
   display.line(`migration ${mid}: ${describeMove(move)}`);
 }
 
 function conclude(display: Display, mid: number, outcome: string, why: string, progress: Progress): void {
   const reason = why === '' ? '' : ` (${why})`;
-  display.line(
-    `migration ${mid}: ${outcome}${reason}, ${progress.keysCopied} keys, pause ${progress.pauseMs} ms`,
-  );
+  display.line(`migration ${mid}: ${outcome}${reason}, ${progress.keysCopied} keys, ${printPause(progress)}`);
 }
 
 function describeMove(move: Move): string {

@@ -7,6 +7,7 @@ import { EMPTY_MAP } from '../rangemap.ts';
 import { NurseryConnections, readTarget, type Target } from './connections.ts';
 import { jsonRange } from './forms.ts';
 import { printJson, printLine } from './output.ts';
+import { printPause } from './progress-display.ts';
 import { sayWhoIsAwaited } from './report.ts';
 
 /** How long a node may take to answer (ms). */
@@ -201,7 +202,7 @@ export function describeMigration(migration: Migration): string {
   const wished = wish === 'run' ? '' : `, ${wish} wanted`;
   const waiting = progress.waitingFor === '' ? '' : `, waiting for ${progress.waitingFor}`;
   const share = progress.keysTotal > 0 ? ` of ${progress.keysTotal}` : '';
-  return `${mid}: ${range} ${source} → ${target}, ${phase}, ${progress.stage}, ${progress.keysCopied}${share} keys, pause ${progress.pauseMs} ms${wished}${waiting}`;
+  return `${mid}: ${range} ${source} → ${target}, ${phase}, ${progress.stage}, ${progress.keysCopied}${share} keys, ${printPause(progress)}${wished}${waiting}`;
 }
 
 function withJsonRange<T extends Range>(range: T): object {

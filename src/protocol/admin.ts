@@ -83,6 +83,8 @@ export const progressCodec = struct({
   rounds: i64,
   dirtyRows: i64,
   pauseMs: i64,
+  /** Whether nobody saw all of the pause, or it goes on. */
+  pauseAtLeast: bool,
   startedAtMs: i64,
 });
 export type Progress = Coded<typeof progressCodec>;
@@ -95,11 +97,12 @@ export const NO_PROGRESS: Progress = {
   rounds: 0,
   dirtyRows: 0,
   pauseMs: 0,
+  pauseAtLeast: false,
   startedAtMs: 0,
 };
 
 /** Proof of a finished move, kept by the keeper: the digest that source and target agreed on at the seal. */
-export const receiptCodec = struct({ sealSlot: i64, digest: digestCodec, pauseMs: i64 });
+export const receiptCodec = struct({ sealSlot: i64, digest: digestCodec, pauseMs: i64, pauseAtLeast: bool });
 export type Receipt = Coded<typeof receiptCodec>;
 
 /** A migration as the keeper records it. `heartbeat` is a count, for a clock has no place in replicated state. */
@@ -263,12 +266,17 @@ export const exportStatusCodec = struct({
   hi: option(key),
 });
 
-/** What a cluster knows of one migration and its range, at one applied slot. */
+/** How long ago a seal was applied, by the clock of the node that is asked (ms); it is older where that is not exact. */
+export const sealAgeCodec = struct({ ms: i64, isExact: bool });
+export type SealAge = Coded<typeof sealAgeCodec>;
+
+/** What a cluster knows of one migration and its range, at one applied slot; `sealAge` is what one node knows, for people. */
 export const rangeStatusCodec = struct({
   slot: i64,
   owned: list(ownedCodec),
   importing: option(importStatusCodec),
   exporting: option(exportStatusCodec),
+  sealAge: option(sealAgeCodec),
   cleaning: bool,
   closed: option(outcome),
   token: i64,

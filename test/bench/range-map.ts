@@ -105,7 +105,7 @@ function keeperChanges({ report }: Pick<Stage, 'report'>): void {
     if (planned.kind !== 'planned') throw new Error(`plan: ${JSON.stringify(planned)}`);
     const { mid } = planned;
     apply({ kind: 'claim', mid, tokenSeen: 0 });
-    const receipt = { sealSlot: 0, digest: NO_ROWS, pauseMs: 0 };
+    const receipt = { sealSlot: 0, digest: NO_ROWS, pauseMs: 0, pauseAtLeast: false };
     beganMs = performance.now();
     const published = apply({ kind: 'publish', mid, token: 1, receipt });
     const appliedMs = performance.now();

@@ -1,6 +1,7 @@
 /** What goes wrong around a move: the migrator dies in each phase, two of them meet, the router or the keeper is gone. */
 import * as assert from 'uvu/assert';
 import { EXIT_CODES } from '../../src/errors.ts';
+import type { Migration } from '../../src/protocol/admin.ts';
 import { type Caller, Load } from '../support/load.ts';
 import { eventsOf, TestNursery } from '../support/nurseries.ts';
 import { type Lab, labSuite } from '../support/processes.ts';
@@ -61,18 +62,25 @@ async function otherOwner(nursery: TestNursery): Promise<string> {
 }
 
 /** Starts a migrator for each stage, on a slice of its own, and kills it when it says that it has come so far. */
-async function killedIn(nursery: TestNursery, stages: readonly string[], firstKey: number): Promise<void> {
+async function killedIn(
+  nursery: TestNursery,
+  stages: readonly string[],
+  firstKey: number,
+): Promise<{ readonly mid: number; readonly stage: string | undefined; readonly seenAtMs: number }[]> {
   const to = nursery.clusters[1].id;
-  const lastStages = await Promise.all(
+  const killed = await Promise.all(
     stages.map(async (stage, index) => {
       const slice = `${keyOf(firstKey + index * SLICE_KEYS)}..${keyOf(firstKey + (index + 1) * SLICE_KEYS)}`;
       const migrator = nursery.start(['migrate', '--range', slice, '--to', to, '--json']);
       await migrator.output(stage, (stdout) => eventsOf(stdout).some((event) => event.stage === stage));
+      const seenAtMs = performance.now();
       await migrator.kill();
-      return eventsOf(migrator.stdout).at(-1)?.stage;
+      const last = eventsOf(migrator.stdout).at(-1);
+      return { mid: last?.mid as number, stage: last?.stage, seenAtMs };
     }),
   );
-  console.log(`migrators were killed while they were ${lastStages.join(', ')}`);
+  console.log(`migrators were killed while they were ${killed.map(({ stage }) => stage).join(', ')}`);
+  return killed;
 }
 
 /** Who owns the slices from `firstKey` on. */
@@ -92,8 +100,20 @@ tests.test('kill -9 of the migrator in each phase: the next migrate --resume goe
   // Requests to a range that stays sealed are held for a while; then clients hear that nothing happened, and try again.
   const callers = Array.from({ length: CLIENTS }, () => nursery.persistentCaller());
   await underLoad(fleet, callers, false, async () => {
-    await killedIn(nursery, stages, KEYS / 2);
+    const killed = await killedIn(nursery, stages, KEYS / 2);
+    const resumedAtMs = performance.now();
     await nursery.succeed(['migrate', '--resume', '--json']);
+    // Clients of a range that was sealed waited at least until somebody went on with it.
+    const status = await nursery.succeed(['status', '--json']);
+    const { migrations } = JSON.parse(status.stdout) as { migrations: Migration[] };
+    for (const { mid, stage, seenAtMs } of killed.filter((one) => one.stage === 'sealed')) {
+      const progress = migrations.find((migration) => migration.mid === mid)?.progress;
+      console.log(
+        `stage ${stage}: the record has a pause of ${progress?.pauseMs} ms, at least: ${progress?.pauseAtLeast}`,
+      );
+      const isUnseen = progress?.pauseMs === 0 && progress.pauseAtLeast; // it was activated before it died
+      assert.ok(isUnseen || (progress?.pauseMs ?? 0) >= resumedAtMs - seenAtMs, JSON.stringify(progress));
+    }
     const owners = await ownersOf(nursery, KEYS / 2, stages.length);
     assert.equal(
       owners,

@@ -209,7 +209,7 @@ test('what the keeper was told is part of its record', () => {
 // ── Commands ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 const CLAIM = { token: 7, floor: 2 };
-const EXTRA = { limits: LIMITS, pauseMs: 12 };
+const EXTRA = { limits: LIMITS, pauseMs: 12, pauseAtLeast: false };
 
 test('every command carries the claim, the range, and who is at the other side', () => {
   const facts = working();
@@ -236,7 +236,7 @@ test('every command carries the claim, the range, and who is at the other side',
 test('an activation wants the import and the seal; a publication takes what is known of the seal', () => {
   const facts = working();
   assert.is(commandFor('activate', facts, CLAIM, EXTRA), null);
-  const unknown = { sealSlot: 0, digest: NO_ROWS, pauseMs: 12 };
+  const unknown = { sealSlot: 0, digest: NO_ROWS, pauseMs: 12, pauseAtLeast: false };
   assert.equal(commandFor('publish', facts, CLAIM, EXTRA)?.command, {
     kind: 'publish',
     mid: 2,
@@ -246,7 +246,7 @@ test('an activation wants the import and the seal; a publication takes what is k
   facts.sealed({ kind: 'sealed', ...SEALED });
   const command = commandFor('activate', facts, CLAIM, EXTRA)?.command;
   assert.equal(command?.kind === 'activate' && [command.seq, command.sealSlot], [4, 9]);
-  const receipt = { ...SEALED, pauseMs: 12 };
+  const receipt = { ...SEALED, pauseMs: 12, pauseAtLeast: false };
   assert.equal(commandFor('publish', facts, CLAIM, EXTRA)?.command, {
     kind: 'publish',
     mid: 2,

@@ -120,7 +120,7 @@ test('the pause is counted from when the seal was asked for until somebody serve
   assert.not(report.isSealed);
   assert.is(report.present(1900, 0).pauseMs, 0);
   report.sealBegins(2000);
-  report.sealEnds(2300.4);
+  report.sealEnds('activated', 2300.4);
   assert.not(report.isSealed);
   assert.is(report.present(9000, 0).pauseMs, 300);
 });
@@ -136,6 +136,47 @@ test('whoever takes over goes on counting; a pause that was left behind went on'
   other.takeOver({ ...before, stage: 'copying', startedAtMs: 0 }, 1000);
   other.sealBegins(10_000);
   assert.equal([other.present(10_010, 0).pauseMs, other.present(10_010, 0).startedAtMs], [50, 1_000_000]);
+});
+
+test('a seal that was found is as old as the source says, whoever asked for it', () => {
+  const { report } = started();
+  report.takeOver({ ...NO_PROGRESS, stage: 'sealing' }, 1000);
+  report.sealFound(10_000);
+  const found = report.present(10_004, 0);
+  assert.equal([found.pauseMs, found.pauseAtLeast], [4, true]);
+  report.sealAged({ ms: 8000, isExact: true }, 10_005);
+  assert.equal(report.present(10_010, 0).pauseMs, 8005);
+  assert.ok(report.present(10_010, 0).pauseAtLeast, 'it goes on');
+  report.sealEnds('activated', 10_020);
+  const { pauseMs, pauseAtLeast } = report.present(20_000, 0);
+  assert.equal([pauseMs, pauseAtLeast], [8015, false]);
+});
+
+test('where the source has not seen the seal applied, or answers after the end, the pause is at least so long', () => {
+  const late = started().report;
+  late.sealFound(1000);
+  late.sealEnds('activated', 1004);
+  assert.equal([late.present(1005, 0).pauseMs, late.present(1005, 0).pauseAtLeast], [4, true]);
+  late.sealAged({ ms: 500, isExact: false }, 1006);
+  assert.equal([late.present(1007, 0).pauseMs, late.present(1007, 0).pauseAtLeast], [498, true]);
+});
+
+test('a target that is found to serve has a pause that nobody saw, unless a predecessor told of it', () => {
+  const unseen = started().report;
+  unseen.takeOver({ ...NO_PROGRESS, stage: 'sealing' }, 1000);
+  unseen.sealEnds('activated', 5000);
+  assert.equal([unseen.present(6000, 0).pauseMs, unseen.present(6000, 0).pauseAtLeast], [0, true]);
+  const told = started().report;
+  told.takeOver({ ...NO_PROGRESS, stage: 'publishing', pauseMs: 30 }, 1000);
+  told.sealEnds('activated', 5000);
+  assert.equal([told.present(6000, 0).pauseMs, told.present(6000, 0).pauseAtLeast], [30, false]);
+  const half = started().report;
+  half.takeOver({ ...NO_PROGRESS, stage: 'sealed', pauseMs: 30, pauseAtLeast: true }, 1000);
+  half.sealEnds('activated', 5000);
+  assert.ok(half.present(6000, 0).pauseAtLeast);
+  const back = started().report;
+  back.sealEnds('unsealed', 5000);
+  assert.equal([back.present(6000, 0).pauseMs, back.present(6000, 0).pauseAtLeast], [0, false]);
 });
 
 test('counters: what the target holds, what was copied, rounds, and the exact total once it is known', () => {
@@ -170,7 +211,7 @@ test('a report is due when its stage or what it waits for changes, else ten time
 });
 
 test('how it ended, and why', () => {
-  const receipt: Receipt = { sealSlot: 7, digest: NO_ROWS, pauseMs: 4 };
+  const receipt: Receipt = { sealSlot: 7, digest: NO_ROWS, pauseMs: 4, pauseAtLeast: false };
   const done = { ...RECORD, phase: 'done', receipt } as const;
   const of = { mid: 2, progress: NO_PROGRESS };
   assert.equal(resultOf(done, NO_PROGRESS), { ...of, outcome: 'done', why: '', receipt });

@@ -12,7 +12,12 @@ import { checkPartition, lookup } from '../../../src/rangemap.ts';
 import { TestCluster } from './cluster.ts';
 
 const nodes: NodeAddress[] = [{ name: 'n1', ips: ['10.0.0.1'], port: 4000 }];
-const receipt: Receipt = { sealSlot: 7, digest: { sum: 3n, count: 2, bytes: 1 }, pauseMs: 4 };
+const receipt: Receipt = {
+  sealSlot: 7,
+  digest: { sum: 3n, count: 2, bytes: 1 },
+  pauseMs: 4,
+  pauseAtLeast: false,
+};
 
 /** A keeper that knows three clusters, of which the first owns everything. */
 function keeper(): TestCluster {
@@ -232,6 +237,7 @@ test("publish carves the range out at the migration's epoch, one version higher,
   ]);
   assert.is(cluster.machine.mapVersion, before + 1);
   assert.equal(recordOf(cluster, 2).receipt, receipt);
+  assert.is(recordOf(cluster, 2).progress.pauseMs, receipt.pauseMs);
   checkPartition(cluster.machine.keeperMap().map);
 });
 

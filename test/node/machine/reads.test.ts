@@ -209,7 +209,7 @@ test('routing and nursery configuration come from the map; before init there is 
   keeper.expect({ kind: 'initMap', cluster: 'left' }, 'planned');
   keeper.expect({ kind: 'plan', source: 'left', target: 'right', lo: 'm', hi: null }, 'planned');
   keeper.expect({ kind: 'claim', mid: 2, tokenSeen: 0 }, 'claimed');
-  const receipt = { sealSlot: 1, digest: { sum: 0n, count: 0, bytes: 0 }, pauseMs: 1 };
+  const receipt = { sealSlot: 1, digest: { sum: 0n, count: 0, bytes: 0 }, pauseMs: 1, pauseAtLeast: false };
   keeper.expect({ kind: 'publish', mid: 2, token: 1, receipt }, 'ok');
   const parts = [
     { lo: '', owner: 'left' },

@@ -142,7 +142,7 @@ test('with a map a cluster is bound only to who owns just what it says, at these
   const foundings = { keeper: K, source: A1, target: B1 };
   assert.equal(at.machine.state.migrations.get(2)?.foundings, foundings);
   at.expect({ kind: 'claim', mid: 2, tokenSeen: 1 }, 'claimed');
-  const receipt = { sealSlot: 1, digest: NO_ROWS, pauseMs: 1 };
+  const receipt = { sealSlot: 1, digest: NO_ROWS, pauseMs: 1, pauseAtLeast: false };
   at.expect({ kind: 'publish', mid: 2, token: 2, receipt }, 'ok');
   assert.is(at.machine.state.map.entries[1]?.founding, B1);
   assert.is(introduce(at, 'C', 'c1', { owned: [whole] }).verdict, 'unfit', 'it lived alone');
@@ -157,7 +157,7 @@ test('a source that has not released yet owns what the map gave away', () => {
   at.expect({ kind: 'initMap', cluster: 'A' }, 'planned');
   at.expect({ kind: 'plan', source: 'A', target: 'B', lo: 'k', hi: null }, 'planned');
   at.expect({ kind: 'claim', mid: 2, tokenSeen: 0 }, 'claimed');
-  const receipt = { sealSlot: 1, digest: NO_ROWS, pauseMs: 1 };
+  const receipt = { sealSlot: 1, digest: NO_ROWS, pauseMs: 1, pauseAtLeast: false };
   at.expect({ kind: 'publish', mid: 2, token: 1, receipt }, 'ok');
   at.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: [] }, mine: K }, 'ok');
   const owned = (sealedBy: number | null) => [own('', 'k', 1), own('k', null, 1, sealedBy)];

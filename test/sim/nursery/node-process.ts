@@ -12,6 +12,7 @@ import { Requests } from '../../../node/requests.ts';
 import { Scheduler } from '../../../node/scheduler.ts';
 import type { Finding } from '../../../node/scrub/findings.ts';
 import type { Scrubber } from '../../../node/scrub/scrubber.ts';
+import { Seals } from '../../../node/seals.ts';
 import { SlowDowns } from '../../../node/slow-downs.ts';
 import { type Image, MemoryStore } from '../../../node/store/memory-store.ts';
 import { UpdateCost } from '../../../node/update-cost.ts';
@@ -84,6 +85,7 @@ export class NodeProcess extends Host implements Server {
   readonly #served: Served;
   readonly #scrubber: Scrubber;
   readonly #watchers = new MapWatchers();
+  readonly #seals = new Seals();
   readonly #cleaning = new Set<number>();
 
   constructor(nursery: Nursery, options: NodeOptions) {
@@ -140,6 +142,7 @@ export class NodeProcess extends Host implements Server {
         this.#served.applied(slot);
         this.#scrubber.applied(slot);
         nursery.watch.applied(this, slot);
+        this.#seals.applied(this.driver.machine.seals, slot, () => this.driver.mayRead(), this.nowMs());
         this.#watchers.changed(this.driver.machine.mapVersion, () => this.driver.machine.keeperMap());
       },
       stop: (exit, cause) => nursery.nodeStopped(this, exit, cause),
@@ -214,6 +217,7 @@ export class NodeProcess extends Host implements Server {
       store: this.store,
       scheduler: this.#scheduler,
       watchers: this.#watchers,
+      seals: this.#seals,
       slowDowns: new SlowDowns(this.nowMs, (delayMs, run) => this.local(delayMs, run)),
       introduction: this.#introduction,
       readOnly: false,
