@@ -67,8 +67,12 @@ async function waitUntilBound(
     );
     const known = await nursery.refresh().finally(answered);
     const keeper = known.nursery?.founding;
-    const founding = known.clusters.find((config) => config.cluster === cluster)?.founding;
-    if (keeper !== undefined && founding !== undefined) return { map: known.map, keeper, founding };
+    const config = known.clusters.find((each) => each.cluster === cluster);
+    const founding = config?.founding;
+    // Bound by its master's word, it is reached once its nodes have told where they are.
+    const isReached = config !== undefined && config.nodes.length > 0;
+    if (keeper !== undefined && founding !== undefined && isReached)
+      return { map: known.map, keeper, founding };
     if (performance.now() >= untilMs) {
       if (keeper === undefined) throw noKeeper(nursery.keeper.cluster);
       throw unknownCluster(cluster, known);
