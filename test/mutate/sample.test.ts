@@ -9,7 +9,7 @@ import { tryAll } from './trial.ts';
 
 const SAMPLE = 30;
 /** So many must be noticed: far below what is usual, so that chance alone never comes here. What is found by fewer has stopped working. */
-const KILLED_MIN = 15;
+const KILLED_MIN = 18;
 /** No seeds: they cost more than all before them, and most of what can be noticed is noticed without. */
 const SEED_SHARE = 0;
 

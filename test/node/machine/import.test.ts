@@ -331,7 +331,8 @@ test('rows that could not be stored, or lie elsewhere, are refused with their pa
   refused({ to: 'k' }, /empty/);
   refused({ page: PAGE_DIRTY, from: 'l', to: 'l', rows: [row('l', 'v')] }, /empty/);
   cluster.expect(pageOf({ page: PAGE_DIRTY, from: 'l', to: 'l' }), 'ok');
-  cluster.expect(pageOf({ seq: 2, rows: [row(`k${'x'.repeat(USER_KEY_MAX - 1)}`, 'v')] }), 'ok');
+  cluster.expect(pageOf({ seq: 2, to: 'l', rows: [row(`k${'x'.repeat(USER_KEY_MAX - 1)}`, 'v')] }), 'ok');
+  cluster.expect(pageOf({ seq: 3, from: 'l', rows: [row('l', 'v'.repeat(VALUE_MAX))] }), 'ok');
 });
 
 test.run();

@@ -82,6 +82,7 @@ test('reads of many rows pause', () => {
     [{ kind: 'prefixKeys', consistency: CONSISTENT, prefix: 'l', max: -1 }, 12],
     [{ kind: 'getKeyCount' }, 12],
     [{ kind: 'multiGet', consistency: CONSISTENT, keys: KEYS }, 7],
+    [{ kind: 'multiGetOption', consistency: CONSISTENT, keys: KEYS.map((key) => `m${key}`) }, 7],
     [{ kind: 'get', consistency: CONSISTENT, key: keyOf(1) }, 1],
   ];
   for (const [request, expected] of reads) {
@@ -143,6 +144,8 @@ test('a move pauses at each of its steps', () => {
   about(source.turns, 1 + ROWS / 500, 'dirty rows are dropped');
   source.expect({ kind: 'cleanupStep', mid: 1, rowsMax: 10_000 }, 'ok');
   about(source.turns, ROWS / 500, 'rows that are released are deleted');
+  source.expect({ kind: 'beginImport', ...headerOf(2) }, 'importing');
+  about(source.turns, 1 + ROWS / 500, 'rows that are gone, but not from the disk yet, are passed over');
 });
 
 test.run();

@@ -446,4 +446,39 @@ test('a promise tells what its sender holds', () => {
   assert.is(replica.watermark, 5, 'and what was chosen, though it holds it no more');
 });
 
+test('(!) no ballot is used twice: the next candidacy has a higher round', () => {
+  const replica = preparing();
+  const { round } = replica.promised;
+  tick(replica, replica.electionAtMs);
+  assert.is(replica.role.kind, 'canvassing');
+  hear(replica, 'b', favour(true), LATER_MS);
+  assert.equal(replica.promised, ballotOf(round + 1, 'a'));
+});
+
+test('a candidacy that failed fetches what it lacked from who had most, and leaves the others time', () => {
+  const replica = preparing();
+  hearPromise(replica, 'b', { chosen: 3 });
+  replica.fetching = null;
+  const nowMs = replica.electionAtMs;
+  const effects = tick(replica, nowMs);
+  assert.ok(sentTo(effects, 'b').some(({ kind }) => kind === 'fetch'));
+  assert.ok(replica.electionAtMs > nowMs + LEASE_MS / 4 && replica.electionAtMs < nowMs + LEASE_MS / 2);
+});
+
+test('two of five are no half', () => {
+  const members = [...STATE.members, ...['d', 'e'].map((node) => ({ node, incarnation: node.repeat(32) }))];
+  const five = { ...STATE, members };
+  const wished = members.map(({ node }) => node);
+  const replica = wake(
+    { ...OWN, founded: { state: five, genesis: new Uint8Array(0) }, members: five },
+    { wished },
+  );
+  tick(replica, LATER_MS);
+  for (const from of ['b', 'c'] as const) hear(replica, from, favour(true), LATER_MS);
+  sync(replica, LATER_MS);
+  hearPromise(replica, 'b', { floor: 1 });
+  hearPromise(replica, 'c', { accepted: [entry(1, ballotOf(2, 'b'), 'one')] });
+  assert.is(replica.chosen, 0);
+});
+
 test.run();

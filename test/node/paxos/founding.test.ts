@@ -444,4 +444,17 @@ test('an empty home hears reports, questions and nothing else', () => {
   assert.equal([replica.active, replica.watermark, replica.promised], [false, 0, NO_BALLOT]);
 });
 
+test('the wait for other empty homes counts from when the process began', () => {
+  const replica = empty({ bootstrap: true });
+  replica.startedMs = 5000;
+  assert.is(founding(tick(replica, 7999)), null);
+  assert.ok(founding(tick(replica, 8100)));
+});
+
+test('of two, a life that asks again is answered again', () => {
+  const replica = ofTwo();
+  askAs(replica, 'b', NEW_LIFE, 10);
+  assert.ok(kinds(askAs(replica, 'b', NEW_LIFE, 20), 'b').includes('adopted'));
+});
+
 test.run();

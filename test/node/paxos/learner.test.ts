@@ -332,4 +332,13 @@ test('what waits to be applied is what is chosen and not applied yet', () => {
   assert.equal(asksFor(replica, 301), [301]);
 });
 
+test('whoever asks, canvasses or favours says what it holds', () => {
+  const said: Message[] = [
+    { kind: 'ask', cluster: CLUSTER, chosen: 3, votes: true, eligible: true, echo: 0 },
+    { kind: 'canvass', cluster: CLUSTER, chosen: 3 },
+    { kind: 'favour', cluster: CLUSTER, granted: false, promised: ballotOf(5, 'b'), chosen: 3 },
+  ];
+  for (const message of said) assert.equal(fetched(hear(wake(), 'b', message, NOW_MS)), [1], message.kind);
+});
+
 test.run();

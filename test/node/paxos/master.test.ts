@@ -252,7 +252,7 @@ test('whoever hears of more that is chosen than it knows steps down, and asks so
     [{ kind: 'lost', proposals: [9] }],
   );
   assert.is(replica.watermark, replica.chosen + 1);
-  assert.ok(replica.electionAtMs < START_MS + LEASE_MS / 16);
+  assert.ok(replica.electionAtMs > START_MS && replica.electionAtMs < START_MS + LEASE_MS / 16);
 });
 
 test('a promise of a higher ballot ends it, one that is not higher does not', () => {
@@ -569,6 +569,38 @@ test('where no quorum of a new list promises it steps down after two leases', ()
   tick(replica, START_MS + 2 * LEASE_MS + 1);
   assert.is(replica.role.kind, 'following');
   assert.ok(replica.electionAtMs > START_MS + 2 * LEASE_MS + 1);
+});
+
+test('dropping it again does not put off its end', () => {
+  const { replica, role } = serving();
+  propose(replica, 1);
+  step(replica, { kind: 'dropMaster', nowMs: START_MS });
+  step(replica, { kind: 'dropMaster', nowMs: START_MS + 500 });
+  assert.is(role.draining?.untilMs, START_MS + LEASE_MS);
+});
+
+test('of what phase 1 found no more is under way than a window, or one round of re-sending', () => {
+  const reported = Array.from({ length: 40 }, (_, n) => entry(n + 1, batch(String(n))));
+  const count = (windowMax: number): number =>
+    proposedIn(elected({ reported, config: { windowMax } }).first).length;
+  assert.equal([count(1), count(36), count(64)], [32, 36, 41]);
+});
+
+test('a master learns by choosing: what it asked for before is not waited for', () => {
+  const replica = wake({ promised: ballotOf(5, 'a') });
+  replica.fetching = { request: 3, from: 'b', untilMs: START_MS * 9 };
+  tick(replica, START_MS);
+  const from = { cluster: CLUSTER, chosen: 0 } as const;
+  hear(replica, 'b', { kind: 'favour', ...from, granted: true, promised: ballotOf(5, 'a') }, START_MS);
+  sync(replica, START_MS);
+  hear(
+    replica,
+    'b',
+    { kind: 'promise', ...from, ballot: replica.promised, accepted: [], floor: 0, upTo: null },
+    START_MS,
+  );
+  masterRole(replica);
+  assert.is(replica.fetching, null);
 });
 
 test.run();

@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { changeMembers, entitleIfAdded, wantedChange } from '../../../node/paxos/members.ts';
-import { nextMembers } from '../../../node/paxos/members-state.ts';
+import { isChangeOfMembers, nextMembers } from '../../../node/paxos/members-state.ts';
 import { type Mastering, mayVote, type Peer } from '../../../node/paxos/replica.ts';
 import { type Replica, step } from '../../../node/paxos/step.ts';
 import type {
@@ -303,6 +303,17 @@ test('a life that ended is told so, and one that is told stops', () => {
     return effects.some((effect) => effect.kind === 'stop' && effect.exit === 'SUPERSEDED');
   };
   assert.equal([over(lifeOf('a')), over(OLD_LIFE)], [true, false]);
+});
+
+test('which values may change the list', () => {
+  const changes = [
+    admit('b', NEW_LIFE),
+    add('d'),
+    remove('b'),
+    { kind: 'noop' } as const,
+    { kind: 'batch', bytes: new Uint8Array(1) } as const,
+  ];
+  assert.equal(changes.map(isChangeOfMembers), [true, true, true, false, false]);
 });
 
 test.run();

@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Message } from '../../../node/paxos/messages.ts';
-import type { Promised } from '../../../node/paxos/replica.ts';
+import { othersOf, type Promised } from '../../../node/paxos/replica.ts';
 import { type Replica, step } from '../../../node/paxos/step.ts';
 import { isStuck, waitsFor } from '../../../node/paxos/waiting.ts';
 import { ballotOf, batch, CLUSTER, elect, hear, LEASE_MS, STATE, sentTo, sync, tick, wake } from './rig.ts';
@@ -175,6 +175,12 @@ test('who is master adopts nothing twice, and its window is as wide after an ele
   const values = elect(replica, NOW_MS, reported);
   assert.is(values.length, 41);
   assert.is(replica.chosen, 41);
+});
+
+test('who holds what its log has dropped goes by its own list alone', () => {
+  const floorMembers = { ...STATE, members: [...STATE.members, { node: 'd', incarnation: 'd'.repeat(32) }] };
+  const whole = wake({ chosen: 4, applied: 4, firstLogSlot: 5, floorMembers });
+  assert.equal(othersOf(whole), ['b', 'c']);
 });
 
 test.run();
