@@ -53,7 +53,7 @@ function strange(random: Random): Buffer {
       kind: 'publish',
       mid: number(),
       token: number(),
-      receipt: { sealSlot: number(), digest, pauseMs: number() },
+      receipt: { sealSlot: number(), digest, pauseMs: number(), pauseAtLeast: false },
     },
     { kind: 'finish', mid: number(), token: number() },
     { kind: 'dropCluster', cluster: 'nobody' },
