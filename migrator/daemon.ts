@@ -1,6 +1,7 @@
 /** Takes over every migration whose migrator has died. Several daemons may run: the keeper's tokens decide. */
 import { NurseryError } from '../src/errors.ts';
 import type { Migration, Progress } from '../src/protocol/admin.ts';
+import { claimAfterMs } from './core/beat.ts';
 import type { Seen } from './core/coordinator.ts';
 import type { MigrationResult } from './core/result.ts';
 import { SETTINGS, type Settings } from './core/settings.ts';
@@ -49,8 +50,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
         if (runs.has(mid) || runs.size >= RUNS_MAX) continue;
         if ((restUntilMs.get(mid) ?? 0) > performance.now()) continue;
         const seen = look(watched, migration);
-        const { claimAfterMs } = { ...SETTINGS, ...options.settings };
-        if (performance.now() - seen.atMs < claimAfterMs) continue;
+        const settings = { ...SETTINGS, ...options.settings };
+        if (performance.now() - seen.atMs < claimAfterMs(settings, migration.progress)) continue;
         watched.delete(mid);
         const run = takeOver(options, migration, seen).then((isEnded) => {
           runs.delete(mid);

@@ -4,6 +4,7 @@ import { NurseryError } from '../src/errors.ts';
 import type { ClusterConfig, Migration, Progress } from '../src/protocol/admin.ts';
 import { printRange, type Range } from '../src/range.ts';
 import { Connections, type Nursery } from './connections.ts';
+import { claimAfterMs } from './core/beat.ts';
 import { type Plan, type PlannedMove, planMigrate, planRange, planRemove } from './core/plan.ts';
 import { type MigrationResult, resultOf } from './core/result.ts';
 import { SETTINGS, type Settings } from './core/settings.ts';
@@ -221,7 +222,7 @@ async function run(
 
 /** Watches another migrator at work. The result where it comes to an end, null where its heartbeat stands still. */
 async function follow(nursery: Nursery, mid: number, options: MoveOptions): Promise<MigrationResult | null> {
-  const { claimAfterMs } = { ...SETTINGS, ...options.settings };
+  const settings = { ...SETTINGS, ...options.settings };
   const meter = new RateMeter();
   let heartbeat = -1;
   let beatMs = performance.now();
@@ -242,7 +243,7 @@ async function follow(nursery: Nursery, mid: number, options: MoveOptions): Prom
     options.onProgress?.(mid, progress, meter.add(progress, nowMs));
     if (found.heartbeat !== heartbeat) beatMs = nowMs;
     heartbeat = found.heartbeat;
-    if (nowMs - beatMs >= claimAfterMs) return null;
+    if (nowMs - beatMs >= claimAfterMs(settings, progress)) return null;
     await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS));
   }
 }

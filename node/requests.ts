@@ -432,6 +432,7 @@ const LINKS_ONLY: ReadonlySet<Request['kind']> = new Set(['adminCommand', 'admin
 /** Queries whose answer decides something: served by the master alone (docs/architecture.md, "Moving a range"). */
 const DECIDING: ReadonlySet<AdminQuery['kind']> = new Set([
   'rangeStatus',
+  'mayBegin',
   'getMap',
   'getMapSince',
   'listMigrations',

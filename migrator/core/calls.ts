@@ -49,6 +49,7 @@ export type Purpose =
   | 'askSealAge'
   | 'checkTarget'
   | 'slowDown'
+  | 'mayBegin'
   | 'beginImport'
   | 'beginExport'
   | 'read'

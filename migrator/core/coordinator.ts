@@ -13,6 +13,7 @@ import {
   PAGE_DIRTY,
   type RangeStatus,
 } from '../../src/protocol/admin.ts';
+import { beatMs, claimAfterMs } from './beat.ts';
 import {
   type Call,
   Calls,
@@ -44,6 +45,14 @@ export type CoordinatorOptions = {
   readonly seen?: Seen | null;
 };
 
+/** A command that was answered "busy" so many times in a row, and when to ask whether it would be again; `isFree`: it would not. */
+type Blocked = {
+  readonly move: 'beginImport' | 'beginExport';
+  readonly times: number;
+  readonly isFree: boolean;
+  readonly askAtMs: number;
+};
+
 /** Begins over at most this often without a page getting through: more means that an answer makes no sense. */
 const RESTARTS_MAX = 10;
 /** The keeper may refuse what its record does not allow, and is asked for the record then: at most this often. */
@@ -71,7 +80,9 @@ export class Coordinator {
 
   #pipe: Pipe | null = null;
   #readAtMs = 0;
-  #nextNoteMs = 0;
+  #notedMs = Number.NEGATIVE_INFINITY;
+  #nextAskMs = 0;
+  #blocked: Blocked | null = null;
   #nextPollMs = 0;
   #nextSlowMs = 0;
   /** By how much the source holds back each answer to a writer of the range; 0 for not at all. */
@@ -131,7 +142,7 @@ export class Coordinator {
   #work(): void {
     this.#carryOut(this.#nextMove());
     if (this.hasEnded) return;
-    if (this.#nowMs >= this.#nextNoteMs) this.#note('note');
+    this.#beat();
     if (this.#delayMs > 0 && !this.#report.isSealed && this.#nowMs >= this.#nextSlowMs) {
       this.#nextSlowMs = this.#nowMs + this.#settings.heartbeatMs;
       this.#query('slowDown', 'source', { kind: 'slowDown', mid: this.mid, delayMs: this.#delayMs });
@@ -202,8 +213,29 @@ export class Coordinator {
     }
   }
 
+  /** Tells the keeper that there is somebody at work; where that is rare, asks it, since an operator may wish something else. */
+  #beat(): void {
+    if (this.#nowMs >= this.#nextNoteMs) {
+      this.#note('note');
+    } else if (this.#nowMs >= this.#nextAskMs && !this.#calls.has('note')) {
+      this.#nextAskMs = this.#nowMs + this.#settings.heartbeatMs;
+      this.#askKeeper('askKeeper');
+    }
+  }
+
+  /** When the next note is due. */
+  get #nextNoteMs(): number {
+    const { progress: noted } = this.#facts.record;
+    return this.#notedMs + beatMs(this.#settings, noted, this.#report.present(this.#nowMs, this.#delayMs));
+  }
+
   /** A move that is one command. Where it ends the pages, what is left of them is forgotten. */
   #command(move: Exclude<Purpose, 'look'> & Move['kind']): void {
+    if (this.#blocked?.move !== move) this.#blocked = null;
+    else if (!this.#blocked.isFree) {
+      this.#askWhether(this.#blocked);
+      return;
+    }
     if (move === 'seal') this.#report.sealBegins(this.#nowMs);
     if (move === 'abandon') this.#facts.mustAbort(this.#facts.whyAborted);
     if (ENDS_PAGES.has(move)) {
@@ -215,6 +247,30 @@ export class Coordinator {
     const extra = { limits: this.#limits, pauseMs, pauseAtLeast };
     const wanted = commandFor(move, this.#facts, this.#claim, extra);
     if (wanted !== null) this.#send(move, wanted.to, { kind: 'command', command: wanted.command });
+  }
+
+  /** A command that was answered "busy" is not repeated before a question, which costs no slot, says that it may be. */
+  #askWhether({ move, askAtMs }: Blocked): void {
+    if (this.#nowMs < askAtMs) return;
+    const { lo, hi } = this.#facts.record;
+    const to = move === 'beginExport' ? 'source' : 'target';
+    this.#query('mayBegin', to, { kind: 'mayBegin', mid: this.mid, lo, hi, as: to });
+  }
+
+  /** `call` was answered "busy", for what it says. */
+  #isBlocked(call: Call): boolean {
+    const { purpose } = call;
+    const { pollMs, retryMaxMs } = this.#settings;
+    if (purpose === 'mayBegin') {
+      if (this.#blocked !== null) this.#blocked = { ...this.#blocked, askAtMs: this.#nowMs + pollMs };
+    } else if (purpose === 'beginImport' || purpose === 'beginExport') {
+      // Where question and command differ, the commands become rare all the same.
+      const times = this.#blocked?.move === purpose ? this.#blocked.times + 1 : 0;
+      const askAtMs = this.#nowMs + Math.min(pollMs * 2 ** Math.min(times, 16), retryMaxMs);
+      this.#blocked = { move: purpose, times, isFree: false, askAtMs };
+    } else return false;
+    this.#calls.end(call);
+    return true;
   }
 
   #scanBase(): void {
@@ -323,10 +379,10 @@ export class Coordinator {
     this.#report.heard(call.to);
     if (answer.kind === 'busy') {
       this.#report.busy(`${call.to} ${call.cluster}, which is busy: ${answer.why}`, this.#nowMs);
-      this.#calls.again(call, this.#nowMs + this.#settings.pollMs);
+      if (!this.#isBlocked(call)) this.#calls.again(call, this.#nowMs + this.#settings.pollMs);
       return;
     }
-    if (call.failures > 0) this.#report.notBusy();
+    if (call.failures > 0 || call.purpose === this.#blocked?.move) this.#report.notBusy();
     if (answer.kind === 'gap' && call.purpose === 'page' && this.#pipe?.isOldest(call.mark) === false) {
       this.#calls.again(call, this.#nowMs + this.#settings.retryMinMs); // an older page comes first
       return;
@@ -352,6 +408,8 @@ export class Coordinator {
         return answer.kind === 'claimed' && this.#noted(call, answer);
       case 'slowDown':
         return true;
+      case 'mayBegin':
+        return answer.kind === 'ok' && this.#mayBegin();
       case 'askSource':
         return answer.kind === 'rangeStatus' && this.#sourceAnswered(answer);
       case 'checkTarget':
@@ -449,14 +507,15 @@ export class Coordinator {
     this.#facts.recordRead(record, -1);
     const { token, heartbeat, phase } = record;
     const seen = this.#seen;
+    const waitMs = claimAfterMs(this.#settings, record.progress);
     if (phase === 'done' || phase === 'aborted') this.#finish();
     else if (token === 0 && this.#claimAtOnce) this.#claimToken(token);
     else if (seen === null) {
       this.#seen = { token, heartbeat, atMs: this.#nowMs };
-      this.#lookAtMs = this.#nowMs + this.#settings.claimAfterMs;
+      this.#lookAtMs = this.#nowMs + waitMs;
     } else if (seen.token !== token || seen.heartbeat !== heartbeat) this.#failFenced('is working on', token);
-    else if (this.#nowMs - seen.atMs >= this.#settings.claimAfterMs) this.#claimToken(token);
-    else this.#lookAtMs = seen.atMs + this.#settings.claimAfterMs;
+    else if (this.#nowMs - seen.atMs >= waitMs) this.#claimToken(token);
+    else this.#lookAtMs = seen.atMs + waitMs;
     return true;
   }
 
@@ -562,6 +621,11 @@ export class Coordinator {
     return true;
   }
 
+  #mayBegin(): boolean {
+    if (this.#blocked !== null) this.#blocked = { ...this.#blocked, isFree: true };
+    return true;
+  }
+
   #sealAnswered(answer: AdminAnswer): boolean {
     if (answer.kind === 'sealed') {
       this.#facts.sealed(answer);
@@ -578,7 +642,8 @@ export class Coordinator {
   /** The heartbeat; it carries the progress. */
   #note(purpose: 'note' | 'noteSeal'): void {
     if (purpose === 'note' && this.#calls.has('note')) return;
-    this.#nextNoteMs = this.#nowMs + this.#settings.heartbeatMs;
+    this.#notedMs = this.#nowMs;
+    this.#nextAskMs = this.#nowMs + this.#settings.heartbeatMs;
     const progress = this.#report.present(this.#nowMs, this.#delayMs);
     const command = { kind: 'note' as const, mid: this.mid, token: this.#claim.token, progress };
     this.#send(purpose, 'keeper', { kind: 'command', command }, this.#facts.outcomes);
@@ -631,6 +696,7 @@ export class Coordinator {
     }
     this.#calls.drop(() => true);
     this.#pipe = null;
+    this.#blocked = null;
     this.#facts.forgetClusters();
     this.#claimToken(this.#claim.token);
   }
@@ -671,8 +737,9 @@ export class Coordinator {
     let atMs = this.#calls.dueMs;
     if (this.#mode === 'look' && !this.#calls.has('look')) atMs = Math.min(atMs, this.#lookAtMs);
     if (this.#mode === 'work') {
-      if (!this.#calls.has('note')) atMs = Math.min(atMs, this.#nextNoteMs);
-      for (const due of [this.#nextPollMs, this.#readAtMs]) if (due > this.#nowMs) atMs = Math.min(atMs, due);
+      if (!this.#calls.has('note')) atMs = Math.min(atMs, this.#nextNoteMs, this.#nextAskMs);
+      for (const due of [this.#nextPollMs, this.#readAtMs, this.#blocked?.askAtMs ?? 0])
+        if (due > this.#nowMs) atMs = Math.min(atMs, due);
     }
     // Nobody may answer: for whom it waits, and since when, is said all the same.
     if (this.#calls.askedAtMs.size > 0) atMs = Math.min(atMs, this.#nowMs + UNANSWERED_MS);

@@ -3,6 +3,8 @@
 export type Settings = {
   /** Between two notes to the keeper. */
   readonly heartbeatMs: number;
+  /** While it waits, before anybody waits for it, a note goes out at every so-manieth beat; others wait so much longer, too. */
+  readonly waitingBeats: number;
   /** A migration whose heartbeat stands still for this long may be claimed. */
   readonly claimAfterMs: number;
   /** Size of a page of the copy (bytes of keys and values). */
@@ -33,6 +35,7 @@ export type Settings = {
 
 export const SETTINGS: Settings = {
   heartbeatMs: 300,
+  waitingBeats: 10,
   claimAfterMs: 1000,
   pageBytes: 512 * 1024,
   dirtyRowsMax: 4000,

@@ -10,7 +10,7 @@ import type {
   Outcome,
 } from '../../src/protocol/admin.ts';
 import type { Coded } from '../../src/protocol/codec.ts';
-import { contains, overlaps, printRange } from '../../src/range.ts';
+import { contains, overlaps, printRange, type Range } from '../../src/range.ts';
 import type { Work } from '../store/types.ts';
 import { clearDirty, markDirty, trimDirty } from './dirty.ts';
 import type { Draft } from './draft.ts';
@@ -51,6 +51,20 @@ export function* settle(draft: Draft): Work<void> {
   draft.update({ exports: books });
 }
 
+/** Why an export of `range` must wait, or null. */
+export function exportInTheWay(
+  { state, ownership }: Pick<Draft, 'state' | 'ownership'>,
+  range: Range,
+): string | null {
+  if (ownership.firstOutside(range) !== null) {
+    return `not all of ${printRange(range)} is owned and served here`;
+  }
+  for (const [other, record] of state.exports) {
+    if (overlaps(record, range)) return `migration ${other} moves ${printRange(record)}`;
+  }
+  return null;
+}
+
 /**
  * Begins to keep book of changes. Repeated, it changes nothing: what is dirty stays so. `founding` is the target's, '' where
  * nobody has one.
@@ -64,13 +78,8 @@ export function beginExport(draft: Draft, command: Of<'beginExport'>, founding: 
   }
   const range = rangeOf(command);
   if (range === null) return { kind: 'refused', why: 'the range is empty, or a bound of it is too long' };
-  if (ownership.firstOutside(range) !== null) {
-    return { kind: 'busy', why: `not all of ${printRange(range)} is owned and served here` };
-  }
-  for (const [other, record] of state.exports) {
-    if (overlaps(record, range))
-      return { kind: 'busy', why: `migration ${other} moves ${printRange(record)}` };
-  }
+  const why = exportInTheWay({ state, ownership }, range);
+  if (why !== null) return { kind: 'busy', why };
   const record = newExport(range, peer, founding, slot);
   draft.update({ exports: withEntry(state.exports, mid, record) });
   return { kind: 'exporting', ...exportStatus(record) };

@@ -126,8 +126,8 @@ export function* holdsRow(draft: Draft, range: Range): Work<boolean> {
 }
 
 /** What of this cluster's lies across `range`, or null. */
-export function inTheWay(draft: Draft, range: Range): string | null {
-  const { owned, exports, imports, cleanups } = draft.state;
+export function inTheWay({ state }: Pick<Draft, 'state'>, range: Range): string | null {
+  const { owned, exports, imports, cleanups } = state;
   const own = owned.find((entry) => overlaps(entry, range));
   if (own !== undefined) return `${printRange(own)} is owned here already`;
   const across = (what: string, records: ReadonlyMap<number, Range>): string | null => {
@@ -139,7 +139,8 @@ export function inTheWay(draft: Draft, range: Range): string | null {
   return across('exports', exports) ?? across('imports', imports) ?? across('is still cleaning up', cleanups);
 }
 
-function rowsInTheWay(range: Range): string {
+/** Why an import must wait where rows lie in its range. */
+export function rowsInTheWay(range: Range): string {
   return `rows that nobody owns lie in ${printRange(range)}`;
 }
 

@@ -16,6 +16,7 @@ import { eachDirty } from './dirty.ts';
 import { exportStatus } from './export.ts';
 import { importStatus } from './import.ts';
 import { keeperMapOf } from './keeper.ts';
+import { mayBegin } from './may-begin.ts';
 import { standingOf } from './registry.ts';
 import { digestOfRange } from './rows.ts';
 import { dataKey, dataRange, SLICE_BYTES, scanSlice, userKey } from './store-keys.ts';
@@ -50,6 +51,8 @@ export function answerQuery(source: QuerySource, query: AdminQuery): Answer | Wo
   switch (query.kind) {
     case 'rangeStatus':
       return answerOf(rangeStatus(source, query));
+    case 'mayBegin':
+      return answered(mayBegin(source, query));
     case 'readPage':
       return readPage(view, slot, query);
     case 'readDirty':
@@ -146,6 +149,10 @@ function* scanBase(view: View, slot: number, { mid }: Of<'scanBase'>): Work<Answ
   if (record === null) return answerOf({ kind: 'none' });
   const digest = yield* digestOfRange(view, record);
   return answerOf({ kind: 'base', slot, base: subtractDigests(digest, record.delta) });
+}
+
+function* answered(work: Work<AdminAnswer>): Work<Answer> {
+  return answerOf(yield* work);
 }
 
 function answerOf(answer: AdminAnswer): Answer {

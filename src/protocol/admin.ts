@@ -73,7 +73,10 @@ export type Row = Coded<typeof rowCodec>;
 export const PAGE_COPY = 0;
 export const PAGE_DIRTY = 1;
 
-/** What a coordinator last did and counted. For people only: nothing is decided by it. */
+/**
+ * What a coordinator last did and counted. For people; nothing is decided by it but how long its heartbeat may stand
+ * still (migrator/core/beat.ts).
+ */
 export const progressCodec = struct({
   stage: text,
   waitingFor: text,
@@ -230,6 +233,8 @@ export const adminQueryCodec = union({
   nodeStatus: [5, struct({})],
   /** Slows writers of an export's range at the master: each waits `delayMs`. Forgotten after 1 s unless repeated. */
   slowDown: [6, struct({ mid: i64, delayMs: u32 })],
+  /** Whether beginExport (`source`) or beginImport (`target`) would be answered `busy` now; `ok`: not so. */
+  mayBegin: [7, struct({ mid: i64, lo: key, hi: option(key), as: text as Codec<'source' | 'target'> })],
   // At the keeper.
   getMap: [20, struct({})],
   /**

@@ -297,7 +297,7 @@ class Simulation {
     const seen =
       atOnce === undefined
         ? null
-        : { token: atOnce.token, heartbeat: atOnce.heartbeat, atMs: this.#world.nowMs - 1000 };
+        : { token: atOnce.token, heartbeat: atOnce.heartbeat, atMs: this.#world.nowMs - 60_000 };
     const coordinator = new Coordinator({
       mid,
       settings: SETTINGS,

@@ -1,4 +1,6 @@
 /** A migrator daemon: takes over what stands still, as migrator/daemon.ts does, with the real coordinators. */
+
+import { claimAfterMs } from '../../../migrator/core/beat.ts';
 import type { Effect } from '../../../migrator/core/calls.ts';
 import { Coordinator, type Seen } from '../../../migrator/core/coordinator.ts';
 import { SETTINGS, type Settings } from '../../../migrator/core/settings.ts';
@@ -11,6 +13,7 @@ import { Violation } from './violation.ts';
 /** Small pages and limits, so that few rows make many steps. */
 const SETTINGS_HERE: Partial<Settings> = {
   heartbeatMs: 400,
+  waitingBeats: 3,
   pageBytes: 40,
   dirtyRowsMax: 3,
   sealRowsMax: 2,
@@ -60,7 +63,7 @@ export class MigratorProcess extends Host {
   }
 
   #found(migrations: readonly Migration[]): void {
-    for (const { mid, phase, token, heartbeat } of migrations) {
+    for (const { mid, phase, token, heartbeat, progress } of migrations) {
       if (phase === 'done' || phase === 'aborted' || this.runs.has(mid)) {
         this.#watched.delete(mid);
         continue;
@@ -70,7 +73,8 @@ export class MigratorProcess extends Host {
         this.#watched.set(mid, { token, heartbeat, atMs: this.nowMs() });
         continue;
       }
-      if (this.nowMs() - before.atMs < SETTINGS.claimAfterMs) continue;
+      const settings = { ...SETTINGS, ...SETTINGS_HERE };
+      if (this.nowMs() - before.atMs < claimAfterMs(settings, progress)) continue;
       this.#watched.delete(mid);
       this.start(mid, { seen: before });
     }

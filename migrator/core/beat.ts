@@ -1,0 +1,25 @@
+/**
+ * How often a migrator tells the keeper that it lives, and after which time without that it is taken for dead. One that waits
+ * before anybody is the worse for it beats slower, since each beat is a slot of the keeper; that it waits stands in its record.
+ */
+import type { Progress } from '../../src/protocol/admin.ts';
+import type { Settings } from './settings.ts';
+
+/** Stages before the check that precedes the seal: nobody waits for the migration. */
+const UNHURRIED: ReadonlySet<string> = new Set(['preparing', 'copying', 'catching up', 'paused']);
+
+/** Whether whoever wrote this into the record waits, and so beats slower. */
+export function beatsSlower({ stage, waitingFor }: Progress): boolean {
+  return waitingFor !== '' && UNHURRIED.has(stage);
+}
+
+/** Between two beats (ms): slower only once the record says so, for until then others expect the next one soon. */
+export function beatMs(settings: Settings, noted: Progress, now: Progress): number {
+  const isSlow = beatsSlower(noted) && beatsSlower(now);
+  return isSlow ? settings.heartbeatMs * settings.waitingBeats : settings.heartbeatMs;
+}
+
+/** How long the heartbeat of a record with this progress stands still before the migration may be claimed (ms). */
+export function claimAfterMs(settings: Settings, noted: Progress): number {
+  return beatsSlower(noted) ? settings.claimAfterMs * settings.waitingBeats : settings.claimAfterMs;
+}

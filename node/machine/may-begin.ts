@@ -1,0 +1,41 @@
+/**
+ * Whether a migration could begin at a cluster now: what `beginExport` and `beginImport` would answer, for a coordinator that
+ * waits. To ask costs no slot.
+ */
+import type { AdminAnswer, AdminQuery } from '../../src/protocol/admin.ts';
+import type { StoreKey, View, Work } from '../store/types.ts';
+import { exportInTheWay } from './export.ts';
+import { rangeOf } from './headers.ts';
+import { inTheWay, rowsInTheWay } from './import.ts';
+import { Ownership } from './ownership.ts';
+import { dataRange, scanSlice } from './store-keys.ts';
+import type { SystemState } from './system-state.ts';
+
+type Query = Extract<AdminQuery, { kind: 'mayBegin' }>;
+
+/** Rows looked at in one slice. */
+const SLICE_ROWS = 500;
+
+/** `ok` where the command may be sent, also where it would be refused for good or says that it has begun; else `busy`. */
+export function* mayBegin(
+  { state, view }: { readonly state: SystemState; readonly view: View },
+  query: Query,
+): Work<AdminAnswer> {
+  const range = rangeOf(query);
+  const isBegun = state.exports.has(query.mid) || state.imports.has(query.mid) || state.closed.has(query.mid);
+  if (range === null || isBegun) return { kind: 'ok' };
+  let why: string | null;
+  if (query.as === 'source') {
+    why = exportInTheWay({ state, ownership: new Ownership(state.owned) }, range);
+  } else {
+    why = inTheWay({ state }, range);
+    const { from, to } = dataRange(range);
+    for (let next: StoreKey | null = from; next !== null && why === null; ) {
+      next = scanSlice(view, { from: next, to }, { rowsMax: SLICE_ROWS }, () => {
+        why = rowsInTheWay(range);
+      });
+      if (next !== null) yield;
+    }
+  }
+  return why === null ? { kind: 'ok' } : { kind: 'busy', why };
+}
