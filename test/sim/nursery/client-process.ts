@@ -96,7 +96,7 @@ export class ClientProcess extends Host {
       const link = stamped?.link ?? this.#pickLink();
       this.call(stamped?.operation ?? this.#draw(), () => this.#think(), link);
       if (!random.chance(plan.burst)) return;
-      if (this.#bulkyLeft > 0 && random.chance(0.5)) this.#burstOfBulk(link);
+      if (this.#bulkyLeft > 0 && random.chance(0.5)) this.#burstOfBulk(this.#linkToMaster() ?? link);
       else
         for (let left = random.pick(BURSTS); left > 0; left -= 1)
           this.call(this.#draw(), () => undefined, link);
@@ -126,11 +126,20 @@ export class ClientProcess extends Host {
     return link === undefined ? null : { operation, link };
   }
 
+  /** Of a direct client: to a node that is master. */
+  #linkToMaster(): Link | null {
+    if (!this.#isDirect) return null;
+    const masters = this.links.filter(
+      ({ address }) => this.#nursery.nodeAt(address)?.driver.mayRead() === true,
+    );
+    return masters.length === 0 ? null : this.#nursery.random.pick(masters);
+  }
+
   /** Values that make more than one batch, or more than one run, of what is sent together. */
   #burstOfBulk(link: Link): void {
     const { random } = this.#nursery;
     this.#bulkyLeft -= 1;
-    const bytes = random.pick([70, 300, 700]) * 1024;
+    const bytes = random.pick([70, 300, 700, 700]) * 1024;
     for (let left = Math.ceil(BULK_BYTES / bytes) + 1; left > 0; left -= 1) {
       const id = this.#nextId;
       const value = `${id}${'.'.repeat(bytes)}`;

@@ -41,18 +41,19 @@ export class Membership {
 
   /**
    * Adds a machine to a cluster, or takes one away: its INI is edited everywhere, and its nodes are restarted one after the
-   * other. One change at a time; not where anybody's votes are in doubt.
+   * other. One change at a time; not where anybody's votes are in doubt. False where nothing is changed.
    */
-  change(cluster: string): void {
+  change(cluster: string): boolean {
     const { random, machines, rare, nemesis } = this.#nursery;
     const theirs = machines.filter((each) => each.cluster === cluster && !each.isLearner);
-    if (!theirs.some(({ isSpare }) => isSpare) || this.unfinished(cluster) !== null) return;
-    if (!nemesis.isAtPeace(cluster)) return;
+    if (!theirs.some(({ isSpare }) => isSpare) || this.unfinished(cluster) !== null) return false;
+    if (!nemesis.isAtPeace(cluster)) return false;
     const toggled = random.pick(theirs);
     const isLeaving = this.isInUse(toggled);
     const voters = theirs.filter((each) => this.isInUse(each)).length;
     // Of two the one that is left would be no majority of the old list.
-    if (isLeaving && (voters < 3 || this.#nursery.rolesOf(cluster).forcedMaster === toggled.name)) return;
+    if (isLeaving && (voters < 3 || this.#nursery.rolesOf(cluster).forcedMaster === toggled.name))
+      return false;
     const before = this.wishedOf(cluster);
     const next = isLeaving ? before.filter((name) => name !== toggled.name) : [...before, toggled.name];
     this.#wished.set(cluster, next);
@@ -68,6 +69,7 @@ export class Membership {
       delayMs += this.#nursery.plan.leaseMs * random.next() * 2;
       this.#nursery.schedule.after(delayMs, () => this.#restart(machine));
     }
+    return true;
   }
 
   /** Everybody has the newest INI, and who has left is stopped. */

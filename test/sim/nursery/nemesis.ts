@@ -243,7 +243,7 @@ export class Nemesis {
         this.#flipStore(machine);
         return;
       case 'reconfigure':
-        this.#nursery.membership.change(random.pick([...this.#nursery.watch.clusters.keys()]));
+        this.#reconfigure();
         return;
       case 'clockJump':
         this.#nursery.wallClockMs += (random.next() - 0.5) * 2 * CLOCK_JUMP_MS;
@@ -382,6 +382,17 @@ export class Nemesis {
       if (node?.driver.replica.role.kind === 'master')
         node.run(() => node.driver.submit({ kind: 'dropMaster' }));
     }
+  }
+
+  /** At times a store is lost before everybody has heard of the change. */
+  #reconfigure(): void {
+    const { membership, watch, random, schedule, plan, machines } = this.#nursery;
+    const cluster = random.pick([...watch.clusters.keys()]);
+    if (!membership.change(cluster) || !plan.faults.includes('loseStore') || random.chance(0.5)) return;
+    schedule.after(plan.leaseMs * random.next() * 2, () => {
+      const theirs = machines.filter((each) => each.cluster === cluster && membership.isInUse(each));
+      if (!this.#isOver) this.#loseStores(random.pick(theirs));
+    });
   }
 
   // ── Disks and clocks ─────────────────────────────────────────────────────────────────────────────────────

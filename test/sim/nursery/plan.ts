@@ -124,6 +124,7 @@ export function drawPlan(random: Random): Plan {
   const faults = FAULTS.filter(() => random.chance(share));
   const spares = (): number => (faults.includes('reconfigure') ? random.pick([0, 1, 2]) : 0);
   const isScrubbed = faults.includes('flipStore') || random.chance(0.2);
+  const isBulky = random.chance(0.1);
   return {
     sizes,
     spares: new Map([...sizes.keys()].map((cluster) => [cluster, spares()])),
@@ -136,8 +137,8 @@ export function drawPlan(random: Random): Plan {
     directClients: random.pick([1, 2, 3]),
     thinkMs: random.pick([160, 200]),
     pipeline: random.pick([1, 1, 2]),
-    burst: random.pick([0, 0.03, 0.06]),
-    bulky: random.chance(0.1) ? 1 : 0,
+    burst: isBulky ? 0.06 : random.pick([0, 0.03, 0.06]),
+    bulky: isBulky ? 1 : 0,
     scrubStepMs: isScrubbed ? random.pick([400, 1000]) : 0,
     faults: faults.length > 0 ? faults : ['crashNode'],
     faultEveryMs: random.pick([700, 1000, 1300]),
