@@ -27,6 +27,7 @@ import {
 } from './paxos/types.ts';
 import { Proposals, type Respond } from './proposals.ts';
 import type { Scheduler } from './scheduler.ts';
+import { SleepWatch } from './sleep.ts';
 import { OVERLAY_MAX_BYTES, type Store } from './store/types.ts';
 
 /** Bytes of chosen values in one answer to a peer that is behind. */
@@ -67,6 +68,8 @@ export interface DriverStore extends Store {
 export type World = {
   /** Monotonic (ms). */
   nowMs(): number;
+  /** Wall clock (ms): looked at only to notice that the machine slept. Default: it never does. */
+  wallMs?(): number;
   random(): number;
   /** Runs after the present turn of the event loop. */
   defer(run: () => void): void;
@@ -106,6 +109,8 @@ export class Driver {
 
   /** Asked for by every read; null where an event may have changed it. */
   #readableUntilMs: number | null = null;
+  readonly #sleep: SleepWatch | null;
+  #sleptAtMs = Number.NEGATIVE_INFINITY;
   #unsynced: { readonly record: RecordNumber; readonly entry: LogRecord }[] = [];
   #appending = false;
   /** The last append found no room. */
@@ -136,6 +141,8 @@ export class Driver {
     this.#world = world;
     this.#replica = replica;
     this.#durableSlot = world.store.slot;
+    const { wallMs } = world;
+    this.#sleep = wallMs === undefined ? null : new SleepWatch(world.nowMs, wallMs, replica.config.driftMs);
     this.#fullness = new Fullness(world.logger, world.nowMs);
     this.#applier = new Applier({
       machine,
@@ -189,8 +196,30 @@ export class Driver {
   /** Whether consistent reads may be served from the store at this moment. */
   mayRead(): boolean {
     if (this.#standing !== 'sound') return false;
-    this.#readableUntilMs ??= readableUntilMs(this.#replica);
+    this.lookAtClocks();
+    this.#readableUntilMs ??= this.#leaseSinceSleep();
     return this.#world.nowMs() < this.#readableUntilMs;
+  }
+
+  /** To be called at each tick, and before each read: a sleep ends without an event. */
+  lookAtClocks(): void {
+    if (this.#sleep?.hasSlept() !== true) return;
+    // In the same millisecond a heartbeat may have been sent before the sleep.
+    this.#sleptAtMs = Math.floor(this.#world.nowMs());
+    this.#readableUntilMs = null;
+    this.#world.logger.warn(
+      {},
+      'the wall clock has run ahead, as when a machine sleeps: asking for the lease anew',
+    );
+    this.#world.defer(() => this.submit({ kind: 'slept' }));
+  }
+
+  /** As readableUntilMs; but a lease of before the machine slept is none. */
+  #leaseSinceSleep(): number {
+    const untilMs = readableUntilMs(this.#replica);
+    const { leaseMs, driftMs } = this.#replica.config;
+    const sentAtMs = untilMs - leaseMs + driftMs;
+    return sentAtMs > this.#sleptAtMs ? untilMs : Number.NEGATIVE_INFINITY;
   }
 
   get standing(): Standing {

@@ -260,7 +260,10 @@ class NodeProcess {
     });
 
     driver.submit({ kind: 'start', random: Math.random(), freshIncarnation });
-    this.#every(TICK_MS, () => driver.submit({ kind: 'tick', random: Math.random() }));
+    this.#every(TICK_MS, () => {
+      driver.lookAtClocks();
+      driver.submit({ kind: 'tick', random: Math.random() });
+    });
     this.#every(CLEANUP_EVERY_MS, () => {
       this.#cleanUp(driver);
       scrubber.tick();
@@ -332,6 +335,7 @@ class NodeProcess {
     const driver = new Driver(
       {
         nowMs,
+        wallMs: Date.now,
         random: Math.random,
         defer: setImmediate,
         after: (delayMs, run) => setTimeout(run, delayMs),

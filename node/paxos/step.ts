@@ -63,6 +63,9 @@ export function step(replica: Replica, event: Event): Effect[] {
       if (replica.role.kind === 'master') replica.isDropped = true;
       drain(replica, '', event.nowMs);
       break;
+    case 'slept':
+      if (replica.role.kind === 'master') replica.role.lastHeartbeatMs = Number.NEGATIVE_INFINITY;
+      break;
     case 'foreign':
       meetForeign(replica, out, event.from, event.founding);
       break;

@@ -147,6 +147,8 @@ export type Event = { readonly nowMs: number } & (
   /** Every few milliseconds; `random` in [0, 1). */
   | { readonly kind: 'tick'; readonly random: number }
   | { readonly kind: 'dropMaster' }
+  /** The machine slept: a master's grants may have run out without its clock having moved. It asks for its lease anew at once. */
+  | { readonly kind: 'slept' }
   /** Where a peer should be there is one of another founding: nothing was exchanged with it but the hello. */
   | { readonly kind: 'foreign'; readonly from: NodeName; readonly founding: Incarnation }
   /** Nobody has the cluster's id: it may be founded. */

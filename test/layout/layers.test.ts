@@ -100,4 +100,14 @@ test('pure files touch neither clock nor chance nor promises', () => {
   assert.equal(broken, []);
 });
 
+/** Where the wall clock is read: for people, and to notice that the machine slept. Setting it anew may change nothing else. */
+const WALL_CLOCKS = ['migrator/driver.ts', 'node/node.ts', 'src/cli/dev/'];
+
+test('the wall clock is read where nothing is computed from it', () => {
+  const readers = FILES.filter((path) => /\bDate\.now\b|\bnew Date\(\)/.test(readFileSync(path, 'utf8')));
+  const others = readers.filter((path) => !WALL_CLOCKS.some((allowed) => path.startsWith(allowed)));
+  assert.equal(others, []);
+  assert.ok(readers.length > 0, 'the files were read');
+});
+
 test.run();

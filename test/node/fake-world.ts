@@ -13,6 +13,8 @@ import { SILENT } from '../../src/log.ts';
 /** One driver, with handles to everything around it. */
 export class FakeWorld {
   nowMs = 1000;
+  /** By how much the wall clock is ahead of the monotonic one (ms). */
+  aheadMs = 1e12;
   isFull = false;
   readonly sent: { readonly to: string; readonly message: Message }[] = [];
   readonly written: LogRecord[] = [];
@@ -36,6 +38,7 @@ export class FakeWorld {
     };
     const world: World = {
       nowMs: () => this.nowMs,
+      wallMs: () => this.nowMs + this.aheadMs,
       random: () => 0,
       defer,
       after: (_delayMs, run) => this.#timers.push(run),
