@@ -1,15 +1,17 @@
 /**
- * A cluster whose schedule is written by hand: who is up, who hears whom, what is on each disk. Disks sync at once, state
- * machines apply at once, and messages take no time; all else is the code of production.
+ * A cluster whose schedule is written by hand: who is up, who hears whom, what is on each disk. Disks sync at once unless one is
+ * stuck, state machines apply at once, and messages take no time; all else is the code of production.
  */
 import { entriesMessage, type Message } from '../../../node/paxos/messages.ts';
 import { createReplica, mayRead, type Replica, statusOf, step } from '../../../node/paxos/step.ts';
 import type {
   Effect,
   Event,
+  Incarnation,
   LogRecord,
   MembersState,
   NodeName,
+  RecordNumber,
   ReplicaConfig,
   Slot,
   Value,
@@ -34,6 +36,15 @@ type Node = {
   applied: Slot;
   members: MembersState | null;
   stopped: string | null;
+  /** Nothing that it writes becomes durable any more, nor is anything sent that waits for that. */
+  isDiskStuck: boolean;
+};
+
+type Wire = {
+  readonly from: NodeName;
+  readonly to: NodeName;
+  readonly incarnation: Incarnation;
+  readonly message: Message;
 };
 
 /** The life of a node's home. */
@@ -55,7 +66,7 @@ export class Hand {
   readonly #founding: MembersState;
   /** What is chosen, by slot; each node that applies something is held against it. */
   readonly #chosen = new Map<Slot, { readonly value: string; readonly members: MembersState }>();
-  #wires: { from: NodeName; to: NodeName; incarnation: string; message: Message }[] = [];
+  #wires: Wire[] = [];
   nowMs = 0;
   /** Whether a message gets through, by sender, receiver and kind. */
   hears: (from: NodeName, to: NodeName, kind: Message['kind'], message: Message) => boolean = () => true;
@@ -102,6 +113,7 @@ export class Hand {
         applied: 0,
         members: this.#founding,
         stopped: null,
+        isDiskStuck: false,
       });
     }
   }
@@ -201,6 +213,7 @@ export class Hand {
   stop(...names: NodeName[]): void {
     for (const name of names) {
       this.node(name).replica = null;
+      this.node(name).isDiskStuck = false;
       const broken = this.#copies.filter(({ from }) => from === name);
       this.#copies = this.#copies.filter(({ from, to }) => from !== name && to !== name);
       for (const { from, to } of broken) this.handle(to, { kind: 'snapshotFailed', from });
@@ -212,14 +225,19 @@ export class Hand {
     const { replica } = node;
     if (replica === null) return;
     const effects = step(replica, { ...event, nowMs: this.nowMs } as Event);
-    let record = 0;
+    let record: RecordNumber = 0;
     for (const effect of effects) {
       if (effect.kind === 'persist') record = effect.record;
       this.#carryOut(node, effect);
     }
-    if (record > 0) this.handle(name, { kind: 'synced', record });
+    if (record > 0 && !node.isDiskStuck) this.handle(name, { kind: 'synced', record });
     if (node.replica === replica && node.applied > replica.applied)
       this.handle(name, { kind: 'applied', slot: node.applied });
+  }
+
+  /** A message reaches the node now, from whichever life sent it. */
+  deliver(to: NodeName, from: NodeName, incarnation: Incarnation, message: Message): void {
+    this.handle(to, { kind: 'message', from, incarnation, message });
   }
 
   /** Lets time pass, all messages being heard that `hears` lets through. */
@@ -305,10 +323,11 @@ export class Hand {
   #carryOut(node: Node, effect: Effect): void {
     switch (effect.kind) {
       case 'persist':
-        node.disk.append([effect.entry]);
+        if (!node.isDiskStuck) node.disk.append([effect.entry]);
         return;
       case 'send': {
-        const { incarnation } = this.replica(node.name);
+        const { incarnation, syncedRecord } = this.replica(node.name);
+        if (node.isDiskStuck && effect.after > syncedRecord) return;
         this.#wires.push({ from: node.name, to: effect.to, incarnation, message: effect.message });
         return;
       }

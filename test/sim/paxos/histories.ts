@@ -1,19 +1,10 @@
 /** What once went wrong, as schedules that do not depend on what a seed draws (docs/reliability.md). */
 import type { NodeName } from '../../../node/paxos/types.ts';
-import { check } from '../nursery/violation.ts';
 import { ballotOf, batch, Hand, LEASE_MS, lifeOf } from './hand.ts';
+import { HISTORIES_OF_LIVES } from './histories-of-lives.ts';
+import { HISTORIES_OF_SLOTS } from './histories-of-slots.ts';
+import { holds, serves } from './history.ts';
 import type { Rule } from './rules.ts';
-
-function holds(condition: boolean, what: string): void {
-  check(condition, 'history', () => what);
-}
-
-/** Somebody serves, and an update is chosen. */
-function serves(hand: Hand, what: string): void {
-  holds(hand.propose() !== null, `${what}: nobody serves`);
-  hand.run(LEASE_MS);
-  holds(hand.reader !== null, `${what}: nobody serves any more`);
-}
 
 /** Of two, b's home was emptied twice. What the life in between asked comes after its successor was taken in. */
 function lateQuestionOfAnOlderLife(): void {
@@ -149,4 +140,6 @@ export const HISTORIES: readonly Rule[] = [
     run: electedWhileCopying,
   },
   { clause: 'dropped on request, a preferred master stays out', run: droppedStaysOut },
+  ...HISTORIES_OF_LIVES,
+  ...HISTORIES_OF_SLOTS,
 ];

@@ -17,19 +17,6 @@ const FIRST_SEED = 1;
 const FRESH = Number(process.env['SIM_CONSENSUS_SEEDS'] ?? 100);
 const WORKERS = Number(process.env['SIM_WORKERS'] ?? 1);
 
-/** Seeds that once found something (docs/reliability.md); the way each of them led there is kept. */
-const FOUND: readonly (readonly [seed: number, what: string])[] = [
-  [41, 'members without a master tell each other what is chosen'],
-  [71, 'a slot whose last record is not durable is served to nobody'],
-  [72, 'an older admission ends no life that came after it'],
-  [101, 'a newcomer catches up without a master'],
-  [138, 'a member that is removed leaves last'],
-  [292, 'no vote for a slot that is known chosen'],
-  [455, 'a forced master that was wiped is admitted by another one'],
-  [528, 'of two members, one vouches for every life of the other that asks'],
-  [602, 'a life that ended stands in for nobody'],
-];
-
 /** Runs one seed; its error names the seed. */
 function run(seed: number, trace?: (line: string) => void): Outcome {
   try {
@@ -75,12 +62,6 @@ if (only !== undefined) {
     );
     assert.equal(replays, []);
   });
-
-  for (const [seed, what] of FOUND) {
-    test(`seed ${seed}: ${what}`, () => {
-      run(seed);
-    });
-  }
 
   test('a seed decides everything', () => {
     assert.equal(run(FIRST_SEED).digest, run(FIRST_SEED).digest);

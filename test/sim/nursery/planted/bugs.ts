@@ -2,6 +2,7 @@
 import type { PlantedBug } from './bug.ts';
 import { CLIENT_BUGS } from './client-bugs.ts';
 import { CONSENSUS_BUGS } from './consensus-bugs.ts';
+import { HISTORY_BUGS } from './history-bugs.ts';
 import { LOST_STORE_BUGS } from './lost-store-bugs.ts';
 import { MOVE_BUGS } from './move-bugs.ts';
 import { NODE_BUGS } from './node-bugs.ts';
@@ -9,6 +10,7 @@ import { NODE_BUGS } from './node-bugs.ts';
 export const BUGS: readonly PlantedBug[] = [
   ...CONSENSUS_BUGS,
   ...LOST_STORE_BUGS,
+  ...HISTORY_BUGS,
   ...NODE_BUGS,
   ...CLIENT_BUGS,
   ...MOVE_BUGS,
