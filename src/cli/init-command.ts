@@ -86,6 +86,9 @@ async function waitUntilBound(
 /** Said at once: who waits for nobody should not have to. */
 function whoIsUnknown(cluster: string, ids: readonly string[]): string {
   const known = ids.length === 0 ? 'none is' : `known are ${ids.join(', ')}`;
+  if (ids.includes(cluster)) {
+    return `cluster ${cluster} has not told the keeper yet how it is reached; waits ${KNOWN_WITHIN_MS / 1000} s for that`;
+  }
   const near = nearest(cluster, ids);
   const meant = near === null ? '' : ` (is ${near} meant?)`;
   const wait = `waits ${KNOWN_WITHIN_MS / 1000} s for its nodes to make it known`;
