@@ -131,7 +131,11 @@ suite.test('of a router and a migrator daemon: the same', async (lab) => {
   await router.output('to be up', (text) => text.includes('clients at port'));
   await migrator.output('to be up', (text) => text.includes('watching keeper'));
   await meetsObstacles(router, folder, 'router', async () => {
-    await until('healthz', () => fetch(`http://127.0.0.1:${port}/healthz`).then(({ status }) => status > 0));
+    await until('healthz', () =>
+      fetch(`http://127.0.0.1:${port}/healthz`, { signal: AbortSignal.timeout(2000) }).then(
+        ({ status }) => status > 0,
+      ),
+    );
   });
   for (const signal of ['SIGUSR1', 'SIGHUP', 'SIGUSR2'] as const) {
     migrator.signal(signal);
