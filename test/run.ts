@@ -15,8 +15,10 @@ type Lane = { readonly parts: readonly Part[]; readonly processes: number; reado
 
 const ALL = /\.test\.js$/;
 /** End-to-end tests in two halves that take about as long as each other. */
-const FAULTS = /^(bad-input|chaos|damage|full-disk|status)[^/]*\.test\.js$/;
-const OTHERS = /^(?!bad-input|chaos|damage|full-disk|status)[^/]*\.test\.js$/;
+const FAULTS =
+  /^(bad-input|chaos|damage|descriptors|full-disk|home-lock|owners|signals|status)[^/]*\.test\.js$/;
+const OTHERS =
+  /^(?!bad-input|chaos|damage|descriptors|full-disk|home-lock|owners|signals|status)[^/]*\.test\.js$/;
 
 const WAITING: Lane = {
   parts: [{ folder: 'e2e', files: FAULTS }, { folder: 'e2e', files: OTHERS }, whole('examples')],
