@@ -135,7 +135,7 @@ export class Link {
     this.#handlers = handlers;
     const budgets = handlers.budgets?.(peer) ?? UNBOUNDED;
     // A link of one of our own processes carries the requests of many; it ends when nothing is heard of it.
-    const isClient = peer.role === 'client';
+    const isClient = peer.role === 'client' || peer.role === 'operator';
     const letGo = (why: string): void => this.#terminate(why);
     this.replies = budgets.replies.open(isClient ? { isAwaited: () => true, letGo } : null);
     const requests = budgets.requests.open(

@@ -14,7 +14,7 @@ import { type Budgets, clientBudgets, ownBudgets } from '../budget.ts';
 import { type ConnectionLimits, connectionLimits, descriptorLimit } from '../descriptors.ts';
 import { FatalError } from '../errors.ts';
 import { LinkAcceptor, remoteOf } from '../link/accept.ts';
-import { type Hello, LINK_PATH, ROLE_HEADER } from '../link/frames.ts';
+import { type Hello, LINK_PATH, ROLE_HEADER, type Role } from '../link/frames.ts';
 import type { Link, LinkHandlers } from '../link/link.ts';
 import { type Answer, failure } from '../protocol/replies.ts';
 import type { SeatFigures } from '../protocol/statistics.ts';
@@ -22,6 +22,8 @@ import { Repeated } from '../repeated.ts';
 import { type Guest, Seats } from './seats.ts';
 import { type Handle, TcpConnection } from './tcp-connection.ts';
 
+/** Whose links have the memory of clients; operators read values too. */
+const CLIENT_ROLES: ReadonlySet<Role> = new Set(['client', 'router', 'operator']);
 /** How often the process's limit of descriptors is read (ms). */
 const LIMIT_EVERY_MS = 1000;
 /** How long a connection may be silent before its first byte (ms). */
@@ -110,7 +112,7 @@ export class ClientPort {
     this.#budgets = budgets;
     this.#acceptor = new LinkAcceptor(options.hello, {
       ...this.#watched(options.links),
-      budgets: ({ role }) => (role === 'client' || role === 'router' ? budgets.clients : budgets.own),
+      budgets: ({ role }) => (CLIENT_ROLES.has(role) ? budgets.clients : budgets.own),
     });
     this.#http = createHttpServer((request, response) => this.#serve(request, response));
     this.#http.timeout = HTTP_IDLE_MS;
