@@ -265,32 +265,35 @@ export class Driver {
     return this.#standing === 'doubtful' ? failure('GOING_DOWN', STORE_DOUBTFUL_ANSWER) : null;
   }
 
-  /** Queues an encoded update; `respond` is called once, whatever becomes of it. */
-  propose(update: Uint8Array, respond: Respond): void {
+  /**
+   * Queues an encoded update; `respond` is called once, whatever becomes of it. What is not on its way at `untilMs` is
+   * refused: nobody waits for it any more.
+   */
+  propose(update: Uint8Array, respond: Respond, untilMs?: number): void {
     const refusal = this.refusal;
     if (refusal !== null) respond(refusal);
-    else this.proposeOwn(update, respond);
+    else this.proposeOwn(update, respond, untilMs);
   }
 
   /** The same for a command of this node that reads and changes no data: also while the store is in doubt. */
-  proposeOwn(update: Uint8Array, respond: Respond): void {
+  proposeOwn(update: Uint8Array, respond: Respond, untilMs?: number): void {
     const refusal = this.#unwritable;
     if (refusal !== null) {
       respond(refusal);
       return;
     }
-    this.proposals.add(update, respond);
+    this.proposals.add(update, respond, untilMs);
     this.#schedule();
   }
 
   /** The same for the updates of a run: all are refused alike, or go into one slot. */
-  proposeRun(updates: readonly Uint8Array[], responds: readonly Respond[]): void {
+  proposeRun(updates: readonly Uint8Array[], responds: readonly Respond[], untilMs?: number): void {
     const refusal = this.refusal ?? this.#unwritable;
     if (refusal !== null) {
       for (const respond of responds) respond(refusal);
       return;
     }
-    this.proposals.addRun(updates, responds);
+    this.proposals.addRun(updates, responds, untilMs);
     this.#schedule();
   }
 
@@ -365,6 +368,7 @@ export class Driver {
   }
 
   #proposeWaiting(nowMs: number): void {
+    if (this.proposals.waiting > 0) this.proposals.expire(nowMs, this.#tooLate);
     while (this.proposals.waiting > 0) {
       if (this.proposals.inFlight >= GATHER_SLOTS && this.proposals.waitingBytes < GATHER_BYTES) return;
       const may = mayPropose(this.#replica, nowMs);
@@ -377,6 +381,11 @@ export class Driver {
       this.counters.batchesProposed += 1;
       this.#step({ kind: 'propose', id, bytes, nowMs });
     }
+  }
+
+  get #tooLate(): Answer {
+    const { node } = this.#replica.config;
+    return failure('GOING_DOWN', `node ${node} did not come to it in time; not executed, send it again`);
   }
 
   #step(event: Event): void {

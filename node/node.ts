@@ -364,7 +364,7 @@ class NodeProcess {
   ): Promise<ClientPort[]> {
     const { ini, node } = this.#options;
     const clients: LinkHandlers = {
-      request: (link, body, respond, _leftMs, asker) => requests.handle(body, respond, link, asker),
+      request: (link, body, respond, leftMs, asker) => requests.handle(body, respond, link, asker, leftMs),
       post: () => undefined,
       closed: (link) => this.#watchers.remove(link),
     };

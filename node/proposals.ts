@@ -17,6 +17,9 @@ const WAITING_BYTES_MAX = 128 * 1024 * 1024;
 export class Proposals {
   #updates: Uint8Array[] = [];
   #responds: Respond[] = [];
+  /** Until when each of them may wait (ms), and the earliest of these. */
+  #untilMs: number[] = [];
+  #earliestMs = Number.POSITIVE_INFINITY;
   #waitingBytes = 0;
   #nextId = 1;
   readonly #inFlight = new Map<number, readonly Respond[]>();
@@ -34,19 +37,25 @@ export class Proposals {
     return this.#inFlight.size;
   }
 
-  /** Queues an encoded update; answers it at once where too much waits already. */
-  add(update: Uint8Array, respond: Respond): void {
+  /** Queues an encoded update, until `untilMs` at the latest; answers it at once where too much waits already. */
+  add(update: Uint8Array, respond: Respond, untilMs = Number.POSITIVE_INFINITY): void {
     if (this.#waitingBytes + update.length > WAITING_BYTES_MAX) {
       respond(failure('GOING_DOWN', `overloaded: ${this.#waitingBytes} bytes of updates wait; not executed`));
       return;
     }
     this.#updates.push(update);
     this.#responds.push(respond);
+    this.#untilMs.push(untilMs);
+    this.#earliestMs = Math.min(this.#earliestMs, untilMs);
     this.#waitingBytes += update.length;
   }
 
   /** The same for the updates of a run, which go into one batch or are refused together. */
-  addRun(updates: readonly Uint8Array[], responds: readonly Respond[]): void {
+  addRun(
+    updates: readonly Uint8Array[],
+    responds: readonly Respond[],
+    untilMs = Number.POSITIVE_INFINITY,
+  ): void {
     const bytes = updates.reduce((sum, update) => sum + update.length, 0);
     if (this.#waitingBytes + bytes > WAITING_BYTES_MAX) {
       const refusal = `overloaded: ${this.#waitingBytes} bytes of updates wait; not executed`;
@@ -55,7 +64,24 @@ export class Proposals {
     }
     this.#updates.push(...updates);
     this.#responds.push(...responds);
+    for (let count = 0; count < updates.length; count += 1) this.#untilMs.push(untilMs);
+    this.#earliestMs = Math.min(this.#earliestMs, untilMs);
     this.#waitingBytes += bytes;
+  }
+
+  /** Answers with `answer` what has waited for as long as it may: no batch has it, so it was not executed. */
+  expire(nowMs: number, answer: Answer): void {
+    if (nowMs < this.#earliestMs) return;
+    const [updates, responds, untilMs] = [this.#updates, this.#responds, this.#untilMs];
+    this.#forgetWaiting();
+    const late: Respond[] = [];
+    for (const [index, update] of updates.entries()) {
+      const respond = present(responds[index], 'respond');
+      const until = present(untilMs[index], 'time');
+      if (nowMs < until) this.add(update, respond, until);
+      else late.push(respond);
+    }
+    for (const respond of late) respond(answer);
   }
 
   /** The next batch, now in flight under its id; null where nothing waits. */
@@ -72,11 +98,11 @@ export class Proposals {
     const all = count === this.#updates.length;
     const updates = all ? this.#updates : this.#updates.splice(0, count);
     const responds = all ? this.#responds : this.#responds.splice(0, count);
-    if (all) {
-      this.#updates = [];
-      this.#responds = [];
+    if (all) this.#forgetWaiting();
+    else {
+      this.#untilMs.splice(0, count);
+      this.#waitingBytes -= size;
     }
-    this.#waitingBytes -= size;
     const id = this.#nextId;
     this.#nextId += 1;
     this.#inFlight.set(id, responds);
@@ -105,10 +131,16 @@ export class Proposals {
   /** Answers everything that no batch has taken yet. */
   refuseWaiting(answer: Answer): void {
     const responds = this.#responds;
+    this.#forgetWaiting();
+    for (const respond of responds) respond(answer);
+  }
+
+  #forgetWaiting(): void {
     this.#updates = [];
     this.#responds = [];
+    this.#untilMs = [];
+    this.#earliestMs = Number.POSITIVE_INFINITY;
     this.#waitingBytes = 0;
-    for (const respond of responds) respond(answer);
   }
 
   /** Ids of all batches in flight. */

@@ -3,6 +3,7 @@ import { whyUndiallable } from '../src/address.ts';
 import { present, unreachable } from '../src/assert.ts';
 import { type Asker, type Budgets, SHORT_BYTES } from '../src/budget.ts';
 import { NurseryError, RETURN_CODES } from '../src/errors.ts';
+import { answerMarginMs, PATIENCE_MS } from '../src/limits.ts';
 import type { Link } from '../src/link/link.ts';
 import { type AdminQuery, type ClusterConfig, decodeAnswer, encodeAnswer } from '../src/protocol/admin.ts';
 import {
@@ -99,8 +100,12 @@ export class Requests {
     this.#context = context;
   }
 
-  /** Answers one whole request frame of `asker`; `link` is where it came by, null for Arakoon's TCP. */
-  handle(frame: Buffer, respond: Respond, link: Link | null, asker: Asker): void {
+  /**
+   * Answers one whole request frame of `asker`; `link` is where it came by, null for Arakoon's TCP. `leftMs`: how long the
+   * other end waits; an update that could not be answered before that any more is not begun.
+   */
+  handle(frame: Buffer, respond: Respond, link: Link | null, asker: Asker, leftMs = PATIENCE_MS): void {
+    const untilMs = this.#context.nowMs() + leftMs - 2 * answerMarginMs(leftMs);
     try {
       const request = decodeRequest(frame);
       this.#count(request);
@@ -109,12 +114,12 @@ export class Requests {
         return;
       }
       if (request.kind === 'run') {
-        this.#run(request.requests, respond);
+        this.#run(request.requests, respond, untilMs);
         return;
       }
       const update = updateOf(request, frame);
       const noted = this.#noting(request, respond, link);
-      if (update !== null) this.#update(request, update, noted);
+      if (update !== null) this.#update(request, update, noted, untilMs);
       else this.#read(request, noted, link, asker);
     } catch (error) {
       respond(this.#answerOf(error));
@@ -143,17 +148,17 @@ export class Requests {
     return failure('GOING_DOWN', 'the store of this node cannot be read; not executed, ask another node');
   }
 
-  #update(request: Request, update: Uint8Array, respond: Respond): void {
+  #update(request: Request, update: Uint8Array, respond: Respond, untilMs: number): void {
     const { driver, slowDowns } = this.#context;
     const refusal = this.#refusal(request, update);
     if (refusal !== null) respond(refusal);
     else if (request.kind === 'setNurseryConfig')
-      driver.propose(update, (answer) => respond(plainOk(answer)));
-    else driver.propose(update, slowDowns.slowed(request, respond));
+      driver.propose(update, (answer) => respond(plainOk(answer)), untilMs);
+    else driver.propose(update, slowDowns.slowed(request, respond), untilMs);
   }
 
   /** What this node refuses of a run by itself is refused for good, and holds up nothing behind it. */
-  #run(frames: readonly Uint8Array[], respond: Respond): void {
+  #run(frames: readonly Uint8Array[], respond: Respond, untilMs: number): void {
     const { driver, slowDowns } = this.#context;
     const answers: (Answer | null)[] = frames.map(() => null);
     const updates: Uint8Array[] = [];
@@ -181,7 +186,7 @@ export class Requests {
       }
     }
     if (frames.length === 0) respond(failure('BAD_INPUT', 'a run of no updates'));
-    else if (updates.length > 0) driver.proposeRun(updates, responds);
+    else if (updates.length > 0) driver.proposeRun(updates, responds, untilMs);
   }
 
   #count({ kind }: Request): void {

@@ -11,6 +11,9 @@ export const FRAME_MAX = UPDATE_MAX + 64 * 1024;
 /** Requests of one connection that may be unanswered before it is read no further. */
 export const OUTSTANDING_MAX = 1024;
 
+/** How long a client is taken to wait that does not say (ms), over TCP: as long as our own do unless told otherwise. */
+export const PATIENCE_MS = 10_000;
+
 /**
  * How long before its caller gives up whoever holds a request answers what it knows (ms), so that the answer still
  * arrives: a tenth of the time that the caller waits, and half a second at most.

@@ -1,6 +1,7 @@
 /** What goes into the router's core, what comes out, and what it remembers. Times are monotonic milliseconds. */
 
 import type { Key } from '../../src/bytes.ts';
+import { PATIENCE_MS } from '../../src/limits.ts';
 import type { Hint, KeeperMap } from '../../src/protocol/admin.ts';
 import type { Answer, Version } from '../../src/protocol/replies.ts';
 import type { SeatFigures } from '../../src/protocol/statistics.ts';
@@ -90,7 +91,7 @@ export type Limits = {
   readonly heldBytes: number;
   /** Bytes of updates that wait behind others of their connection; their number is bounded by the port. */
   readonly queuedBytes: number;
-  /** How long a client is taken to wait that does not say (over TCP): as long as our own do unless told otherwise. */
+  /** How long a client is taken to wait that does not say. */
   readonly patienceMs: number;
   /** No client is taken to wait longer, whatever it says. */
   readonly patienceMaxMs: number;
@@ -108,7 +109,7 @@ export const LIMITS: Limits = {
   heldMax: 10_000,
   heldBytes: 64 * 1024 * 1024,
   queuedBytes: 256 * 1024 * 1024,
-  patienceMs: 10_000,
+  patienceMs: PATIENCE_MS,
   patienceMaxMs: 60_000,
   firstMapMs: 1000,
   readMs: 10_000,

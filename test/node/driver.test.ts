@@ -45,6 +45,22 @@ test('one append is under way at a time; what gathers goes with the next', () =>
   assert.is(second.length + third.length, 2);
 });
 
+test('what waits behind a slow disk is refused before its client gives up, and is never executed', () => {
+  const world = mastered();
+  const underWay = [propose(world), propose(world)];
+  const late: Answer[] = [];
+  world.driver.propose(SET, (answer) => late.push(answer), world.nowMs + 50);
+  world.turn();
+  assert.is(late.length, 0, 'two batches are under way, so that it waits');
+  world.nowMs += 60;
+  world.driver.submit({ kind: 'tick', random: 0.5 });
+  world.turn();
+  assert.is(returnCodeOf((late[0] as Answer).bytes), RETURN_CODES.GOING_DOWN);
+  while (world.appending > 0) world.disk();
+  for (const [answer] of underWay) assert.is(returnCodeOf((answer as Answer).bytes), RETURN_CODES.OK);
+  assert.is(world.driver.counters.updatesApplied, 2);
+});
+
 test('the store may be flushed only up to what the own log durably holds', () => {
   const world = mastered();
   const before = world.driver.durableSlot;

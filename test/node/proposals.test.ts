@@ -26,6 +26,35 @@ test('a batch takes all that waits, in order', () => {
   assert.equal(answered, [0, 1, 2]);
 });
 
+test('what waits too long is answered, and in no batch; what may wait keeps its order', () => {
+  const proposals = new Proposals();
+  const answered: string[] = [];
+  const late = failure('GOING_DOWN', 'late');
+  const note =
+    (name: string) =>
+    (answer: Answer): void => {
+      answered.push(`${name} ${returnCodeOf(answer.bytes)}`);
+    };
+  proposals.add(update(1), note('a'), 100);
+  proposals.add(update(2), note('b'));
+  proposals.addRun([update(3), asFollower(update(4))], [note('c'), note('d')], 50);
+  proposals.add(update(5), note('e'), 200);
+  proposals.expire(49, late);
+  assert.equal(answered, []);
+  proposals.expire(50, late);
+  assert.equal(answered, ['c 16', 'd 16'], 'a run as a whole');
+  proposals.expire(150, late);
+  assert.equal(answered.slice(2), ['a 16']);
+  assert.is(proposals.waiting, 2);
+  assert.is(proposals.waitingBytes, 7);
+  const batch = proposals.take();
+  assert.equal(batch && decodeBatch(batch.bytes).map(({ length }) => length), [2, 5]);
+  proposals.expire(1000, late);
+  proposals.settle(batch?.id ?? -1, [OK, OK]);
+  assert.equal(answered.slice(3), ['b 0', 'e 0'], 'what is under way is not judged late');
+  assert.is(proposals.waitingBytes, 0);
+});
+
 test('a batch is bounded; a single larger update goes alone', () => {
   const proposals = new Proposals();
   for (let i = 0; i < 3; i += 1) proposals.add(update(700 * 1024), () => undefined);

@@ -260,13 +260,13 @@ export class NodeProcess extends Host implements Server {
   }
 
   /** A client, a router or a migrator asks. */
-  request(body: Buffer, respond: (answer: Answer) => void, link: Link): void {
+  request(body: Buffer, respond: (answer: Answer) => void, link: Link, leftMs?: number): void {
     const { role } = this.driver.replica;
     if (role.kind === 'master' && !this.driver.mayRead() && !isUpdateCode(requestCode(body))) {
       this.#nursery.rare.note('lease lost with reads waiting');
     }
     const judged = isUpdateCode(requestCode(body)) ? respond : this.#judged(body, respond);
-    this.#requests.handle(body, judged, link as unknown as RealLink, ASKER);
+    this.#requests.handle(body, judged, link as unknown as RealLink, ASKER, leftMs);
   }
 
   #judged(body: Buffer, respond: (answer: Answer) => void): (answer: Answer) => void {

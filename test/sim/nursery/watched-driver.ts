@@ -19,14 +19,14 @@ export class WatchedDriver extends Driver {
     this.#rare = rare;
   }
 
-  override propose(update: Uint8Array, respond: Respond): void {
-    super.propose(update, this.#served.update(update, respond));
+  override propose(update: Uint8Array, respond: Respond, untilMs?: number): void {
+    super.propose(update, this.#served.update(update, respond), untilMs);
     this.#count();
   }
 
-  override proposeRun(updates: readonly Uint8Array[], responds: readonly Respond[]): void {
+  override proposeRun(updates: readonly Uint8Array[], responds: readonly Respond[], untilMs?: number): void {
     const judged = updates.map((update, index) => this.#served.update(update, responds[index] as Respond));
-    super.proposeRun(updates, judged);
+    super.proposeRun(updates, judged, untilMs);
     if (updates.length > 4) this.#rare.note('run of more than four updates');
     this.#count();
   }
