@@ -1,5 +1,8 @@
 /** The list of members as a function of the chosen changes to it. Pure: consensus and the log's summary fold it alike. */
-import type { Member, MembersState, Value } from './types.ts';
+import type { Member, MembersState, NodeName, Value } from './types.ts';
+
+/** Among the lives that are over: the node left the list at this point, so that the next life of it was added, not admitted. */
+export const LEFT = '';
 
 /** The list after `value` was chosen below it; the same object where that changes nothing. */
 export function nextMembers(state: MembersState, value: Value): MembersState {
@@ -27,7 +30,7 @@ export function nextMembers(state: MembersState, value: Value): MembersState {
       return {
         cluster,
         members: members.filter((member) => member !== former),
-        superseded: [...superseded, former],
+        superseded: [...superseded, former, { node: former.node, incarnation: LEFT }],
       };
     }
     default:
@@ -43,4 +46,10 @@ export function isChangeOfMembers(value: Value): boolean {
 /** Whether this life of a node was replaced or removed; it is never admitted again. */
 export function isEnded({ superseded }: MembersState, { node, incarnation }: Member): boolean {
   return superseded.some((life) => life.node === node && life.incarnation === incarnation);
+}
+
+/** Whether the present life of a listed node was added to the list, and replaced none that was on it. */
+export function wasAdded({ superseded }: MembersState, node: NodeName): boolean {
+  const last = superseded.filter((life) => life.node === node).at(-1);
+  return last === undefined || last.incarnation === LEFT;
 }

@@ -1,5 +1,5 @@
 /** Members as replicated state: what a chosen change does, and what the master proposes to bring about the INI's wish. */
-import { isEnded, nextMembers } from './members-state.ts';
+import { isEnded, nextMembers, wasAdded } from './members-state.ts';
 import { lifeOf, type Mastering, persist, type Replica, votersOf } from './replica.ts';
 import { type Ballot, compareBallots, type Effect, type Member, type Value } from './types.ts';
 
@@ -45,14 +45,14 @@ export function entitle(replica: Replica, out: Effect[]): void {
 }
 
 /**
- * A snapshot does not say how this node came onto its list. Where no former life of it is known it was added, not
- * admitted, and there is no vote that it could have forgotten.
+ * A snapshot does not say at which ballot a life was admitted. One that was added, since no life of its node was on the list,
+ * replaced nobody, and there is no vote that it could have forgotten.
  */
 export function entitleIfAdded(replica: Replica, out: Effect[]): void {
   const { config, members, incarnation } = replica;
   const isListed = members.members.some((m) => m.node === config.node && m.incarnation === incarnation);
-  const hadLives = members.superseded.some(({ node }) => node === config.node);
-  if (isListed && !hadLives && !replica.supersededBy.has(config.node)) entitle(replica, out);
+  if (isListed && wasAdded(members, config.node) && !replica.supersededBy.has(config.node))
+    entitle(replica, out);
 }
 
 function isSelf(replica: Replica, member: Member): boolean {

@@ -46,7 +46,7 @@ export const membersStateCodec = struct({
   /** Drawn once, when the cluster was founded. */
   cluster: text,
   members: list(memberCodec),
-  /** Incarnations that were replaced, and are never admitted again. */
+  /** Incarnations that were replaced or removed, in that order, and are never admitted again; '' where the node left the list. */
   superseded: list(memberCodec),
 });
 export type MembersState = Coded<typeof membersStateCodec>;

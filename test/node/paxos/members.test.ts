@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { changeMembers, entitleIfAdded, wantedChange } from '../../../node/paxos/members.ts';
-import { isChangeOfMembers, nextMembers } from '../../../node/paxos/members-state.ts';
+import { isChangeOfMembers, LEFT, nextMembers, wasAdded } from '../../../node/paxos/members-state.ts';
 import { type Mastering, mayVote, type Peer } from '../../../node/paxos/replica.ts';
 import { type Replica, step } from '../../../node/paxos/step.ts';
 import type {
@@ -75,7 +75,12 @@ const CHANGES: readonly (readonly [
     { ...STATE, superseded: [life('d', OLD_LIFE)] },
     null,
   ],
-  ['a member is removed, and its life has ended', remove('b'), STATE, { ...listOf(A, C), superseded: [B] }],
+  [
+    'a member is removed, its life has ended, and the list says that it left',
+    remove('b'),
+    STATE,
+    { ...listOf(A, C), superseded: [B, life('b', LEFT)] },
+  ],
   ['who is no member is not removed', remove('d'), STATE, null],
   ['the last member stays', remove('a'), listOf(A), null],
   ['a no-op changes nothing', { kind: 'noop' }, STATE, null],
@@ -86,6 +91,19 @@ for (const [story, value, before, after] of CHANGES) {
     const result = nextMembers(before, value);
     if (after === null) assert.is(result, before);
     else assert.equal(result, after);
+  });
+}
+
+const ADDED: readonly (readonly [story: string, superseded: readonly Member[], wasAdded: boolean])[] = [
+  ['a life that is the first of its node was added', [life('c', OLD_LIFE)], true],
+  ['one that took the place of another was not', [life('b', OLD_LIFE)], false],
+  ['one that came after its node had left was', [life('b', OLD_LIFE), life('b', LEFT), C], true],
+  ['one that took the place of such a one was not', [B, life('b', LEFT), life('b', OLD_LIFE)], false],
+];
+
+for (const [story, superseded, expected] of ADDED) {
+  test(story, () => {
+    assert.is(wasAdded({ ...STATE, superseded: [...superseded] }, 'b'), expected);
   });
 }
 

@@ -65,14 +65,20 @@ export class Checker {
     return this.#at(slot).value;
   }
 
-  /** The same cluster is founded everywhere and always. */
-  founded(node: NodeName, state: MembersState): void {
+  /**
+   * The same cluster is founded everywhere and always. One that a founder forgot by a crash before it was durable, when nobody
+   * had heard of it, was not founded.
+   *
+   * @param isKept whether that founding is on any disk, or known to any process
+   */
+  founded(node: NodeName, state: MembersState, isKept: (founding: MembersState) => boolean): void {
     const membersText = encode(membersStateCodec, state).toString('latin1');
-    if (this.#history.length === 0) {
-      this.#history.push({ value: 'founding', members: state, membersText });
+    const first = this.#history[0];
+    if (first === undefined || (this.height === 0 && !isKept(first.members))) {
+      this.#history[0] = { value: 'founding', members: state, membersText };
       return;
     }
-    const known = this.#at(0).membersText;
+    const known = first.membersText;
     check(
       membersText === known,
       'one-cluster',

@@ -106,6 +106,9 @@ export class Cluster {
       rare: this.rare,
       bugs: this.bugs,
       processOf: (name) => this.node(name).process,
+      isKept: ({ cluster }) =>
+        this.nodes.some(({ hardware }) => hardware.disk.summary.founded?.state.cluster === cluster) ||
+        this.running().some(({ replica }) => replica.founded?.state.cluster === cluster),
       stopped: (process, { exit, why }) => {
         this.note(`stops itself: ${exit}`, `${process.node} ${why}`);
         process.crash();

@@ -1,4 +1,5 @@
 /** What once went wrong with homes that were emptied, added and removed. Each was a seed once (docs/reliability.md). */
+import { nextMembers } from '../../../node/paxos/members-state.ts';
 import { mayVote } from '../../../node/paxos/replica.ts';
 import type { Member, MembersState, NodeName, Value } from '../../../node/paxos/types.ts';
 import { ballotOf, batch, Hand, LEASE_MS, lifeOf } from './hand.ts';
@@ -164,6 +165,28 @@ function snapshotEntitlesNoAdmitted(): void {
   holds(mayVote(hand.replica('n3')), 'n3 is admitted once more, and votes');
 }
 
+/** n3 and n4 were removed, emptied, and added again; they hear of that by a snapshot alone, and n1 and n2 are no majority of four. */
+function addedAgain(): void {
+  const hand = new Hand(['n1', 'n2', 'n3', 'n4']);
+  const values: Value[] = [
+    { kind: 'removeMember', node: 'n3' },
+    { kind: 'removeMember', node: 'n4' },
+    { kind: 'addMember', ...life('n3', 1) },
+    { kind: 'addMember', ...life('n4', 1) },
+  ];
+  values.forEach((value, index) => {
+    hand.choose(index + 1, value, nextMembers(hand.membersAt(index), value));
+  });
+  for (const name of ['n1', 'n2']) {
+    knows(hand, name, values);
+    hand.flush(name, values.length, values.length);
+  }
+  for (const name of ['n3', 'n4']) hand.wipe(name, 1);
+  hand.start(...hand.names);
+  hand.run(LONG_MS);
+  serves(hand, 'half of the members were added again');
+}
+
 /** n3 is a member by name, and has no vote: its word does not keep a master in office that has lost the others. */
 function grantWithoutVote(): void {
   const hand = new Hand(['n1', 'n2', 'n3']);
@@ -196,5 +219,6 @@ export const HISTORIES_OF_LIVES: readonly Rule[] = [
   },
   { clause: 'a life that ended stands in for nobody (seed 602)', run: endedLifeStandsIn },
   { clause: 'a snapshot entitles no life that was admitted', run: snapshotEntitlesNoAdmitted },
+  { clause: 'a snapshot entitles a life that was added again (seed 771003130)', run: addedAgain },
   { clause: 'a grant without a vote is no lease', run: grantWithoutVote },
 ];

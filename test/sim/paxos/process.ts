@@ -44,6 +44,8 @@ export type World = {
   readonly bugs: Bugs;
   /** The process that runs on that node, if any. */
   processOf(node: NodeName): Process | null;
+  /** Whether any disk holds that founding, or any process knows of it. */
+  isKept(founding: MembersState): boolean;
   /** The node asked to be stopped. */
   stopped(process: Process, effect: Of<'stop'>): void;
   /** Null where nobody wants to see it. */
@@ -270,7 +272,7 @@ export class Process {
         }
         return;
       case 'found':
-        this.#world.checker.founded(this.node, effect.state);
+        this.#world.checker.founded(this.node, effect.state, this.#world.isKept);
         this.#stateMembers ??= effect.state;
         return;
       case 'serveLog':

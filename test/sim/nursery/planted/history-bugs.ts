@@ -60,7 +60,12 @@ export const HISTORY_BUGS: readonly PlantedBug[] = [
   ruleBug(
     'a snapshot entitles',
     'a snapshot entitles no life that was admitted',
-    inPaxos(['members', 'if (isListed && !hadLives &&', 'if (isListed &&']),
+    inPaxos(['members', 'wasAdded(members, config.node)', 'true']),
+  ),
+  ruleBug(
+    'a member that was added again has no vote',
+    'a snapshot entitles a life that was added after its node had left',
+    inPaxos(['members-state', 'last === undefined || last.incarnation === LEFT', 'last === undefined']),
   ),
   ruleBug(
     'lease by a grant without a vote',
