@@ -142,11 +142,14 @@ export class Budget {
     this.#scheduleGrants();
   }
 
-  /** Called by accounts: what waits on one that is closed will not be done. */
+  /** Called by accounts: what waits on one that is closed hears that it has no turn. */
   forget(account: Account): void {
     this.#accounts.delete(account);
-    this.#long.delete(account);
-    this.#short.delete(account);
+    for (const queue of [this.#long, this.#short]) {
+      const waiters = queue.get(account) ?? [];
+      queue.delete(account);
+      for (const { done } of waiters) setImmediate(() => done(false));
+    }
   }
 
   #fits(account: Account, bytes: number): boolean {
@@ -285,7 +288,7 @@ export class Account {
 
   /**
    * Waits in turn for `bytes`, which are reserved when `done` is called with true. It is called once, never before this
-   * returns: with false after `waitMs` and where `isOver`; not at all once the account is closed.
+   * returns: with false after `waitMs`, where `isOver`, and when the account is closed.
    */
   wait(bytes: number, patience: Patience, done: (isGranted: boolean) => void): void {
     this.#wait(true, bytes, patience, done);
@@ -302,7 +305,10 @@ export class Account {
     { isOver, waitMs }: Patience,
     done: (isGranted: boolean) => void,
   ): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed) {
+      setImmediate(() => done(false));
+      return;
+    }
     this.#budget.wait(this, isLong, { bytes, isOver, untilMs: performance.now() + waitMs, done });
   }
 

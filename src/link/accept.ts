@@ -68,7 +68,7 @@ export class LinkAcceptor {
     const gone = (): void => clearTimeout(timer);
     const failed = (): void => ws.terminate();
     ws.once('close', gone);
-    ws.once('error', failed);
+    ws.on('error', failed);
     ws.once('message', (data: Buffer) => {
       clearTimeout(timer);
       const peer = decodeHello(data);

@@ -150,7 +150,9 @@ test('what is closed gives everything back, and waits for nothing', async () => 
   a.set(9 * MIB);
   a.release(5 * MIB);
   await until('the next', next);
-  assert.is(never(), null);
+  await until('the word that it has no turn', () => never() === false);
+  const late = waiting(a, MIB);
+  await until('the same at once', () => late() === false);
   assert.is(budget.usedBytes, 9 * MIB);
   assert.is(budget.waiting, 0);
 });
