@@ -104,7 +104,7 @@ export class Peers {
     try {
       if (topic === TOPIC.paxos) {
         const message = decode(messageCodec, body);
-        this.#acquaintances.heard(node, incarnation, message);
+        this.#acquaintances.heard(node, incarnation, link.peer.memory?.process ?? '', message);
         this.#options.received(node, incarnation, message);
       }
       if (topic === TOPIC.scrub) this.#options.scrubbed(node, incarnation, decodeFinding(body));

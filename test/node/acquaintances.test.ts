@@ -29,7 +29,7 @@ function world() {
 test('a process that starts again with all that it has told is the same life', () => {
   const { met } = world();
   assert.is(met.meet('n', LIFE, memory('p1')), null);
-  met.heard('n', LIFE, accepted(3, 7));
+  met.heard('n', LIFE, 'p1', accepted(3, 7));
   assert.is(met.meet('n', LIFE, memory('p1')), null, 'its start is not its present');
   assert.is(met.meet('n', LIFE, memory('p2', 3, 7)), null);
   assert.is(met.meet('n', LIFE, memory('p3', 4, 9)), null);
@@ -39,15 +39,20 @@ test('a life that has forgotten a vote, a promise or a slot is refused for ever'
   for (const forgetful of [memory('p2', 3, 6), memory('p2', 2, 7), memory('p2')]) {
     const { met } = world();
     met.meet('n', LIFE, memory('p1'));
-    met.heard('n', LIFE, accepted(3, 7));
+    met.heard('n', LIFE, 'p1', accepted(3, 7));
     const doubt = met.meet('n', LIFE, forgetful);
     assert.is(doubt?.forEver, true);
     assert.match(doubt?.why ?? '', /forgotten a vote.*slot 7, ballot 3/);
     assert.is(met.meet('n', LIFE, memory('p1')), null, 'the one that remembers goes on');
+    assert.is(met.meet('n', LIFE, memory('p3', 3, 7)), null, 'so does a later process of it');
+    met.heard('n', LIFE, 'p3', accepted(4, 9));
+    assert.is(met.meet('n', LIFE, memory('p1')), null, 'a late word of the first');
+    assert.is(met.meet('n', LIFE, memory('p3', 3, 7)), null, 'which makes nobody forgetful');
+    assert.is(met.meet('n', LIFE, memory('p4', 3, 8))?.forEver, true);
   }
   const { met } = world();
   met.meet('n', LIFE, memory('p1'));
-  met.heard('n', LIFE, { kind: 'prepare', cluster: 'c', ballot: ballot(5), from: 1 });
+  met.heard('n', LIFE, 'p1', { kind: 'prepare', cluster: 'c', ballot: ballot(5), from: 1 });
   assert.is(met.meet('n', LIFE, memory('p2', 4))?.forEver, true);
   assert.is(met.meet('n', 'another life', memory('p3')), null, 'an emptied home is another life');
 });

@@ -30,6 +30,8 @@ export class Hardware {
   space: 'enough' | 'low' | 'full' = 'enough';
   /** The next write fails. */
   isBroken = false;
+  /** A damaged end of its log was cut off: what it had told others may be among that. */
+  hasForgotten = false;
   /** A process that starts refuses to go on, with this exit code. */
   refusal: keyof typeof EXIT_CODES | null = null;
 

@@ -570,6 +570,7 @@ export class Nemesis {
       if (hardware.image.slot > Math.max(highest, snapshot)) hardware.refusal = 'STORE_AHEAD';
       else {
         hardware.disk = left;
+        hardware.hasForgotten = true;
         rare.note('damaged tail cut');
       }
     }

@@ -35,8 +35,8 @@ import { createScrubber } from './scrubbing.ts';
 import { Served } from './served.ts';
 import { SimLog } from './sim-log.ts';
 import { imageOf, SimStore } from './sim-store.ts';
-import { Violation } from './violation.ts';
-import { KEEPER } from './watch.ts';
+import { check } from './violation.ts';
+import { KEEPER, SECOND_KEEPER } from './watch.ts';
 import { WatchedDriver } from './watched-driver.ts';
 
 /** As in node/node.ts. */
@@ -164,9 +164,9 @@ export class NodeProcess extends Host implements Server {
   /** As in production; its way to the keeper is that of every process here. */
   #createIntroduction(): Introduction {
     const nursery = this.#nursery;
-    const asker = new ClusterAsker(nursery, this, [KEEPER]);
+    const asker = new ClusterAsker(nursery, this, [KEEPER, SECOND_KEEPER]);
     return new Introduction({
-      clusterId: this.cluster,
+      clusterId: nursery.impostors.idOf(this.cluster),
       node: this.name,
       home: `/homes/${this.name}`,
       incarnation: this.incarnation,
@@ -188,7 +188,7 @@ export class NodeProcess extends Host implements Server {
       connect: () => ({
         ask: (question, done) => {
           const asked = question.kind === 'query' ? { ...question, node: 'master' as const } : question;
-          asker.ask(KEEPER, asked, done);
+          asker.ask(nursery.impostors.keeperOf(this), asked, done);
         },
         close: () => undefined,
       }),
@@ -278,15 +278,20 @@ export class NodeProcess extends Host implements Server {
   }
 
   /** What hellos decide in life: nothing is exchanged with another founding, nor with a life that has forgotten something. */
-  isAcquaintedWith({ name, incarnation, memory, founding }: NodeProcess): boolean {
+  isAcquaintedWith(sender: NodeProcess): boolean {
+    const { name, incarnation, memory, founding } = sender;
     if (this.founding !== '' && founding !== '' && this.founding !== founding) {
       this.#nursery.rare.note('two foundings met');
       this.run(() => this.driver.submit({ kind: 'foreign', from: name, founding }));
       return false;
     }
+    if (sender.isDead) return true; // a message that was under way: the hellos of its link are long over
     const doubt = this.#acquaintances.meet(name, incarnation, memory);
-    if (doubt !== null) throw new Violation('memory', `${this.name} refuses ${name}: ${doubt.why}`);
-    return true;
+    if (doubt === null) return true;
+    check(sender.hardware.hasForgotten, 'memory', () => `${this.name} refuses ${name}: ${doubt.why}`);
+    this.#nursery.rare.note('refused, since it has forgotten a vote');
+    this.#nursery.nodeStopped(sender, 'SUPERSEDED', new Error(doubt.why));
+    return false;
   }
 
   get founding(): string {
@@ -294,8 +299,8 @@ export class NodeProcess extends Host implements Server {
   }
 
   /** A message of another member. */
-  receive(from: NodeName, incarnation: string, message: Message): void {
-    this.#acquaintances.heard(from, incarnation, message);
+  receive(from: NodeName, incarnation: string, message: Message, process = ''): void {
+    this.#acquaintances.heard(from, incarnation, process, message);
     this.run(() => this.driver.submit({ kind: 'message', from, incarnation, message }));
   }
 
@@ -315,7 +320,9 @@ export class NodeProcess extends Host implements Server {
     if (message.kind === 'accept') watch.proposed(this, message);
     network.carry(this.name, to, () => {
       const peer = this.#nursery.nodeAt(to);
-      if (peer?.isAcquaintedWith(this) === true) peer.receive(this.name, this.incarnation, carried);
+      if (peer?.isAcquaintedWith(this) === true) {
+        peer.receive(this.name, this.incarnation, carried, this.memory.process);
+      }
     });
   }
 

@@ -15,6 +15,7 @@ import { Hardware } from './hardware.ts';
 import { mix } from './hash.ts';
 import { type Call, History } from './history.ts';
 import { Host } from './host.ts';
+import { Impostors } from './impostors.ts';
 import { KEYS } from './keys.ts';
 import { Membership } from './membership.ts';
 import { MigratorProcess } from './migrator-process.ts';
@@ -94,12 +95,13 @@ export class Nursery {
   readonly membership: Membership;
   readonly nemesis: Nemesis;
   readonly operator: Operator;
+  readonly impostors: Impostors;
   /** What a clock on the wall shows: goes nowhere near the truth (ms). */
   wallClockMs = 1e12;
   /** Whether faults may still strike. */
   isFaulty = true;
   quietSinceMs = Number.POSITIVE_INFINITY;
-  readonly #byName: ReadonlyMap<string, Machine>;
+  readonly #byName: Map<string, Machine>;
   readonly #names = new Map<string, string[]>();
   readonly #seed: number;
   #clients: ClientProcess[] = [];
@@ -133,8 +135,10 @@ export class Nursery {
         process: null,
       }));
     });
+    this.impostors = new Impostors(this);
     this.#byName = new Map(this.machines.map((machine) => [machine.name, machine]));
-    for (const { cluster, name } of this.machines) {
+    for (const machine of this.impostors.machines) this.#byName.set(machine.name, machine);
+    for (const { cluster, name } of [...this.machines, ...this.impostors.machines]) {
       this.#names.set(cluster, [...(this.#names.get(cluster) ?? []), name]);
     }
     this.trace =
@@ -252,6 +256,11 @@ export class Nursery {
       this.#refused(machine, refusal);
       return;
     }
+    this.startApart(machine);
+  }
+
+  /** The same for a machine that is none of the nursery's. */
+  startApart(machine: Machine): void {
     this.#incarnations += 1;
     machine.process = new NodeProcess(this, {
       cluster: machine.cluster,
@@ -295,7 +304,8 @@ export class Nursery {
     this.rare.note(`stops itself: ${exit}`);
     node.die();
     const machine = this.machine(node.name);
-    if (exit === 'INVARIANT')
+    if (exit !== 'INVARIANT' && this.impostors.has(node.name)) this.impostors.stopped(node, exit, cause);
+    else if (exit === 'INVARIANT')
       this.#fail(
         cause instanceof Violation ? cause : new Violation('invariant', `${node.name}: ${cause.stack}`),
       );
@@ -360,6 +370,7 @@ export class Nursery {
     );
     const begunMs = this.schedule.nowMs;
     this.nemesis.begin();
+    this.impostors.begin();
     this.operator.begin();
     this.#watchReaders();
     this.#runUntil(begunMs + this.plan.faultyMs);
@@ -416,6 +427,7 @@ export class Nursery {
   #quieten(): void {
     this.note('faults end', '');
     this.nemesis.end();
+    this.impostors.end();
     this.operator.end();
     this.network.weather = CALM;
     this.network.heal();

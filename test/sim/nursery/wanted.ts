@@ -7,6 +7,9 @@ export const WANTED_FROM_SEEDS = 150;
 export const WANTED: readonly string[] = [
   ...FAULTS.map((fault) => `fault: ${fault}`),
   'fault: ambush',
+  // Who is who.
+  'an impostor is refused',
+  'asked another keeper',
   // Consensus and storage.
   'master crashed',
   'value adopted from a promise',

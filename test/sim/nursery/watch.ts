@@ -20,9 +20,13 @@ import { check } from './violation.ts';
 export type Milestone = { readonly cluster: string; readonly mid: number; readonly what: string };
 
 export const KEEPER = 'K';
+/** Clusters that are none of the nursery's (impostors.ts). */
+export const IMPOSTOR = 'X';
+export const SECOND_KEEPER = 'Y';
 
 export class Watch {
   readonly clusters: ReadonlyMap<string, ClusterHistory>;
+  readonly #apart = new Map([IMPOSTOR, SECOND_KEEPER].map((id) => [id, new ClusterHistory(id)]));
   readonly #rare: Rare;
   readonly #history: History;
   readonly #onMilestone: (milestone: Milestone) => void;
@@ -45,7 +49,7 @@ export class Watch {
   }
 
   cluster(id: string): ClusterHistory {
-    return this.clusters.get(id) as ClusterHistory;
+    return (this.clusters.get(id) ?? this.#apart.get(id)) as ClusterHistory;
   }
 
   /** State of the keeper after its highest slot; null before it was founded. */
@@ -84,6 +88,12 @@ export class Watch {
     cluster.versions.owns(slot, state.owned);
     if (cluster.state !== null && state === before && cluster.lastChanges.length === 0) return;
     cluster.state = state;
+    if (this.#apart.has(cluster.id)) {
+      const { owned, imports } = state;
+      const isEmpty = owned.length === 0 && imports.size === 0;
+      check(isEmpty, 'one-founding', () => `${node.name}, an impostor, owns something or is given it`);
+      return;
+    }
     if (cluster.id === KEEPER) {
       if (before.map !== state.map || before.migrations !== state.migrations)
         this.#checkKeeper(state, before);

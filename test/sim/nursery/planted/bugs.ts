@@ -3,6 +3,7 @@ import type { PlantedBug } from './bug.ts';
 import { CLIENT_BUGS } from './client-bugs.ts';
 import { CONSENSUS_BUGS } from './consensus-bugs.ts';
 import { HISTORY_BUGS } from './history-bugs.ts';
+import { IDENTITY_BUGS } from './identity-bugs.ts';
 import { LOST_STORE_BUGS } from './lost-store-bugs.ts';
 import { MOVE_BUGS } from './move-bugs.ts';
 import { NODE_BUGS } from './node-bugs.ts';
@@ -13,5 +14,6 @@ export const BUGS: readonly PlantedBug[] = [
   ...HISTORY_BUGS,
   ...NODE_BUGS,
   ...CLIENT_BUGS,
+  ...IDENTITY_BUGS,
   ...MOVE_BUGS,
 ];
