@@ -3,6 +3,7 @@ import { createReplica, isShort, mayVote, type Replica } from '../../../node/pax
 import { step } from '../../../node/paxos/step.ts';
 import type { Member, NodeName, Slot } from '../../../node/paxos/types.ts';
 import { type Cluster, type Node, namesOf } from './cluster.ts';
+import type { Parcel } from './network.ts';
 import { drawStorm, drawWeather, type Fault, NAMES } from './plan.ts';
 
 /** Draws faults until it is told to end them. */
@@ -163,6 +164,12 @@ export class Nemesis {
       case 'loseStore':
         this.#loseStore(node);
         return;
+      case 'duel':
+        this.#duel(running);
+        return;
+      case 'lateCopies':
+        network.deliverCopies();
+        return;
       case 'dropMaster':
         for (const { process } of running)
           if (process?.isPaused === false) process.handle({ kind: 'dropMaster' });
@@ -310,6 +317,59 @@ export class Nemesis {
       if (2 * remembering.length < list.length) return false;
     }
     return true;
+  }
+
+  /**
+   * A master is cut off, and goes on proposing under its lease. Its successor gets votes for values of its own, and can tell nobody
+   * that these are chosen; it is gone when the first one comes back.
+   */
+  #duel(running: readonly Node[]): void {
+    const { schedule, network, random, plan } = this.#cluster;
+    const isMaster = ({ process }: Node): boolean =>
+      process?.isDead === false && process.replica.role.kind === 'master';
+    const first = running.find(isMaster);
+    if (first === undefined || running.length < 3) return;
+    const isCutOff = ({ from, to }: Parcel): boolean => from === first.name || to === first.name;
+    network.lose(isCutOff);
+    const untilMs = schedule.nowMs + plan.leaseMs * 4;
+    const watch = (): void => {
+      const next = this.#cluster.nodes.find((node) => node !== first && isMaster(node));
+      if (this.#isOver || schedule.nowMs > untilMs) network.keep(isCutOff);
+      else if (next === undefined) schedule.after(1, watch);
+      else this.#silence(first, next, () => network.keep(isCutOff));
+    };
+    schedule.after(plan.leaseMs * random.next(), watch);
+  }
+
+  /** What `next` chooses from now on it tells nobody, and once it has it is gone; then `first` comes back, and campaigns alone. */
+  #silence(first: Node, next: Node, comeBack: () => void): void {
+    const { schedule, network, random, plan } = this.#cluster;
+    const { process } = next;
+    const known = process?.replica.chosen ?? 0;
+    const tells = ({ from, message }: Parcel): boolean =>
+      from === next.name && 'chosen' in message && message.chosen > known;
+    const competes = ({ from, message }: Parcel): boolean =>
+      message.kind === 'canvass' && from !== first.name;
+    network.lose(tells);
+    const untilMs = schedule.nowMs + plan.leaseMs * 2;
+    const watch = (): void => {
+      const hasChosen = process !== null && process.stateSlot > known;
+      if (!this.#isOver && !hasChosen && process?.isDead === false && schedule.nowMs < untilMs) {
+        schedule.after(1, watch);
+        return;
+      }
+      network.keep(tells);
+      comeBack();
+      if (this.#isOver || !hasChosen) return;
+      this.#cluster.note('chosen, and told to nobody', `${first.name} ${next.name}`);
+      if (random.chance(0.7)) {
+        this.#cluster.crash(next);
+        this.#startLater(next, plan.leaseMs * (1 + 3 * random.next()));
+      } else this.#pause(next);
+      network.lose(competes);
+      schedule.after(plan.leaseMs * 2, () => network.keep(competes));
+    };
+    watch();
   }
 
   /** Edits the INI and restarts the nodes, one after the other. */

@@ -33,6 +33,9 @@ export type Parcel = {
   readonly message: Message;
 };
 
+/** Of each kind of message so many are kept, to be delivered once more. */
+const COPIES_MAX = 16;
+
 /** All links of one cluster. */
 export class Network {
   readonly #schedule: Schedule;
@@ -40,6 +43,10 @@ export class Network {
   readonly #deliver: (parcel: Parcel) => void;
   /** How many faults cut each direction at present. */
   readonly #cuts = new Map<string, number>();
+  /** Some of what was sent, by kind. */
+  readonly #copies = new Map<Message['kind'], Parcel[]>();
+  /** What gets lost beside the weather, by rules that are in force for a while. */
+  readonly #losses = new Set<(parcel: Parcel) => boolean>();
   weather: Weather = CALM;
 
   constructor(schedule: Schedule, random: Random, deliver: (parcel: Parcel) => void) {
@@ -63,17 +70,46 @@ export class Network {
     this.#cuts.set(`${from}>${to}`, Math.max(0, (this.#cuts.get(`${from}>${to}`) ?? 0) - 1));
   }
 
-  /** Ends all cuts. */
+  /** Ends all cuts, and all other losses. */
   heal(): void {
     this.#cuts.clear();
+    this.#losses.clear();
+  }
+
+  /** Loses what `isLost` says, until that is taken back. */
+  lose(isLost: (parcel: Parcel) => boolean): void {
+    this.#losses.add(isLost);
+  }
+
+  /** Takes back one `lose`. */
+  keep(isLost: (parcel: Parcel) => boolean): void {
+    this.#losses.delete(isLost);
+  }
+
+  /** Of every kind of message some copies come once more, however long ago they were sent. */
+  deliverCopies(): void {
+    for (const parcels of this.#copies.values()) {
+      for (const parcel of parcels) if (this.#random.chance(0.3)) this.#carry(parcel);
+    }
   }
 
   send(parcel: Parcel): void {
     const { lossShare, repeatShare } = this.weather;
     if (!this.reaches(parcel.from, parcel.to) || this.#random.chance(lossShare)) return;
     if (parcel.message.kind === this.weather.lostKind) return;
+    for (const isLost of this.#losses) if (isLost(parcel)) return;
+    this.#copy(parcel);
     this.#carry(parcel);
     if (this.#random.chance(repeatShare)) this.#carry(parcel);
+  }
+
+  /** Keeps it in the place of any other of its kind, so that old ones are among those that are kept. */
+  #copy(parcel: Parcel): void {
+    const { kind } = parcel.message;
+    const copies = this.#copies.get(kind) ?? [];
+    this.#copies.set(kind, copies);
+    if (copies.length < COPIES_MAX) copies.push(parcel);
+    else if (this.#random.chance(0.05)) copies[this.#random.below(COPIES_MAX)] = parcel;
   }
 
   #carry(parcel: Parcel): void {

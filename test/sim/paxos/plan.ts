@@ -33,6 +33,8 @@ export const FAULTS = [
   'wipe',
   'collapse',
   'loseStore',
+  'duel',
+  'lateCopies',
   'dropMaster',
   'reconfigure',
 ] as const;

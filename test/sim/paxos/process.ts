@@ -24,7 +24,7 @@ import { type Checker, proposalBytes, textOf } from './checker.ts';
 import type { Disk } from './disk.ts';
 import type { Network, Parcel } from './network.ts';
 import type { Plan } from './plan.ts';
-import type { Rare } from './rare.ts';
+import { noteRare, type Rare } from './rare.ts';
 import type { Witness } from './witness.ts';
 
 type Of<K extends Effect['kind']> = Extract<Effect, { kind: K }>;
@@ -166,6 +166,7 @@ export class Process {
     const before = observe(this.replica);
     const effects = this.#world.bugs.step(this.replica, event);
     checkDelta(before, this.replica);
+    noteRare(this.#world.rare, this.replica, event, effects);
     if (this.#world.trace !== null && (effects.length > 0 || event.kind !== 'tick')) {
       this.#world.trace(`${this.#at()} ${describe(event)}`);
       for (const effect of effects) this.#world.trace(`${' '.repeat(14)}-> ${describe(effect)}`);

@@ -79,6 +79,17 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     { ...THREE, faults: ['crash', 'isolate', 'storm', 'dropMaster'] },
     60,
   ),
+  bug(
+    'first of the values that promises report',
+    'of the values reported for a slot, that of the highest ballot is proposed',
+    inPaxos([
+      'candidate',
+      'if (known === undefined || compareBallots(entry.ballot, known.ballot) > 0)',
+      'if (known === undefined)',
+    ]),
+    {},
+    60,
+  ),
   // ── Design, section 3: when an emptied home votes again ──────────────────────────────────────────────────
   ruleBug(
     'an empty home votes before it is admitted',
