@@ -276,13 +276,17 @@ export class Nemesis {
 
   /**
    * A store is deleted, or an older copy of it put back, however far the log reaches back: legal where what the log lacks is held by
-   * another one that will be up in the end, or where half of the members in force remember what they voted there.
+   * another one that will be up in the end, or where half of the members in force remember what they voted there; and where nobody
+   * else is short, who may need just this store.
    */
   #loseStore(node: Node): void {
     const { disk } = node.hardware;
     const { checker, random } = this.#cluster;
     if (!checker.isFounded || disk.summary.founded === null || !this.#canBeHad(node, disk.firstSlot - 1))
       return;
+    const woken = this.#cluster.nodes.map((other) => (other === node ? null : this.#woken(other.name)));
+    if (woken.some((replica) => replica !== null && isShort(replica))) return;
+    if (random.chance(0.5)) disk.collapse(disk.image?.slot ?? 0); // or it would hardly ever be lost behind its log
     this.#crash(node);
     if (node.process?.isDead !== true) return;
     const floor = disk.firstSlot - 1;
