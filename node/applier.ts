@@ -56,6 +56,10 @@ export class Applier {
     this.#held = true;
   }
 
+  get isHeld(): boolean {
+    return this.#held;
+  }
+
   /** The store was not replaced: goes on where it was held. */
   release(): void {
     this.#held = false;

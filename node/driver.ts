@@ -195,7 +195,7 @@ export class Driver {
 
   /** Whether consistent reads may be served from the store at this moment. */
   mayRead(): boolean {
-    if (this.#standing !== 'sound') return false;
+    if (this.#standing !== 'sound' || this.#applier.isHeld) return false;
     this.lookAtClocks();
     this.#readableUntilMs ??= this.#leaseSinceSleep();
     return this.#world.nowMs() < this.#readableUntilMs;

@@ -272,13 +272,16 @@ class NodeProcess {
       () => driver.durableSlot,
       () => {
         driver.resume();
-        if (!snapshots.busy) storage.collapse().catch((error: Error) => this.#stop('DISK_FAILED', error));
+        // A flush that was under way may end while the store is being replaced.
+        if (!snapshots.busy && storage.store.isOpen)
+          storage.collapse().catch((error: Error) => this.#stop('DISK_FAILED', error));
       },
       (error) => this.#stop('DISK_FAILED', error),
     );
     ports.push(...(await this.#listen(requests, peers, snapshots, driver)));
     let said = introduction.founding;
     this.#every(INTRODUCE_EVERY_MS, () => {
+      if (!storage.store.isOpen) return; // it is being replaced, and says who is a member
       introduction.tick();
       if (said !== '' || introduction.founding === '') return;
       said = introduction.founding;

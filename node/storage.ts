@@ -188,8 +188,8 @@ export class Storage {
   }
 
   /** Drops log segments below the flushed image, but for the newest `keep`; resolves with how many went. */
-  collapse(keep = KEEP_SEGMENTS): Promise<number> {
-    return this.log.collapse(this.store.flushedSlot, keep);
+  async collapse(keep = KEEP_SEGMENTS): Promise<number> {
+    return await this.log.collapse(this.store.flushedSlot, keep);
   }
 
   /** Begins to receive a peer's image beside the store. */

@@ -33,6 +33,14 @@ test('a cluster of one acknowledges only what its disk holds', () => {
   assert.equal(Buffer.from(world.store.get('\x01k') as Uint8Array).toString(), 'v');
 });
 
+test('nothing is read while the store is being replaced, whoever holds the lease', () => {
+  const world = mastered();
+  world.driver.holdApplying();
+  assert.not(world.driver.mayRead());
+  world.driver.releaseApplying();
+  assert.ok(world.driver.mayRead());
+});
+
 test('one append is under way at a time; what gathers goes with the next', () => {
   const world = mastered();
   propose(world);
