@@ -22,10 +22,10 @@ import { type Hint, hintCodec } from '../protocol/admin.ts';
 import { type Codec, type Coded, encode, malformed, Reader, struct, text, u32 } from '../protocol/codec.ts';
 
 /**
- * Version of everything that goes over links; both ends must have the same. 2: hellos name foundings, commands of a move are
- * meant for foundings, maps say whose they are.
+ * Version of everything that goes over links; both ends must have the same. 2: requests say how much time is
+ * left. 3: hellos name foundings, commands of a move are meant for foundings, maps say whose they are.
  */
-export const LINK_PROTOCOL = 2;
+export const LINK_PROTOCOL = 3;
 /** Where a link is asked for in HTTP. */
 export const LINK_PATH = '/link';
 /** A message up to this many bytes goes whole; a longer one goes in parts of this size. */
@@ -59,7 +59,7 @@ export const TYPE = {
 export const TOPIC = { paxos: 1, map: 2, scrub: 3, standing: 4 } as const;
 
 /**
- * Layout of a hello, of all versions, so that each can refuse another in words. What version 2 adds stands behind the
+ * Layout of a hello, of all versions, so that each can refuse another in words. What version 3 adds stands behind the
  * incarnation, parted by blanks: founding, keeper, and what a member's process remembers.
  */
 const layoutCodec = struct({ protocol: u32, role: text, cluster: text, node: text, incarnation: text });
