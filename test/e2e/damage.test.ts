@@ -110,14 +110,19 @@ three.test(
 );
 
 three.test(
-  'a bit flips in the last, unproven group: taken for a torn write, cut, and fetched again',
+  'a bit flips in the last, unproven group: taken for a torn write and cut; peers that were told of it refuse the home',
   async (lab) => {
     const { cluster, rows, name, home } = await endedSlave(lab, 'kill');
     const last = segmentsOf(home).at(-1) as string;
     const records = await recordsOf(last);
     flipBit(last, (records.at(-1) as number) + 30);
-    await backAgain(cluster, name, rows);
+    const message = await refusal(cluster, name, 'SUPERSEDED');
     assert.match(logOf(cluster, name), 'the last group was not completely written');
+    assert.match(message, `${name} has forgotten a vote`);
+    assert.match(message, 'empty its home; then it joins anew');
+    await cluster.wipe(name);
+    await cluster.caughtUp(name);
+    await expectRows(cluster, name, rows);
   },
 );
 
