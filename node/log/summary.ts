@@ -14,18 +14,7 @@ import {
   valueCodec,
 } from '../paxos/types.ts';
 
-/** As builds wrote it that kept no list of members. */
-export const firstSummaryCodec = struct({
-  incarnation: option(text),
-  founded: option(struct({ state: membersStateCodec, genesis: bytes })),
-  promised: ballotCodec,
-  chosen: i64,
-  superseded: list(memberCodec),
-  snapshot: i64,
-  highest: i64,
-});
-
-export const summaryCodec = struct({
+const first = {
   incarnation: option(text),
   founded: option(struct({ state: membersStateCodec, genesis: bytes })),
   /** Highest of all promised and accepted ballots. */
@@ -36,6 +25,11 @@ export const summaryCodec = struct({
   snapshot: i64,
   /** Highest slot that any record is about, dropped segments included. */
   highest: i64,
+};
+/** As builds wrote it that kept no list of members. */
+export const firstSummaryCodec = struct(first);
+export const summaryCodec = struct({
+  ...first,
   /** The members in force at a slot up to which all is known chosen; null where no record or store has told. */
   members: option(struct({ slot: i64, state: membersStateCodec })),
   /** Later changes of members, by slot: the last record of each slot that is one. Accepted, and perhaps never chosen. */
