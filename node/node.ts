@@ -67,6 +67,8 @@ export type NodeOptions = {
   readonly bootstrap: boolean;
   /** Serves, for this start, although the keeper has not said that the cluster's founding is in force. Default false. */
   readonly withoutKeeper?: boolean;
+  /** Hears that the node's own host name cannot be resolved yet, and is waited for. */
+  waits(what: string): void;
   /** Ends the process; called once, when the node can not go on. */
   stop(error: FatalError): void;
 };
@@ -188,7 +190,7 @@ class NodeProcess {
       peers: others.map((other) => ({
         name: other.name,
         host: present(other.ips[0], 'address of a node'),
-        port: messagingPortOf(ini, other),
+        port: messagingPortOf(other),
       })),
       logger: this.#logger,
       hello: () => this.#hello(),
@@ -366,6 +368,7 @@ class NodeProcess {
     driver: Driver,
   ): Promise<ClientPort[]> {
     const { ini, node } = this.#options;
+    const { ip, clientPort, messagingPort } = node.writtenAt;
     const clients: LinkHandlers = {
       request: (link, body, respond, leftMs, asker) => requests.handle(body, respond, link, asker, leftMs),
       post: () => undefined,
@@ -383,11 +386,13 @@ class NodeProcess {
       clusterId: ini.clusterId,
       hello: () => this.#hello(),
       warn: (message: string) => this.#logger.warn({}, message),
+      waits: this.#options.waits,
     };
     const ports = [
       await ClientPort.listen({
         ...common,
         port: node.clientPort,
+        writtenAt: { ip, port: clientPort },
         links: clients,
         budgets: this.#budgets,
         handle: (connection, body, respond) => requests.handle(body, respond, null, connection),
@@ -399,6 +404,7 @@ class NodeProcess {
         await ClientPort.listen({
           ...common,
           port: node.messagingPort,
+          writtenAt: { ip, port: messagingPort },
           limits: () => MEMBER_LIMITS,
           links: members,
           handle: (_connection, _body, respond) =>
@@ -536,10 +542,7 @@ function nowMs(): number {
   return performance.now();
 }
 
-function messagingPortOf(ini: ClusterIni, node: NodeIni): number {
-  if (node.messagingPort !== null) return node.messagingPort;
-  throw new FatalError(
-    'CONFIG',
-    `${ini.file}: node ${node.name} has no messaging_port; each member needs one`,
-  );
+function messagingPortOf({ messagingPort, writtenAt }: NodeIni): number {
+  if (messagingPort !== null) return messagingPort;
+  throw new FatalError('CONFIG', `${writtenAt.messagingPort}: each member needs one`);
 }

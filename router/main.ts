@@ -31,13 +31,19 @@ export type RunningRouter = {
 /**
  * Starts a router. It serves at once; requests wait until the keeper has given it a map.
  *
+ * @param waits hears that the router's own host name cannot be resolved yet, and is waited for
  * @throws FatalError PORT_IN_USE, CONFIG as the port does
  */
-export async function startRouter(ini: RouterIni, logger: Logger = SILENT): Promise<RunningRouter> {
+export async function startRouter(
+  ini: RouterIni,
+  logger: Logger = SILENT,
+  waits: (what: string) => void = () => undefined,
+): Promise<RunningRouter> {
   const shell = new Shell(ini, logger);
   const port = await ClientPort.listen({
     ips: ini.ips,
     port: ini.port,
+    writtenAt: { ip: ini.writtenAt.ip, port: ini.writtenAt.clientPort },
     clusterId: ini.clusterId,
     hello: () => shell.hello(ini.clusterId),
     limits: limitsOfProcess(() => shell.outgoing),
@@ -47,6 +53,7 @@ export async function startRouter(ini: RouterIni, logger: Logger = SILENT): Prom
     budgets: shell.budgets,
     http: (request, response) => shell.http(request, response),
     warn: (message) => logger.warn({}, message),
+    waits,
   });
   shell.port = port;
   shell.watchKeeper();

@@ -34,6 +34,7 @@ export async function runNodeCommand(args: {
       logger: file.logger,
       bootstrap: args.bootstrap,
       withoutKeeper: args.withoutKeeper,
+      waits: (what) => complain(`nursery: node ${node.name} of ${ini.clusterId} ${what}`),
       stop: (error: FatalError) => supervisor.fail(error),
     }),
   );

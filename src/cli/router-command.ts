@@ -15,7 +15,9 @@ export async function runRouterCommand(args: { config: string }): Promise<void> 
     complain(`nursery: warning: ${warning}`);
     file.logger.warn({}, warning);
   }
-  const router = await supervisor.starting(startRouter(ini, file.logger));
+  const router = await supervisor.starting(
+    startRouter(ini, file.logger, (what) => complain(`nursery: router ${ini.name} ${what}`)),
+  );
   tell(`router ${ini.name}: pid ${process.pid}, clients at port ${router.port}`);
   await supervisor.untilSignal();
   await router.close();

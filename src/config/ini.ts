@@ -133,8 +133,14 @@ export class IniSection {
 
   /** The error for a value that cannot be; `allowed` says what can. */
   wrong(key: string, allowed: string): FatalError {
-    const { value, line } = this.#entries.get(key) ?? { value: '', line: this.line };
-    return complaint(this.file, line, `[${this.name}] ${key} = ${value}: ${allowed}`);
+    return new FatalError('CONFIG', `${this.place(key)}: ${allowed}`);
+  }
+
+  /** Where a key stands, and its value, for errors that come later: `file:line: [section] key = value`, or that there is none. */
+  place(key: string): string {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return `${this.file}:${this.line}: [${this.name}] has no ${key}`;
+    return `${this.file}:${entry.line}: [${this.name}] ${key} = ${entry.value}`;
   }
 
   /** The error for a section whose name cannot be; `why` says so. */
@@ -144,7 +150,7 @@ export class IniSection {
 
   /** The error for a key that must be there. */
   missing(key: string, meaning: string): FatalError {
-    return complaint(this.file, this.line, `[${this.name}] has no ${key}: ${meaning}`);
+    return new FatalError('CONFIG', `${this.place(key)}: ${meaning}`);
   }
 
   /** A warning about each key that nobody asked for; those in `known` are of Arakoon's, and do nothing here. */

@@ -25,6 +25,13 @@ export type NodeIni = {
   readonly learner: boolean;
   /** What people call its place, for status; '' where they do not. */
   readonly label: string;
+  readonly writtenAt: WrittenAt & { readonly messagingPort: string };
+};
+
+/** Where the addresses of a process stand in its file, as `file:line: [section] key = value`, for errors of listening. */
+export type WrittenAt = {
+  readonly ip: string;
+  readonly clientPort: string;
 };
 
 /** Arakoon's levels as ours. */
@@ -88,6 +95,7 @@ export function readNode(section: IniSection, use: 'node' | 'client'): NodeIni {
     logLevel: readLogLevel(section),
     learner,
     label: section.text('label') ?? '',
+    writtenAt: { ...writtenAt(section), messagingPort: section.place('messaging_port') },
   };
 }
 
@@ -106,6 +114,11 @@ export function readHosts(section: IniSection, meaning: string): string[] {
     if (host === null) throw section.wrong('ip', `${text}: ${why}`);
     return host;
   });
+}
+
+/** Where the keys of its addresses stand. */
+export function writtenAt(section: IniSection): WrittenAt {
+  return { ip: section.place('ip'), clientPort: section.place('client_port') };
 }
 
 /** The names in the list at `key`, each of which has a section. @throws FatalError CONFIG */

@@ -4,7 +4,15 @@ import { whyNoName } from '../address.ts';
 import type { LogLevel } from '../log.ts';
 import type { NodeAddress } from '../protocol/admin.ts';
 import { type Ini, type IniSection, readIni, sectionOf } from './ini.ts';
-import { readClusterId, readHosts, readKeeper, readLogLevel, readPort } from './node-section.ts';
+import {
+  readClusterId,
+  readHosts,
+  readKeeper,
+  readLogLevel,
+  readPort,
+  type WrittenAt,
+  writtenAt,
+} from './node-section.ts';
 import { refuseSharedPlaces } from './places.ts';
 
 /** What a router's configuration says, checked. */
@@ -16,6 +24,7 @@ export type RouterIni = {
   readonly clusterId: string;
   readonly ips: readonly string[];
   readonly port: number;
+  readonly writtenAt: WrittenAt;
   readonly logDir: string;
   readonly logLevel: LogLevel;
   readonly nursery: { readonly clusterId: string; readonly nodes: readonly NodeAddress[] };
@@ -49,6 +58,7 @@ export function routerConfigOf(ini: Ini): RouterIni {
     clusterId: readClusterId(section, 'what clients must say to be served'),
     ips: readHosts(section, 'the addresses to listen at, parted by commas'),
     port: readPort(section, 'client_port'),
+    writtenAt: writtenAt(section),
     logDir: section.directory('log_dir') ?? dirname(ini.file),
     logLevel: readLogLevel(section),
     nursery,

@@ -44,6 +44,8 @@ export type PortOptions = {
   readonly ips: readonly string[];
   /** 0 takes a free one, the same for all addresses. */
   readonly port: number;
+  /** Where both stand in a configuration, for errors. Default: they name the address alone. */
+  readonly writtenAt?: { readonly ip: string; readonly port: string };
   /** What the prologue of Arakoon's clients must say. */
   readonly clusterId: string;
   /** Asked anew for each link. */
@@ -57,6 +59,8 @@ export type PortOptions = {
   readonly gone?: () => void;
   /** Hears of connections that could not be accepted, for want of file descriptors for example. */
   readonly warn: (message: string) => void;
+  /** Hears once for each address whose name cannot be resolved yet that the port waits for it; `warn` hears each reason. */
+  readonly waits?: (what: string) => void;
   /**
    * How many connections it takes. Default: what the process may have open, less a reserve. One above gets return code
    * fe, or 503, and is closed.
@@ -120,7 +124,7 @@ export class ClientPort {
   }
 
   /**
-   * Opens the port on all addresses. A host name that cannot be resolved now is waited for, and `warn` hears of it.
+   * Opens the port on all addresses. A host name that cannot be resolved now is waited for, and `warn` and `waits` hear of it.
    *
    * @throws FatalError PORT_IN_USE where another process has it; CONFIG where an address is not of this machine,
    *   or the port needs privileges; FAILED for what the system says otherwise
@@ -178,15 +182,18 @@ export class ClientPort {
   }
 
   async #listen(ip: string | undefined): Promise<void> {
+    const { writtenAt, warn, waits } = this.#options;
     for (let said = ''; ; ) {
       try {
         await this.#listenOnce(ip);
         return;
       } catch (error) {
         const { code = '', message } = error as NodeJS.ErrnoException;
-        if (!UNRESOLVED.has(code)) throw listenError(error as NodeJS.ErrnoException, ip, this.#options.port);
-        if (said !== message)
-          this.#options.warn(`waits for its own host name ${ip} to be resolved: ${message}`);
+        if (!UNRESOLVED.has(code)) throw listenError(error as NodeJS.ErrnoException, ip, this.#options);
+        const where = writtenAt === undefined ? '' : ` (${writtenAt.ip})`;
+        const what = `waits for its own host name ${ip} to be resolved${where}: ${message}`;
+        if (said !== message) warn(what);
+        if (said === '') waits?.(what);
         said = message;
         await new Promise((resolve) => setTimeout(resolve, RESOLVE_EVERY_MS));
       }
@@ -375,19 +382,21 @@ function isLetter(byte: number): boolean {
   return byte >= 0x41 && byte <= 0x5a;
 }
 
-function listenError(error: NodeJS.ErrnoException, ip: string | undefined, port: number): Error {
+/** A wrong configuration is named by file, line and key, as everywhere. */
+function listenError(error: NodeJS.ErrnoException, ip: string | undefined, options: PortOptions): Error {
+  const { port, writtenAt } = options;
   const address = printAddress(ip ?? '*', port);
+  const wrong = (where: string | undefined, what: string): FatalError =>
+    new FatalError('CONFIG', where === undefined ? what : `${where}: ${what}`, { cause: error });
   switch (error.code) {
     case 'EADDRINUSE':
       return new FatalError('PORT_IN_USE', `${address} is in use by another process`, { cause: error });
     case 'EADDRNOTAVAIL':
     case 'EAFNOSUPPORT':
     case 'EINVAL': // a link-local address without its zone, for one
-      return new FatalError('CONFIG', `${address} is no address of this machine`, { cause: error });
+      return wrong(writtenAt?.ip, `${address} is no address of this machine`);
     case 'EACCES':
-      return new FatalError('CONFIG', `${address} needs privileges that this process lacks`, {
-        cause: error,
-      });
+      return wrong(writtenAt?.port, `${address} needs privileges that this process lacks`);
     default:
       return new FatalError('FAILED', `cannot listen at ${address}: ${error.message}`, { cause: error });
   }

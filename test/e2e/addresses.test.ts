@@ -31,10 +31,10 @@ async function clusterAt(lab: Lab, id: string, ip: string, keeper: TestCluster |
   return cluster;
 }
 
-async function routerFile(lab: Lab, name: string, keeper: TestCluster): Promise<string> {
+async function routerFile(lab: Lab, name: string, keeper: TestCluster, ip = 'localhost'): Promise<string> {
   const [port] = await freePorts(1);
   const file = join(lab.dir, `${name}.ini`);
-  const draft = { name, clusterId: 'front', ip: 'localhost', port: port as number, logDir: lab.dir };
+  const draft = { name, clusterId: 'front', ip, port: port as number, logDir: lab.dir };
   writeFileSync(file, renderRouterIni({ ...draft, keeper: keeper.config }));
   return file;
 }
@@ -87,7 +87,39 @@ tests.test('an address that is none: 66 with file, line, key and what is allowed
   const path = await lab.run(['node', '--config', twice.file, '--node', '../twice_0']);
   assert.is(path.code, EXIT_CODES.CONFIG, path.stderr);
   assert.match(path.stderr, /a name is no path/);
+  // A peer that cannot be reached: the section that lacks the key.
+  const mute = await TestCluster.create(lab, { clusterId: 'mute', size: 2 });
+  const port = `messaging_port = ${mute.place('mute_1').messagingPort}`;
+  writeFileSync(mute.file, readFileSync(mute.file, 'utf8').replace(port, ''));
+  const lacking = await lab.run(['node', '--config', mute.file, '--node', 'mute_0']);
+  assert.is(lacking.code, EXIT_CODES.CONFIG, lacking.stderr);
+  const section = readFileSync(mute.file, 'utf8').split('\n').indexOf('[mute_1]') + 1;
+  const needs = `${mute.file}:${section}: [mute_1] has no messaging_port: each member needs one`;
+  assert.is(lacking.stderr, `nursery: ${needs}\n`);
 });
+
+tests.test(
+  'an address of another machine: 66 with file, line and key, for nodes and routers',
+  async (lab) => {
+    const foreign = '192.0.2.1'; // for documentation only; no machine has it
+    const node = await clusterAt(lab, 'far', foreign, null);
+    const router = await routerFile(lab, 'far-router', node, foreign);
+    const starts = [
+      { file: node.file, section: 'far_0', args: ['node', '--node', 'far_0'] },
+      { file: router, section: 'router', args: ['router'] },
+    ];
+    const outcomes = starts.map(async ({ file, section, args }) => {
+      const { code, stderr } = await lab.run([...args, '--config', file]);
+      assert.is(code, EXIT_CODES.CONFIG, stderr);
+      const lines = readFileSync(file, 'utf8').split('\n');
+      const line = lines.indexOf(`ip = ${foreign}`, lines.indexOf(`[${section}]`)) + 1;
+      const place = `nursery: ${file}:${line}: [${section}] ip = ${foreign}: ${foreign}:`;
+      assert.ok(stderr.startsWith(place), stderr);
+      assert.match(stderr, /^[^\n]*:\d+ is no address of this machine\n$/);
+    });
+    await Promise.all(outcomes);
+  },
+);
 
 tests.test("the keeper takes no addresses that are none, over links or by Arakoon's 1f", async (lab) => {
   const keeper = await TestCluster.start(lab, { clusterId: 'door', size: 1, keeper: 'itself' });
@@ -147,6 +179,20 @@ tests.test(
     const waits = () => readFileSync(log, 'utf8').split('waits for its own host name one.lab').length - 1;
     await until('the node to say what it waits for', () => waits() === 1);
     assert.ok(cluster.process('named_0').isRunning);
+    // Whoever looks at the terminal sees it too, once: who, for what, and where that is written.
+    const routerIni = await routerFile(lab, 'named-router', cluster, 'front.lab');
+    const router = lab.start('router', ['router', '--config', routerIni], env);
+    const why = 'getaddrinfo [A-Z_]+ nowhere\\.invalid';
+    const said = (who: string, name: string, file: string, section: string) =>
+      new RegExp(
+        `^nursery: ${who} waits for its own host name ${name} to be resolved \\(${file}:\\d+: \\[${section}\\] ip = ${name}\\): ${why}\\n$`,
+      );
+    await until('both to say so on standard error', () => {
+      const node = said('node named_0 of named', 'one.lab', cluster.file, 'named_0');
+      const front = said('router named-router', 'front.lab', routerIni, 'router');
+      return node.test(cluster.process('named_0').stderr) && front.test(router.stderr);
+    });
+    assert.is((await router.terminate()).code, 0);
     const place = { 'one.lab': '127.0.0.1', 'two.lab': '127.0.0.1', 'three.lab': '127.0.0.1' };
     writeFileSync(hosts, JSON.stringify(place));
     await cluster.master();

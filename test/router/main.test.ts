@@ -76,6 +76,7 @@ class Setup {
       clusterId: 'nursery',
       ips: [LOCAL],
       port: 0,
+      writtenAt: { ip: 'router.ini:4: [router] ip', clientPort: 'router.ini:5: [router] client_port' },
       logDir: '.',
       logLevel: 'info',
       nursery: { clusterId: 'keeper', nodes: [{ name: 'keeper1', ips: [LOCAL], port: keeperPort }] },

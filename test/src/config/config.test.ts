@@ -51,8 +51,14 @@ test('a cluster as Arakoon describes it', () => {
     logLevel: 'info',
     learner: false,
     label: '',
+    writtenAt: {
+      ip: 'c.ini:5: [n0] ip = 127.0.0.1',
+      clientPort: 'c.ini:6: [n0] client_port = 4000',
+      messagingPort: 'c.ini:7: [n0] messaging_port = 4010',
+    },
   });
   const n1 = nodeOf(ini, 'n1');
+  assert.match(n1.writtenAt.messagingPort, /^c\.ini:\d+: \[n1\] has no messaging_port$/);
   assert.equal(
     [n1.ips, n1.clientPort, n1.messagingPort, n1.logLevel],
     [['10.0.0.1', '::1'], 4001, null, 'debug'],
@@ -401,6 +407,10 @@ test('a router, its defaults and what it refuses', () => {
     clusterId: 'all',
     ips: ['127.0.0.1'],
     port: 5000,
+    writtenAt: {
+      ip: '/etc/r.ini:3: [router] ip = 127.0.0.1',
+      clientPort: '/etc/r.ini:4: [router] client_port = 5000',
+    },
     logDir: '/etc',
     logLevel: 'info',
     nursery: { clusterId: 'keep', nodes: [{ name: 'k0', ips: ['::1'], port: 7000 }] },
