@@ -9,6 +9,7 @@ import { VALUE_MAX } from '../src/limits.ts';
 import { type Hello, LINK_PROTOCOL, type Memory } from '../src/link/frames.ts';
 import type { LinkHandlers } from '../src/link/link.ts';
 import { type Logger, withFacts } from '../src/log.ts';
+import { afterArrivals } from '../src/port/arrivals.ts';
 import { ClientPort, portBudgets } from '../src/port/port.ts';
 import { encodeCommand } from '../src/protocol/admin.ts';
 import { type Answer, failure } from '../src/protocol/replies.ts';
@@ -132,7 +133,7 @@ class NodeProcess {
   readonly #tally: Tally;
   readonly #damaged: (error: FatalError) => void;
   readonly #logger: Logger;
-  readonly #scheduler = new Scheduler(nowMs, setImmediate);
+  readonly #scheduler = new Scheduler(nowMs, afterArrivals);
   readonly #watchers = new MapWatchers();
   readonly #budgets = portBudgets();
   readonly #timers: NodeJS.Timeout[] = [];

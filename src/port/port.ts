@@ -19,6 +19,7 @@ import type { Link, LinkHandlers } from '../link/link.ts';
 import { type Answer, failure } from '../protocol/replies.ts';
 import type { SeatFigures } from '../protocol/statistics.ts';
 import { Repeated } from '../repeated.ts';
+import { arrived } from './arrivals.ts';
 import { type Guest, Seats } from './seats.ts';
 import { type Handle, TcpConnection } from './tcp-connection.ts';
 
@@ -210,6 +211,7 @@ export class ClientPort {
   }
 
   #accept(socket: Socket): void {
+    arrived();
     if (this.#closing || !this.#seats.enter(socket)) {
       if (!this.#closing) this.#turnedAway.happened();
       socket.destroy();

@@ -73,13 +73,17 @@ tests.test(
     for (const [index, process] of processes.entries()) {
       const { name } = process;
       const { memory, sockets } = before[index] as Measured;
-      await until(`the sockets of ${name}`, () => measured(process).sockets <= sockets);
+      await until(`the sockets of ${name}`, () => {
+        const left = measured(process).sockets;
+        if (left.length <= sockets.length) return true;
+        throw new Error(`${left.length}, before ${sockets.length}:\n${differing(left, sockets)}`);
+      });
       await until(`the memory of ${name}`, () => measured(process).memory < memory + LEFT_MAX);
       const mib = [memory, most[index] as number, measured(process).memory].map((bytes) =>
         Math.round(bytes / MIB),
       );
       console.log(
-        `${name}: ${mib[0]} MiB, at most ${mib[1]} MiB, ${mib[2]} MiB in the end; ${sockets} sockets`,
+        `${name}: ${mib[0]} MiB, at most ${mib[1]} MiB, ${mib[2]} MiB in the end; ${sockets.length} sockets`,
       );
     }
     const { acknowledged, errors, longestCallMs } = await load.stop();
@@ -101,8 +105,13 @@ tests.test(
 
 tests.run();
 
-type Measured = { readonly memory: number; readonly sockets: number };
+type Measured = { readonly memory: number; readonly sockets: readonly string[] };
 
 function measured({ pid }: NurseryProcess): Measured {
   return { memory: ownMemoryOf(pid as number), sockets: socketsOf(pid as number) };
+}
+
+/** What is left that was not there before, a line each. */
+function differing(left: readonly string[], before: readonly string[]): string {
+  return left.filter((socket) => !before.includes(socket)).join('\n');
 }

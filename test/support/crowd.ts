@@ -82,14 +82,43 @@ export function ownMemoryOf(pid: number): number {
   return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
 }
 
-/** Sockets that a process has open. */
-export function socketsOf(pid: number): number {
-  return readdirSync(`/proc/${pid}/fd`).filter((fd) => {
+/** States of TCP as the kernel counts them. */
+const STATES = [
+  '?',
+  'established',
+  'syn sent',
+  'syn received',
+  'fin wait 1',
+  'fin wait 2',
+  'time wait',
+  'closed',
+  'close wait',
+  'last ack',
+  'listening',
+  'closing',
+];
+
+/** Sockets that a process has open: for each its ports, its state, and what waits in it, so that one too many says what it is. */
+export function socketsOf(pid: number): string[] {
+  const known = new Map<string, string>();
+  for (const file of ['tcp', 'tcp6']) {
+    for (const line of readFileSync(`/proc/${pid}/net/${file}`, 'utf8').split('\n').slice(1)) {
+      const [, local, remote, state, queues, , , , , inode] = line.trim().split(/\s+/);
+      if (local === undefined || remote === undefined || inode === undefined) continue;
+      const portOf = (address: string): number => Number.parseInt(address.split(':')[1] as string, 16);
+      const [unsent, unread] = (queues as string).split(':').map((bytes) => Number.parseInt(bytes, 16));
+      const at = `${portOf(local)} of ${portOf(remote)}`;
+      const what = STATES[Number.parseInt(state as string, 16)];
+      known.set(`socket:[${inode}]`, `${at}: ${what}, ${unsent} bytes unsent, ${unread} unread`);
+    }
+  }
+  return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
     try {
-      return readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith('socket:');
+      const target = readlinkSync(`/proc/${pid}/fd/${fd}`);
+      return target.startsWith('socket:') ? [known.get(target) ?? `${target}, not of TCP`] : [];
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false; // closed meanwhile
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []; // closed meanwhile
       throw error;
     }
-  }).length;
+  });
 }
