@@ -29,6 +29,8 @@ const CLIENT_ROLES: ReadonlySet<Role> = new Set(['client', 'router', 'operator']
 const LIMIT_EVERY_MS = 1000;
 /** How long a connection may be silent before its first byte (ms). */
 const FIRST_BYTE_MS = 10_000;
+/** A machine that vanished says no farewell: silent connections are probed after a minute, by the kernel. */
+const ACCEPTING = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
 /** How long an HTTP connection may be idle (ms). */
 const HTTP_IDLE_MS = 60_000;
 /** How long requests under way may take when the port closes (ms). */
@@ -69,6 +71,8 @@ export type PortOptions = {
   readonly limits?: () => ConnectionLimits;
   /** Default 3 s. */
   readonly graceMs?: number;
+  /** How long one of Arakoon's clients may take nothing of its answers (ms). Default 60 s. */
+  readonly unreadMs?: number;
   /** Where the memory of connections is counted. Default: budgets of this port's own. */
   readonly budgets?: PortBudgets;
 };
@@ -202,7 +206,7 @@ export class ClientPort {
   }
 
   async #listenOnce(ip: string | undefined): Promise<void> {
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    const server = createServer(ACCEPTING, (socket) => this.#accept(socket));
     const port = this.#servers.length > 0 ? this.port : this.#options.port;
     server.listen({ host: ip, port, backlog: BACKLOG });
     await once(server, 'listening');
@@ -248,8 +252,8 @@ export class ClientPort {
 
   /** Arakoon's prologue begins with a zero byte. */
   #toArakoon(socket: Socket, chunk: Buffer): void {
-    const { clusterId, handle } = this.#options;
-    const connection = new TcpConnection(socket, clusterId, handle, this.#budgets.clients);
+    const { clusterId, handle, unreadMs } = this.#options;
+    const connection = new TcpConnection(socket, clusterId, handle, this.#budgets.clients, unreadMs);
     this.#clients.set(socket, connection);
     if (!this.#hasSeat(socket, 'client', connection)) {
       const message = `too many connections: the limit is ${this.#seats.figures.clientsMax}`;

@@ -42,6 +42,8 @@ const SKIP_BYTES_MAX = 256 * 1024 * 1024;
 const LINGER_MS = 5000;
 /** The same where others need its descriptor. */
 const SHORT_LINGER_MS = 500;
+/** How long a client may take nothing of its answers, whether or not others wait for the memory (ms). */
+const UNREAD_MS = 60_000;
 /** How long half a request keeps its connection from being let go (ms). */
 const HALF_REQUEST_MS = 10_000;
 /** How long nothing must have come before a connection is closed whose process is going down, and when at last (ms). */
@@ -143,7 +145,8 @@ export class TcpConnection implements Connection {
   #activeMs = performance.now();
   #lingerMs = LINGER_MS;
 
-  constructor(socket: Socket, clusterId: string, handle: Handle, budgets: Budgets) {
+  /** @param unreadMs how long a client may take nothing of its answers (ms) */
+  constructor(socket: Socket, clusterId: string, handle: Handle, budgets: Budgets, unreadMs = UNREAD_MS) {
     connectionsMade += 1;
     this.id = connectionsMade;
     this.remote = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
@@ -154,6 +157,10 @@ export class TcpConnection implements Connection {
     this.replies = budgets.replies.open({ isAwaited: () => true, letGo });
     this.#requests = budgets.requests.open({ isAwaited: () => this.#reserved > 0, letGo });
     this.#prologueTimer = setTimeout(() => socket.destroy(), PROLOGUE_MS);
+    // Its time begins anew with whatever comes, and with each byte that the client takes.
+    socket.setTimeout(unreadMs, () => {
+      if (socket.writableLength > 0) socket.destroy();
+    });
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.on('drain', () => {
       this.replies.progressed();

@@ -98,18 +98,22 @@ const STATES = [
   'closing',
 ];
 
-/** Sockets that a process has open: for each its ports, its state, and what waits in it, so that one too many says what it is. */
+/**
+ * Sockets that a process has open: for each its ports, its state, what waits in it (connections to be
+ * accepted, where it listens), and whether the kernel probes it. One too many says so what it is.
+ */
 export function socketsOf(pid: number): string[] {
   const known = new Map<string, string>();
   for (const file of ['tcp', 'tcp6']) {
     for (const line of readFileSync(`/proc/${pid}/net/${file}`, 'utf8').split('\n').slice(1)) {
-      const [, local, remote, state, queues, , , , , inode] = line.trim().split(/\s+/);
+      const [, local, remote, state, queues, timer, , , , inode] = line.trim().split(/\s+/);
       if (local === undefined || remote === undefined || inode === undefined) continue;
       const portOf = (address: string): number => Number.parseInt(address.split(':')[1] as string, 16);
       const [unsent, unread] = (queues as string).split(':').map((bytes) => Number.parseInt(bytes, 16));
       const at = `${portOf(local)} of ${portOf(remote)}`;
       const what = STATES[Number.parseInt(state as string, 16)];
-      known.set(`socket:[${inode}]`, `${at}: ${what}, ${unsent} bytes unsent, ${unread} unread`);
+      const probed = timer?.startsWith('02:') === true ? ', probed' : '';
+      known.set(`socket:[${inode}]`, `${at}: ${what}, ${unsent} bytes unsent, ${unread} unread${probed}`);
     }
   }
   return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {

@@ -75,6 +75,15 @@ const VISITS: { readonly [kind: string]: Visit } = {
 /** The kinds that there are. */
 export const HOSTILE_KINDS = Object.keys(VISITS);
 
+/** One of a kind comes, and stays. */
+export function visit(kind: string, target: Target, random: Random): Socket {
+  const socket = connect({ port: target.port, host: '127.0.0.1', allowHalfOpen: true });
+  socket.pause();
+  socket.once('connect', () => VISITS[kind]?.(socket, target, random));
+  socket.on('error', () => undefined); // being thrown out is what it is here for
+  return socket;
+}
+
 /** Comes and goes until it is stopped. */
 export class Hostile {
   readonly counts = new Map<string, number>();
@@ -108,12 +117,9 @@ export class Hostile {
 
   #come(kind: string, target: Target): void {
     this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
-    const socket = connect({ port: target.port, host: '127.0.0.1', allowHalfOpen: true });
-    socket.pause();
+    const socket = visit(kind, target, this.#random);
     this.#sockets.add(socket);
     const leave = setTimeout(() => socket.destroy(), this.#random.below(STAY_MS));
-    socket.once('connect', () => VISITS[kind]?.(socket, target, this.#random));
-    socket.on('error', () => undefined); // being thrown out is what it is here for
     socket.once('close', () => {
       clearTimeout(leave);
       this.#sockets.delete(socket);
