@@ -7,17 +7,19 @@
 import { type EXIT_CODES, FatalError } from '../src/errors.ts';
 import type { Logger } from '../src/log.ts';
 import type { AdminAnswer, AdminCommand, AdminQuery } from '../src/protocol/admin.ts';
-import type { KeeperRef, KnownLife, Life, Standing, Verdict } from '../src/protocol/identity.ts';
+import type { Claim, KeeperRef, KnownLife, Life, Standing, Verdict } from '../src/protocol/identity.ts';
 import { type Answer, failure } from '../src/protocol/replies.ts';
 import { encodeUpdate } from '../src/protocol/updates.ts';
+import { ClaimWait } from './claim-wait.ts';
 import type { Driver } from './driver.ts';
 import { readMembers } from './members-row.ts';
 import { Notes } from './notes.ts';
 import type { Store } from './store/types.ts';
 
-/** Pauses between two questions to the keeper (ms): while something is open, and while nothing is. */
+/** Pause between two questions to the keeper while something is open (ms). */
 const ASK_SOON_MS = 250;
-const ASK_REST_MS = 5000;
+/** A pause is this much shorter or longer, at random: nodes that start together do not ask together. */
+const PAUSE_SPREAD = 0.2;
 /** With `--bootstrap`, how long other empty homes may take to answer (ms); as the consensus core. */
 const BOOTSTRAP_WAIT_MS = 3000;
 
@@ -52,6 +54,8 @@ export type IntroductionOptions = {
   /** Absolute path, for people. */
   readonly home: string;
   readonly incarnation: string;
+  /** Random, of this process alone. */
+  readonly process: string;
   readonly ips: readonly string[];
   readonly port: number;
   readonly label: string;
@@ -61,6 +65,8 @@ export type IntroductionOptions = {
   readonly bootstrap: boolean;
   /** The operator's word for this start: serves although the keeper has not said that the founding is in force. */
   readonly withoutKeeper: boolean;
+  /** Pause between two questions to the keeper while nothing is open (ms). */
+  readonly restMs: number;
   readonly driver: Driver;
   readonly store: Store;
   readonly logger: Logger;
@@ -89,12 +95,14 @@ export class Introduction {
   #standing: Standing | null = null;
   /** This node's address and the list of members are at the keeper. */
   #isSettled = false;
+  readonly #claimWait: ClaimWait;
   #refused = '';
 
   constructor(options: IntroductionOptions) {
     this.#options = options;
     this.#notes = new Notes(options.logger, options.nowMs);
     this.#serves = options.withoutKeeper;
+    this.#claimWait = new ClaimWait(options.restMs * (1 + PAUSE_SPREAD));
   }
 
   /** The founding of this node's cluster; '' before. */
@@ -162,6 +170,17 @@ export class Introduction {
     if (!REFUSALS.has(said.verdict) || (asked.founding === '' && said.verdict === 'taken')) return;
     const text = `refused founding ${asked.founding} of cluster ${asked.cluster}, which ${remote} introduced: ${said.why}`;
     this.#notes.set(`refused ${asked.cluster} ${asked.founding}`, text, REFUSAL_SHOWN_MS);
+  }
+
+  /** This keeper was told an address of a node that it knows elsewhere, or has heard from both: its life runs twice. */
+  noteClaim({ cluster, node }: { readonly cluster: string; readonly node: string }, said: Standing): void {
+    const claim = said.presences.find((presence) => presence.node === node)?.claim ?? null;
+    const known = said.members.find((life) => life.node === node);
+    if (claim === null || known === undefined) return;
+    const text = claim.refused
+      ? `node ${node} of cluster ${cluster} runs twice in one life: at ${placeOf(known)}, and from a copy of its home at ${placeOf(claim)}, which is refused`
+      : `node ${node} of cluster ${cluster}, known at ${placeOf(known)}, claims to be at ${placeOf(claim)}: that counts once the former place has been silent for long enough`;
+    this.#notes.set(`twice ${cluster} ${node}`, text, REFUSAL_SHOWN_MS);
   }
 
   close(): void {
@@ -262,7 +281,7 @@ export class Introduction {
 
   #rest(ms: number): void {
     const { nowMs, random } = this.#options;
-    this.#nextMs = nowMs() + ms * (0.8 + 0.4 * random());
+    this.#nextMs = nowMs() + ms * (1 - PAUSE_SPREAD + 2 * PAUSE_SPREAD * random());
   }
 
   // ── What the keeper says ─────────────────────────────────────────────────────────────────────────────────
@@ -302,26 +321,72 @@ export class Introduction {
       'keeper',
       `where [nursery] points, keeper ${keeper.cluster} is founding ${keeper.founding}; this cluster belongs to ${bound?.keeper.founding}, and does not listen to another: wrong addresses, a staging copy, or emptied homes of the keeper`,
     );
-    this.#rest(ASK_REST_MS);
+    this.#rest(this.#options.restMs);
     if (verdict === 'foreign' && this.#options.driver.mayRead()) {
-      this.#question({ kind: 'command', command: this.#introduction() }, () => this.#rest(ASK_REST_MS));
+      this.#question({ kind: 'command', command: this.#introduction() }, () =>
+        this.#rest(this.#options.restMs),
+      );
     }
   }
 
   #inForce(standing: Standing): void {
     this.#standing = standing;
     this.#notes.clear('standing');
+    const { driver, node, incarnation, label } = this.#options;
+    const self = standing.members.find((life) => life.node === node && life.incarnation === incarnation);
+    const presence = standing.presences.find((each) => each.node === node);
+    const isHere = self !== undefined && this.#isHere(self);
+    if (self !== undefined && presence !== undefined && !isHere) {
+      this.#claim(self, presence.claim);
+      return;
+    }
+    this.#claimWait.restart();
+    this.#notes.clear('address');
     this.#serve(`keeper ${standing.keeper.cluster}`);
-    const { driver, node, incarnation, ips, port, label } = this.#options;
     if (driver.mayRead() && !sameLives(standing.members, this.#lives(standing.members))) {
       this.#introduce();
       return;
     }
-    const self = standing.members.find((life) => life.node === node && life.incarnation === incarnation);
-    const isTold = self?.port === port && self.label === label && self.ips.join() === ips.join();
+    const claim = presence?.claim ?? null;
+    const isClaimed = claim !== null && !claim.refused;
+    if (isClaimed) this.#noteTwin(claim);
+    const isTold = isHere && self.label === label && presence !== undefined && !isClaimed;
     this.#isSettled = (isTold || self === undefined) && this.keeper !== '';
-    if (self !== undefined && !isTold) this.#tellAddress();
-    else this.#rest(this.#isSettled ? ASK_REST_MS : ASK_SOON_MS);
+    if (self !== undefined && !isTold) this.#tellAddress(false);
+    else this.#rest(this.#isSettled ? this.#options.restMs : ASK_SOON_MS);
+  }
+
+  #isHere({ ips, port }: Pick<Claim, 'ips' | 'port'>): boolean {
+    return this.#options.port === port && this.#options.ips.join() === ips.join();
+  }
+
+  /** This very life is known at another place. It may have moved from there; it may as well be alive there, and this be a copy. */
+  #claim(known: KnownLife, claim: Claim | null): void {
+    const { node, clusterId, home, process, nowMs } = this.#options;
+    const place = placeOf(known);
+    const isMine = claim !== null && claim.process === process && this.#isHere(claim);
+    if (!isMine) {
+      this.#claimWait.restart();
+      this.#notes.set(
+        'address',
+        `the keeper knows this node at ${place}: it is taken to have moved once nobody has spoken there for ${this.#claimWait.ms / 1000} s`,
+      );
+      this.#rest(ASK_SOON_MS);
+      this.#tellAddress(false);
+    } else if (claim.refused) {
+      this.#stop(
+        `node ${node} of cluster ${clusterId} runs twice in one life: at ${place}, which has spoken to the keeper since, and here, at ${placeOf(claim)}, with home ${home}. A copy of a home must never run beside its original: if this is the copy, empty its home, and give it a name of its own; if the node is to move here, stop the one at ${place} first, and take its home as it is then`,
+        'SUPERSEDED',
+      );
+    } else if (this.#claimWait.stands(nowMs())) {
+      this.#claimWait.restart();
+      this.#tellAddress(true);
+    } else this.#rest(ASK_SOON_MS);
+  }
+
+  #noteTwin(claim: Claim): void {
+    const text = `another process of this node's life claims to be it, at ${placeOf(claim)}: a copy of this home, which is refused`;
+    this.#notes.set('twin', text, REFUSAL_SHOWN_MS);
   }
 
   #introduce(): void {
@@ -341,9 +406,11 @@ export class Introduction {
     };
   }
 
-  #tellAddress(): void {
-    const { clusterId, node, incarnation, ips, port, label } = this.#options;
-    const self = {
+  /** @param insists whoever was at the address that the keeper knows has been silent for long enough */
+  #tellAddress(insists: boolean): void {
+    const { clusterId, node, incarnation, process, ips, port, label } = this.#options;
+    const command: AdminCommand = {
+      kind: 'claimAddress',
       cluster: clusterId,
       founding: this.founding,
       node,
@@ -351,12 +418,16 @@ export class Introduction {
       ips: [...ips],
       port,
       label,
+      process,
+      insists,
     };
-    this.#question({ kind: 'command', command: { kind: 'tellAddress', ...self } }, (standing) => {
-      this.#options.logger.info(
-        { keeper: standing.keeper.cluster },
-        'the keeper knows where this node is reached',
-      );
+    this.#question({ kind: 'command', command }, (standing) => {
+      const self = standing.members.find((life) => life.node === node && life.incarnation === incarnation);
+      if (self !== undefined && this.#isHere(self))
+        this.#options.logger.info(
+          { keeper: standing.keeper.cluster },
+          'the keeper knows where this node is reached',
+        );
       this.#judge(standing);
     });
   }
@@ -404,7 +475,7 @@ export class Introduction {
     if (this.#options.driver.machine.owned().length === 0) this.#refusedBy(why);
     else {
       this.#notes.set('standing', `this cluster is in no nursery, and goes on by itself: ${why}`);
-      this.#rest(ASK_REST_MS);
+      this.#rest(this.#options.restMs);
     }
   }
 
@@ -430,9 +501,9 @@ export class Introduction {
     this.#stop(why);
   }
 
-  #stop(why: string): void {
+  #stop(why: string, exit: 'OTHER_CLUSTER' | 'SUPERSEDED' = 'OTHER_CLUSTER'): void {
     this.#isClosed = true;
-    this.#options.stop('OTHER_CLUSTER', new FatalError('OTHER_CLUSTER', why));
+    this.#options.stop(exit, new FatalError(exit, why));
   }
 
   // ── Binding and serving ──────────────────────────────────────────────────────────────────────────────────
@@ -483,6 +554,10 @@ export class Introduction {
     const serves = this.#serves && this.keeper !== '';
     if (serves || this.#refused !== '') tell({ founding: this.founding, serves, refused: this.#refused });
   }
+}
+
+function placeOf({ ips, port }: Pick<Claim, 'ips' | 'port'>): string {
+  return `${ips.join(', ')} port ${port}`;
 }
 
 function sameLives(known: readonly KnownLife[], lives: readonly Life[]): boolean {

@@ -59,6 +59,8 @@ const RELEASE_MS = 3000;
 const SNAPSHOT_BYTES = 2 * VALUE_MAX;
 /** How often it is looked whether the keeper is to be asked or told something (ms). */
 const INTRODUCE_EVERY_MS = 50;
+/** How long it rests between two questions to the keeper while nothing is open (ms). */
+const KEEPER_REST_MS = 2000;
 
 export type NodeOptions = {
   readonly ini: ClusterIni;
@@ -168,7 +170,8 @@ class NodeProcess {
     storage.refuseIfLost(others.map(({ name }) => name));
     const freshIncarnation = randomBytes(16).toString('hex');
     this.#incarnation = storage.recovered.incarnation ?? freshIncarnation;
-    this.#memory = memoryOf(randomBytes(8).toString('hex'), storage.recovered);
+    const process = randomBytes(8).toString('hex');
+    this.#memory = memoryOf(process, storage.recovered);
 
     const cost = new UpdateCost();
     const seals = new Seals();
@@ -208,6 +211,7 @@ class NodeProcess {
       node: node.name,
       home: resolve(node.home),
       incarnation: this.#incarnation,
+      process,
       ips: node.ips,
       port: node.clientPort,
       label: node.label,
@@ -215,6 +219,7 @@ class NodeProcess {
       learners: ini.nodes.filter(({ learner }) => learner).map(({ name }) => name),
       bootstrap: this.#options.bootstrap,
       withoutKeeper: this.#options.withoutKeeper ?? false,
+      restMs: KEEPER_REST_MS,
       driver,
       store: storage.store,
       logger: this.#logger,

@@ -60,7 +60,7 @@ export type RequestContext = {
   /** Whose node this is, and whether it may serve. */
   readonly introduction: Pick<
     Introduction,
-    'label' | 'founding' | 'keeper' | 'notes' | 'refusal' | 'noteRefusal'
+    'label' | 'founding' | 'keeper' | 'notes' | 'refusal' | 'noteRefusal' | 'noteClaim'
   >;
   readonly seals: Seals;
   nowMs(): number;
@@ -126,15 +126,17 @@ export class Requests {
     }
   }
 
-  /** Where somebody introduces a cluster that this keeper refuses, people want to know who it was. */
+  /** Where somebody introduces a cluster that this keeper refuses, or runs twice, people want to know who it was. */
   #noting(request: Request, respond: Respond, link: Link | null): Respond {
+    const claim = claimIn(request);
     const asked = introductionIn(request);
-    if (asked === null || link === null) return respond;
+    if ((asked === null && claim === null) || link === null) return respond;
     return (answer) => {
       if (returnCodeOf(answer.bytes) === RETURN_CODES.OK) {
         const said = decodeAnswer(answer.bytes);
         const { introduction } = this.#context;
-        if (said.kind === 'standing') introduction.noteRefusal(asked, link.remote, said);
+        if (said.kind === 'standing' && asked !== null) introduction.noteRefusal(asked, link.remote, said);
+        if (said.kind === 'standing' && claim !== null) introduction.noteClaim(claim, said);
       }
       respond(answer);
     };
@@ -453,11 +455,15 @@ function configIn(request: Request): ClusterConfig | null {
   if (request.kind === 'setNurseryConfig') return { cluster: request.cluster, nodes: [...request.nodes] };
   if (request.kind !== 'adminCommand') return null;
   const { command } = request;
-  if (command.kind === 'tellAddress') {
+  if (command.kind === 'tellAddress' || command.kind === 'claimAddress') {
     const { cluster, node, ips, port } = command;
     return { cluster, nodes: [{ name: node, ips, port }] };
   }
   return command.kind === 'setClusterConfig' ? command : null;
+}
+
+function claimIn(request: Request): { readonly cluster: string; readonly node: string } | null {
+  return request.kind === 'adminCommand' && request.command.kind === 'claimAddress' ? request.command : null;
 }
 
 function introductionIn(request: Request): { readonly cluster: string; readonly founding: string } | null {

@@ -16,7 +16,16 @@ import { carve, entriesIn, ownsAll, RangeMap } from '../../src/rangemap.ts';
 import { refused } from './answers.ts';
 import type { Draft } from './draft.ts';
 import { rangeOf } from './headers.ts';
-import { bury, CLUSTERS_MAX, foundingOf, initWhy, introduce, isKeeper, tellAddress } from './registry.ts';
+import {
+  bury,
+  CLUSTERS_MAX,
+  claimAddress,
+  foundingOf,
+  initWhy,
+  introduce,
+  isKeeper,
+  tellAddress,
+} from './registry.ts';
 import { type SystemState, withEntry } from './system-state.ts';
 
 type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;
@@ -43,6 +52,7 @@ export type KeeperCommand = Of<
   | 'dropCluster'
   | 'introduce'
   | 'tellAddress'
+  | 'claimAddress'
 >;
 
 /** Carries out one of them. */
@@ -74,6 +84,8 @@ export function applyKeeper(draft: Draft, command: KeeperCommand): AdminAnswer {
       return introduce(draft, command);
     case 'tellAddress':
       return tellAddress(draft, command);
+    case 'claimAddress':
+      return claimAddress(draft, command);
     default:
       return unreachable(command);
   }

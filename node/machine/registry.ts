@@ -2,6 +2,8 @@
 import type { AdminAnswer, AdminCommand, KnownCluster, Migration, Owned } from '../../src/protocol/admin.ts';
 import { encode } from '../../src/protocol/codec.ts';
 import {
+  type Claim,
+  type ClaimedAddress,
   type Introduction,
   type KnownLife,
   knownClusterCodec,
@@ -25,7 +27,7 @@ const CLUSTER_ID_MAX = 256;
 /** Ranges that a refusal names. */
 const RANGES_SHOWN = 3;
 
-const NOBODY: Identity = { founding: '', dead: [], version: 0, members: [], owned: false };
+const NOBODY: Identity = { founding: '', dead: [], version: 0, members: [], presences: [], owned: false };
 
 /** Whether this cluster is a keeper that knows itself: from then on clusters are known by their foundings. */
 export function isKeeper({ bound }: Pick<SystemState, 'bound'>): boolean {
@@ -51,6 +53,7 @@ export function standingOf(
       state.bound !== null && isKeeper(state) ? state.bound.keeper : { cluster: '', founding: '', nodes: [] },
     version: verdict === 'inForce' ? identity.version : 0,
     members: verdict === 'inForce' ? identity.members : [],
+    presences: verdict === 'inForce' ? [...identity.presences] : [],
   });
   const { bound } = state;
   if (bound === null || !isKeeper(state)) {
@@ -105,20 +108,66 @@ export function introduce(draft: Draft, command: Of<'introduce'>): AdminAnswer {
   return { kind: 'standing', ...standingOf(draft.state, command) };
 }
 
-/** A node tells where it is reached. Only the list decides who is one: a removed node, or a life that is over, tells nothing. */
+/**
+ * A node tells where it is reached, and whoever says so last is believed: what logs of before hold. Only the list decides who is
+ * one: a removed node, or a life that is over, tells nothing.
+ */
 export function tellAddress(draft: Draft, self: Self): AdminAnswer {
-  const { cluster, founding, node, incarnation, ips, port, label } = self;
+  return ofMember(draft, self, (identity, known) => {
+    const presences = identity.presences.filter(({ node }) => node !== known.node);
+    return withAddress({ ...identity, presences }, known, self);
+  });
+}
+
+/**
+ * The same of one process. A life is one process at a time, and its home may have been copied: who is reached at the address in
+ * force stays the one, until it has been silent for so long that the claimant insists. So nobody is sent to a copy.
+ */
+export function claimAddress(draft: Draft, command: ClaimedAddress): AdminAnswer {
+  return ofMember(draft, command, (identity, known) => {
+    const { process, insists, ips, port } = command;
+    const claim = identity.presences.find(({ node }) => node === known.node)?.claim;
+    if (claim === undefined) return present(withAddress(identity, known, command), known, null);
+    if (isAt(known, command)) {
+      const refused = claim === null ? null : { ...claim, refused: true };
+      return present(withAddress(identity, known, command), known, refused);
+    }
+    const isMine = claim?.process === process && isAt(claim, command);
+    if (isMine && claim.refused) return identity;
+    if (isMine && insists) return present(withAddress(identity, known, command), known, null);
+    return present(identity, known, { process, ips, port, refused: false });
+  });
+}
+
+function ofMember(
+  draft: Draft,
+  { cluster, founding, node, incarnation }: Self,
+  change: (identity: Identity, known: KnownLife) => Identity,
+): AdminAnswer {
   const standing = standingOf(draft.state, { cluster, founding, keeper: '' });
   if (standing.verdict !== 'inForce') return { kind: 'standing', ...standing };
   const identity = draft.state.identities.get(cluster) ?? NOBODY;
   const known = identity.members.find((life) => life.node === node && life.incarnation === incarnation);
   if (known === undefined)
     return refused(`${node} is no member of cluster ${cluster} in this life, as far as is known`);
-  if (known.port !== port || known.label !== label || known.ips.join() !== ips.join()) {
-    const members = identity.members.map((life) => (life === known ? { ...life, ips, port, label } : life));
-    keep(draft, cluster, { ...identity, members });
-  }
+  const changed = change(identity, known);
+  if (changed !== identity) keep(draft, cluster, changed);
   return { kind: 'standing', ...standingOf(draft.state, { cluster, founding, keeper: '' }) };
+}
+
+function isAt(a: Pick<Claim, 'ips' | 'port'>, b: Pick<Claim, 'ips' | 'port'>): boolean {
+  return a.port === b.port && a.ips.join() === b.ips.join();
+}
+
+function withAddress(identity: Identity, known: KnownLife, { ips, port, label }: Self): Identity {
+  const members = identity.members.map((life) => (life === known ? { ...life, ips, port, label } : life));
+  return { ...identity, members };
+}
+
+/** `known` has told its address in its present life, and this claim stands beside it. */
+function present(identity: Identity, { node }: KnownLife, claim: Claim | null): Identity {
+  const others = identity.presences.filter((presence) => presence.node !== node);
+  return { ...identity, presences: [...others, { node, claim }] };
 }
 
 /** Forgets a cluster for good: its founding is dead from now on, and its id is free. Null where there is none. */
@@ -270,7 +319,7 @@ function bindCluster(draft: Draft, command: Introduction): void {
     return { ...life, ips: address?.ips ?? [], port: address?.port ?? 0, label: '' };
   });
   const { version } = command;
-  keep(draft, cluster, { founding, dead, version, members, owned: owned.length > 0 });
+  keep(draft, cluster, { founding, dead, version, members, presences: [], owned: owned.length > 0 });
 }
 
 /** A new list. A node keeps its address until its present life tells another one. */
@@ -281,7 +330,12 @@ function updateMembers(draft: Draft, { cluster, version, members }: Introduction
     const { ips, port, label } = known ?? { ips: [], port: 0, label: '' };
     return { ...life, ips, port, label };
   });
-  keep(draft, cluster, { ...identity, version, members: next });
+  const stays = ({ node, incarnation }: KnownLife): boolean =>
+    members.some((life) => life.node === node && life.incarnation === incarnation);
+  // A new life is taken at its first word: the one before is over.
+  const staying = new Set(identity.members.filter(stays).map(({ node }) => node));
+  const presences = identity.presences.filter(({ node }) => staying.has(node));
+  keep(draft, cluster, { ...identity, version, members: next, presences });
 }
 
 /** Stores it, and how clients reach the cluster now, where that has changed. */

@@ -31,6 +31,8 @@ import {
   type Binding,
   bindingCodec,
   knownLifeCodec,
+  type Presence,
+  presenceCodec,
   storedWithFounding,
 } from '../../src/protocol/identity.ts';
 import {
@@ -86,7 +88,7 @@ const cleanupCodec = struct({ lo: key, hi: option(key) });
 /** A range whose rows are being deleted. */
 export type Cleanup = Coded<typeof cleanupCodec>;
 
-const identityCodec = struct({
+const plainIdentityCodec = struct({
   /** The founding in force; '' where there is none. */
   founding: text,
   /** Foundings that were in force once, and never will be again. */
@@ -98,7 +100,21 @@ const identityCodec = struct({
   owned: bool,
 });
 /** What the keeper knows of a cluster id. */
-export type Identity = Coded<typeof identityCodec>;
+export type Identity = Coded<typeof plainIdentityCodec> & {
+  /** Of members that have told their address in their present life. */
+  readonly presences: readonly Presence[];
+};
+/** Rows of before there were presences end where these begin. */
+const identityCodec: Codec<Identity> = {
+  write: (writer, identity) => {
+    plainIdentityCodec.write(writer, identity);
+    if (identity.presences.length > 0) list(presenceCodec).write(writer, [...identity.presences]);
+  },
+  read: (reader) => {
+    const identity = plainIdentityCodec.read(reader);
+    return { ...identity, presences: reader.left === 0 ? [] : list(presenceCodec).read(reader) };
+  },
+};
 
 /** All of it. Never changed in place: a change makes a new one that shares the rest. Maps are in order of their ids. */
 export type SystemState = {

@@ -35,6 +35,7 @@ import {
 } from './codec.ts';
 import {
   bindingCodec,
+  claimedAddressCodec,
   clusterConfigCodec,
   introductionCodec,
   knownClusterCodec,
@@ -191,8 +192,10 @@ const plainCommandCodec = union({
   dropCluster: [50, struct({ cluster: text })],
   /** The master of a cluster tells who its members are; the first time that binds its founding. */
   introduce: [51, introductionCodec],
-  /** A node tells where it is reached. */
+  /** A node tells where it is reached; whoever says so last. Of before there were claims: logs hold it. */
   tellAddress: [52, selfCodec],
+  /** A process tells where its node is reached. Another address than the one in force is a claim at first. */
+  claimAddress: [53, claimedAddressCodec],
 });
 type PlainCommand = Coded<typeof plainCommandCodec>;
 

@@ -119,7 +119,7 @@ export const introductionCodec = struct({
 export type Introduction = Coded<typeof introductionCodec>;
 
 /** What each node tells of itself alone, in its present life. */
-export const selfCodec = struct({
+const selfFields = {
   cluster: text,
   founding: text,
   node: text,
@@ -127,8 +127,33 @@ export const selfCodec = struct({
   ips: list(text),
   port: u32,
   label: text,
-});
+};
+export const selfCodec = struct(selfFields);
 export type Self = Coded<typeof selfCodec>;
+
+/** The same, of one process of that life. */
+export const claimedAddressCodec = struct({
+  ...selfFields,
+  /** Random, of the process alone. */
+  process: text,
+  /** Its claim has stood for so long that a living process at the address in force would have spoken. */
+  insists: bool,
+});
+export type ClaimedAddress = Coded<typeof claimedAddressCodec>;
+
+/** Another process of a node's life than the one at the address in force asks to be the one that is reached. */
+export const claimCodec = struct({
+  process: text,
+  ips: list(text),
+  port: u32,
+  /** The process at the address in force has spoken since: the life runs twice, and this one is not it. */
+  refused: bool,
+});
+export type Claim = Coded<typeof claimCodec>;
+
+/** A node whose present life has told its address, and at most one claim to be reached elsewhere: the last one. */
+export const presenceCodec = struct({ node: text, claim: option(claimCodec) });
+export type Presence = Coded<typeof presenceCodec>;
 
 /**
  * What a keeper says of a founding: it is in force; nobody has its id; somebody else has it; nobody has it, and the map gives it
@@ -145,5 +170,7 @@ export const standingCodec = struct({
   /** As of which slot the keeper knows the members, and who they are; of a founding in force alone. */
   version: i64,
   members: list(knownLifeCodec),
+  /** Those of them that have told their address in their present life. */
+  presences: list(presenceCodec),
 });
 export type Standing = Coded<typeof standingCodec>;

@@ -287,6 +287,66 @@ tests.test(
   },
 );
 
+tests.test('a copy of the only home beside its original is refused, and never gets a write', async (lab) => {
+  const nursery = await theNursery(lab);
+  const { keeper } = nursery;
+  const [ams] = nursery.clusters;
+  const name = `${ams.id}_0`;
+  const known = async (): Promise<number | undefined> => {
+    const client = new ClusterClient(keeper.config, { role: 'client', node: 'test' });
+    const answer = await client.query({ kind: 'getMap' }).finally(() => client.close());
+    if (answer.kind !== 'keeperMap') return undefined;
+    return answer.clusters.find(({ cluster }) => cluster === ams.id)?.nodes[0]?.port;
+  };
+  await ams.killAll();
+  const copy = await copyOf(lab, 'double', ams.id, [name], keeper.config);
+  const { home, clientPort } = ams.place(name);
+  cpSync(home, copy.homes[0] as string, { recursive: true });
+  ams.startNode(name);
+  await ams.master();
+  const double = copy.start(name);
+  let acknowledged = 0;
+  while (double.isRunning) {
+    await until('a write', () => put(nursery, `double ${acknowledged}`, 'kept').then(() => true));
+    acknowledged += 1;
+    assert.is(await known(), clientPort, 'nobody is sent to the copy');
+  }
+  await ends(double, EXIT_CODES.SUPERSEDED, /runs twice in one life: at .*; if the node is to move here/);
+  assert.ok(acknowledged >= 10, `${acknowledged} writes`);
+  const original = await ams.connect(name);
+  for (let index = 0; index < acknowledged; index += 1) {
+    assert.is((await original.get(`double ${index}`)).toString(), 'kept');
+  }
+  for (const who of [keeper, ams]) {
+    const notes = (await soleOf(who))?.notes ?? [];
+    assert.ok(
+      notes.some((note) => note.includes(`port ${copy.ports[0]}`) && /which is refused/.test(note)),
+      `${who.id}: ${notes.join('; ')}`,
+    );
+  }
+});
+
+tests.test(
+  'a node that has moved to another port is reached there once nobody speaks at the old one',
+  async (lab) => {
+    const nursery = await theNursery(lab);
+    const [ams] = nursery.clusters;
+    const name = `${ams.id}_0`;
+    await put(nursery, 'moved', 'kept');
+    await ams.killAll();
+    const moved = await copyOf(lab, 'moved', ams.id, [name], nursery.keeper.config);
+    cpSync(ams.place(name).home, moved.homes[0] as string, { recursive: true });
+    moved.start(name);
+    const port = moved.ports[0] as number;
+    await until('it to say that it waits', async () => {
+      const notes = (await selfOf(ams.id, name, port))?.notes ?? [];
+      return notes.some((note) => /taken to have moved once nobody has spoken/.test(note));
+    });
+    assert.is(await until('the key', () => readThrough(nursery, 'moved').catch(() => null)), 'kept');
+    assert.equal((await selfOf(ams.id, name, port))?.notes, []);
+  },
+);
+
 tests.test('a removed node with its old file leaves the addresses at the keeper as they are', async (lab) => {
   const keeper = await TestCluster.start(lab, { clusterId: 'shrink-keeper', size: 1, keeper: 'itself' });
   const cluster = await TestCluster.start(lab, { clusterId: 'shrink', size: 3, keeper: keeper.config });

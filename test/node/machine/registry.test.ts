@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { NO_ROWS } from '../../../src/digest.ts';
 import type { AdminAnswer, Owned } from '../../../src/protocol/admin.ts';
 import { decode, encode } from '../../../src/protocol/codec.ts';
-import type { Introduction, Standing } from '../../../src/protocol/identity.ts';
+import type { Claim, Introduction, Standing } from '../../../src/protocol/identity.ts';
 import { carve, EMPTY_MAP, storedEntriesCodec, storedEntryCodec } from '../../../src/rangemap.ts';
 import { TestCluster } from './cluster.ts';
 
@@ -55,6 +55,36 @@ function tell(
   return at.command({ kind: 'tellAddress', ...self });
 }
 
+/** One process of a life tells where it is; what the keeper knows then, and what is claimed. */
+function claim(
+  at: TestCluster,
+  process: string,
+  port: number,
+  more: { insists?: boolean; life?: string; label?: string } = {},
+): { port: number | undefined; claim: Claim | null | undefined } {
+  const { insists = false, life = A1, label = '' } = more;
+  const self = { cluster: 'A', founding: A1, node: 'A_0', incarnation: life, ips: ['10.0.0.9'], port, label };
+  const said = at.expect({ kind: 'claimAddress', ...self, process, insists }, 'standing');
+  assert.equal(said, { ...standing(at, 'A', A1), kind: 'standing' });
+  const reached = at.machine.keeperMap().clusters[0]?.nodes[0]?.port;
+  return { port: reached, claim: said.presences.find(({ node }) => node === 'A_0')?.claim };
+}
+
+const claimed = (process: string, port: number, isRefused = false): Claim => ({
+  process,
+  ips: ['10.0.0.9'],
+  port,
+  refused: isRefused,
+});
+
+/** A_0 has told that it is at port 5000. */
+function told(): TestCluster {
+  const at = keeper();
+  introduce(at, 'A', A1);
+  assert.equal(claim(at, 'first', 5000), { port: 5000, claim: null }, 'the first word of a life counts');
+  return at;
+}
+
 /** A and B are bound, and A owns everything. */
 function nursery(): TestCluster {
   const at = keeper();
@@ -103,6 +133,76 @@ test('each node tells its own address, in its present life, and no list brings a
   introduce(at, 'A', A1, { version: 10, members: [life('A_1', 'x')] });
   assert.is(tell(at, 'A', A1, 'A_0', 'new', 7000).kind, 'refused', 'a removed node');
   assert.equal(at.machine.keeperMap().clusters[0]?.nodes, []);
+});
+
+test('another address of the same life is a claim only, and nobody is sent there, however often it is told', () => {
+  const at = told();
+  const { version } = at.machine.keeperMap().map;
+  for (let time = 0; time < 3; time += 1) {
+    assert.equal(claim(at, 'copy', 6000), { port: 5000, claim: claimed('copy', 6000) });
+  }
+  at.restart();
+  assert.equal(claim(at, 'copy', 6000), { port: 5000, claim: claimed('copy', 6000) });
+  assert.is(at.machine.keeperMap().map.version, version, 'watchers hear nothing');
+});
+
+test('who is at the address in force speaks: the claimant is refused for good, though it insists', () => {
+  const at = told();
+  claim(at, 'copy', 6000);
+  const refused = { port: 5000, claim: claimed('copy', 6000, true) };
+  assert.equal(claim(at, 'first', 5000), refused);
+  assert.equal(claim(at, 'copy', 6000), refused);
+  assert.equal(claim(at, 'copy', 6000, { insists: true }), refused);
+  at.restart();
+  assert.equal(claim(at, 'copy', 6000, { insists: true }), refused);
+  // Its next process is another claimant, and may turn out to be the one.
+  assert.equal(claim(at, 'next', 6000), { port: 5000, claim: claimed('next', 6000) });
+});
+
+test('a restart at the same address is taken at once, and refuses a claim, too', () => {
+  const at = told();
+  assert.equal(claim(at, 'second', 5000, { label: 'rack 2' }), { port: 5000, claim: null });
+  assert.is(standing(at, 'A', A1).members[0]?.label, 'rack 2');
+  claim(at, 'copy', 6000);
+  assert.equal(claim(at, 'third', 5000), { port: 5000, claim: claimed('copy', 6000, true) });
+});
+
+test('a claim that stands is taken when its process insists; no other one is', () => {
+  const at = told();
+  assert.equal(
+    claim(at, 'moved', 6000, { insists: true }),
+    { port: 5000, claim: claimed('moved', 6000) },
+    'nothing was claimed before',
+  );
+  assert.equal(claim(at, 'other', 7000, { insists: true }), { port: 5000, claim: claimed('other', 7000) });
+  assert.equal(claim(at, 'other', 7001, { insists: true }), { port: 5000, claim: claimed('other', 7001) });
+  claim(at, 'moved', 6000);
+  assert.equal(claim(at, 'moved', 6000, { insists: true }), { port: 6000, claim: null });
+  assert.equal(claim(at, 'first', 5000), { port: 6000, claim: claimed('first', 5000) }, 'it was dead');
+});
+
+test('a new life is taken at its first word, and an old one claims nothing', () => {
+  const at = told();
+  claim(at, 'copy', 6000);
+  const members = [{ node: 'A_0', incarnation: 'new', learner: false }];
+  introduce(at, 'A', A1, { version: 2, members });
+  assert.equal(claim(at, 'wiped', 7000, { life: 'new' }), { port: 7000, claim: null });
+  const self = { cluster: 'A', founding: A1, node: 'A_0', ips: ['10.0.0.9'], port: 6000, label: '' };
+  const old = { ...self, incarnation: A1, process: 'copy', insists: true };
+  at.expect({ kind: 'claimAddress', ...old }, 'refused');
+  introduce(at, 'A', A1, { version: 3, members });
+  assert.equal(claim(at, 'copy', 8000, { life: 'new' }), { port: 7000, claim: claimed('copy', 8000) });
+});
+
+test('what logs of before hold is believed as it was then, and the first claim after it is, too', () => {
+  const at = keeper();
+  introduce(at, 'A', A1);
+  tell(at, 'A', A1, 'A_0', A1, 5000);
+  tell(at, 'A', A1, 'A_0', A1, 6000);
+  assert.is(at.machine.keeperMap().clusters[0]?.nodes[0]?.port, 6000);
+  assert.equal(claim(at, 'first', 6001), { port: 6001, claim: null });
+  at.restart();
+  assert.equal(claim(at, 'copy', 7000), { port: 6001, claim: claimed('copy', 7000) });
 });
 
 test('what clients of Arakoon say changes nothing of a bound cluster', () => {

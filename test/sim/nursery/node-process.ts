@@ -170,6 +170,7 @@ export class NodeProcess extends Host implements Server {
       node: this.name,
       home: `/homes/${this.name}`,
       incarnation: this.incarnation,
+      process: this.incarnation, // a life has one place here
       ips: [this.name],
       port: 1,
       label: '',
@@ -180,6 +181,7 @@ export class NodeProcess extends Host implements Server {
       learners: this.config.learners,
       bootstrap: false,
       withoutKeeper: false,
+      restMs: 5000,
       driver: this.driver,
       store: this.store,
       logger: nursery.logger(this.name),
