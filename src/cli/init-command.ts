@@ -1,7 +1,7 @@
 /** `nursery init`: gives the whole key space to the first cluster of a nursery. */
 import { DEADLINE_MS } from '../client/call.ts';
 import { NurseryError } from '../errors.ts';
-import type { KeeperMap } from '../protocol/admin.ts';
+import type { AdminCommand, KeeperMap } from '../protocol/admin.ts';
 import { type NurseryConnections, unknownCluster, withNursery } from './connections.ts';
 import { printJson, printLine } from './output.ts';
 import { notice, sayWhoIsAwaited } from './report.ts';
@@ -22,18 +22,31 @@ const ASSUME_MS = 30_000;
 export async function runInit(args: { config: string; cluster: string; json: boolean }): Promise<void> {
   await withNursery(args.config, async (nursery) => {
     const { epoch, keeper, founding } = await recordMap(nursery, args.cluster);
-    const command = { kind: 'assume', epoch } as const;
-    const answer = await nursery
-      .cluster(args.cluster)
-      .command(
-        { kind: 'under', keeper, founding, peer: '', command },
-        { idempotent: true, deadlineMs: ASSUME_MS },
-      );
-    if (answer.kind === 'refused' || answer.kind === 'busy')
-      throw new NurseryError('REFUSED', `cluster ${args.cluster}: ${answer.why}`);
+    await assume(nursery, args.cluster, {
+      kind: 'under',
+      keeper,
+      founding,
+      peer: '',
+      command: { kind: 'assume', epoch },
+    });
     if (args.json) printJson({ cluster: args.cluster, epoch });
     else printLine(`${args.cluster} owns the whole key space (epoch ${epoch})`);
   });
+}
+
+/** Lets the cluster own everything; one that does not know yet which keeper it belongs to is asked again. */
+async function assume(nursery: NurseryConnections, cluster: string, command: AdminCommand): Promise<void> {
+  const untilMs = performance.now() + ASSUME_MS;
+  for (;;) {
+    const leftMs = Math.max(ASK_EVERY_MS, untilMs - performance.now());
+    const answer = await nursery
+      .cluster(cluster)
+      .command(command, { idempotent: true, deadlineMs: Math.ceil(leftMs) });
+    if (answer.kind !== 'refused' && answer.kind !== 'busy') return;
+    if (answer.kind === 'refused' || performance.now() >= untilMs)
+      throw new NurseryError('REFUSED', `cluster ${cluster}: ${answer.why}`);
+    await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
+  }
 }
 
 /** The epoch at which the cluster owns everything, by the keeper's map, and which founding of it. */

@@ -143,7 +143,7 @@ suite.test('of one slave: the cluster goes on; the slave reads on, restarts, and
   trial.disk(name).fill(0);
   await until('the slave to say so', async () => {
     await trial.set(1);
-    return logOf(cluster, name).includes('disk is full');
+    return logOf(cluster, name).includes('disk is full: updates');
   });
   await trial.set(ROWS);
   await trial.expectRows();
