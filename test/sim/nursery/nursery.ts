@@ -80,6 +80,9 @@ export function runSeed(options: RunOptions): Outcome {
   return new Nursery(options).run();
 }
 
+/** How long an operator takes to start a node again that stopped beside its cluster (leases). */
+const RESTART_LEASES = 3;
+
 export class Nursery {
   readonly plan: Plan;
   readonly random: Random;
@@ -309,7 +312,11 @@ export class Nursery {
       this.#fail(
         cause instanceof Violation ? cause : new Violation('invariant', `${node.name}: ${cause.stack}`),
       );
-    else if (exit === 'OTHER_CLUSTER')
+    else if (exit === 'OTHER_CLUSTER' && node.founding === '') {
+      // An empty home beside its cluster, which is silent: its operator looks for the real one, and starts it again.
+      this.rare.note('an empty home founds nothing');
+      this.schedule.after(RESTART_LEASES * this.plan.leaseMs, () => this.startNode(machine));
+    } else if (exit === 'OTHER_CLUSTER')
       this.#fail(new Violation('invariant', `${node.name} stops: ${cause.message}`));
     else this.schedule.after(this.plan.leaseMs, () => this.nemesis.replaced(machine, node, exit));
   }
