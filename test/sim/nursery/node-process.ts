@@ -48,12 +48,11 @@ const CLEANUP_ROWS = 3;
 
 /** Memory is no subject of the simulation. */
 const BUDGETS = unboundedBudgets();
-const ASKER: Asker = {
-  replies: BUDGETS.replies.open(null),
-  isOver: () => false,
-  isShort: false,
-  waitMs: 0,
-};
+
+/** Whoever sends one request: in life each connection has a bound of its own. */
+function askerOf(): Asker {
+  return { replies: unboundedBudgets().replies.open(null), isOver: () => false, isShort: false, waitMs: 0 };
+}
 
 /** How far two clocks may drift apart within a lease (ms). */
 export function driftMsOf(leaseMs: number): number {
@@ -268,7 +267,7 @@ export class NodeProcess extends Host implements Server {
       this.#nursery.rare.note('lease lost with reads waiting');
     }
     const judged = isUpdateCode(requestCode(body)) ? respond : this.#judged(body, respond);
-    this.#requests.handle(body, judged, link as unknown as RealLink, ASKER, leftMs);
+    this.#requests.handle(body, judged, link as unknown as RealLink, askerOf(), leftMs);
   }
 
   #judged(body: Buffer, respond: (answer: Answer) => void): (answer: Answer) => void {
