@@ -55,12 +55,33 @@ function introduce(nursery: LocalNursery, tookMs: number): void {
   for (const { name, child } of nursery.members) printLine(`  ${name.padEnd(10)} pid ${child.pid}`);
 }
 
+/** How long the router may take to hear the map, and how often it is asked (ms). */
+const READY_MS = 30_000;
+const ASK_EVERY_MS = 100;
+
 /** The first cluster gets everything, unless an earlier run in this directory has seen to it. */
 async function initOnce(nursery: LocalNursery): Promise<void> {
   const first = present(nursery.clusters[0], 'first cluster');
   const { code, output } = await nursery.run(['init', '--config', nursery.config, first]);
   if (code !== 0 && code !== EXIT_CODES.REFUSED) throw new NurseryError('REFUSED', output);
   printLine(code === 0 ? output : 'the nursery has its map already');
+  await untilReady(nursery.routerPort);
+}
+
+/** The router was started together with the keeper: it answers once it has heard the map. */
+async function untilReady(port: number): Promise<void> {
+  const untilMs = performance.now() + READY_MS;
+  for (;;) {
+    const health = await fetch(`http://127.0.0.1:${port}/healthz`).catch(() => null);
+    await health?.arrayBuffer();
+    if (health?.status === 200) return;
+    if (performance.now() >= untilMs)
+      throw new NurseryError(
+        'UNREACHABLE',
+        `the router at port ${port} has heard no map within ${READY_MS} ms`,
+      );
+    await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
+  }
 }
 
 function explain(nursery: LocalNursery): void {
