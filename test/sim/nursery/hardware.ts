@@ -30,8 +30,8 @@ export class Hardware {
   space: 'enough' | 'low' | 'full' = 'enough';
   /** The next write fails. */
   isBroken = false;
-  /** A damaged end of its log was cut off: what it had told others may be among that. */
-  hasForgotten = false;
+  /** What was cut off with a damaged end of its log: votes that it had told others may be among that. */
+  readonly #forgotten: LogRecord[] = [];
   /** A process that starts refuses to go on, with this exit code. */
   refusal: keyof typeof EXIT_CODES | null = null;
 
@@ -75,6 +75,24 @@ export class Hardware {
     }
     if (from < this.disk.firstSlot) return [];
     return entries;
+  }
+
+  /** A damaged end of the log is taken for a torn group: `left` is what a start finds, without `lost`. */
+  forget(left: Disk, lost: readonly LogRecord[]): void {
+    this.disk = left;
+    this.#forgotten.push(...lost);
+  }
+
+  get hasForgotten(): boolean {
+    return this.#forgotten.length > 0;
+  }
+
+  /** Whether it knows again what it voted: of all slots, or of that one. */
+  remembersVotes(slot: Slot | null = null): boolean {
+    return this.#forgotten.every((record) => {
+      if (record.kind !== 'accept' || (slot !== null && record.slot !== slot)) return true;
+      return this.disk.holds(record.slot, record.ballot);
+    });
   }
 
   /** Whether the store holds everything that the log has given away. */

@@ -448,7 +448,7 @@ export class Nemesis {
   #remembers(name: string): boolean {
     const machine = this.#nursery.machine(name);
     const woken = this.#woken(machine);
-    if (woken === null || !machine.hardware.isWhole) return false;
+    if (woken === null || !machine.hardware.isWhole || !machine.hardware.remembersVotes()) return false;
     return mayVote(woken) && namesIn(woken.members) === namesIn(this.#nursery.watch.members(machine.cluster));
   }
 
@@ -531,9 +531,10 @@ export class Nemesis {
     for (let slot = held + 1; slot <= floor; slot += 1) {
       const list = watch.cluster(machine.cluster).membersAt(slot - 1)?.members ?? [];
       const remembering = list.filter(({ node, incarnation }) => {
-        const { disk } = this.#nursery.machine(node).hardware;
-        const isTheirs = disk.summary.incarnation === incarnation && disk.firstSlot <= slot;
-        return isTheirs && others.some(({ name }) => name === node);
+        const { hardware } = this.#nursery.machine(node);
+        const { summary, firstSlot } = hardware.disk;
+        const isTheirs = summary.incarnation === incarnation && firstSlot <= slot;
+        return isTheirs && hardware.remembersVotes(slot) && others.some(({ name }) => name === node);
       });
       if (2 * remembering.length < list.length) return false;
     }
@@ -569,8 +570,7 @@ export class Nemesis {
       const { highest, snapshot } = left.summary;
       if (hardware.image.slot > Math.max(highest, snapshot)) hardware.refusal = 'STORE_AHEAD';
       else {
-        hardware.disk = left;
-        hardware.hasForgotten = true;
+        hardware.forget(left, disk.tail(lost));
         rare.note('damaged tail cut');
       }
     }
