@@ -25,6 +25,8 @@ const BOOTSTRAP_WAIT_MS = 3000;
 
 /** How long a keeper shows that it has refused somebody (ms). */
 const REFUSAL_SHOWN_MS = 60_000;
+/** How long a node that is refused goes on before it stops (ms): what it said last has left it by then. */
+const LAST_WORD_MS = 500;
 const REFUSALS: ReadonlySet<Verdict> = new Set(['taken', 'unfit', 'dead', 'foreign']);
 
 /** What is asked of the keeper. */
@@ -97,6 +99,8 @@ export class Introduction {
   #isSettled = false;
   readonly #claimWait: ClaimWait;
   #refused = '';
+  /** It is about to stop. */
+  #leaving: { readonly why: string; readonly founding: string; readonly atMs: number } | null = null;
 
   constructor(options: IntroductionOptions) {
     this.#options = options;
@@ -144,6 +148,7 @@ export class Introduction {
     if (isMaster && !this.#wasMaster) this.#nextMs = 0; // a new master asks at once
     this.#wasMaster = isMaster;
     this.#speak();
+    if (this.#isLeaving()) return;
     if (this.#isKeeper) this.#permit();
     if (this.#place === null) {
       this.#liveAlone();
@@ -457,7 +462,7 @@ export class Introduction {
         `this home, ${home}, is empty, and founds no second cluster ${clusterId}: ${why}`,
       );
       if (!this.#wouldFound()) return; // it may be a wiped member, which its peers take in
-      this.#stop(
+      this.#leave(
         `nothing is founded: ${why}. Is the home ${home} not mounted? Was the node started in another working directory?`,
       );
     } else if (driver.machine.bound !== null) {
@@ -485,20 +490,40 @@ export class Introduction {
     return owned.length > 0 && owned.every(({ epoch }) => epoch === 0);
   }
 
-  /** All homes that could found are empty: they are not a part of a cluster that is only being waited for. */
+  /**
+   * All homes that could found are empty: they are not a part of a cluster that is only being waited for. The others have heard
+   * that this one is: if it stopped before, they would wait for it.
+   */
   #wouldFound(): boolean {
     const { driver, node, bootstrap, nowMs } = this.#options;
-    const { config, emptyHomes, startedMs } = driver.replica;
+    const { config, emptyHomes, saidEmptyTo, startedMs } = driver.replica;
     const voters = config.wished.filter((name) => !config.learners.includes(name));
-    const all = voters.every((name) => name === node || emptyHomes.has(name));
+    const all = voters.every((name) => name === node || (emptyHomes.has(name) && saidEmptyTo.has(name)));
     return all || (bootstrap && nowMs() - startedMs >= BOOTSTRAP_WAIT_MS);
   }
 
   #refuse(why: string): void {
     this.#refused = why;
-    this.#nextWordMs = 0;
-    this.#speak(); // the others hear it from who stops first
-    this.#stop(why);
+    this.#nextWordMs = 0; // the others hear it from who stops first
+    this.#leave(why);
+  }
+
+  /** Stops a little later, so that what was said to the others leaves this process. */
+  #leave(why: string): void {
+    this.#leaving ??= { why, founding: this.founding, atMs: this.#options.nowMs() + LAST_WORD_MS };
+    this.#speak();
+  }
+
+  /** Whether it is about to stop; stops once it is time. An empty home that was taken in meanwhile stays. */
+  #isLeaving(): boolean {
+    if (this.#leaving === null) return false;
+    const { why, founding, atMs } = this.#leaving;
+    if (founding !== this.founding) {
+      this.#leaving = null;
+      return false;
+    }
+    if (this.#options.nowMs() >= atMs) this.#stop(why);
+    return true;
   }
 
   #stop(why: string, exit: 'OTHER_CLUSTER' | 'SUPERSEDED' = 'OTHER_CLUSTER'): void {

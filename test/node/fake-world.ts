@@ -32,7 +32,7 @@ export class FakeWorld {
   };
 
   /** @param members names of all members; the driver is the first one's */
-  constructor(members: readonly string[]) {
+  constructor(members: readonly string[], { nursery = false }: { readonly nursery?: boolean } = {}) {
     const defer = (run: () => void): void => {
       this.#turns.push(run);
     };
@@ -65,7 +65,8 @@ export class FakeWorld {
         driftMs: 20,
         windowMax: 16,
         bootstrap: false,
-        genesis: Machine.genesis({ nursery: false }),
+        asksFirst: nursery,
+        genesis: Machine.genesis({ nursery }),
         forcedMaster: null,
         preferredMasters: [],
         learners: [],

@@ -1,0 +1,233 @@
+/** A node and its keeper: what it asks, whose word it takes, and how it stops (docs/architecture.md, "Identity"). */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Introduction, type Question, type Word } from '../../node/introduction.ts';
+import { SILENT } from '../../src/log.ts';
+import type { AdminAnswer, AdminCommand } from '../../src/protocol/admin.ts';
+import type { KeeperRef, Verdict } from '../../src/protocol/identity.ts';
+import { encodeUpdate } from '../../src/protocol/updates.ts';
+import { FakeWorld } from './fake-world.ts';
+
+const tests = suite('a node and its keeper');
+
+const LIFE = 'f'.repeat(32);
+const KEEPER: KeeperRef = { cluster: 'keeper', founding: 'k'.repeat(32), nodes: [] };
+const STAGING: KeeperRef = { ...KEEPER, founding: 's'.repeat(32) };
+const OTHERS = ['b', 'c'];
+
+function says(verdict: Verdict, why = '', keeper = KEEPER): AdminAnswer {
+  return { kind: 'standing', verdict, keeper, why, version: 0, members: [], presences: [] };
+}
+
+/** A node of a cluster `ams`, the first of `members`, and a keeper that answers as the test says. */
+class Meeting {
+  readonly world: FakeWorld;
+  readonly introduction: Introduction;
+  readonly asked: Question[] = [];
+  readonly told: { readonly word: Word; readonly atMs: number }[] = [];
+  readonly stops: { readonly exit: string; readonly why: string; readonly atMs: number }[] = [];
+  #answers: (() => void)[] = [];
+  /** What the keeper answers; a text: why there is none. */
+  answer: (question: Question) => AdminAnswer | string = () => 'silent';
+
+  constructor(members: readonly string[] = ['a'], withoutKeeper = false) {
+    this.world = new FakeWorld(members, { nursery: true });
+    this.introduction = new Introduction({
+      clusterId: 'ams',
+      node: 'a',
+      home: '/homes/a',
+      incarnation: LIFE,
+      process: 'p',
+      ips: ['10.0.0.1'],
+      port: 4000,
+      label: '',
+      nursery: { cluster: 'keeper', nodes: [] },
+      learners: [],
+      bootstrap: false,
+      withoutKeeper,
+      restMs: 2000,
+      driver: this.world.driver,
+      store: this.world.store,
+      logger: SILENT,
+      nowMs: () => this.world.nowMs,
+      random: () => 0.5,
+      connect: () => ({
+        ask: (question, done) => {
+          this.asked.push(question);
+          this.#answers.push(() => done(this.answer(question)));
+        },
+        close: () => undefined,
+      }),
+      tell: (word) => this.told.push({ word, atMs: this.world.nowMs }),
+      stop: (exit, { message }) => this.stops.push({ exit, why: message, atMs: this.world.nowMs }),
+    });
+    this.pass(0);
+  }
+
+  pass(forMs: number): void {
+    this.world.pass(0);
+    for (let passed = 0; passed <= forMs; passed += 50) {
+      this.world.pass(50);
+      const due = this.#answers;
+      this.#answers = [];
+      if (this.stops.length > 0) continue;
+      for (const answer of due) answer();
+      this.introduction.tick();
+    }
+  }
+
+  /** Founded, and bound to `KEEPER`. */
+  bound(): this {
+    this.answer = () => says('free');
+    this.pass(1000);
+    const command: AdminCommand = { kind: 'bind', keeper: KEEPER, mine: LIFE };
+    this.world.driver.propose(encodeUpdate({ kind: 'admin', command }), () => undefined);
+    this.pass(200);
+    assert.is(this.introduction.keeper, KEEPER.founding);
+    return this;
+  }
+
+  /** Another home is empty, as it answers to a question. */
+  hearsEmpty(from: string): void {
+    const report = {
+      kind: 'report',
+      asker: LIFE,
+      founded: null,
+      active: false,
+      chosen: 0,
+      bootstrap: false,
+      challenge: 0,
+    } as const;
+    this.world.driver.submit({ kind: 'message', from, incarnation: from.repeat(32), message: report });
+    this.pass(0);
+  }
+
+  /** Another empty home asks, and hears that this one is empty. */
+  isAskedBy(from: string): void {
+    const ask = { kind: 'ask', cluster: '', chosen: 0, votes: false, eligible: false, echo: 0 } as const;
+    this.world.driver.submit({ kind: 'message', from, incarnation: from.repeat(32), message: ask });
+    this.pass(0);
+  }
+}
+
+tests('an empty home founds nothing before its keeper has said that the id is free', () => {
+  const meeting = new Meeting();
+  meeting.pass(20_000);
+  assert.is(meeting.introduction.founding, '');
+  assert.match(meeting.introduction.notes.join(), /founds nothing before the keeper has said/);
+  meeting.answer = () => says('notKeeper', 'no');
+  meeting.pass(20_000);
+  assert.is(meeting.introduction.founding, '');
+  meeting.answer = () => says('free');
+  meeting.pass(1000);
+  assert.is(meeting.introduction.founding, LIFE);
+});
+
+tests('an empty home whose id is taken stops once the others know that it was empty', () => {
+  const meeting = new Meeting(['a', ...OTHERS]);
+  meeting.answer = () => says('taken', 'cluster ams is founding 1234');
+  for (const other of OTHERS) meeting.hearsEmpty(other);
+  meeting.pass(10_000);
+  assert.equal(meeting.stops, [], 'the others would wait for it');
+  assert.match(meeting.introduction.notes.join(), /founds no second cluster ams/);
+  for (const other of OTHERS) meeting.isAskedBy(other);
+  const saidMs = meeting.world.nowMs;
+  meeting.pass(2000);
+  const [stop] = meeting.stops;
+  assert.is(stop?.exit, 'OTHER_CLUSTER');
+  assert.match(
+    stop?.why ?? '',
+    /nothing is founded: cluster ams is founding 1234.*another working directory/,
+  );
+  assert.ok((stop?.atMs ?? 0) >= saidMs + 300, 'what it said may not have left it');
+});
+
+tests('an empty home beside others that are silent goes on asking: it may be a wiped member', () => {
+  const meeting = new Meeting(['a', ...OTHERS]);
+  meeting.answer = () => says('taken', 'taken');
+  meeting.hearsEmpty('b');
+  meeting.isAskedBy('b');
+  meeting.pass(60_000);
+  assert.equal(meeting.stops, []);
+});
+
+tests('a founding that is refused tells its peers, and stops once that has left it', () => {
+  const meeting = new Meeting();
+  meeting.answer = () => says('free');
+  meeting.pass(1000);
+  meeting.answer = () => says('taken', 'ams is another one');
+  meeting.pass(3000);
+  const word = meeting.told.find((each) => each.word.refused === 'ams is another one');
+  assert.equal(word?.word, { founding: LIFE, serves: false, refused: 'ams is another one' });
+  const [stop] = meeting.stops;
+  assert.is(stop?.exit, 'OTHER_CLUSTER');
+  assert.ok((stop?.atMs ?? 0) - (word?.atMs ?? 0) >= 300, 'a process that ends at once says nothing');
+});
+
+tests('what a peer says of a refusal counts for the same founding alone, and before it is bound', () => {
+  const free = new Meeting();
+  free.answer = () => says('free');
+  free.pass(1000);
+  free.introduction.heard({ founding: 'e'.repeat(32), serves: false, refused: 'taken' });
+  free.pass(3000);
+  assert.equal(free.stops, []);
+  free.introduction.heard({ founding: LIFE, serves: false, refused: 'taken' });
+  free.pass(3000);
+  assert.is(free.stops[0]?.exit, 'OTHER_CLUSTER');
+
+  const bound = new Meeting().bound();
+  bound.introduction.heard({ founding: LIFE, serves: false, refused: 'taken' });
+  bound.pass(3000);
+  assert.equal(bound.stops, []);
+});
+
+tests('another keeper is heard by nobody, whatever it says', () => {
+  for (const verdict of ['inForce', 'free', 'taken', 'unfit', 'dead', 'foreign'] as const) {
+    const meeting = new Meeting().bound();
+    meeting.asked.length = 0;
+    meeting.answer = () => says(verdict, 'elsewhere', STAGING);
+    meeting.pass(10_000);
+    assert.equal(meeting.stops, [], verdict);
+    assert.match(meeting.introduction.notes.join(), /does not listen to another/, verdict);
+    assert.is(meeting.introduction.refusal === null, false, `${verdict}: it serves by that word`);
+    const told = meeting.asked.some(
+      (question) => question.kind === 'command' && question.command.kind === 'introduce',
+    );
+    assert.is(told, verdict === 'foreign', `${verdict}: a new keeper is told whose this cluster is`);
+  }
+});
+
+tests('its own keeper says that it is over: it stops', () => {
+  for (const verdict of ['taken', 'dead'] as const) {
+    const meeting = new Meeting().bound();
+    meeting.answer = () => says(verdict, 'over, for ever');
+    meeting.pass(3000);
+    assert.is(meeting.stops[0]?.exit, 'OTHER_CLUSTER', verdict);
+    assert.match(meeting.stops[0]?.why ?? '', /over, for ever/);
+  }
+});
+
+tests('nothing is served before the keeper, a peer that serves, or the operator says so', () => {
+  const asks = new Meeting().bound();
+  asks.answer = () => 'silent';
+  asks.pass(20_000);
+  assert.is(asks.introduction.refusal === null, false);
+  asks.introduction.heard({ founding: 'e'.repeat(32), serves: true, refused: '' });
+  assert.is(asks.introduction.refusal === null, false, 'of another founding');
+  asks.introduction.heard({ founding: LIFE, serves: false, refused: '' });
+  assert.is(asks.introduction.refusal === null, false, 'it does not serve itself');
+  asks.introduction.heard({ founding: LIFE, serves: true, refused: '' });
+  assert.is(asks.introduction.refusal, null);
+
+  const keeper = new Meeting().bound();
+  keeper.answer = () => says('inForce');
+  keeper.pass(3000);
+  assert.is(keeper.introduction.refusal, null);
+  keeper.answer = () => 'silent';
+  keeper.pass(60_000);
+  assert.is(keeper.introduction.refusal, null, 'one that runs goes on without the keeper');
+
+  assert.is(new Meeting(['a'], true).bound().introduction.refusal, null, '--without-keeper');
+});
+
+tests.run();
