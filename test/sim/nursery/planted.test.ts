@@ -8,6 +8,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { PlantedBug } from './planted/bug.ts';
 import { BUGS } from './planted/bugs.ts';
+import { replaced } from './planted/loader.ts';
 import { type Failed, runSeeds } from './pool.ts';
 
 const TABLE = 'docs/planted-bugs.md';
@@ -46,6 +47,15 @@ async function findAll(bugs: readonly PlantedBug[]): Promise<Found[]> {
   await Promise.all(Array.from({ length: WORKERS }, work));
   return bugs.map((bug) => found.get(bug) as Found);
 }
+
+test('each stands in the code, once', () => {
+  for (const { name, replacements } of BUGS) {
+    for (const piece of replacements) {
+      const source = readFileSync(`dist/${piece.file.replace(/#.*/, '')}`, 'utf8');
+      assert.not.throws(() => replaced(source, piece), `${name}: ${piece.file}: ${piece.from}`);
+    }
+  }
+});
 
 if (ONLY !== undefined) {
   test(`found: ${ONLY}`, async () => {

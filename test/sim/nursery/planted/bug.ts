@@ -5,8 +5,21 @@
  */
 import type { PlanChanges, Run } from '../pool.ts';
 
-/** One piece of code, and what stands there instead. */
+/**
+ * One piece of code, and what stands there instead. `file` is below `dist`; `path#name`: only within the functions of that
+ * name, so that what is moved around them does not matter.
+ */
 export type Replacement = { readonly file: string; readonly from: string; readonly to: string };
+
+/** Changes in node/paxos, by the names of file and function: `['acceptor#promise', from, to]`. */
+export function inPaxos(
+  ...pieces: readonly (readonly [place: string, from: string, to: string])[]
+): Replacement[] {
+  return pieces.map(([place, from, to]) => {
+    const [file, name] = place.split('#');
+    return { file: `node/paxos/${file}.js${name === undefined ? '' : `#${name}`}`, from, to };
+  });
+}
 
 export type PlantedBug = {
   readonly name: string;

@@ -4,7 +4,7 @@
  */
 import { CALM } from '../../paxos/network.ts';
 import type { ConsensusChanges } from '../pool.ts';
-import { type PlantedBug, type Replacement, ruleBug } from './bug.ts';
+import { inPaxos, type PlantedBug, type Replacement, ruleBug } from './bug.ts';
 
 const THREE: ConsensusChanges = { wished: ['n1', 'n2', 'n3'], forcedMaster: null, preferredMasters: [] };
 
@@ -18,16 +18,11 @@ function bug(
   return { name, rule, replacements, plan: { simulation: 'consensus', changes }, seedsMax };
 }
 
-/** Changes of files of node/paxos, by their names. */
-function inPaxos(...pieces: readonly (readonly [file: string, from: string, to: string])[]): Replacement[] {
-  return pieces.map(([file, from, to]) => ({ file: `node/paxos/${file}.js`, from, to }));
-}
-
 export const CONSENSUS_BUGS: readonly PlantedBug[] = [
   bug(
     'promise forgotten by a restart',
     'what was promised is durable before anybody hears of it',
-    inPaxos(['acceptor', "persist(replica, out, { kind: 'promise', ballot })", '0']),
+    inPaxos(['acceptor#promise', "persist(replica, out, { kind: 'promise', ballot })", '0']),
     {},
     100,
   ),
@@ -35,7 +30,7 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     'vote forgotten by a restart',
     'what was accepted is durable before anybody hears of it',
     inPaxos([
-      'step',
+      'step#onStart',
       'replica.accepted.set(slot, { ballot: ballot ?? recovered.promised, value });',
       'if (slot <= recovered.chosen) replica.accepted.set(slot, { ballot: ballot ?? recovered.promised, value });',
     ]),
@@ -45,7 +40,7 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
   bug(
     'no wait after a restart',
     'a restarted node has forgotten what it granted, and waits one lease',
-    inPaxos(['step', 'replica.waitUntilMs = nowMs + config.leaseMs;', 'replica.waitUntilMs = 0;']),
+    inPaxos(['step#onStart', 'replica.waitUntilMs = nowMs + config.leaseMs;', 'replica.waitUntilMs = 0;']),
     {
       ...THREE,
       faults: ['crash', 'isolate'],
@@ -64,7 +59,7 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     'a record that was not completely written does not count',
     [
       {
-        file: 'test/sim/paxos/process.js',
+        file: 'test/sim/paxos/process.js#crash',
         from: 'entriesOf(this.#inFlight.slice(0, kept))',
         to: "entriesOf(this.#inFlight.slice(0, kept + 1)).map((entry, at) => at === kept && entry.kind === 'accept' ? { ...entry, value: { kind: 'noop' } } : entry)",
       },
@@ -75,7 +70,11 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
   bug(
     'hole not filled',
     'holes below what phase 1 reports become no-ops',
-    inPaxos(['candidate', 'values.push({ slot, value', 'if (best.has(slot)) values.push({ slot, value']),
+    inPaxos([
+      'candidate#valuesToAdopt',
+      'values.push({ slot, value',
+      'if (best.has(slot)) values.push({ slot, value',
+    ]),
     { ...THREE, faults: ['crash', 'isolate', 'storm', 'dropMaster'] },
     60,
   ),
@@ -83,7 +82,7 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     'first of the values that promises report',
     'of the values reported for a slot, that of the highest ballot is proposed',
     inPaxos([
-      'candidate',
+      'candidate#highestReported',
       'if (known === undefined || compareBallots(entry.ballot, known.ballot) > 0)',
       'if (known === undefined)',
     ]),
@@ -95,20 +94,20 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     'an empty home votes before it is admitted',
     'a node with an empty home neither votes nor campaigns',
     inPaxos(
-      ['replica', 'if (!isVoter(replica, config.node, incarnation, list))', 'if (false)'],
+      ['replica#mayVote', 'if (!isVoter(replica, config.node, incarnation, list))', 'if (false)'],
       [
-        'replica',
+        'replica#mayVote',
         'return founded.state.members.some((m) => m.node === config.node && m.incarnation === incarnation);',
         'return true;',
       ],
       [
-        'replica',
+        'replica#isVoter',
         'votersOf(replica, list).some((member) => member.node === node && member.incarnation === incarnation);',
         'votersOf(replica, list).some((member) => member.node === node);',
       ],
-      ['candidate', 'lives.get(node) === incarnation).length', 'lives.has(node)).length'],
+      ['candidate#countVoters', 'lives.get(node) === incarnation).length', 'lives.has(node)).length'],
       [
-        'master',
+        'master#hasVotes',
         'return votersOf(replica).filter((member) => votes.has(lifeOf(member))).length >= quorumOf(replica);',
         'return true;',
       ],
@@ -118,9 +117,9 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     "an emptied home's vote counts for its own admission",
     'its vote does not count for its admission',
     inPaxos(
-      ['master', 'if (!isVoter(replica, from, incarnation))', 'if (false)'],
+      ['master#onAccepted', 'if (!isVoter(replica, from, incarnation))', 'if (false)'],
       [
-        'master',
+        'master#hasVotes',
         'return votersOf(replica).filter((member) => votes.has(lifeOf(member))).length >= quorumOf(replica);',
         'return true;',
       ],
@@ -130,7 +129,7 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     'admission that a later master adopted',
     'an admission counts only if it is chosen at the ballot that it names',
     inPaxos([
-      'members',
+      'members#changeMembers',
       'if (isSelf(replica, value) && isInForce && atItsBallot)',
       'if (isSelf(replica, value) && isInForce)',
     ]),
@@ -139,7 +138,7 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     'admission in a hole',
     'an admission is proposed above every slot that phase 1 reported',
     inPaxos([
-      'master',
+      'master#proposePending',
       'propose(replica, out, role, next.value, null, nowMs);',
       "propose(replica, out, role, next.value.kind === 'noop' ? (wantedChange(replica, role, nowMs) ?? next.value) : next.value, null, nowMs);",
     ]),
@@ -148,7 +147,7 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     'ended life admitted again',
     'superseded incarnations are never admitted again',
     inPaxos([
-      'members-state',
+      'members-state#isEnded',
       'return superseded.some((life) => life.node === node && life.incarnation === incarnation);',
       'return false;',
     ]),
@@ -156,34 +155,42 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
   ruleBug(
     'promises of a former life count',
     'a candidate discards promises of lives for which it knows a later admission',
-    inPaxos(['candidate', 'const ended = endedLives(replica, promises);', 'const ended = new Set();']),
+    inPaxos([
+      'candidate#hasQuorum',
+      'const ended = endedLives(replica, promises);',
+      'const ended = new Set();',
+    ]),
   ),
   ruleBug(
     'promises discarded for chosen admissions alone',
     'a candidate discards them for admissions that are merely accepted, too',
     inPaxos(
-      ['candidate', 'for (const { value } of replica.accepted.values())', 'for (const { value } of [])'],
-      ['candidate', 'for (const value of admissions)', 'for (const value of [])'],
+      [
+        'candidate#endedLives',
+        'for (const { value } of replica.accepted.values())',
+        'for (const { value } of [])',
+      ],
+      ['candidate#endedLives', 'for (const value of admissions)', 'for (const value of [])'],
     ),
   ),
   ruleBug(
     'of two, answered before it is recorded',
     'the other of two durably records the new life before it answers it',
-    inPaxos(['founding', 'Math.max(record.record, replica.promisedRecord)', '0']),
+    inPaxos(['founding#adoptPartner', 'Math.max(record.record, replica.promisedRecord)', '0']),
   ),
   ruleBug(
     'of two, the former life still heard',
     'the other of two ignores everything of the former life from then on',
     inPaxos(
-      ['step', 'if (isCutOff(replica, from, incarnation))', 'if (false)'],
-      ['replica', 'if (members.length !== 2)', 'if (true)'],
+      ['step#onMessage', 'if (isCutOff(replica, from, incarnation))', 'if (false)'],
+      ['replica#votersOf', 'if (members.length !== 2)', 'if (true)'],
     ),
   ),
   ruleBug(
     'of two, accepted values kept back',
     "the other's accepted values are part of its answer",
     inPaxos([
-      'founding',
+      'founding#adoptPartner',
       'incarnation: partner.incarnation, promised, accepted, chosen }',
       'incarnation: partner.incarnation, promised, accepted: [], chosen }',
     ]),
@@ -191,11 +198,11 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
   ruleBug(
     'joined before all have',
     'nobody votes before all founding members have durably joined',
-    inPaxos(['founding', 'if (missing.length > 0)', 'if (false)']),
+    inPaxos(['founding#activateIfAllJoined', 'if (missing.length > 0)', 'if (false)']),
   ),
   ruleBug(
     'an answer to a former life believed',
     'a report names the life that asked',
-    inPaxos(['founding', 'if (message.asker !== replica.incarnation)', 'if (false)']),
+    inPaxos(['founding#onReport', 'if (message.asker !== replica.incarnation)', 'if (false)']),
   ),
 ];

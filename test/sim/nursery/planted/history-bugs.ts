@@ -1,10 +1,5 @@
 /** Planted bugs that schedules of what once went wrong look for (test/sim/paxos/histories.ts): each takes one rule out. */
-import { type PlantedBug, type Replacement, ruleBug } from './bug.ts';
-
-/** Changes of files of node/paxos, by their names. */
-function inPaxos(...pieces: readonly (readonly [file: string, from: string, to: string])[]): Replacement[] {
-  return pieces.map(([file, from, to]) => ({ file: `node/paxos/${file}.js`, from, to }));
-}
+import { inPaxos, type PlantedBug, ruleBug } from './bug.ts';
 
 export const HISTORY_BUGS: readonly PlantedBug[] = [
   ruleBug(
@@ -12,12 +7,12 @@ export const HISTORY_BUGS: readonly PlantedBug[] = [
     'members without a master tell each other what is chosen',
     inPaxos(
       [
-        'step',
+        'step#onMessage',
         "case 'canvass':\n            hearOf(replica, out, from, message.chosen, nowMs);",
         "case 'canvass':",
       ],
       [
-        'step',
+        'step#onMessage',
         "case 'favour':\n            hearOf(replica, out, from, message.chosen, nowMs);",
         "case 'favour':",
       ],
@@ -26,18 +21,22 @@ export const HISTORY_BUGS: readonly PlantedBug[] = [
   ruleBug(
     'newcomers wait for a master',
     'a newcomer catches up without a master',
-    inPaxos(['founding', 'if (isNewcomer || isStuck(replica, nowMs))', 'if (isStuck(replica, nowMs))']),
+    inPaxos([
+      'founding#tickFounding',
+      'if (isNewcomer || isStuck(replica, nowMs))',
+      'if (isStuck(replica, nowMs))',
+    ]),
   ),
   ruleBug(
     'a life ended by an older admission',
     'an older admission ends no life that came after it',
-    inPaxos(['candidate', 'if (newestOf(replica, node)?.incarnation !== incarnation)', 'if (true)']),
+    inPaxos(['candidate#note', 'if (newestOf(replica, node)?.incarnation !== incarnation)', 'if (true)']),
   ),
   ruleBug(
     'a removed member leaves by itself',
     'a member that is removed leaves last',
     inPaxos([
-      'members',
+      'members#changeMembers',
       "log(out, 'member removed', former);",
       "{ log(out, 'member removed', former); if (isSelf(replica, former)) out.push({ kind: 'stop', exit: 'SUPERSEDED', why: 'removed' }); }",
     ]),
@@ -45,48 +44,56 @@ export const HISTORY_BUGS: readonly PlantedBug[] = [
   ruleBug(
     'a forced master without a vote is waited for',
     'nobody waits for a forced master that has no vote',
-    inPaxos(['candidate', 'forced === undefined || forced.eligible ||', 'true ||']),
+    inPaxos(['candidate#mustLeaveItTo', 'forced === undefined || forced.eligible ||', 'true ||']),
   ),
   ruleBug(
     'of two, vouched for once',
     'of two, one vouches for every life of the other that asks',
-    inPaxos(['founding', 'if (record?.incarnation !== partner.incarnation)', 'if (record === undefined)']),
+    inPaxos([
+      'founding#adoptPartner',
+      'if (record?.incarnation !== partner.incarnation)',
+      'if (record === undefined)',
+    ]),
   ),
   ruleBug(
     'a life that ended stands in',
     'a life that ended stands in for nobody',
-    inPaxos(['replica', 'return ended ? null : newest;', 'return newest;']),
+    inPaxos(['replica#newestOf', 'return ended ? null : newest;', 'return newest;']),
   ),
   ruleBug(
     'a snapshot entitles',
     'a snapshot entitles no life that was admitted',
-    inPaxos(['members', 'wasAdded(members, config.node)', 'true']),
+    inPaxos(['members#entitleIfAdded', 'wasAdded(members, config.node)', 'true']),
   ),
   ruleBug(
     'a member that was added again has no vote',
     'a snapshot entitles a life that was added after its node had left',
-    inPaxos(['members-state', 'last === undefined || last.incarnation === LEFT', 'last === undefined']),
+    inPaxos([
+      'members-state#wasAdded',
+      'last === undefined || last.incarnation === LEFT',
+      'last === undefined',
+    ]),
   ),
   ruleBug(
     'lease by a grant without a vote',
     'a grant of a member that has no vote does not count',
-    inPaxos(['master', 'if (!votes)\n        return;', '']),
+    inPaxos(['master#onGranted', 'if (!votes)\n        return;', '']),
   ),
   ruleBug(
     'served before it is durable',
     'a slot whose last record is not durable is served to nobody',
-    inPaxos(['learner', 'if (after > replica.syncedRecord)', 'if (false)']),
+    inPaxos(['learner#serveDurable', 'if (after > replica.syncedRecord)', 'if (false)']),
   ),
   ruleBug(
     'vote in a chosen slot',
     'no vote for a slot that is known chosen',
-    inPaxos(['acceptor', 'if (slot > above && slot <= above', 'if (slot <= above']),
+    inPaxos(['acceptor#onAccept', 'if (slot > above && slot <= above', 'if (slot <= above']),
   ),
   ruleBug(
     'first value that is reported',
     'of the values reported for a slot, that of the highest ballot is proposed',
     inPaxos([
-      'candidate',
+      'candidate#highestReported',
       'if (known === undefined || compareBallots(entry.ballot, known.ballot) > 0)',
       'if (known === undefined)',
     ]),
@@ -95,7 +102,7 @@ export const HISTORY_BUGS: readonly PlantedBug[] = [
     'last value that is reported',
     'of the values reported for a slot, that of the highest ballot is proposed',
     inPaxos([
-      'candidate',
+      'candidate#highestReported',
       'if (known === undefined || compareBallots(entry.ballot, known.ballot) > 0)',
       'if (true)',
     ]),
@@ -104,7 +111,7 @@ export const HISTORY_BUGS: readonly PlantedBug[] = [
     'a late release drops another lease',
     'a release gives back the lease of its own ballot',
     inPaxos([
-      'acceptor',
+      'acceptor#onRelease',
       'if (replica.grant === null || compareBallots(replica.grant.ballot, message.ballot) !== 0)',
       'if (replica.grant === null)',
     ]),

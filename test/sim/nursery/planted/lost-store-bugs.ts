@@ -1,19 +1,14 @@
 /** Planted bugs that schedules of lost stores look for (test/sim/paxos/lost-store.ts): each leaves one clause out. */
-import { type PlantedBug, type Replacement, ruleBug } from './bug.ts';
+import { inPaxos, type PlantedBug, ruleBug } from './bug.ts';
 
-/** Changes of files of node/paxos, by their names. */
-function inPaxos(...pieces: readonly (readonly [file: string, from: string, to: string])[]): Replacement[] {
-  return pieces.map(([file, from, to]) => ({ file: `node/paxos/${file}.js`, from, to }));
-}
-
-const CAMPAIGNS_SHORT = ['candidate', 'if (isShort(replica))', 'if (false)'] as const;
+const CAMPAIGNS_SHORT = ['candidate#campaignIfDue', 'if (isShort(replica))', 'if (false)'] as const;
 
 export const LOST_STORE_BUGS: readonly PlantedBug[] = [
   ruleBug(
     'floor from what was recorded',
     'the floor is what the log dropped; records of what is chosen lag behind it (!)',
     inPaxos([
-      'replica',
+      'replica#floorOf',
       'return replica.recovered.firstLogSlot - 1;',
       'return Math.min(replica.recovered.firstLogSlot - 1, replica.recovered.chosen);',
     ]),
@@ -21,13 +16,13 @@ export const LOST_STORE_BUGS: readonly PlantedBug[] = [
   ruleBug(
     'vote in a forgotten slot',
     'no vote in a slot that is known chosen, held or not (!)',
-    inPaxos(['acceptor', 'const above = votesAbove(replica);', 'const above = replica.chosen;']),
+    inPaxos(['acceptor#onAccept', 'const above = votesAbove(replica);', 'const above = replica.chosen;']),
   ),
   ruleBug(
     'own log followed at the start alone',
     'whenever more is held, the own log follows (!)',
     inPaxos([
-      'learner',
+      'learner#choose',
       'hold(replica, out, value, proposal, chosenAt);\n    goOnWithOwnLog(replica, out);',
       'hold(replica, out, value, proposal, chosenAt);',
     ]),
@@ -36,7 +31,7 @@ export const LOST_STORE_BUGS: readonly PlantedBug[] = [
     'own log not followed behind a snapshot',
     'whenever more is held, the own log follows (!)',
     inPaxos([
-      'learner',
+      'learner#onSnapshotInstalled',
       'entitleIfAdded(replica, out);\n    goOnWithOwnLog(replica, out);',
       'entitleIfAdded(replica, out);',
     ]),
@@ -45,7 +40,7 @@ export const LOST_STORE_BUGS: readonly PlantedBug[] = [
     'promise of a node that forgot counts',
     'a promise counts once the candidate itself holds what the promiser dropped (!)',
     inPaxos([
-      'candidate',
+      'candidate#hasQuorum',
       'const remembers = floor <= replica.chosen && upTo === null;',
       'const remembers = true;',
     ]),
@@ -53,13 +48,13 @@ export const LOST_STORE_BUGS: readonly PlantedBug[] = [
   ruleBug(
     'a node that forgot counts its own promise',
     "the same for the candidate's own promise (!)",
-    inPaxos(CAMPAIGNS_SHORT, ['candidate', 'floor: floorOf(replica),', 'floor: 0,']),
+    inPaxos(CAMPAIGNS_SHORT, ['candidate#prepareIfFavoured', 'floor: floorOf(replica),', 'floor: 0,']),
   ),
   ruleBug(
     'nobody elected below a slot known chosen',
     'a promise that does not count does not hinder either (!)',
     inPaxos([
-      'candidate',
+      'candidate#finishPhase1',
       'learnFromHalf(replica, out, role);',
       'if (replica.chosen < replica.watermark) return;',
     ]),
@@ -67,13 +62,13 @@ export const LOST_STORE_BUGS: readonly PlantedBug[] = [
   ruleBug(
     'nothing learnt from half',
     'what was chosen is learnt from half of the list (!)',
-    inPaxos(['candidate', 'learnFromHalf(replica, out, role);', '']),
+    inPaxos(['candidate#finishPhase1', 'learnFromHalf(replica, out, role);', '']),
   ),
   ruleBug(
     'learnt from less than half',
     'what was chosen is learnt from half of the list, and from no less (!)',
     inPaxos([
-      'candidate',
+      'candidate#learnFromHalf',
       'if (2 * countVoters(replica, remembering) <',
       'if (4 * countVoters(replica, remembering) <',
     ]),
@@ -81,13 +76,13 @@ export const LOST_STORE_BUGS: readonly PlantedBug[] = [
   ruleBug(
     'learnt from those who forgot',
     'those who dropped the slot are none of that half (!)',
-    inPaxos(['candidate', 'if (floor < slot && (upTo === null || upTo >= slot))', 'if (true)']),
+    inPaxos(['candidate#learnFromHalf', 'if (floor < slot && (upTo === null || upTo >= slot))', 'if (true)']),
   ),
   ruleBug(
     'a short node is silent',
     'a short node promises, and votes above what it forgot (!)',
     inPaxos([
-      'replica',
+      'replica#mayVote',
       'const list = knownMembers(replica);',
       'const list = isShort(replica) ? null : knownMembers(replica);',
     ]),
@@ -96,7 +91,7 @@ export const LOST_STORE_BUGS: readonly PlantedBug[] = [
     'a floor told as what is held',
     'messages say what is held; a floor is no reason to step down (!)',
     inPaxos([
-      'acceptor',
+      'acceptor#onHeartbeat',
       'chosen: replica.chosen, applied, votes',
       'chosen: Math.max(replica.chosen, floorOf(replica)), applied, votes',
     ]),
@@ -106,28 +101,28 @@ export const LOST_STORE_BUGS: readonly PlantedBug[] = [
     'fetch from who holds more, not from who merely knows of more (!)',
     inPaxos(
       [
-        'founding',
+        'founding#onAsk',
         'active, chosen: replica.chosen, bootstrap, challenge',
         'active, chosen: replica.watermark, bootstrap, challenge',
       ],
-      ['founding', 'const { chosen } = replica;\n    for', 'const chosen = replica.watermark;\n    for'],
+      ['founding#ask', 'const { chosen } = replica;\n    for', 'const chosen = replica.watermark;\n    for'],
     ),
   ),
   ruleBug(
     'voters alone are asked',
     'whoever lacks a chosen slot asks everyone, with or without a vote (!)',
-    inPaxos(['founding', 'if (isNewcomer || isStuck(replica, nowMs))', 'if (isNewcomer)']),
+    inPaxos(['founding#tickFounding', 'if (isNewcomer || isStuck(replica, nowMs))', 'if (isNewcomer)']),
   ),
   ruleBug(
     'majority of an outdated list',
     'by the list that it holds, a short node is no majority (!)',
-    inPaxos(CAMPAIGNS_SHORT, ['candidate', 'floor: floorOf(replica),', 'floor: 0,']),
+    inPaxos(CAMPAIGNS_SHORT, ['candidate#prepareIfFavoured', 'floor: floorOf(replica),', 'floor: 0,']),
   ),
   ruleBug(
     'an added member that is short does not know that it was added',
     'the list just below the log decides whether a short node may vote (!)',
     inPaxos([
-      'replica',
+      'replica#knownMembers',
       'return replica.chosen < floorOf(replica) ? replica.recovered.floorMembers : replica.members;',
       'return replica.members;',
     ]),
@@ -135,13 +130,13 @@ export const LOST_STORE_BUGS: readonly PlantedBug[] = [
   ruleBug(
     'of two, a short node cuts the other off',
     'of two, a short node cuts nobody off (!)',
-    inPaxos(['founding', 'if (isShort(replica))', 'if (false)']),
+    inPaxos(['founding#adoptPartner', 'if (isShort(replica))', 'if (false)']),
   ),
   ruleBug(
     'a life believed by a late question',
     'a life repeats a number that only the present one hears, before it is believed',
     inPaxos([
-      'founding',
+      'founding#onAsk',
       'const isPresent = challenge === 0 || message.echo === challenge;',
       'const isPresent = true;',
     ]),
@@ -149,16 +144,20 @@ export const LOST_STORE_BUGS: readonly PlantedBug[] = [
   ruleBug(
     'two foundings with --bootstrap',
     'of several empty homes that found with --bootstrap and hear each other, the first by name does',
-    inPaxos(['founding', 'const forced = config.bootstrap && isFirst', 'const forced = config.bootstrap']),
+    inPaxos([
+      'founding#foundIfAllEmpty',
+      'const forced = config.bootstrap && isFirst',
+      'const forced = config.bootstrap',
+    ]),
   ),
   ruleBug(
     'two foundings go on side by side',
     'two foundings of one name never both serve once they hear each other',
-    inPaxos(['step', '|| strangers >= own', '']),
+    inPaxos(['step#meetForeign', '|| strangers >= own', '']),
   ),
   ruleBug(
     'master of slots that a snapshot brought',
     'who was elected while a copy was on its way, and is behind it then, asks for promises anew',
-    inPaxos(['learner', "if (replica.role.kind === 'master')", 'if (false)']),
+    inPaxos(['learner#onSnapshotInstalled', "if (replica.role.kind === 'master')", 'if (false)']),
   ),
 ];

@@ -5,14 +5,14 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
     'deletes do not make a row dirty',
     'every change of a row of an exported range is entered in its books (!)',
-    'node/machine/export.js',
+    'node/machine/export.js#settle',
     'if (!sameRow(before, after)) {',
     'if (after !== null && !sameRow(before, after)) {',
   ),
   bug(
     'page accepted out of order',
     'a page is taken when it is the next one',
-    'node/machine/import.js',
+    'node/machine/import.js#page',
     'if (seq !== record.seq + 1)',
     'if (false)',
     { changes: BUSY, seedsMax: 60 },
@@ -20,7 +20,7 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
     'old coordinator not fenced',
     'a command with an older token has no effect',
-    'node/machine/headers.js',
+    'node/machine/headers.js#checkHeader',
     'if (token < seen)',
     'if (false)',
     { changes: { ...BUSY, weather: late() }, seedsMax: 60 },
@@ -28,7 +28,7 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
     'decided migration decided again',
     'what was decided first stands for ever',
-    'node/machine/headers.js',
+    'node/machine/headers.js#checkHeader',
     "return outcome === undefined ? null : { kind: 'closed', outcome };",
     'return null;',
     { changes: BUSY, seedsMax: 40 },
@@ -36,7 +36,7 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
     'unseal before abandon',
     "the source unseals only after the target's abandoned (!)",
-    'migrator/core/next-move.js',
+    'migrator/core/next-move.js#whileActive',
     "return { kind: 'abandon' };",
     "return source?.closed === 'unsealed' ? { kind: 'abandon' } : { kind: 'unseal' };",
     { changes: BUSY, seedsMax: 40 },
@@ -46,12 +46,12 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
     'activation compares the digests, and needs the last rows',
     [
       {
-        file: 'node/machine/import.js',
+        file: 'node/machine/import.js#activate',
         from: 'if (!isComplete || !sameDigest(running, digest))',
         to: 'if (false)',
       },
       {
-        file: 'migrator/core/next-move.js',
+        file: 'migrator/core/next-move.js#whileActive',
         from: "return now.lastRowsSent ? { kind: 'activate' } : { kind: 'lastRows' };",
         to: "return { kind: 'activate' };",
       },
@@ -63,7 +63,7 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
     'import over rows of an earlier move',
     'a staging begins where no row at all lies (!)',
-    'node/machine/import.js',
+    'node/machine/import.js#beginImport',
     'const why = inTheWay(draft, range) ?? (',
     'const why = null ?? (false) ? null : (false && ',
     { changes: BUSY, seedsMax: 40 },
@@ -71,7 +71,7 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
     'trim drops what changed again',
     'a trim drops entries up to the slot of its page alone (!)',
-    'node/machine/dirty.js',
+    'node/machine/dirty.js#trimDirty',
     'if (entry.slot > upTo || ',
     'if (',
     { changes: { ...BUSY, thinkMs: 60 }, seedsMax: 60 },
@@ -79,7 +79,7 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
     'export begun again forgets its books',
     'beginExport leaves dirty, delta and beginSlot of an export untouched (!)',
-    'node/machine/export.js',
+    'node/machine/export.js#beginExport',
     "return sameAsRecord(existing, command) ?? { kind: 'exporting', ...exportStatus(existing) };",
     "draft.update({ exports: withEntry(state.exports, mid, { ...existing, delta: NO_ROWS }) });\n        return { kind: 'exporting', ...exportStatus(existing) };",
     { changes: BUSY, seedsMax: 40 },
@@ -87,21 +87,21 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
     'release before publish',
     'the source releases after the map names the target',
-    'migrator/core/next-move.js',
+    'migrator/core/next-move.js#whileActive',
     ": { kind: 'publish' };",
     ": source?.closed === 'released' ? { kind: 'publish' } : { kind: 'release' };",
   ),
   bug(
     'published without evidence',
     'the keeper publishes what is active alone',
-    'migrator/core/next-move.js',
+    'migrator/core/next-move.js#whileActive',
     "return now.checked ? { kind: 'seal' } : { kind: 'check' };",
     "return { kind: 'publish' };",
   ),
   bug(
     'possibly applied update sent again',
     'a request that may have been executed is never silently sent again',
-    'router/core/step.js',
+    'router/core/step.js#onTaskLost',
     'if (task.isUpdate && sent) {',
     'if (false) {',
     { changes: { ...HARSH, faults: ['crashNode', 'resetLinks', 'isolate'] } },
@@ -109,7 +109,7 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
     'abandon needs an import',
     'abandon is an outcome also where no import exists (!)',
-    'node/machine/import.js',
+    'node/machine/import.js#abandon',
     "    return close(draft, mid, 'abandoned');",
     "    return record === undefined ? NONE : close(draft, mid, 'abandoned');",
     { changes: BUSY, seedsMax: 40 },
@@ -117,7 +117,7 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
     'unseal needs an export',
     'unseal is an outcome also where no export exists (!)',
-    'node/machine/export.js',
+    'node/machine/export.js#unseal',
     "    return close(draft, header.mid, 'unsealed');",
     "    return record === undefined ? NONE : close(draft, header.mid, 'unsealed');",
     { changes: BUSY, seedsMax: 40 },
@@ -127,12 +127,12 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
     'after the seal rows are read at its slot or later (!)',
     [
       {
-        file: 'migrator/core/coordinator.js',
+        file: 'migrator/core/coordinator.js##beginPass',
         from: 'exporting.sealed?.sealSlot ?? exporting.beginSlot',
         to: 'exporting.beginSlot',
       },
       {
-        file: 'migrator/core/coordinator.js',
+        file: 'migrator/core/coordinator.js##read',
         from: "pipe.kind === 'lastRows' ? 'master' : 'any'",
         to: "'any'",
       },
@@ -142,7 +142,7 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
     'trim before the target has the rows',
     'rows are trimmed after the target has them (!)',
-    'migrator/core/pipe.js',
+    'migrator/core/pipe.js#send',
     'this.#sent.push(page);',
     "{ this.#sent.push(page); if (this.kind === 'round') this.#trims.push({ from: page.from, to: page.to, slot: page.asOf }); }",
     { changes: BUSY, seedsMax: 40 },
@@ -150,7 +150,7 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
     'base and changes of two images',
     'the base is the digest of an image without the changes of that very image (!)',
-    'node/machine/queries.js',
+    'node/machine/queries.js#scanBase',
     'subtractDigests(digest, record.delta)',
     'digest',
     { changes: BUSY, seedsMax: 20 },
@@ -158,7 +158,7 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
     'published though it went back',
     'only an active migration is published, whoever owns the range now (!)',
-    'node/machine/keeper.js',
+    'node/machine/keeper.js#publish',
     "    if (record.phase === 'published' || record.phase === 'done')\n        return OK;\n    if (record.phase !== 'active')",
     '    if (false)',
     { changes: BUSY, seedsMax: 40 },
@@ -166,7 +166,7 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
     'updates of a connection overtake each other',
     'requests of one connection to one cluster take effect in their order',
-    'router/core/lanes.js',
+    'router/core/lanes.js#enterLane',
     'router.queuedBytes += task.body.length;\n    lane.waiting.push(task);',
     'lane.active += 1;\n    router.todo.push(task);',
     {
@@ -178,16 +178,20 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
     'older image at the target',
     'no page is read from an image older than that of the page before, or than the export (!)',
     [
-      { file: 'node/machine/import.js', from: 'if (asOf < record.asOf)', to: 'if (false)' },
-      { file: 'migrator/core/pipe.js', from: 'asOf < this.#asOf || ', to: '' },
+      { file: 'node/machine/import.js#page', from: 'if (asOf < record.asOf)', to: 'if (false)' },
+      { file: 'migrator/core/pipe.js#read', from: 'asOf < this.#asOf || ', to: '' },
       {
-        file: 'migrator/core/coordinator.js',
+        file: 'migrator/core/coordinator.js##beginPass',
         from: 'const minSlot = Math.max(importing.asOf, exporting.sealed?.sealSlot ?? exporting.beginSlot);',
         to: 'const minSlot = 0;',
       },
-      { file: 'migrator/core/coordinator.js', from: 'const { minSlot } = pipe;', to: 'const minSlot = 0;' },
       {
-        file: 'migrator/core/coordinator.js',
+        file: 'migrator/core/coordinator.js##read',
+        from: 'const { minSlot } = pipe;',
+        to: 'const minSlot = 0;',
+      },
+      {
+        file: 'migrator/core/coordinator.js##read',
         from: "pipe.kind === 'lastRows' ? 'master' : 'any'",
         to: "'any'",
       },
@@ -205,7 +209,7 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
     'clean-up goes on after its end',
     'a step of a clean-up does nothing unless there is one when it is applied (!)',
-    'node/machine/cleanup.js',
+    'node/machine/cleanup.js#cleanupStep',
     "    const cleanup = draft.state.cleanups.get(mid);\n    if (cleanup === undefined)\n        return { kind: 'none' };",
     "    const cleanup = draft.state.cleanups.get(mid) ?? globalThis.cleanedUp?.get(mid);\n    if (cleanup === undefined)\n        return { kind: 'none' };\n    (globalThis.cleanedUp ??= new Map()).set(mid, cleanup);",
     { changes: { ...BUSY, moveEveryMs: 500, weather: late() }, seedsMax: 40 },
@@ -213,34 +217,38 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
     'clean-up goes on where a scan ended',
     'replaying gives every replica the same state (I14)',
-    'node/machine/cleanup.js',
+    'node/machine/cleanup.js#cleanupStep',
     'const rest = left > 0 || last === null ? null : rangeOf({ lo: successor(userKey(last)), hi: cleanup.hi });',
     'const rest = next === null ? null : { ...cleanup, lo: userKey(next) };',
     { changes: { moveEveryMs: 1000 } },
   ),
   ruleBug('tokens compared across migrations', 'tokens are compared per migration, never across them (!)', [
     {
-      file: 'node/machine/headers.js',
+      file: 'node/machine/headers.js#checkHeader',
       from: 'const seen = tokens.get(mid) ?? 0;',
       to: 'const seen = Math.max(0, ...tokens.values());',
     },
   ]),
   ruleBug('copied page taken from anywhere', 'a copied page begins at the cursor (!)', [
     {
-      file: 'node/machine/import.js',
+      file: 'node/machine/import.js#page',
       from: 'if (command.page === PAGE_COPY && command.from !== record.cursor)',
       to: 'if (false)',
     },
   ]),
   ruleBug('late claim fences its coordinator', 'a claim is a compare-and-set: a late one fences nobody (!)', [
-    { file: 'node/machine/keeper.js', from: 'if (record.token !== tokenSeen)', to: 'if (false)' },
+    { file: 'node/machine/keeper.js#claim', from: 'if (record.token !== tokenSeen)', to: 'if (false)' },
   ]),
   ruleBug('tentative hint stored', 'a tentative hint is tried, never stored (!)', [
-    { file: 'router/core/moving.js', from: 'if (hint?.confirmed === true)', to: 'if (hint !== null)' },
+    {
+      file: 'router/core/moving.js#onRangeError',
+      from: 'if (hint?.confirmed === true)',
+      to: 'if (hint !== null)',
+    },
   ]),
   ruleBug('slots of clusters compared', 'slots of different clusters are never compared (!)', [
     {
-      file: 'router/core/classify.js',
+      file: 'router/core/classify.js#consistent',
       from: "if (consistency.kind !== 'atLeast')",
       to: 'if (true)',
     },

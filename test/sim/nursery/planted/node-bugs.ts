@@ -5,7 +5,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'reply before sync',
     'nothing leaves a node before the record it waits for is durable',
-    'node/driver.js',
+    'node/driver.js##show',
     'if (effect.after > this.#syncedUpTo)',
     'if (effect.after > Number.POSITIVE_INFINITY)',
     { changes: { ...HARSH, syncMaxMs: 20 }, seedsMax: 150 },
@@ -13,7 +13,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'own vote before sync',
     "a master's own vote counts when it is durable",
-    'node/paxos/master.js',
+    'node/paxos/master.js#countOwnVotes',
     'if (flight.record > replica.syncedRecord)',
     'if (flight.record > Number.POSITIVE_INFINITY)',
     { changes: { ...HARSH, syncMaxMs: 20 }, seedsMax: 40 },
@@ -21,7 +21,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'lease from receive time',
     'a master counts its lease from when it sent the renewal',
-    'node/paxos/master.js',
+    'node/paxos/master.js#onGranted',
     'Number.NEGATIVE_INFINITY, message.sentAtMs)',
     'Number.NEGATIVE_INFINITY, nowMs)',
     {
@@ -36,7 +36,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'granted lease not respected',
     'an acceptor that granted a lease refuses other proposers until it ends',
-    'node/paxos/acceptor.js',
+    'node/paxos/acceptor.js#isFree',
     'if (grant !== null && nowMs < grant.untilMs && proposerOf(grant.ballot) !== candidate)',
     'if (false)',
     { changes: HARSH, seedsMax: 40 },
@@ -44,7 +44,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'read without a lease',
     'consistent reads are served under a lease alone',
-    'node/paxos/status.js',
+    'node/paxos/status.js#readableUntilMs',
     '    return leaseUntilMs(replica, role);',
     '    return Number.POSITIVE_INFINITY;',
     { changes: HARSH },
@@ -52,7 +52,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'read before the own no-op is applied',
     'a new master reads only once a no-op of its own ballot is applied',
-    'node/paxos/status.js',
+    'node/paxos/status.js#readableUntilMs',
     'role.ownSlot === 0 || applied < role.ownSlot',
     'false',
     { changes: HARSH, seedsMax: 60 },
@@ -60,7 +60,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'nothing adopted from promises',
     'a new master proposes the values that a quorum reports',
-    'node/paxos/candidate.js',
+    'node/paxos/candidate.js#highestReported',
     'if (entry.slot <= above)',
     'if (entry.slot > 0)',
     { changes: HARSH },
@@ -68,7 +68,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'accepted taken for chosen',
     'after a restart only chosen slots are applied',
-    'node/paxos/learner.js',
+    'node/paxos/learner.js#goOnWithOwnLog',
     'while (replica.chosen < replica.recovered.chosen)',
     'while (true)',
     { changes: HARSH, seedsMax: 60 },
@@ -76,7 +76,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'watermark of another ballot believed',
     "a follower applies what it accepted at that master's ballot",
-    'node/paxos/learner.js',
+    'node/paxos/learner.js#learnWatermark',
     'if (entry === undefined || compareBallots(entry.ballot, ballot) !== 0)',
     'if (entry === undefined)',
     { changes: HARSH, seedsMax: 60 },
@@ -92,7 +92,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'store ahead of its log',
     "only what the node's own log durably holds enters the store",
-    'node/driver.js',
+    'node/driver.js#durableSlot',
     '        return this.#durableSlot;',
     '        return this.#world.store.slot;',
     {
@@ -103,7 +103,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'lost mastership called a refusal',
     'an update that was proposed may have been applied',
-    'node/driver.js',
+    'node/driver.js##show',
     "failure('MAYBE_APPLIED', 'mastership was lost",
     "failure('GOING_DOWN', 'mastership was lost",
     { changes: HARSH },
@@ -111,42 +111,42 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'ownership not checked at apply',
     'ownership is checked when an entry is applied',
-    'node/machine/machine.js',
+    'node/machine/machine.js#applySet',
     'if (!draft.ownership.serves(key))',
     'if (false)',
   ),
   bug(
     'sealed range still served',
     'serving is the only state in which a client is served',
-    'node/machine/ownership.js',
+    'node/machine/ownership.js#constructor',
     'if (sealedBy !== null)',
     'if (false)',
   ),
   bug(
     'sequence half applied',
     'a sequence takes effect as a whole',
-    'node/machine/updates.js',
+    'node/machine/updates.js#runSequence',
     '            draft.tx.rollBack(mark);\n            break;',
     '            break;',
   ),
   bug(
     'overlay not consulted by range reads',
     'range reads see overlay and base merged',
-    'node/store/overlay.js',
+    'node/store/overlay.js#cursors',
     'const cursors = cursorsOf(generations, (rows) => new AscendingCursor(rows, from, to));',
     'const cursors = cursorsOf([], (rows) => new AscendingCursor(rows, from, to));',
   ),
   bug(
     'successor of a key is k+0x01',
     'the successor of key k is k+0x00',
-    'src/bytes.js',
+    'src/bytes.js#successor',
     '{key}\\0`;',
     '{key}\\x01`;',
   ),
   bug(
     'majority of the founding list',
     'votes are counted by the list in force',
-    'node/paxos/replica.js',
+    'node/paxos/replica.js#quorumOf',
     'Math.floor(replica.members.members.length / 2) + 1',
     'Math.floor((replica.founded ?? { state: replica.members }).state.members.length / 2) + 1',
     {
@@ -163,12 +163,16 @@ export const NODE_BUGS: readonly PlantedBug[] = [
     'a promise counts once the candidate itself holds what the promiser dropped, its own too (!)',
     [
       {
-        file: 'node/paxos/candidate.js',
+        file: 'node/paxos/candidate.js#hasQuorum',
         from: 'const remembers = floor <= replica.chosen && upTo === null;',
         to: 'const remembers = true;',
       },
-      { file: 'node/paxos/candidate.js', from: 'if (isShort(replica))', to: 'if (false)' },
-      { file: 'node/paxos/candidate.js', from: 'floor: floorOf(replica),', to: 'floor: 0,' },
+      { file: 'node/paxos/candidate.js#campaignIfDue', from: 'if (isShort(replica))', to: 'if (false)' },
+      {
+        file: 'node/paxos/candidate.js#prepareIfFavoured',
+        from: 'floor: floorOf(replica),',
+        to: 'floor: 0,',
+      },
     ],
     {
       changes: {
@@ -182,7 +186,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'a majority with empty homes founds',
     'a new cluster begins only when all of its members have empty homes',
-    'node/paxos/founding.js',
+    'node/paxos/founding.js#all',
     'const all = voters.every((node) => node === config.node || emptyHomes.has(node));',
     'const all = emptyHomes.size + 1 > voters.length / 2;',
     { changes: { faults: ['unmount', 'crashCluster'], faultEveryMs: 1500 }, seedsMax: 20 },
@@ -192,7 +196,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
     'nobody is admitted in the place of a member that was heard within a lease',
     [
       {
-        file: 'node/paxos/members.js',
+        file: 'node/paxos/members.js#wantedChange',
         from: 'if (former.incarnation !== incarnation && nowMs - heardMs < config.leaseMs)',
         to: 'if (false)',
       },
@@ -201,7 +205,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'damaged store goes on',
     'a store that differs from those of a majority serves no more, and is rebuilt',
-    'node/scrub/findings.js',
+    'node/scrub/findings.js#verdict',
     'if (!alike(candidate, mine))',
     'if (false)',
     { changes: { faults: ['flipStore'], scrubStepMs: 400, faultEveryMs: 1500 }, seedsMax: 10 },
