@@ -14,7 +14,7 @@ import {
   type NodeAddress,
 } from '../protocol/admin.ts';
 import { decodeVoid, returnCodeOf } from '../protocol/replies.ts';
-import { Call, PAUSE_MAX_MS, type Reply, type SendOptions } from './call.ts';
+import { Call, DEADLINE_MS, PAUSE_MAX_MS, PAUSE_MIN_MS, type Reply, type SendOptions } from './call.ts';
 import { Endpoint, type EndpointOwner } from './endpoint.ts';
 import type { MapNews } from './map-follower.ts';
 import { MapWatch } from './map-watch.ts';
@@ -184,15 +184,33 @@ export class ClusterClient {
     return watch;
   }
 
-  /** Opens a connection to any node. @throws NurseryError UNREACHABLE and those of `dial`, where none answers */
-  async open(): Promise<void> {
-    const attempts = this.#endpoints.map((endpoint) => endpoint.open());
-    try {
-      await Promise.any(attempts);
-    } catch (error) {
-      const [first] = (error as AggregateError).errors;
-      throw first ?? new NurseryError('UNREACHABLE', `cluster ${this.#cluster} has no nodes`);
+  /**
+   * Opens a connection, and finds the master, or a router that is ready, as far as there is one now. Where nodes turn everybody away
+   * for the moment it tries again, all of them, with growing pauses.
+   *
+   * @throws NurseryError UNREACHABLE and those of `dial`, where none answers, or none has a seat within `deadlineMs`
+   */
+  async open(deadlineMs = DEADLINE_MS): Promise<void> {
+    const untilMs = performance.now() + deadlineMs;
+    for (let pauseMs = PAUSE_MIN_MS; ; pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS)) {
+      try {
+        await Promise.any(this.#endpoints.map((endpoint) => endpoint.open()));
+        break;
+      } catch (error) {
+        const { errors } = error as AggregateError;
+        const passing = errors.find(isPassing);
+        const why =
+          passing ?? errors[0] ?? new NurseryError('UNREACHABLE', `cluster ${this.#cluster} has no nodes`);
+        if (passing === undefined || this.#closed || performance.now() + 2 * pauseMs > untilMs) throw why;
+      }
+      await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.5 + Math.random())));
     }
+    await new Promise<void>((resolve) => {
+      this.#search.find(this.#endpoints, (master, _why, isReady) => {
+        if (isReady && master !== null && this.#endpoints.includes(master)) this.#master ??= master;
+        resolve();
+      });
+    });
   }
 
   /** Closes all connections; calls under way fail. */
@@ -406,6 +424,14 @@ export class ClusterClient {
       );
     }
   }
+}
+
+/** Whether a node that could not be reached was there, and may have a seat a moment later: nothing was executed. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof NurseryError)) return false;
+  if (error.code === 'TOO_MANY_CONNECTIONS' || error.code === 'GOING_DOWN') return true;
+  const { code } = (error.cause ?? {}) as NodeJS.ErrnoException; // too many even to be told so
+  return error.code === 'UNREACHABLE' && code === 'ECONNRESET';
 }
 
 function sameAddress(a: NodeAddress, b: NodeAddress): boolean {

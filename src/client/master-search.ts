@@ -13,8 +13,8 @@ const WHO_MASTER = encodeRequest({ kind: 'whoMaster' });
 const IS_READY = encodeRequest({ kind: 'expectProgressPossible' });
 const NO_MASTER = new NurseryError('NOT_MASTER', 'no master is known');
 
-/** The master; or null, and why it was not found. */
-type Found = (master: Endpoint | null, why: NurseryError) => void;
+/** The master, or a router and whether it is ready; or null, and why none was found. */
+type Found = (master: Endpoint | null, why: NurseryError, isReady: boolean) => void;
 
 /** Searches once at a time, for all who ask meanwhile. After a search in vain it pauses before it says so. */
 export class MasterSearch {
@@ -25,21 +25,21 @@ export class MasterSearch {
   find(endpoints: readonly Endpoint[], found: Found): void {
     this.#asking.push(found);
     if (this.#asking.length > 1) return;
-    askAll(endpoints, (master, why) => {
+    askAll(endpoints, (master, why, isReady) => {
       if (master !== null) {
         this.#pauseMs = PAUSE_MIN_MS;
-        this.#end(master, why);
+        this.#end(master, why, isReady);
         return;
       }
-      setTimeout(() => this.#end(null, why), this.#pauseMs * (0.5 + Math.random()));
+      setTimeout(() => this.#end(null, why, false), this.#pauseMs * (0.5 + Math.random()));
       this.#pauseMs = Math.min(this.#pauseMs * 2, PAUSE_MAX_MS);
     });
   }
 
-  #end(master: Endpoint | null, why: NurseryError): void {
+  #end(master: Endpoint | null, why: NurseryError, isReady: boolean): void {
     const asking = this.#asking;
     this.#asking = [];
-    for (const found of asking) found(master, why);
+    for (const found of asking) found(master, why, isReady);
   }
 }
 
@@ -59,7 +59,7 @@ function askAll(endpoints: readonly Endpoint[], found: Found): void {
     const chosen = isReady ? named : null;
     if (ended || (chosen === null && left > 0)) return;
     ended = true;
-    found(chosen ?? unready, why);
+    found(chosen ?? unready, why, chosen !== null);
   };
   if (left === 0) answered(null, why);
   for (const endpoint of endpoints) ask(endpoint, endpoints, answered);

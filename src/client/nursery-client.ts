@@ -14,7 +14,7 @@ export type ConnectOptions = {
   readonly addresses: readonly string[];
   /** Cluster id that they must be of. Default: any. */
   readonly cluster?: string;
-  /** For calls that do not say otherwise (ms). Default 10 s. */
+  /** For connecting, and for calls that do not say otherwise (ms). Default 10 s. */
   readonly deadlineMs?: number;
 };
 
@@ -40,17 +40,18 @@ export class NurseryClient extends Commands {
   }
 
   /**
-   * Connects to one of the addresses.
+   * Connects to one of the addresses, of several routers to one that is ready. Where all have too many connections it tries again
+   * until the deadline.
    *
-   * @throws NurseryError UNREACHABLE where none answers; WRONG_CLUSTER where it is of another one; BAD_INPUT for
-   *   an address that is not `host:port`
+   * @throws NurseryError UNREACHABLE where none answers; TOO_MANY_CONNECTIONS where none has a seat; WRONG_CLUSTER where it is of
+   *   another one; BAD_INPUT for an address that is not `host:port`
    */
   static async connect(options: ConnectOptions): Promise<NurseryClient> {
     if (options.addresses.length === 0) throw new NurseryError('BAD_INPUT', 'no address to connect to');
     const config = { cluster: options.cluster ?? '', nodes: options.addresses.map(nodeAt) };
     const cluster = new ClusterClient(config, { role: 'client', node: '' });
     try {
-      await cluster.open();
+      await cluster.open(options.deadlineMs);
     } catch (error) {
       cluster.close();
       throw error;

@@ -16,6 +16,7 @@ import {
   ROLE_HEADER,
   refusal,
   refusalError,
+  STATUS_FULL,
   TYPE,
 } from './frames.ts';
 import { Link, type LinkHandlers } from './link.ts';
@@ -33,8 +34,9 @@ export type DialOptions = {
 /**
  * Opens a link.
  *
- * @throws NurseryError UNREACHABLE where nobody answers in time, or the address is none; WRONG_CLUSTER, NOT_SUPPORTED (protocol
- *   version), REFUSED, GOING_DOWN where the other end turns us away, with its reason
+ * @throws NurseryError UNREACHABLE where nobody answers in time, or the address is none; TOO_MANY_CONNECTIONS where it has no
+ *   seat for us; WRONG_CLUSTER, NOT_SUPPORTED (protocol version), REFUSED, GOING_DOWN where the other end turns us away, with
+ *   its reason
  */
 export function dial(options: DialOptions): Promise<Link> {
   const { port, hello, handlers } = options;
@@ -55,14 +57,25 @@ export function dial(options: DialOptions): Promise<Link> {
       why = `no hello within ${options.timeoutMs} ms`;
       socket.terminate();
     }, options.timeoutMs);
+    let cause: unknown;
+    let isFull = false;
     const failed = (code: number, reason: Buffer): void => {
       clearTimeout(timer);
       const said = reason.toString('utf8');
       const error = refusalError(code, said === '' ? why : said);
-      reject(new NurseryError(error.code, `${address}: ${error.message}`));
+      const kind = isFull ? 'TOO_MANY_CONNECTIONS' : error.code;
+      reject(new NurseryError(kind, `${address}: ${error.message}`, { cause }));
     };
     socket.on('error', (error: Error) => {
-      why = error.message; // its close follows
+      why = isFull ? why : error.message; // its close follows
+      cause = error;
+    });
+    socket.on('unexpected-response', (_request, response) => {
+      isFull = response.statusCode === STATUS_FULL;
+      why = isFull
+        ? 'too many connections, or it is stopping'
+        : `unexpected response ${response.statusCode} to the request for a link`;
+      socket.terminate();
     });
     const closed = (code: number, reason: Buffer): void => {
       handlers.turnedAway?.(code, reason.toString('utf8'));

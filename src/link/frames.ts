@@ -28,6 +28,8 @@ import { type Codec, type Coded, encode, malformed, Reader, struct, text, u32 } 
 export const LINK_PROTOCOL = 3;
 /** Where a link is asked for in HTTP. */
 export const LINK_PATH = '/link';
+/** What HTTP says to whom there is no seat for, or no time left. */
+export const STATUS_FULL = 503;
 /** A message up to this many bytes goes whole; a longer one goes in parts of this size. */
 export const PART_BYTES = 256 * 1024;
 /** Longest WebSocket message that is read (bytes): gathered messages and one part, with room to spare. */

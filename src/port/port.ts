@@ -14,7 +14,7 @@ import { type Budgets, clientBudgets, ownBudgets } from '../budget.ts';
 import { type ConnectionLimits, connectionLimits, descriptorLimit } from '../descriptors.ts';
 import { FatalError } from '../errors.ts';
 import { LinkAcceptor, remoteOf } from '../link/accept.ts';
-import { type Hello, LINK_PATH, ROLE_HEADER, type Role } from '../link/frames.ts';
+import { type Hello, LINK_PATH, ROLE_HEADER, type Role, STATUS_FULL } from '../link/frames.ts';
 import type { Link, LinkHandlers } from '../link/link.ts';
 import { type Answer, failure } from '../protocol/replies.ts';
 import type { SeatFigures } from '../protocol/statistics.ts';
@@ -278,7 +278,7 @@ export class ClientPort {
     // Whoever watches over this process must get through to it.
     const kind = request.url === '/healthz' ? 'own' : 'client';
     if (!this.#hasSeat(socket, kind, this.#webGuest(socket))) {
-      response.writeHead(503, { connection: 'close' }).end();
+      response.writeHead(STATUS_FULL, { connection: 'close' }).end();
       return;
     }
     this.#web.set(socket, 'asking');
@@ -296,8 +296,9 @@ export class ClientPort {
         socket.destroy(),
       );
     } else if (this.#closing || !this.#hasLinkSeat(request, socket)) {
-      socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () =>
-        socket.destroy(),
+      socket.end(
+        `HTTP/1.1 ${STATUS_FULL} Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+        () => socket.destroy(),
       );
     } else {
       this.#web.set(socket, 'link');

@@ -20,16 +20,22 @@ async function errorOf(call: Promise<unknown>): Promise<NurseryError> {
 const setters = (cluster: FakeCluster): string[] =>
   cluster.log.filter((entry) => entry.endsWith(' set')).map((entry) => entry.split(' ')[0] as string);
 
-async function routers(count: number): Promise<{ cluster: FakeCluster; client: NurseryClient }> {
+async function routers(
+  count: number,
+  isReady: (index: number) => boolean = () => true,
+): Promise<{ cluster: FakeCluster; client: NurseryClient }> {
   const cluster = await new FakeCluster().start(count, 'router');
+  for (const [index, node] of cluster.nodes.entries()) node.isReady = isReady(index);
   const client = await NurseryClient.connect({ addresses: cluster.addresses });
   return { cluster, client };
 }
 
 test('of several routers one that is ready is asked, whichever it is', async () => {
   for (const ready of [0, 1, 2]) {
-    const { cluster, client } = await routers(3);
-    for (const [index, node] of cluster.nodes.entries()) node.isReady = index === ready;
+    const { cluster, client } = await routers(3, (index) => index === ready);
+    const asked = cluster.log.length;
+    await client.set('first', 'v');
+    assert.equal(cluster.log.slice(asked), [`n${ready} set`], 'it was chosen when the client connected');
     await Promise.all(['a', 'b', 'c'].map((key) => client.set(key, 'v')));
     assert.equal(new Set(setters(cluster)), new Set([`n${ready}`]));
     client.close();
@@ -56,8 +62,7 @@ test('a router that says that it cannot serve is left, within the same call', as
 });
 
 test('where no router is ready one is asked all the same, and its reason is told', async () => {
-  const { cluster, client } = await routers(2);
-  for (const node of cluster.nodes) node.isReady = false;
+  const { cluster, client } = await routers(2, () => false);
   await client.set('a', 'v'); // what it cannot serve may be something else
   cluster.interfere = ({ kind }) =>
     kind === 'set' ? failure('GOING_DOWN', 'there is no map yet') : undefined;
@@ -66,6 +71,40 @@ test('where no router is ready one is asked all the same, and its reason is told
   assert.match(error.message, /set at cluster ricky: .*there is no map yet/);
   client.close();
   await cluster.stop();
+});
+
+test('who has no seat is left for another, and asked again where there is none', async () => {
+  const cluster = await new FakeCluster().start(2, 'router');
+  const [first, second] = cluster.nodes as [FakeNode, FakeNode];
+  first.isFull = true;
+  const other = await NurseryClient.connect({ addresses: cluster.addresses });
+  await other.set('a', 'v');
+  assert.equal(setters(cluster), ['n1']);
+  other.close();
+
+  second.isFull = true;
+  const refused = await errorOf(NurseryClient.connect({ addresses: cluster.addresses, deadlineMs: 200 }));
+  assert.is(refused.code, 'TOO_MANY_CONNECTIONS');
+  assert.match(refused.message, /too many connections/);
+
+  const connecting = NurseryClient.connect({ addresses: cluster.addresses });
+  setTimeout(() => {
+    first.isFull = false;
+  }, 100);
+  const client = await connecting;
+  await client.set('b', 'v');
+  assert.equal(setters(cluster), ['n1', 'n0']);
+  client.close();
+  await cluster.stop();
+});
+
+test('where nobody listens a client says so at once', async () => {
+  const cluster = await new FakeCluster().start(1, 'router');
+  await cluster.stop();
+  const beganMs = performance.now();
+  const error = await errorOf(NurseryClient.connect({ addresses: cluster.addresses }));
+  assert.is(error.code, 'UNREACHABLE');
+  assert.ok(performance.now() - beganMs < 1000);
 });
 
 test('a key of another cluster: which cluster refuses it, which key, and who has it', async () => {

@@ -102,6 +102,8 @@ export class FakeNode {
   readonly links = new Set<Link>();
   /** What a router says of itself. */
   isReady = true;
+  /** Whether it has no seat for anybody. */
+  isFull = false;
   readonly #watchers = new Set<Link>();
   #port: ClientPort | null = null;
   #number = 0;
@@ -133,6 +135,7 @@ export class FakeNode {
       }),
       handle: (connection, body, respond) => this.#serve(connection, body, respond),
       warn: () => {},
+      limits: () => ({ clients: this.isFull ? 0 : 100, own: 0, spare: 10 }),
       graceMs: 10,
     });
     this.#number = this.#port.port;

@@ -84,7 +84,7 @@ test('one connection too many hears fe and is closed; a link hears 503', async (
     assert.unreachable();
   } catch (error) {
     assert.instance(error, NurseryError);
-    assert.match((error as NurseryError).message, '503');
+    assert.is((error as NurseryError).code, 'TOO_MANY_CONNECTIONS');
   }
   assert.is(bench.port.seats.turnedAway, 2);
   for (const client of clients) client.socket.destroy();
