@@ -12,7 +12,6 @@ import {
   type Outcome,
   type Owned,
   ownedCodec,
-  storedMigrationCodec,
 } from '../../src/protocol/admin.ts';
 import {
   bool,
@@ -35,6 +34,7 @@ import {
   presenceCodec,
   storedWithFounding,
 } from '../../src/protocol/identity.ts';
+import { storedMigrationCodec } from '../../src/protocol/migration.ts';
 import {
   difference,
   EMPTY_MAP,

@@ -20,7 +20,6 @@ import {
   bytes,
   type Codec,
   type Coded,
-  encode,
   i64,
   key,
   list,
@@ -42,8 +41,8 @@ import {
   ownedCodec,
   selfCodec,
   standingCodec,
-  storedWithMore,
 } from './identity.ts';
+import { lastProgressCodec, lastReceiptCodec, migrationCodec } from './migration.ts';
 
 export {
   type ClusterConfig,
@@ -53,6 +52,7 @@ export {
   type Owned,
   ownedCodec,
 } from './identity.ts';
+export { type Foundings, type Migration, NO_PROGRESS, type Progress, type Receipt } from './migration.ts';
 
 /** Request code, and kind of update in the log, of an adminCommand. */
 export const ADMIN_COMMAND = 0x80;
@@ -73,79 +73,6 @@ export type Row = Coded<typeof rowCodec>;
 /** Kinds of page. */
 export const PAGE_COPY = 0;
 export const PAGE_DIRTY = 1;
-
-/**
- * What a coordinator last did and counted. For people; nothing is decided by it but how long its heartbeat may stand
- * still (migrator/core/beat.ts).
- */
-export const progressCodec = struct({
-  stage: text,
-  waitingFor: text,
-  keysCopied: i64,
-  bytesCopied: i64,
-  keysTotal: i64,
-  rounds: i64,
-  dirtyRows: i64,
-  pauseMs: i64,
-  /** Whether nobody saw all of the pause, or it goes on. */
-  pauseAtLeast: bool,
-  startedAtMs: i64,
-});
-export type Progress = Coded<typeof progressCodec>;
-export const NO_PROGRESS: Progress = {
-  stage: 'planned',
-  waitingFor: '',
-  keysCopied: 0,
-  bytesCopied: 0,
-  keysTotal: 0,
-  rounds: 0,
-  dirtyRows: 0,
-  pauseMs: 0,
-  pauseAtLeast: false,
-  startedAtMs: 0,
-};
-
-/** Proof of a finished move, kept by the keeper: the digest that source and target agreed on at the seal. */
-export const receiptCodec = struct({ sealSlot: i64, digest: digestCodec, pauseMs: i64, pauseAtLeast: bool });
-export type Receipt = Coded<typeof receiptCodec>;
-
-/** A migration as the keeper records it. `heartbeat` is a count, for a clock has no place in replicated state. */
-const recordCodec = struct({
-  mid: i64,
-  source: text,
-  target: text,
-  lo: key,
-  hi: option(key),
-  phase: text as Codec<'active' | 'published' | 'done' | 'aborted'>,
-  token: i64,
-  heartbeat: i64,
-  wish: text as Codec<'run' | 'pause' | 'abort'>,
-  why: text,
-  progress: progressCodec,
-  receipt: option(receiptCodec),
-});
-/** Whose move it is, and between which foundings; missing in a record that was planned before the keeper knew them. */
-export type Foundings = { readonly keeper: string; readonly source: string; readonly target: string };
-export type Migration = Coded<typeof recordCodec> & { readonly foundings?: Foundings };
-const foundingsCodec = struct({ keeper: text, source: text, target: text });
-/** As a row of the keeper: without foundings it has the bytes that it always had. */
-export const storedMigrationCodec: Codec<Migration> = storedWithMore(
-  recordCodec,
-  foundingsCodec,
-  ({ foundings }: Migration) => foundings ?? null,
-  (record, foundings) => ({ ...record, foundings }),
-);
-export const migrationCodec: Codec<Migration> = {
-  write: (writer, record) => {
-    recordCodec.write(writer, record);
-    option(foundingsCodec).write(writer, record.foundings ?? null);
-  },
-  read: (reader) => {
-    const record = recordCodec.read(reader);
-    const foundings = option(foundingsCodec).read(reader);
-    return foundings === null ? record : { ...record, foundings };
-  },
-};
 
 /** Outcome of a migration at one cluster; the first one chosen stands for ever. */
 export type Outcome = 'activated' | 'abandoned' | 'unsealed' | 'released';
@@ -182,9 +109,9 @@ const plainCommandCodec = union({
   initMap: [40, struct({ cluster: text })],
   plan: [41, struct({ source: text, target: text, lo: key, hi: option(key) })],
   claim: [42, struct({ mid: i64, tokenSeen: i64 })],
-  note: [43, struct({ mid: i64, token: i64, progress: progressCodec })],
+  note: [43, struct({ mid: i64, token: i64, progress: lastProgressCodec })],
   wish: [44, struct({ mid: i64, wish: text as Codec<'run' | 'pause' | 'abort'>, why: text })],
-  publish: [45, struct({ mid: i64, token: i64, receipt: receiptCodec })],
+  publish: [45, struct({ mid: i64, token: i64, receipt: lastReceiptCodec })],
   recordAbort: [46, struct({ mid: i64, token: i64, why: text })],
   finish: [47, struct({ mid: i64, token: i64 })],
   forget: [48, struct({ mid: i64 })],
@@ -427,9 +354,4 @@ export function decodeAnswer(reply: Uint8Array): AdminAnswer {
   const answer = adminAnswerCodec.read(reader);
   reader.finish();
   return answer;
-}
-
-/** A migration as bytes, as the keeper stores it. */
-export function encodeMigration(migration: Migration): Buffer {
-  return encode(storedMigrationCodec, migration);
 }
