@@ -2,13 +2,13 @@
 import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { ClusterClient } from '../../src/client/cluster-client.ts';
 import { renderClusterIni } from '../../src/config/render.ts';
-import { EXIT_CODES, NurseryError } from '../../src/errors.ts';
-import type { ClusterConfig, NodeStatus } from '../../src/protocol/admin.ts';
+import { EXIT_CODES } from '../../src/errors.ts';
+import type { NodeStatus } from '../../src/protocol/admin.ts';
 import { LEASE_MS, TestCluster } from '../support/clusters.ts';
+import { addressesOf, copyOf, ends, selfOf } from '../support/identities.ts';
 import { TestNursery } from '../support/nurseries.ts';
-import { freePorts, type Lab, labSuite, type NurseryProcess } from '../support/processes.ts';
+import { freePorts, type Lab, labSuite } from '../support/processes.ts';
 import { until } from '../support/wait.ts';
 
 const tests = labSuite('who is who');
@@ -24,64 +24,9 @@ async function statusOf(lab: Lab, file: string): Promise<Seen> {
   return JSON.parse(finished.stdout) as Seen;
 }
 
-/** What a node says of itself; null where it does not answer yet. */
-async function selfOf(cluster: string, name: string, port: number): Promise<NodeStatus | null> {
-  const client = new ClusterClient(
-    { cluster, nodes: [{ name, ips: ['127.0.0.1'], port }] },
-    { role: 'client', node: 'test' },
-  );
-  try {
-    const answer = await client.query({ kind: 'nodeStatus' }, { to: name, deadlineMs: 2000 });
-    return answer.kind === 'nodeStatus' ? answer : null;
-  } catch (error) {
-    if (!(error instanceof NurseryError)) throw error;
-    return null;
-  } finally {
-    client.close();
-  }
-}
-
-/** The same of the only node of a cluster. */
+/** What the only node of a cluster says of itself. */
 function soleOf({ id, nodes: [place] }: TestCluster): Promise<NodeStatus | null> {
   return selfOf(id, place?.name ?? '', place?.clientPort ?? 0);
-}
-
-/** Another cluster that says that it is `clusterId`, with files and homes of its own. */
-async function copyOf(
-  lab: Lab,
-  folder: string,
-  clusterId: string,
-  names: readonly string[],
-  keeper: ClusterConfig | null,
-): Promise<{
-  file: string;
-  ports: number[];
-  homes: string[];
-  start(name: string, flags?: string[]): NurseryProcess;
-}> {
-  const ports = await freePorts(2 * names.length);
-  const file = join(lab.dir, `${folder}.ini`);
-  const homes = names.map((name) => join(lab.dir, folder, name));
-  const nodes = names.map((name, index) => ({
-    name,
-    ip: '127.0.0.1',
-    clientPort: ports[2 * index] as number,
-    home: homes[index] as string,
-    extra: { messaging_port: String(ports[2 * index + 1]) },
-  }));
-  writeFileSync(
-    file,
-    renderClusterIni({ clusterId, nodes, keeper, extra: { lease_period: String(LEASE_MS / 1000) } }),
-  );
-  const start = (name: string, flags: string[] = []): NurseryProcess =>
-    lab.start(`${folder} ${name}`, ['node', '--config', file, '--node', name, ...flags]);
-  return { file, ports, homes, start };
-}
-
-async function ends(node: NurseryProcess, code: number, why: RegExp): Promise<void> {
-  const { code: ended, stderr } = await node.finished(90_000);
-  assert.is(ended, code, stderr);
-  assert.match(stderr, why);
 }
 
 /** What the router says of `key`, now. */
@@ -292,12 +237,7 @@ tests.test('a copy of the only home beside its original is refused, and never ge
   const { keeper } = nursery;
   const [ams] = nursery.clusters;
   const name = `${ams.id}_0`;
-  const known = async (): Promise<number | undefined> => {
-    const client = new ClusterClient(keeper.config, { role: 'client', node: 'test' });
-    const answer = await client.query({ kind: 'getMap' }).finally(() => client.close());
-    if (answer.kind !== 'keeperMap') return undefined;
-    return answer.clusters.find(({ cluster }) => cluster === ams.id)?.nodes[0]?.port;
-  };
+  const known = (): Promise<string> => addressesOf(keeper, ams.id);
   await ams.killAll();
   const copy = await copyOf(lab, 'double', ams.id, [name], keeper.config);
   const { home, clientPort } = ams.place(name);
@@ -309,7 +249,7 @@ tests.test('a copy of the only home beside its original is refused, and never ge
   while (double.isRunning) {
     await until('a write', () => put(nursery, `double ${acknowledged}`, 'kept').then(() => true));
     acknowledged += 1;
-    assert.is(await known(), clientPort, 'nobody is sent to the copy');
+    assert.is(await known(), `${name} ${clientPort}`, 'nobody is sent to the copy');
   }
   await ends(double, EXIT_CODES.SUPERSEDED, /runs twice in one life: at .*; if the node is to move here/);
   assert.ok(acknowledged >= 10, `${acknowledged} writes`);
@@ -346,42 +286,6 @@ tests.test(
     assert.equal((await selfOf(ams.id, name, port))?.notes, []);
   },
 );
-
-tests.test('a removed node with its old file leaves the addresses at the keeper as they are', async (lab) => {
-  const keeper = await TestCluster.start(lab, { clusterId: 'shrink-keeper', size: 1, keeper: 'itself' });
-  const cluster = await TestCluster.start(lab, { clusterId: 'shrink', size: 3, keeper: keeper.config });
-  const client = new ClusterClient(keeper.config, { role: 'client', node: 'test' });
-  lab.closing(() => client.close());
-  const known = async (): Promise<string> => {
-    const answer = await client.query({ kind: 'getMap' });
-    if (answer.kind !== 'keeperMap') return answer.kind;
-    const nodes = answer.clusters.find((each) => each.cluster === 'shrink')?.nodes ?? [];
-    return nodes.map(({ name }) => name).join();
-  };
-  await until('three addresses', async () => (await known()) === 'shrink_0,shrink_1,shrink_2');
-  await cluster.killAll();
-  const smaller = join(lab.dir, 'smaller.ini');
-  const nodes = cluster.nodes.slice(0, 2).map(({ name, clientPort, messagingPort, home }) => ({
-    name,
-    ip: '127.0.0.1',
-    clientPort,
-    home,
-    extra: { messaging_port: String(messagingPort) },
-  }));
-  writeFileSync(
-    smaller,
-    renderClusterIni({
-      clusterId: 'shrink',
-      nodes,
-      keeper: keeper.config,
-      extra: { lease_period: String(LEASE_MS / 1000) },
-    }),
-  );
-  for (const { name } of nodes) lab.start(name, ['node', '--config', smaller, '--node', name]);
-  await until('two addresses', async () => (await known()) === 'shrink_0,shrink_1');
-  await ends(cluster.startNode('shrink_2'), EXIT_CODES.SUPERSEDED, /replaced or removed/);
-  assert.is(await known(), 'shrink_0,shrink_1');
-});
 
 tests.test('one life in two processes, or gone back in time, is refused by its peers', async (lab) => {
   const cluster = await TestCluster.start(lab, { clusterId: 'lives', size: 3 });
