@@ -10,7 +10,7 @@ import { LinkLog } from '../src/link/link-log.ts';
 import { type Logger, SILENT } from '../src/log.ts';
 import { ClientPort, limitsOfProcess, portBudgets } from '../src/port/port.ts';
 import type { Answer } from '../src/protocol/replies.ts';
-import type { SeatFigures } from '../src/protocol/statistics.ts';
+import type { RouterFigures, SeatFigures } from '../src/protocol/statistics.ts';
 import { VERSION } from '../src/version.ts';
 import { Calls } from './calls.ts';
 import { health } from './core/local.ts';
@@ -109,8 +109,9 @@ class Shell {
   }
 
   /** The port's figures, as they are whenever they are asked for. */
-  #seats(): SeatFigures {
+  #seats(): RouterFigures {
     const of = (figure: keyof SeatFigures): number => this.port?.seats[figure] ?? 0;
+    const { replies, requests } = this.budgets.clients;
     return {
       get open() {
         return of('open');
@@ -123,6 +124,9 @@ class Shell {
       },
       get letGo() {
         return of('letGo');
+      },
+      get stalledLetGo() {
+        return replies.letGo + requests.letGo;
       },
     };
   }

@@ -108,7 +108,9 @@ export function statistics(router: Router): Field[] {
     int('held_bytes', heldBytes),
     int('connections_with_updates', lanes.size),
     int('ranges_moving', moving.length),
-    ...(router.seats === null ? [] : seatFields(router.seats)),
+    ...(router.seats === null
+      ? []
+      : [...seatFields(router.seats), int('stalled_let_go', router.seats.stalledLetGo)]),
     {
       kind: 'list',
       name: 'masters',

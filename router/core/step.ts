@@ -12,7 +12,7 @@ import { answerMarginMs } from '../../src/limits.ts';
 import type { Hint } from '../../src/protocol/admin.ts';
 import type { Version } from '../../src/protocol/replies.ts';
 import { isPassing } from '../../src/protocol/run.ts';
-import type { SeatFigures } from '../../src/protocol/statistics.ts';
+import type { RouterFigures } from '../../src/protocol/statistics.ts';
 import { EMPTY_MAP } from '../../src/rangemap.ts';
 import { classify, type Plan } from './classify.ts';
 import {
@@ -72,7 +72,7 @@ export function createRouter(options: {
   readonly version: Version;
   readonly nowMs: number;
   readonly limits?: Partial<Limits>;
-  readonly seats?: SeatFigures;
+  readonly seats?: RouterFigures;
 }): Router {
   const limits = { ...LIMITS, ...options.limits };
   return {

@@ -4,7 +4,7 @@ import type { Key } from '../../src/bytes.ts';
 import { PATIENCE_MS } from '../../src/limits.ts';
 import type { Hint, KeeperMap } from '../../src/protocol/admin.ts';
 import type { Answer, Version } from '../../src/protocol/replies.ts';
-import type { SeatFigures } from '../../src/protocol/statistics.ts';
+import type { RouterFigures } from '../../src/protocol/statistics.ts';
 import type { Range } from '../../src/range.ts';
 import type { MapEntry, RangeMap } from '../../src/rangemap.ts';
 
@@ -291,7 +291,7 @@ export type Router = {
   readonly version: Version;
   readonly limits: Limits;
   /** What became of connections, as the shell counts it. */
-  readonly seats: SeatFigures | null;
+  readonly seats: RouterFigures | null;
   /** As the keeper gave it; null before the first. */
   keeper: KeeperMap | null;
   /** Why the keeper cannot be watched, as last heard; null where it can, or nothing was heard yet. */

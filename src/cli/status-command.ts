@@ -2,6 +2,7 @@
 import { ClusterClient } from '../client/cluster-client.ts';
 import { EXIT_CODES, NurseryError } from '../errors.ts';
 import type { KeeperMap, KnownCluster, Migration, NodeAddress, NodeStatus } from '../protocol/admin.ts';
+import type { TurnedAway } from '../protocol/statistics.ts';
 import { printRange, type Range } from '../range.ts';
 import { EMPTY_MAP } from '../rangemap.ts';
 import { NurseryConnections, readTarget, type Target } from './connections.ts';
@@ -9,13 +10,22 @@ import { jsonRange } from './forms.ts';
 import { printJson, printLine } from './output.ts';
 import { printPause } from './progress-display.ts';
 import { sayWhoIsAwaited } from './report.ts';
+import { askTurnedAway, describeTurnedAway, type TurnedAwayReport } from './turned-away.ts';
 
 /** How long a node may take to answer (ms). */
 const NODE_MS = 1500;
 /** How long the keeper may take, elections included (ms). */
 const KEEPER_MS = 5000;
 
-type NodeReport = { readonly name: string; readonly status: NodeStatus | null; readonly why: string };
+type NodeReport = {
+  readonly name: string;
+  readonly status: NodeStatus | null;
+  readonly why: string;
+  /** Null where it does not say. */
+  readonly turnedAway: TurnedAway | null;
+};
+/** The router of the configuration. */
+type RouterReport = { readonly name: string } & TurnedAwayReport;
 type ClusterReport = {
   readonly cluster: string;
   /** The one that the keeper knows. */
@@ -36,16 +46,19 @@ type Keeper =
 export async function runStatus(args: { config: string; json: boolean }): Promise<void> {
   const target = readTarget(args.config);
   const keeper = await askKeeper(target);
-  const clusters = await Promise.all(withConfigured(keeper.known.clusters, target).map(askNodes));
+  const [router, clusters] = await Promise.all([
+    target.isRouter ? askRouter(target) : null,
+    Promise.all(withConfigured(keeper.known.clusters, target).map(askNodes)),
+  ]);
   if (args.json) {
     const { version, entries } = keeper.known.map;
     const map = { version, entries: entries.map(withJsonRange) };
     const migrations = keeper.migrations?.map(toJson) ?? null;
     const silent = keeper.why === null ? {} : { keeperSilent: keeper.why };
     const nursery = keeper.known.nursery?.founding ?? null;
-    printJson({ ...silent, nursery, map, clusters: clusters.map(clusterToJson), migrations });
+    printJson({ ...silent, nursery, map, router, clusters: clusters.map(clusterToJson), migrations });
   } else {
-    print(keeper, clusters);
+    print(keeper, clusters, router);
   }
   if (keeper.why !== null) process.exitCode = EXIT_CODES.KEEPER_SILENT;
 }
@@ -123,14 +136,28 @@ async function askNodes({ cluster, nodes, founding }: KnownCluster): Promise<Clu
 }
 
 async function askNode(client: ClusterClient, name: string): Promise<NodeReport> {
+  const counting = askTurnedAway(client, name, NODE_MS);
   try {
     const answer = await client.query({ kind: 'nodeStatus' }, { to: name, deadlineMs: NODE_MS });
-    if (answer.kind !== 'nodeStatus') return { name, status: null, why: `answered ${answer.kind}` };
+    const { turnedAway } = await counting;
+    if (answer.kind !== 'nodeStatus')
+      return { name, status: null, why: `answered ${answer.kind}`, turnedAway };
     const { kind: _, ...status } = answer;
-    return { name, status, why: '' };
+    return { name, status, why: '', turnedAway };
   } catch (error) {
     if (!(error instanceof NurseryError)) throw error;
-    return { name, status: null, why: error.message };
+    return { name, status: null, why: error.message, turnedAway: (await counting).turnedAway };
+  }
+}
+
+async function askRouter({ front }: Target): Promise<RouterReport | null> {
+  const [node] = front.nodes;
+  if (node === undefined) return null;
+  const client = new ClusterClient(front, { role: 'operator', node: 'status' });
+  try {
+    return { name: node.name, ...(await askTurnedAway(client, node.name, NODE_MS)) };
+  } finally {
+    client.close();
   }
 }
 
@@ -141,6 +168,7 @@ function withoutKind({ kind: _, ...map }: { readonly kind: string } & KeeperMap)
 function print(
   { known: { map, nursery }, migrations, why }: Keeper,
   clusters: readonly ClusterReport[],
+  router: RouterReport | null,
 ): void {
   if (why !== null) {
     printLine(`the keeper does not answer: ${why}`);
@@ -153,6 +181,7 @@ function print(
     for (const entry of map.entries)
       printLine(`  ${printRange(entry)}  ${entry.owner}  epoch ${entry.epoch}`);
   }
+  if (router !== null) printRouter(router);
   for (const { cluster, founding, nodes } of clusters) {
     printLine(`cluster ${cluster}${founding === undefined ? '' : `, founding ${founding}`}`);
     for (const node of nodes) {
@@ -164,6 +193,14 @@ function print(
   const open = migrations.filter(({ phase }) => phase === 'active' || phase === 'published');
   printLine(`migrations: ${open.length} open, ${migrations.length - open.length} ended`);
   for (const migration of open) printLine(`  ${describeMigration(migration)}`);
+}
+
+/** Of a router that is well there is nothing to say. */
+function printRouter({ name, turnedAway, why }: RouterReport): void {
+  if (turnedAway === null) printLine(`router ${name}  does not answer: ${why}`);
+  const lines = turnedAway === null ? [] : describeTurnedAway(turnedAway);
+  if (lines.length > 0) printLine(`router ${name}`);
+  for (const line of lines) printLine(`    ! ${line}`);
 }
 
 function describe({ name, status, why }: NodeReport): string {
@@ -180,12 +217,13 @@ function describe({ name, status, why }: NodeReport): string {
 
 /** What an operator should know of a node: its own notes, and where it says otherwise than the keeper. */
 function disagreements(
-  { status }: NodeReport,
+  { status, turnedAway }: NodeReport,
   founding: string | undefined,
   keeper: string | undefined,
 ): string[] {
-  if (status === null) return [];
-  const notes = [...status.notes];
+  const counted = turnedAway === null ? [] : describeTurnedAway(turnedAway);
+  if (status === null) return counted;
+  const notes = [...status.notes, ...counted];
   if (founding !== undefined && status.founding !== '' && status.founding !== founding) {
     notes.push(`it is of founding ${status.founding}, which is not the cluster that the keeper knows`);
   }

@@ -86,6 +86,9 @@ export type SeatFigures = {
   readonly letGo: number;
 };
 
+/** What a router knows of its connections beside: those that were let go since they took nothing. */
+export type RouterFigures = SeatFigures & { readonly stalledLetGo: number };
+
 /** The figures as statistics show them. */
 export function seatFields({ open, clientsMax, turnedAway, letGo }: SeatFigures): Field[] {
   return [
@@ -94,4 +97,27 @@ export function seatFields({ open, clientsMax, turnedAway, letGo }: SeatFigures)
     { name: 'connections_turned_away', kind: 'int64', value: turnedAway },
     { name: 'connections_let_go', kind: 'int64', value: letGo },
   ];
+}
+
+/** Who was turned away by a process since it began, of several reasons. */
+export type TurnedAway = {
+  /** Connections for which there was no descriptor. */
+  readonly turnedAway: number;
+  /** Idle ones that were closed for others. */
+  readonly idleLetGo: number;
+  /** Those that took nothing while others waited for the memory. */
+  readonly stalledLetGo: number;
+};
+
+/** The same, from the statistics of a node or router; 0 where they do not say. */
+export function turnedAwayOf(fields: readonly Field[]): TurnedAway {
+  const figure = (name: string): number => {
+    const field = fields.find((one) => one.name === name);
+    return field?.kind === 'int64' ? field.value : 0;
+  };
+  return {
+    turnedAway: figure('connections_turned_away'),
+    idleLetGo: figure('connections_let_go'),
+    stalledLetGo: figure('stalled_let_go'),
+  };
 }
