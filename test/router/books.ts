@@ -123,7 +123,11 @@ function lastOfRun(bytes: Uint8Array, count: number): number | null {
 }
 
 function checkHeld(router: Router): void {
-  const queues = [router.unmapped, ...[...router.clusters.values()].map(({ waiting }) => waiting)];
+  const queues = [
+    router.unmapped,
+    router.strayed,
+    ...[...router.clusters.values()].map(({ waiting }) => waiting),
+  ];
   const held: Task[] = [...queues, ...router.moving.map((moving) => moving.held)].flat();
   assert.is(router.held, held.length, 'held');
   assert.is(router.heldBytes, sum(held.map(({ body }) => body.length)), 'bytes held');

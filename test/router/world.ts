@@ -196,7 +196,7 @@ function span(low: Key | null, isLowIn: boolean, high: Key | null, isHighIn: boo
 }
 
 type Send = Extract<Effect, { kind: 'send' }>;
-type Peer = { readonly cluster: string; readonly node: string; isUp: boolean };
+type Peer = { readonly cluster: string; readonly founding: string; readonly node: string; isUp: boolean };
 
 /** The router, its clusters, and the clock. */
 export class World {
@@ -344,7 +344,7 @@ export class World {
         this.#wakeAtMs = effect.atMs;
         return;
       case 'connect':
-        this.peers.set(effect.peer, { cluster: effect.cluster, node: effect.node, isUp: false });
+        this.peers.set(effect.peer, { ...effect, isUp: false });
         this.at(this.delayMs(), () => {
           const peer = this.peers.get(effect.peer);
           if (peer === undefined || peer.isUp) return;

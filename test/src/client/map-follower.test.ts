@@ -66,4 +66,46 @@ seeded('changes, one after the other, over the wire, lead where the keeper is', 
   }
 });
 
+test('another keeper is a stranger, whatever its version; but for one that says that it has replaced this one', () => {
+  const of = (founding: string, version: number, replaced: readonly string[] = []): KeeperMap => ({
+    map: carve(EMPTY_MAP, WHOLE, `owner of ${founding}`, 1).at(version),
+    clusters: [],
+    nursery: { founding, replaced },
+  });
+  const follower = new MapFollower();
+  assert.is(follower.isStranger(of('K', 5)), false, 'the first one');
+  follower.whole(of('K', 5));
+  assert.is(follower.keeper, 'K');
+  for (const stranger of [of('S', 1), of('S', 5), of('S', 9), of('S', 9, ['T'])]) {
+    assert.ok(follower.isStranger(stranger));
+    assert.is(follower.whole(stranger), null);
+  }
+  assert.is(follower.change(changeBetween(of('S', 5), of('S', 6))), 'behind', 'its changes, too');
+  const nobody = { map: of('S', 9).map, clusters: [] };
+  assert.ok(follower.isStranger(nobody), 'a keeper that does not know itself');
+  assert.is(follower.whole(nobody), null);
+  assert.is(follower.version, 5);
+
+  const successor = of('K2', 2, ['J', 'K']);
+  assert.is(follower.isStranger(successor), false);
+  assert.is(
+    follower.whole(successor)?.map.map.version,
+    2,
+    'versions of two keepers say nothing of each other',
+  );
+  assert.is(follower.keeper, 'K2');
+  assert.is(follower.whole(of('K', 99)), null, 'the one that was replaced');
+  assert.is(follower.whole(of('K2', 1, ['K'])), null, 'an older one');
+});
+
+test('a keeper that comes to know itself is followed on', () => {
+  const follower = new MapFollower();
+  const before: KeeperMap = { map: carve(EMPTY_MAP, WHOLE, 'a', 1), clusters: [] };
+  follower.whole(before);
+  assert.is(follower.keeper, '');
+  const after: KeeperMap = { ...before, nursery: { founding: 'K', replaced: [] } };
+  assert.ok(follower.whole(after) !== null);
+  assert.is(follower.keeper, 'K');
+});
+
 test.run();

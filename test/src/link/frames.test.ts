@@ -5,10 +5,12 @@ import { NurseryError } from '../../../src/errors.ts';
 import { decodeHello, encodeHello } from '../../../src/link/dial.ts';
 import {
   Assembly,
+  CLOSE,
   decodeHinted,
   encodeHint,
   Gather,
   HEADER_BYTES,
+  type Hello,
   MESSAGE_MAX,
   refusal,
   refusalError,
@@ -100,6 +102,51 @@ test('a hello is read back, and nothing else is taken for one', () => {
   const bytes = encodeHello(hello('c'));
   for (let end = 0; end < bytes.length; end += 1) assert.is(decodeHello(bytes.subarray(0, end)), null);
   assert.is(decodeHello(Buffer.concat([bytes, Buffer.from('x')])), null);
+});
+
+test('what version 3 adds to a hello is read back, and is missing in what it was not added to', () => {
+  const word = fc.stringMatching(/^[0-9a-f]{1,32}$/);
+  const memory = fc.record(
+    { process: word, round: fc.nat(), proposer: fc.string({ unit: 'binary' }), slot: fc.nat() },
+    { noNullPrototype: true },
+  );
+  const maybe = fc.record(
+    { founding: word, keeper: word, memory },
+    { requiredKeys: [], noNullPrototype: true },
+  );
+  fc.assert(
+    fc.property(fc.oneof(word, fc.constant('')), maybe, (incarnation, more) => {
+      const whole: Hello = { ...hello('c'), incarnation, ...more };
+      assert.equal(decodeHello(encodeHello(whole)), whole);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('a hello that remembers nonsense is none', () => {
+  const of = (rest: string): Hello | null => decodeHello(encodeHello({ ...hello('c'), incarnation: rest }));
+  assert.equal(of('life founding keeper process 1 2 n.life')?.memory, {
+    process: 'process',
+    round: 1,
+    slot: 2,
+    proposer: 'n.life',
+  });
+  assert.is(of('life founding keeper process 1.5 2 n'), null);
+  assert.is(of('life founding keeper process 1 x n'), null);
+  assert.is(of('life founding keeper process 1 2 %E0%A4%A'), null);
+});
+
+test('two foundings of one cluster do not talk; one that names none talks to both', () => {
+  const of = (founding: string): Hello => ({ ...hello('a'), founding });
+  assert.is(refusal(of('1'), of('1')), null);
+  assert.is(refusal(of('1'), hello('a')), null);
+  assert.is(refusal(hello('a'), of('1')), null);
+  const other = refusal(of('1'), of('2'));
+  assert.is(other?.close, CLOSE.otherFounding);
+  assert.is(other?.why, 'founding 2, here 1');
+  assert.is(refusalError(CLOSE.otherFounding, other?.why ?? '').code, 'WRONG_CLUSTER');
+  // The keeper to which somebody belongs parts nobody: whoever is bound to another one is told so.
+  assert.is(refusal({ ...of('1'), keeper: 'k' }, { ...of('1'), keeper: 's' }), null);
 });
 
 test('protocol and cluster must fit; an empty cluster id fits any', () => {
