@@ -1,5 +1,5 @@
 /**
- * A process that tests one mutant: plants it, runs the steps it is sent until the first that fails, and says how it ended.
+ * A process that tests one mutant, or planted bug: plants it, runs the steps it is sent until the first that fails, and says how it ended.
  * Nothing of the code under test may be imported before it is planted.
  */
 import { readFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads';
 import type { Replacement } from '../sim/nursery/planted/bug.ts';
 import type { Step } from './areas.ts';
 
-export type Order = { readonly replacement: Replacement | null; readonly steps: readonly Step[] };
+export type Order = { readonly replacements: readonly Replacement[]; readonly steps: readonly Step[] };
 /** `step` is begun, or failed with this `why`; null: all have passed. */
 export type Word =
   | { readonly kind: 'begun'; readonly step: number }
@@ -19,9 +19,7 @@ type UvuSuite = () => Promise<[failures: string | true, passed: number, skipped:
 type UvuQueue = { UVU_DEFER?: number; UVU_QUEUE?: UvuSuite[][]; UVU_INDEX?: number };
 
 async function main(order: Order): Promise<Word> {
-  if (order.replacement !== null) {
-    register('../sim/nursery/planted/loader.js', { parentURL: import.meta.url, data: [order.replacement] });
-  }
+  register('../sim/nursery/planted/loader.js', { parentURL: import.meta.url, data: order.replacements });
   for (const [index, step] of order.steps.entries()) {
     say({ kind: 'begun', step: index });
     watch.postMessage(null);

@@ -1,6 +1,7 @@
 /** Tests mutants, each in a process of its own. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Replacement } from '../sim/nursery/planted/bug.ts';
 import { type Step, stepsFor, type Tier } from './areas.ts';
 import type { Order, Word } from './child.ts';
 import { compiled, type Mutant, textsOf } from './mutants.ts';
@@ -41,13 +42,18 @@ export async function tryAll(mutants: readonly Mutant[], options: TrialOptions):
 }
 
 export function tryOne(mutant: Mutant, seedShare?: number): Promise<Verdict> {
-  const replacement = { file: compiled(mutant.target), ...textsOf(mutant) };
-  return obey({ replacement, steps: stepsFor(mutant.target, seedShare) });
+  const replacements = [{ file: compiled(mutant.target), ...textsOf(mutant) }];
+  return obey({ replacements, steps: stepsFor(mutant.target, seedShare) });
 }
 
 /** Runs what would be run against a mutant of `target`, without any: what must pass. */
 export function tryUnchanged(target: string, seedShare?: number): Promise<Verdict> {
-  return obey({ replacement: null, steps: stepsFor(target, seedShare) });
+  return obey({ replacements: [], steps: stepsFor(target, seedShare) });
+}
+
+/** Runs `steps` against code with these pieces replaced. */
+export function tryReplaced(replacements: readonly Replacement[], steps: readonly Step[]): Promise<Verdict> {
+  return obey({ replacements, steps });
 }
 
 /** As the reports name them. */

@@ -78,6 +78,8 @@ export class Hand {
   #nextProposal = 1000;
   /** What nodes told people, newest last. */
   readonly said: string[] = [];
+  /** Sees each event that a node handles, and what came of it, before it is carried out. */
+  onStep: (name: NodeName, event: Event, effects: readonly Effect[]) => void = () => {};
 
   readonly names: readonly NodeName[];
   readonly learners: readonly NodeName[];
@@ -224,7 +226,9 @@ export class Hand {
     const node = this.node(name);
     const { replica } = node;
     if (replica === null) return;
-    const effects = step(replica, { ...event, nowMs: this.nowMs } as Event);
+    const timed = { ...event, nowMs: this.nowMs } as Event;
+    const effects = step(replica, timed);
+    this.onStep(name, timed, effects);
     let record: RecordNumber = 0;
     for (const effect of effects) {
       if (effect.kind === 'persist') record = effect.record;

@@ -1,0 +1,8 @@
+/** Consensus as texts: test/golden/traces/consensus, written anew by `TRACES=write` (test/support/traces.ts). */
+import { test } from 'uvu';
+import { testTraces } from '../../support/traces.ts';
+import { createStage } from './stage.ts';
+
+testTraces('consensus', createStage);
+
+test.run();
