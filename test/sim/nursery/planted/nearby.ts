@@ -13,11 +13,25 @@ export function isOfACore({ replacements }: PlantedBug): boolean {
   return replacements.some(({ file }) => coreOf(file) !== undefined);
 }
 
-/** The first test file that fails with the bug planted, below `test` and without an ending; null: none does. */
+/**
+ * The first test file that fails with the bug planted, below `test` and without an ending; null: none does.
+ *
+ * @throws Error where the bug cannot be planted, since its piece of code is not there any more
+ */
 export async function seenNearby({ replacements }: PlantedBug): Promise<string | null> {
   const verdict = await tryReplaced(replacements, nearest(replacements.map(({ file }) => file)));
   if (verdict.kind === 'survived' || verdict.by.tier === 'seeds') return null;
+  if (NOT_PLANTED.test(verdict.why)) throw new Error(verdict.why);
   return verdict.by.file.replace(/\.test\.js$/, '');
+}
+
+/** As loader.ts says it. */
+const NOT_PLANTED = /stands \d+ times in .*, not once/;
+
+/** @throws Error where one of these tests fails without any bug: every bug would seem to be seen */
+export async function expectGreen(): Promise<void> {
+  const verdict = await tryReplaced([], nearest(CORES.map((core) => `${core}-`)));
+  if (verdict.kind === 'killed') throw new Error(`fails without a bug: ${verdict.why}`);
 }
 
 /** The tests of the cores that these files are part of, the traces first. */
@@ -26,7 +40,7 @@ function nearest(files: readonly string[]): Step[] {
   for (const file of files) {
     const core = coreOf(file);
     if (core === undefined) continue;
-    for (const step of stepsFor(file.replace(/\.js$/, ''), 0)) {
+    for (const step of stepsFor(file.replace(/\.js.*$/, ''), 0)) {
       if (step.tier === 'unit' && step.file.startsWith(core) && !step.file.includes('.sim.'))
         found.set(step.file, step);
     }
