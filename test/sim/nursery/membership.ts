@@ -84,6 +84,22 @@ export class Membership {
   #leave(machine: Machine): void {
     const { random, schedule, plan } = this.#nursery;
     schedule.after(random.chance(0.7) ? 0 : plan.leaseMs * random.next() * 4, () => {
+      if (this.isInUse(machine)) return;
+      this.#nursery.crashNode(machine);
+      if (random.chance(0.6)) schedule.after(plan.leaseMs * random.next() * 6, () => this.#comeBack(machine));
+    });
+  }
+
+  /** Somebody starts a node that has left, with its old home and its old file, for a while: that should harm nobody. */
+  #comeBack(machine: Machine): void {
+    const { random, rare, schedule, plan, isFaulty } = this.#nursery;
+    const { hardware, process } = machine;
+    const isGone =
+      !this.isInUse(machine) && (process === null || process.isDead) && hardware.refusal === null;
+    if (!isFaulty || !isGone) return;
+    rare.note('a removed node is started again');
+    this.#nursery.startApart(machine);
+    schedule.after(plan.leaseMs * random.next() * 6, () => {
       if (!this.isInUse(machine)) this.#nursery.crashNode(machine);
     });
   }

@@ -32,6 +32,8 @@ export const CHECKS = {
   'replicas-agree': 'I14 I17: equal slots, equal changes on every replica',
   'one-founding':
     'one founding of an id serves, and no row moves into another; nobody stops on the word of another keeper',
+  addresses:
+    'what the keeper says of where a node is reached, the node has said; no working cluster loses its list',
   memory: 'a process remembers all that its life told its peers',
   'image-agrees': 'I14 I16 I21: the image that a node starts from, flushes or installs is that of its slot',
   'one-reader': 'I3 I18: one node at a time serves consistent reads',

@@ -10,6 +10,7 @@ export const WANTED: readonly string[] = [
   // Who is who.
   'an impostor is refused',
   'asked another keeper',
+  'a removed node is started again',
   // Consensus and storage.
   'master crashed',
   'value adopted from a promise',

@@ -14,6 +14,7 @@ import type { Rare } from '../paxos/rare.ts';
 import { ClusterHistory } from './cluster-history.ts';
 import type { History } from './history.ts';
 import type { NodeProcess } from './node-process.ts';
+import { Registered } from './registered.ts';
 import { check } from './violation.ts';
 
 /** Something in a migration that faults like to strike at. */
@@ -27,6 +28,9 @@ export const SECOND_KEEPER = 'Y';
 export class Watch {
   readonly clusters: ReadonlyMap<string, ClusterHistory>;
   readonly #apart = new Map([IMPOSTOR, SECOND_KEEPER].map((id) => [id, new ClusterHistory(id)]));
+  readonly #registered = new Registered({
+    foundingOf: (id) => (this.clusters.has(id) ? (this.members(id)?.cluster ?? null) : null),
+  });
   readonly #rare: Rare;
   readonly #history: History;
   readonly #onMilestone: (milestone: Milestone) => void;
@@ -94,9 +98,11 @@ export class Watch {
       check(isEmpty, 'one-founding', () => `${node.name}, an impostor, owns something or is given it`);
       return;
     }
+    this.#checkBinding(cluster, state);
     if (cluster.id === KEEPER) {
       if (before.map !== state.map || before.migrations !== state.migrations)
         this.#checkKeeper(state, before);
+      this.#registered.applied(state, before);
       return;
     }
     this.#checkWrites(cluster, slot, before, state);
@@ -118,6 +124,25 @@ export class Watch {
       if (message.value.kind === 'batch') this.#rare.note('value adopted from a promise');
       if (message.value.kind === 'noop') this.#rare.note('hole filled or no-op adopted');
     }
+  }
+
+  // ── Whose a cluster is ───────────────────────────────────────────────────────────────────────────────────
+
+  /** A cluster belongs to the keeper, in a founding that this has bound. */
+  #checkBinding({ id }: ClusterHistory, { bound }: SystemState): void {
+    if (bound === null) return;
+    const { keeper, mine } = bound;
+    const own = this.members(KEEPER)?.cluster;
+    check(
+      keeper.founding === own,
+      'one-founding',
+      () => `${id} is bound to keeper ${keeper.founding}, not ${own}`,
+    );
+    check(
+      id === KEEPER || this.#registered.wasBound(id, mine),
+      'one-founding',
+      () => `founding ${mine} of ${id} is bound, and the keeper has never bound it`,
+    );
   }
 
   // ── Checks of one slot ───────────────────────────────────────────────────────────────────────────────────

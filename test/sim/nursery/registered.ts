@@ -1,0 +1,81 @@
+/** Who the keeper says that each cluster is, slot by slot: no founding comes back, and no cluster loses its addresses. */
+import type { SystemState } from '../../../node/machine/system-state.ts';
+import { check } from './violation.ts';
+
+/** What is asked of the clusters that are registered. */
+export type Known = {
+  /** The founding that a cluster of the nursery has by its own log; null where it has none, or is none of these. */
+  foundingOf(cluster: string): string | null;
+};
+
+export class Registered {
+  readonly #known: Known;
+  /** Every founding that was ever in force, by cluster id. */
+  readonly #bound = new Map<string, Set<string>>();
+
+  constructor(known: Known) {
+    this.#known = known;
+  }
+
+  /** Whether the keeper has ever bound that founding. */
+  wasBound(cluster: string, founding: string): boolean {
+    return this.#bound.get(cluster)?.has(founding) === true;
+  }
+
+  /** The keeper has applied a slot. */
+  applied(after: SystemState, before: SystemState): void {
+    if (after.identities !== before.identities) this.#checkFoundings(after, before);
+    if (after.configs !== before.configs) this.#checkAddresses(after, before);
+  }
+
+  #checkFoundings(after: SystemState, before: SystemState): void {
+    for (const [id, { founding, dead }] of after.identities) {
+      const earlier = before.identities.get(id);
+      const bound = this.#bound.get(id) ?? new Set();
+      this.#bound.set(id, bound);
+      check(
+        !dead.includes(founding) && (earlier?.dead ?? []).every((each) => dead.includes(each)),
+        'one-founding',
+        () => `founding ${founding} of ${id} is in force, and was dead`,
+      );
+      const former = earlier?.founding ?? '';
+      check(
+        former === '' || former === founding || (founding === '' && dead.includes(former)),
+        'one-founding',
+        () => `cluster ${id} was founding ${former}, and is ${founding} now`,
+      );
+      if (founding === '') continue;
+      const own = this.#known.foundingOf(id);
+      check(
+        own === null || own === founding,
+        'one-founding',
+        () => `the keeper has bound founding ${founding} of ${id}, which is ${own}`,
+      );
+      check(
+        founding === former || !bound.has(founding),
+        'one-founding',
+        () => `founding ${founding} of ${id} is bound a second time`,
+      );
+      bound.add(founding);
+    }
+  }
+
+  /** Each node is reached where it is itself: addresses have their nodes' names here. */
+  #checkAddresses(after: SystemState, before: SystemState): void {
+    for (const [id, { nodes }] of after.configs) {
+      const wrong = nodes.find(({ name, ips }) => ips[0] !== name);
+      check(
+        wrong === undefined,
+        'addresses',
+        () => `clients look for ${wrong?.name} of ${id} at ${wrong?.ips[0]}`,
+      );
+      const had = before.configs.get(id)?.nodes.length ?? 0;
+      const isMember = after.identities.get(id)?.founding === before.identities.get(id)?.founding;
+      check(
+        nodes.length > 0 || had === 0 || !isMember,
+        'addresses',
+        () => `${id} has lost all of its ${had} addresses`,
+      );
+    }
+  }
+}
