@@ -114,7 +114,7 @@ export class NodeProcess extends Host implements Server {
       windowMax: WINDOW_MAX,
       bootstrap: false,
       asksFirst: true,
-      genesis: Machine.genesis({ nursery: true }),
+      genesis: Machine.genesis({ nursery: nursery.impostors.hasNursery(cluster) }),
       ...nursery.rolesOf(cluster),
     };
     this.driver = this.#createDriver(createReplica(this.config, recovered));
@@ -173,10 +173,12 @@ export class NodeProcess extends Host implements Server {
       ips: [this.name],
       port: 1,
       label: '',
-      nursery: {
-        cluster: KEEPER,
-        nodes: nursery.namesOf(KEEPER).map((name) => ({ name, ips: [name], port: 1 })),
-      },
+      nursery: nursery.impostors.hasNursery(this.cluster)
+        ? {
+            cluster: KEEPER,
+            nodes: nursery.namesOf(KEEPER).map((name) => ({ name, ips: [name], port: 1 })),
+          }
+        : null,
       learners: this.config.learners,
       bootstrap: false,
       withoutKeeper: false,
@@ -297,6 +299,11 @@ export class NodeProcess extends Host implements Server {
 
   get founding(): string {
     return this.#introduction.founding;
+  }
+
+  /** What an operator should know of. */
+  get notes(): readonly string[] {
+    return this.#introduction.notes;
   }
 
   /** A message of another member. */

@@ -11,6 +11,10 @@ export const WANTED: readonly string[] = [
   'an impostor is refused',
   'asked another keeper',
   'a removed node is started again',
+  'a cluster that lived by itself goes on, in no nursery',
+  'a founding has lost its race',
+  'a removed founding stops',
+  'an id is freed',
   // Consensus and storage.
   'master crashed',
   'value adopted from a promise',
