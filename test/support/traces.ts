@@ -7,7 +7,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 
 const FOLDER = 'test/golden/traces';
-/** Lines around a difference that are shown. */
+/** Lines before and after a difference that are shown. */
 const CONTEXT = 3;
 /** A script that goes astray must not fill the screen. */
 const SHOWN_MAX = 40;
@@ -52,19 +52,45 @@ function replay(path: string, golden: string, stage: Stage): string {
 
 function expectSame(path: string, golden: string, actual: string): void {
   if (golden === actual) return;
-  const [before, after] = [golden.split('\n'), actual.split('\n')];
-  const most = Math.min(before.length, after.length);
-  let first = 0;
-  while (first < most && before[first] === after[first]) first += 1;
-  let last = 0;
-  while (last < most - first && before.at(-1 - last) === after.at(-1 - last)) last += 1;
-  const shown = [
-    ...before.slice(Math.max(0, first - CONTEXT), first).map((line) => `  ${line}`),
-    ...before.slice(first, before.length - last).map((line) => `- ${line}`),
-    ...after.slice(first, after.length - last).map((line) => `+ ${line}`),
-    ...before.slice(before.length - last, before.length - last + CONTEXT).map((line) => `  ${line}`),
-  ];
+  const lines = differences(golden.split('\n'), actual.split('\n'));
+  const isNear = (index: number): boolean =>
+    lines.slice(Math.max(0, index - CONTEXT), index + CONTEXT + 1).some((line) => !line.startsWith(' '));
+  const shown = lines.flatMap((line, index) => {
+    if (isNear(index)) return [line];
+    return isNear(index - 1) ? ['  …'] : [];
+  });
   const rest = shown.length > SHOWN_MAX ? [`… and ${shown.length - SHOWN_MAX} lines more`] : [];
   const text = [...shown.slice(0, SHOWN_MAX), ...rest].join('\n');
-  throw new Error(`${path}, from line ${first + 1} on (TRACES=write writes it anew):\n${text}`);
+  const failure = new Error(`${path} differs (TRACES=write writes it anew):\n${text}`);
+  failure.stack = ''; // would show the same text once more
+  throw failure;
+}
+
+/** All lines: those of both, and those of one alone, with as many of both as can be. */
+function differences(before: readonly string[], after: readonly string[]): string[] {
+  // Of what is left from each place on: how many lines can be of both.
+  const common = Array.from({ length: before.length + 1 }, () => new Uint32Array(after.length + 1));
+  const at = (i: number, j: number): number => common[i]?.[j] ?? 0;
+  for (let i = before.length - 1; i >= 0; i -= 1) {
+    for (let j = after.length - 1; j >= 0; j -= 1) {
+      const count = before[i] === after[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
+      (common[i] as Uint32Array)[j] = count;
+    }
+  }
+  const lines: string[] = [];
+  let [i, j] = [0, 0];
+  while (i < before.length || j < after.length) {
+    if (i < before.length && j < after.length && before[i] === after[j]) {
+      lines.push(`  ${before[i]}`);
+      i += 1;
+      j += 1;
+    } else if (j >= after.length || (i < before.length && at(i + 1, j) >= at(i, j + 1))) {
+      lines.push(`- ${before[i]}`);
+      i += 1;
+    } else {
+      lines.push(`+ ${after[j]}`);
+      j += 1;
+    }
+  }
+  return lines;
 }

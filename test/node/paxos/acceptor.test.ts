@@ -3,8 +3,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Message } from '../../../node/paxos/messages.ts';
 import { type Replica, step } from '../../../node/paxos/step.ts';
-import type { Ballot } from '../../../node/paxos/types.ts';
+import type { Ballot, Effect } from '../../../node/paxos/types.ts';
 import { ballotOf, batch, CLUSTER, hear, LEASE_MS, sentTo, waitsForDisk, wake } from './rig.ts';
+import { testWhole } from './whole.ts';
 
 /** After the wait of a restarted node. */
 const LATER_MS = 2 * LEASE_MS;
@@ -170,5 +171,130 @@ test('a peer reads from the log only once the last record of the slots is durabl
     [{ kind: 'serveLog', to: 'b', from: 1, upTo: 1, request: 7 }],
   );
 });
+
+// ── All that is asked for ────────────────────────────────────────────────────────────────────────────────────
+
+/** Node a under a lease that it granted to b. */
+function leased(): Replica {
+  const replica = wake();
+  hear(replica, 'b', heartbeat(ballotOf(5, 'b')), LATER_MS);
+  return replica;
+}
+
+/** What node c says is heard. */
+function said(replica: Replica, message: Message): readonly Effect[] {
+  return hear(replica, 'c', message, LATER_MS);
+}
+
+testWhole([
+  [
+    'it would promise',
+    () => said(wake(), { kind: 'canvass', cluster: CLUSTER, chosen: 0 }),
+    'send c: favour granted promised=5@b chosen=0',
+  ],
+  [
+    'it would not, since another one has its lease',
+    () => said(leased(), { kind: 'canvass', cluster: CLUSTER, chosen: 0 }),
+    'send c: favour no-granted promised=5@b chosen=0',
+  ],
+  [
+    'a canvass of one that holds more',
+    () => said(wake(), { kind: 'canvass', cluster: CLUSTER, chosen: 3 }),
+    'send c: fetch from=1 request=1',
+    'send c: favour granted promised=5@b chosen=0',
+  ],
+  [
+    'a prepare at a higher ballot',
+    () => said(wake(), prepare(ballotOf(6, 'c'))),
+    'write #1 promise 6@c',
+    'send c: promise 6@c accepted={} chosen=0 floor=0 upTo=-, once #1 is written',
+  ],
+  ['a prepare at a lower one', () => said(wake(), prepare(ballotOf(4, 'c'))), 'send c: nack promised=5@b'],
+  [
+    'a prepare at the ballot that is promised',
+    () => hear(wake(), 'b', prepare(ballotOf(5, 'b')), LATER_MS),
+    'send b: promise 5@b accepted={} chosen=0 floor=0 upTo=-',
+  ],
+  ['a prepare while another one has its lease', () => said(leased(), prepare(ballotOf(6, 'c')))],
+  [
+    'a prepare where something was accepted',
+    () =>
+      said(
+        wake({
+          accepted: [{ slot: 3, ballot: ballotOf(5, 'b'), value: batch('three') }],
+          chosen: 2,
+          applied: 2,
+        }),
+        prepare(ballotOf(6, 'c')),
+      ),
+    'write #1 promise 6@c',
+    'send c: promise 6@c accepted={3 5@b three} chosen=2 floor=0 upTo=-, once #1 is written',
+  ],
+  [
+    'an accept at a higher ballot',
+    () => said(wake(), accept(ballotOf(6, 'c'), 1)),
+    'write #1 accept 1 6@c new chosen=0',
+    'send c: accepted 6@c 1, once #1 is written',
+  ],
+  [
+    'an accept at the ballot that is promised',
+    () => hear(wake(), 'b', accept(ballotOf(5, 'b'), 1), LATER_MS),
+    'write #1 accept 1 5@b new chosen=0',
+    'send b: accepted 5@b 1, once #1 is written',
+  ],
+  ['an accept at a lower one', () => said(wake(), accept(ballotOf(4, 'c'), 1)), 'send c: nack promised=5@b'],
+  [
+    'an accept in a slot that is known chosen',
+    () => said(wake({ chosen: 2, applied: 2 }), accept(ballotOf(6, 'c'), 2)),
+  ],
+  [
+    'a heartbeat of a new master',
+    () => said(wake(), heartbeat(ballotOf(6, 'c'))),
+    'write #1 promise 6@c',
+    'send c: granted 6@c sentAtMs=0 chosen=0 applied=0 votes eligible, once #1 is written',
+  ],
+  [
+    'a heartbeat of the master that it follows',
+    () => hear(leased(), 'b', heartbeat(ballotOf(5, 'b')), LATER_MS),
+    'send b: granted 5@b sentAtMs=0 chosen=0 applied=0 votes eligible',
+  ],
+  [
+    'a heartbeat at a lower ballot',
+    () => said(wake(), heartbeat(ballotOf(4, 'c'))),
+    'send c: nack promised=5@b',
+  ],
+  [
+    'a heartbeat that tells of chosen slots, accepted at its ballot and not',
+    () =>
+      said(
+        wake({
+          accepted: [
+            { slot: 1, ballot: ballotOf(6, 'c'), value: batch('one') },
+            { slot: 2, ballot: ballotOf(5, 'b'), value: batch('two') },
+          ],
+        }),
+        heartbeat(ballotOf(6, 'c'), 2),
+      ),
+    'write #1 promise 6@c',
+    'apply 1 one members=[a0 b0 c0]',
+    'send c: granted 6@c sentAtMs=0 chosen=1 applied=0 votes eligible, once #1 is written',
+    'send c: fetch from=2 request=1',
+  ],
+  [
+    'a heartbeat, without a vote',
+    () => said(wake({ incarnation: 'z'.repeat(32) }), heartbeat(ballotOf(6, 'c'))),
+    'send c: granted 6@c sentAtMs=0 chosen=0 applied=0 no-votes no-eligible',
+  ],
+  [
+    'a release',
+    () =>
+      hear(
+        leased(),
+        'b',
+        { kind: 'release', cluster: CLUSTER, ballot: ballotOf(5, 'b'), successor: '' },
+        LATER_MS,
+      ),
+  ],
+]);
 
 test.run();

@@ -20,6 +20,7 @@ import {
   tick,
   wake,
 } from './rig.ts';
+import { last, testWhole } from './whole.ts';
 
 /** Node a promised by itself, so that it need not wait for anybody's lease. */
 const OWN = { promised: ballotOf(5, 'a') };
@@ -480,5 +481,148 @@ test('two of five are no half', () => {
   hearPromise(replica, 'c', { accepted: [entry(1, ballotOf(2, 'b'), 'one')] });
   assert.is(replica.chosen, 0);
 });
+
+// ── All that is asked for ────────────────────────────────────────────────────────────────────────────────────
+
+const FAVOUR: Message = {
+  kind: 'favour',
+  cluster: CLUSTER,
+  granted: true,
+  promised: ballotOf(7, 'c'),
+  chosen: 0,
+};
+
+/** Node a has asked whether the others would promise. */
+function campaigning(recovered: Partial<Recovered> = {}): Replica {
+  const replica = wake({ ...OWN, ...recovered });
+  tick(replica, LATER_MS);
+  return replica;
+}
+
+/** Node a is in phase 1 at ballot 8, which is durable. */
+function inPhase1(recovered: Partial<Recovered> = {}): Replica {
+  const replica = campaigning(recovered);
+  hear(replica, 'b', FAVOUR, LATER_MS);
+  sync(replica, LATER_MS);
+  return replica;
+}
+
+/** Its promise is heard. */
+function promised8(
+  replica: Replica,
+  from: Name,
+  more: Partial<Extract<Message, { kind: 'promise' }>> = {},
+): readonly Effect[] {
+  const none = { accepted: [], chosen: 0, floor: 0, upTo: null };
+  return hear(
+    replica,
+    from,
+    { kind: 'promise', cluster: CLUSTER, ballot: ballotOf(8, 'a'), ...none, ...more },
+    LATER_MS,
+  );
+}
+
+testWhole([
+  ['its time has come', () => tick(wake(OWN), LATER_MS), 'send b, c: canvass chosen=0'],
+  ['its time has not come', () => tick(wake(OWN), 5)],
+  [
+    'a master that is forced on all is left the election',
+    () => tick(wake(OWN, { forcedMaster: 'c' }), LATER_MS),
+  ],
+  [
+    'who is short does not campaign, and says for whom it waits',
+    () => tick(wake({ ...OWN, chosen: 4, applied: 3 }), LATER_MS),
+    'send b, c: ask chosen=3 votes no-eligible echo=0',
+    'say (warn) slots 4 are chosen, nobody reachable holds them: waiting for b (not seen), c (not seen)',
+  ],
+  [
+    'a favour that makes a majority',
+    () => hear(campaigning(), 'b', FAVOUR, LATER_MS),
+    'write #1 promise 8@a',
+    'send b, c: prepare 8@a from=1, once #1 is written',
+  ],
+  ['a favour that is refused', () => hear(campaigning(), 'b', { ...FAVOUR, granted: false }, LATER_MS)],
+  [
+    'a favour of one that holds more',
+    () => hear(campaigning(), 'b', { ...FAVOUR, chosen: 4 }, LATER_MS),
+    'send b: fetch from=1 request=1',
+    'write #1 promise 8@a',
+    'send b, c: prepare 8@a from=1, once #1 is written',
+  ],
+  [
+    'a promise that makes a majority',
+    () => promised8(inPhase1(), 'b'),
+    'say (info) became master round=8 adopted=0 holes=0',
+    'send b, c: heartbeat 8@a chosen=0 sentAtMs=10000',
+    'write #2 accept 1 8@a noop chosen=0',
+    'send b, c: accept 8@a 1 noop chosen=0',
+  ],
+  [
+    'a promise that reports values: adopted, and the hole between is filled',
+    () =>
+      promised8(inPhase1({ accepted: [{ slot: 1, ballot: ballotOf(2, 'b'), value: batch('old') }] }), 'b', {
+        accepted: [entry(1, ballotOf(4, 'c'), 'newer'), entry(3, ballotOf(1, 'b'), 'three')],
+      }),
+    'say (info) became master round=8 adopted=2 holes=1',
+    'send b, c: heartbeat 8@a chosen=0 sentAtMs=10000',
+    'write #2 accept 1 8@a newer chosen=0',
+    'send b, c: accept 8@a 1 newer chosen=0',
+    'write #3 accept 2 8@a noop chosen=0',
+    'send b, c: accept 8@a 2 noop chosen=0',
+    'write #4 accept 3 8@a three chosen=0',
+    'send b, c: accept 8@a 3 three chosen=0',
+    'write #5 accept 4 8@a noop chosen=0',
+    'send b, c: accept 8@a 4 noop chosen=0',
+  ],
+  ['a promise of another ballot', () => promised8(inPhase1(), 'b', { ballot: ballotOf(7, 'a') })],
+  [
+    'a promise of who holds more: fetched first',
+    () => promised8(inPhase1(), 'b', { chosen: 4 }),
+    'send b: fetch from=1 request=1',
+  ],
+  ['a promise of who has forgotten its votes does not count', () => promised8(inPhase1(), 'b', { floor: 2 })],
+  [
+    'a promise that does not count, of half that remembers the value: learnt',
+    () =>
+      last(
+        inPhase1(),
+        (replica) => promised8(replica, 'b', { floor: 1 }),
+        (replica) => promised8(replica, 'c', { accepted: [entry(1, ballotOf(4, 'c'), 'chosen')] }),
+      ),
+    'write #2 learn 1 chosen chosen=1',
+    'apply 1 chosen members=[a0 b0 c0]',
+    'say (info) became master round=8 adopted=0 holes=0',
+    'send b, c: heartbeat 8@a chosen=1 sentAtMs=10000',
+    'write #3 accept 2 8@a noop chosen=1',
+    'send b, c: accept 8@a 2 noop chosen=1',
+  ],
+  [
+    'a promise of a life for which an admission is known does not count',
+    () =>
+      promised8(inPhase1(), 'b', {
+        accepted: [
+          {
+            slot: 1,
+            ballot: ballotOf(4, 'c'),
+            value: { kind: 'admit', node: 'b', incarnation: 'n'.repeat(32), ballot: ballotOf(4, 'c') },
+          },
+        ],
+      }),
+  ],
+  [
+    'its own promise becomes durable last',
+    () =>
+      last(
+        campaigning(),
+        (replica) => hear(replica, 'b', FAVOUR, LATER_MS),
+        (replica) => promised8(replica, 'b'),
+        (replica) => sync(replica, LATER_MS),
+      ),
+    'say (info) became master round=8 adopted=0 holes=0',
+    'send b, c: heartbeat 8@a chosen=0 sentAtMs=10000',
+    'write #2 accept 1 8@a noop chosen=0',
+    'send b, c: accept 8@a 1 noop chosen=0',
+  ],
+]);
 
 test.run();

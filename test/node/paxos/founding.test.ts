@@ -27,6 +27,7 @@ import {
   tick,
   wake,
 } from './rig.ts';
+import { last, testWhole } from './whole.ts';
 
 const NEW_LIFE = 'n'.repeat(32);
 const OTHER_LIFE = 'o'.repeat(32);
@@ -456,5 +457,204 @@ test('of two, a life that asks again is answered again', () => {
   askAs(replica, 'b', NEW_LIFE, 10);
   assert.ok(kinds(askAs(replica, 'b', NEW_LIFE, 20), 'b').includes('adopted'));
 });
+
+// ── All that is asked for ────────────────────────────────────────────────────────────────────────────────────
+
+/** A question of b in this life. */
+function asks(replica: Replica, incarnation: string, more: Partial<Ask> = {}): readonly Effect[] {
+  const message: Ask = {
+    kind: 'ask',
+    cluster: '',
+    chosen: 0,
+    votes: false,
+    eligible: false,
+    echo: 0,
+    ...more,
+  };
+  return step(replica, { kind: 'message', from: 'b', incarnation, message, nowMs: 10 });
+}
+type Ask = Extract<Message, { kind: 'ask' }>;
+
+/** One of two, which has promised and accepted something. */
+function votingOfTwo(): Replica {
+  const accepted = [{ slot: 1, ballot: ballotOf(5, 'a'), value: batch('one') }];
+  return wake({
+    members: TWO,
+    founded: { state: TWO, genesis: GENESIS },
+    promised: ballotOf(5, 'a'),
+    accepted,
+  });
+}
+
+testWhole([
+  [
+    'an empty home asks',
+    () => tick(empty(), 200),
+    'send b, c: ask cluster=- chosen=0 no-votes no-eligible echo=0',
+  ],
+  [
+    'an empty home is asked',
+    () => asks(empty(), NEW_LIFE),
+    'send b: report asker=n0 founded=- no-active chosen=0 no-bootstrap challenge=0',
+  ],
+  [
+    'the last of the others reports that it is empty',
+    () =>
+      last(
+        empty(),
+        (replica) => hear(replica, 'b', report(), 10),
+        (replica) => hear(replica, 'c', report(), 10),
+      ),
+    'say (info) founding a cluster members=3',
+    'write #1 founded [a0 b0 c0]',
+    'found members=[a0 b0 c0]',
+  ],
+  [
+    'the same before anything may be founded',
+    () =>
+      last(
+        empty({ asksFirst: true }),
+        (replica) => hear(replica, 'b', report(), 10),
+        (replica) => hear(replica, 'c', report(), 10),
+      ),
+  ],
+  [
+    'a report to a former life',
+    () =>
+      hear(
+        empty(),
+        'b',
+        report({ asker: NEW_LIFE, founded: { state: STATE, genesis: GENESIS }, active: true }),
+        10,
+      ),
+  ],
+  [
+    'a report of an active cluster: joined',
+    () =>
+      hear(
+        empty(),
+        'b',
+        report({ founded: { state: STATE, genesis: GENESIS }, active: true, chosen: 4 }),
+        10,
+      ),
+    'write #1 founded [a0 b0 c0]',
+    'found members=[a0 b0 c0]',
+  ],
+  [
+    'a report of a cluster that is not active: trusted where it names the lives that were told',
+    () => hear(empty(), 'b', report({ founded: { state: STATE, genesis: GENESIS } }), 10),
+    'write #1 founded [a0 b0 c0]',
+    'found members=[a0 b0 c0]',
+  ],
+  [
+    'three seconds with --bootstrap, and one home was seen',
+    () =>
+      last(
+        empty({ bootstrap: true }),
+        (replica) => hear(replica, 'c', report(), 10),
+        (replica) => tick(replica, 3000),
+      ),
+    'send b, c: ask cluster=- chosen=0 no-votes no-eligible echo=0',
+    'say (info) founding a cluster members=2',
+    'write #1 founded [a0 c0]',
+    'found members=[a0 c0]',
+  ],
+  [
+    'the last founding member has joined',
+    () =>
+      last(
+        wake({ promised: NO_BALLOT }),
+        (replica) => hear(replica, 'b', { kind: 'joined', cluster: CLUSTER, active: false }, 10),
+        (replica) => hear(replica, 'c', { kind: 'joined', cluster: CLUSTER, active: false }, 10),
+      ),
+    'say (info) cluster is active founding=x0',
+    'send c: joined active',
+  ],
+  [
+    'not all have joined',
+    () => hear(wake({ promised: NO_BALLOT }), 'b', { kind: 'joined', cluster: CLUSTER, active: false }, 10),
+  ],
+  [
+    'a life that is unknown asks: it is given a number to repeat',
+    () => asks(wake(), NEW_LIFE),
+    'send b: report asker=n0 founded=[a0 b0 c0] active chosen=0 no-bootstrap challenge=1',
+  ],
+  [
+    'of two, an unknown life repeats its number: recorded, and told all',
+    () =>
+      last(
+        votingOfTwo(),
+        (replica) => asks(replica, NEW_LIFE),
+        (replica) => asks(replica, NEW_LIFE, { echo: 1 }),
+      ),
+    'send b: report asker=n0 founded=[a0 b0] active chosen=0 no-bootstrap challenge=1',
+    'write #1 supersede b: n0',
+    'send b: adopted incarnation=n0 promised=5@a accepted={1 5@a one} chosen=0, once #1 is written',
+  ],
+  [
+    'of two, an unknown life repeats another number',
+    () =>
+      last(
+        votingOfTwo(),
+        (replica) => asks(replica, NEW_LIFE),
+        (replica) => asks(replica, NEW_LIFE, { echo: 7 }),
+      ),
+    'send b: report asker=n0 founded=[a0 b0] active chosen=0 no-bootstrap challenge=1',
+  ],
+  [
+    'of two, one that is short vouches for nobody',
+    () =>
+      last(
+        wake({ members: TWO, founded: { state: TWO, genesis: GENESIS }, chosen: 4, applied: 3 }),
+        (replica) => asks(replica, NEW_LIFE),
+        (replica) => asks(replica, NEW_LIFE, { echo: 1 }),
+      ),
+    'send b: report asker=n0 founded=[a0 b0] active chosen=3 no-bootstrap challenge=1',
+  ],
+  [
+    'who is adopted records all that it is told, and votes',
+    () =>
+      hear(
+        wake({ incarnation: NEW_LIFE, members: TWO }),
+        'b',
+        {
+          kind: 'adopted',
+          cluster: CLUSTER,
+          incarnation: NEW_LIFE,
+          promised: ballotOf(9, 'b'),
+          accepted: [{ slot: 1, ballot: ballotOf(8, 'b'), value: batch('one') }],
+          chosen: 0,
+        },
+        10,
+      ),
+    'write #1 promise 9@b',
+    'write #2 accept 1 8@b one chosen=0',
+    'write #3 supersede a: n0',
+  ],
+  [
+    'who is adopted and lacks what is chosen fetches first',
+    () =>
+      hear(
+        wake({ incarnation: NEW_LIFE, members: TWO }),
+        'b',
+        {
+          kind: 'adopted',
+          cluster: CLUSTER,
+          incarnation: NEW_LIFE,
+          promised: ballotOf(9, 'b'),
+          accepted: [],
+          chosen: 4,
+        },
+        10,
+      ),
+    'send b: fetch from=1 request=1',
+  ],
+  [
+    'who has no vote asks everyone',
+    () => tick(wake({ incarnation: NEW_LIFE }), 200),
+    'send b, c: ask chosen=0 no-votes no-eligible echo=0',
+  ],
+  ['who has a vote and lacks nothing is silent', () => tick(wake(), 200)],
+]);
 
 test.run();

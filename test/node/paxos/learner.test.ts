@@ -20,6 +20,7 @@ import {
   tick,
   wake,
 } from './rig.ts';
+import { testWhole } from './whole.ts';
 
 const NOW_MS = 5 * LEASE_MS;
 const FETCH_MS = 500;
@@ -340,5 +341,113 @@ test('whoever asks, canvasses or favours says what it holds', () => {
   ];
   for (const message of said) assert.equal(fetched(hear(wake(), 'b', message, NOW_MS)), [1], message.kind);
 });
+
+// ── All that is asked for ────────────────────────────────────────────────────────────────────────────────────
+
+testWhole([
+  [
+    'an answer to its question',
+    () => hear(fetching(), 'b', entriesOf(1, [1, 2], { chosen: 2 }), NOW_MS),
+    'write #1 learn 1 v1 chosen=1',
+    'apply 1 v1 members=[a0 b0 c0]',
+    'write #2 learn 2 v2 chosen=2',
+    'apply 2 v2',
+  ],
+  [
+    'an answer that is not all of it: the next question',
+    () => hear(fetching(), 'b', entriesOf(1, [1, 2]), NOW_MS),
+    'write #1 learn 1 v1 chosen=1',
+    'apply 1 v1 members=[a0 b0 c0]',
+    'write #2 learn 2 v2 chosen=2',
+    'apply 2 v2',
+    'send b: fetch from=3 request=2',
+  ],
+  ['an answer to another question', () => hear(fetching(), 'b', entriesOf(2, [1, 2]), NOW_MS)],
+  ['an answer of somebody else', () => hear(fetching(), 'c', entriesOf(1, [1, 2]), NOW_MS)],
+  [
+    'an answer that begins behind a gap: a copy',
+    () => hear(fetching(), 'b', entriesOf(1, [], { firstLogSlot: 5 }), NOW_MS),
+    'copy the store of b',
+  ],
+  [
+    'an answer that changes the list',
+    () =>
+      hear(
+        fetching(),
+        'b',
+        {
+          kind: 'entries',
+          request: 1,
+          entries: [{ slot: 1, value: { kind: 'removeMember', node: 'c' } }],
+          firstLogSlot: 1,
+          chosen: 1,
+        },
+        NOW_MS,
+      ),
+    'write #1 learn 1 remove c chosen=1',
+    'say (info) member removed member=c.c0',
+    'apply 1 remove c members=[a0 b0] over c0, c left',
+  ],
+  [
+    'a question for what is held, durably',
+    () =>
+      hear(
+        wake({ accepted: [], chosen: 3, applied: 3 }),
+        'b',
+        { kind: 'fetch', cluster: CLUSTER, from: 2, request: 7 },
+        NOW_MS,
+      ),
+    'serve b slots 2 to 3 request=7',
+  ],
+  [
+    'a question for more than is held',
+    () =>
+      hear(
+        wake({ chosen: 3, applied: 3 }),
+        'b',
+        { kind: 'fetch', cluster: CLUSTER, from: 4, request: 7 },
+        NOW_MS,
+      ),
+    'send b: entries request=7 entries={} firstLogSlot=0 chosen=3',
+  ],
+  [
+    'a copy has come',
+    () =>
+      step(
+        wake({
+          accepted: [1, 2, 3].map((slot) => ({ slot, ballot: ballotOf(5, 'b'), value: batch(`v${slot}`) })),
+        }),
+        { kind: 'snapshotInstalled', slot: 2, members: STATE, nowMs: NOW_MS },
+      ),
+    'write #1 snapshot 2 [a0 b0 c0]',
+    'write #2 supersede a: a0',
+  ],
+  [
+    'a copy of no more than is held has come',
+    () =>
+      step(wake({ chosen: 3, applied: 3 }), {
+        kind: 'snapshotInstalled',
+        slot: 3,
+        members: STATE,
+        nowMs: NOW_MS,
+      }),
+  ],
+  [
+    'a copy has come, and the log knows what follows',
+    () =>
+      step(
+        wake({
+          accepted: [{ slot: 3, ballot: ballotOf(5, 'b'), value: batch('three') }],
+          chosen: 3,
+          firstLogSlot: 3,
+        }),
+        { kind: 'snapshotInstalled', slot: 2, members: STATE, nowMs: NOW_MS },
+      ),
+    'write #1 snapshot 2 [a0 b0 c0]',
+    'write #2 supersede a: a0',
+    'apply 3 three members=[a0 b0 c0]',
+  ],
+  ['a copy has failed', () => step(wake(), { kind: 'snapshotFailed', from: 'b', nowMs: NOW_MS })],
+]);
 
 test.run();

@@ -21,6 +21,7 @@ import {
   tick,
   wake,
 } from './rig.ts';
+import { last, testWhole } from './whole.ts';
 
 const START_MS = 10 * LEASE_MS;
 const DRIFT_MS = 20;
@@ -602,5 +603,190 @@ test('a master learns by choosing: what it asked for before is not waited for', 
   masterRole(replica);
   assert.is(replica.fetching, null);
 });
+
+// ── All that is asked for ────────────────────────────────────────────────────────────────────────────────────
+
+/** A master with one update of its own under way. */
+function withOne(): Replica {
+  const { replica } = serving();
+  propose(replica, 7, 'seven');
+  return replica;
+}
+
+testWhole([
+  [
+    'phase 1 is won',
+    () => elected().first,
+    'say (info) became master round=6 adopted=0 holes=0',
+    'send b, c: heartbeat 6@a chosen=0 sentAtMs=10000',
+    'write #2 accept 1 6@a noop chosen=0',
+    'send b, c: accept 6@a 1 noop chosen=0',
+  ],
+  [
+    'phase 1 is won, and has found something',
+    () => elected({ reported: [{ slot: 2, ballot: ballotOf(3, 'b'), value: batch('two') }] }).first,
+    'say (info) became master round=6 adopted=1 holes=1',
+    'send b, c: heartbeat 6@a chosen=0 sentAtMs=10000',
+    'write #2 accept 1 6@a noop chosen=0',
+    'send b, c: accept 6@a 1 noop chosen=0',
+    'write #3 accept 2 6@a two chosen=0',
+    'send b, c: accept 6@a 2 two chosen=0',
+    'write #4 accept 3 6@a noop chosen=0',
+    'send b, c: accept 6@a 3 noop chosen=0',
+  ],
+  [
+    'an update',
+    () => propose(serving().replica, 7, 'seven'),
+    'write #3 accept 2 6@a seven chosen=1',
+    'send b, c: accept 6@a 2 seven chosen=1',
+  ],
+  [
+    'a vote that chooses, its own being durable',
+    () =>
+      last(
+        withOne(),
+        (replica) => sync(replica, START_MS),
+        (replica) => vote(replica, 'b', 2),
+      ),
+    'apply 2 seven (own proposal) members=[a0 b0 c0]',
+  ],
+  ['a vote that does not, its own not being durable', () => vote(withOne(), 'b', 2)],
+  [
+    'its own vote, which chooses',
+    () =>
+      last(
+        withOne(),
+        (replica) => vote(replica, 'b', 2),
+        (replica) => sync(replica, START_MS),
+      ),
+    'apply 2 seven (own proposal) members=[a0 b0 c0]',
+  ],
+  [
+    'a vote for another ballot',
+    () =>
+      hear(
+        withOne(),
+        'b',
+        { kind: 'accepted', cluster: CLUSTER, ballot: ballotOf(1, 'a'), slot: 2 },
+        START_MS,
+      ),
+  ],
+  ['a grant', () => grant(withOne(), 'b', START_MS)],
+  [
+    'a grant of one that holds more',
+    () => grant(withOne(), 'b', START_MS, { chosen: 9 }),
+    'lost v7',
+    'say (info) mastership ended why=b knows more to be chosen lost=1',
+  ],
+  [
+    'a higher ballot was promised',
+    () => hear(withOne(), 'b', { kind: 'nack', cluster: CLUSTER, promised: ballotOf(99, 'b') }, START_MS),
+    'lost v7',
+    'say (info) mastership ended why=a higher ballot was promised lost=1',
+  ],
+  [
+    'a lower ballot was promised',
+    () => hear(withOne(), 'b', { kind: 'nack', cluster: CLUSTER, promised: ballotOf(1, 'b') }, START_MS),
+  ],
+  [
+    'the next heartbeat is due, and what has no votes goes out again',
+    () => tick(withOne(), START_MS + LEASE_MS / 8),
+    'send b, c: heartbeat 6@a chosen=1 sentAtMs=10125',
+    'send b, c: accept 6@a 2 seven chosen=1',
+  ],
+  [
+    'nothing is due',
+    () =>
+      last(
+        serving().replica,
+        (replica) => tick(replica, START_MS + 1),
+        (replica) => tick(replica, START_MS + 2),
+      ),
+  ],
+  [
+    'something was chosen that nobody was told of',
+    () =>
+      last(
+        withOne(),
+        (replica) => sync(replica, START_MS),
+        (replica) => vote(replica, 'b', 2),
+        (replica) => tick(replica, START_MS + 1),
+      ),
+    'send b, c: heartbeat 6@a chosen=2 sentAtMs=10001',
+  ],
+  [
+    'two leases without a quorum',
+    () => tick(withOne(), START_MS + 3 * LEASE_MS),
+    'lost v7',
+    'say (info) mastership ended why=no quorum answers lost=1',
+  ],
+  [
+    'dropped on request, with nothing under way',
+    () =>
+      last(
+        serving().replica,
+        (replica) => step(replica, { kind: 'dropMaster', nowMs: START_MS }),
+        (replica) => tick(replica, START_MS + 1),
+      ),
+    'send b, c: heartbeat 6@a chosen=1 sentAtMs=10001',
+    'say (info) mastership ended why=mastership dropped on request lost=0',
+    'send b, c: release 6@a successor=-',
+  ],
+  [
+    'dropped on request, with one under way',
+    () =>
+      last(
+        withOne(),
+        (replica) => step(replica, { kind: 'dropMaster', nowMs: START_MS }),
+        (replica) => tick(replica, START_MS + 1),
+      ),
+  ],
+  [
+    'a preferred master has caught up',
+    () =>
+      last(
+        serving({ config: { preferredMasters: ['b'] } }).replica,
+        (replica) => tick(replica, START_MS + 1),
+        (replica) => tick(replica, START_MS + 2),
+      ),
+    'say (info) mastership ended why=b is preferred lost=0',
+    'send b, c: release 6@a successor=b',
+  ],
+  [
+    'phase 1 is won, and a member is no longer wished',
+    () => elected({ config: { wished: ['a', 'b'] } }).first,
+    'say (info) became master round=6 adopted=0 holes=0',
+    'send b, c: heartbeat 6@a chosen=0 sentAtMs=10000',
+    'write #2 accept 1 6@a noop chosen=0',
+    'send b, c: accept 6@a 1 noop chosen=0',
+    'write #3 accept 2 6@a remove c chosen=0',
+    'send b, c: accept 6@a 2 remove c chosen=0',
+  ],
+  [
+    'it slept',
+    () =>
+      last(
+        serving().replica,
+        (replica) => tick(replica, START_MS + 1),
+        (replica) => step(replica, { kind: 'slept', nowMs: START_MS + 1 }),
+        (replica) => tick(replica, START_MS + 2),
+      ),
+    'send b, c: heartbeat 6@a chosen=1 sentAtMs=10002',
+  ],
+  [
+    'another one is master at a higher ballot',
+    () =>
+      hear(
+        withOne(),
+        'b',
+        { kind: 'heartbeat', cluster: CLUSTER, ballot: ballotOf(99, 'b'), chosen: 1, sentAtMs: 0 },
+        START_MS,
+      ),
+    'lost v7',
+    'say (info) mastership ended why=b is master at a higher ballot lost=1',
+    'write #4 promise 99@b',
+    'send b: granted 99@b sentAtMs=0 chosen=1 applied=1 votes eligible, once #4 is written',
+  ],
+]);
 
 test.run();

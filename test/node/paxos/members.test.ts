@@ -2,7 +2,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { changeMembers, entitleIfAdded, wantedChange } from '../../../node/paxos/members.ts';
-import { isChangeOfMembers, LEFT, nextMembers, wasAdded } from '../../../node/paxos/members-state.ts';
 import { type Mastering, mayVote, type Peer } from '../../../node/paxos/replica.ts';
 import { type Replica, step } from '../../../node/paxos/step.ts';
 import type {
@@ -15,6 +14,7 @@ import type {
   Value,
 } from '../../../node/paxos/types.ts';
 import { ballotOf, CLUSTER, LEASE_MS, lifeOf, STATE, wake } from './rig.ts';
+import { outOf, testWhole } from './whole.ts';
 
 const NOW_MS = 5 * LEASE_MS;
 const NEW_LIFE = 'n'.repeat(32);
@@ -38,74 +38,6 @@ const life = (node: string, incarnation: string): Member => ({ node, incarnation
 const A = life('a', lifeOf('a'));
 const B = life('b', lifeOf('b'));
 const C = life('c', lifeOf('c'));
-
-// ── The list ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-const CHANGES: readonly (readonly [
-  story: string,
-  value: Value,
-  before: MembersState,
-  after: MembersState | null,
-])[] = [
-  [
-    'a new life takes the place of the former',
-    admit('b', NEW_LIFE),
-    STATE,
-    { ...listOf(A, life('b', NEW_LIFE), C), superseded: [B] },
-  ],
-  ['the same life again changes nothing', admit('b', lifeOf('b')), STATE, null],
-  ['who is no member is not admitted', admit('d', NEW_LIFE), STATE, null],
-  [
-    'a life that ended is never admitted again',
-    admit('b', OLD_LIFE),
-    { ...STATE, superseded: [life('b', OLD_LIFE)] },
-    null,
-  ],
-  [
-    'that another node’s life ended is no matter',
-    admit('b', OLD_LIFE),
-    { ...STATE, superseded: [life('c', OLD_LIFE)] },
-    { ...listOf(A, life('b', OLD_LIFE), C), superseded: [life('c', OLD_LIFE), B] },
-  ],
-  ['a newcomer is added', add('d'), STATE, listOf(A, B, C, life('d', NEW_LIFE))],
-  ['a member is not added twice', add('b'), STATE, null],
-  [
-    'a life that ended is never added again',
-    add('d', OLD_LIFE),
-    { ...STATE, superseded: [life('d', OLD_LIFE)] },
-    null,
-  ],
-  [
-    'a member is removed, its life has ended, and the list says that it left',
-    remove('b'),
-    STATE,
-    { ...listOf(A, C), superseded: [B, life('b', LEFT)] },
-  ],
-  ['who is no member is not removed', remove('d'), STATE, null],
-  ['the last member stays', remove('a'), listOf(A), null],
-  ['a no-op changes nothing', { kind: 'noop' }, STATE, null],
-];
-
-for (const [story, value, before, after] of CHANGES) {
-  test(story, () => {
-    const result = nextMembers(before, value);
-    if (after === null) assert.is(result, before);
-    else assert.equal(result, after);
-  });
-}
-
-const ADDED: readonly (readonly [story: string, superseded: readonly Member[], wasAdded: boolean])[] = [
-  ['a life that is the first of its node was added', [life('c', OLD_LIFE)], true],
-  ['one that took the place of another was not', [life('b', OLD_LIFE)], false],
-  ['one that came after its node had left was', [life('b', OLD_LIFE), life('b', LEFT), C], true],
-  ['one that took the place of such a one was not', [B, life('b', LEFT), life('b', OLD_LIFE)], false],
-];
-
-for (const [story, superseded, expected] of ADDED) {
-  test(story, () => {
-    assert.is(wasAdded({ ...STATE, superseded: [...superseded] }, 'b'), expected);
-  });
-}
 
 // ── Who may vote ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -323,15 +255,64 @@ test('a life that ended is told so, and one that is told stops', () => {
   assert.equal([over(lifeOf('a')), over(OLD_LIFE)], [true, false]);
 });
 
-test('which values may change the list', () => {
-  const changes = [
-    admit('b', NEW_LIFE),
-    add('d'),
-    remove('b'),
-    { kind: 'noop' } as const,
-    { kind: 'batch', bytes: new Uint8Array(1) } as const,
-  ];
-  assert.equal(changes.map(isChangeOfMembers), [true, true, true, false, false]);
-});
+// ── All that is asked for ────────────────────────────────────────────────────────────────────────────────────
+
+/** A change is known chosen, at this ballot where that is known. */
+function chosenChange(replica: Replica, value: Value, chosenAt: Ballot | null): Effect[] {
+  return outOf((out) => changeMembers(replica, out, value, chosenAt));
+}
+
+/** A member in a later life, which its list does not name. */
+const later = (): Replica => wake({ incarnation: NEW_LIFE });
+
+testWhole([
+  [
+    'its own admission, chosen at the ballot that it names',
+    () => chosenChange(later(), admit('a', NEW_LIFE), BALLOT),
+    'write #1 supersede a: n0',
+    'say (info) member admitted member=a.n0',
+  ],
+  [
+    'its own admission, chosen at another one',
+    () => chosenChange(later(), admit('a', NEW_LIFE), ballotOf(8, 'b')),
+    'say (info) member admitted member=a.n0',
+  ],
+  [
+    'its own admission, of which only the value is known',
+    () => chosenChange(later(), admit('a', NEW_LIFE), null),
+    'say (info) member admitted member=a.n0',
+  ],
+  [
+    'the admission of another one',
+    () => chosenChange(wake(), admit('b', NEW_LIFE), BALLOT),
+    'say (info) member admitted member=b.n0',
+  ],
+  ['the admission of who is no member', () => chosenChange(wake(), admit('d', NEW_LIFE), BALLOT)],
+  [
+    'its own addition',
+    () => chosenChange(wake({ incarnation: NEW_LIFE, members: listOf(B, C) }), add('a'), null),
+    'write #1 supersede a: n0',
+    'say (info) member added member=a.n0',
+  ],
+  [
+    'the addition of another one',
+    () => chosenChange(wake(), add('d'), null),
+    'say (info) member added member=d.n0',
+  ],
+  ['the addition of who is on the list', () => chosenChange(wake(), add('b'), null)],
+  ['a removal', () => chosenChange(wake(), remove('c'), null), 'say (info) member removed member=c.c0'],
+  ['its own removal', () => chosenChange(wake(), remove('a'), null), 'say (info) member removed member=a.a0'],
+  ['the removal of who is no member', () => chosenChange(wake(), remove('d'), null)],
+  ['the removal of the last one', () => chosenChange(wake({ members: listOf(A) }), remove('a'), null)],
+  [
+    'a list that came with a copy names its life, and no former one',
+    () => outOf((out) => entitleIfAdded(wake(), out)),
+    'write #1 supersede a: a0',
+  ],
+  [
+    'a list that came with a copy names another life of it',
+    () => outOf((out) => entitleIfAdded(later(), out)),
+  ],
+]);
 
 test.run();

@@ -23,7 +23,7 @@ import { ballotOf, batch, lifeOf } from '../../sim/paxos/hand.ts';
 export function printValue(value: Value): string {
   switch (value.kind) {
     case 'batch':
-      return `v${new DataView(value.bytes.buffer, value.bytes.byteOffset).getUint32(0, true)}`;
+      return printBatch(value.bytes);
     case 'admit':
       return `admit ${printLife(value.incarnation)} ${printBallot(value.ballot)}`;
     case 'addMember':
@@ -33,6 +33,14 @@ export function printValue(value: Value): string {
     default:
       return value.kind;
   }
+}
+
+/** What the schedules' clients send is a number, what unit tests do a word. */
+function printBatch(bytes: Uint8Array): string {
+  const isNumber = bytes.length === 4 && bytes[3] === 0;
+  return isNumber
+    ? `v${new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true)}`
+    : Buffer.from(bytes).toString();
 }
 
 /** The value of `v7`, `noop`, `admit b1 3@a`, `add d0`, `remove d`. */
@@ -48,7 +56,7 @@ export function parseValue([kind = '', name = '', ballot = '']: readonly string[
 export function printBallot({ round, node }: Ballot): string {
   if (node === '') return '-';
   const [name, life] = node.split('.');
-  const home = present(life, 'life in a ballot').replaceAll('-', '');
+  const home = printLife(present(life, 'life in a ballot'));
   return `${round}@${home === `${name}0` ? name : home}`;
 }
 
@@ -58,8 +66,9 @@ export function parseBallot(text: string): Ballot {
   return ballotOf(Number(round), node, Number(home ?? 0));
 }
 
+/** As schedules (`a1-----…`) and unit tests (`aaaa…`, which is the first life of `a`) name them. */
 function printLife(incarnation: string): string {
-  return incarnation.replaceAll('-', '');
+  return incarnation.replaceAll('-', '').replace(/^(.)\1+$/, '$10');
 }
 
 function parseLife(text: string): Member {
@@ -114,7 +123,7 @@ function printRecord(record: LogRecord): string {
     case 'learn':
       return `learn ${record.slot} ${printValue(record.value)} chosen=${record.chosen}`;
     case 'supersede':
-      return `supersede ${printLife(record.incarnation)}`;
+      return `supersede ${record.node}: ${printLife(record.incarnation)}`;
     case 'snapshot':
       return `snapshot ${record.slot} ${printMembers(record.members)}`;
     case 'snapshotOnly':
@@ -267,7 +276,7 @@ export class Printer {
 
 /** Lives in words for people, without what fills them up to their length. */
 function tidy(text: string): string {
-  return text.replaceAll(/-{2,}/g, '');
+  return text.replaceAll(/-{2,}/g, '').replaceAll(/([a-z])\1{8,}/g, '$10');
 }
 
 /** What a node says of itself. */

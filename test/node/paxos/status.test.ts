@@ -2,14 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Message } from '../../../node/paxos/messages.ts';
-import {
-  isEligible,
-  leaseUntilMs,
-  type Mastering,
-  lifeOf as namedLife,
-  proposerOf,
-  votersOf,
-} from '../../../node/paxos/replica.ts';
+import { leaseUntilMs, type Mastering } from '../../../node/paxos/replica.ts';
 import {
   expectProgressPossible,
   masterOf,
@@ -17,9 +10,8 @@ import {
   type Replica,
   shortage,
   statusOf,
-  step,
 } from '../../../node/paxos/step.ts';
-import { compareBallots, type Effect, type MembersState } from '../../../node/paxos/types.ts';
+import type { Effect } from '../../../node/paxos/types.ts';
 import { ballotOf, CLUSTER, elect, hear, LEASE_MS, lifeOf, STATE, tick, wake } from './rig.ts';
 
 const NOW_MS = 5 * LEASE_MS;
@@ -141,95 +133,6 @@ test('who is not short waits a lease before it says anything', () => {
   replica.chosen = 3;
   tick(replica, 20_000);
   assert.is(replica.waiting.said, '');
-});
-
-// ── Ballots and lives ────────────────────────────────────────────────────────────────────────────────────────
-
-test('ballots are ordered by round, then by proposer', () => {
-  const order = [ballotOf(1, 'c'), ballotOf(2, 'a'), ballotOf(2, 'b'), ballotOf(3, 'a')];
-  for (const [i, a] of order.entries()) {
-    for (const [j, b] of order.entries()) assert.is(Math.sign(compareBallots(a, b)), Math.sign(i - j));
-  }
-  assert.is(proposerOf(ballotOf(1, 'b')), 'b');
-  assert.is(proposerOf({ round: 1, node: 'n.with.dots.abc' }), 'n.with.dots');
-  assert.is(proposerOf(NO_BALLOT), '');
-  assert.is(namedLife({ node: 'b', incarnation: '0123456789abcdef' }), 'b.0123456789ab');
-});
-
-test('of two, a later life stands in for the listed one once that is durably recorded, unless it has ended', () => {
-  const two: MembersState = { ...STATE, members: STATE.members.slice(0, 2) };
-  const livesOf = (members: MembersState, synced: boolean): string[] => {
-    const replica = wake({ members });
-    replica.supersededBy.set('b', { incarnation: NEW_LIFE, record: 1 });
-    replica.syncedRecord = synced ? 1 : 0;
-    return votersOf(replica).map(({ incarnation }) => incarnation);
-  };
-  assert.equal(livesOf(two, true), [lifeOf('a'), NEW_LIFE]);
-  assert.equal(livesOf(two, false), [lifeOf('a'), lifeOf('b')]);
-  assert.equal(livesOf({ ...two, superseded: [{ node: 'b', incarnation: NEW_LIFE }] }, true), [
-    lifeOf('a'),
-    lifeOf('b'),
-  ]);
-  assert.equal(
-    livesOf(STATE, true),
-    ['a', 'b', 'c'].map((node) => node.repeat(32)),
-  );
-});
-
-test('it wakes up with what its disk held, and with a life of its own where the home was empty', () => {
-  const accepted = [1, 2, 3].map((slot) => ({
-    slot,
-    ballot: slot === 3 ? null : ballotOf(4, 'b'),
-    value: { kind: 'noop' } as const,
-  }));
-  const replica = wake({ accepted, chosen: 1, applied: 0 });
-  assert.equal([replica.chosen, replica.watermark, [...replica.accepted.keys()]], [1, 1, [2, 3]]);
-  assert.equal(
-    replica.accepted.get(3)?.ballot,
-    ballotOf(5, 'b'),
-    'learnt above a hole: as of the last promise',
-  );
-  assert.is(replica.waitUntilMs, LEASE_MS);
-  const alone = { ...STATE, members: STATE.members.slice(0, 1) };
-  assert.is(wake({ members: alone }, { wished: ['a'] }).waitUntilMs, 0, 'alone, it granted nobody anything');
-  const fresh = wake({ incarnation: null, founded: null, members: null });
-  const first = fresh.nextRecord;
-  assert.equal([first, fresh.bornRecord], [2, 1]);
-  const missing = wake({ members: null });
-  assert.equal(missing.members, STATE);
-  const begun = step(wake({ members: null }), { kind: 'start', nowMs: 0, random: 0.5, freshIncarnation: '' });
-  assert.ok(
-    begun.some(({ kind }) => kind === 'found'),
-    'a store that is gone begins anew',
-  );
-});
-
-test('who would be master: has a vote, holds what its log has dropped, and was not dropped on request', () => {
-  assert.ok(isEligible(wake()));
-  assert.not(isEligible(wake({ incarnation: NEW_LIFE })));
-  assert.not(isEligible(wake({ chosen: 4, applied: 3 })));
-  const dropped = (forcedMaster: string | null): boolean => {
-    const replica = wake({}, { forcedMaster });
-    replica.isDropped = true;
-    return isEligible(replica);
-  };
-  assert.equal([dropped(null), dropped('b'), dropped('a')], [false, false, true]);
-});
-
-test('a process goes on above every round that it promised or heard of', () => {
-  const replica = wake();
-  assert.is(replica.highestRound, 5);
-  const hears = (round: number): number => {
-    const ballot = ballotOf(round, 'c');
-    hear(
-      replica,
-      'c',
-      { kind: 'accept', cluster: CLUSTER, ballot, slot: 1, value: { kind: 'noop' }, chosen: 0 },
-      NOW_MS,
-    );
-    return replica.highestRound;
-  };
-  assert.equal([hears(8), hears(7), hears(9)], [8, 8, 9]);
 });
 
 test.run();

@@ -4,8 +4,10 @@ import * as assert from 'uvu/assert';
 import type { Message } from '../../../node/paxos/messages.ts';
 import { othersOf, type Promised } from '../../../node/paxos/replica.ts';
 import { type Replica, step } from '../../../node/paxos/step.ts';
-import { isStuck, waitsFor } from '../../../node/paxos/waiting.ts';
+import type { Effect } from '../../../node/paxos/types.ts';
+import { isStuck, tickWaiting, waitsFor } from '../../../node/paxos/waiting.ts';
 import { ballotOf, batch, CLUSTER, elect, hear, LEASE_MS, STATE, sentTo, sync, tick, wake } from './rig.ts';
+import { last, outOf, testWhole } from './whole.ts';
 
 const NOW_MS = 5 * LEASE_MS;
 const STUCK_MS = 100;
@@ -182,5 +184,61 @@ test('who holds what its log has dropped goes by its own list alone', () => {
   const whole = wake({ chosen: 4, applied: 4, firstLogSlot: 5, floorMembers });
   assert.equal(othersOf(whole), ['b', 'c']);
 });
+
+// ── All that is asked for ────────────────────────────────────────────────────────────────────────────────────
+
+/** One that holds 3 of the 4 slots that its log knows to be chosen. */
+const behind = (): Replica => wake({ chosen: 4, applied: 3 });
+/** One that has heard that slots up to this one are chosen. */
+function knowingOf(watermark: number): Replica {
+  const replica = wake();
+  replica.watermark = watermark;
+  return replica;
+}
+/** Time has come to that for it, and nothing else is looked at. */
+const waits = (replica: Replica, nowMs: number): Effect[] => outOf((out) => tickWaiting(replica, out, nowMs));
+
+testWhole([
+  ['nothing is lacking', () => waits(wake(), 5000)],
+  [
+    'a slot is lacking whose store is gone: said at once',
+    () => waits(behind(), 10),
+    'say (warn) slots 4 are chosen, nobody reachable holds them: waiting for b (not seen), c (not seen)',
+  ],
+  [
+    'the same a moment later: said once',
+    () =>
+      last(
+        behind(),
+        (replica) => waits(replica, 10),
+        (replica) => waits(replica, 5000),
+      ),
+  ],
+  [
+    'the same ten seconds later: said again',
+    () =>
+      last(
+        behind(),
+        (replica) => waits(replica, 10),
+        (replica) => waits(replica, 10_010),
+      ),
+    'say (warn) slots 4 are chosen, nobody reachable holds them: waiting for b (not seen), c (not seen)',
+  ],
+  [
+    'somebody else knows more: said after a lease',
+    () =>
+      last(
+        knowingOf(2),
+        (replica) => waits(replica, 10),
+        (replica) => waits(replica, LEASE_MS + 11),
+      ),
+    'say (warn) slots 1 to 2 are chosen, nobody reachable holds them: waiting for b (not seen), c (not seen)',
+  ],
+  [
+    'the store lies behind the log',
+    () => waits(wake({ applied: 3, firstLogSlot: 6, floorMembers: STATE }), 10),
+    'say (warn) store at slot 3, log begins at 6: slots 4 to 5 are chosen, nobody reachable holds them: waiting for b (not seen), c (not seen); start them, or put a copy of the store of slot 5 or later back; never empty another home',
+  ],
+]);
 
 test.run();
