@@ -89,7 +89,7 @@ export function stepsFor(target: string, seedShare = 1): Step[] {
   const own = `${target}.test.js`;
   const units = area.units
     .flatMap((prefix) => tests.filter((path) => path.startsWith(prefix)))
-    .sort((a, b) => Number(isSlow(a)) - Number(isSlow(b)));
+    .sort((a, b) => rank(a) - rank(b));
   const rules = tests.filter((path) => area.rules.some((prefix) => path.startsWith(prefix)) && isRules(path));
   const seeds = area.seeds.flatMap(([simulation, count]) =>
     Array.from(
@@ -105,9 +105,10 @@ export function stepsFor(target: string, seedShare = 1): Step[] {
   ];
 }
 
-/** Simulations among the unit tests, and real stores, come behind all others. */
-function isSlow(path: string): boolean {
-  return path.includes('.sim.') || path.includes('lmdb') || path.endsWith('main.test.js');
+/** Recorded traces see most, and take least; simulations among the unit tests, and real stores, come behind all others. */
+function rank(path: string): number {
+  if (/\/traces?\.test/.test(path)) return 0;
+  return path.includes('.sim.') || path.includes('lmdb') || path.endsWith('main.test.js') ? 2 : 1;
 }
 
 function isRules(path: string): boolean {
