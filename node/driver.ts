@@ -57,6 +57,8 @@ export interface DriverLog {
   readonly firstSlot: Slot;
   /** The disk is nearly full: nothing more should be proposed. */
   readonly isFull: boolean;
+  /** What there is no room for, while `isFull`. Default: 'disk is full'. */
+  readonly fullWhy?: string;
 }
 
 /** What the driver needs of the store. */
@@ -143,7 +145,7 @@ export class Driver {
     this.#durableSlot = world.store.slot;
     const { wallMs } = world;
     this.#sleep = wallMs === undefined ? null : new SleepWatch(world.nowMs, wallMs, replica.config.driftMs);
-    this.#fullness = new Fullness(world.logger, world.nowMs);
+    this.#fullness = new Fullness(world.logger, world.nowMs, () => this.#fullWhy);
     this.#applier = new Applier({
       machine,
       store: world.store,
@@ -297,13 +299,23 @@ export class Driver {
     this.#schedule();
   }
 
+  /** For what room updates wait, as people should read it; null where there is some. */
+  get waitsForRoom(): string | null {
+    const isFull = this.#diskFull || this.#world.log.isFull;
+    return isFull ? `${this.#fullWhy}: updates are refused until there is room, reads go on` : null;
+  }
+
+  get #fullWhy(): string {
+    return this.#world.log.fullWhy ?? 'disk is full';
+  }
+
   /** Why no update is taken, of whomever; null where one is. */
   get #unwritable(): Answer | null {
     const isFull = this.#diskFull || this.#world.log.isFull;
     // Who is no master says so, whatever its disk: another one may have room.
     if (isFull && mayPropose(this.#replica, this.#world.nowMs()) !== 'not-master') {
       this.#fullness.met();
-      return failure('READ_ONLY', 'disk is full: update refused, not executed; free space on this node');
+      return failure('READ_ONLY', `${this.#fullWhy}: update refused, not executed; make room on this node`);
     }
     return this.#stopped || this.#standing === 'damaged'
       ? failure('GOING_DOWN', 'node is going down; not executed')

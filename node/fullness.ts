@@ -13,11 +13,12 @@ export class Fullness {
   #isFull = false;
   #metMs = 0;
 
-  constructor(logger: Logger, nowMs: () => number) {
+  /** @param why what there is no room for */
+  constructor(logger: Logger, nowMs: () => number, why: () => string = () => 'disk is full') {
     this.#logger = logger;
     this.#nowMs = nowMs;
     this.#told = new Repeated((times) => {
-      logger.error({ times }, 'disk is full: updates are refused, reads go on');
+      logger.error({ times }, `${why()}: updates are refused, reads go on`);
     }, nowMs);
   }
 

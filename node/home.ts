@@ -8,8 +8,8 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
-  unlinkSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -17,6 +17,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { makeDirectories } from '../src/directories.ts';
 import { FatalError } from '../src/errors.ts';
+import { noRoomWhy } from '../src/no-room.ts';
 import { checkUsable, unusable } from '../src/permissions.ts';
 
 /** Proof that this process owns a node's directories; ends with the process, however it ends. */
@@ -27,28 +28,70 @@ const OWNER = 'OWNER';
 /** Of the store and of the log. */
 const STORE_FILES = ['data.mdb', 'lock.mdb', 'complete.mdb'];
 const LOG_FILE = /\.tlog(\.new)?$/;
+/** Without these nothing can be read. */
+const BEGUN_STORE_FILES = ['data.mdb', 'lock.mdb'];
+const SEGMENT_FILE = /\.tlog$/;
 /** Tries to lock a directory that is put in another's place meanwhile. */
 const LOCK_TRIES = 3;
 /** Inode numbers of some file systems have more than 53 bits. */
 const BIG = { bigint: true } as const;
 
 /**
- * Makes `home` where it is missing and proves that it can be written and synced.
+ * Makes `path` where it is missing and proves that it can be written and synced. False where all that lacks is room: who finds
+ * all it needs there can do without for now.
  *
  * @throws FatalError HOME_UNUSABLE naming the directory and the reason
  */
-export function prepareDirectory(path: string): void {
+export function prepareDirectory(path: string): boolean {
   const probe = join(path, `.probe-${process.pid}`);
   try {
     makeDirectories(path);
-    const file = openSync(probe, 'w');
-    writeSync(file, 'probe');
-    fsyncSync(file);
-    closeSync(file);
-    unlinkSync(probe);
   } catch (error) {
     throw unusable('directory', path, error);
   }
+  try {
+    writeProbe(probe);
+    return true;
+  } catch (error) {
+    if (noRoomWhy(error) === null) throw unusable('directory', path, error);
+    return false;
+  } finally {
+    rmSync(probe, { force: true });
+  }
+}
+
+function writeProbe(path: string): void {
+  const file = openSync(path, 'w');
+  try {
+    writeSync(file, 'probe');
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * Checks that a node whose disk has no room has all that it needs to serve reads: a log and a store. LMDB's table of readers
+ * is one of it, whole: it is mapped, and what a map has no room for ends the process.
+ *
+ * @throws FatalError HOME_UNUSABLE where something would have to be written first
+ */
+export function checkBegun(home: string, logDir: string): void {
+  const store = join(home, 'store');
+  const files = BEGUN_STORE_FILES.map((name) => join(store, name)).filter(isMissing);
+  if (!namesIn(logDir).some((name) => SEGMENT_FILE.test(name))) files.push(logDir);
+  const [first] = files;
+  if (first === undefined) return;
+  throw new FatalError(
+    'HOME_UNUSABLE',
+    `home ${home} is not begun, or not whole (${first}), and there is no room to write on its disk, or that of ${logDir}; free some space, or see ulimit -f, and start it again`,
+  );
+}
+
+/** Whether it is not there, or has parts for which nothing was allocated yet. */
+function isMissing(path: string): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats === undefined || stats.blocks === 0;
 }
 
 /**
@@ -141,6 +184,7 @@ function noteOwner(file: string): void {
   try {
     writeFileSync(file, `pid ${process.pid} on ${hostname()}\n`);
   } catch (error) {
+    if (noRoomWhy(error) !== null) return; // it only helps whom the lock refuses
     throw unusable('file', file, error);
   }
 }

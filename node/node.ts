@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { present } from '../src/assert.ts';
 import { type ClusterIni, toKeeperConfig } from '../src/config/cluster-config.ts';
 import type { NodeIni } from '../src/config/node-section.ts';
-import { type EXIT_CODES, FatalError } from '../src/errors.ts';
+import { type EXIT_CODES, FatalError, NurseryError } from '../src/errors.ts';
 import { VALUE_MAX } from '../src/limits.ts';
 import { type Hello, LINK_PROTOCOL, type Memory } from '../src/link/frames.ts';
 import type { LinkHandlers } from '../src/link/link.ts';
@@ -17,7 +17,7 @@ import { updateOf } from '../src/protocol/requests.ts';
 import { Repeated } from '../src/repeated.ts';
 import { memoryOf } from './acquaintances.ts';
 import { Driver } from './driver.ts';
-import { checkFiles, type HomeLock, lockHome, prepareDirectory } from './home.ts';
+import { checkBegun, checkFiles, type HomeLock, lockHome, prepareDirectory } from './home.ts';
 import { installFrom } from './installation.ts';
 import { Introduction } from './introduction.ts';
 import { connectKeeper } from './keeper-link.ts';
@@ -70,7 +70,7 @@ export type NodeOptions = {
   readonly bootstrap: boolean;
   /** Serves, for this start, although the keeper has not said that the cluster's founding is in force. Default false. */
   readonly withoutKeeper?: boolean;
-  /** Hears that the node's own host name cannot be resolved yet, and is waited for. */
+  /** Hears for what the node waits: that its own host name can be resolved, or room on its disk. */
   waits(what: string): void;
   /** Ends the process; called once, when the node can not go on. */
   stop(error: FatalError): void;
@@ -94,14 +94,17 @@ type Tally = { scrubDifferences: number; storeRebuilds: number };
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { node } = options;
   const logDir = logDirOf(node);
-  for (const dir of [node.home, logDir]) prepareDirectory(dir);
+  const hasRoom = [node.home, logDir].map(prepareDirectory).every(Boolean);
   const lock = lockHome(node.home, logDir);
   try {
     checkFiles(node.home, logDir);
+    if (!hasRoom) checkBegun(node.home, logDir);
     return await startLives(options, lock);
   } catch (error) {
     lock.release();
-    throw error;
+    throw error instanceof NurseryError && error.code === 'DISK_FULL'
+      ? new FatalError('HOME_UNUSABLE', error.message, { cause: error })
+      : error;
   }
 }
 
@@ -166,6 +169,10 @@ class NodeProcess {
       reserveBytes: null,
       logger: this.#logger,
     });
+    if (storage.log.isFull)
+      this.#options.waits(
+        `waits for room: ${storage.log.fullWhy}; updates are refused until then, reads are served`,
+      );
     const others = ini.nodes.filter(({ name }) => name !== node.name);
     storage.refuseIfLost(others.map(({ name }) => name));
     const freshIncarnation = randomBytes(16).toString('hex');

@@ -27,7 +27,7 @@ export function nodeStatus(
     label: introduction.label,
     founding: introduction.founding,
     keeper: introduction.keeper,
-    notes: [...introduction.notes],
+    notes: [...introduction.notes, ...(driver.waitsForRoom === null ? [] : [driver.waitsForRoom])],
   };
 }
 

@@ -75,7 +75,10 @@ export class Storage {
    */
   static async open(options: StorageOptions): Promise<Storage> {
     const { place, logger } = options;
-    if (enterOpening(place.dir) >= OPENINGS_SUSPECT && existsSync(dataFile(place.dir))) {
+    const opened = enterOpening(place.dir, (reason) => {
+      logger.warn({ reason }, 'that the store was opened could not be noted');
+    });
+    if (opened >= OPENINGS_SUSPECT && existsSync(dataFile(place.dir))) {
       logger.warn(
         { dir: place.dir },
         'this node did not end in order, again and again: all pages of the store are checked',

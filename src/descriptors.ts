@@ -37,11 +37,22 @@ const limitsText = Buffer.alloc(8192);
 
 /** How many descriptors this process may have open. Read anew each time: it can be changed from outside. */
 export function descriptorLimit(): number {
+  return limitOf(/^Max open files +(\S+)/m) ?? USUAL_LIMIT;
+}
+
+/** How large this process may make a file (bytes). Read anew each time, as above. */
+export function fileSizeLimit(): number {
+  return limitOf(/^Max file size +(\S+)/m) ?? Number.MAX_SAFE_INTEGER;
+}
+
+/** Null where the system does not say. */
+function limitOf(pattern: RegExp): number | null {
   limitsFile ??= openSync('/proc/self/limits', 'r');
   const text = limitsText.toString('latin1', 0, readSync(limitsFile, limitsText, 0, limitsText.length, 0));
-  const line = /^Max open files +(\S+)/m.exec(text);
-  const limit = Number(line?.[1]); // "unlimited" is no number
-  return Number.isSafeInteger(limit) ? limit : line === null ? USUAL_LIMIT : Number.MAX_SAFE_INTEGER;
+  const line = pattern.exec(text);
+  if (line === null) return null;
+  const limit = Number(line[1]); // "unlimited" is no number
+  return Number.isSafeInteger(limit) ? limit : Number.MAX_SAFE_INTEGER;
 }
 
 /**

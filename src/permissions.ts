@@ -2,6 +2,7 @@
 import { accessSync, constants, readFileSync, type Stats, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { FatalError } from './errors.ts';
+import { noRoomWhy } from './no-room.ts';
 
 /** What to do about a thing of the wrong kind. */
 const ELSEWHERE = 'move it away, or choose another in the configuration';
@@ -68,14 +69,11 @@ function reasonOf(path: string, error: unknown): string {
       return `it is a directory, where a file is wanted; ${ELSEWHERE}`;
     case 'ENXIO':
       return `it is a pipe that nobody reads, or a socket, where a file is wanted; ${ELSEWHERE}`;
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return 'its disk is full; free some space';
     case 'EMFILE':
     case 'ENFILE':
       return 'no file descriptors are left (see ulimit -n)';
     default:
-      return message;
+      return noRoomWhy(error) ?? message;
   }
 }
 

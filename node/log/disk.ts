@@ -2,7 +2,8 @@
 import { constants, fdatasync, write } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, statfs, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { withDescriptor } from '../../src/descriptors.ts';
+import { fileSizeLimit, withDescriptor } from '../../src/descriptors.ts';
+import { noRoomWhy } from '../../src/no-room.ts';
 
 /** One open file. Positions and lengths in bytes. */
 export interface LogFile {
@@ -40,12 +41,13 @@ export interface Disk {
   syncDir(dir: string): Promise<void>;
   /** Room for unprivileged processes on the directory's file system (bytes). */
   freeBytes(dir: string): Promise<number>;
+  /** How large this process may make a file (bytes), as of the last second or so. Default: as large as it likes. */
+  fileBytesMax?(): number;
 }
 
-/** Whether a file operation failed for want of space. */
+/** Whether a file operation failed for want of space, or since this process may not make so large a file. */
 export function isNoSpace(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException | null)?.code;
-  return code === 'ENOSPC' || code === 'EDQUOT';
+  return noRoomWhy(error) !== null;
 }
 
 /** `LogFile.write` as a promise: for everything but the hot path. */
@@ -87,7 +89,22 @@ export const REAL_DISK: Disk = {
     const { bavail, bsize } = await statfs(dir);
     return bavail * bsize;
   },
+  fileBytesMax,
 };
+
+/** How often the limit of the process is read (ms): it can be changed from outside. */
+const LIMIT_EVERY_MS = 1000;
+let limitBytes = Number.MAX_SAFE_INTEGER;
+let limitReadMs = Number.NEGATIVE_INFINITY;
+
+function fileBytesMax(): number {
+  const nowMs = performance.now();
+  if (nowMs - limitReadMs >= LIMIT_EVERY_MS) {
+    limitReadMs = nowMs;
+    limitBytes = fileSizeLimit();
+  }
+  return limitBytes;
+}
 
 async function syncDir(dir: string): Promise<void> {
   const handle = await withDescriptor(() => open(dir, 'r'));
@@ -106,10 +123,22 @@ class RealFile implements LogFile {
   }
 
   write(bytes: Uint8Array, position: number, done: (error: Error | null) => void): void {
+    if (position + bytes.length > fileBytesMax()) {
+      // Before a part of it is written: so much is known then.
+      setImmediate(() => done(Object.assign(new Error('EFBIG: file too large, write'), { code: 'EFBIG' })));
+      return;
+    }
     write(this.#handle.fd, bytes, 0, bytes.length, position, (error, written) => {
       if (error !== null) done(error);
-      else if (written < bytes.length) done(new Error(`short write: ${written} of ${bytes.length} bytes`));
-      else done(null);
+      else if (written === bytes.length) done(null);
+      else this.#tellWhyShort(bytes.subarray(written), position + written, done);
+    });
+  }
+
+  /** Where a write stopped the disk ends, or what this process may write: to go on tells which. */
+  #tellWhyShort(rest: Uint8Array, position: number, done: (error: Error) => void): void {
+    write(this.#handle.fd, rest, 0, rest.length, position, (cause) => {
+      done(new Error(`short write: ${rest.length} bytes are missing at ${position}`, { cause }));
     });
   }
 

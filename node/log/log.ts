@@ -175,9 +175,15 @@ export class TransactionLog {
   /** Whether new updates should be refused: the reserve is all that is left. What is under way still finds room. Ends by itself. */
   get isFull(): boolean {
     const { fileBytes } = this.#active.header;
-    return (
-      this.#freeBytes < this.#reserveBytes || (this.#spare.noSpace && fileBytes - this.#end < fileBytes / 4)
-    );
+    const usable = this.#usableBytes;
+    const isLast = this.#spare.noSpace || usable < fileBytes;
+    return this.#freeBytes < this.#reserveBytes || (isLast && usable - this.#end < fileBytes / 4);
+  }
+
+  /** What there is no room for, as people should read it, while `isFull`. */
+  get fullWhy(): string {
+    const isLimited = this.#spare.isLimited || this.#usableBytes < this.#active.header.fileBytes;
+    return isLimited ? 'this process may not make its files larger (see ulimit -f)' : 'disk is full';
   }
 
   /** Since open: syncs on behalf of appends, bytes and records appended; segments at present. */
@@ -188,6 +194,11 @@ export class TransactionLog {
       records: this.#records,
       segments: this.#segments.length,
     };
+  }
+
+  /** How far this process may write into the last segment (bytes). */
+  get #usableBytes(): number {
+    return Math.min(this.#active.header.fileBytes, this.#disk.fileBytesMax?.() ?? Number.POSITIVE_INFINITY);
   }
 
   get #active(): Segment {
@@ -306,11 +317,12 @@ export class TransactionLog {
   }
 
   #diskFull(): NurseryError {
-    return new NurseryError(
-      'DISK_FULL',
-      `disk is full: the log in ${this.#repair.dir} leaves ${this.#reserveBytes} bytes of the file system free; ` +
-        'free some space, then writing resumes by itself',
-    );
+    const { dir } = this.#repair;
+    const message =
+      this.#freeBytes < this.#reserveBytes
+        ? `disk is full: the log in ${dir} leaves ${this.#reserveBytes} bytes of the file system free; free some space`
+        : `${this.fullWhy}: no room for the log in ${dir}; make some`;
+    return new NurseryError('DISK_FULL', `${message}, then writing resumes by itself`);
   }
 
   readonly #write = (): void => {
@@ -321,7 +333,9 @@ export class TransactionLog {
 
   readonly #synced = (error: Error | null): void => {
     if (error !== null) {
-      this.#fail('write', error);
+      // What this process may not write has not been begun.
+      if ((error as NodeJS.ErrnoException).code === 'EFBIG') this.#finish(this.#diskFull());
+      else this.#fail('write', error);
       return;
     }
     const entries = present(this.#entries, 'append in flight');

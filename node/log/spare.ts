@@ -3,6 +3,7 @@
  * file, and a disk that is full is met here, while the present segment still has room.
  */
 import { NurseryError } from '../../src/errors.ts';
+import { isFileSizeLimit, noRoomWhy } from '../../src/no-room.ts';
 import { type Disk, isNoSpace, type LogFile, writeDurably } from './disk.ts';
 
 /** Written and synced at a time, so that the log's own syncs slip in between (bytes). */
@@ -24,6 +25,7 @@ export class Spare {
   #running: Promise<void> = Promise.resolve();
   #busy = false;
   #noSpace = false;
+  #isLimited = false;
 
   /**
    * @param bytes size of a usual segment
@@ -40,6 +42,11 @@ export class Spare {
   /** Whether the last attempt met a full disk. */
   get noSpace(): boolean {
     return this.#noSpace;
+  }
+
+  /** Whether it was not the disk, but how large this process may make a file. */
+  get isLimited(): boolean {
+    return this.#noSpace && this.#isLimited;
   }
 
   /**
@@ -70,12 +77,11 @@ export class Spare {
       await this.#fill(total, total);
     } catch (error) {
       if (!isNoSpace(error) && !(error instanceof NurseryError)) throw error;
-      throw new NurseryError(
-        'DISK_FULL',
-        `disk is full: the log in ${this.#dir} needs ${total} bytes for its next segment and leaves ` +
-          `${this.#reserveBytes} bytes free; free some space, then writing resumes by itself`,
-        { cause: error },
-      );
+      const message = isFileSizeLimit(error)
+        ? `the log in ${this.#dir} needs a file of ${total} bytes for its next segment: ${noRoomWhy(error)}, then writing resumes by itself`
+        : `disk is full: the log in ${this.#dir} needs ${total} bytes for its next segment and leaves ` +
+          `${this.#reserveBytes} bytes free; free some space, then writing resumes by itself`;
+      throw new NurseryError('DISK_FULL', message, { cause: error });
     }
     const file = this.#file as LogFile;
     const taken = { file, bytes: this.#written };
@@ -107,6 +113,7 @@ export class Spare {
       this.#noSpace = false;
     } catch (error) {
       this.#noSpace = isNoSpace(error) || error instanceof NurseryError;
+      this.#isLimited = isFileSizeLimit(error);
       await this.#discard();
       throw error;
     }

@@ -1,10 +1,11 @@
 /** What goes wrong with a store's file, as errors that say what to do. */
-import { statfs } from 'node:fs/promises';
+import { stat, statfs } from 'node:fs/promises';
+import { fileSizeLimit } from '../../src/descriptors.ts';
 import { FatalError, NurseryError } from '../../src/errors.ts';
-import { dataFile } from './environment.ts';
+import { isFileSizeLimit, noRoomWhy } from '../../src/no-room.ts';
+import { dataFile, PAGE_BYTES } from './environment.ts';
 
-/** `errno` of a disk, or a quota, without room; and the one that LMDB makes of a write that was cut short by it. */
-const NO_SPACE: readonly unknown[] = [28, 122];
+/** `errno` that LMDB makes of a write that was cut short, by the end of the disk or of what this process may write. */
 const INPUT_OUTPUT = 5;
 /** A disk with less than this is taken to be full (bytes). */
 const ROOM_BYTES = 8 * 1024 * 1024;
@@ -25,16 +26,26 @@ export function storeDamaged(dir: string, what: string, cause?: unknown): FatalE
 export function storeFailure(dir: string, error: unknown): Error {
   if (error instanceof FatalError || error instanceof NurseryError) return error;
   const { message, code } = error as Error & { code?: unknown };
-  if (NO_SPACE.includes(code)) return diskFull(dir, error);
+  if (noRoomWhy(error) !== null) return diskFull(dir, error);
   if (DAMAGE.includes(code)) return storeDamaged(dir, message, error);
   return new FatalError('DISK_FAILED', `store file ${dataFile(dir)}: ${message}`, { cause: error });
 }
 
-/** What an error of a commit means, which also depends on how full the disk is. */
-export async function commitFailure(dir: string, error: Error & { code: number | null }): Promise<Error> {
-  return error.code === INPUT_OUTPUT && !(await hasRoom(dir, 0))
-    ? diskFull(dir, error)
-    : storeFailure(dir, error);
+/**
+ * What an error of a commit means, which also depends on how full the disk is.
+ *
+ * @param fileBytesMax how large this process might make a file when the commit began
+ */
+export async function commitFailure(
+  dir: string,
+  error: Error & { code: number | null },
+  fileBytesMax: number,
+): Promise<Error> {
+  if (error.code !== INPUT_OUTPUT) return storeFailure(dir, error);
+  const { size } = await stat(dataFile(dir));
+  if (size + PAGE_BYTES > Math.min(fileBytesMax, fileSizeLimit()))
+    return diskFull(dir, Object.assign(new Error(error.message), { code: 'EFBIG' }));
+  return (await hasRoom(dir, 0)) ? storeFailure(dir, error) : diskFull(dir, error);
 }
 
 /**
@@ -52,7 +63,8 @@ async function hasRoom(dir: string, bytes: number): Promise<boolean> {
 }
 
 function diskFull(dir: string, cause?: unknown): NurseryError {
-  return new NurseryError('DISK_FULL', `no room on the disk of ${dataFile(dir)}: nothing was written`, {
-    cause,
-  });
+  const message = isFileSizeLimit(cause)
+    ? `${dataFile(dir)} did not grow: ${noRoomWhy(cause)}; nothing was written`
+    : `no room on the disk of ${dataFile(dir)}: nothing was written`;
+  return new NurseryError('DISK_FULL', message, { cause });
 }

@@ -4,8 +4,20 @@
  * A page that is broken in the right way does not make LMDB fail: it makes LMDB end the process, and the next one, and so
  * on. So each opening is written down before the file is mapped; who finds a few of them looks at every page first.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { noRoomWhy } from '../../src/no-room.ts';
 import { unusable } from '../../src/permissions.ts';
+
+const { O_CREAT, O_WRONLY } = constants;
 
 /** From so many openings in a row on, the file is read as a whole before LMDB sees it (about a second per GiB). */
 export const OPENINGS_SUSPECT = 2;
@@ -13,11 +25,17 @@ export const OPENINGS_SUSPECT = 2;
 /**
  * Enters an opening of the store in `dir`; returns how many before it were not followed by a close.
  *
- * @throws FatalError HOME_UNUSABLE where that cannot be written down, as on a disk without any room
+ * @param unnoted hears why it could not be written down on a disk without any room
+ * @throws FatalError HOME_UNUSABLE where it could not for another reason
  */
-export function enterOpening(dir: string): number {
+export function enterOpening(dir: string, unnoted: (why: string) => void): number {
   const before = readCount(fileOf(dir));
-  writeCount(fileOf(dir), before + 1);
+  try {
+    writeCount(fileOf(dir), before + 1);
+  } catch (error) {
+    if (noRoomWhy(error) === null) throw error;
+    unnoted((error as Error).message);
+  }
   return before;
 }
 
@@ -47,9 +65,10 @@ function readCount(file: string): number {
 
 function writeCount(file: string, count: number): void {
   try {
-    const handle = openSync(file, 'w');
+    // Over what is there already: on a full disk an emptied file would stay empty.
+    const handle = openSync(file, O_WRONLY | O_CREAT, 0o644);
     try {
-      writeSync(handle, String(count));
+      ftruncateSync(handle, writeSync(handle, String(count)));
       fsyncSync(handle);
     } finally {
       closeSync(handle);

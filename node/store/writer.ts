@@ -1,6 +1,7 @@
 /** Writes rows into the store of a directory, from a thread of its own: see write-thread.ts. */
 import { Worker } from 'node:worker_threads';
 import { invariant } from '../../src/assert.ts';
+import { fileSizeLimit } from '../../src/descriptors.ts';
 import { commitFailure, storeFailure } from './failures.ts';
 
 /** What the thread is told, in order. */
@@ -25,6 +26,8 @@ export class StoreWriter {
   readonly #worker: Worker;
   readonly #ended: Promise<void>;
   #waiting: Waiting | null = null;
+  /** How large this process might make a file when the last commit began. */
+  #fileBytesMax = Number.MAX_SAFE_INTEGER;
   #failure: Error | null = null;
 
   private constructor(dir: string) {
@@ -58,6 +61,7 @@ export class StoreWriter {
    * @throws NurseryError DISK_FULL: nothing was written; FatalError where the store must not be used any more
    */
   async commit(slot: number | null): Promise<void> {
+    this.#fileBytesMax = fileSizeLimit();
     this.#send({ kind: 'commit', slot }, []);
     await this.#answer();
   }
@@ -89,7 +93,7 @@ export class StoreWriter {
       return;
     }
     const error = Object.assign(new Error(answer.message), { code: answer.code });
-    void commitFailure(this.#dir, error).then(waiting.reject, waiting.reject);
+    void commitFailure(this.#dir, error, this.#fileBytesMax).then(waiting.reject, waiting.reject);
   }
 
   /** The thread is no more: whoever waits, or comes later, is told. */

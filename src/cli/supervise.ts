@@ -20,7 +20,7 @@ export type Supervisor = {
 };
 
 /** Signals that mean nothing to a server, and would end it. */
-const MEANINGLESS = ['SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGIO', 'SIGPWR', 'SIGXFSZ'] as const;
+const MEANINGLESS = ['SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGIO', 'SIGPWR'] as const;
 
 /**
  * No signal ends a server by accident: SIGUSR1 and SIGHUP call `reopen`, some others are heard and do nothing. Also,
@@ -30,6 +30,8 @@ export function surviveSignals(reopen: (signal: string) => void, heard: (signal:
   // An unhandled SIGUSR1 would open Node's inspector.
   for (const signal of ['SIGUSR1', 'SIGHUP'] as const) process.on(signal, reopen);
   for (const signal of MEANINGLESS) process.on(signal, heard);
+  // A file would be larger than this process may make one: the write fails, and whoever writes says so.
+  process.on('SIGXFSZ', () => undefined);
   // A terminal that hung up, or a pipe whose reader is gone: there is nobody left to tell.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 }

@@ -1,9 +1,10 @@
 /** Disks of real nodes that run full: nothing acknowledged is lost, reads go on, and writing resumes by itself. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { NurseryError } from '../../src/errors.ts';
+import { EXIT_CODES, NurseryError } from '../../src/errors.ts';
 import { TestCluster } from '../support/clusters.ts';
+import { limitFileSize } from '../support/descriptors.ts';
 import type { MasterClient } from '../support/master-client.ts';
 import { type Lab, labSuite } from '../support/processes.ts';
 import { type SmallDisk, smallDisk } from '../support/small-disk.ts';
@@ -13,6 +14,8 @@ const ROWS = 20;
 const VALUE_BYTES = 5000;
 /** Below what a node keeps in reserve (bytes), so that it refuses; above half of it, so that the log has room. */
 const IN_RESERVE = 100 * 1024 * 1024;
+/** Less than a segment of the log, and less than the store comes to need. */
+const FILE_BYTES = 300_000;
 const NO_GUARANTEES = { consistency: { kind: 'noGuarantees' } } as const;
 
 /** What a node that was down has missed: too much for a log of a few segments, too little for two commits of a snapshot. */
@@ -39,7 +42,7 @@ class Trial {
     this.#disks = disks;
   }
 
-  static async start(lab: Lab, clusterId: string): Promise<Trial> {
+  static async start(lab: Lab, clusterId: string, size = 3): Promise<Trial> {
     const disks = new Map<string, SmallDisk>();
     const disk = (name: string): SmallDisk => {
       const made = smallDisk(lab, name);
@@ -47,7 +50,7 @@ class Trial {
       return made;
     };
     const extra = { tlog_max_size: '1_000_000' };
-    const trial = new Trial(await TestCluster.start(lab, { clusterId, extra, disk }), disks);
+    const trial = new Trial(await TestCluster.start(lab, { clusterId, extra, disk, size }), disks);
     await trial.set(ROWS);
     return trial;
   }
@@ -225,6 +228,88 @@ suite.test('of all nodes: updates are refused, reads go on, and writing resumes 
   await trial.expectRows();
   for (const name of names) await trial.expectRowsOf(name);
   await cluster.killAll();
+});
+
+suite.test('at the start: reads are served, updates wait for room, and nothing is lost', async (lab) => {
+  const trial = await Trial.start(lab, 'brink');
+  const { cluster } = trial;
+  const names = cluster.nodes.map((node) => node.name);
+  await cluster.killAll();
+  // Without any room nothing of the log is written; who has some of the reserve left can be elected.
+  for (const [index, name] of names.entries()) trial.disk(name).fill(index === 0 ? 0 : IN_RESERVE);
+  for (const name of names) {
+    const node = cluster.startNode(name);
+    await node.output('to be up', (text) => text.includes('clients at port'));
+    assert.match(
+      node.stderr,
+      /waits for room: disk is full; updates are refused until then, reads are served/,
+    );
+    const seen = await cluster.ask(name, (client) => client.get('row/0', NO_GUARANTEES));
+    assert.is(seen.length, VALUE_BYTES);
+  }
+  await until('a master that answers reads', () => trial.expectRows().then(() => true));
+  await trial.refused();
+  const { stdout } = await lab.run(['status', '--config', cluster.file]);
+  assert.is(
+    stdout.match(/^ {4}! disk is full: updates are refused until there is room/gm)?.length,
+    3,
+    stdout,
+  );
+  for (const name of names) trial.disk(name).free();
+  await until('updates to flow again', async () => (await trial.trySet()) === null);
+  await trial.expectRows();
+  for (const name of names) await trial.expectRowsOf(name);
+  await cluster.killAll();
+});
+
+suite.test(
+  'at the start of an empty home: it says that there is no room, and begins nothing',
+  async (lab) => {
+    const disk = smallDisk(lab, 'bare');
+    const cluster = await TestCluster.create(lab, { clusterId: 'bare', size: 1, disk: () => disk });
+    const [{ name }] = cluster.nodes as [(typeof cluster.nodes)[number]];
+    mkdirSync(cluster.place(name).home);
+    for (const leave of [0, 1024 * 1024]) {
+      disk.fill(leave);
+      const node = cluster.startNode(name);
+      const { code, stderr } = await node.finished();
+      assert.is(code, EXIT_CODES.HOME_UNUSABLE, stderr);
+      assert.match(stderr, /free some space/);
+      assert.not.match(stderr, '    at ');
+      disk.free();
+    }
+    cluster.startNode(name);
+    await cluster.master();
+    await cluster.killAll();
+  },
+);
+
+suite.test('a limit on the size of files is a disk without room, and is called by its name', async (lab) => {
+  const trial = await Trial.start(lab, 'lid', 1);
+  const { cluster } = trial;
+  const [{ name, home }] = cluster.nodes as [(typeof cluster.nodes)[number]];
+  const restore = limitFileSize(cluster.process(name), FILE_BYTES);
+  const refusal = await until('updates to be refused', () => trial.trySet());
+  assert.is(refusal.code, 'READ_ONLY');
+  assert.match(
+    refusal.message,
+    /^this process may not make its files larger \(see ulimit -f\): update refused/,
+  );
+  await until('the store to meet it', () => logOf(cluster, name).includes('the store is not flushed'));
+  assert.match(logOf(cluster, name), /data\.mdb did not grow: .*ulimit -f/);
+  await trial.expectRows();
+  assert.ok(cluster.process(name).isRunning);
+  restore();
+  await until('updates to flow again', async () => (await trial.trySet()) === null);
+  await trial.set(ROWS);
+  await cluster.process(name).kill();
+
+  const under = ['prlimit', `--fsize=${FILE_BYTES}`];
+  const args = ['node', '--config', cluster.file, '--node', name];
+  rmSync(home, { recursive: true });
+  const { code, stderr } = await lab.start('limited', args, {}, under).finished();
+  assert.is(code, EXIT_CODES.HOME_UNUSABLE, stderr);
+  assert.match(stderr, 'ulimit -f');
 });
 
 suite.test(

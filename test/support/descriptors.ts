@@ -5,21 +5,22 @@ import { AS_OTHER_USER } from './other-user.ts';
 import type { NurseryProcess } from './processes.ts';
 
 /** Lowers the number of file descriptors that a process may have. Returns how it gets back what it had. */
-export function limitDescriptors({ pid }: NurseryProcess, limit: number): () => void {
+export function limitDescriptors(process: NurseryProcess, limit: number): () => void {
+  return limitOf(process, 'nofile', limit);
+}
+
+/** The same for the size of its files (bytes). */
+export function limitFileSize(process: NurseryProcess, bytes: number): () => void {
+  return limitOf(process, 'fsize', bytes);
+}
+
+function limitOf({ pid }: NurseryProcess, what: 'nofile' | 'fsize', limit: number): () => void {
   // Even root may need to be the process's own user for that.
   const as = statSync(`/proc/${pid}`).uid === process.getuid?.() ? [] : AS_OTHER_USER;
-  const before = run([
-    ...as,
-    'prlimit',
-    '--pid',
-    String(pid),
-    '--nofile',
-    '--output',
-    'SOFT',
-    '--noheadings',
-  ]);
+  const prlimit = [...as, 'prlimit', '--pid', String(pid)];
+  const before = run([...prlimit, `--${what}`, '--output', 'SOFT', '--noheadings']);
   const set = (soft: string): void => {
-    run([...as, 'prlimit', '--pid', String(pid), `--nofile=${soft}:`]);
+    run([...prlimit, `--${what}=${soft}:`]);
   };
   set(String(limit));
   return () => set(before);
