@@ -36,7 +36,7 @@ import { PausableView } from './pausable-view.ts';
 import { expectProgressPossible, shortage } from './paxos/step.ts';
 import type { Respond } from './proposals.ts';
 import { OVERLOADED, withRoom } from './room.ts';
-import type { Scheduler } from './scheduler.ts';
+import { ABANDONED, type Scheduler } from './scheduler.ts';
 import { isStoreDamage } from './scrub/damage.ts';
 import type { Seals } from './seals.ts';
 import type { SlowDowns } from './slow-downs.ts';
@@ -77,6 +77,11 @@ export type RequestContext = {
   collapse(keep: number): Promise<number>;
 };
 
+/** To a read whose time was over before its turn came, or before it ended: nobody would hear what it found. */
+const TOO_LATE: Answer = failure(
+  'GOING_DOWN',
+  'overloaded: the read had no turn in the time that there was for it; not executed, send it again',
+);
 /** What a read under way may take (bytes): the longest reply, and what it is copied from while it grows. */
 const READ_BYTES = REPLY_MAX + REPLY_MAX / 2;
 /** What an answer to one of our own processes may take (bytes): a page, and its rows before they are encoded. */
@@ -102,7 +107,8 @@ export class Requests {
 
   /**
    * Answers one whole request frame of `asker`; `link` is where it came by, null for Arakoon's TCP. `leftMs`: how long the
-   * other end waits; an update that could not be answered before that any more is not begun.
+   * other end waits; an update that could not be answered before that any more is not begun, and a read not gone on with,
+   * whatever it waited for.
    */
   handle(frame: Buffer, respond: Respond, link: Link | null, asker: Asker, leftMs = PATIENCE_MS): void {
     const untilMs = this.#context.nowMs() + leftMs - 2 * answerMarginMs(leftMs);
@@ -120,10 +126,26 @@ export class Requests {
       const update = updateOf(request, frame);
       const noted = this.#noting(request, respond, link);
       if (update !== null) this.#update(request, update, noted, untilMs);
-      else this.#read(request, noted, link, asker);
+      else this.#read(request, noted, link, this.#inTime(asker, leftMs));
     } catch (error) {
       respond(this.#answerOf(error));
     }
+  }
+
+  /** The same asker, for whom all is over once an answer would come too late. */
+  #inTime(asker: Asker, leftMs: number): Asker {
+    const { nowMs } = this.#context;
+    const untilMs = nowMs() + leftMs - answerMarginMs(leftMs);
+    const { replies, isShort } = asker;
+    return {
+      replies,
+      isShort,
+      isOver: () => asker.isOver() || nowMs() >= untilMs,
+      // A read may wait more than once: short at first, then for more room.
+      get waitMs() {
+        return Math.max(0, Math.min(asker.waitMs, untilMs - nowMs()));
+      },
+    };
   }
 
   /** Where somebody introduces a cluster that this keeper refuses, or runs twice, people want to know who it was. */
@@ -411,7 +433,8 @@ export class Requests {
       },
       (error) => {
         view.close();
-        respond(this.#answerOf(error));
+        // Where the connection is gone nobody hears it.
+        respond(error === ABANDONED ? TOO_LATE : this.#answerOf(error));
       },
       () => view.pin(),
       asker.isOver,
