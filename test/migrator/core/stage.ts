@@ -20,6 +20,7 @@ export function createStage(): Stage {
   let current = '';
   const silent = new Set<string>();
   const instead = new Map<string, AdminAnswer>();
+  const always = new Map<string, AdminAnswer>();
   const told = new Map<string, string>();
   const rig = (): Rig => present(rigs.get(current), 'coordinator: start comes first');
 
@@ -38,7 +39,7 @@ export function createStage(): Stage {
     made.nowMs = nowMs;
     made.onStep = (event, effects) => note(name, made, event, effects);
     made.intercept = (asked, { to }) => {
-      const answer = instead.get(asked);
+      const answer = instead.get(asked) ?? always.get(asked);
       instead.delete(asked);
       return answer ?? (silent.has(to) ? 'silence' : null);
     };
@@ -117,6 +118,10 @@ export function createStage(): Stage {
     instead(name = '', kind, ...words) {
       instead.set(name, insteadOf(kind, words));
     },
+    /** `always mayBegin busy cleaning up`: what all such calls are answered from now on. */
+    always(name = '', kind, ...words) {
+      always.set(name, insteadOf(kind, words));
+    },
     /** `late seal`: the last such call comes to its cluster once more. */
     late(name = '') {
       const send = rig().lastOf(name);
@@ -177,6 +182,8 @@ function insteadOf(kind: string | undefined, words: readonly string[]): AdminAns
     case 'refused':
     case 'busy':
       return { kind, why: words.join(' ') };
+    case 'closed':
+      return { kind, outcome: null };
     case 'mismatch':
       return { kind, mine: { sum: 1n, count: 1, bytes: 1 } };
     case 'gap':

@@ -35,7 +35,8 @@ export function createStage(): Stage {
   let nowMs = START_MS;
   let router: Router = create({});
   let books = new Books(router);
-  const clusters: KnownCluster[] = [];
+  /** What the keeper says of clusters; another list where anything of it has changed. */
+  let clusters: KnownCluster[] = [];
   /** Names of nodes, by the number that the router gave each link. */
   const peers = new Map<number, string>();
   /** What was asked, by the name and number of the request. */
@@ -95,14 +96,15 @@ export function createStage(): Stage {
       const names = words.filter((word) => !word.includes('='));
       const founding = words.find((word) => word.startsWith('founding='));
       const nodes = names.map((name) => ({ name, ips: ['10.0.0.1'], port: 4000 + Number(name.slice(1)) }));
-      const known = clusters.findIndex((each) => each.cluster === cluster);
-      if (known >= 0) clusters.splice(known, 1);
-      clusters.push({ cluster, nodes, ...(founding === undefined ? {} : { founding: named(founding)[1] }) });
+      const known = { cluster, nodes, ...(founding === undefined ? {} : { founding: named(founding)[1] }) };
+      clusters = [...clusters.filter((each) => each.cluster !== cluster), known];
     },
-    /** `map 1 ..k:A k..:B@2`: what the keeper says; epochs are 1 unless said otherwise. */
-    map(version, ...entries) {
-      const map = RangeMap.of(Number(version), entries.map(entryOf));
-      happens({ kind: 'map', map: { map, clusters: [...clusters] }, changed: null });
+    /** `map 1 ..k:A k..:B@2`: what the keeper says; epochs are 1 unless said otherwise. `changed` before what alone is other than before. */
+    map(version, ...words) {
+      const at = words.indexOf('changed');
+      const entries = words.slice(0, at < 0 ? words.length : at).map(entryOf);
+      const changed = at < 0 ? null : words.slice(at + 1).map(entryOf);
+      happens({ kind: 'map', map: { map: RangeMap.of(Number(version), entries), clusters }, changed });
     },
     up(...names) {
       for (const name of names) happens({ kind: 'up', peer: peerOf(name) });
