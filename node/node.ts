@@ -17,6 +17,7 @@ import { updateOf } from '../src/protocol/requests.ts';
 import { Repeated } from '../src/repeated.ts';
 import { memoryOf } from './acquaintances.ts';
 import { Driver } from './driver.ts';
+import { Heartbeats } from './heartbeats.ts';
 import { checkBegun, checkFiles, type HomeLock, lockHome, prepareDirectory } from './home.ts';
 import { installFrom } from './installation.ts';
 import { Introduction } from './introduction.ts';
@@ -182,6 +183,7 @@ class NodeProcess {
 
     const cost = new UpdateCost();
     const seals = new Seals();
+    const heartbeats = new Heartbeats();
     const snapshots = new SnapshotServer(storage.store);
     const driver = this.#createDriver(
       storage,
@@ -260,6 +262,7 @@ class NodeProcess {
       scheduler: this.#scheduler,
       watchers: this.#watchers,
       seals,
+      heartbeats,
       slowDowns: new SlowDowns(nowMs, (delayMs, run) => setTimeout(run, delayMs)),
       introduction,
       readOnly: ini.readOnly,
@@ -298,6 +301,7 @@ class NodeProcess {
     this.#every(INTRODUCE_EVERY_MS, () => {
       if (!storage.store.isOpen) return; // it is being replaced, and says who is a member
       introduction.tick();
+      heartbeats.look(driver.machine.migrations, nowMs());
       if (said !== '' || introduction.founding === '') return;
       said = introduction.founding;
       // Who was met before was told of no founding.

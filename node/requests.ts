@@ -28,6 +28,7 @@ import type { SeatFigures } from '../src/protocol/statistics.ts';
 import { asFollower } from '../src/protocol/updates.ts';
 import { VERSION } from '../src/version.ts';
 import type { Driver } from './driver.ts';
+import type { Heartbeats } from './heartbeats.ts';
 import type { Introduction } from './introduction.ts';
 import { mapAnswer } from './machine/queries.ts';
 import { isDataRead, REPLY_MAX } from './machine/reads.ts';
@@ -63,6 +64,8 @@ export type RequestContext = {
     'label' | 'founding' | 'keeper' | 'notes' | 'refusal' | 'noteRefusal' | 'noteClaim'
   >;
   readonly seals: Seals;
+  /** Where this is a keeper: which migrations stand still. Default: nobody looks. */
+  readonly heartbeats?: Pick<Heartbeats, 'notes'>;
   nowMs(): number;
   /** Syncs of the disk since the start. */
   syncs(): { readonly log: number; readonly store: number };

@@ -8,7 +8,10 @@ import type { CostTotals } from './update-cost.ts';
 
 /** The node's present state, for `nursery status`. */
 export function nodeStatus(
-  context: Pick<RequestContext, 'clusterId' | 'node' | 'driver' | 'store' | 'nowMs' | 'introduction'>,
+  context: Pick<
+    RequestContext,
+    'clusterId' | 'node' | 'driver' | 'store' | 'nowMs' | 'introduction' | 'heartbeats'
+  >,
 ): NodeStatus {
   const { driver, store, clusterId, node, nowMs, introduction } = context;
   const status = statusOf(driver.replica, nowMs());
@@ -27,8 +30,21 @@ export function nodeStatus(
     label: introduction.label,
     founding: introduction.founding,
     keeper: introduction.keeper,
-    notes: [...introduction.notes, ...(driver.waitsForRoom === null ? [] : [driver.waitsForRoom])],
+    notes: notesOf(context),
   };
+}
+
+/** What people should know of it. */
+function notesOf({
+  driver,
+  introduction,
+  heartbeats,
+  nowMs,
+}: Pick<RequestContext, 'driver' | 'introduction' | 'heartbeats' | 'nowMs'>): string[] {
+  const room = driver.waitsForRoom;
+  // A follower may not have heard of the last beats yet.
+  const still = driver.mayRead() ? (heartbeats?.notes(nowMs()) ?? []) : [];
+  return [...introduction.notes, ...(room === null ? [] : [room]), ...still];
 }
 
 /** What this node's updates have cost so far. */

@@ -13,6 +13,7 @@ import {
   type AdminQuery,
   encodeAnswer,
   type KeeperMap,
+  type Migration,
   type Owned,
   type SealAge,
 } from '../../src/protocol/admin.ts';
@@ -153,6 +154,11 @@ export class Machine {
     return [...exports].flatMap(([mid, { seal }]) =>
       seal === null ? [] : [{ mid, sealSlot: seal.sealSlot }],
     );
+  }
+
+  /** The keeper's records of migrations; another object whenever one has changed. */
+  get migrations(): ReadonlyMap<number, Migration> {
+    return this.#state.migrations;
   }
 
   /** Migrations for which the master should propose `cleanupStep`, in order. */

@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { EXIT_CODES } from '../../src/errors.ts';
 import { TestNursery } from '../support/nurseries.ts';
 import { type Lab, labSuite } from '../support/processes.ts';
+import { until } from '../support/wait.ts';
 
 const tests = labSuite('status');
 
@@ -41,6 +42,28 @@ tests.test('status tells what is known without the keeper, and that it is silent
 
   const alone = await statusOf(lab, ams.file, EXIT_CODES.KEEPER_SILENT);
   assert.equal([owners(alone), clusters(alone)], [[], [ams.id, nursery.keeper.id].sort()]);
+});
+
+tests.test('a migration whose migrator is dead: status says so, and what goes on with it', async (lab) => {
+  const nursery = await TestNursery.start(lab, { prefix: 'orphan', keeperSize: 1, size: 1 });
+  const [, bru] = nursery.clusters;
+  await bru.killAll(); // so that it is never at its end
+  const migrator = nursery.start(['migrate', '--range', 'k..', '--to', bru.id]);
+  const status = async (): Promise<string> => (await nursery.run(['status'])).stdout;
+  await until('the migration to be open', async () => (await status()).includes('migrations: 1 open'));
+  assert.not.match(await status(), 'no migrator has noted progress');
+  await migrator.kill();
+  const text = await until('the keeper to notice', async () => {
+    const seen = await status();
+    return seen.includes('no migrator has noted progress') ? seen : null;
+  });
+  assert.match(
+    text,
+    /^ {4}! migration \d+: no migrator has noted progress for \d+ s; nursery migrate --config FILE --resume/m,
+  );
+  bru.startAll();
+  await nursery.succeed(['migrate', '--resume']);
+  assert.not.match(await status(), 'no migrator has noted progress');
 });
 
 tests.run();
