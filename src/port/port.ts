@@ -31,7 +31,9 @@ const LIMIT_EVERY_MS = 1000;
 const FIRST_BYTE_MS = 10_000;
 /** A machine that vanished says no farewell: silent connections are probed after a minute, by the kernel. */
 const ACCEPTING = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
-/** How long an HTTP connection may be idle (ms). */
+/** How long the header of the first HTTP request may take (ms), however slowly it comes. */
+const HEADER_MS = 10_000;
+/** How long an HTTP connection may go on from one request to the next (ms), silent or not. */
 const HTTP_IDLE_MS = 60_000;
 /** How long requests under way may take when the port closes (ms). */
 const GRACE_MS = 3000;
@@ -73,6 +75,9 @@ export type PortOptions = {
   readonly graceMs?: number;
   /** How long one of Arakoon's clients may take nothing of its answers (ms). Default 60 s. */
   readonly unreadMs?: number;
+  /** How long HTTP may take for its first header, and from one request to the next (ms). Default 10 s and 60 s. */
+  readonly headerMs?: number;
+  readonly idleMs?: number;
   /** Where the memory of connections is counted. Default: budgets of this port's own. */
   readonly budgets?: PortBudgets;
 };
@@ -99,6 +104,8 @@ export class ClientPort {
   readonly #clients = new Map<Socket, TcpConnection>();
   /** HTTP connections, links among them, and what keeps each from being closed: a request under way, or its being a link. */
   readonly #web = new Map<Duplex, 'idle' | 'asking' | 'link'>();
+  /** What ends HTTP connections whose next request does not come to its end. Node's own clocks run only in a server that listens. */
+  readonly #webTimers = new Map<Duplex, NodeJS.Timeout>();
   readonly #seats: Seats;
   /** Links of clients, by the address of their other end. */
   readonly #linkUses = new Map<string, LinkUse>();
@@ -228,6 +235,7 @@ export class ClientPort {
       this.#sockets.delete(socket);
       if (this.#clients.delete(socket)) this.#options.gone?.();
       this.#web.delete(socket);
+      this.#endWait(socket);
       this.#seats.leave(socket);
     });
     socket.on('error', () => socket.destroy()); // a client that went away is no failure of ours
@@ -267,14 +275,30 @@ export class ClientPort {
   /** The HTTP server takes a socket as if it had accepted it, with what was read already put back. */
   #toHttp(socket: Socket, chunk: Buffer): void {
     this.#web.set(socket, 'idle');
+    this.#awaitRequest(socket, this.#options.headerMs ?? HEADER_MS);
     socket.pause();
     socket.unshift(chunk);
     this.#http.emit('connection', socket);
     process.nextTick(() => socket.resume());
   }
 
+  /** Whoever sends a request byte by byte, or never, would hold its place for ever. */
+  #awaitRequest(socket: Duplex, forMs: number): void {
+    this.#endWait(socket);
+    this.#webTimers.set(
+      socket,
+      setTimeout(() => socket.destroy(), forMs),
+    );
+  }
+
+  #endWait(socket: Duplex): void {
+    clearTimeout(this.#webTimers.get(socket));
+    this.#webTimers.delete(socket);
+  }
+
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
+    this.#endWait(socket);
     // Whoever watches over this process must get through to it.
     const kind = request.url === '/healthz' ? 'own' : 'client';
     if (!this.#hasSeat(socket, kind, this.#webGuest(socket))) {
@@ -284,13 +308,17 @@ export class ClientPort {
     this.#web.set(socket, 'asking');
     response.once('close', () => {
       if (this.#closing) socket.destroy();
-      else if (this.#web.has(socket)) this.#web.set(socket, 'idle');
+      else if (this.#web.has(socket)) {
+        this.#web.set(socket, 'idle');
+        this.#awaitRequest(socket, this.#options.idleMs ?? HTTP_IDLE_MS);
+      }
     });
     if (this.#options.http !== undefined) this.#options.http(request, response);
     else response.writeHead(404).end();
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#endWait(socket);
     if (request.url !== LINK_PATH) {
       socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () =>
         socket.destroy(),

@@ -8,7 +8,7 @@ import { EVERYTHING, socketsOf } from '../../support/crowd.ts';
 import { HOSTILE_KINDS, visit } from '../../support/hostile.ts';
 import { createRandom } from '../../support/random.ts';
 import { until } from '../../support/wait.ts';
-import { Bench } from './raw.ts';
+import { Bench, Raw } from './raw.ts';
 
 const MIB = 1024 * 1024;
 /** Longer than all buffers between a port and a client that does not read. */
@@ -97,6 +97,45 @@ test('the kernel probes connections that are silent', async () => {
     socketsOf(process.pid).some((socket) => socket.startsWith(ours) && socket.endsWith('probed')),
   );
   client.socket.destroy();
+  await bench.port.close();
+});
+
+/** Sends bytes one by one until the connection is closed; returns how long that took (ms). */
+async function drip({ socket }: Raw, bytes: string): Promise<number> {
+  const beganMs = performance.now();
+  let at = 0;
+  const dripping = setInterval(() => {
+    if (socket.writable) socket.write(bytes[at++ % bytes.length] as string);
+  }, 20);
+  await new Promise((resolve) => socket.once('close', resolve));
+  clearInterval(dripping);
+  return performance.now() - beganMs;
+}
+
+test('HTTP whose header comes byte by byte, or stops in its middle, is closed within a bound', async () => {
+  const bench = await new Bench().listen({
+    headerMs: 300,
+    idleMs: 500,
+    http: (_request, response) => response.end('fine'),
+  });
+  const [slow, half, again, body] = await Promise.all([0, 1, 2, 3].map(() => Raw.connect(bench.port.port)));
+  const start = (client: Raw | undefined, text: string): Raw => {
+    (client as Raw).send(Buffer.from(text));
+    return client as Raw;
+  };
+  const request = 'GET /healthz HTTP/1.1\r\nHost: x\r\n';
+  const silent = start(half, 'GET /link HTTP/1.1\r\nUpgrade: webso');
+  const [slowMs, againMs, bodyMs] = await Promise.all([
+    drip(start(slow, request), 'X-A: b\r\n'),
+    drip(start(again, `${request}\r\n`), `${request}X-A: b`),
+    drip(start(body, 'POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n'), 'x'),
+    silent.rest(),
+  ]);
+  silent.socket.destroy();
+  assert.ok(slowMs >= 250 && slowMs < 2000, String(slowMs));
+  assert.ok(againMs >= 450 && againMs < 3000, String(againMs));
+  assert.ok(bodyMs < 3000, String(bodyMs));
+  await until('all to be gone', () => bench.port.connections.http === 0);
   await bench.port.close();
 });
 
