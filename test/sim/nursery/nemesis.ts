@@ -533,8 +533,10 @@ export class Nemesis {
       const remembering = list.filter(({ node, incarnation }) => {
         const { hardware } = this.#nursery.machine(node);
         const { summary, firstSlot } = hardware.disk;
+        const woken = this.#woken(this.#nursery.machine(node));
         const isTheirs = summary.incarnation === incarnation && firstSlot <= slot;
-        return isTheirs && hardware.remembersVotes(slot) && others.some(({ name }) => name === node);
+        const remembers = isTheirs && hardware.remembersVotes(slot) && woken !== null && mayVote(woken);
+        return remembers && others.some(({ name }) => name === node);
       });
       if (2 * remembering.length < list.length) return false;
     }

@@ -276,8 +276,9 @@ export class Nemesis {
 
   /**
    * A store is deleted, or an older copy of it put back, however far the log reaches back: legal where what the log lacks is held by
-   * another one that will be up in the end, or where half of the members in force remember what they voted there; and where nobody
-   * else is short, who may need just this store.
+   * another one that will be up in the end, or where half of the members in force remember what they voted there (a life that has
+   * not got its node's vote back does not know what the one before it voted); and where nobody else is short, who may need just
+   * this store.
    */
   #loseStore(node: Node): void {
     const { disk } = node.hardware;
@@ -309,13 +310,11 @@ export class Nemesis {
     for (let slot = held + 1; slot <= floor; slot += 1) {
       const list = checker.membersAt(slot - 1).members;
       const remembering = list.filter((member) => {
-        const { hardware } = this.#cluster.node(member.node);
-        const { disk } = hardware;
+        const { disk } = this.#cluster.node(member.node).hardware;
+        const isTheirs = disk.summary.incarnation === member.incarnation && disk.firstSlot <= slot;
+        const woken = this.#woken(member.node);
         return (
-          member.node !== node.name &&
-          isKept(member.node) &&
-          disk.summary.incarnation === member.incarnation &&
-          disk.firstSlot <= slot
+          member.node !== node.name && isKept(member.node) && isTheirs && woken !== null && mayVote(woken)
         );
       });
       if (2 * remembering.length < list.length) return false;
