@@ -168,7 +168,10 @@ function run(random: Random, isLossy: boolean, burst: number): number {
 
 const checks = new Map<number, string>();
 
-/** What was acknowledged of a connection took effect in its order, wherever it did. */
+/**
+ * What was acknowledged of a connection took effect in its order, wherever it did. What was on a link that was lost may
+ * still arrive, behind what came after it.
+ */
 function checkOrder(world: World, written: readonly Written[]): void {
   const values = world.executed.flatMap((request) =>
     request.kind === 'set' ? [Number(Buffer.from(request.value))] : [],
@@ -193,19 +196,6 @@ function checkUpdates(world: World, written: readonly Written[], isLossy: boolea
       times.set(value, (times.get(value) ?? 0) + 1);
       const { request: number } = written.find((one) => one.value === value) as Written;
       assert.ok(number > 0);
-    }
-    // In the order of each connection.
-    for (let origin = 1; origin <= CONNECTIONS; origin += 1) {
-      const mine = cluster.executed.flatMap((request) =>
-        request.kind === 'set' && request.key.endsWith(`${origin}`)
-          ? [Number(Buffer.from(request.value))]
-          : [],
-      );
-      assert.equal(
-        mine,
-        [...mine].sort((a, b) => a - b),
-        `connection ${origin} at ${cluster.id}`,
-      );
     }
   }
   checkOrder(world, written);
