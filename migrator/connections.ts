@@ -21,7 +21,7 @@ export class Connections implements Nursery {
 
   /** @param keeper how to reach the keeper */
   constructor(keeper: ClusterConfig) {
-    this.keeper = new ClusterClient(keeper, IDENTITY);
+    this.keeper = new ClusterClient(keeper, IDENTITY, { keepsToFirst: true });
     this.keeper.watchMap(({ map }) => this.#learn(map));
   }
 
@@ -53,9 +53,7 @@ export class Connections implements Nursery {
     for (const client of this.#clients.values()) client.close();
   }
 
-  /** The first keeper that is met is the one of this process: another one is heard no more. */
-  #learn({ clusters, nursery }: KeeperMap): void {
-    if (nursery !== undefined) this.keeper.expect(nursery.founding);
+  #learn({ clusters }: KeeperMap): void {
     this.#configs = clusters;
     for (const config of clusters) this.#clients.get(config.cluster)?.update(config);
   }

@@ -70,7 +70,7 @@ export class NurseryConnections {
   #known: KeeperMap = { map: EMPTY_MAP, clusters: [] };
 
   constructor(keeper: ClusterConfig) {
-    this.keeper = new ClusterClient(keeper, IDENTITY);
+    this.keeper = new ClusterClient(keeper, IDENTITY, { keepsToFirst: true });
   }
 
   /**

@@ -64,8 +64,12 @@ export class ClusterClient {
   #turn = 0;
   #closed = false;
 
-  /** @param config cluster id ('' fits any), and the nodes, of which at least one must answer */
-  constructor(config: KnownCluster, identity: Identity) {
+  /**
+   * @param config cluster id ('' fits any), and the nodes, of which at least one must answer
+   * @param keepsToFirst whether the first founding that is met is the one, for as long as this client lives: what was asked of one
+   *   cluster is never commanded to another, wherever an address leads later
+   */
+  constructor(config: KnownCluster, identity: Identity, { keepsToFirst = false } = {}) {
     this.#identity = identity;
     this.#cluster = config.cluster;
     this.#founding = config.founding ?? '';
@@ -79,6 +83,13 @@ export class ClusterClient {
     });
     this.#owner = {
       hello,
+      opened: (link) => {
+        const { founding } = link.peer;
+        if (founding === undefined) return;
+        if (keepsToFirst && this.#founding === '') this.expect(founding);
+        // Two may have been dialled at once, before there was one to keep to.
+        if (this.#founding !== '' && founding !== this.#founding) link.close('another founding');
+      },
       posted: (_endpoint, topic, body) => {
         if (topic !== TOPIC.map) return;
         for (const watch of this.#watches) watch.pushed(body);

@@ -15,6 +15,8 @@ const RETRY_MS = 500;
 export type EndpointOwner = {
   /** Asked anew for each link. */
   hello(): Hello;
+  /** Who answered; may close the link. */
+  opened(link: Link): void;
   posted(endpoint: Endpoint, topic: number, body: Buffer): void;
   lost(endpoint: Endpoint): void;
 };
@@ -99,6 +101,7 @@ export class Endpoint {
       try {
         const link = await dial({ host, port, hello: this.#owner.hello(), handlers, timeoutMs: DIAL_MS });
         if (this.#closed) link.close('closed');
+        else this.#owner.opened(link);
         if (link.closedWhy !== null) throw new NurseryError('UNREACHABLE', link.closedWhy);
         this.#link = link;
         this.#clusterId = link.peer.cluster;

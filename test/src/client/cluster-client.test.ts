@@ -2,11 +2,11 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ClusterClient } from '../../../src/client/cluster-client.ts';
 import { type ErrorCode, NurseryError } from '../../../src/errors.ts';
-import type { KeeperMap } from '../../../src/protocol/admin.ts';
+import type { ClusterConfig, KeeperMap } from '../../../src/protocol/admin.ts';
 import { failure, OK, returnCodeOf } from '../../../src/protocol/replies.ts';
 import { encodeRequest } from '../../../src/protocol/requests.ts';
 import { EMPTY_MAP } from '../../../src/rangemap.ts';
-import { FakeCluster } from './fake-cluster.ts';
+import { FakeCluster, type FakeNode } from './fake-cluster.ts';
 
 const SET = encodeRequest({ kind: 'set', key: 'k', value: Buffer.from('v') });
 const GET = encodeRequest({ kind: 'get', consistency: { kind: 'consistent' }, key: 'k' });
@@ -43,6 +43,31 @@ test('the master is found, asked, and followed when it changes', async () => {
     ['n1 set', 'n1 get', 'n2 get'],
   );
   client.close();
+  await cluster.stop();
+});
+
+test('whoever keeps to the first founding that is met commands nothing to another, wherever addresses lead', async () => {
+  const cluster = await new FakeCluster().start(2);
+  const [first, second] = cluster.nodes as [FakeNode, FakeNode];
+  first.founding = 'a';
+  second.founding = 'b';
+  const client = new ClusterClient(cluster.config, { role: 'client', node: '' }, { keepsToFirst: true });
+  const only = { ...cluster.config, nodes: [cluster.config.nodes[0] as ClusterConfig['nodes'][number]] };
+  const other = new ClusterClient(only, { role: 'client', node: '' }, { keepsToFirst: true });
+  cluster.master = null; // each node is asked
+  await codeOf(client.send(GET, { deadlineMs: 1000 }));
+  const met = new Set([first, second].filter(({ links }) => links.size > 0).map(({ founding }) => founding));
+  assert.is(met.size, 1, 'it is linked to one founding alone');
+  cluster.master = 'n0';
+  assert.is(returnCodeOf((await other.send(SET)).bytes), 0);
+  // The same address leads elsewhere from now on.
+  await first.stop();
+  first.founding = 'c';
+  await first.start();
+  assert.is(await codeOf(other.send(SET, { deadlineMs: 500 })), 'WRONG_CLUSTER');
+  assert.is(times(cluster, 'set'), 1);
+  client.close();
+  other.close();
   await cluster.stop();
 });
 

@@ -102,6 +102,8 @@ export class FakeNode {
   readonly links = new Set<Link>();
   /** What a router says of itself. */
   isReady = true;
+  /** The founding that it says it is of; '' names none. */
+  founding = '';
   /** Whether it has no seat for anybody. */
   isFull = false;
   readonly #watchers = new Set<Link>();
@@ -124,7 +126,11 @@ export class FakeNode {
       ips: ['127.0.0.1'],
       port: this.#number,
       clusterId: this.#cluster.id,
-      hello: () => ({ ...hello(this.#cluster.id, this.name), role: this.#role }),
+      hello: () => ({
+        ...hello(this.#cluster.id, this.name),
+        role: this.#role,
+        ...(this.founding === '' ? {} : { founding: this.founding }),
+      }),
       links: handlers({
         opened: (link) => this.links.add(link),
         closed: (link) => {
