@@ -9,6 +9,7 @@ import { FAULTS as CONSENSUS_FAULTS } from '../paxos/plan.ts';
 import { RULES } from '../paxos/rules.ts';
 import { CONSENSUS_WANTED, CONSENSUS_WANTED_FROM_SEEDS } from '../paxos/wanted.ts';
 import { NURSERY_HISTORIES } from './histories.ts';
+import { IDENTITY_RULES } from './identity-rules.ts';
 import { runSeed } from './nursery.ts';
 import { FAULTS } from './plan.ts';
 import type { Job, Passed, Run } from './pool.ts';
@@ -79,9 +80,14 @@ export function runOne(job: Job, trace?: (line: string) => void): Passed {
       return { ...passed, operations: updates, digest, rare: counts };
     }
     case 'rules':
-      [...RULES, ...MIGRATION_RULES, ...LOST_STORE_RULES, ...HISTORIES, ...NURSERY_HISTORIES][
-        seed - 1
-      ]?.run();
+      [
+        ...RULES,
+        ...MIGRATION_RULES,
+        ...LOST_STORE_RULES,
+        ...HISTORIES,
+        ...NURSERY_HISTORIES,
+        ...IDENTITY_RULES,
+      ][seed - 1]?.run();
       return { ...passed, digest: '', rare: new Map() };
   }
 }

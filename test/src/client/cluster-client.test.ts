@@ -54,21 +54,26 @@ test('whoever keeps to the first founding that is met commands nothing to anothe
   const client = new ClusterClient(cluster.config, { role: 'client', node: '' }, { keepsToFirst: true });
   const only = { ...cluster.config, nodes: [cluster.config.nodes[0] as ClusterConfig['nodes'][number]] };
   const other = new ClusterClient(only, { role: 'client', node: '' }, { keepsToFirst: true });
-  cluster.master = null; // each node is asked
-  await codeOf(client.send(GET, { deadlineMs: 1000 }));
-  const met = new Set([first, second].filter(({ links }) => links.size > 0).map(({ founding }) => founding));
-  assert.is(met.size, 1, 'it is linked to one founding alone');
-  cluster.master = 'n0';
-  assert.is(returnCodeOf((await other.send(SET)).bytes), 0);
-  // The same address leads elsewhere from now on.
-  await first.stop();
-  first.founding = 'c';
-  await first.start();
-  assert.is(await codeOf(other.send(SET, { deadlineMs: 500 })), 'WRONG_CLUSTER');
-  assert.is(times(cluster, 'set'), 1);
-  client.close();
-  other.close();
-  await cluster.stop();
+  try {
+    cluster.master = null; // each node is asked
+    await codeOf(client.send(GET, { deadlineMs: 1000 }));
+    const met = new Set(
+      [first, second].filter(({ links }) => links.size > 0).map(({ founding }) => founding),
+    );
+    assert.is(met.size, 1, 'it is linked to one founding alone');
+    cluster.master = 'n0';
+    assert.is(returnCodeOf((await other.send(SET)).bytes), 0);
+    // The same address leads elsewhere from now on.
+    await first.stop();
+    first.founding = 'c';
+    await first.start();
+    assert.is(await codeOf(other.send(SET, { deadlineMs: 500 })), 'WRONG_CLUSTER');
+    assert.is(times(cluster, 'set'), 1);
+  } finally {
+    client.close();
+    other.close();
+    await cluster.stop();
+  }
 });
 
 test('other return codes are replies, not errors', async () => {

@@ -1,5 +1,13 @@
 /** Planted bugs of who is who. */
-import { bug, type PlantedBug } from './bug.ts';
+import { bug, type PlantedBug, ruleBug } from './bug.ts';
+
+/** One that a schedule written by hand looks for (test/sim/nursery/identity-rules.ts). */
+function clause(name: string, rule: string, file: string, from: string, to: string): PlantedBug {
+  return ruleBug(name, rule, [{ file, from, to }]);
+}
+
+const REGISTRY = 'node/machine/registry.js';
+const BINDING = 'node/machine/binding.js';
 
 export const IDENTITY_BUGS: readonly PlantedBug[] = [
   bug(
@@ -23,5 +31,180 @@ export const IDENTITY_BUGS: readonly PlantedBug[] = [
     'keeper.founding !== this.keeper',
     'false',
     { seedsMax: 30 },
+  ),
+  bug(
+    'the keeper binds whoever comes last',
+    'of two foundings of one id the first one chosen is bound (!)',
+    REGISTRY,
+    "if (standing.verdict === 'free') {",
+    "if (standing.verdict === 'free' || standing.verdict === 'taken') {",
+  ),
+  bug(
+    'a removed founding is bound again',
+    'what was removed is dead for ever (!)',
+    REGISTRY,
+    "if (founding !== '' && identity.dead.includes(founding)) {",
+    'if (false) {',
+  ),
+  bug(
+    'a cluster that lived by itself stops',
+    'a cluster that served by itself goes on, and says that it is in no nursery',
+    'node/introduction.js',
+    'if (this.#livedAlone)',
+    'if (false)',
+  ),
+  clause(
+    'bound without a look at the map',
+    'where there is a map, a founding is bound that owns just what it says (!)',
+    REGISTRY,
+    'return differenceOf(state, cluster, owned);',
+    'return null;',
+  ),
+  clause(
+    'a map begins beside an owner',
+    'no map begins while another cluster owns something',
+    REGISTRY,
+    "if (id === cluster || !owned || founding === '')",
+    'if (true)',
+  ),
+  clause(
+    'a life that is over tells an address',
+    'each node tells its own address, in its present life, alone (!)',
+    REGISTRY,
+    'const known = identity.members.find((life) => life.node === node && life.incarnation === incarnation);',
+    'const known = identity.members.find((life) => life.node === node);',
+  ),
+  clause(
+    'a removed node keeps its address',
+    'each node tells its own address, in its present life, alone',
+    REGISTRY,
+    'keep(draft, cluster, { ...identity, version, members: next, presences });',
+    'keep(draft, cluster, { ...identity, version, members: [...identity.members, ...next], presences });',
+  ),
+  clause(
+    'Arakoon’s clients change addresses',
+    'clients of Arakoon change nothing of a bound cluster',
+    'node/machine/keeper.js',
+    "if ((identities.get(cluster)?.founding ?? '') !== '') {",
+    'if (false) {',
+  ),
+  clause(
+    'clients are sent to a copy',
+    'nobody is sent to a copy while its original speaks (!)',
+    REGISTRY,
+    'if (claim === undefined)',
+    'if (true)',
+  ),
+  clause(
+    'a copy insists beside its original',
+    'nobody is sent to a copy while its original speaks (!)',
+    REGISTRY,
+    'const refused = claim === null ? null : { ...claim, refused: true };',
+    'const refused = claim;',
+  ),
+  clause(
+    'a cluster is bound anew',
+    'a cluster is bound to one keeper, once',
+    BINDING,
+    'if (bound !== null && (bound.keeper.founding !== keeper.founding || bound.mine !== mine)) {',
+    'if (false) {',
+  ),
+  clause(
+    'any keeper commands',
+    'a command that is meant for another one changes nothing, not even floor and token (!)',
+    BINDING,
+    'if (command.keeper !== bound.keeper.founding) {',
+    'if (false) {',
+  ),
+  clause(
+    'any founding is meant',
+    'a command that is meant for another one changes nothing, not even floor and token (!)',
+    BINDING,
+    'if (command.founding !== bound.mine) {',
+    'if (false) {',
+  ),
+  clause(
+    'commands that name nobody go on',
+    'a command that is meant for another one changes nothing, not even floor and token',
+    BINDING,
+    'return isOfMove && bound !== null',
+    'return false',
+  ),
+  clause(
+    'rows from nobody knows whom',
+    'a command that is meant for another one changes nothing, not even floor and token',
+    BINDING,
+    "if (founding === '')",
+    'if (false)',
+  ),
+  clause(
+    'a move goes on with another founding',
+    'a move goes on with the foundings that it began with',
+    BINDING,
+    'if (record?.founding !== undefined && record.founding !== founding) {',
+    'if (false) {',
+  ),
+  clause(
+    'served before it is in force',
+    'a cluster serves once its keeper, or a peer that serves, has said so (!)',
+    'node/introduction.js',
+    'if (this.#serves)\n            return null;',
+    'return null;',
+  ),
+  clause(
+    'a peer of another founding is believed',
+    'a cluster serves once its keeper, or a peer that serves, has said so',
+    'node/introduction.js',
+    "if (founding === '' || founding !== this.founding)",
+    'if (false)',
+  ),
+  clause(
+    'stops without a word',
+    'who is refused tells its peers before it stops',
+    'node/introduction.js',
+    'atMs: this.#options.nowMs() + LAST_WORD_MS',
+    'atMs: 0',
+  ),
+  clause(
+    'a life that has forgotten a vote is heard',
+    'a life that has forgotten a vote is refused (!)',
+    'node/acquaintances.js',
+    'if (forgotten !== undefined) {',
+    'if (false) {',
+  ),
+  clause(
+    'a copy is heard beside its original',
+    'of two processes of one life the second is refused',
+    'node/acquaintances.js',
+    'if (lines.length === 0) {',
+    'if (true) {',
+  ),
+  clause(
+    'hellos compare no foundings',
+    'two foundings exchange nothing beyond the hello (!)',
+    'src/link/frames.js',
+    'if (mine.founding !== undefined && theirs.founding !== undefined && mine.founding !== theirs.founding) {',
+    'if (false) {',
+  ),
+  clause(
+    'a router sends to a dead founding',
+    'a router sends to the founding that the map names alone (!)',
+    'router/core/view.js',
+    "return founding !== undefined && inForce !== '' && founding !== inForce;",
+    'return false;',
+  ),
+  clause(
+    'a router takes any founding at an address',
+    'a router sends to the founding that the map names alone',
+    'router/core/clusters.js',
+    'founding: cluster.founding,',
+    "founding: '',",
+  ),
+  clause(
+    'the map of another keeper is followed',
+    'versions of maps are compared within one keeper',
+    'src/client/map-follower.js',
+    "return keeper !== '' && keeper !== nursery?.founding && nursery?.replaced.includes(keeper) !== true;",
+    'return false;',
   ),
 ];
