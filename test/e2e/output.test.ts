@@ -1,10 +1,14 @@
 /** What a command prints is complete, or its exit code says that it is not; whoever closes a pipe is not shouted at. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES } from '../../src/errors.ts';
 import { TestCluster } from '../support/clusters.ts';
 import { TestNursery } from '../support/nurseries.ts';
 import { type Lab, labSuite } from '../support/processes.ts';
-import { shell } from '../support/shell.ts';
+import { MAIN, shell } from '../support/shell.ts';
 
 const tests = labSuite('output');
 const HUGE = 8 * 1024 * 1024 - 1;
@@ -147,6 +151,51 @@ tests.test('a migration goes on without its display', async (lab) => {
   // Nobody wanted less here: the range has moved, and the exit code says that the lines are lost.
   const full = await move(`${to(bru.id)} > /dev/full`, bru.id);
   assert.is(full.code, EXIT_CODES.OUTPUT_FAILED, full.stderr);
+
+  // Sockets, as other programs and inetd give them: closed before the first line, after it by a farewell, and by a reset.
+  for (const [index, close] of [...SOCKET_CLOSINGS].entries()) {
+    const owner = (index % 2 === 0 ? ams : bru).id;
+    const finished = await onSocket(close, [
+      'migrate',
+      '--config',
+      nursery.file,
+      '--range',
+      'k..',
+      '--to',
+      owner,
+    ]);
+    assert.equal([finished.code, finished.stderr], [0, ''], `closing ${index}`);
+    assert.is((await nursery.owners()).get('k'), owner);
+  }
 });
+
+/** What becomes of a socket that is the standard output of a command. */
+type Closing = (socket: Socket) => void;
+const SOCKET_CLOSINGS: readonly Closing[] = [
+  (socket) => socket.destroy(),
+  (socket) => socket.once('data', () => socket.destroy()),
+  (socket) => socket.once('data', () => socket.resetAndDestroy()),
+];
+
+/** Runs a command whose standard output is a TCP socket, with the other end of which `close` does what it likes. */
+async function onSocket(
+  close: Closing,
+  args: readonly string[],
+): Promise<{ code: number | null; stderr: string }> {
+  const server = createServer(close).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const output = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  await once(output, 'connect');
+  output.on('error', () => undefined);
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', output, 'pipe'] });
+  output.destroy(); // the child has it now
+  let stderr = '';
+  (child.stderr as Readable).setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  server.close();
+  return { code, stderr };
+}
 
 tests.run();

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import type { Finished } from './processes.ts';
 import { within } from './wait.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+/** The command line. */
+export const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
 /**
  * Runs `script` in bash, where `nursery` is the command line and `$CONFIG` is `config`. Ends as its first command did, where it
