@@ -53,6 +53,23 @@ test('a query for any node goes to the master every second time', () => {
   );
 });
 
+test('of each party it is known since when the oldest question is open that should be answered soon', () => {
+  const rig = new Rig();
+  rig.begin('scanBase', 'source', 100);
+  rig.begin('read', 'source', 300);
+  rig.begin('trim', 'source', 200);
+  rig.begin('setBase', 'source', 400);
+  rig.calls.again(rig.begin('page', 'target', 100), 500);
+  rig.begin('note', 'keeper', 600);
+  assert.equal(
+    [...rig.calls.askedAtMs],
+    [
+      ['source', 200],
+      ['keeper', 600],
+    ],
+  );
+});
+
 test('what has ended is repeated where it must be, and what is dropped is not', () => {
   const rig = new Rig();
   const call = rig.begin('page', 'target', 0);

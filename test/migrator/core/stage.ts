@@ -140,6 +140,11 @@ export function createStage(): Stage {
       const answer = rig().keeper.command({ kind: 'wish', mid: MID, wish, why: why.join(' ') });
       lines.push(`keeper answers ${printAnswer(answer)}`);
     },
+    /** `claim 1`: another coordinator claims it at the keeper, having seen this token. */
+    claim(tokenSeen) {
+      const answer = rig().keeper.command({ kind: 'claim', mid: MID, tokenSeen: Number(tokenSeen) });
+      lines.push(`keeper answers ${printAnswer(answer)}`);
+    },
     /** The source has deleted what has moved away. */
     cleaned() {
       while (rig().source.machine.cleanups.length > 0)

@@ -415,7 +415,7 @@ test('(!) who has forgotten, or whose report ends before the slot, is not of tha
   hearPromise(forgot, 'c', { accepted, floor: 1 });
   assert.is(forgot.chosen, 0);
   const cut = ofFour();
-  hearPromise(cut, 'c', { accepted: [], upTo: 0 });
+  hearPromise(cut, 'c', { accepted, upTo: 0 });
   assert.is(cut.chosen, 0);
   const whole = ofFour();
   hearPromise(whole, 'c', { accepted, upTo: 1 });

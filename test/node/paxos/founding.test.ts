@@ -571,6 +571,11 @@ testWhole([
     'send c: joined active',
   ],
   [
+    'not all have joined, and time has passed',
+    () => tick(wake({ promised: NO_BALLOT }), 200),
+    'send b, c: joined no-active',
+  ],
+  [
     'not all have joined',
     () => hear(wake({ promised: NO_BALLOT }), 'b', { kind: 'joined', cluster: CLUSTER, active: false }, 10),
   ],

@@ -140,6 +140,16 @@ testWhole([
     () => heard(wake(), NEW_LIFE, canvass),
     'send b: favour no-granted promised=5@b chosen=0',
   ],
+  [
+    'a nack where it granted a lease to another',
+    () =>
+      last(
+        wake(),
+        (replica) => heard(replica, lifeOf('b'), heartbeat()),
+        (replica) =>
+          heard(replica, lifeOf('c'), { kind: 'nack', cluster: CLUSTER, promised: ballotOf(9, 'c') }, 'c'),
+      ),
+  ],
   ['to drop a master that it is not', () => step(wake(), { kind: 'dropMaster', nowMs: NOW_MS })],
   [
     'a record is durable that somebody waits for',
