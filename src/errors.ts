@@ -110,7 +110,7 @@ export function errorFromReturnCode(returnCode: number, message: string): Nurser
   return new NurseryError('UNKNOWN_FAILURE', `return code ${returnCode}: ${message}`);
 }
 
-/** Exit codes of every process of the nursery, documented in README.md. Each kind of refusal has its own. */
+/** Exit codes of every process of the nursery, documented in docs/codes.md. Each kind of refusal has its own. */
 export const EXIT_CODES = {
   OK: 0,
   FAILED: 1,

@@ -69,7 +69,7 @@ export function report(error: unknown): never {
   process.exit(exitCode);
 }
 
-/** What a cluster or a router said begins with its code, which README.md explains; what is wrong with a command does not. */
+/** What a cluster or a router said begins with its code, which docs/codes.md explains; what is wrong with a command does not. */
 function textOf(error: unknown, message: string): string {
   const isOwn = !(error instanceof NurseryError) || error.code === 'BAD_INPUT';
   return isOwn ? message : `${error.code}: ${message}`;

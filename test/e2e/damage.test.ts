@@ -1,4 +1,4 @@
-/** Damaged, missing and foreign files of real nodes: refused with the exit code that README.md names, or mended; nothing is lost. */
+/** Damaged, missing and foreign files of real nodes: refused with the exit code that docs/codes.md names, or mended; nothing is lost. */
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /** The documents name what there is: nothing that a reader would look up is missing, or differs from the code. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES, RETURN_CODES } from '../../src/errors.ts';
@@ -8,41 +8,56 @@ import { OUTSTANDING_MAX, USER_KEY_MAX, VALUE_MAX } from '../../src/limits.ts';
 
 const README = readFileSync('README.md', 'utf8');
 const ARCHITECTURE = readFileSync('docs/architecture.md', 'utf8');
+const CODES = readFileSync('docs/codes.md', 'utf8');
+const COMMANDS = readFileSync('docs/commands.md', 'utf8');
+const CONFIGURATION = readFileSync('docs/configuration.md', 'utf8');
+/** A README longer than this is a handbook (bytes). */
+const README_MAX = 9000;
 
-test('README explains every exit code', () => {
-  const rows = [...README.matchAll(/^\| (\d+) \| ([A-Z_]+) \|/gm)].map(([, code, name]) => [
+test('README is an entrance', () => {
+  assert.ok(Buffer.byteLength(README) <= README_MAX, `${Buffer.byteLength(README)} bytes`);
+  const pages = readdirSync('docs').filter((name) => name.endsWith('.md') && name !== 'planted-bugs.md');
+  assert.equal(
+    pages.filter((name) => !README.includes(`(docs/${name})`)),
+    [],
+    'pages that it does not lead to',
+  );
+});
+
+test('docs/codes.md explains every exit code', () => {
+  const rows = [...CODES.matchAll(/^\| (\d+) \| ([A-Z_]+) \|/gm)].map(([, code, name]) => [
     name,
     Number(code),
   ]);
   assert.equal(Object.fromEntries(rows), EXIT_CODES);
 });
 
-test('README explains return codes by their number', () => {
-  const rows = [...README.matchAll(/^\| (0x[0-9a-f]{2}) \| ([A-Z_]+) \|/gm)];
+test('docs/codes.md explains return codes by their number', () => {
+  const rows = [...CODES.matchAll(/^\| (0x[0-9a-f]{2}) \| ([A-Z_]+) \|/gm)];
   assert.ok(rows.length > 10, 'the table is there');
   for (const [, code, name] of rows) {
     assert.is(Number(code), RETURN_CODES[name as keyof typeof RETURN_CODES], `${name}`);
   }
-  const numbers = new Set([...README.matchAll(/\b0x[0-9a-f]{2}\b/g)].map(([text]) => Number(text)));
+  const numbers = new Set([...CODES.matchAll(/\b0x[0-9a-f]{2}\b/g)].map(([text]) => Number(text)));
   const missing = Object.entries(RETURN_CODES).filter(([, code]) => !numbers.has(code));
   assert.equal(missing, []);
 });
 
-test('README names every command', () => {
+test('docs/commands.md names every command', () => {
   const main = readFileSync('src/cli/main.ts', 'utf8');
   const commands = [...main.matchAll(/\.command\(\s*'([a-z-]+)/g)].map(([, name]) => name as string);
   assert.ok(commands.length > 10, 'commands were found');
-  const missing = commands.filter((name) => !README.includes(`| \`${name} `));
+  const missing = commands.filter((name) => !COMMANDS.includes(`| \`${name} `));
   assert.equal(missing, []);
 });
 
-test('README names the limits', () => {
+test('docs/codes.md names the limits', () => {
   for (const limit of [USER_KEY_MAX, VALUE_MAX, OUTSTANDING_MAX]) {
-    assert.ok(README.includes(limit.toLocaleString('en-US')), String(limit));
+    assert.ok(CODES.includes(limit.toLocaleString('en-US')), String(limit));
   }
 });
 
-test('README names every key of the configuration that is read', () => {
+test('docs/configuration.md names every key of the configuration that is read', () => {
   const files = ['cluster-config', 'node-section', 'router-config'].map((name) => `src/config/${name}.ts`);
   const keys = files.flatMap((file) =>
     [
@@ -52,7 +67,7 @@ test('README names every key of the configuration that is read', () => {
     ].map(([, key]) => key as string),
   );
   assert.ok(keys.length > 15, 'keys were found');
-  const missing = [...new Set(keys)].filter((key) => !README.includes(`\`${key}\``));
+  const missing = [...new Set(keys)].filter((key) => !CONFIGURATION.includes(`\`${key}\``));
   assert.equal(missing, []);
 });
 
@@ -79,8 +94,11 @@ test('links within and between the documents lead somewhere', () => {
     broken.map(([text]) => text),
     [],
   );
-  for (const [, path] of README.matchAll(/\]\(([^)#:]+)\)/g)) {
-    assert.not.throws(() => readFileOrFolder(path as string), `${path}`);
+  const pages = ['README.md', ...readdirSync('docs').map((name) => `docs/${name}`)];
+  for (const page of pages) {
+    for (const [, path] of readFileSync(page, 'utf8').matchAll(/\]\(([^)#:\s]+)(?:#[^)]*)?\)/g)) {
+      assert.not.throws(() => readFileOrFolder(join(dirname(page), path as string)), `${page}: ${path}`);
+    }
   }
 });
 

@@ -1,4 +1,4 @@
-/** Which machines the INI of each cluster names, and how people grow and shrink a cluster: as README.md says. */
+/** Which machines the INI of each cluster names, and how people grow and shrink a cluster: as docs/operating.md says. */
 import type { Machine, Nursery } from './nursery.ts';
 
 export class Membership {
