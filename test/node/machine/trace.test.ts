@@ -349,6 +349,7 @@ test('the source of a move', () => {
   trace.note('unsealed');
   trace.command({ kind: 'beginExport', ...headerOf(7, { lo: 't', hi: null }) });
   trace.command({ kind: 'setBase', ...headerOf(7, { lo: 't', hi: null }), base: NO_ROWS });
+  trace.apply({ kind: 'set', key: 'u', value: bytes('dirty') });
   trace.command({ kind: 'seal', ...headerOf(7, { lo: 't', hi: null }), rowsMax: 9, bytesMax: 999 });
   trace.command({ kind: 'unseal', ...headerOf(7, { lo: 't', hi: null }) });
   trace.command({ kind: 'unseal', ...headerOf(8, { lo: 't', hi: null }) });
@@ -418,6 +419,12 @@ test('the target of a move', () => {
   activate({ digest: importing?.running });
   trace.command({ kind: 'abandon', ...header(token) });
   for (const key of ['j\xff', 'k', 'k\0', 'm', 'q', 't']) trace.read({ kind: 'get', consistency, key });
+  trace.note('a part of it is sealed again: only what lies there may be elsewhere');
+  const part = headerOf(6, { hi: 'm', peer: 'third' });
+  trace.command({ kind: 'beginExport', ...part });
+  trace.command({ kind: 'setBase', ...part, base: NO_ROWS });
+  trace.command({ kind: 'seal', ...part, rowsMax: 9, bytesMax: 999 });
+  for (const key of ['k', 'm', 'z']) trace.read({ kind: 'get', consistency, key });
   trace.note('abandoned, and cleaned up');
   trace.command({ kind: 'beginImport', ...headerOf(7, { lo: 't', hi: null }) });
   const rows = ['t', 'u', 'v'].map((key) => row(key, key));

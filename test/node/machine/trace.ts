@@ -85,8 +85,9 @@ export class Trace {
   }
 }
 
-function reply({ bytes }: Answer): string {
-  return short(plain(Buffer.from(bytes).toString('latin1')));
+function reply({ bytes, hint }: Answer): string {
+  const text = short(plain(Buffer.from(bytes).toString('latin1')));
+  return hint === null ? text : `${text} ${show({ kind: 'hint', ...hint })}`;
 }
 
 function adminReply(answer: Answer): string {
