@@ -115,8 +115,9 @@ test('the register: bound at first sight, and each node tells its own address al
   claim('wiped', 7000, false, { incarnation: 'z' });
   trace.query({ kind: 'getMap' });
   trace.note('the first map, and those that do not fit it');
-  introduce('C', 'c1', { owned: [own('', null, 0)] });
+  introduce('C', 'c1');
   trace.command({ kind: 'initMap', cluster: 'B' });
+  trace.command({ kind: 'dropCluster', cluster: 'A' });
   trace.command({ kind: 'dropCluster', cluster: 'C' });
   trace.command({ kind: 'dropCluster', cluster: 'K' });
   trace.command({ kind: 'initMap', cluster: 'A' });
@@ -132,6 +133,11 @@ test('the register: bound at first sight, and each node tells its own address al
   introduce('D', 'd2');
   trace.query({ kind: 'standing', cluster: 'D', founding: 'd1', keeper: '' });
   trace.command({ kind: 'dropCluster', cluster: 'nobody' });
+  trace.note('a cluster that is known by its addresses alone is no end of a move');
+  trace.command({ kind: 'setClusterConfig', cluster: 'E', nodes: NODES('E_0') });
+  trace.command({ kind: 'plan', source: 'A', target: 'E', lo: 'k', hi: 't' });
+  trace.command({ kind: 'plan', source: 'E', target: 'A', lo: 'k', hi: 't' });
+  trace.command({ kind: 'setClusterConfig', cluster: 'A', nodes: NODES('liar') });
   trace.note('owned ahead of the map, and after it');
   trace.command({ kind: 'plan', source: 'A', target: 'B', lo: 'k', hi: 't' });
   trace.command({ kind: 'claim', mid: 2, tokenSeen: 0 });
