@@ -13,6 +13,7 @@ const COMMANDS = readFileSync('docs/commands.md', 'utf8');
 const CONFIGURATION = readFileSync('docs/configuration.md', 'utf8');
 /** A README longer than this is a handbook (bytes). */
 const README_MAX = 9000;
+const MARKDOWN_WIDTH = 110;
 
 test('README is an entrance', () => {
   assert.ok(Buffer.byteLength(README) <= README_MAX, `${Buffer.byteLength(README)} bytes`);
@@ -69,6 +70,20 @@ test('docs/configuration.md names every key of the configuration that is read', 
   assert.ok(keys.length > 15, 'keys were found');
   const missing = [...new Set(keys)].filter((key) => !CONFIGURATION.includes(`\`${key}\``));
   assert.equal(missing, []);
+});
+
+test('Markdown is wrapped at one width, but for tables, code and what cannot be parted', () => {
+  const pages = ['README.md', 'CHANGELOG.md', ...readdirSync('docs').map((name) => `docs/${name}`)];
+  const long = pages.flatMap((page) => {
+    const prose = readFileSync(page, 'utf8').replaceAll(/^ *```[\s\S]*?^ *```$/gm, (code) =>
+      code.replaceAll(/[^\n]/g, ''),
+    );
+    return prose.split('\n').flatMap((line, index) => {
+      const isProse = !/^ *\||^ {4}/.test(line) && line.trim().includes(' ');
+      return isProse && line.length > MARKDOWN_WIDTH ? [`${page}:${index + 1}`] : [];
+    });
+  });
+  assert.equal(long, []);
 });
 
 test('every section that a comment refers to is there', () => {
