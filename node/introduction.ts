@@ -272,7 +272,8 @@ export class Introduction {
         : this.refusal !== null
           ? 'this node serves nothing before the keeper, or a peer that serves, has said that its cluster is in force; if nothing was ever rescued meanwhile, --without-keeper serves at once'
           : 'this cluster goes on with what it knows';
-    this.#notes.set('silent', `keeper ${keeper} does not answer (${why}): ${waits}`);
+    const text = `keeper ${keeper} does not answer (${why}): ${waits}`;
+    this.#notes.set('silent', text, Number.POSITIVE_INFINITY, waits);
   }
 
   #linkTo(place: Omit<KeeperRef, 'founding'>): KeeperLink {

@@ -2,7 +2,7 @@
 import type { Logger } from '../src/log.ts';
 
 /** How often a note that stays is logged again (ms). */
-const AGAIN_MS = 10_000;
+const AGAIN_MS = 60_000;
 /** Notes at a time. */
 const NOTES_MAX = 50;
 
@@ -10,7 +10,7 @@ const NOTES_MAX = 50;
 export class Notes {
   readonly #logger: Logger;
   readonly #nowMs: () => number;
-  readonly #notes = new Map<string, { text: string; loggedMs: number; untilMs: number }>();
+  readonly #notes = new Map<string, { text: string; essence: string; loggedMs: number; untilMs: number }>();
 
   constructor(logger: Logger, nowMs: () => number) {
     this.#logger = logger;
@@ -24,13 +24,18 @@ export class Notes {
     return [...this.#notes.values()].map(({ text }) => text);
   }
 
-  /** Sets the note on `subject`; it holds until it is cleared, or for so long. The oldest of too many goes. */
-  set(subject: string, text: string, forMs = Number.POSITIVE_INFINITY): void {
+  /**
+   * Sets the note on `subject`; it holds until it is cleared, or for so long. The oldest of too many goes.
+   *
+   * @param essence what makes it another note than the one before: by which of several ways a peer is silent changes with every
+   *   attempt, and is no news
+   */
+  set(subject: string, text: string, forMs = Number.POSITIVE_INFINITY, essence = text): void {
     const known = this.#notes.get(subject);
     const nowMs = this.#nowMs();
-    const isOld = known?.text === text && nowMs - known.loggedMs < AGAIN_MS;
+    const isOld = known?.essence === essence && nowMs - known.loggedMs < AGAIN_MS;
     const loggedMs = isOld ? known.loggedMs : nowMs;
-    this.#notes.set(subject, { text, loggedMs, untilMs: nowMs + forMs });
+    this.#notes.set(subject, { text, essence, loggedMs, untilMs: nowMs + forMs });
     if (this.#notes.size > NOTES_MAX) this.#notes.delete([...this.#notes.keys()][0] as string);
     if (!isOld) this.#logger.warn({}, text);
   }

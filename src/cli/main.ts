@@ -259,8 +259,7 @@ function benchCommand<T>(parser: Argv<T>) {
           describe: 'node to load; default: the master, or the router',
         })
         .option('null', {
-          type: 'boolean',
-          default: false,
+          type: 'boolean', // without a default: one would count as given, and exclude a configuration
           describe: 'load a server that only answers: what the generator itself can reach',
         })
         .option('transport', { choices: ['tcp', 'ws'] as const, default: 'tcp' as const })
@@ -289,7 +288,12 @@ function benchCommand<T>(parser: Argv<T>) {
         .option('json', JSON_FLAG)
         .conflicts('null', ['config', 'node']),
     async (args) =>
-      (await import('./bench-command.ts')).runBench({ ...args, config: args.config, node: args.node }),
+      (await import('./bench-command.ts')).runBench({
+        ...args,
+        config: args.config,
+        node: args.node,
+        null: args.null === true,
+      }),
   );
 }
 
