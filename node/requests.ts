@@ -250,7 +250,8 @@ export class Requests {
         respond(okVersion(VERSION));
         return;
       case 'whoMaster': {
-        const master = driver.master();
+        // Nobody is who serves nothing before its keeper has spoken: a router would send requests there, and call itself healthy.
+        const master = this.#context.introduction.refusal === null ? driver.master() : null;
         respond(okOptionalBytes(master === null ? null : Buffer.from(master)));
         return;
       }

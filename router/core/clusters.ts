@@ -154,8 +154,9 @@ export function onUnsent(router: Router, peer: Peer, task: Task, nowMs: number):
 export function onUp(router: Router, peer: Peer): void {
   peer.isUp = true;
   const { cluster } = peer;
-  if (cluster.master === peer) release(router, cluster.waiting);
-  else if (readyMaster(cluster) === null) ask(router, peer);
+  // It may have been restarted, and serve nothing yet: it says itself whether it is master.
+  if (cluster.master === peer) cluster.master = null;
+  if (readyMaster(cluster) === null) ask(router, peer);
 }
 
 export function onDown(router: Router, peer: Peer, nowMs: number): void {

@@ -1,11 +1,14 @@
-/** A node's requests: a read whose time is over is not carried out any more, whatever it waited for. */
+/**
+ * A node's requests: a read whose time is over is not carried out any more, whatever it waited for; and who waits for its keeper
+ * is no master to anybody.
+ */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Requests } from '../../node/requests.ts';
 import { Scheduler } from '../../node/scheduler.ts';
 import { type Asker, Budget } from '../../src/budget.ts';
 import { RETURN_CODES } from '../../src/errors.ts';
-import { type Answer, OK, returnCodeOf } from '../../src/protocol/replies.ts';
+import { type Answer, decodeOptionalText, failure, OK, returnCodeOf } from '../../src/protocol/replies.ts';
 import { encodeRequest } from '../../src/protocol/requests.ts';
 
 const EXISTS = encodeRequest({ kind: 'exists', consistency: { kind: 'consistent' }, key: 'k' });
@@ -16,6 +19,8 @@ const LEFT_MS = 1000;
 class Bench {
   nowMs = 0;
   slices = 0;
+  /** Why nothing is served yet. */
+  readonly introduction: { refusal: Answer | null } = { refusal: null };
   readonly #deferred: (() => void)[] = [];
   readonly requests: Requests;
 
@@ -32,9 +37,9 @@ class Bench {
     const context = {
       nowMs,
       scheduler: new Scheduler(nowMs, (run) => this.#deferred.push(run)),
-      introduction: { refusal: null },
+      introduction: this.introduction,
       store: { snapshot: () => ({ close: () => undefined }) },
-      driver: { refusal: null, mayRead: () => true, machine: { read } },
+      driver: { refusal: null, mayRead: () => true, master: () => 'n1', machine: { read } },
     };
     this.requests = new Requests(context as unknown as ConstructorParameters<typeof Requests>[0]);
   }
@@ -93,6 +98,17 @@ test('a read that waits for room waits for what is left of its time, not for all
   again.shift()?.(false);
   assert.is(returnCodeOf((answers[0] as Answer).bytes), RETURN_CODES.GOING_DOWN);
   assert.is(bench.slices, 0);
+});
+
+test('who serves nothing before its keeper has spoken names no master, itself included', () => {
+  const bench = new Bench();
+  const whoMaster = (): string | null => {
+    const answers = bench.ask(encodeRequest({ kind: 'whoMaster' }), new Budget(1e9).open(null));
+    return decodeOptionalText((answers[0] as Answer).bytes);
+  };
+  assert.is(whoMaster(), 'n1');
+  bench.introduction.refusal = failure('GOING_DOWN', 'it waits');
+  assert.is(whoMaster(), null);
 });
 
 test.run();

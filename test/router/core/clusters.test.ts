@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readyMaster } from '../../../router/core/clusters.ts';
+import { health } from '../../../router/core/local.ts';
 import { answerWithinMs, codeOf } from '../../../router/core/tasks.ts';
 import { type Cluster, LIMITS } from '../../../router/core/types.ts';
 import type { Key } from '../../../src/bytes.ts';
@@ -60,15 +61,21 @@ test('a link where nothing is under way ends at once; what stays the same stays'
   assert.ok((after.get('A1') as number) > Math.max(...before.values()));
 });
 
-test('the master is ready while its link is up', () => {
+test('the master is ready while its link is up; after that was lost, once it says again that it is master', () => {
   const world = nursery();
   const cluster = clusterOf(world, 'A');
   assert.is(readyMaster(cluster)?.name, 'A1');
   world.link('A1', false);
   assert.is(readyMaster(cluster), null);
-  assert.is(cluster.master?.name, 'A1', 'it may come back');
+  world.cluster('A').master = null; // it was restarted, and waits for its keeper
   world.link('A1', true);
+  assert.equal(health(world.router), { ok: false, why: 'no master of cluster A is known' });
+  world.run(1000);
+  assert.is(readyMaster(cluster), null);
+  world.cluster('A').master = 'A1';
+  world.run(1000);
   assert.is(readyMaster(cluster)?.name, 'A1');
+  assert.ok(health(world.router).ok);
 });
 
 test('of a node that is down another’s word is believed for want of a better one', () => {
