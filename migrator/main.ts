@@ -85,6 +85,8 @@ export async function remove(
   options: Omit<MoveOptions, 'detach'> = {},
 ): Promise<MigrationResult[]> {
   const { map, clusters } = await nursery.map();
+  if (!clusters.some((config) => config.cluster === cluster) && (await isForgotten(nursery, cluster)))
+    return [];
   const known = { map, clusters: clusters.map((config) => config.cluster) };
   const results = await runMoves(nursery, movesOf(planRemove(known, cluster, separator)), options);
   const kept = results.find(({ outcome }) => outcome === 'aborted');
@@ -92,8 +94,13 @@ export async function remove(
     throw new NurseryError('REFUSED', `${cluster} stays: migration ${kept.mid} was aborted (${kept.why})`);
   }
   const answer = await nursery.keeper.command({ kind: 'dropCluster', cluster });
-  if (answer.kind !== 'ok') throw unexpected(`remove ${cluster}`, answer);
+  if (answer.kind !== 'ok' && answer.kind !== 'none') throw unexpected(`remove ${cluster}`, answer);
   return results;
+}
+
+/** Whether the keeper knew it for one of another nursery that had spoken to it, and does not any more. */
+async function isForgotten(nursery: Nursery, cluster: string): Promise<boolean> {
+  return (await nursery.keeper.command({ kind: 'dropCluster', cluster })).kind === 'ok';
 }
 
 /**

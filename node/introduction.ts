@@ -173,7 +173,7 @@ export class Introduction {
     said: Standing,
   ): void {
     if (!REFUSALS.has(said.verdict) || (asked.founding === '' && said.verdict === 'taken')) return;
-    const text = `refused founding ${asked.founding} of cluster ${asked.cluster}, which ${remote} introduced: ${said.why}`;
+    const text = `refused founding ${asked.founding} of cluster ${asked.cluster}, which a connection from ${remote} introduced: ${said.why}`;
     this.#notes.set(`refused ${asked.cluster} ${asked.founding}`, text, REFUSAL_SHOWN_MS);
   }
 
@@ -381,7 +381,7 @@ export class Introduction {
       this.#tellAddress(false);
     } else if (claim.refused) {
       this.#stop(
-        `node ${node} of cluster ${clusterId} runs twice in one life: at ${place}, which has spoken to the keeper since, and here, at ${placeOf(claim)}, with home ${home}. A copy of a home must never run beside its original: if this is the copy, empty its home, and give it a name of its own; if the node is to move here, stop the one at ${place} first, and take its home as it is then`,
+        `node ${node} of cluster ${clusterId} runs twice in one life: at ${place}, which has spoken to the keeper since, and here, at ${placeOf(claim)}, with home ${home}. A copy of a home must never run beside its original: if this is the copy, empty its home, and give the node a name of its own (of a cluster of one: a cluster_id of its own); if the node is to move here, stop the one at ${place} first, and take its home as it is then`,
         'SUPERSEDED',
       );
     } else if (this.#claimWait.stands(nowMs())) {

@@ -44,7 +44,9 @@ function notesOf({
   const room = driver.waitsForRoom;
   // A follower may not have heard of the last beats yet.
   const still = driver.mayRead() ? (heartbeats?.notes(nowMs()) ?? []) : [];
-  return [...introduction.notes, ...(room === null ? [] : [room]), ...still];
+  const { strangersWhy } = driver.machine;
+  const noMap = strangersWhy === null ? [] : [`nursery init is refused: ${strangersWhy}`];
+  return [...introduction.notes, ...(room === null ? [] : [room]), ...noMap, ...still];
 }
 
 /** What this node's updates have cost so far. */

@@ -296,9 +296,9 @@ function setClusterConfig(draft: Draft, { cluster, nodes }: Of<'setClusterConfig
   return OK;
 }
 
-/** Forgets a cluster that owns nothing and takes part in nothing. */
+/** Forgets a cluster that owns nothing and takes part in nothing; also one of another nursery, which has only spoken to this keeper. */
 function dropCluster(draft: Draft, { cluster }: Of<'dropCluster'>): AdminAnswer {
-  const { configs, map, migrations } = draft.state;
+  const { configs, map, migrations, strangers } = draft.state;
   const owned = map.entries.filter(({ owner }) => owner === cluster);
   if (owned.length > 0) {
     const ranges = owned.map(printRange).join(', ');
@@ -313,7 +313,7 @@ function dropCluster(draft: Draft, { cluster }: Of<'dropCluster'>): AdminAnswer 
   }
   const buried = bury(draft, cluster);
   if (buried !== null) return buried;
-  if (!configs.has(cluster)) return OK;
+  if (!configs.has(cluster)) return strangers.has(cluster) ? OK : { kind: 'none' };
   draft.update({
     configs: withEntry(configs, cluster, null),
     map: map.at(map.version + 1),

@@ -37,6 +37,7 @@ import { decodePaced } from './long-decode.ts';
 import { Ownership } from './ownership.ts';
 import { answerQuery } from './queries.ts';
 import { answerRead, isDataRead, REPLY_MAX } from './reads.ts';
+import { strangersWhy } from './registry.ts';
 import { INITIAL_STATE, loadState, type SystemState, storeState } from './system-state.ts';
 import { execute } from './updates.ts';
 
@@ -159,6 +160,11 @@ export class Machine {
   /** The keeper's records of migrations; another object whenever one has changed. */
   get migrations(): ReadonlyMap<number, Migration> {
     return this.#state.migrations;
+  }
+
+  /** Why this keeper begins no map, although it has none; null where it has one, or would begin one. */
+  get strangersWhy(): string | null {
+    return strangersWhy(this.#state);
   }
 
   /** Migrations for which the master should propose `cleanupStep`, in order. */

@@ -67,7 +67,10 @@ export function standingOf(
     return say('foreign', `cluster ${cluster} belongs to the nursery ${keeper}, and this keeper is ${mine}`);
   }
   if (founding !== '' && identity.dead.includes(founding)) {
-    return say('dead', `founding ${founding} of cluster ${cluster} was removed from the nursery, for ever`);
+    return say(
+      'dead',
+      `founding ${founding} of cluster ${cluster} was removed from the nursery, for ever: with an empty home its node can be of a new cluster`,
+    );
   }
   if (identity.founding !== '' && identity.founding === founding) return say('inForce', '');
   if (identity.founding !== '') return say('taken', takenBy(cluster, identity));
@@ -170,6 +173,11 @@ function present(identity: Identity, { node }: KnownLife, claim: Claim | null): 
   return { ...identity, presences: [...others, { node, claim }] };
 }
 
+/** Why this keeper, which has no map, would refuse whoever asks for the first one; null where it has one, or would not. */
+export function strangersWhy(state: Registry): string | null {
+  return state.map.isEmpty && state.strangers.size > 0 ? initWhy(state, '') : null;
+}
+
 /** Forgets a cluster for good: its founding is dead from now on, and its id is free. Null where there is none. */
 export function bury(draft: Draft, cluster: string): AdminAnswer | null {
   const { identities, strangers, configs, map } = draft.state;
@@ -195,8 +203,9 @@ export function bury(draft: Draft, cluster: string): AdminAnswer | null {
 export function initWhy({ identities, strangers, bound }: Registry, cluster: string): string | null {
   const [stranger] = strangers;
   if (stranger !== undefined) {
-    const ids = [...strangers.keys()].join(', ');
-    return `${ids} belong to another nursery (${stranger[1]}), and this keeper, ${bound?.mine}, is new: if it stands in for one that is lost, nursery rescue keeper rebuilds the map from what they own; if they met it by mistake, correct their [nursery] and run nursery remove ${stranger[0]}`;
+    const ids = [...strangers.keys()];
+    const belong = ids.length === 1 ? `cluster ${ids[0]} belongs` : `clusters ${ids.join(', ')} belong`;
+    return `${belong} to another nursery (${stranger[1]}), and this keeper, ${bound?.mine}, is new: if it stands in for one that is lost, ${RESCUE}; if they met by mistake, correct [nursery] there and run nursery remove ${stranger[0]}`;
   }
   for (const [id, { owned, founding }] of identities) {
     if (id === cluster || !owned || founding === '') continue;
@@ -204,6 +213,10 @@ export function initWhy({ identities, strangers, bound }: Registry, cluster: str
   }
   return null;
 }
+
+/** What people would wish for: naming it says that there is no other command to look for. */
+const RESCUE =
+  "put that one's homes back (nursery rescue keeper, which rebuilds the map from what the clusters own, is not there yet)";
 
 const COMES_OVER =
   'The rows of a cluster that lived by itself come over through clients: read them there, write them through a router, then empty its homes and start it as a new cluster';
@@ -225,7 +238,7 @@ function unboundWhy(state: Registry, { cluster, owned }: Introduction): string |
     const moved = owned.find(({ epoch }) => epoch > 0);
     return moved === undefined
       ? null
-      : `cluster ${cluster} owns ${printRange(moved)} at epoch ${moved.epoch}, and this keeper has no map: it is a new one. If the old keeper is lost, nursery rescue keeper rebuilds the map`;
+      : `cluster ${cluster} owns ${printRange(moved)} at epoch ${moved.epoch}, and this keeper has no map: it is a new one. If it stands in for one that is lost, ${RESCUE}`;
   }
   return differenceOf(state, cluster, owned);
 }

@@ -88,12 +88,24 @@ async function waitUntilBound(
       return { map: known.map, keeper, founding };
     if (performance.now() >= untilMs) {
       if (keeper === undefined) throw noKeeper(nursery.keeper.cluster);
-      throw unknownCluster(cluster, known);
+      throw await refusedOrUnknown(nursery, cluster, known);
     }
     const ids = known.clusters.map((config) => config.cluster);
     if (!isSaid) notice(whoIsUnknown(cluster, ids));
     await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
   }
+}
+
+/** Where the keeper's master has just refused this cluster, what it said then is what people need. */
+async function refusedOrUnknown(
+  nursery: NurseryConnections,
+  cluster: string,
+  known: KeeperMap,
+): Promise<NurseryError> {
+  const status = await nursery.keeper.query({ kind: 'nodeStatus' }, { to: 'master' });
+  const notes = status.kind === 'nodeStatus' ? status.notes : [];
+  const said = notes.find((note) => note.includes(` of cluster ${cluster}, which `));
+  return said === undefined ? unknownCluster(cluster, known) : new NurseryError('REFUSED', said);
 }
 
 /** Said at once: who waits for nobody should not have to. */

@@ -173,6 +173,10 @@ tests.test('another keeper under the same name is heard by nobody, and begins no
     return /rescue keeper/.test(finished.stderr) ? finished : null;
   });
   assert.is(refused.code, EXIT_CODES.REFUSED);
+  // As it says: where they met by mistake, those of another nursery are forgotten again; one that never spoke is unknown.
+  assert.match((await nursery.run(['status'])).stdout, /nursery init is refused: .*belongs? to another/);
+  await nursery.succeed(['remove', ams.id]);
+  assert.is((await nursery.run(['remove', 'nobody'])).code, EXIT_CODES.REFUSED);
   await started.kill();
   await emptied.kill();
   rmSync(home, { recursive: true });

@@ -278,9 +278,12 @@ test('the first map is for a bound cluster, and waits while others own something
   assert.is(introduce(other, 'C', 'c1', { keeper: 'another' }).verdict, 'foreign');
   assert.match(
     other.expect({ kind: 'initMap', cluster: 'A' }, 'refused').why,
-    /C belong to another.*rescue keeper/,
+    /cluster C belongs to another.*rescue keeper.*is not there yet.*nursery remove C/,
   );
+  assert.match(other.machine.strangersWhy ?? '', /cluster C belongs to another/);
   other.expect({ kind: 'dropCluster', cluster: 'C' }, 'ok');
+  other.expect({ kind: 'dropCluster', cluster: 'C' }, 'none');
+  assert.is(other.machine.strangersWhy, null);
   other.expect({ kind: 'initMap', cluster: 'A' }, 'planned');
 
   const fresh = keeper();
@@ -303,7 +306,7 @@ test('remove frees an id that owns nothing, and what was removed is dead for eve
   assert.is(introduce(at, 'B', 'b2').verdict, 'inForce');
   at.restart();
   assert.is(introduce(at, 'B', B1).verdict, 'dead');
-  at.expect({ kind: 'dropCluster', cluster: 'K' }, 'ok'); // the keeper has not introduced itself
+  at.expect({ kind: 'dropCluster', cluster: 'K' }, 'none'); // the keeper has not introduced itself
   assert.is(introduce(at, 'K', K).verdict, 'inForce');
   at.expect({ kind: 'dropCluster', cluster: 'K' }, 'refused');
 });
