@@ -120,8 +120,15 @@ export class TransactionLog {
       });
       const recovery = found ?? (await begin(disk, spare, options));
       const log = new TransactionLog(options, disk, repair, spare, recovery);
-      if (found !== null && snapshotSlot > recovery.summary.snapshot) {
-        const state = present(members, 'members of a store that began as a snapshot');
+      const began = found !== null && snapshotSlot > recovery.summary.snapshot;
+      const missing = found === null ? null : await log.#missingUpTo(appliedSlot);
+      if (missing !== null) {
+        onWarning(
+          `slot ${missing} is in ${repair.store}, and no longer in the log in ${dir}, whose damaged end was cut: the log begins behind slot ${appliedSlot} now`,
+        );
+      }
+      if (began || missing !== null) {
+        const state = present(members, 'members of a store that is ahead of its log');
         await log.#appendDurably([{ kind: 'snapshot', slot: appliedSlot, members: state }]);
       }
       await log.checkSpace();
@@ -170,6 +177,17 @@ export class TransactionLog {
   get firstSlot(): Slot {
     const dropped = present(this.#segments[0], 'oldest segment').header.summary.highest;
     return Math.max(dropped, this.#summary.snapshot) + 1;
+  }
+
+  /**
+   * The first slot of the store that the log lacks although it has later ones; null where there is none. Slots are accepted out of
+   * order, so that what was cut off with a damaged last group may lie below what is left. A record tells up to where all
+   * was chosen when it was written, and the values up to there lie before it: only what comes after is looked for.
+   */
+  async #missingUpTo(appliedSlot: Slot): Promise<Slot | null> {
+    const from = Math.max(this.#summary.chosen + 1, this.firstSlot);
+    for (let slot = from; slot <= appliedSlot; slot += 1) if (!(await this.#reader.holds(slot))) return slot;
+    return null;
   }
 
   /** Whether new updates should be refused: the reserve is all that is left. What is under way still finds room. Ends by itself. */

@@ -84,6 +84,11 @@ export class LogReader {
     return values;
   }
 
+  /** Whether the log has a record of `slot`. */
+  async holds(slot: Slot): Promise<boolean> {
+    return (await this.#locate(slot)) !== null;
+  }
+
   /** The newest record of `slot`; null where the log holds none. The segment is loaded. */
   async #locate(slot: Slot): Promise<{ segment: Segment; offset: number } | null> {
     for (let i = this.#segments.length - 1; i >= 0; i -= 1) {

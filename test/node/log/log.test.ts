@@ -234,6 +234,34 @@ test('a store that was swapped for a snapshot just before a crash is not ahead o
   assert.is(again.recovered.chosen, 80);
 });
 
+test('a slot that a cut end of the log took from among later ones, and the store has: the log begins behind the store', async () => {
+  for (const isDamaged of [false, true]) {
+    const disk = new FakeDisk();
+    const { log } = await openLog(disk);
+    for (const slot of [1, 2, 3, 5]) await append(log, accept(slot, { chosen: Math.min(slot - 1, 2) }));
+    await append(log, accept(4, { chosen: 2, mark: 'needle' })); // it came late, alone in the last group
+    disk.alter(segmentPath(1), (bytes) => {
+      if (isDamaged) bytes[bytes.indexOf('4needle')] = 0xee;
+      return bytes;
+    });
+    const after = disk.restart('kill', createRandom(1));
+    const opened = await openLog(after, { appliedSlot: 5, members: STATE });
+    assert.is(opened.recovered.firstLogSlot, isDamaged ? 6 : 1);
+    assert.is(
+      opened.warnings.some((warning) => /slot 4 is in .*begins behind slot 5/.test(warning)),
+      isDamaged,
+    );
+    const served = await opened.log.readSlots(4, 5, 1000);
+    assert.is(served.length, isDamaged ? 0 : 2, 'who asks for it is sent the image');
+    await append(opened.log, accept(6, { chosen: 5 }));
+    await opened.log.close();
+    const again = await openLog(after, { appliedSlot: 6, members: STATE });
+    assert.is(again.recovered.firstLogSlot, isDamaged ? 6 : 1);
+    assert.equal(again.warnings, []);
+    await again.log.close();
+  }
+});
+
 test('collapse drops the oldest segments and nothing that is needed', async () => {
   const disk = await filled(200);
   const { log } = await openLog(disk, { appliedSlot: 150 });

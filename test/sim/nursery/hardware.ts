@@ -49,6 +49,10 @@ export class Hardware {
   recovered(store: MemoryStore): Recovered {
     const members = readMembers(store);
     this.noteImage(store);
+    // As the log does it: what was cut off below the store's slot is nowhere in it, and the log begins behind that slot.
+    if (members !== null && this.disk.lacksUpTo(store.slot)) {
+      this.append([{ kind: 'snapshot', slot: store.slot, members }]);
+    }
     return { ...this.disk.recovered(), applied: store.slot, members };
   }
 

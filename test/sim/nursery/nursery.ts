@@ -464,9 +464,14 @@ export class Nursery {
       const why = this.membership.unfinished(cluster);
       if (why !== null) return why;
     }
+    const reached = this.watch.cluster(KEEPER).state?.configs;
     for (const { name, cluster } of this.#inUse) {
       const node = this.nodeAt(name);
       if (node === null) return `${name} is down`;
+      // A member that was just added may be master before the keeper has heard where it is reached: nobody is routed to it.
+      const isKnown = reached?.get(cluster)?.nodes.some((at) => at.name === name) ?? false;
+      if (cluster !== KEEPER && node.driver.mayRead() && !isKnown)
+        return `the keeper does not know where ${name} is reached`;
       if (node.isFlipped) return `nobody has found that the store of ${name} is damaged`;
       const { top } = this.watch.cluster(cluster);
       if (node.store.slot + 2 < top) return `${name} is at slot ${node.store.slot} of ${top}`;

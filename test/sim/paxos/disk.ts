@@ -82,6 +82,13 @@ export class Disk {
     return slot > this.#dropped ? this.#last.get(slot)?.value : undefined;
   }
 
+  /** Whether a slot up to `applied`, which no record says was known chosen, has none. */
+  lacksUpTo(applied: Slot): boolean {
+    const from = Math.max(this.summary.chosen + 1, this.firstSlot);
+    for (let slot = from; slot <= applied; slot += 1) if (!this.#last.has(slot)) return true;
+    return false;
+  }
+
   /** Whether what was accepted in `slot` at `ballot`, or at a higher one, or what was chosen there, is durable here. */
   holds(slot: Slot, ballot: Ballot): boolean {
     if (slot <= this.#dropped || slot <= (this.image?.slot ?? 0)) return true;
