@@ -53,8 +53,10 @@ export function dial(options: DialOptions): Promise<Link> {
       generateMask: (mask) => mask.fill(0),
     });
     let why = 'closed before the hello';
+    let isLate = false;
     const timer = setTimeout(() => {
-      why = `no hello within ${options.timeoutMs} ms`;
+      isLate = true;
+      why = `it has said nothing for ${options.timeoutMs} ms: stopped, too busy, or another kind of server`;
       socket.terminate();
     }, options.timeoutMs);
     let cause: unknown;
@@ -67,7 +69,8 @@ export function dial(options: DialOptions): Promise<Link> {
       reject(new NurseryError(kind, `${address}: ${error.message}`, { cause }));
     };
     socket.on('error', (error: Error) => {
-      why = isFull ? why : error.message; // its close follows
+      // Its close follows. Of what we have ended ourselves we know better why.
+      if (!isFull && !isLate) why = error.message;
       cause = error;
     });
     socket.on('unexpected-response', (_request, response) => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { mock } from 'node:test';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -467,9 +467,26 @@ test('who does not answer with a hello in time is unreachable', async () => {
     assert.unreachable();
   } catch (error) {
     assert.is((error as NurseryError).code, 'UNREACHABLE');
-    assert.match((error as NurseryError).message, 'no hello within 50 ms');
+    assert.match((error as NurseryError).message, 'it has said nothing for 50 ms');
   }
   for (const client of server.clients) client.terminate();
+  server.close();
+});
+
+test('of a process that takes connections and says nothing at all the same is said', async () => {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const refused = await dial({
+    host: '127.0.0.1',
+    port,
+    hello: hello('c'),
+    handlers: handlers(),
+    timeoutMs: 50,
+  }).catch((error: unknown) => error);
+  assert.is((refused as NurseryError).code, 'UNREACHABLE');
+  assert.match((refused as NurseryError).message, 'it has said nothing for 50 ms');
   server.close();
 });
 
