@@ -55,8 +55,6 @@ export function prepareDirectory(path: string): boolean {
   } catch (error) {
     if (noRoomWhy(error) === null) throw unusable('directory', path, error);
     return false;
-  } finally {
-    rmSync(probe, { force: true });
   }
 }
 
@@ -67,6 +65,7 @@ function writeProbe(path: string): void {
     fsyncSync(file);
   } finally {
     closeSync(file);
+    rmSync(path, { force: true });
   }
 }
 

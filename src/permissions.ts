@@ -1,5 +1,5 @@
 /** Files and directories that cannot be used: whose they are, who we are, and what is wanted, in one sentence. */
-import { accessSync, constants, readFileSync, type Stats, statSync } from 'node:fs';
+import { accessSync, constants, lstatSync, readFileSync, readlinkSync, type Stats, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { FatalError } from './errors.ts';
 import { noRoomWhy } from './no-room.ts';
@@ -21,7 +21,7 @@ export function unusable(what: string, path: string, error: unknown): FatalError
 
 /**
  * Checks a file, or a directory, that we are about to use: what is not there yet may be made, but what is there must be of
- * its kind and open to us. A pipe in the place of a file would otherwise hold up the process for ever.
+ * its kind and open to us, and no link to nothing, as one to a disk that is not mounted. A pipe in the place of a file would otherwise hold up the process for ever.
  *
  * @throws FatalError HOME_UNUSABLE
  */
@@ -30,7 +30,7 @@ export function checkUsable(path: string, kind: 'file' | 'directory'): void {
   try {
     stats = statSync(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && brokenLinkOf(path) === null) return;
     throw unusable(kind, path, error);
   }
   if (kind === 'file' ? !stats.isFile() : !stats.isDirectory()) {
@@ -60,8 +60,13 @@ function reasonOf(path: string, error: unknown): string {
       return `${accessOf(path, 'write')}; give it to this user (chown), or choose another in the configuration`;
     case 'EROFS':
       return 'its file system is mounted read-only; mount it for writing, or choose another in the configuration';
+    case 'ENOENT':
+    case 'ELOOP':
+      return brokenLinkOf(path) ?? message;
     case 'ENOTDIR':
     case 'EEXIST': {
+      const broken = brokenLinkOf(path);
+      if (broken !== null) return broken;
       const { path: at, stats } = existingOf(path);
       return `${at} is ${kindOf(stats)}, where a directory is wanted; ${ELSEWHERE}`;
     }
@@ -94,6 +99,33 @@ function existingOf(path: string): { readonly path: string; readonly stats: Stat
   for (let at = resolve(path); ; at = dirname(at)) {
     const stats = statOf(at);
     if (stats !== null) return { path: at, stats };
+  }
+}
+
+/** The link on the way to `path` that leads nowhere, and what to do about it; null where none does. */
+function brokenLinkOf(path: string): string | null {
+  for (let at = resolve(path); at !== '/'; at = dirname(at)) {
+    try {
+      statSync(at);
+      return null;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      const target = targetOf(at);
+      if (target !== null && code === 'ELOOP')
+        return `${at} is a link to ${target}, which leads in a circle; ${ELSEWHERE}`;
+      if (target !== null && code === 'ENOENT')
+        return `${at} is a link to ${target}, which is not there (is its disk mounted?); make that, or choose another in the configuration`;
+    }
+  }
+  return null;
+}
+
+/** Where a link leads; null of what is no link, or cannot be seen. */
+function targetOf(path: string): string | null {
+  try {
+    return lstatSync(path).isSymbolicLink() ? readlinkSync(path) : null;
+  } catch {
+    return null; // what is above it is the reason
   }
 }
 

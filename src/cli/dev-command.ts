@@ -15,6 +15,13 @@ type Arguments = {
 
 /** Boots the nursery, shows it where wanted, and serves until SIGINT, SIGTERM or SIGHUP (its processes would outlive a terminal). */
 export async function runDevCommand(args: Arguments): Promise<void> {
+  if (args.dir === '') {
+    // It would be the working directory, and what it holds.
+    throw new NurseryError(
+      'BAD_INPUT',
+      '--dir is empty (a variable that is not set?); name a directory, or . for this one',
+    );
+  }
   if (args.dir?.startsWith('~')) {
     // The shell has not expanded it, because of quotes or an equals sign before it.
     throw new NurseryError('BAD_INPUT', `--dir ${args.dir}: ~ is not expanded here; write the path in full`);

@@ -145,6 +145,31 @@ suite.test('what a shell would have expanded is no name of a directory', async (
   assert.is(code, EXIT_CODES.USAGE, stderr);
 });
 
+suite.test('dev takes no directory by accident, and no file of somebody else', async (lab) => {
+  const dev = (dir: string) => lab.run(['dev', '--dir', dir, '--tour', '--once']);
+  const empty = await dev('');
+  assert.is(empty.code, EXIT_CODES.USAGE, empty.stderr);
+  assert.match(empty.stderr, '--dir is empty');
+  const file = join(lab.dir, 'a-file');
+  writeFileSync(file, 'mine');
+  await refused(lab, ['dev', '--dir', file], [`${file} is a file`], []);
+  for (const name of ['ams.ini', 'router.ini', 'bru_1']) {
+    const dir = join(lab.dir, `with-${name}`);
+    mkdirSync(dir);
+    writeFileSync(join(dir, name), 'mine');
+    await refused(lab, ['dev', '--dir', dir], [dir, `${name} in it is not of an earlier nursery dev`], []);
+    assert.equal(readdirSync(dir), [name]);
+    assert.is(readFileSync(join(dir, name), 'utf8'), 'mine');
+  }
+  const other = join(lab.dir, 'with-a-plan');
+  mkdirSync(other);
+  writeFileSync(join(other, 'plan.json'), '{"steps": []}');
+  const { code, stderr } = await dev(other);
+  assert.is(code, EXIT_CODES.CONFIG, stderr);
+  assert.match(stderr, join(other, 'plan.json'));
+  assert.equal(readdirSync(other), ['plan.json']);
+});
+
 function mkfifo(path: string): void {
   assert.is(spawnSync('mkfifo', [path]).status, 0);
 }

@@ -1,4 +1,7 @@
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -120,16 +123,38 @@ test('where nothing can lock it is not taken, with the reason', () => {
   lockHome(home, log).release();
 });
 
-test('a directory that cannot be is refused by name', () => {
-  const file = join(dir, 'file');
-  writeFileSync(file, '');
-  try {
-    prepareDirectory(join(file, 'home'));
-    assert.unreachable('made a directory below a file');
-  } catch (error) {
-    assert.is((error as FatalError).exitCode, EXIT_CODES.HOME_UNUSABLE);
-    assert.match((error as FatalError).message, join(file, 'home'));
+test('a directory that cannot be is refused by name, with what stands in its place', async () => {
+  const at = (name: string): string => join(dir, name);
+  writeFileSync(at('file'), '');
+  spawnSync('mkfifo', [at('pipe')]);
+  const server = createServer().listen(at('socket')).unref();
+  await once(server, 'listening');
+  symlinkSync(at('loop'), at('loop'));
+  symlinkSync(at('disk'), at('unmounted'));
+  symlinkSync(at('file'), at('astray'));
+  const cases = [
+    [at('file'), 'is a file'],
+    [join(at('file'), 'home'), `${at('file')} is a file`],
+    [at('astray'), 'is a file'],
+    [at('pipe'), 'is a pipe'],
+    [at('socket'), 'is a socket'],
+    ['/dev/null', 'is a device'],
+    [at('loop'), 'leads in a circle'],
+    [at('unmounted'), `${at('unmounted')} is a link to ${at('disk')}`],
+    [join(at('unmounted'), 'home'), `${at('unmounted')} is a link to ${at('disk')}`],
+  ] as const;
+  for (const [path, says] of cases) {
+    try {
+      prepareDirectory(path);
+      assert.unreachable(`${path} was taken`);
+    } catch (error) {
+      assert.instance(error, FatalError);
+      assert.is((error as FatalError).exitCode, EXIT_CODES.HOME_UNUSABLE);
+      assert.match((error as FatalError).message, path);
+      assert.match((error as FatalError).message, says);
+    }
   }
+  server.close();
 });
 
 test.run();

@@ -39,7 +39,17 @@ test('what is of another kind is refused by its name and kind', () => {
   assert.match(refusalOf(join(dir, 'directory'), 'file'), 'a directory, where a file is wanted');
   assert.match(refusalOf(join(dir, 'file'), 'directory'), 'a file, where a directory is wanted');
   assert.match(refusalOf(join(dir, 'file', 'below'), 'file'), `${join(dir, 'file')} is a file`);
-  assert.match(refusalOf(loop, 'file'), 'ELOOP');
+  for (const path of [loop, join(loop, 'below')]) {
+    assert.match(refusalOf(path, 'file'), `${loop} is a link to ${loop}, which leads in a circle`);
+  }
+  const unmounted = join(dir, 'unmounted');
+  symlinkSync(join(dir, 'disk'), unmounted);
+  for (const kind of ['file', 'directory'] as const) {
+    assert.match(
+      refusalOf(unmounted, kind),
+      `${unmounted} is a link to ${join(dir, 'disk')}, which is not there`,
+    );
+  }
 });
 
 test('each want has its words: permission, room, descriptors, a file system that is read-only', () => {

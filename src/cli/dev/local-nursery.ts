@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isPort } from '../../address.ts';
 import { present } from '../../assert.ts';
 import { renderClusterIni, renderRouterIni } from '../../config/render.ts';
 import { makeDirectories } from '../../directories.ts';
@@ -15,6 +16,10 @@ import type { ClusterConfig } from '../../protocol/admin.ts';
 import { complain } from '../output.ts';
 
 const IP = '127.0.0.1';
+const KEEPER = 'keeper';
+const CLUSTERS = ['ams', 'bru'];
+/** In its directory: the ports that the first run there chose. It says whose all the rest is. */
+const PLAN = 'plan.json';
 /** Where its ports are looked for. */
 const PORT_FIRST = 20_000;
 const PORT_LAST = 32_000;
@@ -57,7 +62,7 @@ export class LocalNursery {
    * Starts all processes and waits until they serve. In a directory that holds a nursery already, that one goes on.
    *
    * @throws NurseryError UNREACHABLE where a process does not come up; FatalError HOME_UNUSABLE where the directory cannot be
-   *   made
+   *   made or written, or holds files of somebody else; CONFIG where its plan cannot be read
    */
   static async start(dir: string | undefined): Promise<LocalNursery> {
     const isTemporary = dir === undefined;
@@ -136,10 +141,8 @@ export class LocalNursery {
         extra: { messaging_port: String(port + 1) },
       }));
       const extra = { tlog_max_size: String(SEGMENT_BYTES) };
-      writeFileSync(
-        this.#fileOf(config.cluster),
-        renderClusterIni({ clusterId: config.cluster, nodes, keeper, extra }),
-      );
+      const text = renderClusterIni({ clusterId: config.cluster, nodes, keeper, extra });
+      write(this.#fileOf(config.cluster), text);
     }
     const router = {
       name: 'router',
@@ -149,7 +152,7 @@ export class LocalNursery {
       logDir: this.dir,
       keeper,
     };
-    writeFileSync(this.config, renderRouterIni(router));
+    write(this.config, renderRouterIni(router));
   }
 
   async #startAll(): Promise<void> {
@@ -197,30 +200,67 @@ export class LocalNursery {
 
 /** The ports that an earlier run chose in this directory, or new ones, kept for the next run. */
 async function planIn(dir: string): Promise<Plan> {
-  const file = join(dir, 'plan.json');
-  if (existsSync(file)) {
-    try {
-      return JSON.parse(readFileSync(file, 'utf8')) as Plan;
-    } catch (error) {
-      const why = (error as Error).message;
-      throw new FatalError('CONFIG', `${file}: ${why}; it is what an earlier run chose, remove it`, {
-        cause: error,
-      });
-    }
-  }
+  const file = join(dir, PLAN);
+  if (existsSync(file)) return readPlan(file);
+  refuseForeignFiles(dir);
   const ports = await freePorts(3 * MEMBERS + 1);
   const take = (): number => present(ports.pop(), 'free port');
   const cluster = (id: string): ClusterConfig => ({
     cluster: id,
-    nodes: Array.from({ length: MEMBERS }, (_, index) => ({
-      name: `${id}_${index}`,
-      ips: [IP],
-      port: take(),
-    })),
+    nodes: namesOf(id).map((name) => ({ name, ips: [IP], port: take() })),
   });
-  const plan = { keeper: cluster('keeper'), clusters: [cluster('ams'), cluster('bru')], routerPort: take() };
-  writeFileSync(file, `${JSON.stringify(plan, null, 2)}\n`);
+  const plan = { keeper: cluster(KEEPER), clusters: CLUSTERS.map(cluster), routerPort: take() };
+  write(file, `${JSON.stringify(plan, null, 2)}\n`);
   return plan;
+}
+
+/** @throws FatalError CONFIG where it is no plan: it may be somebody else's file, and what is beside it too */
+function readPlan(file: string): Plan {
+  let plan: Partial<Plan> | null;
+  try {
+    plan = JSON.parse(readFileSync(file, 'utf8')) as typeof plan;
+  } catch (error) {
+    throw noPlan(file, (error as Error).message, error);
+  }
+  const isPlan =
+    plan?.keeper?.cluster === KEEPER && Array.isArray(plan.clusters) && isPort(plan.routerPort ?? 0);
+  if (!isPlan) throw noPlan(file, 'it is not what nursery dev writes');
+  return plan as Plan;
+}
+
+function noPlan(file: string, why: string, cause?: unknown): FatalError {
+  const what =
+    'choose another directory; or, where an earlier run of nursery dev made all of this one, remove it';
+  return new FatalError('CONFIG', `${file}: ${why}; ${what}`, { cause });
+}
+
+/**
+ * Without a plan nothing in the directory is of an earlier run, and what has the name of a file or home of ours is somebody else's.
+ *
+ * @throws FatalError HOME_UNUSABLE naming it
+ */
+function refuseForeignFiles(dir: string): void {
+  const names = [KEEPER, ...CLUSTERS].flatMap((id) => [`${id}.ini`, ...namesOf(id)]);
+  const foreign = [...names, 'router.ini', 'router.log'].find((name) => existsSync(join(dir, name)));
+  if (foreign === undefined) return;
+  throw new FatalError(
+    'HOME_UNUSABLE',
+    `directory ${dir} cannot be used: ${foreign} in it is not of an earlier nursery dev, which would have left a ${PLAN}; choose another directory`,
+  );
+}
+
+/** The nodes of a cluster. */
+function namesOf(cluster: string): string[] {
+  return Array.from({ length: MEMBERS }, (_, index) => `${cluster}_${index}`);
+}
+
+/** @throws FatalError HOME_UNUSABLE naming the file, and why it cannot be written */
+function write(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    throw unusable('file', file, error);
+  }
 }
 
 /**
