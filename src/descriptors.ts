@@ -5,7 +5,10 @@
  * next segment because of clients that do nothing.
  */
 import { openSync, readSync } from 'node:fs';
+import { FatalError } from './errors.ts';
 
+/** What a server needs at the least: its own code, all of whose files are read at once, log, store and a few connections. */
+export const DESCRIPTORS_MIN = 128;
 /** Kept for log, store, worker threads, standard streams, listening sockets, and links that this process opens itself. */
 export const RESERVED_DESCRIPTORS = 160;
 /** Connections of our own processes beyond those of clients: routers, migrators, and people who look at the status. */
@@ -38,6 +41,15 @@ const limitsText = Buffer.alloc(8192);
 /** How many descriptors this process may have open. Read anew each time: it can be changed from outside. */
 export function descriptorLimit(): number {
   return limitOf(/^Max open files +(\S+)/m) ?? USUAL_LIMIT;
+}
+
+/** The error of a process that may open no more than `limit` files. */
+export function tooFewDescriptors(limit: number, cause?: unknown): FatalError {
+  return new FatalError(
+    'HOME_UNUSABLE',
+    `no file descriptors are left: this process may open ${limit} (see ulimit -n), and needs ${DESCRIPTORS_MIN} at the least, a server for many clients 1024 or more`,
+    { cause },
+  );
 }
 
 /** How large this process may make a file (bytes). Read anew each time, as above. */

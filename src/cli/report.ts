@@ -1,5 +1,6 @@
 /** How a command that failed says so: one line, or one JSON object, on standard error, and an exit code of its own. */
 import { InvariantError } from '../assert.ts';
+import { descriptorLimit, isOutOfDescriptors, tooFewDescriptors } from '../descriptors.ts';
 import { type ErrorCode, EXIT_CODES, FatalError, NurseryError } from '../errors.ts';
 import { complain } from './output.ts';
 
@@ -55,7 +56,8 @@ export function sayWhoIsAwaited(whom: string): () => void {
  * Says what went wrong on standard error, and ends the process: one line, or with `--json` one object
  * `{"error":{code,message,exitCode}}`. Our own bugs come with their stack. Whoever closed the pipe hears nothing.
  */
-export function report(error: unknown): never {
+export function report(failure: unknown): never {
+  const error = inWords(failure);
   const exitCode = exitCodeOf(error);
   if (exitCode !== EXIT_CODES.PIPE_CLOSED) {
     const known = error instanceof FatalError || error instanceof NurseryError;
@@ -67,6 +69,13 @@ export function report(error: unknown): never {
       );
   }
   process.exit(exitCode);
+}
+
+/** Anything may be what finds no descriptor, the loading of our own code too. */
+function inWords(error: unknown): unknown {
+  const isKnown = error instanceof FatalError || error instanceof NurseryError;
+  if (isKnown || !isOutOfDescriptors(error)) return error;
+  return tooFewDescriptors(descriptorLimit(), error);
 }
 
 /** What a cluster or a router said begins with its code, which docs/codes.md explains; what is wrong with a command does not. */

@@ -2,6 +2,7 @@
 import { connectionLimits, descriptorLimit, onDescriptorShortage } from '../descriptors.ts';
 import { EXIT_CODES, FatalError } from '../errors.ts';
 import type { LogFile } from '../log.ts';
+import { MEANINGLESS } from './first-signals.ts';
 import { exitCodeOf, report } from './report.ts';
 
 /** Longest that an orderly end may take before the process ends all the same (ms). */
@@ -19,12 +20,9 @@ export type Supervisor = {
   fail(error: Error): never;
 };
 
-/** Signals that mean nothing to a server, and would end it. */
-const MEANINGLESS = ['SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGIO', 'SIGPWR'] as const;
-
 /**
  * No signal ends a server by accident: SIGUSR1 and SIGHUP call `reopen`, some others are heard and do nothing. Also,
- * standard output and standard error may be closed by whoever read them.
+ * standard output and standard error may be closed by whoever read them. Until here first-signals.ts keeps them off.
  */
 export function surviveSignals(reopen: (signal: string) => void, heard: (signal: string) => void): void {
   // An unhandled SIGUSR1 would open Node's inspector.

@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { ArakoonClient } from '../../src/client/arakoon-client.ts';
+import { DESCRIPTORS_MIN } from '../../src/descriptors.ts';
 import { EXIT_CODES, NurseryError } from '../../src/errors.ts';
 import { encodePrologue } from '../../src/protocol/requests.ts';
 import type { Field, TurnedAway } from '../../src/protocol/statistics.ts';
@@ -192,6 +193,23 @@ suite.test(
     assert.ok(descriptorsOf(router) < FEW);
     crowd.close();
     silent.close();
+  },
+);
+
+suite.test(
+  'with fewer descriptors than it needs nothing starts, and it says how many that are',
+  async (lab) => {
+    const under = (limit: number) => ['sh', '-c', `ulimit -n ${limit}; exec "$0" "$@"`];
+    for (const [limit, args] of [
+      [64, ['node', '--config', 'none.ini', '--node', 'none']],
+      [127, ['router', '--config', 'none.ini']],
+      [28, ['get', '--config', 'none.ini', 'key']],
+    ] as const) {
+      const { code, stderr } = await lab.start(`${args[0]} of ${limit}`, args, {}, under(limit)).finished();
+      assert.is(code, EXIT_CODES.HOME_UNUSABLE, stderr);
+      assert.match(stderr, `this process may open ${limit} (see ulimit -n), and needs ${DESCRIPTORS_MIN}`);
+      assert.is(stderr.trim().split('\n').length, 1, stderr);
+    }
   },
 );
 

@@ -1,5 +1,8 @@
 /** Signals never end a server by accident, whatever stands in the place of its log file. */
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { renderRouterIni } from '../../src/config/render.ts';
@@ -144,6 +147,47 @@ suite.test('of a router and a migrator daemon: the same', async (lab) => {
   for (const server of [migrator, router, node]) {
     assert.equal(await server.terminate(), { code: 0, signal: null });
   }
+});
+
+/** Whether the process has a handler of its own for a signal, as the kernel says. */
+function catches({ pid }: NurseryProcess, signal: 'SIGUSR1' | 'SIGUSR2'): boolean {
+  const caught = /^SigCgt:\s*(\S+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  const bit = BigInt(constants.signals[signal] - 1);
+  return ((BigInt(`0x${caught?.[1] ?? 0}`) >> bit) & 1n) === 1n;
+}
+
+/** Whether a program of the machine could attach a debugger. */
+async function hasDebugger(): Promise<boolean> {
+  return await fetch('http://127.0.0.1:9229/json/version').then(
+    ({ ok }) => ok,
+    () => false,
+  );
+}
+
+suite.test('from the first moment on: none opens a debugger, or ends a server that starts', async (lab) => {
+  const { cluster, node } = await solo(lab, 'carillon');
+  await node.terminate();
+  const args = ['node', '--config', cluster.file, '--node', 'carillon_0'];
+  const server = lab.start('carillon_0 again', args, {}, AS_OTHER_USER);
+  await until('its first handler', () => catches(server, 'SIGUSR2'));
+  assert.is(server.stdout, '');
+  for (const signal of ['SIGUSR1', 'SIGHUP', 'SIGUSR2', 'SIGALRM', 'SIGIO', 'SIGPWR'] as const) {
+    server.signal(signal);
+  }
+  await server.output('to be up', (text) => text.includes('clients at port'));
+  assert.not.match(server.stderr, 'Debugger');
+  assert.equal(await server.terminate(), { code: 0, signal: null });
+  // A command that is heard and not answered. Its signal may come before any code of ours runs: Node opens its debugger then.
+  const silent = createServer().unref().listen(cluster.config.nodes[0]?.port, '127.0.0.1');
+  const connected = once(silent, 'connection');
+  lab.closing(() => silent.close());
+  const command = lab.start('get', ['get', '--config', cluster.file, 'key']);
+  await until('a handler', () => catches(command, 'SIGUSR1'));
+  command.signal('SIGUSR1');
+  await connected;
+  command.signal('SIGUSR1');
+  assert.not(await hasDebugger());
+  await command.kill();
 });
 
 suite.run();

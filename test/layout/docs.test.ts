@@ -45,7 +45,7 @@ test('docs/codes.md explains return codes by their number', () => {
 });
 
 test('docs/commands.md names every command', () => {
-  const main = readFileSync('src/cli/main.ts', 'utf8');
+  const main = readFileSync('src/cli/command-line.ts', 'utf8');
   const commands = [...main.matchAll(/\.command\(\s*'([a-z-]+)/g)].map(([, name]) => name as string);
   assert.ok(commands.length > 10, 'commands were found');
   const missing = commands.filter((name) => !COMMANDS.includes(`| \`${name} `));

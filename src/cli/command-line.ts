@@ -1,0 +1,354 @@
+/**
+ * The commands of `nursery` and their options; main.ts starts it. Sole importer of yargs; each command's work is in a file beside this one, loaded when it
+ * is asked for, so that `nursery get` never loads the store.
+ */
+import yargs, { type Argv } from 'yargs';
+import { hideBin } from 'yargs/helpers';
+import { USER_KEY_MAX, VALUE_MAX } from '../limits.ts';
+import { PRODUCT_VERSION } from '../version.ts';
+import { wholeNumber, wholeNumberOr } from './numbers.ts';
+import { checkOutputAtExit, printLine } from './output.ts';
+import { report, reportAsJson } from './report.ts';
+import { refuseValues, usageError } from './usage.ts';
+import { protectWords, refuseLostBytes } from './words.ts';
+
+const CONFIG = {
+  type: 'string',
+  demandOption: true,
+  requiresArg: true,
+  describe: 'configuration file (INI)',
+} as const;
+const JSON_FLAG = { type: 'boolean', default: false, describe: 'print JSON, for scripts' } as const;
+const MAX = wholeNumber('max', -1, 'at most so many; -1 for all; default: 1000');
+const KEY = { type: 'string', demandOption: true, describe: 'text, or 0x… for bytes' } as const;
+
+/** Options of every command that asks and prints. */
+function asking<T>(command: Argv<T>) {
+  return command.option('config', CONFIG).option('json', JSON_FLAG);
+}
+
+function servers<T>(parser: Argv<T>) {
+  return parser
+    .command(
+      'node',
+      'run one node of a cluster, in the foreground',
+      (command) =>
+        command
+          .option('config', CONFIG)
+          .option('node', {
+            type: 'string',
+            demandOption: true,
+            requiresArg: true,
+            describe: 'name of the node, as in the configuration',
+          })
+          .option('bootstrap', {
+            type: 'boolean',
+            default: false,
+            describe:
+              'found a new cluster although not all of its nodes answer: only if you know that none holds data',
+          })
+          .option('without-keeper', {
+            type: 'boolean',
+            default: false,
+            describe:
+              'serve, this time, although the keeper is silent: only if you know that nothing was rescued meanwhile',
+          }),
+      async (args) => (await import('./node-command.ts')).runNodeCommand(args),
+    )
+    .command(
+      'router',
+      'run a router, in the foreground',
+      (command) => command.option('config', CONFIG),
+      async (args) => (await import('./router-command.ts')).runRouterCommand(args),
+    )
+    .command(
+      'migrator',
+      'run a daemon that takes over migrations whose migrator has died',
+      (command) => command.option('config', CONFIG),
+      async (args) => (await import('./migrate-command.ts')).runMigratorCommand(args),
+    )
+    .command(
+      'dev',
+      'boot a whole local nursery: keeper, two clusters and a router',
+      (command) =>
+        command
+          .option('dir', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'where its files go; default: a temporary folder, removed at the end',
+          })
+          .option('tour', { type: 'boolean', default: false, describe: 'show the main job on real input' })
+          .option('once', { type: 'boolean', default: false, describe: 'end after the tour' })
+          .option('input', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'directory tree that the tour indexes; default: node_modules',
+          }),
+      async (args) => (await import('./dev-command.ts')).runDevCommand(args),
+    )
+    .command(
+      'sim',
+      'run simulated nurseries with everything failing that may, and check every promise',
+      (command) =>
+        command
+          .option('only', {
+            choices: ['nursery', 'consensus', 'migration'] as const,
+            default: 'nursery' as const,
+            describe: 'whole nurseries, or one cluster alone, or moves between state machines alone',
+          })
+          .option('seed', wholeNumber('seed', 0, 'first seed; default: any'))
+          .option('seeds', wholeNumber('seeds', 1, 'so many seeds; default: 1'))
+          .option('faults', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'these kinds of faults alone, with commas between',
+          })
+          .option('workers', wholeNumber('workers', 1, 'processes; default: 2', 1024))
+          .option('replay', wholeNumber('replay', 0, 'this seed alone'))
+          .option('trace', { type: 'boolean', describe: 'with --replay: every step' })
+          .conflicts('replay', ['seed', 'seeds', 'workers'])
+          .implies('trace', 'replay'),
+      async (args) =>
+        (await import('./sim-command.ts')).runSimCommand({
+          only: args.only,
+          seed: args.seed ?? null,
+          seeds: args.seeds ?? 1,
+          faults: args.faults?.split(',') ?? [],
+          replay: args.replay ?? null,
+          trace: args.trace === true,
+          workers: args.workers ?? null,
+        }),
+    );
+}
+
+function nurseryCommands<T>(parser: Argv<T>) {
+  return parser
+    .command(
+      'init <cluster>',
+      'give the whole key space to the first cluster of a nursery',
+      (command) => asking(command).positional('cluster', { type: 'string', demandOption: true }),
+      async (args) => (await import('./init-command.ts')).runInit(args),
+    )
+    .command(
+      'migrate [left] [separator] [right]',
+      'move a range: keys from the separator on belong to RIGHT; or --range FROM..TO --to CLUSTER',
+      (command) =>
+        asking(command)
+          .positional('left', {
+            type: 'string',
+            describe: 'cluster that keeps or gets the keys below the separator',
+          })
+          .positional('separator', { type: 'string', describe: 'text, or 0x… for bytes' })
+          .positional('right', { type: 'string', describe: 'cluster that keeps or gets the other keys' })
+          .option('range', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'FROM..TO, each text or 0x…; empty is open',
+          })
+          .option('to', { type: 'string', requiresArg: true, describe: 'cluster that gets the range' })
+          .option('resume', {
+            type: 'boolean',
+            default: false,
+            describe: 'finish migrations whose migrator has died',
+          })
+          .option('abort', wholeNumber('abort', 1, 'take back the migration with this number'))
+          .option('pause', wholeNumber('pause', 1, 'let the migration with this number rest'))
+          .option('continue', wholeNumber('continue', 1, 'let the migration with this number go on'))
+          .option('dry-run', {
+            type: 'boolean',
+            default: false,
+            describe: 'say what would be moved, and move nothing',
+          }),
+      async (args) => (await import('./migrate-command.ts')).runMigrateCommand(args),
+    )
+    .command(
+      'remove <cluster> [separator]',
+      "move all of a cluster's ranges to its neighbours, and forget it",
+      (command) =>
+        asking(command)
+          .positional('cluster', { type: 'string', demandOption: true })
+          .positional('separator', {
+            type: 'string',
+            describe: 'for an inner cluster: where its neighbours meet',
+          }),
+      async (args) => (await import('./migrate-command.ts')).runRemoveCommand(args),
+    )
+    .command(
+      'status',
+      'the map, every node, and every migration',
+      (command) => asking(command),
+      async (args) => (await import('./status-command.ts')).runStatus(args),
+    );
+}
+
+function dataCommands<T>(parser: Argv<T>) {
+  return parser
+    .command(
+      'who-master',
+      "the master's name; exit code 4 where there is none",
+      (command) => asking(command),
+      async (args) => (await import('./data-commands.ts')).runWhoMaster(args),
+    )
+    .command(
+      'get <key>',
+      'print a value',
+      (command) => asking(command).positional('key', KEY),
+      async (args) => (await import('./data-commands.ts')).runGet(args),
+    )
+    .command(
+      'set <key> [value]',
+      'store a value: the word, or what is in a file',
+      (command) =>
+        asking(command)
+          .positional('key', KEY)
+          .positional('value', { type: 'string', describe: 'text, or 0x… for bytes' })
+          .option('from', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'file that holds the value, byte for byte; - for standard input',
+          }),
+      async (args) =>
+        (await import('./data-commands.ts')).runSet({ ...args, value: args.value, from: args.from }),
+    )
+    .command(
+      'delete <key>',
+      'remove a key; exit code 3 where it is not there',
+      (command) => asking(command).positional('key', KEY),
+      async (args) => (await import('./data-commands.ts')).runDelete(args),
+    )
+    .command(
+      'prefix <prefix>',
+      'list keys that begin with a prefix',
+      (command) => asking(command).positional('prefix', KEY).option('max', MAX),
+      async (args) => (await import('./data-commands.ts')).runPrefix({ ...args, max: args.max }),
+    )
+    .command(
+      'range [from] [to]',
+      'list keys from one on, up to another that is not listed',
+      (command) =>
+        asking(command)
+          .positional('from', { type: 'string', describe: 'text, or 0x… for bytes' })
+          .positional('to', { type: 'string', describe: 'text, or 0x… for bytes' })
+          .option('max', MAX)
+          .option('entries', { type: 'boolean', default: false, describe: 'with values' }),
+      async (args) =>
+        (await import('./data-commands.ts')).runRange({
+          ...args,
+          from: args.from,
+          to: args.to,
+          max: args.max,
+        }),
+    );
+}
+
+function benchCommand<T>(parser: Argv<T>) {
+  return parser.command(
+    'bench',
+    'measure a cluster or a router under a closed-loop load',
+    (command) =>
+      command
+        .option('config', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'configuration file (INI) of a cluster or a router',
+        })
+        .option('node', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'node to load; default: the master, or the router',
+        })
+        .option('null', {
+          type: 'boolean', // without a default: one would count as given, and exclude a configuration
+          describe: 'load a server that only answers: what the generator itself can reach',
+        })
+        .option('transport', { choices: ['tcp', 'ws'] as const, default: 'tcp' as const })
+        .option('connections', wholeNumberOr('connections', 100, 1, 'clients', 100_000))
+        .option('outstanding', wholeNumberOr('outstanding', 1, 1, 'unanswered requests of each', 65_536))
+        .option('mix', {
+          type: 'string',
+          requiresArg: true,
+          default: 'set',
+          describe: 'operations and their shares, such as set:1,get:9; fill sets every key once',
+        })
+        .option('keys', wholeNumberOr('keys', 1_000_000, 1, 'different keys', 1_000_000_000))
+        .option('key-bytes', wholeNumberOr('key-bytes', 16, 1, 'length of a key', USER_KEY_MAX))
+        .option('value-bytes', wholeNumberOr('value-bytes', 100, 0, 'length of a value', VALUE_MAX))
+        .option(
+          'sequence-updates',
+          wholeNumberOr('sequence-updates', 10, 1, 'also keys of a multi-get', 100_000),
+        )
+        .option(
+          'range-entries',
+          wholeNumberOr('range-entries', 1000, 1, 'entries that a range asks for', 1_000_000),
+        )
+        .option('seconds', wholeNumberOr('seconds', 10, 1, 'how long it is measured', 1_000_000))
+        .option('warm-up', wholeNumberOr('warm-up', 1, 0, 'seconds before anything is counted', 1_000_000))
+        .option('seed', wholeNumberOr('seed', 1, 0, 'of the keys and operations'))
+        .option('json', JSON_FLAG)
+        .conflicts('null', ['config', 'node']),
+    async (args) =>
+      (await import('./bench-command.ts')).runBench({
+        ...args,
+        config: args.config,
+        node: args.node,
+        null: args.null === true,
+      }),
+  );
+}
+
+/** Options of the command that is being read, which yargs' types leave out. */
+function optionsOf(parser: Argv): { readonly key: object; readonly boolean: readonly string[] } {
+  return (parser as unknown as { getOptions(): ReturnType<typeof optionsOf> }).getOptions();
+}
+
+async function run(given: readonly string[]): Promise<void> {
+  refuseLostBytes(given);
+  const words = protectWords(given);
+  const parser = yargs()
+    .scriptName('nursery')
+    // What it says is read and put into other words; half of it in another language would help nobody.
+    .detectLocale(false)
+    .parserConfiguration({
+      // A key that looks like a number is text all the same.
+      'parse-positional-numbers': false,
+      'boolean-negation': false,
+      'dot-notation': false,
+    })
+    .version(PRODUCT_VERSION)
+    .demandCommand(1, 'name a command')
+    .strict()
+    .help()
+    // First of all, so that whatever looks at a word sees what was written.
+    .middleware((argv) => {
+      refuseValues(words, optionsOf(parser).boolean);
+      for (const [name, value] of Object.entries(argv)) {
+        if (typeof value === 'string') argv[name] = words.decode(value);
+      }
+    }, true)
+    // Without a message it is a command that failed, and whoever awaits the parser hears of that.
+    .fail((message: string | null, error) => {
+      if (message === null) throw error;
+      throw usageError(message, words, given[0] ?? '', Object.keys(optionsOf(parser).key));
+    });
+  servers(parser);
+  nurseryCommands(parser);
+  dataCommands(parser);
+  benchCommand(parser);
+  // With a callback yargs does not print help and version itself, and does not look at whether that worked.
+  let help = '';
+  await parser.parseAsync([...words.argv], {}, (_error, _argv, output) => {
+    help = output;
+  });
+  if (help !== '') printLine(help);
+}
+
+/** Reads what the process was called with, and does it. Failures are reported, and end the process. */
+export function runCommandLine(): void {
+  const given = hideBin(process.argv);
+  const end = given.indexOf('--');
+  reportAsJson((end < 0 ? given : given.slice(0, end)).includes('--json'));
+  process.on('uncaughtException', report);
+  process.on('unhandledRejection', report);
+  checkOutputAtExit();
+  run(given).catch(report);
+}
