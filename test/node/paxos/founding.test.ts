@@ -96,6 +96,14 @@ test('nobody else founds, and learners are neither waited for nor members', () =
   );
 });
 
+test('(!) without --bootstrap nobody founds while one is missing, however long it takes', () => {
+  const replica = empty();
+  assert.is(founding(hear(replica, 'b', report(), 10)), null);
+  for (const nowMs of [2999, 3000, 3001, 60_000, 3_600_000]) {
+    assert.is(founding(tick(replica, nowMs)), null, `after ${nowMs} ms`);
+  }
+});
+
 test('with --bootstrap it founds without those that are missing, after three seconds', () => {
   const replica = empty({ bootstrap: true });
   hear(replica, 'c', report(), 10);
