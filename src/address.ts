@@ -36,11 +36,13 @@ export function parseHost(text: string): ParsedHost {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return wrong('a URL is no address');
   const bracketed = /^\[([^[\]]*)\]$/.exec(text);
   const bare = bracketed?.[1] ?? text;
-  if (isIPv4(bare) && bracketed === null) return { host: bare, why: null };
+  if (isIPv4(bare) && bracketed === null) {
+    return isOfMany(bare) ? wrong('that is no address of one machine') : { host: bare, why: null };
+  }
   const [ip = '', zone, ...rest] = bare.split('%');
   if (isIPv6(ip)) {
     if (rest.length > 0 || (zone !== undefined && !ZONE.test(zone))) return wrong('that is no zone');
-    return { host: bare, why: null };
+    return isOfMany(ip) ? wrong('that is no address of one machine') : { host: bare, why: null };
   }
   if (/^(\[.*\]|[^:]*):\d+$/.test(text)) return wrong('an address stands without its port');
   const name = text.endsWith('.') ? text.slice(0, -1) : text;
@@ -50,6 +52,34 @@ export function parseHost(text: string): ParsedHost {
     return wrong('that is no address and no host name');
   }
   return { host: name, why: null };
+}
+
+/** Whether an IP address is a multicast or broadcast one, or of those above them that nobody has. */
+function isOfMany(ip: string): boolean {
+  if (isIPv4(ip)) return Number(ip.split('.')[0]) >= 224;
+  const canonical = canonicalIPv6(ip);
+  const mapped = /^\[::ffff:([0-9a-f]+):[0-9a-f]+\]$/.exec(canonical);
+  return canonical.startsWith('[ff') || Number.parseInt(mapped?.[1] ?? '0', 16) >= 0xe000;
+}
+
+/** In brackets, and the same for all ways to write it. */
+function canonicalIPv6(ip: string): string {
+  return new URL(`http://[${ip}]`).hostname;
+}
+
+/** Why a process cannot listen at all of `hosts` at one port; null where it may. An address that stands for all takes the port whole. */
+export function whyNotTogether(hosts: readonly string[]): string | null {
+  const all = hosts.find((host) => isForAll(host));
+  if (all === undefined || hosts.length === 1) return null;
+  // 0.0.0.0 is for IPv4 alone, and :: for both.
+  const other = hosts.find((host) => host !== all && !(all === '0.0.0.0' && isIPv6(host) && !isForAll(host)));
+  if (other === undefined) return null;
+  return `${all} stands for every address of the machine, ${other} too; keep one of the two`;
+}
+
+function isForAll(host: string): boolean {
+  const [ip = ''] = host.split('%');
+  return host === '0.0.0.0' || (isIPv6(ip) && canonicalIPv6(ip) === '[::]');
 }
 
 /** Whether sockets take it: they throw at others. */
@@ -95,7 +125,7 @@ export function parseAddress(text: string): { readonly host: string; readonly po
 /** The same for two ways to write one address, so that they can be compared. */
 export function addressKey(host: string, port: number): string {
   const [ip = '', zone] = host.split('%');
-  const same = isIPv6(ip) ? `${new URL(`http://[${ip}]`).hostname}%${zone ?? ''}` : host.toLowerCase();
+  const same = isIPv6(ip) ? `${canonicalIPv6(ip)}%${zone ?? ''}` : host.toLowerCase();
   return `${same} ${port}`;
 }
 

@@ -46,12 +46,19 @@ export function readTarget(file: string): Target {
 export async function askClient<T>(file: string, body: (client: NurseryClient) => Promise<T>): Promise<T> {
   const { front } = readTarget(file);
   const answered = sayWhoIsAwaited(`cluster ${front.cluster}; at most ${DEADLINE_MS / 1000} s`);
-  return await withClient(file, body).finally(answered);
+  return await withClientOf(front, body).finally(answered);
 }
 
 /** Runs `body` with a client of the router or cluster that the file describes. */
 export async function withClient<T>(file: string, body: (client: NurseryClient) => Promise<T>): Promise<T> {
-  const { front } = readTarget(file);
+  return await withClientOf(readTarget(file).front, body);
+}
+
+/** A file is read once: it may be a pipe. */
+async function withClientOf<T>(
+  front: ClusterConfig,
+  body: (client: NurseryClient) => Promise<T>,
+): Promise<T> {
   const client = await NurseryClient.connect({
     addresses: front.nodes.flatMap(({ ips, port }) => ips.map((ip) => printAddress(ip, port))),
     cluster: front.cluster,

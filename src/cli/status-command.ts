@@ -211,7 +211,7 @@ function describe({ name, status, why }: NodeReport): string {
   const owned = status.owned.map(
     (range) => `${printRange(range)}${range.sealedBy === null ? '' : ` sealed by ${range.sealedBy}`}`,
   );
-  const label = status.label === '' ? '' : ` (${status.label})`;
+  const label = status.label === '' ? '' : ` (${status.label.replace(/\p{Cc}/gu, '?')})`;
   return `${name}${label}  ${status.role}, slot ${status.applied} of ${status.chosen}, owns ${owned.join(' ') || 'nothing'}${note}${waiting}`;
 }
 

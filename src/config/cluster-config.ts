@@ -53,6 +53,9 @@ const SCRUB_STEP_S_DEFAULT = 0.2;
 const SCRUB_REST_S_DEFAULT = 60;
 const SCRUB_S_MOST = 86_400;
 
+/** Each segment is a file that is kept open, listed and synced: smaller ones would be millions. */
+const SEGMENT_BYTES_LEAST = 16_384;
+
 /** Arakoon's keys of `[global]` that do nothing here. The quorum is always a majority: anything else has two truths, or stands still. */
 const GLOBAL_KEYS_IGNORED = [
   'plugins',
@@ -97,6 +100,11 @@ export function clusterConfigOf(ini: Ini, use: 'node' | 'client' = 'node'): Clus
   refuseTls(global, ['tls_ca_cert', 'tls_service']);
   const members = readNodes(ini, global, use);
   const names = members.map((node) => node.name);
+  if (members.every((node) => node.learner)) {
+    const why =
+      'a learner has no vote, and no node of the cluster would have one; nobody could ever be master';
+    throw sectionOf(ini, names[0] as string, 'a node').wrong('learner', why);
+  }
   checkQuorum(global, members.filter((node) => !node.learner).length);
   const readOnly = global.bool('readonly', false);
   if (readOnly && members.length > 1) {
@@ -116,7 +124,9 @@ export function clusterConfigOf(ini: Ini, use: 'node' | 'client' = 'node'): Clus
     readOnly,
     valueBytesMax: global.int('__tainted_max_value_size', 1, VALUE_MAX + 1, VALUE_MAX + 1) - 1,
     updateBytesMax: global.int('__tainted_max_buffer_size', 1024, UPDATE_MAX, UPDATE_MAX),
-    segmentBytes: global.has('tlog_max_size') ? global.int('tlog_max_size', 1, 2 ** 40, null) : null,
+    segmentBytes: global.has('tlog_max_size')
+      ? global.int('tlog_max_size', SEGMENT_BYTES_LEAST, 2 ** 40, null)
+      : null,
     scrubStepMs: milliseconds(global.number('scrub_step', 0, SCRUB_S_MOST, SCRUB_STEP_S_DEFAULT)),
     scrubRestMs: milliseconds(global.number('scrub_rest', 0, SCRUB_S_MOST, SCRUB_REST_S_DEFAULT)),
     nursery,

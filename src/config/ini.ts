@@ -2,12 +2,14 @@
  * Arakoon's configuration format: `[section]` lines, `key = value` lines, comments from `#` or `;` to the end of
  * the line (within a line only behind a blank). A parser of our own, so that each complaint names file and line.
  */
+import { isUtf8 } from 'node:buffer';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { FatalError } from '../errors.ts';
 import { unreadableWhy } from '../permissions.ts';
 
 /** Far more than any cluster needs (bytes). */
 const FILE_MAX_BYTES = 1024 * 1024;
+const LINE_FEED = 0x0a;
 
 type Entry = { readonly value: string; readonly line: number };
 
@@ -185,7 +187,25 @@ export function readIni(file: string): Ini {
   if (bytes.length > FILE_MAX_BYTES) {
     throw new FatalError('CONFIG', `${file}: a configuration has at most ${FILE_MAX_BYTES} bytes`);
   }
+  refuseOtherText(file, bytes);
   return parseIni(file, bytes.toString('utf8'));
+}
+
+/**
+ * What is not UTF-8 would be read as U+FFFD, whatever it was: two ids would be one, and a directory be made by accident.
+ *
+ * @throws FatalError CONFIG naming the line
+ */
+function refuseOtherText(file: string, bytes: Buffer): void {
+  if (isUtf8(bytes)) return;
+  let line = 1;
+  let from = 0;
+  for (let end = bytes.indexOf(LINE_FEED); end >= 0; end = bytes.indexOf(LINE_FEED, from)) {
+    if (!isUtf8(bytes.subarray(from, end))) break;
+    line += 1;
+    from = end + 1;
+  }
+  throw complaint(file, line, 'this line is not UTF-8 (Latin-1, or UTF-16?); save the file as UTF-8');
 }
 
 /** At most `bytes` from the beginning of any kind of file; some have no end. */
@@ -214,6 +234,14 @@ export function parseIni(file: string, text: string): Ini {
     const line = index + 1;
     const content = raw.replace(/(^|\s)[#;].*$/, '').trim();
     if (content === '') continue;
+    // They would reach terminals, logs and names of files; a tab is a blank.
+    if (/[^\P{Cc}\t]/u.test(content)) {
+      throw complaint(
+        file,
+        line,
+        `${JSON.stringify(content)}: there is a control character in it; remove it`,
+      );
+    }
     const heading = /^\[([^\]]+)\]$/.exec(content);
     if (heading !== null) {
       const name = (heading[1] as string).trim();

@@ -1,5 +1,6 @@
 /** A node's section of a configuration: where it listens, where it keeps its files, and its role. */
-import { parseHost, whyNoClusterId, whyNoName } from '../address.ts';
+import { join, relative, resolve } from 'node:path';
+import { parseHost, whyNoClusterId, whyNoName, whyNotTogether } from '../address.ts';
 import type { LogLevel } from '../log.ts';
 import type { NodeAddress } from '../protocol/admin.ts';
 import { type Ini, type IniSection, sectionOf } from './ini.ts';
@@ -81,6 +82,11 @@ export function readNode(section: IniSection, use: 'node' | 'client'): NodeIni {
   const tlogDir = section.directory('tlog_dir') ?? home ?? '';
   const tlfDir = section.text('tlf_dir');
   const tlxDir = section.text('tlx_dir') ?? tlfDir ?? tlogDir;
+  const logDir = section.directory('log_dir') ?? home ?? '';
+  if (home !== null) {
+    refuseInStore(section, home, 'tlog_dir', tlogDir);
+    refuseInStore(section, home, 'log_dir', logDir);
+  }
   const learner = section.bool('learner', false);
   return {
     name: address.name,
@@ -91,12 +97,34 @@ export function readNode(section: IniSection, use: 'node' | 'client'): NodeIni {
     tlogDir,
     tlxDir,
     headDir: section.text('head_dir') ?? tlxDir,
-    logDir: section.directory('log_dir') ?? home ?? '',
+    logDir,
     logLevel: readLogLevel(section),
     learner,
-    label: section.text('label') ?? '',
+    label: readLabel(section),
     writtenAt: { ...writtenAt(section), messagingPort: section.place('messaging_port') },
   };
+}
+
+/** Shown on terminals. @throws FatalError CONFIG */
+function readLabel(section: IniSection): string {
+  const label = section.text('label') ?? '';
+  if (/\p{Cc}/u.test(label)) throw section.wrong('label', 'allowed is text without control characters');
+  return label;
+}
+
+/**
+ * Deleting the store is a documented repair; what else is in its directory would be gone too.
+ *
+ * @throws FatalError CONFIG
+ */
+function refuseInStore(section: IniSection, home: string, key: string, directory: string): void {
+  const store = join(home, 'store');
+  const way = relative(resolve(store), resolve(directory));
+  if (way === '..' || way.startsWith('../')) return;
+  throw section.wrong(
+    key,
+    `${store} is for the store alone, which may be deleted as a repair; choose another directory`,
+  );
 }
 
 /** Name, addresses and client port: all that a client needs. @throws FatalError CONFIG */
@@ -109,11 +137,14 @@ export function readAddress(section: IniSection): NodeAddress {
 
 /** What stands at `ip`, as it can be dialled and listened at; `meaning` says what it is for. @throws FatalError CONFIG */
 export function readHosts(section: IniSection, meaning: string): string[] {
-  return section.requiredList('ip', meaning).map((text) => {
+  const hosts = section.requiredList('ip', meaning).map((text) => {
     const { host, why } = parseHost(text);
     if (host === null) throw section.wrong('ip', `${text}: ${why}`);
     return host;
   });
+  const why = whyNotTogether(hosts);
+  if (why !== null) throw section.wrong('ip', why);
+  return hosts;
 }
 
 /** Where the keys of its addresses stand. */

@@ -175,6 +175,13 @@ tests.test('commands that find nobody, or no key', async (lab) => {
     lab.run(['get', ...config, '0x0']),
   ]);
   assert.is(got.stdout, 'bytes');
+  // A configuration may come from a pipe, which can be read once.
+  const piped = ['get', '--config', '/dev/stdin', '0x00ff'];
+  const { code, stdout, stderr } = await lab
+    .start('get from a pipe', piped, {}, ['sh', '-c', `cat '${cluster.file}' | "$0" "$@"`])
+    .finished();
+  assert.is(code, 0, stderr);
+  assert.is(stdout, 'bytes');
   assert.is(range.stdout, '0x00ff\n');
   refuses(tooLong, 'USAGE', '4025');
   assert.is(noBytes.code, EXIT_CODES.USAGE, noBytes.stderr);

@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
@@ -96,6 +96,7 @@ test('options that change what a cluster does', () => {
   assert.equal(cluster({ global: ['preferred_masters = n1, n0'] }).preferredMasters, ['n1', 'n0']);
   assert.is(cluster({ global: ['__tainted_max_value_size = 100_000'] }).valueBytesMax, 99_999);
   assert.is(cluster({ global: ['tlog_max_size = 1_000_000'] }).segmentBytes, 1_000_000);
+  refused({ global: ['tlog_max_size = 1'] }, /tlog_max_size = 1: allowed is a whole number from 16384 to/);
   const [alone, n0] = ['[global]\ncluster = n0\ncluster_id = c\nreadonly = true\n', N0.join('\n')];
   assert.ok(clusterConfigOf(parseIni('c.ini', alone + n0)).readOnly);
 });
@@ -460,6 +461,72 @@ test('what is rendered is read back', () => {
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test('what is not UTF-8, and control characters, are refused with their line', () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'nursery-config-')), 'c.ini');
+  const write = (end: string, encoding: BufferEncoding): void =>
+    writeFileSync(file, Buffer.from([...GLOBAL, ...N0, ...N1, end].join('\r\n'), encoding));
+  try {
+    write('label = h\u00fctte', 'utf8');
+    assert.is(readClusterConfig(file).nodes[1]?.label, 'h\u00fctte');
+    write('label = h\u00fctte', 'latin1');
+    assert.throws(
+      () => readClusterConfig(file),
+      ends(`${file}:14: this line is not UTF-8 (Latin-1, or UTF-16?); save the file as UTF-8`),
+    );
+  } finally {
+    rmSync(dirname(file), { recursive: true });
+  }
+  refused(
+    { n0: ['label = a\u001b[2J'] },
+    'c.ini:9: "label = a\\u001b[2J": there is a control character in it; remove it',
+  );
+  refused({ n0: ['tlog_dir = /a\u0000b'] }, /c\.ini:9: .*control character/);
+  refused({ n0: ['label = a\tb'] }, /label = a\tb: allowed is text without control characters/);
+  assert.is(cluster({ n0: ['label\t=\tb'] }).nodes[0]?.label, 'b');
+});
+
+test('somebody has a vote', () => {
+  const alone = [...GLOBAL.map((line) => line.replace(', n1', '')), ...N0, 'learner = true'];
+  const why =
+    /c\.ini:9: \[n0\] learner = true: a learner has no vote, and no node of the cluster would have one/;
+  assert.throws(() => clusterConfigOf(parseIni('c.ini', alone.join('\n'))), ends(why));
+  refused({ n0: ['learner = true'], end: ['learner = true'] }, why);
+  assert.is(cluster({ n0: ['learner = true'] }).nodes.length, 2);
+});
+
+test('the store has its directory for itself', () => {
+  for (const [key, value] of [
+    ['tlog_dir', '/data/n0/store'],
+    ['tlog_dir', '/data/n0/./store/tlog'],
+    ['log_dir', '/data/n1/../n0/store'],
+  ]) {
+    refused(
+      { n0: [`${key} = ${value}`] },
+      `c.ini:9: [n0] ${key} = ${value}: /data/n0/store is for the store alone, which may be deleted as a repair; choose another directory`,
+    );
+  }
+  for (const value of ['/data/n0', '/data/n0/stores', '/data/n0/..store', '/data'])
+    assert.is(cluster({ n0: [`tlog_dir = ${value}`] }).nodes[0]?.tlogDir, value);
+});
+
+test('addresses that take one port twice, or are of no machine', () => {
+  const at = (ip: string): ClusterIni =>
+    clusterConfigOf(
+      parseIni('c.ini', [...GLOBAL, ...N0, ...N1].join('\n').replace('ip = 127.0.0.1', `ip = ${ip}`)),
+    );
+  for (const ip of [
+    '0.0.0.0, 127.0.0.1',
+    '::1, ::',
+    '[::], 127.0.0.1',
+    '0.0.0.0, 0:0::0',
+    'localhost, 0.0.0.0',
+  ])
+    assert.throws(() => at(ip), ends(/c\.ini:5: .* stands for every address of the machine/), ip);
+  for (const ip of ['0.0.0.0', '0.0.0.0, ::1%lo', '::', '127.0.0.1, ::1']) at(ip);
+  for (const ip of ['224.0.0.1', '255.255.255.255', 'ff02::1', 'FF02::1%lo', '::ffff:239.1.1.1'])
+    assert.throws(() => at(ip), ends(/that is no address of one machine/), ip);
 });
 
 test('a file that cannot be read is named', () => {
