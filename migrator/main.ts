@@ -135,6 +135,39 @@ export async function unpause(nursery: Nursery, mid: number): Promise<void> {
   await wish(nursery, mid, 'run', '');
 }
 
+/** What became of a pause, or of its end: it is so; its migrator is alive and has not got there yet; nobody works on it. */
+export type Heeded = 'done' | 'wanted' | 'nobody';
+
+/** Beats of a migrator within which it does what it is asked for, where it can. */
+const HEEDED_BEATS = 3;
+/** After so long without a beat people are told that nobody works on it (ms), as by the keeper's notes; it may be claimed later. */
+const SILENT_MS = 5000;
+
+/**
+ * Watches whether a migrator does what `pause` or `unpause` has asked for. That nobody works on the migration shows after the
+ * time for which a heartbeat may stand still: 5 s at most.
+ *
+ * @throws NurseryError REFUSED where the keeper knows no such migration
+ */
+export async function watchWish(nursery: Nursery, mid: number, options: MoveOptions = {}): Promise<Heeded> {
+  const settings = { ...SETTINGS, ...options.settings };
+  let last: Migration | null = null;
+  let beatMs = performance.now();
+  for (let beats = 0; beats < HEEDED_BEATS; ) {
+    const record = await recordOf(nursery, mid);
+    if (!isOpen(record)) return 'wanted';
+    const isBeat = last !== null && (record.token !== last.token || record.heartbeat !== last.heartbeat);
+    if (isBeat) beats += 1;
+    if (isBeat || last === null) beatMs = performance.now();
+    last = record;
+    if (isBeat && (record.progress.stage === 'paused') === (record.wish === 'pause')) return 'done';
+    const patienceMs = Math.min(SILENT_MS, claimAfterMs(settings, record.progress));
+    if (performance.now() - beatMs >= patienceMs) return 'nobody';
+    await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS));
+  }
+  return 'wanted';
+}
+
 /**
  * Asks for an abort, and resolves with how the migration ended: aborted, or done where it was too late. Takes it
  * over where its migrator is dead.
@@ -237,9 +270,7 @@ async function follow(nursery: Nursery, mid: number, options: MoveOptions): Prom
     if (options.signal?.aborted) {
       throw new NurseryError('GOING_DOWN', `stopped; migration ${mid} goes on where a migrator runs`);
     }
-    const answer = await nursery.keeper.query({ kind: 'getMigration', mid });
-    const found = answer.kind === 'migrations' ? answer.migrations[0] : undefined;
-    if (found === undefined) throw new NurseryError('REFUSED', `the keeper knows no migration ${mid}`);
+    const found = await recordOf(nursery, mid);
     const nowMs = performance.now();
     const { progress } = found;
     if (!isOpen(found)) {
@@ -255,9 +286,23 @@ async function follow(nursery: Nursery, mid: number, options: MoveOptions): Prom
   }
 }
 
+async function recordOf(nursery: Nursery, mid: number): Promise<Migration> {
+  const answer = await nursery.keeper.query({ kind: 'getMigration', mid });
+  const found = answer.kind === 'migrations' ? answer.migrations[0] : undefined;
+  if (found === undefined) throw new NurseryError('REFUSED', `the keeper knows no migration ${mid}`);
+  return found;
+}
+
+/** Wishes as operators know them. */
+const VERBS: { readonly [W in Migration['wish']]: string } = {
+  run: 'continue',
+  pause: 'pause',
+  abort: 'abort',
+};
+
 async function wish(nursery: Nursery, mid: number, what: Migration['wish'], why: string): Promise<void> {
   const answer = await nursery.keeper.command({ kind: 'wish', mid, wish: what, why });
-  if (answer.kind !== 'ok') throw unexpected(`${what} of migration ${mid}`, answer);
+  if (answer.kind !== 'ok') throw unexpected(`cannot ${VERBS[what]}`, answer);
 }
 
 async function keysOf(nursery: Nursery, id: string): Promise<number | null> {

@@ -29,6 +29,7 @@ export type MigrateArguments = Common & {
 /** Before a daemon says once more what has not changed (ms). */
 const AGAIN_MS = 60_000;
 
+type Heeded = import('../../migrator/main.ts').Heeded;
 type Migrator = typeof import('../../migrator/main.ts');
 type Request = Parameters<Migrator['migrate']>[1];
 
@@ -37,14 +38,19 @@ export async function runMigrateCommand(args: MigrateArguments): Promise<void> {
   refuseContradictions(args);
   const request = isMove(args) ? requestOf(args) : null;
   const migrator = await import('../../migrator/main.ts');
-  await withMigrator(migrator, args, async (nursery, display) => {
+  await withMigrator(migrator, args, async (nursery, display, answered) => {
     const options = { ...watching(display), signal: stopSignal() };
+    const heeded = async (mid: number, done: Promise<void>): Promise<Heeded> => {
+      await done.finally(answered);
+      const seen = sayWhoIsAwaited(`a sign of life of the migrator of migration ${mid}`);
+      return await migrator.watchWish(nursery, mid).finally(seen);
+    };
     if (args.abort !== undefined)
       await migrator.abort(nursery, args.abort, 'aborted by an operator', options);
     else if (args.pause !== undefined)
-      await acknowledged(migrator.pause(nursery, args.pause), args, 'paused');
+      acknowledge(await heeded(args.pause, migrator.pause(nursery, args.pause)), args);
     else if (args.continue !== undefined)
-      await acknowledged(migrator.unpause(nursery, args.continue), args, 'goes on');
+      acknowledge(await heeded(args.continue, migrator.unpause(nursery, args.continue)), args);
     else if (request === null) await resumeAll(migrator, nursery, options, args.json);
     else if (args.dryRun) printDryRun(await migrator.dryRun(nursery, request), args.json);
     else reportResults(await migrator.migrate(nursery, request, options), args.json);
@@ -132,7 +138,11 @@ export async function runMigratorCommand(args: { readonly config: string }): Pro
 async function withMigrator(
   migrator: Migrator,
   args: Common,
-  body: (nursery: ReturnType<Migrator['openNursery']>, display: ProgressDisplay) => Promise<void>,
+  body: (
+    nursery: ReturnType<Migrator['openNursery']>,
+    display: ProgressDisplay,
+    answered: () => void,
+  ) => Promise<void>,
 ): Promise<void> {
   const nursery = migrator.openNursery(readTarget(args.config).keeper);
   const display = progressDisplay(args.json);
@@ -151,7 +161,7 @@ async function withMigrator(
     },
   };
   try {
-    await body(nursery, shown);
+    await body(nursery, shown, answered);
     display.close();
   } finally {
     answered();
@@ -240,9 +250,14 @@ function reportResults(
     throw new NurseryError('REFUSED', `migration ${aborted.mid} was aborted: ${aborted.why}`);
 }
 
-async function acknowledged(done: Promise<void>, args: MigrateArguments, what: string): Promise<void> {
-  await done;
+/** Says what is so: a wish is recorded at the keeper, whether anybody is there to heed it or not. */
+function acknowledge(heeded: Heeded, args: MigrateArguments): void {
   const mid = args.pause ?? args.continue;
-  if (args.json) printJson({ mid, state: what });
-  else printLine(`migration ${mid}: ${what}`);
+  const [done, wanted, nobody] =
+    args.pause === undefined
+      ? ['goes on', 'may go on', 'may go on, and no migrator works on it; --resume does']
+      : ['paused', 'pause wanted', 'pause wanted, and no migrator works on it'];
+  const state = { done, wanted, nobody }[heeded];
+  if (args.json) printJson({ mid, state });
+  else printLine(`migration ${mid}: ${state}`);
 }

@@ -192,7 +192,8 @@ function print(
   if (migrations === null) return;
   const open = migrations.filter(({ phase }) => phase === 'active' || phase === 'published');
   printLine(`migrations: ${open.length} open, ${migrations.length - open.length} ended`);
-  for (const migration of open) printLine(`  ${describeMigration(migration)}`);
+  const still = stillOf(clusters);
+  for (const migration of open) printLine(`  ${describeMigration(migration, still.has(migration.mid))}`);
 }
 
 /** Of a router that is well there is nothing to say. */
@@ -233,12 +234,22 @@ function disagreements(
   return notes;
 }
 
-/** One migration in one line. */
-export function describeMigration(migration: Migration): string {
+/** Migrations of which the keeper's master says that nobody notes progress (node/heartbeats.ts). */
+function stillOf(clusters: readonly ClusterReport[]): Set<number> {
+  const notes = clusters.flatMap(({ nodes }) => nodes.flatMap(({ status }) => status?.notes ?? []));
+  const found = notes.map((note) => /^migration (\d+): no migrator/.exec(note)?.[1]);
+  return new Set(found.filter((mid) => mid !== undefined).map(Number));
+}
+
+/** One migration in one line. Of one that `isStill` the record says what was so when a migrator last wrote there. */
+export function describeMigration(migration: Migration, isStill: boolean): string {
   const { mid, source, target, phase, progress, wish } = migration;
   const range = printRange(migration);
   const wished = wish === 'run' ? '' : `, ${wish} wanted`;
-  const waiting = progress.waitingFor === '' ? '' : `, waiting for ${progress.waitingFor}`;
+  const waits = isStill ? 'when last heard of waiting for' : 'waiting for';
+  // One that is paused asks nobody: whom it had asked before is not waited for, and the stage says the rest.
+  const isWaiting = progress.waitingFor !== '' && progress.stage !== 'paused';
+  const waiting = isWaiting ? `, ${waits} ${progress.waitingFor}` : '';
   const share = progress.keysTotal > 0 ? ` of ${progress.keysTotal}` : '';
   return `${mid}: ${range} ${source} → ${target}, ${phase}, ${progress.stage}, ${progress.keysCopied}${share} keys, ${printPause(progress)}${wished}${waiting}`;
 }

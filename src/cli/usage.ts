@@ -30,7 +30,9 @@ export function usageError(
     const text = words.decode(message).replace(/\s*\n\s*/g, ' ');
     const missing = /^Not enough non-option arguments: got (\d+), need at least (\d+)/.exec(text);
     if (missing === null) return usage(`${text}; ${help}`);
-    return usage(`${command} needs ${missing[2]} words, and ${missing[1]} are there; ${help}`);
+    const needed = missing[2] === '1' ? '1 word' : `${missing[2]} words`;
+    const there = missing[1] === '0' ? 'none is' : missing[1] === '1' ? '1 is' : `${missing[1]} are`;
+    return usage(`${command} needs ${needed}, and ${there} there; ${help}`);
   }
   if (!isCommand) return usage(`there is no command ${command}${hint(nearest(command, COMMANDS), '', help)}`);
   const option = words.options.find(({ name }) => !known.includes(name));

@@ -52,6 +52,8 @@ tests.test('a migration whose migrator is dead: status says so, and what goes on
   const status = async (): Promise<string> => (await nursery.run(['status'])).stdout;
   await until('the migration to be open', async () => (await status()).includes('migrations: 1 open'));
   assert.not.match(await status(), 'no migrator has noted progress');
+  const wait = `waiting for target ${bru.id}`;
+  await until('its wait to be seen', async () => (await status()).includes(`, ${wait}`));
   await migrator.kill();
   const text = await until('the keeper to notice', async () => {
     const seen = await status();
@@ -61,8 +63,17 @@ tests.test('a migration whose migrator is dead: status says so, and what goes on
     text,
     /^ {4}! migration \d+: no migrator has noted progress for \d+ s; nursery migrate --config FILE --resume/m,
   );
+  assert.match(text, `, when last heard of ${wait}`);
+  const mid = /migration (\d+): no migrator/.exec(text)?.[1] as string;
+  const paused = await nursery.succeed(['migrate', '--pause', mid]);
+  assert.is(paused.stdout, `migration ${mid}: pause wanted, and no migrator works on it\n`);
   bru.startAll();
-  await nursery.succeed(['migrate', '--resume']);
+  await Promise.all([
+    nursery.succeed(['migrate', '--continue', mid]),
+    nursery.succeed(['migrate', '--resume']),
+  ]);
+  const late = await nursery.run(['migrate', '--continue', mid]);
+  assert.is(late.stderr, `nursery: REFUSED: cannot continue: migration ${mid} is done\n`);
   assert.not.match(await status(), 'no migrator has noted progress');
 });
 

@@ -2,7 +2,17 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runMigration } from '../../migrator/driver.ts';
-import { abort, dryRun, migrate, pause, remove, resume, runDaemon, unpause } from '../../migrator/main.ts';
+import {
+  abort,
+  dryRun,
+  migrate,
+  pause,
+  remove,
+  resume,
+  runDaemon,
+  unpause,
+  watchWish,
+} from '../../migrator/main.ts';
 import { rowsIn } from '../../node/machine/rows.ts';
 import type { NurseryError } from '../../src/errors.ts';
 import { PAGE_DIRTY, type Progress } from '../../src/protocol/admin.ts';
@@ -160,6 +170,7 @@ test('a pause stops the copy, keeps the heartbeat and says so', async () => {
   }
   assert.ok(pages - before <= 3, 'nothing but what was under way is sent');
   assert.is(keeper.sim.state.migrations.get(mid)?.progress.stage, 'paused');
+  assert.is(await watchWish(nursery, mid, { settings: SMALL_PAGES }), 'done');
   await unpause(nursery, mid);
   while (ended.length === 0) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(ended, ['done']);
@@ -250,6 +261,18 @@ test('abort() takes over where the migrator is dead', async () => {
   assert.is(result.outcome, 'aborted');
   assert.is((await failureOf(abort(nursery, mid, 'again'))).code, 'REFUSED');
   assert.is((await failureOf(pause(nursery, 77))).code, 'REFUSED');
+});
+
+test('a pause that nobody heeds is told from one that is heeded', async () => {
+  const nursery = filled(20);
+  const mid = nursery.plan('a', 'b', '', null);
+  await pause(nursery, mid);
+  assert.is(await watchWish(nursery, mid, { settings: FAST }), 'nobody');
+  await unpause(nursery, mid);
+  assert.is(await watchWish(nursery, mid, { settings: FAST }), 'nobody');
+  await abort(nursery, mid, 'not wanted', { settings: FAST });
+  const refusal = await failureOf(unpause(nursery, mid));
+  assert.is(refusal.message, `cannot continue: migration ${mid} is aborted`);
 });
 
 test('the newer of two migrators goes on, the other is told', async () => {

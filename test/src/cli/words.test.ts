@@ -100,7 +100,11 @@ test('a near word is suggested, and none where none is near', () => {
   assert.is(said('Unknown argument: x', 'gte'), 'there is no command gte; is get meant?');
   assert.match(
     said('Not enough non-option arguments: got 0, need at least 2', 'set'),
-    /set needs 2 words, and 0 are/,
+    /set needs 2 words, and none is there/,
+  );
+  assert.match(
+    said('Not enough non-option arguments: got 0, need at least 1', 'get'),
+    /get needs 1 word, and none is there/,
   );
 });
 
