@@ -13,8 +13,11 @@ import { type Lab, labSuite, type NurseryProcess } from '../support/processes.ts
 import { until } from '../support/wait.ts';
 
 const MIB = 1024 * 1024;
-/** Beyond what the process had before (bytes): what budgets allow, and what the engine has not collected yet. */
-const GROWTH_MAX = { updates: 700 * MIB, snapshots: 250 * MIB, watchers: 300 * MIB };
+/**
+ * Beyond what the process had before (bytes): what budgets allow, and what the engine has not collected yet. Updates: measured
+ * 604 to 706 MiB, and 961 without a budget.
+ */
+const GROWTH_MAX = { updates: 850 * MIB, snapshots: 250 * MIB, watchers: 300 * MIB };
 /** Longest that a short read may take beside any crowd, and a change of the map (ms). */
 const SHORT_MS = 2000;
 /** Longest that a short update may take (ms): what is under way already is in the log's order before it. */
