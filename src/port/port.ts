@@ -350,14 +350,20 @@ export class ClientPort {
     };
   }
 
-  /** Our own processes say who they are, and are never asked to go. */
+  /** Our own processes say who they are, and are never asked to go; but whoever only claims to be one, and then says nothing, is. */
   #hasLinkSeat(request: IncomingMessage, socket: Duplex): boolean {
     const role = request.headers[ROLE_HEADER];
-    if (role !== undefined && role !== 'client') return this.#hasSeat(socket, 'own', null);
     const remote = remoteOf(request.socket);
     const use: LinkUse = { link: null, underWay: 0, activeMs: nowMs() };
     this.#linkUses.set(remote, use);
     socket.once('close', () => this.#linkUses.delete(remote));
+    if (role !== undefined && role !== 'client') {
+      return this.#hasSeat(socket, 'own', {
+        activeMs: () => use.activeMs,
+        isBusy: () => use.link !== null,
+        letGo: () => socket.destroy(),
+      });
+    }
     return this.#hasSeat(socket, 'client', {
       activeMs: () => use.activeMs,
       isBusy: () => use.underWay > 0,

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES, FatalError, NurseryError } from '../../../src/errors.ts';
 import { dial } from '../../../src/link/dial.ts';
-import type { Role } from '../../../src/link/frames.ts';
+import { LINK_PATH, ROLE_HEADER, type Role } from '../../../src/link/frames.ts';
 import type { Link } from '../../../src/link/link.ts';
 import { ClientPort } from '../../../src/port/port.ts';
 import { failure, OK, okBytes } from '../../../src/protocol/replies.ts';
@@ -88,6 +89,30 @@ test('one connection too many hears fe and is closed; a link hears 503', async (
   }
   assert.is(bench.port.seats.turnedAway, 2);
   for (const client of clients) client.socket.destroy();
+  await bench.port.close();
+});
+
+test('who only claims to be one of our own, and says nothing, makes room for one that does', async () => {
+  const bench = await new Bench().listen({ limits: () => ({ clients: 1, own: 2, spare: 4 }) }, () => OK);
+  const lines = [
+    `GET ${LINK_PATH} HTTP/1.1`,
+    'Host: port',
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
+    `${ROLE_HEADER}: router`,
+  ];
+  const claimants = Array.from({ length: 3 }, () => connect({ port: bench.port.port, host: '127.0.0.1' }));
+  for (const claimant of claimants) {
+    claimant.on('error', () => undefined).resume();
+    claimant.write(`${lines.join('\r\n')}\r\n\r\n`);
+  }
+  for (const claimant of claimants) await once(claimant, 'data'); // each has a seat
+  const link = await until('one of our own to get in', () => dialTo(bench, {}, 'operator').catch(() => null));
+  assert.is(bench.port.seats.letGo, 1, 'nobody else had to go');
+  link.close('done');
+  for (const claimant of claimants) claimant.destroy();
   await bench.port.close();
 });
 
