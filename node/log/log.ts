@@ -121,7 +121,7 @@ export class TransactionLog {
       const recovery = found ?? (await begin(disk, spare, options));
       const log = new TransactionLog(options, disk, repair, spare, recovery);
       const began = found !== null && snapshotSlot > recovery.summary.snapshot;
-      const missing = found === null ? null : await log.#missingUpTo(appliedSlot);
+      const missing = found === null || began ? null : await log.#missingUpTo(appliedSlot);
       if (missing !== null) {
         onWarning(
           `slot ${missing} is in ${repair.store}, and no longer in the log in ${dir}, whose damaged end was cut: the log begins behind slot ${appliedSlot} now`,

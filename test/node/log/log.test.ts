@@ -226,8 +226,13 @@ test('the log tells who was a member just below its first slot; what the store s
 test('a store that was swapped for a snapshot just before a crash is not ahead of its log', async () => {
   const disk = await filled(3);
   assert.is((await failureOf(openLog(disk, { appliedSlot: 80 }))).message.includes('slot 80'), true);
-  const { log, recovered } = await openLog(disk, { appliedSlot: 80, snapshotSlot: 80, members: STATE });
+  const { log, recovered, warnings } = await openLog(disk, {
+    appliedSlot: 80,
+    snapshotSlot: 80,
+    members: STATE,
+  });
   assert.is(recovered.firstLogSlot, 81);
+  assert.equal(warnings, [], 'nothing of it was damaged');
   assert.is(recovered.chosen, 80);
   await log.close();
   const again = await openLog(disk, { appliedSlot: 80 });
