@@ -81,21 +81,22 @@ tests('a row is read as it was written', () => {
   );
 });
 
+/** What the first build knew of a move: pauses known exactly, and no foundings. */
+const ofThen = record.map(({ foundings: _, ...known }): Migration => ({
+  ...known,
+  progress: { ...known.progress, pauseAtLeast: false },
+  receipt: known.receipt && { ...known.receipt, pauseAtLeast: false },
+}));
+
 tests('a row of the first build is read, and is written as it was', () => {
-  const isOfThen = ({ progress: known, receipt: proof, foundings: between }: Migration): boolean =>
-    !known.pauseAtLeast && proof?.pauseAtLeast !== true && between === undefined;
-  let met = 0;
   fc.assert(
-    fc.property(record, (migration) => {
-      if (!isOfThen(migration)) return;
-      met += 1;
+    fc.property(ofThen, (migration) => {
       const row = encode(firstRecord, migration as never);
       assert.equal(decode(storedMigrationCodec, row), migration);
       assert.equal(encode(storedMigrationCodec, migration), row);
     }),
-    { numRuns: 2000 },
+    { numRuns: 500 },
   );
-  assert.ok(met > 100, `${met} rows`);
 });
 
 tests('commands of the first build in a log are read', () => {
