@@ -82,11 +82,13 @@ tests('a row is read as it was written', () => {
 });
 
 /** What the first build knew of a move: pauses known exactly, and no foundings. */
-const ofThen = record.map(({ foundings: _, ...known }): Migration => ({
-  ...known,
-  progress: { ...known.progress, pauseAtLeast: false },
-  receipt: known.receipt && { ...known.receipt, pauseAtLeast: false },
-}));
+const ofThen = record.map(
+  ({ foundings: _, ...known }): Migration => ({
+    ...known,
+    progress: { ...known.progress, pauseAtLeast: false },
+    receipt: known.receipt && { ...known.receipt, pauseAtLeast: false },
+  }),
+);
 
 tests('a row of the first build is read, and is written as it was', () => {
   fc.assert(
