@@ -1,7 +1,8 @@
 /** Links to the keeper and to the clusters that it knows, opened as they are needed. */
+
+import { NurseryError } from '../src/base/errors.ts';
 import { ClusterClient } from '../src/client/cluster-client.ts';
-import { NurseryError } from '../src/errors.ts';
-import type { ClusterConfig, KeeperMap, KnownCluster } from '../src/protocol/admin.ts';
+import type { ClusterConfig, KeeperMap, KnownCluster } from '../src/protocol/admin/admin.ts';
 import type { Cluster, Clusters } from './driver.ts';
 
 /** What the migrator needs of a nursery: its clusters, and the map. */

@@ -1,6 +1,6 @@
 /** Takes over every migration whose migrator has died. Several daemons may run: the keeper's tokens decide. */
-import { NurseryError } from '../src/errors.ts';
-import type { Migration, Progress } from '../src/protocol/admin.ts';
+import { NurseryError } from '../src/base/errors.ts';
+import type { Migration, Progress } from '../src/protocol/admin/admin.ts';
 import { claimAfterMs } from './core/beat.ts';
 import type { Seen } from './core/coordinator.ts';
 import type { MigrationResult } from './core/result.ts';

@@ -1,6 +1,12 @@
 /** Carries out what a coordinator asks for: sends, waits, wakes. Holds no state of the migration itself. */
-import { NurseryError } from '../src/errors.ts';
-import type { AdminAnswer, AdminCommand, AdminQuery, Migration, Progress } from '../src/protocol/admin.ts';
+import { NurseryError } from '../src/base/errors.ts';
+import type {
+  AdminAnswer,
+  AdminCommand,
+  AdminQuery,
+  Migration,
+  Progress,
+} from '../src/protocol/admin/admin.ts';
 import type { Effect, Request } from './core/calls.ts';
 import { Coordinator, type Seen } from './core/coordinator.ts';
 import type { MigrationResult } from './core/result.ts';

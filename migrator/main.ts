@@ -1,8 +1,8 @@
 /** What the command line asks of the migrator. Each function resolves when what it is for has happened. */
-import type { Key } from '../src/bytes.ts';
-import { NurseryError } from '../src/errors.ts';
-import type { ClusterConfig, Migration, Progress } from '../src/protocol/admin.ts';
-import { printRange, type Range } from '../src/range.ts';
+import type { Key } from '../src/base/bytes.ts';
+import { NurseryError } from '../src/base/errors.ts';
+import { printRange, type Range } from '../src/keyspace/range.ts';
+import type { ClusterConfig, Migration, Progress } from '../src/protocol/admin/admin.ts';
 import { Connections, type Nursery } from './connections.ts';
 import { claimAfterMs } from './core/beat.ts';
 import { type Plan, type PlannedMove, planMigrate, planRange, planRemove } from './core/plan.ts';

@@ -1,5 +1,5 @@
 /** How fast a copy is, and how long it will still take: for people. */
-import type { Progress } from '../src/protocol/admin.ts';
+import type { Progress } from '../src/protocol/admin/admin.ts';
 
 /** Over the last few seconds. `secondsLeft` is null while the total is unknown, or nothing moves. */
 export type Rate = {

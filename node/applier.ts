@@ -1,7 +1,7 @@
 /** Applies chosen values to the state machine in slot order, in slices that never hold the event loop for long. */
-import { invariant, present } from '../src/assert.ts';
-import { encode } from '../src/protocol/codec.ts';
-import type { Answer } from '../src/protocol/replies.ts';
+import { invariant, present } from '../src/base/assert.ts';
+import type { Answer } from '../src/protocol/arakoon/replies.ts';
+import { encode } from '../src/wire/codec.ts';
 import type { Applied, Machine } from './machine/machine.ts';
 import { MEMBERS_KEY } from './members-row.ts';
 import { type Effect, type MembersState, membersStateCodec, type Slot } from './paxos/types.ts';

@@ -4,11 +4,11 @@
  *
  * It owns no socket, file or timer: they come in through `World`, so that a simulation can run this very code.
  */
-import { invariant, present, unreachable } from '../src/assert.ts';
-import { NurseryError } from '../src/errors.ts';
-import type { Logger } from '../src/log.ts';
-import { encode } from '../src/protocol/codec.ts';
-import { type Answer, failure } from '../src/protocol/replies.ts';
+import { invariant, present, unreachable } from '../src/base/assert.ts';
+import { NurseryError } from '../src/base/errors.ts';
+import type { Logger } from '../src/process/log.ts';
+import { type Answer, failure } from '../src/protocol/arakoon/replies.ts';
+import { encode } from '../src/wire/codec.ts';
 import { Applier } from './applier.ts';
 import { Fullness } from './fullness.ts';
 import { Machine } from './machine/machine.ts';

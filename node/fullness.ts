@@ -1,6 +1,6 @@
 /** What a node says of its full disk: one line at the change, a count now and then, one line when it is over. */
-import type { Logger } from '../src/log.ts';
-import { Repeated } from '../src/repeated.ts';
+import type { Logger } from '../src/process/log.ts';
+import { Repeated } from '../src/process/repeated.ts';
 
 /** A disk that had room for so long is not full any more (ms): at the brink it would be over every second. */
 const SETTLED_MS = 10_000;

@@ -2,7 +2,7 @@
  * Since when the heartbeat of each open migration stands still at this keeper, by this node's own clock, which has no place in
  * replicated state. For people only: who takes a migration over watches by itself.
  */
-import type { Migration } from '../src/protocol/admin.ts';
+import type { Migration } from '../src/protocol/admin/admin.ts';
 
 /** A heartbeat that stands still for this long is worth a word (ms). A migrator that waits for something beats every three seconds. */
 const STILL_MS = 5000;

@@ -15,10 +15,10 @@ import {
 } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { makeDirectories } from '../src/directories.ts';
-import { FatalError } from '../src/errors.ts';
-import { noRoomWhy } from '../src/no-room.ts';
-import { checkUsable, unusable } from '../src/permissions.ts';
+import { FatalError } from '../src/base/errors.ts';
+import { makeDirectories } from '../src/process/directories.ts';
+import { noRoomWhy } from '../src/process/no-room.ts';
+import { checkUsable, unusable } from '../src/process/permissions.ts';
 
 /** Proof that this process owns a node's directories; ends with the process, however it ends. */
 export type HomeLock = { release(): void };

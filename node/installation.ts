@@ -5,10 +5,10 @@
  * fails is no more than a failed attempt: the image is thrown away, the store is what it was, and the core asks
  * again. What fails behind that rename ends the process, which finds the new store when it starts.
  */
-import { FatalError, NurseryError } from '../src/errors.ts';
+import { FatalError, NurseryError } from '../src/base/errors.ts';
 import type { LinkResult } from '../src/link/link.ts';
-import type { Logger } from '../src/log.ts';
-import type { Repeated } from '../src/repeated.ts';
+import type { Logger } from '../src/process/log.ts';
+import type { Repeated } from '../src/process/repeated.ts';
 import type { Driver } from './driver.ts';
 import { Machine } from './machine/machine.ts';
 import type { MembersState, Slot } from './paxos/types.ts';

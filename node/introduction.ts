@@ -4,12 +4,12 @@
  *
  * It owns no socket and no timer: they come in, so that a simulation runs this very code.
  */
-import { type EXIT_CODES, FatalError } from '../src/errors.ts';
-import type { Logger } from '../src/log.ts';
-import type { AdminAnswer, AdminCommand, AdminQuery } from '../src/protocol/admin.ts';
-import type { Claim, KeeperRef, KnownLife, Life, Standing, Verdict } from '../src/protocol/identity.ts';
-import { type Answer, failure } from '../src/protocol/replies.ts';
-import { encodeUpdate } from '../src/protocol/updates.ts';
+import { type EXIT_CODES, FatalError } from '../src/base/errors.ts';
+import type { Claim, KeeperRef, KnownLife, Life, Standing, Verdict } from '../src/identity/founding.ts';
+import type { Logger } from '../src/process/log.ts';
+import type { AdminAnswer, AdminCommand, AdminQuery } from '../src/protocol/admin/admin.ts';
+import { type Answer, failure } from '../src/protocol/arakoon/replies.ts';
+import { encodeUpdate } from '../src/protocol/arakoon/updates.ts';
 import { ClaimWait } from './claim-wait.ts';
 import type { Driver } from './driver.ts';
 import { readMembers } from './members-row.ts';

@@ -1,7 +1,7 @@
 /** A node's way to its keeper, over links. */
 import { ClusterClient } from '../src/client/cluster-client.ts';
-import type { AdminAnswer } from '../src/protocol/admin.ts';
-import type { KeeperRef } from '../src/protocol/identity.ts';
+import type { KeeperRef } from '../src/identity/founding.ts';
+import type { AdminAnswer } from '../src/protocol/admin/admin.ts';
 import type { KeeperLink, Question } from './introduction.ts';
 
 /** How long the keeper may take for an answer, an election included (ms). */

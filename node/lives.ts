@@ -1,6 +1,6 @@
 /** A node's lives: it begins anew, in the same process, when its store turns out to be damaged. */
-import type { FatalError } from '../src/errors.ts';
-import type { Logger } from '../src/log.ts';
+import type { FatalError } from '../src/base/errors.ts';
+import type { Logger } from '../src/process/log.ts';
 import { isStoreDamage } from './scrub/damage.ts';
 
 /** So many rebuilds within this time (ms) are taken for a disk that fails: the node ends. */

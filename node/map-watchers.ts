@@ -1,8 +1,8 @@
 /** Who is told of each change of the keeper's map: links of routers and clients. */
 import { changeBetween } from '../src/client/map-follower.ts';
 import type { Link } from '../src/link/link.ts';
-import { type KeeperMap, mapPushCodec } from '../src/protocol/admin.ts';
-import { encode } from '../src/protocol/codec.ts';
+import { type KeeperMap, mapPushCodec } from '../src/protocol/admin/admin.ts';
+import { encode } from '../src/wire/codec.ts';
 
 /** Topic of a push about the keeper's map. */
 export const MAP_TOPIC = 2;

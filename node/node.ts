@@ -1,20 +1,20 @@
 /** One node of a cluster: everything wired together, started and stopped. */
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
-import { present } from '../src/assert.ts';
+import { present } from '../src/base/assert.ts';
+import { type EXIT_CODES, FatalError, NurseryError } from '../src/base/errors.ts';
+import { VALUE_MAX } from '../src/base/limits.ts';
 import { type ClusterIni, toKeeperConfig } from '../src/config/cluster-config.ts';
 import type { NodeIni } from '../src/config/node-section.ts';
-import { type EXIT_CODES, FatalError, NurseryError } from '../src/errors.ts';
-import { VALUE_MAX } from '../src/limits.ts';
 import { type Hello, LINK_PROTOCOL, type Memory } from '../src/link/frames.ts';
 import type { LinkHandlers } from '../src/link/link.ts';
-import { type Logger, withFacts } from '../src/log.ts';
 import { afterArrivals } from '../src/port/arrivals.ts';
 import { ClientPort, portBudgets } from '../src/port/port.ts';
-import { encodeCommand } from '../src/protocol/admin.ts';
-import { type Answer, failure } from '../src/protocol/replies.ts';
-import { updateOf } from '../src/protocol/requests.ts';
-import { Repeated } from '../src/repeated.ts';
+import { type Logger, withFacts } from '../src/process/log.ts';
+import { Repeated } from '../src/process/repeated.ts';
+import { encodeCommand } from '../src/protocol/admin/admin.ts';
+import { type Answer, failure } from '../src/protocol/arakoon/replies.ts';
+import { updateOf } from '../src/protocol/arakoon/requests.ts';
 import { memoryOf } from './acquaintances.ts';
 import { Driver } from './driver.ts';
 import { Heartbeats } from './heartbeats.ts';

@@ -1,5 +1,5 @@
 /** What an operator should know of a node at present: kept for status, and said in the log when it changes and now and then. */
-import type { Logger } from '../src/log.ts';
+import type { Logger } from '../src/process/log.ts';
 
 /** How often a note that stays is logged again (ms). */
 const AGAIN_MS = 60_000;

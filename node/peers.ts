@@ -1,13 +1,13 @@
 /** Links between the members of one cluster: each node dials every other and sends over the links it dialled. */
-import { NurseryError } from '../src/errors.ts';
+import { NurseryError } from '../src/base/errors.ts';
 import type { Hello } from '../src/link/frames.ts';
 import { CLOSE, TOPIC } from '../src/link/frames.ts';
 import type { Link, LinkHandlers, LinkResult } from '../src/link/link.ts';
 import { LinkLog } from '../src/link/link-log.ts';
 import { PersistentLink } from '../src/link/persistent.ts';
-import type { Logger } from '../src/log.ts';
-import { bool, decode, encode, struct, text } from '../src/protocol/codec.ts';
-import { failure } from '../src/protocol/replies.ts';
+import type { Logger } from '../src/process/log.ts';
+import { failure } from '../src/protocol/arakoon/replies.ts';
+import { bool, decode, encode, struct, text } from '../src/wire/codec.ts';
 import { Acquaintances } from './acquaintances.ts';
 import type { Word } from './introduction.ts';
 import { type Message, messageCodec } from './paxos/messages.ts';

@@ -1,7 +1,7 @@
 /** Client updates on their way into the log: gathered into batches, answered when applied, lost or refused. */
-import { invariant, present } from '../src/assert.ts';
-import { type Answer, failure } from '../src/protocol/replies.ts';
-import { encodeBatch, isFollower } from '../src/protocol/updates.ts';
+import { invariant, present } from '../src/base/assert.ts';
+import { type Answer, failure } from '../src/protocol/arakoon/replies.ts';
+import { encodeBatch, isFollower } from '../src/protocol/arakoon/updates.ts';
 
 /** Called exactly once per request. */
 export type Respond = (answer: Answer) => void;

@@ -1,11 +1,17 @@
 /** What a node does with each request of a client, a router or a migrator. */
-import { whyUndiallable } from '../src/address.ts';
-import { present, unreachable } from '../src/assert.ts';
-import { type Asker, type Budgets, SHORT_BYTES } from '../src/budget.ts';
-import { NurseryError, RETURN_CODES } from '../src/errors.ts';
-import { answerMarginMs, PATIENCE_MS } from '../src/limits.ts';
+
+import { present, unreachable } from '../src/base/assert.ts';
+import { NurseryError, RETURN_CODES } from '../src/base/errors.ts';
+import { answerMarginMs, PATIENCE_MS } from '../src/base/limits.ts';
+import { whyUndiallable } from '../src/identity/address.ts';
 import type { Link } from '../src/link/link.ts';
-import { type AdminQuery, type ClusterConfig, decodeAnswer, encodeAnswer } from '../src/protocol/admin.ts';
+import { type Asker, type Budgets, SHORT_BYTES } from '../src/process/budget.ts';
+import {
+  type AdminQuery,
+  type ClusterConfig,
+  decodeAnswer,
+  encodeAnswer,
+} from '../src/protocol/admin/admin.ts';
 import {
   type Answer,
   decodeInt64,
@@ -21,11 +27,11 @@ import {
   okVersion,
   returnCodeOf,
   TOO_LONG,
-} from '../src/protocol/replies.ts';
-import { type Consistency, decodeRequest, type Request, updateOf } from '../src/protocol/requests.ts';
-import { runReply } from '../src/protocol/run.ts';
-import type { SeatFigures } from '../src/protocol/statistics.ts';
-import { asFollower } from '../src/protocol/updates.ts';
+} from '../src/protocol/arakoon/replies.ts';
+import { type Consistency, decodeRequest, type Request, updateOf } from '../src/protocol/arakoon/requests.ts';
+import { runReply } from '../src/protocol/arakoon/run.ts';
+import type { SeatFigures } from '../src/protocol/arakoon/statistics.ts';
+import { asFollower } from '../src/protocol/arakoon/updates.ts';
 import { VERSION } from '../src/version.ts';
 import type { Driver } from './driver.ts';
 import type { Heartbeats } from './heartbeats.ts';

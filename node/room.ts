@@ -1,6 +1,6 @@
 /** Work whose answer may be long begins once there is room for it. */
-import type { Asker } from '../src/budget.ts';
-import { type Answer, failure } from '../src/protocol/replies.ts';
+import type { Asker } from '../src/process/budget.ts';
+import { type Answer, failure } from '../src/protocol/arakoon/replies.ts';
 import type { Respond } from './proposals.ts';
 
 /** For whom there was no room in time. Certainly not executed. */

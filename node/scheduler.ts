@@ -1,5 +1,5 @@
 /** Runs long work in slices between other things, so that nothing holds the event loop for more than a few ms. */
-import { NurseryError } from '../src/errors.ts';
+import { NurseryError } from '../src/base/errors.ts';
 import type { Work } from './store/types.ts';
 
 /** Longest a piece of work may go on before others have their turn (ms). */

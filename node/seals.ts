@@ -1,5 +1,5 @@
 /** Since when ranges are sealed here, by this node's own clock, which has no place in replicated state. For people only. */
-import type { SealAge } from '../src/protocol/admin.ts';
+import type { SealAge } from '../src/protocol/admin/admin.ts';
 import type { Slot } from './paxos/types.ts';
 
 /** A seal that is applied, and not yet released or taken back. */

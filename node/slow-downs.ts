@@ -1,7 +1,7 @@
 /** Writers of a range that moves are slowed where they outrun the copy; asked for by the coordinator, second by second. */
 
-import type { Request } from '../src/protocol/requests.ts';
-import { contains, type Range } from '../src/range.ts';
+import { contains, type Range } from '../src/keyspace/range.ts';
+import type { Request } from '../src/protocol/arakoon/requests.ts';
 import type { Machine } from './machine/machine.ts';
 import type { Respond } from './proposals.ts';
 

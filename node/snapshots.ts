@@ -6,8 +6,9 @@
  *     page  → rows from a key on  of that image
  *     close                       lets it go (also after 30 s without a page)
  */
-import { NurseryError } from '../src/errors.ts';
+import { NurseryError } from '../src/base/errors.ts';
 import type { LinkResult } from '../src/link/link.ts';
+import { type Answer, failure } from '../src/protocol/arakoon/replies.ts';
 import {
   bytes,
   type Coded,
@@ -19,8 +20,7 @@ import {
   struct,
   u32,
   union,
-} from '../src/protocol/codec.ts';
-import { type Answer, failure } from '../src/protocol/replies.ts';
+} from '../src/wire/codec.ts';
 import type { Slot } from './paxos/types.ts';
 import { lastKeyOf, RowPacker } from './store/row-pages.ts';
 import type { Snapshot, Store } from './store/types.ts';

@@ -1,7 +1,7 @@
 /** What a node says of itself: status for the nursery's own tools, statistics for Arakoon's clients. */
 
-import type { NodeStatus } from '../src/protocol/admin.ts';
-import { type Field, seatFields } from '../src/protocol/statistics.ts';
+import type { NodeStatus } from '../src/protocol/admin/admin.ts';
+import { type Field, seatFields } from '../src/protocol/arakoon/statistics.ts';
 import { statusOf } from './paxos/step.ts';
 import type { RequestContext } from './requests.ts';
 import type { CostTotals } from './update-cost.ts';

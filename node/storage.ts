@@ -1,10 +1,10 @@
 /** A node's two files: opens them, flushes the store, drops what of the log it no longer needs, replaces the store. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { withDescriptor } from '../src/descriptors.ts';
-import { FatalError, NurseryError } from '../src/errors.ts';
-import type { Logger } from '../src/log.ts';
-import { Repeated } from '../src/repeated.ts';
+import { FatalError, NurseryError } from '../src/base/errors.ts';
+import { withDescriptor } from '../src/process/descriptors.ts';
+import type { Logger } from '../src/process/log.ts';
+import { Repeated } from '../src/process/repeated.ts';
 import { TransactionLog } from './log/log.ts';
 import { Machine } from './machine/machine.ts';
 import { readMembers, readSnapshotSlot, snapshotRow } from './members-row.ts';

@@ -2,10 +2,11 @@
  * What is under way at nodes for clients. A long reply is asked for only once there is room for it: until then a node is
  * asked for a short one, and where it has none the read waits in turn. Nothing goes on for a client that is gone.
  */
-import type { Asker } from '../src/budget.ts';
-import { FRAME_MAX } from '../src/limits.ts';
+
+import { FRAME_MAX } from '../src/base/limits.ts';
 import type { LinkResult } from '../src/link/link.ts';
-import type { Answer } from '../src/protocol/replies.ts';
+import type { Asker } from '../src/process/budget.ts';
+import type { Answer } from '../src/protocol/arakoon/replies.ts';
 
 const OVERLOADED = 'overloaded: no room for the reply; send it again';
 const GONE = 'nobody waits for the answer any more';

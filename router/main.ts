@@ -1,16 +1,16 @@
 /** The router as a process: carries out what the core decides, over links and one port. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Asker } from '../src/budget.ts';
 import { ClusterClient } from '../src/client/cluster-client.ts';
 import type { MapWatch } from '../src/client/map-watch.ts';
 import type { RouterIni } from '../src/config/router-config.ts';
 import { type Hello, LINK_PROTOCOL } from '../src/link/frames.ts';
 import type { LinkHandlers, LinkResult } from '../src/link/link.ts';
 import { LinkLog } from '../src/link/link-log.ts';
-import { type Logger, SILENT } from '../src/log.ts';
 import { ClientPort, limitsOfProcess, portBudgets } from '../src/port/port.ts';
-import type { Answer } from '../src/protocol/replies.ts';
-import type { RouterFigures, SeatFigures } from '../src/protocol/statistics.ts';
+import type { Asker } from '../src/process/budget.ts';
+import { type Logger, SILENT } from '../src/process/log.ts';
+import type { Answer } from '../src/protocol/arakoon/replies.ts';
+import type { RouterFigures, SeatFigures } from '../src/protocol/arakoon/statistics.ts';
 import { VERSION } from '../src/version.ts';
 import { Calls } from './calls.ts';
 import { health } from './core/local.ts';

@@ -2,7 +2,7 @@
 import type { Hello } from '../src/link/frames.ts';
 import type { LinkResult } from '../src/link/link.ts';
 import { PersistentLink } from '../src/link/persistent.ts';
-import { failure } from '../src/protocol/replies.ts';
+import { failure } from '../src/protocol/arakoon/replies.ts';
 
 /** How long an address may take to answer (ms). */
 const DIAL_MS = 1500;

@@ -2,7 +2,7 @@
  * How often a migrator tells the keeper that it lives, and after which time without that it is taken for dead. One that waits
  * before anybody is the worse for it beats slower, since each beat is a slot of the keeper; that it waits stands in its record.
  */
-import type { Progress } from '../../src/protocol/admin.ts';
+import type { Progress } from '../../src/protocol/admin/admin.ts';
 import type { Settings } from './settings.ts';
 
 /** Stages before the check that precedes the seal: nobody waits for the migration. */

@@ -1,5 +1,5 @@
 /** Requests that a coordinator has under way, and what it asks of its shell. */
-import type { AdminAnswer, AdminCommand, AdminQuery, Progress } from '../../src/protocol/admin.ts';
+import type { AdminAnswer, AdminCommand, AdminQuery, Progress } from '../../src/protocol/admin/admin.ts';
 import type { MigrationResult } from './result.ts';
 
 /** Whom a request is for. */

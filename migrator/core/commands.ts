@@ -1,6 +1,6 @@
 /** The command that carries out a move, where a single one does. */
-import { NO_ROWS } from '../../src/digest.ts';
-import type { AdminCommand, Header } from '../../src/protocol/admin.ts';
+import { NO_ROWS } from '../../src/keyspace/digest.ts';
+import type { AdminCommand, Header } from '../../src/protocol/admin/admin.ts';
 import type { Party } from './calls.ts';
 import type { Facts } from './facts.ts';
 import type { Move, SealLimits } from './next-move.ts';

@@ -4,7 +4,7 @@
  *
  * It may be stopped anywhere; the next one claims a token and asks again.
  */
-import { unreachable } from '../../src/assert.ts';
+import { unreachable } from '../../src/base/assert.ts';
 import {
   type AdminAnswer,
   type AdminQuery,
@@ -12,7 +12,7 @@ import {
   PAGE_COPY,
   PAGE_DIRTY,
   type RangeStatus,
-} from '../../src/protocol/admin.ts';
+} from '../../src/protocol/admin/admin.ts';
 import { beatMs, claimAfterMs } from './beat.ts';
 import {
   type Call,

@@ -1,7 +1,7 @@
 /** What a coordinator knows: the last answers of keeper, source and target, given under its token. */
-import { present } from '../../src/assert.ts';
-import type { Digest } from '../../src/digest.ts';
-import type { AdminAnswer, Migration, RangeStatus } from '../../src/protocol/admin.ts';
+import { present } from '../../src/base/assert.ts';
+import type { Digest } from '../../src/keyspace/digest.ts';
+import type { AdminAnswer, Migration, RangeStatus } from '../../src/protocol/admin/admin.ts';
 import type { Closed, Observed, SealLimits, SourceView, TargetView } from './next-move.ts';
 import type { Page } from './pipe.ts';
 

@@ -4,9 +4,14 @@
  * that has worked from the start.
  */
 
-import { unreachable } from '../../src/assert.ts';
-import type { exportStatusCodec, importStatusCodec, Migration, Outcome } from '../../src/protocol/admin.ts';
-import type { Coded } from '../../src/protocol/codec.ts';
+import { unreachable } from '../../src/base/assert.ts';
+import type {
+  exportStatusCodec,
+  importStatusCodec,
+  Migration,
+  Outcome,
+} from '../../src/protocol/admin/admin.ts';
+import type { Coded } from '../../src/wire/codec.ts';
 
 export type ImportStatus = Coded<typeof importStatusCodec>;
 export type ExportStatus = Coded<typeof exportStatusCodec>;

@@ -6,9 +6,9 @@
  * for a duplicate, so another page under the same number would be lost in silence. A coordinator that must
  * begin again therefore claims a new token first, and the target refuses what is left of the old one.
  */
-import { invariant } from '../../src/assert.ts';
-import type { Key } from '../../src/bytes.ts';
-import type { Row } from '../../src/protocol/admin.ts';
+import { invariant } from '../../src/base/assert.ts';
+import type { Key } from '../../src/base/bytes.ts';
+import type { Row } from '../../src/protocol/admin/admin.ts';
 
 /** Rows of one image of the source: all of `[from, to)` in a copy, the dirty ones in a round. */
 export type Page = {

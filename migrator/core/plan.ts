@@ -1,7 +1,7 @@
 /** From what an operator asks for to moves of ranges, or to the reason why not. Pure. */
-import { type Key, printKey } from '../../src/bytes.ts';
-import { boundAtMost, contains, intersect, printRange, type Range } from '../../src/range.ts';
-import type { RangeMap } from '../../src/rangemap.ts';
+import { type Key, printKey } from '../../src/base/bytes.ts';
+import { boundAtMost, contains, intersect, printRange, type Range } from '../../src/keyspace/range.ts';
+import type { RangeMap } from '../../src/keyspace/rangemap.ts';
 
 /** One range to be moved, wholly owned by `source`. */
 export type PlannedMove = Range & { readonly source: string; readonly target: string };

@@ -1,5 +1,5 @@
 /** What people are told: counters, the pause, and what a migration waits for. Nothing is decided by it. */
-import { NO_PROGRESS, type Progress, type SealAge } from '../../src/protocol/admin.ts';
+import { NO_PROGRESS, type Progress, type SealAge } from '../../src/protocol/admin/admin.ts';
 import type { Party } from './calls.ts';
 import type { Facts } from './facts.ts';
 import type { Move } from './next-move.ts';

@@ -1,5 +1,5 @@
 /** How a migration ended. */
-import type { Migration, Progress, Receipt } from '../../src/protocol/admin.ts';
+import type { Migration, Progress, Receipt } from '../../src/protocol/admin/admin.ts';
 
 /** `why` says what led to an abort, or that one came too late; else it is empty. */
 export type MigrationResult = {

@@ -1,5 +1,5 @@
 /** The refusals to start: each names file, offset and the steps that repair it. */
-import { FatalError } from '../../src/errors.ts';
+import { FatalError } from '../../src/base/errors.ts';
 
 /** Where something is wrong. */
 export type Place = {

@@ -2,8 +2,8 @@
 import { constants, fdatasync, write } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, statfs, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { fileSizeLimit, withDescriptor } from '../../src/descriptors.ts';
-import { noRoomWhy } from '../../src/no-room.ts';
+import { fileSizeLimit, withDescriptor } from '../../src/process/descriptors.ts';
+import { noRoomWhy } from '../../src/process/no-room.ts';
 
 /** One open file. Positions and lengths in bytes. */
 export interface LogFile {

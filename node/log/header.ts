@@ -6,7 +6,7 @@
  * Little-endian; `crc` (CRC-32) covers the body. The header is durable before the file gets its name.
  */
 import { crc32 } from 'node:zlib';
-import { type Coded, decode, encode, i64, struct, text, u32 } from '../../src/protocol/codec.ts';
+import { type Coded, decode, encode, i64, struct, text, u32 } from '../../src/wire/codec.ts';
 import type { LogFile } from './disk.ts';
 import { firstSummaryCodec, summaryCodec } from './summary.ts';
 

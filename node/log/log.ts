@@ -1,8 +1,8 @@
 /** The transaction log: a node's memory of what it promised, accepted and learnt. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { invariant, present } from '../../src/assert.ts';
-import { FatalError, NurseryError } from '../../src/errors.ts';
+import { invariant, present } from '../../src/base/assert.ts';
+import { FatalError, NurseryError } from '../../src/base/errors.ts';
 import type { LogRecord, MembersState, Recovered, Slot, Value } from '../paxos/types.ts';
 import { diskFailed, type Repair } from './damage.ts';
 import { type Disk, REAL_DISK, writeDurably } from './disk.ts';

@@ -1,6 +1,6 @@
 /** Finds and reads the records of single slots, in whatever segment they lie. */
-import { invariant, present } from '../../src/assert.ts';
-import { decode } from '../../src/protocol/codec.ts';
+import { invariant, present } from '../../src/base/assert.ts';
+import { decode } from '../../src/wire/codec.ts';
 import { logRecordCodec, type Slot, type Value } from '../paxos/types.ts';
 import { logDamaged, logGap, type Repair } from './damage.ts';
 import type { Disk } from './disk.ts';

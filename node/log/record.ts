@@ -9,7 +9,7 @@
  * copy of a record inside a client's value nor a record of another segment ever passes for one.
  */
 import { crc32 } from 'node:zlib';
-import { Writer } from '../../src/protocol/codec.ts';
+import { Writer } from '../../src/wire/codec.ts';
 import { type LogRecord, logRecordCodec, type Slot } from '../paxos/types.ts';
 
 export const RECORD_HEADER_BYTES = 24;

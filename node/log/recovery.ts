@@ -1,7 +1,7 @@
 /** What the log's directory holds when the process starts: which of it is true, which is cut, and when to refuse. */
 import { join } from 'node:path';
-import { NurseryError } from '../../src/errors.ts';
-import { decode } from '../../src/protocol/codec.ts';
+import { NurseryError } from '../../src/base/errors.ts';
+import { decode } from '../../src/wire/codec.ts';
 import { type Ballot, logRecordCodec, type MembersState, type Slot, type Value } from '../paxos/types.ts';
 import { logDamaged, logForeign, logGap, type Place, type Repair, storeAhead } from './damage.ts';
 import { type Disk, datasync, type LogFile, writeDurably } from './disk.ts';

@@ -2,8 +2,8 @@
  * The next segment's file, filled with zeros ahead of need: to overwrite synced zeros needs half the disk work of growing a
  * file, and a disk that is full is met here, while the present segment still has room.
  */
-import { NurseryError } from '../../src/errors.ts';
-import { isFileSizeLimit, noRoomWhy } from '../../src/no-room.ts';
+import { NurseryError } from '../../src/base/errors.ts';
+import { isFileSizeLimit, noRoomWhy } from '../../src/process/no-room.ts';
 import { type Disk, isNoSpace, type LogFile, writeDurably } from './disk.ts';
 
 /** Written and synced at a time, so that the log's own syncs slip in between (bytes). */

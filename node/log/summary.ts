@@ -1,5 +1,5 @@
 /** All that the log says besides the values of slots, as one value: each segment begins with it, so that older ones can go. Pure. */
-import { bytes, type Coded, i64, list, option, struct, text } from '../../src/protocol/codec.ts';
+import { bytes, type Coded, i64, list, option, struct, text } from '../../src/wire/codec.ts';
 import { isChangeOfMembers, nextMembers } from '../paxos/members-state.ts';
 import {
   ballotCodec,

@@ -1,5 +1,5 @@
 /** Answers that several parts of the machine give. */
-import type { AdminAnswer } from '../../src/protocol/admin.ts';
+import type { AdminAnswer } from '../../src/protocol/admin/admin.ts';
 
 /** Not at all, and why. */
 export function refused(why: string): AdminAnswer {

@@ -1,6 +1,7 @@
 /** How the first cluster of a nursery comes to own the whole key space: without a migration, once. */
-import type { AdminAnswer, AdminCommand } from '../../src/protocol/admin.ts';
-import { WHOLE } from '../../src/range.ts';
+
+import { WHOLE } from '../../src/keyspace/range.ts';
+import type { AdminAnswer, AdminCommand } from '../../src/protocol/admin/admin.ts';
 import type { Work } from '../store/types.ts';
 import type { Draft } from './draft.ts';
 import { holdsRow, inTheWay } from './import.ts';

@@ -1,5 +1,5 @@
 /** Which keeper a cluster belongs to, and whom its commands are meant for. */
-import type { AdminAnswer, AdminCommand } from '../../src/protocol/admin.ts';
+import type { AdminAnswer, AdminCommand } from '../../src/protocol/admin/admin.ts';
 import { refused } from './answers.ts';
 import type { Draft } from './draft.ts';
 import { withEntry } from './system-state.ts';

@@ -1,6 +1,6 @@
 /** Rows that a cluster no longer owns are deleted step by step; its master proposes the steps. */
-import { successor } from '../../src/bytes.ts';
-import type { AdminAnswer, AdminCommand } from '../../src/protocol/admin.ts';
+import { successor } from '../../src/base/bytes.ts';
+import type { AdminAnswer, AdminCommand } from '../../src/protocol/admin/admin.ts';
 import type { StoreKey, Work } from '../store/types.ts';
 import type { Draft } from './draft.ts';
 import { rangeOf } from './headers.ts';

@@ -8,10 +8,10 @@
  * A key is cut into head and tail because the longest keys leave no room for the id in a store key. The order of rows,
  * and of tails within one, is the order of keys.
  */
-import { invariant } from '../../src/assert.ts';
-import { compareKeys, type Key, prefixEnd } from '../../src/bytes.ts';
-import { type Coded, decode, encode, i64, key, list, struct } from '../../src/protocol/codec.ts';
-import { contains, type Range } from '../../src/range.ts';
+import { invariant } from '../../src/base/assert.ts';
+import { compareKeys, type Key, prefixEnd } from '../../src/base/bytes.ts';
+import { contains, type Range } from '../../src/keyspace/range.ts';
+import { type Coded, decode, encode, i64, key, list, struct } from '../../src/wire/codec.ts';
 import { type StoreKey, TABLES, type View, type Work } from '../store/types.ts';
 import type { Draft } from './draft.ts';
 import { nextKey, type StoreRange, scanSlice } from './store-keys.ts';

@@ -1,6 +1,7 @@
 /** The state of the machine while a slot is evaluated: invisible to everybody else until it is committed. */
-import type { AdminCommand } from '../../src/protocol/admin.ts';
-import { contains } from '../../src/range.ts';
+
+import { contains } from '../../src/keyspace/range.ts';
+import type { AdminCommand } from '../../src/protocol/admin/admin.ts';
 import type { StoreKey, View } from '../store/types.ts';
 import { Ownership } from './ownership.ts';
 import { Pace } from './pace.ts';

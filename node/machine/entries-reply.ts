@@ -1,8 +1,8 @@
-/** Replies of many entries, built while they are read; the bytes are those of src/protocol/replies.ts. */
-import type { Key } from '../../src/bytes.ts';
-import { RETURN_CODES } from '../../src/errors.ts';
-import { UPDATE_MAX } from '../../src/limits.ts';
-import type { Answer } from '../../src/protocol/replies.ts';
+/** Replies of many entries, built while they are read; the bytes are those of src/protocol/arakoon/replies.ts. */
+import type { Key } from '../../src/base/bytes.ts';
+import { RETURN_CODES } from '../../src/base/errors.ts';
+import { UPDATE_MAX } from '../../src/base/limits.ts';
+import type { Answer } from '../../src/protocol/arakoon/replies.ts';
 
 /** Room that a reply begins with (bytes). It doubles, so that a long reply is copied about once. */
 const FIRST_BYTES = 1024;

@@ -1,16 +1,16 @@
 /** The source's side of a migration: what it does when its commands are applied. */
-import { invariant } from '../../src/assert.ts';
-import type { Key } from '../../src/bytes.ts';
-import { addDigests, type Digest, NO_ROWS, sameDigest, subtractDigests } from '../../src/digest.ts';
+import { invariant } from '../../src/base/assert.ts';
+import type { Key } from '../../src/base/bytes.ts';
+import { addDigests, type Digest, NO_ROWS, sameDigest, subtractDigests } from '../../src/keyspace/digest.ts';
+import { contains, overlaps, printRange, type Range } from '../../src/keyspace/range.ts';
 import type {
   AdminAnswer,
   AdminCommand,
   exportStatusCodec,
   Header,
   Outcome,
-} from '../../src/protocol/admin.ts';
-import type { Coded } from '../../src/protocol/codec.ts';
-import { contains, overlaps, printRange, type Range } from '../../src/range.ts';
+} from '../../src/protocol/admin/admin.ts';
+import type { Coded } from '../../src/wire/codec.ts';
 import type { Work } from '../store/types.ts';
 import { clearDirty, markDirty, trimDirty } from './dirty.ts';
 import type { Draft } from './draft.ts';

@@ -1,7 +1,8 @@
 /** The checks that every migration command goes through before its own rules, in the order that the protocol fixes. */
-import type { AdminAnswer, Header } from '../../src/protocol/admin.ts';
-import type { Range } from '../../src/range.ts';
-import { boundAtMost } from '../../src/range.ts';
+
+import type { Range } from '../../src/keyspace/range.ts';
+import { boundAtMost } from '../../src/keyspace/range.ts';
+import type { AdminAnswer, Header } from '../../src/protocol/admin/admin.ts';
 import type { Draft } from './draft.ts';
 import { isBound } from './store-keys.ts';
 import { withEntry, withoutBelow } from './system-state.ts';

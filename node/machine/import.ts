@@ -1,6 +1,8 @@
 /** The target's side of a migration: what it does when its commands are applied. */
-import { DigestSum, NO_ROWS, sameDigest } from '../../src/digest.ts';
-import { USER_KEY_MAX, VALUE_MAX } from '../../src/limits.ts';
+
+import { USER_KEY_MAX, VALUE_MAX } from '../../src/base/limits.ts';
+import { DigestSum, NO_ROWS, sameDigest } from '../../src/keyspace/digest.ts';
+import { boundAtMost, contains, overlaps, printRange, type Range } from '../../src/keyspace/range.ts';
 import {
   type AdminAnswer,
   type AdminCommand,
@@ -8,9 +10,8 @@ import {
   type importStatusCodec,
   PAGE_COPY,
   PAGE_DIRTY,
-} from '../../src/protocol/admin.ts';
-import type { Coded } from '../../src/protocol/codec.ts';
-import { boundAtMost, contains, overlaps, printRange, type Range } from '../../src/range.ts';
+} from '../../src/protocol/admin/admin.ts';
+import type { Coded } from '../../src/wire/codec.ts';
 import type { StoreKey, Work } from '../store/types.ts';
 import type { Draft } from './draft.ts';
 import { close } from './export.ts';

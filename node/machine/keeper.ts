@@ -1,5 +1,7 @@
 /** The keeper's part: the range map, the record of every migration, and how clients reach each cluster. */
-import { invariant, unreachable } from '../../src/assert.ts';
+import { invariant, unreachable } from '../../src/base/assert.ts';
+import { overlaps, printRange, WHOLE } from '../../src/keyspace/range.ts';
+import { carve, entriesIn, ownsAll, RangeMap } from '../../src/keyspace/rangemap.ts';
 import {
   type AdminAnswer,
   type AdminCommand,
@@ -9,10 +11,8 @@ import {
   type KeeperMap,
   type Migration,
   NO_PROGRESS,
-} from '../../src/protocol/admin.ts';
-import { encode } from '../../src/protocol/codec.ts';
-import { overlaps, printRange, WHOLE } from '../../src/range.ts';
-import { carve, entriesIn, ownsAll, RangeMap } from '../../src/rangemap.ts';
+} from '../../src/protocol/admin/admin.ts';
+import { encode } from '../../src/wire/codec.ts';
 import { refused } from './answers.ts';
 import type { Draft } from './draft.ts';
 import { rangeOf } from './headers.ts';

@@ -1,12 +1,13 @@
 /** Decoding of updates that are too long to be decoded in one go. */
-import { malformed, Reader } from '../../src/protocol/codec.ts';
+
 import {
   decodeUpdate,
   readUpdate,
   SEQUENCE_DEPTH_MAX,
   UPDATE_KINDS,
   type Update,
-} from '../../src/protocol/updates.ts';
+} from '../../src/protocol/arakoon/updates.ts';
+import { malformed, Reader } from '../../src/wire/codec.ts';
 import type { Work } from '../store/types.ts';
 import type { Pace } from './pace.ts';
 

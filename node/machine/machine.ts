@@ -4,9 +4,12 @@
  * Pure: a function of the image, the machine's state and the entry alone, so that every replica that applies the same
  * slots holds the same rows.
  */
-import { invariant } from '../../src/assert.ts';
-import { NurseryError, RETURN_CODES } from '../../src/errors.ts';
-import { USER_KEY_MAX, VALUE_MAX } from '../../src/limits.ts';
+import { invariant } from '../../src/base/assert.ts';
+import { NurseryError, RETURN_CODES } from '../../src/base/errors.ts';
+import { USER_KEY_MAX, VALUE_MAX } from '../../src/base/limits.ts';
+import type { Binding } from '../../src/identity/founding.ts';
+import { type Range, WHOLE } from '../../src/keyspace/range.ts';
+import type { MapEntry } from '../../src/keyspace/rangemap.ts';
 import {
   type AdminAnswer,
   type AdminCommand,
@@ -16,14 +19,11 @@ import {
   type Migration,
   type Owned,
   type SealAge,
-} from '../../src/protocol/admin.ts';
-import { bool, decode, encode, struct } from '../../src/protocol/codec.ts';
-import type { Binding } from '../../src/protocol/identity.ts';
-import { type Answer, failure, OK } from '../../src/protocol/replies.ts';
-import type { Request } from '../../src/protocol/requests.ts';
-import { FOLLOWER, UPDATE_KINDS, type Update } from '../../src/protocol/updates.ts';
-import { type Range, WHOLE } from '../../src/range.ts';
-import type { MapEntry } from '../../src/rangemap.ts';
+} from '../../src/protocol/admin/admin.ts';
+import { type Answer, failure, OK } from '../../src/protocol/arakoon/replies.ts';
+import type { Request } from '../../src/protocol/arakoon/requests.ts';
+import { FOLLOWER, UPDATE_KINDS, type Update } from '../../src/protocol/arakoon/updates.ts';
+import { bool, decode, encode, struct } from '../../src/wire/codec.ts';
 import type { Changes, StoreKey, View, Work } from '../store/types.ts';
 import { assume } from './assume.ts';
 import { bind, checkAddress } from './binding.ts';

@@ -2,7 +2,7 @@
  * Whether a migration could begin at a cluster now: what `beginExport` and `beginImport` would answer, for a coordinator that
  * waits. To ask costs no slot.
  */
-import type { AdminAnswer, AdminQuery } from '../../src/protocol/admin.ts';
+import type { AdminAnswer, AdminQuery } from '../../src/protocol/admin/admin.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
 import { exportInTheWay } from './export.ts';
 import { rangeOf } from './headers.ts';

@@ -1,9 +1,9 @@
 /** Which keys this cluster serves, and where it sends those who ask for others. */
-import type { Key } from '../../src/bytes.ts';
-import type { Hint, Owned } from '../../src/protocol/admin.ts';
-import type { Founded } from '../../src/protocol/identity.ts';
-import { type Answer, failure } from '../../src/protocol/replies.ts';
-import { boundAtMost, contains, intersect, type Range, subtract } from '../../src/range.ts';
+import type { Key } from '../../src/base/bytes.ts';
+import type { Founded } from '../../src/identity/founding.ts';
+import { boundAtMost, contains, intersect, type Range, subtract } from '../../src/keyspace/range.ts';
+import type { Hint, Owned } from '../../src/protocol/admin/admin.ts';
+import { type Answer, failure } from '../../src/protocol/arakoon/replies.ts';
 import type { SystemState } from './system-state.ts';
 
 /** The ranges of a cluster that serve, neighbours merged: what a request is checked against. */

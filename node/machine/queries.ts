@@ -1,6 +1,7 @@
 /** What our own processes read of a migration, and of the keeper's records. */
-import { type Key, successor } from '../../src/bytes.ts';
-import { subtractDigests } from '../../src/digest.ts';
+import { type Key, successor } from '../../src/base/bytes.ts';
+import { subtractDigests } from '../../src/keyspace/digest.ts';
+import { overlaps } from '../../src/keyspace/range.ts';
 import {
   type AdminAnswer,
   type AdminQuery,
@@ -8,9 +9,8 @@ import {
   type KeeperMap,
   type Row,
   type SealAge,
-} from '../../src/protocol/admin.ts';
-import { type Answer, failure } from '../../src/protocol/replies.ts';
-import { overlaps } from '../../src/range.ts';
+} from '../../src/protocol/admin/admin.ts';
+import { type Answer, failure } from '../../src/protocol/arakoon/replies.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
 import { eachDirty } from './dirty.ts';
 import { exportStatus } from './export.ts';

@@ -1,6 +1,7 @@
 /** What clients read: ownership is checked first, then the answer comes from one image. */
-import { type Key, successor } from '../../src/bytes.ts';
-import { UPDATE_MAX } from '../../src/limits.ts';
+import { type Key, successor } from '../../src/base/bytes.ts';
+import { UPDATE_MAX } from '../../src/base/limits.ts';
+import type { Range } from '../../src/keyspace/range.ts';
 import {
   type Answer,
   failure,
@@ -14,9 +15,8 @@ import {
   okNurseryConfig,
   okRouting,
   TOO_LONG,
-} from '../../src/protocol/replies.ts';
-import type { RangeQuery, Request } from '../../src/protocol/requests.ts';
-import type { Range } from '../../src/range.ts';
+} from '../../src/protocol/arakoon/replies.ts';
+import type { RangeQuery, Request } from '../../src/protocol/arakoon/requests.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
 import { EntriesReply } from './entries-reply.ts';
 import { type Ownership, rangeError } from './ownership.ts';

@@ -1,6 +1,5 @@
 /** The keeper's register: which founding of each cluster id is in force, who its members are, and where they are reached. */
-import type { AdminAnswer, AdminCommand, KnownCluster, Migration, Owned } from '../../src/protocol/admin.ts';
-import { encode } from '../../src/protocol/codec.ts';
+
 import {
   type Claim,
   type ClaimedAddress,
@@ -10,9 +9,17 @@ import {
   type Self,
   type Standing,
   type Verdict,
-} from '../../src/protocol/identity.ts';
-import { printRange, type Range, subtract } from '../../src/range.ts';
-import { type MapEntry, RangeMap } from '../../src/rangemap.ts';
+} from '../../src/identity/founding.ts';
+import { printRange, type Range, subtract } from '../../src/keyspace/range.ts';
+import { type MapEntry, RangeMap } from '../../src/keyspace/rangemap.ts';
+import type {
+  AdminAnswer,
+  AdminCommand,
+  KnownCluster,
+  Migration,
+  Owned,
+} from '../../src/protocol/admin/admin.ts';
+import { encode } from '../../src/wire/codec.ts';
 import { refused } from './answers.ts';
 import type { Draft } from './draft.ts';
 import { type Identity, type SystemState, withEntry } from './system-state.ts';

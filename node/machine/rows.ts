@@ -1,7 +1,7 @@
 /** Rows of a range in an image: what a migration moves, proves and, in simulation, is checked by. */
-import type { Key } from '../../src/bytes.ts';
-import { type Digest, DigestSum, NO_ROWS } from '../../src/digest.ts';
-import type { Range } from '../../src/range.ts';
+import type { Key } from '../../src/base/bytes.ts';
+import { type Digest, DigestSum, NO_ROWS } from '../../src/keyspace/digest.ts';
+import type { Range } from '../../src/keyspace/range.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
 import { Pace } from './pace.ts';
 import { dataRange, scanAll, scanSlice, userKey } from './store-keys.ts';

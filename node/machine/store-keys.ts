@@ -1,7 +1,7 @@
 /** From keys and ranges of clients to those of the store, and back. */
-import { type Key, prefixEnd, successor } from '../../src/bytes.ts';
-import { USER_KEY_MAX } from '../../src/limits.ts';
-import type { Range } from '../../src/range.ts';
+import { type Key, prefixEnd, successor } from '../../src/base/bytes.ts';
+import { USER_KEY_MAX } from '../../src/base/limits.ts';
+import type { Range } from '../../src/keyspace/range.ts';
 import { STORE_KEY_MAX, type StoreKey, TABLES, type View } from '../store/types.ts';
 
 /** An interval of store keys, `[from, to)`. */

@@ -2,9 +2,26 @@
  * What the state machine knows beside its rows: ownership, migrations in progress, and the keeper's records. Small
  * documents, held in memory and stored as rows of the same image as the data.
  */
-import { invariant } from '../../src/assert.ts';
-import type { Key } from '../../src/bytes.ts';
-import { digestCodec, digestOfRow, NO_ROWS } from '../../src/digest.ts';
+import { invariant } from '../../src/base/assert.ts';
+import type { Key } from '../../src/base/bytes.ts';
+import {
+  type Binding,
+  bindingCodec,
+  knownLifeCodec,
+  type Presence,
+  presenceCodec,
+  storedWithFounding,
+} from '../../src/identity/founding.ts';
+import { digestCodec, digestOfRow, NO_ROWS } from '../../src/keyspace/digest.ts';
+import {
+  difference,
+  EMPTY_MAP,
+  entriesIn,
+  type MapEntry,
+  RangeMap,
+  storedEntriesCodec,
+  storedEntryCodec,
+} from '../../src/keyspace/rangemap.ts';
 import {
   clusterConfigCodec,
   type KnownCluster,
@@ -12,7 +29,8 @@ import {
   type Outcome,
   type Owned,
   ownedCodec,
-} from '../../src/protocol/admin.ts';
+} from '../../src/protocol/admin/admin.ts';
+import { storedMigrationCodec } from '../../src/protocol/admin/migration.ts';
 import {
   bool,
   type Codec,
@@ -25,25 +43,7 @@ import {
   option,
   struct,
   text,
-} from '../../src/protocol/codec.ts';
-import {
-  type Binding,
-  bindingCodec,
-  knownLifeCodec,
-  type Presence,
-  presenceCodec,
-  storedWithFounding,
-} from '../../src/protocol/identity.ts';
-import { storedMigrationCodec } from '../../src/protocol/migration.ts';
-import {
-  difference,
-  EMPTY_MAP,
-  entriesIn,
-  type MapEntry,
-  RangeMap,
-  storedEntriesCodec,
-  storedEntryCodec,
-} from '../../src/rangemap.ts';
+} from '../../src/wire/codec.ts';
 import { type StoreKey, TABLES, type View } from '../store/types.ts';
 import { scanAll, tableRange } from './store-keys.ts';
 

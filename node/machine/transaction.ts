@@ -1,7 +1,7 @@
 /** What the updates of one slot change, gathered above the image of the slot before. */
-import { invariant } from '../../src/assert.ts';
-import type { Key } from '../../src/bytes.ts';
-import { type Digest, digestOfRow } from '../../src/digest.ts';
+import { invariant } from '../../src/base/assert.ts';
+import type { Key } from '../../src/base/bytes.ts';
+import { type Digest, digestOfRow } from '../../src/keyspace/digest.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
 import type { Pace } from './pace.ts';
 import { SortedKeys } from './sorted-keys.ts';

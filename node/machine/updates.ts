@@ -1,9 +1,9 @@
 /** The updates of clients: what each does to the rows, and what it is answered. */
-import { unreachable } from '../../src/assert.ts';
-import { type Key, sameBytes } from '../../src/bytes.ts';
-import { USER_KEY_MAX, VALUE_MAX } from '../../src/limits.ts';
-import { type Answer, failure, OK, okInt, okOptionalBytes } from '../../src/protocol/replies.ts';
-import { SEQUENCE_DEPTH_MAX, type Update } from '../../src/protocol/updates.ts';
+import { unreachable } from '../../src/base/assert.ts';
+import { type Key, sameBytes } from '../../src/base/bytes.ts';
+import { USER_KEY_MAX, VALUE_MAX } from '../../src/base/limits.ts';
+import { type Answer, failure, OK, okInt, okOptionalBytes } from '../../src/protocol/arakoon/replies.ts';
+import { SEQUENCE_DEPTH_MAX, type Update } from '../../src/protocol/arakoon/updates.ts';
 import type { StoreKey, Work } from '../store/types.ts';
 import type { Draft } from './draft.ts';
 import { rangeError } from './ownership.ts';

@@ -1,5 +1,5 @@
 /** The acceptor: promises, accepts, grants. What it says leaves only when the record behind it is durable. */
-import { invariant, present } from '../../src/assert.ts';
+import { invariant, present } from '../../src/base/assert.ts';
 import { fetchMissing, learnWatermark, noteHolder } from './learner.ts';
 import { stepDown } from './master.ts';
 import type { AcceptedEntry, Message } from './messages.ts';

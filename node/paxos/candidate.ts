@@ -1,5 +1,5 @@
 /** Elections: when to campaign, the canvass before it, and phase 1. */
-import { present } from '../../src/assert.ts';
+import { present } from '../../src/base/assert.ts';
 import { electionJitterMs, isFree, promise } from './acceptor.ts';
 import { choose, fetchMissing, noteHolder } from './learner.ts';
 import { becomeMaster, proposePending } from './master.ts';

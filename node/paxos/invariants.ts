@@ -1,5 +1,5 @@
 /** What no event may undo, and what holds between two events. Run by the simulation after every single one. */
-import { invariant } from '../../src/assert.ts';
+import { invariant } from '../../src/base/assert.ts';
 import { ownLife, type Replica } from './replica.ts';
 import { type Ballot, compareBallots, type RecordNumber, type Slot } from './types.ts';
 

@@ -1,5 +1,5 @@
 /** What is chosen: advances the prefix of chosen slots, hands it to the state machine, and fetches what is missing. */
-import { invariant } from '../../src/assert.ts';
+import { invariant } from '../../src/base/assert.ts';
 import { electionJitterMs } from './acceptor.ts';
 import { stepDown } from './master.ts';
 import { changeMembers, entitleIfAdded } from './members.ts';

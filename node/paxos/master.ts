@@ -1,5 +1,5 @@
 /** The master: phase 2 pipelined, its lease, changes of members, and how it gives up. */
-import { invariant } from '../../src/assert.ts';
+import { invariant } from '../../src/base/assert.ts';
 import { accept, electionJitterMs } from './acceptor.ts';
 import { hasQuorum, sendPrepare, valuesToAdopt } from './candidate.ts';
 import { choose, noteHolder, UNAPPLIED_MAX } from './learner.ts';

@@ -7,7 +7,7 @@
  * Sources: Lamport, "Paxos Made Simple"; van Renesse and Altinbuken, "Paxos Made Moderately Complex"; Gray and
  * Cheriton, "Leases".
  */
-import { unreachable } from '../../src/assert.ts';
+import { unreachable } from '../../src/base/assert.ts';
 import { electionJitterMs, onAccept, onCanvass, onHeartbeat, onPrepare, onRelease } from './acceptor.ts';
 import { campaignIfDue, finishPhase1, onFavour, onPromise } from './candidate.ts';
 import { activateIfAllJoined, onAdopted, onAsk, onJoined, onReport, tickFounding } from './founding.ts';

@@ -1,5 +1,5 @@
 /** The vocabulary of one Paxos member: what happens to it (events) and what it asks for (effects). */
-import { bytes, type Coded, i64, list, struct, text, union } from '../../src/protocol/codec.ts';
+import { bytes, type Coded, i64, list, struct, text, union } from '../../src/wire/codec.ts';
 import type { Message } from './messages.ts';
 
 /** Name of a member, as in the INI. */
@@ -32,7 +32,7 @@ export type Member = Coded<typeof memberCodec>;
 /** What a slot can hold. */
 export const valueCodec = union({
   noop: [1, struct({})],
-  /** Client updates and administrative commands, encoded by src/protocol/updates.ts; opaque to consensus. */
+  /** Client updates and administrative commands, encoded by src/protocol/arakoon/updates.ts; opaque to consensus. */
   batch: [2, struct({ bytes })],
   /** An empty home, or one that was wiped, becomes a voter: counts only if chosen at this very ballot. */
   admit: [3, struct({ node: text, incarnation: text, ballot: ballotCodec })],

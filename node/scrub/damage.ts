@@ -1,5 +1,5 @@
 /** Damage of a store, told from all other failures. */
-import { EXIT_CODES, FatalError } from '../../src/errors.ts';
+import { EXIT_CODES, FatalError } from '../../src/base/errors.ts';
 
 /** Whether an error says that the store's file does not hold what it should: it is of no use any more. */
 export function isStoreDamage(error: unknown): error is FatalError {

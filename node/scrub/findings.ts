@@ -1,5 +1,5 @@
 /** What the members of a cluster found at agreed slots, side by side; pure. */
-import { bytes, type Coded, decode, encode, i64, key, option, struct } from '../../src/protocol/codec.ts';
+import { bytes, type Coded, decode, encode, i64, key, option, struct } from '../../src/wire/codec.ts';
 import type { NodeName, Slot } from '../paxos/types.ts';
 import type { StoreKey } from '../store/types.ts';
 

@@ -1,5 +1,5 @@
 /** The digest of a stretch of a replica's whole store: equal on every replica that holds the same rows. */
-import { RowsHash } from '../../src/digest.ts';
+import { RowsHash } from '../../src/keyspace/digest.ts';
 import { SNAPSHOT_KEY } from '../members-row.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
 

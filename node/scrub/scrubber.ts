@@ -1,11 +1,11 @@
 /** Compares this node's store with its peers', a stretch of rows at a time, at slots that the log agrees on. */
 
-import { present } from '../../src/assert.ts';
-import { printKey } from '../../src/bytes.ts';
-import { NurseryError } from '../../src/errors.ts';
-import type { Logger } from '../../src/log.ts';
-import { encodeCommand } from '../../src/protocol/admin.ts';
-import { updateOf } from '../../src/protocol/requests.ts';
+import { present } from '../../src/base/assert.ts';
+import { printKey } from '../../src/base/bytes.ts';
+import { NurseryError } from '../../src/base/errors.ts';
+import type { Logger } from '../../src/process/log.ts';
+import { encodeCommand } from '../../src/protocol/admin/admin.ts';
+import { updateOf } from '../../src/protocol/arakoon/requests.ts';
 import type { Driver } from '../driver.ts';
 import type { ScrubOrder } from '../machine/machine.ts';
 import { PausableView } from '../pausable-view.ts';

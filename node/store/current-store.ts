@@ -1,5 +1,5 @@
 /** The node's store as everyone holds it: stays the same object when a snapshot replaces the files beneath. */
-import { NurseryError } from '../../src/errors.ts';
+import { NurseryError } from '../../src/base/errors.ts';
 import type { LmdbStore } from './lmdb-store.ts';
 import type { Changes, DurableStore, Snapshot, StoreKey, Visit } from './types.ts';
 

@@ -1,7 +1,7 @@
 /** One LMDB environment, and what the store keeps in it beside the tables. Sole importer of lmdb. */
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
-import { type Coded, decode, encode, i64, struct, text, u32 } from '../../src/protocol/codec.ts';
+import { type Coded, decode, encode, i64, struct, text, u32 } from '../../src/wire/codec.ts';
 import { STORE_KEY_MAX, type StoreKey } from './types.ts';
 
 export type Environment = RootDatabase<Buffer, StoreKey>;

@@ -1,8 +1,8 @@
 /** What goes wrong with a store's file, as errors that say what to do. */
 import { stat, statfs } from 'node:fs/promises';
-import { fileSizeLimit } from '../../src/descriptors.ts';
-import { FatalError, NurseryError } from '../../src/errors.ts';
-import { isFileSizeLimit, noRoomWhy } from '../../src/no-room.ts';
+import { FatalError, NurseryError } from '../../src/base/errors.ts';
+import { fileSizeLimit } from '../../src/process/descriptors.ts';
+import { isFileSizeLimit, noRoomWhy } from '../../src/process/no-room.ts';
 import { dataFile, PAGE_BYTES } from './environment.ts';
 
 /** `errno` that LMDB makes of a write that was cut short, by the end of the disk or of what this process may write. */

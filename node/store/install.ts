@@ -8,9 +8,9 @@
 import { existsSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { withDescriptor } from '../../src/descriptors.ts';
-import { FatalError } from '../../src/errors.ts';
-import { encode } from '../../src/protocol/codec.ts';
+import { FatalError } from '../../src/base/errors.ts';
+import { withDescriptor } from '../../src/process/descriptors.ts';
+import { encode } from '../../src/wire/codec.ts';
 import { dataFile, encodeSlot, identityCodec, META, openEnvironment, STORE_FORMAT } from './environment.ts';
 import { checkRoom, storeFailure } from './failures.ts';
 import { RowPacker } from './row-pages.ts';

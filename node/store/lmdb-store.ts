@@ -3,9 +3,9 @@
  * of one slot. See docs/architecture.md, "Durability".
  */
 import { existsSync } from 'node:fs';
-import { invariant } from '../../src/assert.ts';
-import { FatalError } from '../../src/errors.ts';
-import { decode } from '../../src/protocol/codec.ts';
+import { invariant } from '../../src/base/assert.ts';
+import { FatalError } from '../../src/base/errors.ts';
+import { decode } from '../../src/wire/codec.ts';
 import { checkStoreFile } from './check-file.ts';
 import {
   dataFile,

@@ -14,8 +14,8 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
-import { noRoomWhy } from '../../src/no-room.ts';
-import { unusable } from '../../src/permissions.ts';
+import { noRoomWhy } from '../../src/process/no-room.ts';
+import { unusable } from '../../src/process/permissions.ts';
 
 const { O_CREAT, O_WRONLY } = constants;
 

@@ -2,9 +2,9 @@
  * What slots changed and the store's base does not have yet: a stack of immutable generations above one that
  * grows, each with the last value per key. Pure; both stores are an overlay above a base.
  */
-import { invariant } from '../../src/assert.ts';
-import { successor } from '../../src/bytes.ts';
-import { NurseryError } from '../../src/errors.ts';
+import { invariant } from '../../src/base/assert.ts';
+import { successor } from '../../src/base/bytes.ts';
+import { NurseryError } from '../../src/base/errors.ts';
 import { AscendingCursor, type Cursor, DescendingCursor, OverlayMap } from './overlay-map.ts';
 import {
   type Changes,

@@ -1,5 +1,5 @@
 /** The store as the pure parts see it: an ordered map from byte strings to bytes, always the image of one slot. */
-import type { Key } from '../../src/bytes.ts';
+import type { Key } from '../../src/base/bytes.ts';
 
 /** A table's prefix of one byte, then the key within the table. At most `STORE_KEY_MAX` bytes. */
 export type StoreKey = Key;

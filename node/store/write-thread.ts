@@ -6,7 +6,7 @@
  * nobody: rows and slot change together or not at all, and are durable when the commit returns.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { present } from '../../src/assert.ts';
+import { present } from '../../src/base/assert.ts';
 import { encodeSlot, META, openEnvironment } from './environment.ts';
 import { unpackRows } from './row-pages.ts';
 import type { WriterAnswer, WriterCommand } from './writer.ts';

@@ -1,7 +1,7 @@
 /** Writes rows into the store of a directory, from a thread of its own: see write-thread.ts. */
 import { Worker } from 'node:worker_threads';
-import { invariant } from '../../src/assert.ts';
-import { fileSizeLimit } from '../../src/descriptors.ts';
+import { invariant } from '../../src/base/assert.ts';
+import { fileSizeLimit } from '../../src/process/descriptors.ts';
 import { commitFailure, storeFailure } from './failures.ts';
 
 /** What the thread is told, in order. */

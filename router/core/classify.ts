@@ -1,17 +1,17 @@
 /** What to do with a request: from its bytes alone, and for the frequent ones from few of them. */
-import { bytesToKey, type Key, prefixEnd, successor } from '../../src/bytes.ts';
-import { NurseryError } from '../../src/errors.ts';
-import { MAGIC } from '../../src/protocol/admin.ts';
-import { type Answer, failureOf, okKeys, okMultiGet } from '../../src/protocol/replies.ts';
+import { bytesToKey, type Key, prefixEnd, successor } from '../../src/base/bytes.ts';
+import { NurseryError } from '../../src/base/errors.ts';
+import { type Range, WHOLE } from '../../src/keyspace/range.ts';
+import { MAGIC } from '../../src/protocol/admin/admin.ts';
+import { type Answer, failureOf, okKeys, okMultiGet } from '../../src/protocol/arakoon/replies.ts';
 import {
   type Consistency,
   decodeRequest,
   type RangeQuery,
   REQUEST_CODES,
   type Request,
-} from '../../src/protocol/requests.ts';
-import { decodeUpdate, keysOfUpdate, type Update } from '../../src/protocol/updates.ts';
-import { type Range, WHOLE } from '../../src/range.ts';
+} from '../../src/protocol/arakoon/requests.ts';
+import { decodeUpdate, keysOfUpdate, type Update } from '../../src/protocol/arakoon/updates.ts';
 import type { Gather, RangeGather } from './types.ts';
 
 /** What a request is to the router. */

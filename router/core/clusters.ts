@@ -1,9 +1,9 @@
 /** Which node of a cluster is asked: finding the master, following it, and waiting where there is none. */
-import { NurseryError, RETURN_CODES } from '../../src/errors.ts';
-import type { KnownCluster } from '../../src/protocol/admin.ts';
-import { decodeOptionalText } from '../../src/protocol/replies.ts';
-import { encodeRequest } from '../../src/protocol/requests.ts';
-import { encodeRun } from '../../src/protocol/run.ts';
+import { NurseryError, RETURN_CODES } from '../../src/base/errors.ts';
+import type { KnownCluster } from '../../src/protocol/admin/admin.ts';
+import { decodeOptionalText } from '../../src/protocol/arakoon/replies.ts';
+import { encodeRequest } from '../../src/protocol/arakoon/requests.ts';
+import { encodeRun } from '../../src/protocol/arakoon/run.ts';
 import { takeRun } from './lanes.ts';
 import { codeOf, giveUp, hold, needBy, type Refusal, release } from './tasks.ts';
 import type { Cluster, InFlight, Moving, Peer, Router, Task } from './types.ts';

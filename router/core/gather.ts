@@ -1,6 +1,8 @@
 /** Requests that span clusters: cut into parts, one cluster each, and put together again. */
-import type { Key } from '../../src/bytes.ts';
-import { NurseryError } from '../../src/errors.ts';
+import type { Key } from '../../src/base/bytes.ts';
+import { NurseryError } from '../../src/base/errors.ts';
+import { boundAtMost, type Range, sameRange } from '../../src/keyspace/range.ts';
+import { lookup, ownersOf } from '../../src/keyspace/rangemap.ts';
 import {
   type Answer,
   decodeInt64,
@@ -9,10 +11,8 @@ import {
   okInt64,
   okMultiGet,
   okMultiGetOptions,
-} from '../../src/protocol/replies.ts';
-import { type Consistency, encodeRequest } from '../../src/protocol/requests.ts';
-import { boundAtMost, type Range, sameRange } from '../../src/range.ts';
-import { lookup, ownersOf } from '../../src/rangemap.ts';
+} from '../../src/protocol/arakoon/replies.ts';
+import { type Consistency, encodeRequest } from '../../src/protocol/arakoon/requests.ts';
 import { createTask, fail, finish } from './tasks.ts';
 import type { CountGather, Gather, KeysGather, RangeGather, Router, Task } from './types.ts';
 import { runOf } from './view.ts';

@@ -3,10 +3,10 @@
  * a run of those that had gathered behind it and have the same owner. Whatever is refused goes back with all that was
  * behind it, so that nothing overtakes (docs/architecture.md, "Router").
  */
-import { present } from '../../src/assert.ts';
-import { NurseryError } from '../../src/errors.ts';
-import { failure } from '../../src/protocol/replies.ts';
-import { decodeRunReply, RUN_BYTES_MAX, RUN_UPDATES_MAX } from '../../src/protocol/run.ts';
+import { present } from '../../src/base/assert.ts';
+import { NurseryError } from '../../src/base/errors.ts';
+import { failure } from '../../src/protocol/arakoon/replies.ts';
+import { decodeRunReply, RUN_BYTES_MAX, RUN_UPDATES_MAX } from '../../src/protocol/arakoon/run.ts';
 import type { Lane, Router, Task } from './types.ts';
 import { holding, soleOwner } from './view.ts';
 

@@ -1,6 +1,8 @@
 /** What the router answers by itself. */
 
-import { type AdminAnswer, encodeAnswer } from '../../src/protocol/admin.ts';
+import { printRange } from '../../src/keyspace/range.ts';
+import { ownersOf } from '../../src/keyspace/rangemap.ts';
+import { type AdminAnswer, encodeAnswer } from '../../src/protocol/admin/admin.ts';
 import {
   type Answer,
   failure,
@@ -12,11 +14,9 @@ import {
   okStatistics,
   okText,
   okVersion,
-} from '../../src/protocol/replies.ts';
-import { REQUEST_CODES, type Request, requestName } from '../../src/protocol/requests.ts';
-import { type Field, seatFields } from '../../src/protocol/statistics.ts';
-import { printRange } from '../../src/range.ts';
-import { ownersOf } from '../../src/rangemap.ts';
+} from '../../src/protocol/arakoon/replies.ts';
+import { REQUEST_CODES, type Request, requestName } from '../../src/protocol/arakoon/requests.ts';
+import { type Field, seatFields } from '../../src/protocol/arakoon/statistics.ts';
 import { readyMaster } from './clusters.ts';
 import type { Router } from './types.ts';
 import { isDead } from './view.ts';

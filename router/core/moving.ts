@@ -5,12 +5,12 @@
  * A hint that a cluster gives is either confirmed, a fact with an epoch, and learnt; or tentative, then it says only
  * whom to ask.
  */
-import type { Key } from '../../src/bytes.ts';
-import { RETURN_CODES } from '../../src/errors.ts';
-import type { Hint, KeeperMap } from '../../src/protocol/admin.ts';
-import { encodeRequest } from '../../src/protocol/requests.ts';
-import { overlaps, printRange, type Range, sameRange } from '../../src/range.ts';
-import { carve, entriesIn, lookup, type MapEntry, ownsAll } from '../../src/rangemap.ts';
+import type { Key } from '../../src/base/bytes.ts';
+import { RETURN_CODES } from '../../src/base/errors.ts';
+import { overlaps, printRange, type Range, sameRange } from '../../src/keyspace/range.ts';
+import { carve, entriesIn, lookup, type MapEntry, ownsAll } from '../../src/keyspace/rangemap.ts';
+import type { Hint, KeeperMap } from '../../src/protocol/admin/admin.ts';
+import { encodeRequest } from '../../src/protocol/arakoon/requests.ts';
 import { clusterOf, followRefusal, readyMaster, seek, transmitProbe } from './clusters.ts';
 import { codeOf, hold, needBy, type Refusal, release } from './tasks.ts';
 import type { Cluster, Moving, Peer, Router, Task } from './types.ts';

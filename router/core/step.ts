@@ -6,14 +6,14 @@
  * asked again, an update is answered that nobody knows.
  */
 
-import { unreachable } from '../../src/assert.ts';
-import { RETURN_CODES } from '../../src/errors.ts';
-import { answerMarginMs } from '../../src/limits.ts';
-import type { Hint } from '../../src/protocol/admin.ts';
-import type { Version } from '../../src/protocol/replies.ts';
-import { isPassing } from '../../src/protocol/run.ts';
-import type { RouterFigures } from '../../src/protocol/statistics.ts';
-import { EMPTY_MAP } from '../../src/rangemap.ts';
+import { unreachable } from '../../src/base/assert.ts';
+import { RETURN_CODES } from '../../src/base/errors.ts';
+import { answerMarginMs } from '../../src/base/limits.ts';
+import { EMPTY_MAP } from '../../src/keyspace/rangemap.ts';
+import type { Hint } from '../../src/protocol/admin/admin.ts';
+import type { Version } from '../../src/protocol/arakoon/replies.ts';
+import { isPassing } from '../../src/protocol/arakoon/run.ts';
+import type { RouterFigures } from '../../src/protocol/arakoon/statistics.ts';
 import { classify, type Plan } from './classify.ts';
 import {
   clusterOf,

@@ -1,7 +1,7 @@
 /** How tasks are made, held, and come to their end. */
-import { type ErrorCode, RETURN_CODES } from '../../src/errors.ts';
-import { answerMarginMs } from '../../src/limits.ts';
-import { type Answer, failure } from '../../src/protocol/replies.ts';
+import { type ErrorCode, RETURN_CODES } from '../../src/base/errors.ts';
+import { answerMarginMs } from '../../src/base/limits.ts';
+import { type Answer, failure } from '../../src/protocol/arakoon/replies.ts';
 import { leaveLane } from './lanes.ts';
 import type { Limits, Router, Task } from './types.ts';
 

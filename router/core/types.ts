@@ -1,12 +1,12 @@
 /** What goes into the router's core, what comes out, and what it remembers. Times are monotonic milliseconds. */
 
-import type { Key } from '../../src/bytes.ts';
-import { PATIENCE_MS } from '../../src/limits.ts';
-import type { Hint, KeeperMap } from '../../src/protocol/admin.ts';
-import type { Answer, Version } from '../../src/protocol/replies.ts';
-import type { RouterFigures } from '../../src/protocol/statistics.ts';
-import type { Range } from '../../src/range.ts';
-import type { MapEntry, RangeMap } from '../../src/rangemap.ts';
+import type { Key } from '../../src/base/bytes.ts';
+import { PATIENCE_MS } from '../../src/base/limits.ts';
+import type { Range } from '../../src/keyspace/range.ts';
+import type { MapEntry, RangeMap } from '../../src/keyspace/rangemap.ts';
+import type { Hint, KeeperMap } from '../../src/protocol/admin/admin.ts';
+import type { Answer, Version } from '../../src/protocol/arakoon/replies.ts';
+import type { RouterFigures } from '../../src/protocol/arakoon/statistics.ts';
 
 /** Something that happened. Each carries the time at which it is handled. */
 export type Event =
@@ -191,7 +191,7 @@ export type Lane = { active: number; readonly waiting: Task[] };
 /** What is in flight under the number of a call. */
 export type InFlight =
   | { readonly kind: 'task'; readonly peer: Peer; readonly task: Task }
-  /** Several updates of one connection: at least two (src/protocol/run.ts). */
+  /** Several updates of one connection: at least two (src/protocol/arakoon/run.ts). */
   | { readonly kind: 'run'; readonly peer: Peer; readonly tasks: readonly Task[] }
   /** Is this range served there? */
   | { readonly kind: 'probe'; readonly peer: Peer; readonly moving: Moving }

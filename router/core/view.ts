@@ -1,7 +1,7 @@
 /** The map by which the router routes: the keeper's, and what newer answers of clusters said. */
-import type { Key } from '../../src/bytes.ts';
-import { boundAtMost, contains, intersect, type Range } from '../../src/range.ts';
-import { carve, entriesIn, lookup, type MapEntry, type RangeMap } from '../../src/rangemap.ts';
+import type { Key } from '../../src/base/bytes.ts';
+import { boundAtMost, contains, intersect, type Range } from '../../src/keyspace/range.ts';
+import { carve, entriesIn, lookup, type MapEntry, type RangeMap } from '../../src/keyspace/rangemap.ts';
 import type { Moving, Router, Task } from './types.ts';
 
 /**

@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { NurseryError } from '../errors.ts';
+import { NurseryError } from '../base/errors.ts';
 import { MasterFinder, placeOf } from './bench/find-master.ts';
 import { Load, type LoadOptions, type LoadResult, type Place, type Second } from './bench/load.ts';
 import { parseMix, type Sizes, Workload } from './bench/operations.ts';

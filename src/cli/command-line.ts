@@ -4,7 +4,7 @@
  */
 import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
-import { USER_KEY_MAX, VALUE_MAX } from '../limits.ts';
+import { USER_KEY_MAX, VALUE_MAX } from '../base/limits.ts';
 import { PRODUCT_VERSION } from '../version.ts';
 import { wholeNumber, wholeNumberOr } from './numbers.ts';
 import { checkOutputAtExit, printLine } from './output.ts';

@@ -1,14 +1,15 @@
 /** How commands reach what a configuration names: a router, a cluster, or the keeper and every cluster it knows. */
-import { printAddress } from '../address.ts';
+
+import { NurseryError } from '../base/errors.ts';
 import { DEADLINE_MS } from '../client/call.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
 import { NurseryClient } from '../client/nursery-client.ts';
 import { clusterConfigOf, toClusterConfig } from '../config/cluster-config.ts';
 import { readIni } from '../config/ini.ts';
 import { routerConfigOf } from '../config/router-config.ts';
-import { NurseryError } from '../errors.ts';
-import type { ClusterConfig, KeeperMap } from '../protocol/admin.ts';
-import { EMPTY_MAP } from '../rangemap.ts';
+import { printAddress } from '../identity/address.ts';
+import { EMPTY_MAP } from '../keyspace/rangemap.ts';
+import type { ClusterConfig, KeeperMap } from '../protocol/admin/admin.ts';
 import { sayWhoIsAwaited } from './report.ts';
 
 /** Who asks, as other processes see it. */

@@ -1,9 +1,9 @@
 /** `nursery get | set | delete | prefix | range | who-master`, through a router or straight to a cluster. */
 import { createReadStream } from 'node:fs';
-import { prefixEnd, printKey } from '../bytes.ts';
+import { prefixEnd, printKey } from '../base/bytes.ts';
+import { EXIT_CODES, FatalError, NurseryError } from '../base/errors.ts';
+import { VALUE_MAX } from '../base/limits.ts';
 import type { NurseryClient } from '../client/nursery-client.ts';
-import { EXIT_CODES, FatalError, NurseryError } from '../errors.ts';
-import { VALUE_MAX } from '../limits.ts';
 import { askClient, withClient } from './connections.ts';
 import { bytesOf, jsonForm, keyOf } from './forms.ts';
 import { IS_TERMINAL, print, printJson, printLine } from './output.ts';

@@ -1,8 +1,8 @@
 /** `nursery dev`: a whole nursery on this machine in one command; `npm start` runs it with its tour. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { present } from '../assert.ts';
-import { EXIT_CODES, FatalError, NurseryError } from '../errors.ts';
+import { present } from '../base/assert.ts';
+import { EXIT_CODES, FatalError, NurseryError } from '../base/errors.ts';
 import { LocalNursery } from './dev/local-nursery.ts';
 import { printLine } from './output.ts';
 

@@ -3,9 +3,9 @@
  * hexadecimal, and nothing for nothing.
  */
 import { isUtf8 } from 'node:buffer';
-import { type Key, keyToBytes, parseKey } from '../bytes.ts';
-import { NurseryError } from '../errors.ts';
-import type { Range } from '../range.ts';
+import { type Key, keyToBytes, parseKey } from '../base/bytes.ts';
+import { NurseryError } from '../base/errors.ts';
+import type { Range } from '../keyspace/range.ts';
 
 /**
  * The key that a person wrote.

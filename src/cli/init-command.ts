@@ -1,7 +1,8 @@
 /** `nursery init`: gives the whole key space to the first cluster of a nursery. */
+
+import { NurseryError } from '../base/errors.ts';
 import { DEADLINE_MS } from '../client/call.ts';
-import { NurseryError } from '../errors.ts';
-import type { AdminCommand, KeeperMap } from '../protocol/admin.ts';
+import type { AdminCommand, KeeperMap } from '../protocol/admin/admin.ts';
 import { type NurseryConnections, unknownCluster, withNursery } from './connections.ts';
 import { printJson, printLine } from './output.ts';
 import { notice, sayWhoIsAwaited } from './report.ts';

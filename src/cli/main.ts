@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 
 // Behind it, since modules run in the order of their imports.
-import { DESCRIPTORS_MIN, descriptorLimit, tooFewDescriptors } from '../descriptors.ts';
+import { DESCRIPTORS_MIN, descriptorLimit, tooFewDescriptors } from '../process/descriptors.ts';
 /**
  * The `nursery` command. It hears signals and knows its limits before anything large is loaded: what is imported statically is
  * read before the first line runs, so that everything else comes by a dynamic import.

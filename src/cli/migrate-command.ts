@@ -1,9 +1,9 @@
 /** `nursery migrate`, `remove` and `migrator`: moves of ranges, and what an operator can do about them. */
-import type { Key } from '../bytes.ts';
+import type { Key } from '../base/bytes.ts';
+import { FatalError, NurseryError } from '../base/errors.ts';
 import { DEADLINE_MS } from '../client/call.ts';
-import { FatalError, NurseryError } from '../errors.ts';
-import type { Progress } from '../protocol/admin.ts';
-import { printRange } from '../range.ts';
+import { printRange } from '../keyspace/range.ts';
+import type { Progress } from '../protocol/admin/admin.ts';
 import { readTarget } from './connections.ts';
 import { jsonRange, keyOf } from './forms.ts';
 import { complain, Display, printJson, printLine } from './output.ts';

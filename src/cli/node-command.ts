@@ -1,8 +1,8 @@
 /** `nursery node`: one node in the foreground, until SIGTERM or SIGINT. */
 import { resolve } from 'node:path';
+import { EXIT_CODES, type FatalError } from '../base/errors.ts';
 import { nodeOf, readClusterConfig } from '../config/cluster-config.ts';
-import { EXIT_CODES, type FatalError } from '../errors.ts';
-import { openLogFile } from '../log.ts';
+import { openLogFile } from '../process/log.ts';
 import { complain, tell } from './output.ts';
 import { superviseProcess } from './supervise.ts';
 

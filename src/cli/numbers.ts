@@ -1,5 +1,5 @@
 /** Options that are numbers: what is none is refused by name, before the command begins. */
-import { FatalError } from '../errors.ts';
+import { FatalError } from '../base/errors.ts';
 
 /** The largest that is exact; options with a bound of their own say so. */
 const MOST = Number.MAX_SAFE_INTEGER;

@@ -4,7 +4,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { EXIT_CODES, FatalError } from '../errors.ts';
+import { EXIT_CODES, FatalError } from '../base/errors.ts';
 
 const STDOUT = 1;
 const STDERR = 2;

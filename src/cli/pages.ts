@@ -2,9 +2,9 @@
  * Lists of any length, in pages: each is one consistent read, asked for when the one before is used up. A list of several
  * pages is no snapshot: what is stored or removed meanwhile may or may not be in it.
  */
-import { type Key, keyToBytes } from '../bytes.ts';
+import { type Key, keyToBytes } from '../base/bytes.ts';
+import { NurseryError } from '../base/errors.ts';
 import type { NurseryClient } from '../client/nursery-client.ts';
-import { NurseryError } from '../errors.ts';
 
 /** Half-open; `hi` null is open. */
 export type Bounds = { readonly lo: Key; readonly hi: Key | null };

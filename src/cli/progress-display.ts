@@ -3,8 +3,8 @@
  * goes on where nobody reads them.
  */
 import { Presets, SingleBar } from 'cli-progress';
-import type { Progress } from '../protocol/admin.ts';
-import { printRange, type Range } from '../range.ts';
+import { printRange, type Range } from '../keyspace/range.ts';
+import type { Progress } from '../protocol/admin/admin.ts';
 import { jsonRange } from './forms.ts';
 import { Display, IS_TERMINAL } from './output.ts';
 

@@ -1,7 +1,7 @@
 /** How a command that failed says so: one line, or one JSON object, on standard error, and an exit code of its own. */
-import { InvariantError } from '../assert.ts';
-import { descriptorLimit, isOutOfDescriptors, tooFewDescriptors } from '../descriptors.ts';
-import { type ErrorCode, EXIT_CODES, FatalError, NurseryError } from '../errors.ts';
+import { InvariantError } from '../base/assert.ts';
+import { type ErrorCode, EXIT_CODES, FatalError, NurseryError } from '../base/errors.ts';
+import { descriptorLimit, isOutOfDescriptors, tooFewDescriptors } from '../process/descriptors.ts';
 import { complain } from './output.ts';
 
 const EXIT_OF: Partial<Record<ErrorCode, number>> = {

@@ -1,7 +1,8 @@
 /** `nursery router`: a router in the foreground, until SIGTERM or SIGINT. */
+
+import { EXIT_CODES } from '../base/errors.ts';
 import { readRouterConfig } from '../config/router-config.ts';
-import { EXIT_CODES } from '../errors.ts';
-import { openLogFile } from '../log.ts';
+import { openLogFile } from '../process/log.ts';
 import { complain, tell } from './output.ts';
 import { superviseProcess } from './supervise.ts';
 

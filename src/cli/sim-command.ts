@@ -1,6 +1,6 @@
 /** `nursery sim`: nurseries, or parts of them, on virtual time, with everything failing that may. A bug report is a seed. */
 import { availableParallelism } from 'node:os';
-import { EXIT_CODES, NurseryError } from '../errors.ts';
+import { EXIT_CODES, NurseryError } from '../base/errors.ts';
 import { complain, hint, IS_ERROR_TERMINAL, OutputError, printLine } from './output.ts';
 
 export type SimArguments = {

@@ -1,10 +1,11 @@
 /** `nursery status`: the map, every node of every cluster, and every migration, as far as they answer. */
+
+import { EXIT_CODES, NurseryError } from '../base/errors.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
-import { EXIT_CODES, NurseryError } from '../errors.ts';
-import type { KeeperMap, KnownCluster, Migration, NodeAddress, NodeStatus } from '../protocol/admin.ts';
-import type { TurnedAway } from '../protocol/statistics.ts';
-import { printRange, type Range } from '../range.ts';
-import { EMPTY_MAP } from '../rangemap.ts';
+import { printRange, type Range } from '../keyspace/range.ts';
+import { EMPTY_MAP } from '../keyspace/rangemap.ts';
+import type { KeeperMap, KnownCluster, Migration, NodeAddress, NodeStatus } from '../protocol/admin/admin.ts';
+import type { TurnedAway } from '../protocol/arakoon/statistics.ts';
 import { NurseryConnections, readTarget, type Target } from './connections.ts';
 import { jsonRange } from './forms.ts';
 import { printJson, printLine } from './output.ts';

@@ -1,7 +1,8 @@
 /** What every server process of ours does with signals, fatal errors and its log file. */
-import { connectionLimits, descriptorLimit, onDescriptorShortage } from '../descriptors.ts';
-import { EXIT_CODES, FatalError } from '../errors.ts';
-import type { LogFile } from '../log.ts';
+
+import { EXIT_CODES, FatalError } from '../base/errors.ts';
+import { connectionLimits, descriptorLimit, onDescriptorShortage } from '../process/descriptors.ts';
+import type { LogFile } from '../process/log.ts';
 import { MEANINGLESS } from './first-signals.ts';
 import { exitCodeOf, report } from './report.ts';
 

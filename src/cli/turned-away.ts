@@ -1,9 +1,10 @@
 /** What a process has turned away since it began, for `nursery status`: whoever is shut out by a limit looks there for why. */
+
+import { NurseryError } from '../base/errors.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
-import { NurseryError } from '../errors.ts';
-import { decodeStatistics } from '../protocol/replies.ts';
-import { encodeRequest } from '../protocol/requests.ts';
-import { type TurnedAway, turnedAwayOf } from '../protocol/statistics.ts';
+import { decodeStatistics } from '../protocol/arakoon/replies.ts';
+import { encodeRequest } from '../protocol/arakoon/requests.ts';
+import { type TurnedAway, turnedAwayOf } from '../protocol/arakoon/statistics.ts';
 
 /** What a node or router says, or why it does not. */
 export type TurnedAwayReport =

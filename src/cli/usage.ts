@@ -1,5 +1,5 @@
 /** What is wrong with a command line, in words that help to mend it. */
-import { FatalError } from '../errors.ts';
+import { FatalError } from '../base/errors.ts';
 import type { Words } from './words.ts';
 
 /** Commands, for people who have mistyped one. A test holds this list against the help. */

@@ -4,7 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
-import { FatalError } from '../errors.ts';
+import { FatalError } from '../base/errors.ts';
 
 /** What yargs is given, and how what comes back is read. */
 export type Words = {

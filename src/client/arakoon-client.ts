@@ -1,10 +1,10 @@
 /** A client of Arakoon's own TCP protocol: one connection to one node or router, with pipelining. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { dialableHost, printAddress } from '../address.ts';
-import { NurseryError } from '../errors.ts';
-import { decodeText } from '../protocol/replies.ts';
-import { scanReply } from '../protocol/reply-shapes.ts';
+import { NurseryError } from '../base/errors.ts';
+import { dialableHost, printAddress } from '../identity/address.ts';
+import { decodeText } from '../protocol/arakoon/replies.ts';
+import { scanReply } from '../protocol/arakoon/reply-shapes.ts';
 import {
   encodePrologue,
   encodeRequest,
@@ -12,7 +12,7 @@ import {
   REQUEST_CODES,
   type Request,
   requestName,
-} from '../protocol/requests.ts';
+} from '../protocol/arakoon/requests.ts';
 import { DEADLINE_MS } from './call.ts';
 import { type CallOptions, Commands } from './commands.ts';
 import { outOfRange } from './out-of-range.ts';

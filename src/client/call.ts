@@ -1,9 +1,9 @@
 /** One request of a client on its way: how it is to be sent, and what became of it so far. */
-import { NurseryError } from '../errors.ts';
-import { answerMarginMs } from '../limits.ts';
+import { NurseryError } from '../base/errors.ts';
+import { answerMarginMs } from '../base/limits.ts';
 import type { LinkResult } from '../link/link.ts';
-import type { Hint } from '../protocol/admin.ts';
-import { isUpdateCode, requestCode, requestName } from '../protocol/requests.ts';
+import type { Hint } from '../protocol/admin/admin.ts';
+import { isUpdateCode, requestCode, requestName } from '../protocol/arakoon/requests.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /** How long a call may take unless it says otherwise (ms). */

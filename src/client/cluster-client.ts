@@ -1,5 +1,5 @@
 /** Finds and follows a cluster's master over links, and sends again only what certainly did not happen. */
-import { NurseryError, RETURN_CODES } from '../errors.ts';
+import { NurseryError, RETURN_CODES } from '../base/errors.ts';
 import { type Hello, LINK_PROTOCOL, TOPIC } from '../link/frames.ts';
 import type { LinkResult } from '../link/link.ts';
 import {
@@ -12,8 +12,8 @@ import {
   type KeeperMap,
   type KnownCluster,
   type NodeAddress,
-} from '../protocol/admin.ts';
-import { decodeVoid, returnCodeOf } from '../protocol/replies.ts';
+} from '../protocol/admin/admin.ts';
+import { decodeVoid, returnCodeOf } from '../protocol/arakoon/replies.ts';
 import { Call, DEADLINE_MS, PAUSE_MAX_MS, PAUSE_MIN_MS, type Reply, type SendOptions } from './call.ts';
 import { Endpoint, type EndpointOwner } from './endpoint.ts';
 import type { MapNews } from './map-follower.ts';

@@ -1,5 +1,5 @@
 /** What a client can ask, as methods: the same over links and over Arakoon's TCP. */
-import { type Key, keyToBytes } from '../bytes.ts';
+import { type Key, keyToBytes } from '../base/bytes.ts';
 import {
   decodeBool,
   decodeBytes,
@@ -18,10 +18,10 @@ import {
   decodeVersion,
   decodeVoid,
   type Version,
-} from '../protocol/replies.ts';
-import type { Consistency, RangeQuery, Request } from '../protocol/requests.ts';
-import type { Field } from '../protocol/statistics.ts';
-import { encodeUpdate, type Update } from '../protocol/updates.ts';
+} from '../protocol/arakoon/replies.ts';
+import type { Consistency, RangeQuery, Request } from '../protocol/arakoon/requests.ts';
+import type { Field } from '../protocol/arakoon/statistics.ts';
+import { encodeUpdate, type Update } from '../protocol/arakoon/updates.ts';
 
 /** A key or value as callers give it: text, taken as UTF-8, or bytes. */
 export type Bytes = string | Uint8Array;

@@ -1,9 +1,9 @@
 /** One node or router that a client may talk to: a link that is opened when it is first needed. */
-import { NurseryError } from '../errors.ts';
+import { NurseryError } from '../base/errors.ts';
 import { dial } from '../link/dial.ts';
 import type { Hello } from '../link/frames.ts';
 import type { Link, LinkHandlers } from '../link/link.ts';
-import type { NodeAddress } from '../protocol/admin.ts';
+import type { NodeAddress } from '../protocol/admin/admin.ts';
 
 /** How long one address may take to answer (ms). */
 const DIAL_MS = 1500;

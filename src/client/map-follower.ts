@@ -1,6 +1,7 @@
 /** What a watcher knows of the keeper's map: whole maps and changes come in, what is new goes out. */
-import type { KeeperMap, KnownCluster, MapChange } from '../protocol/admin.ts';
-import { difference, fits, type MapEntry, replace } from '../rangemap.ts';
+
+import { difference, fits, type MapEntry, replace } from '../keyspace/rangemap.ts';
+import type { KeeperMap, KnownCluster, MapChange } from '../protocol/admin/admin.ts';
 
 /** A map that is new to the watcher, and which entries of it differ from the one before; null: perhaps all. */
 export type MapNews = { readonly map: KeeperMap; readonly changed: readonly MapEntry[] | null };

@@ -1,5 +1,5 @@
 /** Keeps up with the keeper's map: subscribes at one of its nodes, and again elsewhere when that one is lost. */
-import { NurseryError, RETURN_CODES } from '../errors.ts';
+import { NurseryError, RETURN_CODES } from '../base/errors.ts';
 import {
   type AdminAnswer,
   type AdminQuery,
@@ -7,9 +7,9 @@ import {
   encodeQuery,
   type KeeperMap,
   mapPushCodec,
-} from '../protocol/admin.ts';
-import { decode } from '../protocol/codec.ts';
-import { returnCodeOf } from '../protocol/replies.ts';
+} from '../protocol/admin/admin.ts';
+import { returnCodeOf } from '../protocol/arakoon/replies.ts';
+import { decode } from '../wire/codec.ts';
 import type { Endpoint } from './endpoint.ts';
 import { MapFollower, type MapNews } from './map-follower.ts';
 

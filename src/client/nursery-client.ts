@@ -1,8 +1,9 @@
 /** The client for programs: a whole nursery through its routers, or one cluster through its nodes. */
-import { parseAddress } from '../address.ts';
-import { NurseryError } from '../errors.ts';
-import type { NodeAddress } from '../protocol/admin.ts';
-import { encodeRequest, type Request } from '../protocol/requests.ts';
+
+import { NurseryError } from '../base/errors.ts';
+import { parseAddress } from '../identity/address.ts';
+import type { NodeAddress } from '../protocol/admin/admin.ts';
+import { encodeRequest, type Request } from '../protocol/arakoon/requests.ts';
 import { DEADLINE_MS } from './call.ts';
 import { ClusterClient } from './cluster-client.ts';
 import { type CallOptions, Commands } from './commands.ts';

@@ -1,8 +1,8 @@
 /** What a client says of a key that another cluster owns. */
-import { bytesToKey, printKey } from '../bytes.ts';
-import { NurseryError, RETURN_CODES } from '../errors.ts';
-import type { Hint } from '../protocol/admin.ts';
-import { returnCodeOf } from '../protocol/replies.ts';
+import { bytesToKey, printKey } from '../base/bytes.ts';
+import { NurseryError, RETURN_CODES } from '../base/errors.ts';
+import type { Hint } from '../protocol/admin/admin.ts';
+import { returnCodeOf } from '../protocol/arakoon/replies.ts';
 
 /** Bytes of a failure before its text, which here is the key. */
 const TEXT_AT = 8;

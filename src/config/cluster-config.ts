@@ -1,7 +1,7 @@
 /** A cluster's configuration, as Arakoon's users write it. */
-import { FatalError } from '../errors.ts';
-import { UPDATE_MAX, VALUE_MAX } from '../limits.ts';
-import type { ClusterConfig, NodeAddress } from '../protocol/admin.ts';
+import { FatalError } from '../base/errors.ts';
+import { UPDATE_MAX, VALUE_MAX } from '../base/limits.ts';
+import type { ClusterConfig, NodeAddress } from '../protocol/admin/admin.ts';
 import { type Ini, type IniSection, readIni, sectionOf } from './ini.ts';
 import {
   NODE_KEYS_IGNORED,

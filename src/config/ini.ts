@@ -4,8 +4,8 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { closeSync, openSync, readSync } from 'node:fs';
-import { FatalError } from '../errors.ts';
-import { unreadableWhy } from '../permissions.ts';
+import { FatalError } from '../base/errors.ts';
+import { unreadableWhy } from '../process/permissions.ts';
 
 /** Far more than any cluster needs (bytes). */
 const FILE_MAX_BYTES = 1024 * 1024;

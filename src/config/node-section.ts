@@ -1,8 +1,8 @@
 /** A node's section of a configuration: where it listens, where it keeps its files, and its role. */
 import { join, relative, resolve } from 'node:path';
-import { parseHost, whyNoClusterId, whyNoName, whyNotTogether } from '../address.ts';
-import type { LogLevel } from '../log.ts';
-import type { NodeAddress } from '../protocol/admin.ts';
+import { parseHost, whyNoClusterId, whyNoName, whyNotTogether } from '../identity/address.ts';
+import type { LogLevel } from '../process/log.ts';
+import type { NodeAddress } from '../protocol/admin/admin.ts';
 import { type Ini, type IniSection, sectionOf } from './ini.ts';
 
 /** One node of a cluster. Paths are as written: relative ones start where the process does. */

@@ -1,5 +1,5 @@
 /** Who listens where, in one configuration: two at one place would be one node to everybody who dials it. */
-import { addressKey, printAddress } from '../address.ts';
+import { addressKey, printAddress } from '../identity/address.ts';
 import { type Ini, sectionOf } from './ini.ts';
 
 /** Hosts and one port, and the section and key that name the port. */

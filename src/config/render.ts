@@ -1,5 +1,5 @@
 /** Configurations as text, for programs that start clusters: what the readers beside this file read back. */
-import type { ClusterConfig } from '../protocol/admin.ts';
+import type { ClusterConfig } from '../protocol/admin/admin.ts';
 
 /** What a new cluster needs. Each node has one address, and keeps everything below `home`. */
 export type ClusterDraft = {

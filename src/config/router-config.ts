@@ -1,8 +1,8 @@
 /** A router's configuration: `[router]`, and `[nursery]` with a section for each keeper node. */
 import { dirname } from 'node:path';
-import { whyNoName } from '../address.ts';
-import type { LogLevel } from '../log.ts';
-import type { NodeAddress } from '../protocol/admin.ts';
+import { whyNoName } from '../identity/address.ts';
+import type { LogLevel } from '../process/log.ts';
+import type { NodeAddress } from '../protocol/admin/admin.ts';
 import { type Ini, type IniSection, readIni, sectionOf } from './ini.ts';
 import {
   readClusterId,

@@ -1,9 +1,9 @@
 /** Opens links to other processes. */
 import { connect } from 'node:net';
 import { WebSocket } from 'ws';
-import { dialableHost, printAddress } from '../address.ts';
-import { NurseryError } from '../errors.ts';
-import { decode, encode } from '../protocol/codec.ts';
+import { NurseryError } from '../base/errors.ts';
+import { dialableHost, printAddress } from '../identity/address.ts';
+import { decode, encode } from '../wire/codec.ts';
 import {
   CLOSE,
   closeReason,

@@ -16,10 +16,10 @@
  * At most one message per direction is under way in parts, so a receiver holds one at a time; an answer that was cancelled
  * may end before its last part. Between its parts other messages go, above all pings. Requests never overtake one another; everything else may.
  */
-import { NurseryError } from '../errors.ts';
-import { FRAME_MAX } from '../limits.ts';
-import { type Hint, hintCodec } from '../protocol/admin.ts';
-import { type Codec, type Coded, encode, malformed, Reader, struct, text, u32 } from '../protocol/codec.ts';
+import { NurseryError } from '../base/errors.ts';
+import { FRAME_MAX } from '../base/limits.ts';
+import { type Hint, hintCodec } from '../protocol/admin/admin.ts';
+import { type Codec, type Coded, encode, malformed, Reader, struct, text, u32 } from '../wire/codec.ts';
 
 /**
  * Version of everything that goes over links; both ends must have the same. 2: requests say how much time is

@@ -1,6 +1,6 @@
 /** Requests that come over a link: how many, and how much of them, may be under way, and what waits until it may. */
-import type { Account } from '../budget.ts';
-import { SHORT_BYTES, WAIT_MS } from '../budget.ts';
+import type { Account } from '../process/budget.ts';
+import { SHORT_BYTES, WAIT_MS } from '../process/budget.ts';
 import { HEADER_BYTES, TYPE } from './frames.ts';
 
 /** Requests received on a link that may be unanswered before it is read no further. */

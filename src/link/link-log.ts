@@ -2,7 +2,7 @@
  * What the log says of a link, or of anything else that comes and goes: each change of its state, once. One that changes
  * all the time has a line now and then, with the number of changes since the one before.
  */
-import type { Logger } from '../log.ts';
+import type { Logger } from '../process/log.ts';
 
 /** Changes that are logged at once; after them one for each of these (ms). */
 const LINES_MAX = 10;

@@ -1,11 +1,11 @@
 /** One link: requests, answers and posts multiplexed over one WebSocket, gathered per turn of the event loop. */
 import type { WebSocket } from 'ws';
-import { invariant } from '../assert.ts';
-import { type Account, type Asker, type Budgets, unboundedBudgets, WAIT_MS } from '../budget.ts';
-import { NurseryError } from '../errors.ts';
-import { answerMarginMs } from '../limits.ts';
-import type { Hint } from '../protocol/admin.ts';
-import { type Answer, TOO_LONG } from '../protocol/replies.ts';
+import { invariant } from '../base/assert.ts';
+import { NurseryError } from '../base/errors.ts';
+import { answerMarginMs } from '../base/limits.ts';
+import { type Account, type Asker, type Budgets, unboundedBudgets, WAIT_MS } from '../process/budget.ts';
+import type { Hint } from '../protocol/admin/admin.ts';
+import { type Answer, TOO_LONG } from '../protocol/arakoon/replies.ts';
 import {
   Assembly,
   CLOSE,

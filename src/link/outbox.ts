@@ -1,6 +1,6 @@
 /** The sending half of a link: gathers what one turn of the event loop says, and interleaves long messages with it. */
 import type { WebSocket } from 'ws';
-import { bytesKept } from '../budget.ts';
+import { bytesKept } from '../process/budget.ts';
 import { encodeLeft, Gather, HEADER_BYTES, LEFT_BYTES, PART_BYTES, TYPE } from './frames.ts';
 
 /** While more than this waits in the socket (bytes), the next part of a long message stays back. */

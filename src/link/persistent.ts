@@ -1,5 +1,5 @@
 /** A link that is opened again whenever it is lost. */
-import { NurseryError } from '../errors.ts';
+import { NurseryError } from '../base/errors.ts';
 import { type DialOptions, dial } from './dial.ts';
 import type { Link, LinkResult } from './link.ts';
 

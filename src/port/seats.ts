@@ -4,8 +4,8 @@
  * request under way; where there is none, the next one is turned away.
  */
 import type { Duplex } from 'node:stream';
-import type { ConnectionLimits } from '../descriptors.ts';
-import type { SeatFigures } from '../protocol/statistics.ts';
+import type { ConnectionLimits } from '../process/descriptors.ts';
+import type { SeatFigures } from '../protocol/arakoon/statistics.ts';
 
 /** Who was active within this time is not idle (ms): seats would only change hands. */
 const IDLE_MIN_MS = 1000;

@@ -1,12 +1,25 @@
 /** One client connection over Arakoon's TCP protocol: frames in, answers out, in order and within bounds. */
 import type { Socket } from 'node:net';
-import { invariant } from '../assert.ts';
-import { type Account, type Asker, type Budgets, bytesKept, SHORT_BYTES, WAIT_MS } from '../budget.ts';
-import { NurseryError, RETURN_CODES } from '../errors.ts';
-import { OUTSTANDING_MAX } from '../limits.ts';
-import { type Answer, failure, failureOf, NO_MAGIC_REPLY, returnCodeOf } from '../protocol/replies.ts';
-import { isUpdateCode, PROLOGUE_MAGIC, PROLOGUE_VERSION, scanRequest } from '../protocol/requests.ts';
-import { OversizedError } from '../protocol/shape.ts';
+import { invariant } from '../base/assert.ts';
+import { NurseryError, RETURN_CODES } from '../base/errors.ts';
+import { OUTSTANDING_MAX } from '../base/limits.ts';
+import {
+  type Account,
+  type Asker,
+  type Budgets,
+  bytesKept,
+  SHORT_BYTES,
+  WAIT_MS,
+} from '../process/budget.ts';
+import {
+  type Answer,
+  failure,
+  failureOf,
+  NO_MAGIC_REPLY,
+  returnCodeOf,
+} from '../protocol/arakoon/replies.ts';
+import { isUpdateCode, PROLOGUE_MAGIC, PROLOGUE_VERSION, scanRequest } from '../protocol/arakoon/requests.ts';
+import { OversizedError } from '../wire/shape.ts';
 
 /** Whom an answer goes to: a connection over TCP. */
 export type Connection = Asker & {

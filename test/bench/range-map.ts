@@ -6,19 +6,19 @@ import { INITIAL_STATE, storeState } from '../../node/machine/system-state.ts';
 import { MemoryStore } from '../../node/store/memory-store.ts';
 import { createRouter, step } from '../../router/core/step.ts';
 import { changeBetween, MapFollower } from '../../src/client/map-follower.ts';
-import { NO_ROWS } from '../../src/digest.ts';
+import { NO_ROWS } from '../../src/keyspace/digest.ts';
+import { carve, lookup, RangeMap, rangeMapCodec } from '../../src/keyspace/rangemap.ts';
 import {
   type AdminAnswer,
   type AdminCommand,
   type ClusterConfig,
   decodeAnswer,
   mapPushCodec,
-} from '../../src/protocol/admin.ts';
-import { decode, encode } from '../../src/protocol/codec.ts';
-import type { Answer } from '../../src/protocol/replies.ts';
-import { encodeBatch, encodeUpdate } from '../../src/protocol/updates.ts';
-import { carve, lookup, RangeMap, rangeMapCodec } from '../../src/rangemap.ts';
+} from '../../src/protocol/admin/admin.ts';
+import type { Answer } from '../../src/protocol/arakoon/replies.ts';
+import { encodeBatch, encodeUpdate } from '../../src/protocol/arakoon/updates.ts';
 import { VERSION } from '../../src/version.ts';
+import { decode, encode } from '../../src/wire/codec.ts';
 import type { Stage } from './stage.ts';
 
 const RANGES = 100_000;

@@ -1,5 +1,5 @@
 /** A nursery: the router's price, and migrations that nobody should notice. */
-import { present } from '../../src/assert.ts';
+import { present } from '../../src/base/assert.ts';
 import { eventsOf, TestNursery } from '../support/nurseries.ts';
 import {
   benchSettings,

@@ -1,7 +1,7 @@
 /** What scenarios have in common: clusters sized for measuring, loads in processes of their own, figures of nodes. */
 import { readFileSync } from 'node:fs';
 import type { Percentiles } from '../../src/cli/bench/histogram.ts';
-import type { Field } from '../../src/protocol/statistics.ts';
+import type { Field } from '../../src/protocol/arakoon/statistics.ts';
 import { TestCluster } from '../support/clusters.ts';
 import type { Lab, NurseryProcess } from '../support/processes.ts';
 import type { Report } from './report.ts';

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import type { NurseryError } from '../../src/errors.ts';
+import type { NurseryError } from '../../src/base/errors.ts';
 import { LEASE_MS, TestCluster } from '../support/clusters.ts';
 import { Load } from '../support/load.ts';
 import { labSuite } from '../support/processes.ts';

@@ -2,8 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { EXIT_CODES } from '../../src/errors.ts';
-import { VALUE_MAX } from '../../src/limits.ts';
+import { EXIT_CODES } from '../../src/base/errors.ts';
+import { VALUE_MAX } from '../../src/base/limits.ts';
 import { TestCluster } from '../support/clusters.ts';
 import { type Lab, labSuite } from '../support/processes.ts';
 import { shell } from '../support/shell.ts';

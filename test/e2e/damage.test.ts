@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { EXIT_CODES } from '../../src/errors.ts';
+import { EXIT_CODES } from '../../src/base/errors.ts';
 import { TestCluster } from '../support/clusters.ts';
 import { flipBit, recordsOf, segmentsOf } from '../support/damage.ts';
 import { type Lab, labSuite } from '../support/processes.ts';

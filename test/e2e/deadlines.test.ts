@@ -3,9 +3,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { EXIT_CODES, NurseryError } from '../../src/base/errors.ts';
 import { NurseryClient } from '../../src/client/nursery-client.ts';
 import { renderRouterIni } from '../../src/config/render.ts';
-import { EXIT_CODES, NurseryError } from '../../src/errors.ts';
 import { FRONT, TestNursery } from '../support/nurseries.ts';
 import { freePorts, type Lab, labSuite } from '../support/processes.ts';
 import { until } from '../support/wait.ts';

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { EXIT_CODES, NurseryError } from '../../src/errors.ts';
+import { EXIT_CODES, NurseryError } from '../../src/base/errors.ts';
 import { TestCluster } from '../support/clusters.ts';
 import { limitFileSize } from '../support/descriptors.ts';
 import type { MasterClient } from '../support/master-client.ts';

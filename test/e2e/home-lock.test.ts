@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { EXIT_CODES } from '../../src/errors.ts';
+import { EXIT_CODES } from '../../src/base/errors.ts';
 import { TestCluster } from '../support/clusters.ts';
 import { freePorts, type Lab, labSuite, type NurseryProcess } from '../support/processes.ts';
 import { until } from '../support/wait.ts';

@@ -6,10 +6,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import * as assert from 'uvu/assert';
+import { EXIT_CODES } from '../../src/base/errors.ts';
 import { ArakoonClient } from '../../src/client/arakoon-client.ts';
 import { ClusterClient } from '../../src/client/cluster-client.ts';
 import { renderRouterIni } from '../../src/config/render.ts';
-import { EXIT_CODES } from '../../src/errors.ts';
 import { TestCluster } from '../support/clusters.ts';
 import { addressesOf, copyOf, ends, notesOf, selfOf } from '../support/identities.ts';
 import { FRONT } from '../support/nurseries.ts';

@@ -5,9 +5,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { EXIT_CODES } from '../../src/base/errors.ts';
 import { ArakoonClient } from '../../src/client/arakoon-client.ts';
 import { renderRouterIni } from '../../src/config/render.ts';
-import { EXIT_CODES } from '../../src/errors.ts';
 import { addressesOf, copyOf, editedFile, ends, notesOf } from '../support/identities.ts';
 import { FRONT, TestNursery } from '../support/nurseries.ts';
 import { freePorts, type Lab, labSuite, type NurseryProcess } from '../support/processes.ts';

@@ -2,9 +2,9 @@
 import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { EXIT_CODES } from '../../src/base/errors.ts';
 import { renderClusterIni } from '../../src/config/render.ts';
-import { EXIT_CODES } from '../../src/errors.ts';
-import type { NodeStatus } from '../../src/protocol/admin.ts';
+import type { NodeStatus } from '../../src/protocol/admin/admin.ts';
 import { LEASE_MS, TestCluster } from '../support/clusters.ts';
 import { addressesOf, copyOf, ends, selfOf } from '../support/identities.ts';
 import { TestNursery } from '../support/nurseries.ts';

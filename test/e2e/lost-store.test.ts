@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { segmentNumber } from '../../node/log/segment.ts';
-import { NurseryError } from '../../src/errors.ts';
+import { NurseryError } from '../../src/base/errors.ts';
 import { TestCluster } from '../support/clusters.ts';
 import { segmentsOf } from '../support/damage.ts';
 import { type Lab, labSuite } from '../support/processes.ts';

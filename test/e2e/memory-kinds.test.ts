@@ -2,9 +2,9 @@
 import * as assert from 'uvu/assert';
 import { ClusterClient } from '../../src/client/cluster-client.ts';
 import { LINK_PROTOCOL, type Role } from '../../src/link/frames.ts';
-import { encodeQuery } from '../../src/protocol/admin.ts';
-import { encode, key, struct, u32, union } from '../../src/protocol/codec.ts';
-import { encodeRequest } from '../../src/protocol/requests.ts';
+import { encodeQuery } from '../../src/protocol/admin/admin.ts';
+import { encodeRequest } from '../../src/protocol/arakoon/requests.ts';
+import { encode, key, struct, u32, union } from '../../src/wire/codec.ts';
 import { type NodePlace, TestCluster } from '../support/clusters.ts';
 import { forgetPeak, Lurker, memoryOf } from '../support/crowd.ts';
 import { LinkLurker } from '../support/link-lurker.ts';

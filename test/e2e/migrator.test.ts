@@ -1,7 +1,7 @@
 /** What goes wrong around a move: the migrator dies in each phase, two of them meet, the router or the keeper is gone. */
 import * as assert from 'uvu/assert';
-import { EXIT_CODES } from '../../src/errors.ts';
-import type { Migration } from '../../src/protocol/admin.ts';
+import { EXIT_CODES } from '../../src/base/errors.ts';
+import type { Migration } from '../../src/protocol/admin/admin.ts';
 import { type Caller, Load } from '../support/load.ts';
 import { eventsOf, TestNursery } from '../support/nurseries.ts';
 import { type Lab, labSuite } from '../support/processes.ts';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import * as assert from 'uvu/assert';
-import { EXIT_CODES } from '../../src/errors.ts';
+import { EXIT_CODES } from '../../src/base/errors.ts';
 import { TestCluster } from '../support/clusters.ts';
 import { TestNursery } from '../support/nurseries.ts';
 import { type Lab, labSuite } from '../support/processes.ts';

@@ -1,11 +1,16 @@
 /** Whatever a peer, a migrator or a client sends over a link: no process ends by it, and all go on. */
 import { randomInt } from 'node:crypto';
 import * as assert from 'uvu/assert';
-import { NurseryError } from '../../src/errors.ts';
+import { NurseryError } from '../../src/base/errors.ts';
 import { dial } from '../../src/link/dial.ts';
 import { LINK_PROTOCOL, type Role, TOPIC } from '../../src/link/frames.ts';
-import { type AdminCommand, type AdminQuery, encodeCommand, encodeQuery } from '../../src/protocol/admin.ts';
-import { encodeRequest, REQUEST_CODES } from '../../src/protocol/requests.ts';
+import {
+  type AdminCommand,
+  type AdminQuery,
+  encodeCommand,
+  encodeQuery,
+} from '../../src/protocol/admin/admin.ts';
+import { encodeRequest, REQUEST_CODES } from '../../src/protocol/arakoon/requests.ts';
 import { TestNursery } from '../support/nurseries.ts';
 import { labSuite, type NurseryProcess } from '../support/processes.ts';
 import { createRandom, type Random } from '../support/random.ts';

@@ -1,12 +1,12 @@
 /** Arakoon's protocol, spoken with a cluster of real processes: every command, every error, hostile input. */
 import * as assert from 'uvu/assert';
+import { type ErrorCode, NurseryError, RETURN_CODES } from '../../src/base/errors.ts';
+import { USER_KEY_MAX, VALUE_MAX } from '../../src/base/limits.ts';
 import type { ArakoonClient } from '../../src/client/arakoon-client.ts';
-import { type ErrorCode, NurseryError, RETURN_CODES } from '../../src/errors.ts';
-import { USER_KEY_MAX, VALUE_MAX } from '../../src/limits.ts';
-import { scanReply } from '../../src/protocol/reply-shapes.ts';
-import { encodePrologue, encodeRequest, requestCode } from '../../src/protocol/requests.ts';
+import { scanReply } from '../../src/protocol/arakoon/reply-shapes.ts';
+import { encodePrologue, encodeRequest, requestCode } from '../../src/protocol/arakoon/requests.ts';
 import { Raw } from '../src/port/raw.ts';
-import { VECTORS } from '../src/protocol/vectors.ts';
+import { VECTORS } from '../src/protocol/arakoon/vectors.ts';
 import { TestCluster } from '../support/clusters.ts';
 import { type Lab, labSuite } from '../support/processes.ts';
 import { until } from '../support/wait.ts';

@@ -2,10 +2,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { NurseryError } from '../../src/base/errors.ts';
 import { NurseryClient } from '../../src/client/nursery-client.ts';
 import { renderRouterIni } from '../../src/config/render.ts';
-import { NurseryError } from '../../src/errors.ts';
-import type { ClusterConfig } from '../../src/protocol/admin.ts';
+import type { ClusterConfig } from '../../src/protocol/admin/admin.ts';
 import { type NodePlace, TestCluster } from '../support/clusters.ts';
 import { freePorts, type Lab, labSuite } from '../support/processes.ts';
 import { until } from '../support/wait.ts';

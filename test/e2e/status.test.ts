@@ -1,6 +1,6 @@
 /** What operators see where the keeper is gone. */
 import * as assert from 'uvu/assert';
-import { EXIT_CODES } from '../../src/errors.ts';
+import { EXIT_CODES } from '../../src/base/errors.ts';
 import { TestNursery } from '../support/nurseries.ts';
 import { type Lab, labSuite } from '../support/processes.ts';
 import { until } from '../support/wait.ts';

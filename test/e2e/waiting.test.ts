@@ -1,6 +1,6 @@
 /** Nothing waits without saying for whom, and since when. */
 import * as assert from 'uvu/assert';
-import { EXIT_CODES } from '../../src/errors.ts';
+import { EXIT_CODES } from '../../src/base/errors.ts';
 import { TestCluster } from '../support/clusters.ts';
 import { TestNursery } from '../support/nurseries.ts';
 import { type Lab, labSuite } from '../support/processes.ts';

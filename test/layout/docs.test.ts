@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { EXIT_CODES, RETURN_CODES } from '../../src/errors.ts';
-import { OUTSTANDING_MAX, USER_KEY_MAX, VALUE_MAX } from '../../src/limits.ts';
+import { EXIT_CODES, RETURN_CODES } from '../../src/base/errors.ts';
+import { OUTSTANDING_MAX, USER_KEY_MAX, VALUE_MAX } from '../../src/base/limits.ts';
 
 const README = readFileSync('README.md', 'utf8');
 const ARCHITECTURE = readFileSync('docs/architecture.md', 'utf8');

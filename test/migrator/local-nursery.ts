@@ -1,14 +1,14 @@
 /** A nursery inside this process: real state machines behind the interface that the migrator speaks to clusters by. */
 import type { Nursery } from '../../migrator/connections.ts';
 import type { Cluster } from '../../migrator/driver.ts';
-import { NurseryError } from '../../src/errors.ts';
+import { NurseryError } from '../../src/base/errors.ts';
 import {
   type AdminAnswer,
   type AdminCommand,
   type AdminQuery,
   decodeAnswer,
   type KeeperMap,
-} from '../../src/protocol/admin.ts';
+} from '../../src/protocol/admin/admin.ts';
 import { SimCluster } from '../sim/migration/sim-cluster.ts';
 import { createRandom } from '../support/seeded.ts';
 

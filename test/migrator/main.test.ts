@@ -14,9 +14,9 @@ import {
   watchWish,
 } from '../../migrator/main.ts';
 import { rowsIn } from '../../node/machine/rows.ts';
-import type { NurseryError } from '../../src/errors.ts';
-import { PAGE_DIRTY, type Progress } from '../../src/protocol/admin.ts';
-import { WHOLE } from '../../src/range.ts';
+import type { NurseryError } from '../../src/base/errors.ts';
+import { WHOLE } from '../../src/keyspace/range.ts';
+import { PAGE_DIRTY, type Progress } from '../../src/protocol/admin/admin.ts';
 import type { LocalCluster } from './local-nursery.ts';
 import { LocalNursery } from './local-nursery.ts';
 

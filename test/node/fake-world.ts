@@ -7,8 +7,8 @@ import { createReplica } from '../../node/paxos/step.ts';
 import { type LogRecord, NO_BALLOT } from '../../node/paxos/types.ts';
 import { Scheduler } from '../../node/scheduler.ts';
 import { MemoryStore } from '../../node/store/memory-store.ts';
-import { NurseryError } from '../../src/errors.ts';
-import { SILENT } from '../../src/log.ts';
+import { NurseryError } from '../../src/base/errors.ts';
+import { SILENT } from '../../src/process/log.ts';
 
 /** One driver, with handles to everything around it. */
 export class FakeWorld {

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Heartbeats } from '../../node/heartbeats.ts';
-import { type Migration, NO_PROGRESS } from '../../src/protocol/admin.ts';
+import { type Migration, NO_PROGRESS } from '../../src/protocol/admin/admin.ts';
 
 function records(...given: readonly Partial<Migration>[]): Map<number, Migration> {
   const usual: Migration = {

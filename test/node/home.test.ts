@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { lockHome, prepareDirectory } from '../../node/home.ts';
-import { EXIT_CODES, FatalError } from '../../src/errors.ts';
+import { EXIT_CODES, FatalError } from '../../src/base/errors.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'nursery-home-'));
 test.after(() => rmSync(dir, { recursive: true, force: true }));

@@ -4,8 +4,8 @@ import { installFrom, RETRY_MS, type Surroundings } from '../../node/installatio
 import type { MembersState } from '../../node/paxos/types.ts';
 import { SnapshotServer } from '../../node/snapshots.ts';
 import { MemoryStore } from '../../node/store/memory-store.ts';
-import { FatalError, NurseryError } from '../../src/errors.ts';
-import { SILENT } from '../../src/log.ts';
+import { FatalError, NurseryError } from '../../src/base/errors.ts';
+import { SILENT } from '../../src/process/log.ts';
 
 const NO_ROOM = Object.assign(new Error('ENOSPC: no space left on device, rename'), {
   code: 'ENOSPC',

@@ -2,8 +2,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Life, Lives, type LivesOptions } from '../../node/lives.ts';
-import { FatalError } from '../../src/errors.ts';
-import { SILENT } from '../../src/log.ts';
+import { FatalError } from '../../src/base/errors.ts';
+import { SILENT } from '../../src/process/log.ts';
 
 const damage = (what = 'bits are flipped'): FatalError => new FatalError('STORE_DAMAGED', what);
 

@@ -1,11 +1,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MapWatchers } from '../../node/map-watchers.ts';
+import { WHOLE } from '../../src/keyspace/range.ts';
+import { carve, EMPTY_MAP } from '../../src/keyspace/rangemap.ts';
 import type { Link } from '../../src/link/link.ts';
-import { type KeeperMap, mapPushCodec } from '../../src/protocol/admin.ts';
-import { decode } from '../../src/protocol/codec.ts';
-import { WHOLE } from '../../src/range.ts';
-import { carve, EMPTY_MAP } from '../../src/rangemap.ts';
+import { type KeeperMap, mapPushCodec } from '../../src/protocol/admin/admin.ts';
+import { decode } from '../../src/wire/codec.ts';
 
 /** A link that notes what is pushed. */
 class FakeLink {

@@ -1,10 +1,10 @@
 /** A node of a cluster in a nursery, and a keeper that answers as a test says. */
 import * as assert from 'uvu/assert';
 import { Introduction, type Question, type Word } from '../../node/introduction.ts';
-import { SILENT } from '../../src/log.ts';
-import type { AdminAnswer, AdminCommand } from '../../src/protocol/admin.ts';
-import type { KeeperRef, Verdict } from '../../src/protocol/identity.ts';
-import { encodeUpdate } from '../../src/protocol/updates.ts';
+import type { KeeperRef, Verdict } from '../../src/identity/founding.ts';
+import { SILENT } from '../../src/process/log.ts';
+import type { AdminAnswer, AdminCommand } from '../../src/protocol/admin/admin.ts';
+import { encodeUpdate } from '../../src/protocol/arakoon/updates.ts';
 import { FakeWorld } from './fake-world.ts';
 
 /** The life of the node, and the founding of its cluster once it has one. */

@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Notes } from '../../node/notes.ts';
-import type { Logger } from '../../src/log.ts';
+import type { Logger } from '../../src/process/log.ts';
 
 /** Notes on a clock of their own, and what they logged. */
 function notes(): { notes: Notes; logged: string[]; run(ms: number): void } {

@@ -1,9 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Proposals } from '../../node/proposals.ts';
-import { RETURN_CODES } from '../../src/errors.ts';
-import { type Answer, failure, OK, returnCodeOf } from '../../src/protocol/replies.ts';
-import { asFollower, decodeBatch } from '../../src/protocol/updates.ts';
+import { RETURN_CODES } from '../../src/base/errors.ts';
+import { type Answer, failure, OK, returnCodeOf } from '../../src/protocol/arakoon/replies.ts';
+import { asFollower, decodeBatch } from '../../src/protocol/arakoon/updates.ts';
 
 function update(bytes: number): Uint8Array {
   return Buffer.alloc(bytes, 1);

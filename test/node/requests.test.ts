@@ -6,10 +6,16 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Requests } from '../../node/requests.ts';
 import { Scheduler } from '../../node/scheduler.ts';
-import { type Asker, Budget } from '../../src/budget.ts';
-import { RETURN_CODES } from '../../src/errors.ts';
-import { type Answer, decodeOptionalText, failure, OK, returnCodeOf } from '../../src/protocol/replies.ts';
-import { encodeRequest } from '../../src/protocol/requests.ts';
+import { RETURN_CODES } from '../../src/base/errors.ts';
+import { type Asker, Budget } from '../../src/process/budget.ts';
+import {
+  type Answer,
+  decodeOptionalText,
+  failure,
+  OK,
+  returnCodeOf,
+} from '../../src/protocol/arakoon/replies.ts';
+import { encodeRequest } from '../../src/protocol/arakoon/requests.ts';
 
 const EXISTS = encodeRequest({ kind: 'exists', consistency: { kind: 'consistent' }, key: 'k' });
 const GET = encodeRequest({ kind: 'get', consistency: { kind: 'consistent' }, key: 'k' });

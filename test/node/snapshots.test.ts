@@ -4,7 +4,7 @@ import { copySnapshot, SnapshotServer } from '../../node/snapshots.ts';
 import { MemoryStore } from '../../node/store/memory-store.ts';
 import { unpackRows } from '../../node/store/row-pages.ts';
 import { PASSED_MAX } from '../../node/store/types.ts';
-import { NurseryError } from '../../src/errors.ts';
+import { NurseryError } from '../../src/base/errors.ts';
 import type { LinkResult } from '../../src/link/link.ts';
 
 function storeOf(rows: number): MemoryStore {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Storage, storePlace } from '../../node/storage.ts';
-import { NurseryError } from '../../src/errors.ts';
+import { NurseryError } from '../../src/base/errors.ts';
 
 const IGNORED = (): void => undefined;
 

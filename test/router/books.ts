@@ -5,9 +5,9 @@
 import * as assert from 'uvu/assert';
 import { classify } from '../../router/core/classify.ts';
 import type { Effect, Event, Router, Task } from '../../router/core/types.ts';
-import { NurseryError, RETURN_CODES } from '../../src/errors.ts';
-import { returnCodeOf } from '../../src/protocol/replies.ts';
-import { decodeRunReply } from '../../src/protocol/run.ts';
+import { NurseryError, RETURN_CODES } from '../../src/base/errors.ts';
+import { returnCodeOf } from '../../src/protocol/arakoon/replies.ts';
+import { decodeRunReply } from '../../src/protocol/arakoon/run.ts';
 
 const { NOT_MASTER, OUT_OF_RANGE, MAYBE_APPLIED, GOING_DOWN, OK } = RETURN_CODES;
 /** What those are told that the router has no room for. */

@@ -2,10 +2,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Calls } from '../../router/calls.ts';
-import { type Asker, Budget } from '../../src/budget.ts';
-import { FRAME_MAX } from '../../src/limits.ts';
+import { FRAME_MAX } from '../../src/base/limits.ts';
 import type { LinkResult } from '../../src/link/link.ts';
-import { OK } from '../../src/protocol/replies.ts';
+import { type Asker, Budget } from '../../src/process/budget.ts';
+import { OK } from '../../src/protocol/arakoon/replies.ts';
 import { until } from '../support/wait.ts';
 
 const REPLY: LinkResult = { kind: 'reply', bytes: Buffer.alloc(4), hint: null };

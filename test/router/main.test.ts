@@ -3,18 +3,23 @@ import { get as httpGet } from 'node:http';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type RunningRouter, startRouter } from '../../router/main.ts';
+import type { NurseryError } from '../../src/base/errors.ts';
 import { ArakoonClient } from '../../src/client/arakoon-client.ts';
 import { NurseryClient } from '../../src/client/nursery-client.ts';
 import type { RouterIni } from '../../src/config/router-config.ts';
-import type { NurseryError } from '../../src/errors.ts';
+import { RangeMap } from '../../src/keyspace/rangemap.ts';
 import { type Hello, LINK_PROTOCOL, TOPIC } from '../../src/link/frames.ts';
 import type { Link } from '../../src/link/link.ts';
 import { ClientPort } from '../../src/port/port.ts';
-import { encodeAnswer, type KeeperMap, mapPushCodec, type NodeAddress } from '../../src/protocol/admin.ts';
-import { encode } from '../../src/protocol/codec.ts';
-import { type Answer, failure, okOptionalText } from '../../src/protocol/replies.ts';
-import { decodeRequest } from '../../src/protocol/requests.ts';
-import { RangeMap } from '../../src/rangemap.ts';
+import {
+  encodeAnswer,
+  type KeeperMap,
+  mapPushCodec,
+  type NodeAddress,
+} from '../../src/protocol/admin/admin.ts';
+import { type Answer, failure, okOptionalText } from '../../src/protocol/arakoon/replies.ts';
+import { decodeRequest } from '../../src/protocol/arakoon/requests.ts';
+import { encode } from '../../src/wire/codec.ts';
 import { FakeCluster, mapOf } from './world.ts';
 
 const LOCAL = '127.0.0.1';

@@ -2,17 +2,22 @@
 
 import { createRouter, step } from '../../router/core/step.ts';
 import type { Effect, Event, Limits, Router } from '../../router/core/types.ts';
-import { type Key, prefixEnd, successor } from '../../src/bytes.ts';
+import { type Key, prefixEnd, successor } from '../../src/base/bytes.ts';
+import { NurseryError } from '../../src/base/errors.ts';
 import { changeBetween, MapFollower, type MapNews } from '../../src/client/map-follower.ts';
-import { NurseryError } from '../../src/errors.ts';
-import type { Hint, KeeperMap } from '../../src/protocol/admin.ts';
-import * as replies from '../../src/protocol/replies.ts';
-import { type Answer, failure } from '../../src/protocol/replies.ts';
-import { decodeRequest, isUpdate, type RangeQuery, type Request } from '../../src/protocol/requests.ts';
-import { isPassing, runReply } from '../../src/protocol/run.ts';
-import { decodeUpdate, keysOfUpdate } from '../../src/protocol/updates.ts';
-import { type Range, subtract } from '../../src/range.ts';
-import { type MapEntry, RangeMap } from '../../src/rangemap.ts';
+import { type Range, subtract } from '../../src/keyspace/range.ts';
+import { type MapEntry, RangeMap } from '../../src/keyspace/rangemap.ts';
+import type { Hint, KeeperMap } from '../../src/protocol/admin/admin.ts';
+import * as replies from '../../src/protocol/arakoon/replies.ts';
+import { type Answer, failure } from '../../src/protocol/arakoon/replies.ts';
+import {
+  decodeRequest,
+  isUpdate,
+  type RangeQuery,
+  type Request,
+} from '../../src/protocol/arakoon/requests.ts';
+import { isPassing, runReply } from '../../src/protocol/arakoon/run.ts';
+import { decodeUpdate, keysOfUpdate } from '../../src/protocol/arakoon/updates.ts';
 import { Books } from './books.ts';
 
 /** A map from separators and owners: `mapOf(['', 'A'], ['k', 'B'])`; epochs count from 1. */

@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ArakoonClient } from '../../src/client/arakoon-client.ts';
 import { renderClusterIni } from '../../src/config/render.ts';
-import type { ClusterConfig } from '../../src/protocol/admin.ts';
+import type { ClusterConfig } from '../../src/protocol/admin/admin.ts';
 import { MasterClient } from './master-client.ts';
 import { type Environment, freePorts, type Lab, type NurseryProcess } from './processes.ts';
 import { until } from './wait.ts';

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { encodePrologue, encodeRequest, type Request } from '../../src/protocol/requests.ts';
+import { encodePrologue, encodeRequest, type Request } from '../../src/protocol/arakoon/requests.ts';
 
 /** Whom a crowd goes to. */
 export type Target = { readonly port: number; readonly cluster: string };

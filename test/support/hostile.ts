@@ -1,6 +1,6 @@
 /** A crowd of clients as no service wants them: slow readers, idle ones, resets, half-closed sockets, half requests, garbage. */
 import { connect, type Socket } from 'node:net';
-import { encodePrologue, encodeRequest } from '../../src/protocol/requests.ts';
+import { encodePrologue, encodeRequest } from '../../src/protocol/arakoon/requests.ts';
 import { EVERYTHING, type Target } from './crowd.ts';
 import type { Random } from './random.ts';
 

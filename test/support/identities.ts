@@ -2,10 +2,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { NurseryError } from '../../src/base/errors.ts';
 import { ClusterClient } from '../../src/client/cluster-client.ts';
 import { renderClusterIni } from '../../src/config/render.ts';
-import { NurseryError } from '../../src/errors.ts';
-import type { AdminAnswer, AdminQuery, ClusterConfig, NodeStatus } from '../../src/protocol/admin.ts';
+import type { AdminAnswer, AdminQuery, ClusterConfig, NodeStatus } from '../../src/protocol/admin/admin.ts';
 import { LEASE_MS, type TestCluster } from './clusters.ts';
 import { freePorts, type Lab, type NurseryProcess } from './processes.ts';
 

@@ -1,7 +1,7 @@
 /** Clients that write without rest and know what each answer must be, so that nothing lost or done twice escapes them. */
 import * as assert from 'uvu/assert';
+import { NurseryError } from '../../src/base/errors.ts';
 import type { ArakoonClient } from '../../src/client/arakoon-client.ts';
-import { NurseryError } from '../../src/errors.ts';
 import { pause, until } from './wait.ts';
 
 /** What a load client talks through: whoever finds the master, or a router. */

@@ -1,6 +1,7 @@
 /** A client of Arakoon's protocol that follows the master, as Arakoon's own clients do. */
+
+import { NurseryError } from '../../src/base/errors.ts';
 import { ArakoonClient } from '../../src/client/arakoon-client.ts';
-import { NurseryError } from '../../src/errors.ts';
 import { pause } from './wait.ts';
 
 /** How long a call is tried again (ms), and how long each attempt may take. */

@@ -1,10 +1,10 @@
 /** A whole nursery of real processes: keeper, data clusters, router, and the command line that moves ranges. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { NurseryError } from '../../src/base/errors.ts';
 import { ArakoonClient } from '../../src/client/arakoon-client.ts';
 import { ClusterClient } from '../../src/client/cluster-client.ts';
 import { renderRouterIni } from '../../src/config/render.ts';
-import { NurseryError } from '../../src/errors.ts';
 import { TestCluster } from './clusters.ts';
 import type { Caller } from './load.ts';
 import { type Finished, freePorts, type Lab, type NurseryProcess } from './processes.ts';

@@ -1,7 +1,8 @@
 /** Finds where a load is to be sent: the master of a cluster, one of its nodes, or a router. */
+
+import { NurseryError } from '../../base/errors.ts';
 import { ArakoonClient } from '../../client/arakoon-client.ts';
-import { NurseryError } from '../../errors.ts';
-import type { ClusterConfig } from '../../protocol/admin.ts';
+import type { ClusterConfig } from '../../protocol/admin/admin.ts';
 import type { Place } from './load.ts';
 
 /** How long a node may take to say who is master (ms). */

@@ -1,9 +1,9 @@
 /** One connection of a load over a link. */
-import { NurseryError, RETURN_CODES } from '../../errors.ts';
+import { NurseryError, RETURN_CODES } from '../../base/errors.ts';
 import { dial } from '../../link/dial.ts';
 import { LINK_PROTOCOL } from '../../link/frames.ts';
 import type { Link, LinkHandlers } from '../../link/link.ts';
-import { returnCodeOf } from '../../protocol/replies.ts';
+import { returnCodeOf } from '../../protocol/arakoon/replies.ts';
 import type { Load, LoadClient, Place } from './load.ts';
 import type { Operation } from './operations.ts';
 

@@ -1,5 +1,5 @@
 /** A closed loop: every client sends its next request when an answer has come, until the time is over. */
-import type { NurseryError } from '../../errors.ts';
+import type { NurseryError } from '../../base/errors.ts';
 import { LinkLoadClient } from './link-client.ts';
 import type { Workload } from './operations.ts';
 import { failureName, Tally } from './tally.ts';

@@ -1,6 +1,6 @@
 /** A server that does nothing but answer: what a load against it reaches is the generator's own ceiling. */
 import { createServer, type Socket } from 'node:net';
-import { PROLOGUE_MAGIC, REQUEST_CODES, scanRequest } from '../../protocol/requests.ts';
+import { PROLOGUE_MAGIC, REQUEST_CODES, scanRequest } from '../../protocol/arakoon/requests.ts';
 
 const NOTHING = Buffer.alloc(0);
 const PROLOGUE_BYTES = 12;

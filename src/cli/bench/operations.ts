@@ -1,7 +1,7 @@
 /** What a load consists of: frames made once, in which only keys change. */
-import { NurseryError } from '../../errors.ts';
-import { encodeRequest, REQUEST_CODES, type Request } from '../../protocol/requests.ts';
-import { encodeUpdate } from '../../protocol/updates.ts';
+import { NurseryError } from '../../base/errors.ts';
+import { encodeRequest, REQUEST_CODES, type Request } from '../../protocol/arakoon/requests.ts';
+import { encodeUpdate } from '../../protocol/arakoon/updates.ts';
 
 /** The operations that can be mixed. `fill` sets each key once, in order. */
 export const OPERATIONS = ['set', 'get', 'delete', 'sequence', 'multi-get', 'range-entries', 'fill'] as const;

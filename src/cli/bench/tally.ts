@@ -1,5 +1,5 @@
 /** What a load has seen: counts and latencies per operation, errors by name, and the longest silence. */
-import { RETURN_CODES } from '../../errors.ts';
+import { RETURN_CODES } from '../../base/errors.ts';
 import { Histogram, type Percentiles } from './histogram.ts';
 import type { Operation, OperationName } from './operations.ts';
 

@@ -1,8 +1,8 @@
 /** One connection of a load over Arakoon's TCP: keeps a number of requests unanswered, without a promise for any. */
 import { connect, type Socket } from 'node:net';
-import { RETURN_CODES } from '../../errors.ts';
-import { scanReply } from '../../protocol/reply-shapes.ts';
-import { encodePrologue } from '../../protocol/requests.ts';
+import { RETURN_CODES } from '../../base/errors.ts';
+import { scanReply } from '../../protocol/arakoon/reply-shapes.ts';
+import { encodePrologue } from '../../protocol/arakoon/requests.ts';
 import type { Load, LoadClient, Place } from './load.ts';
 import type { Operation } from './operations.ts';
 

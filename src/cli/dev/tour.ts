@@ -1,8 +1,8 @@
 /** The tour: a nursery does its main job on real input, and checks every step of it. */
 import { resolve } from 'node:path';
-import { present } from '../../assert.ts';
+import { present } from '../../base/assert.ts';
+import type { FatalError } from '../../base/errors.ts';
 import { ArakoonClient } from '../../client/arakoon-client.ts';
-import type { FatalError } from '../../errors.ts';
 import { complain, printLine } from '../output.ts';
 import { progressDisplay } from '../progress-display.ts';
 import type { LocalNursery } from './local-nursery.ts';

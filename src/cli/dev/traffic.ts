@@ -1,6 +1,6 @@
 /** Clients that keep reading and writing while a range moves, and notice what a user would: errors, old values, pauses. */
 
-import { present } from '../../assert.ts';
+import { present } from '../../base/assert.ts';
 import type { ArakoonClient } from '../../client/arakoon-client.ts';
 
 /** What the clients saw. */

@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { USER_KEY_MAX } from '../../limits.ts';
+import { USER_KEY_MAX } from '../../base/limits.ts';
 
 /** Metadata of one file. */
 export type FileRecord = {

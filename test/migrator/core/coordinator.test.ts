@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Effect } from '../../../migrator/core/calls.ts';
 import { SETTINGS } from '../../../migrator/core/settings.ts';
-import type { AdminAnswer } from '../../../src/protocol/admin.ts';
+import type { AdminAnswer } from '../../../src/protocol/admin/admin.ts';
 import { MID, nameOf, Rig } from './rig.ts';
 
 /** All that is asked, in order, notes and questions about the record left out. */

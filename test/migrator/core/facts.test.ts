@@ -4,13 +4,13 @@ import * as assert from 'uvu/assert';
 import { commandFor, headerFor } from '../../../migrator/core/commands.ts';
 import { Facts } from '../../../migrator/core/facts.ts';
 import type { Observed } from '../../../migrator/core/next-move.ts';
-import { NO_ROWS } from '../../../src/digest.ts';
+import { NO_ROWS } from '../../../src/keyspace/digest.ts';
 import {
   type AdminAnswer,
   type Migration,
   NO_PROGRESS,
   type RangeStatus,
-} from '../../../src/protocol/admin.ts';
+} from '../../../src/protocol/admin/admin.ts';
 
 const LIMITS = { rowsMax: 10, bytesMax: 100, rowsWanted: 3 };
 const RANGE = { lo: 'k', hi: 't' } as const;

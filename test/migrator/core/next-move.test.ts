@@ -8,8 +8,8 @@ import {
   nextMove,
   type Observed,
 } from '../../../migrator/core/next-move.ts';
-import { NO_ROWS } from '../../../src/digest.ts';
-import { type Migration, NO_PROGRESS } from '../../../src/protocol/admin.ts';
+import { NO_ROWS } from '../../../src/keyspace/digest.ts';
+import { type Migration, NO_PROGRESS } from '../../../src/protocol/admin/admin.ts';
 
 const RECORD: Migration = {
   mid: 7,

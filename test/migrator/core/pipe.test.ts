@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Pipe } from '../../../migrator/core/pipe.ts';
-import type { Row } from '../../../src/protocol/admin.ts';
+import type { Row } from '../../../src/protocol/admin/admin.ts';
 
 const row = (key: string): Row => ({ kind: 0, key, value: Buffer.from(key) });
 

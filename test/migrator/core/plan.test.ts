@@ -2,8 +2,15 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Plan, planMigrate, planRange, planRemove } from '../../../migrator/core/plan.ts';
-import { WHOLE } from '../../../src/range.ts';
-import { carve, EMPTY_MAP, lookup, type MapEntry, ownsAll, RangeMap } from '../../../src/rangemap.ts';
+import { WHOLE } from '../../../src/keyspace/range.ts';
+import {
+  carve,
+  EMPTY_MAP,
+  lookup,
+  type MapEntry,
+  ownsAll,
+  RangeMap,
+} from '../../../src/keyspace/rangemap.ts';
 import { seeded } from '../../support/seeded.ts';
 
 /** `mapOf('a', 'k', 'b')`: a up to k, b from there on. */

@@ -5,8 +5,8 @@ import type { Party } from '../../../migrator/core/calls.ts';
 import { Facts } from '../../../migrator/core/facts.ts';
 import { Report, UNANSWERED_MS } from '../../../migrator/core/report.ts';
 import { resultOf } from '../../../migrator/core/result.ts';
-import { NO_ROWS } from '../../../src/digest.ts';
-import { type Migration, NO_PROGRESS, type Receipt } from '../../../src/protocol/admin.ts';
+import { NO_ROWS } from '../../../src/keyspace/digest.ts';
+import { type Migration, NO_PROGRESS, type Receipt } from '../../../src/protocol/admin/admin.ts';
 
 const RECORD: Migration = {
   mid: 2,

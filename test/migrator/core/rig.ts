@@ -1,7 +1,7 @@
 /** One coordinator, and the real state machines that it moves a range between. */
 import type { Effect, Event } from '../../../migrator/core/calls.ts';
 import { Coordinator, type CoordinatorOptions } from '../../../migrator/core/coordinator.ts';
-import { type AdminAnswer, decodeAnswer } from '../../../src/protocol/admin.ts';
+import { type AdminAnswer, decodeAnswer } from '../../../src/protocol/admin/admin.ts';
 import { TestCluster } from '../../node/machine/cluster.ts';
 
 export type Send = Extract<Effect, { kind: 'send' }>;

@@ -4,8 +4,8 @@
  */
 import type { Effect, Event } from '../../../migrator/core/calls.ts';
 import type { Settings } from '../../../migrator/core/settings.ts';
-import { present } from '../../../src/assert.ts';
-import type { AdminAnswer, Progress } from '../../../src/protocol/admin.ts';
+import { present } from '../../../src/base/assert.ts';
+import type { AdminAnswer, Progress } from '../../../src/protocol/admin/admin.ts';
 import type { Stage } from '../../support/traces.ts';
 import { MID, Rig, type Send } from './rig.ts';
 

@@ -5,7 +5,7 @@ import { beatsSlower, claimAfterMs } from '../../../migrator/core/beat.ts';
 import type { Effect, Event } from '../../../migrator/core/calls.ts';
 import { Coordinator, type Seen } from '../../../migrator/core/coordinator.ts';
 import { SETTINGS } from '../../../migrator/core/settings.ts';
-import { type AdminAnswer, decodeAnswer, type Migration } from '../../../src/protocol/admin.ts';
+import { type AdminAnswer, decodeAnswer, type Migration } from '../../../src/protocol/admin/admin.ts';
 import { type LocalCluster, LocalNursery } from '../local-nursery.ts';
 
 type WithoutTime = Event extends infer E ? (E extends Event ? Omit<E, 'nowMs'> : never) : never;

@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { GroupWriter, RECORD_HEADER_BYTES, slotOfPayload } from '../../../node/log/record.ts';
 import type { LogRecord } from '../../../node/paxos/types.ts';
-import { FatalError, NurseryError } from '../../../src/errors.ts';
+import { FatalError, NurseryError } from '../../../src/base/errors.ts';
 import { createRandom } from '../../support/seeded.ts';
 import { FakeDisk } from './fake-disk.ts';
 import { accept, append, DIR, openLog, STATE, segmentPath, slots, texts } from './support.ts';

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { AdminCommand, Header } from '../../../src/protocol/admin.ts';
+import type { AdminCommand, Header } from '../../../src/protocol/admin/admin.ts';
 import { TestCluster } from './cluster.ts';
 
 const [K, ME, PEER] = ['keeper', 'mine', 'theirs'];

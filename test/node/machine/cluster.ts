@@ -7,8 +7,9 @@ import { scanAll } from '../../../node/machine/store-keys.ts';
 import { loadState, type SystemState } from '../../../node/machine/system-state.ts';
 import { MemoryStore } from '../../../node/store/memory-store.ts';
 import type { Work } from '../../../node/store/types.ts';
-import { present } from '../../../src/assert.ts';
-import type { Key } from '../../../src/bytes.ts';
+import { present } from '../../../src/base/assert.ts';
+import type { Key } from '../../../src/base/bytes.ts';
+import { RangeMap } from '../../../src/keyspace/rangemap.ts';
 import {
   type AdminAnswer,
   type AdminCommand,
@@ -17,11 +18,10 @@ import {
   type Header,
   type KeeperMap,
   type Row,
-} from '../../../src/protocol/admin.ts';
-import { type Answer, decodeVoid } from '../../../src/protocol/replies.ts';
-import type { Request } from '../../../src/protocol/requests.ts';
-import { encodeBatch, encodeUpdate, type Update } from '../../../src/protocol/updates.ts';
-import { RangeMap } from '../../../src/rangemap.ts';
+} from '../../../src/protocol/admin/admin.ts';
+import { type Answer, decodeVoid } from '../../../src/protocol/arakoon/replies.ts';
+import type { Request } from '../../../src/protocol/arakoon/requests.ts';
+import { encodeBatch, encodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
 
 /** Bytes of a text. */
 export const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');

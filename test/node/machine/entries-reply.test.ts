@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { EntriesReply } from '../../../node/machine/entries-reply.ts';
-import { type Answer, type Entry, okEntries, okKeys } from '../../../src/protocol/replies.ts';
+import { type Answer, type Entry, okEntries, okKeys } from '../../../src/protocol/arakoon/replies.ts';
 
 function expectSame(entries: readonly Entry[]): void {
   const expected: [boolean, Answer][] = [

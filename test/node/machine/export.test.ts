@@ -3,10 +3,10 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { digestOfRange, rowsIn } from '../../../node/machine/rows.ts';
 import type { View } from '../../../node/store/types.ts';
-import { type Digest, NO_ROWS, subtractDigests } from '../../../src/digest.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
-import { decodeAnswer } from '../../../src/protocol/admin.ts';
-import type { Update } from '../../../src/protocol/updates.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { type Digest, NO_ROWS, subtractDigests } from '../../../src/keyspace/digest.ts';
+import { decodeAnswer } from '../../../src/protocol/admin/admin.ts';
+import type { Update } from '../../../src/protocol/arakoon/updates.ts';
 import { bytes, failureOf, finish, TestCluster } from './cluster.ts';
 import { base, cleanUp, headerOf, round, seal } from './migrations.ts';
 

@@ -1,8 +1,8 @@
 /** The checks common to all migration commands, in their order: floor, token, outcome, then the command's own rules. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { NO_ROWS } from '../../../src/digest.ts';
-import type { AdminCommand, Header } from '../../../src/protocol/admin.ts';
+import { NO_ROWS } from '../../../src/keyspace/digest.ts';
+import type { AdminCommand, Header } from '../../../src/protocol/admin/admin.ts';
 import { TestCluster } from './cluster.ts';
 import { headerOf } from './migrations.ts';
 

@@ -4,11 +4,11 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { digestOfRange, rowsIn } from '../../../node/machine/rows.ts';
 import { PASSED_MAX } from '../../../node/store/types.ts';
-import { addDigests, digestOfRow, NO_ROWS } from '../../../src/digest.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
-import { USER_KEY_MAX, VALUE_MAX } from '../../../src/limits.ts';
-import { PAGE_COPY, PAGE_DIRTY, type Row } from '../../../src/protocol/admin.ts';
-import { decodeInt } from '../../../src/protocol/replies.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { USER_KEY_MAX, VALUE_MAX } from '../../../src/base/limits.ts';
+import { addDigests, digestOfRow, NO_ROWS } from '../../../src/keyspace/digest.ts';
+import { PAGE_COPY, PAGE_DIRTY, type Row } from '../../../src/protocol/admin/admin.ts';
+import { decodeInt } from '../../../src/protocol/arakoon/replies.ts';
 import { bytes, row, TestCluster } from './cluster.ts';
 import { cleanUp, give, headerOf, move, type Of } from './migrations.ts';
 

@@ -1,14 +1,14 @@
 /** The keeper: the map, migrations from plan to end, and the configurations of clusters. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { checkPartition, lookup } from '../../../src/keyspace/rangemap.ts';
 import {
   type AdminCommand,
   type Migration,
   NO_PROGRESS,
   type NodeAddress,
   type Receipt,
-} from '../../../src/protocol/admin.ts';
-import { checkPartition, lookup } from '../../../src/rangemap.ts';
+} from '../../../src/protocol/admin/admin.ts';
 import { TestCluster } from './cluster.ts';
 
 const nodes: NodeAddress[] = [{ name: 'n1', ips: ['10.0.0.1'], port: 4000 }];

@@ -4,8 +4,8 @@ import * as assert from 'uvu/assert';
 import { decodePaced } from '../../../node/machine/long-decode.ts';
 import { Pace } from '../../../node/machine/pace.ts';
 import type { Work } from '../../../node/store/types.ts';
-import { NurseryError } from '../../../src/errors.ts';
-import { decodeUpdate, encodeUpdate, type Update } from '../../../src/protocol/updates.ts';
+import { NurseryError } from '../../../src/base/errors.ts';
+import { decodeUpdate, encodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
 import { bytes } from './cluster.ts';
 
 function run<T>(work: Work<T>): { value: T; turns: number } {

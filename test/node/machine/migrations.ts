@@ -1,9 +1,9 @@
 /** Migrations between two machines, driven line by line: what the tests of both sides need. */
 
-import { type Digest, NO_ROWS } from '../../../src/digest.ts';
-import type { AdminAnswer, AdminCommand, Header } from '../../../src/protocol/admin.ts';
-import { PAGE_COPY, PAGE_DIRTY } from '../../../src/protocol/admin.ts';
-import type { Range } from '../../../src/range.ts';
+import { type Digest, NO_ROWS } from '../../../src/keyspace/digest.ts';
+import type { Range } from '../../../src/keyspace/range.ts';
+import type { AdminAnswer, AdminCommand, Header } from '../../../src/protocol/admin/admin.ts';
+import { PAGE_COPY, PAGE_DIRTY } from '../../../src/protocol/admin/admin.ts';
 import type { TestCluster } from './cluster.ts';
 
 export type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;

@@ -2,13 +2,13 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { addOwned, Ownership, removeRange, setSealed } from '../../../node/machine/ownership.ts';
-import { type Key, prefixEnd, successor } from '../../../src/bytes.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
-import type { Owned } from '../../../src/protocol/admin.ts';
-import type { Answer } from '../../../src/protocol/replies.ts';
-import type { Request } from '../../../src/protocol/requests.ts';
-import type { Update } from '../../../src/protocol/updates.ts';
-import { contains, covers, type Range } from '../../../src/range.ts';
+import { type Key, prefixEnd, successor } from '../../../src/base/bytes.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { contains, covers, type Range } from '../../../src/keyspace/range.ts';
+import type { Owned } from '../../../src/protocol/admin/admin.ts';
+import type { Answer } from '../../../src/protocol/arakoon/replies.ts';
+import type { Request } from '../../../src/protocol/arakoon/requests.ts';
+import type { Update } from '../../../src/protocol/arakoon/updates.ts';
 import { bytes, failureOf, TestCluster } from './cluster.ts';
 import { give } from './migrations.ts';
 

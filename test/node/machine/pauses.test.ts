@@ -5,10 +5,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Work } from '../../../node/store/types.ts';
-import { PAGE_COPY, PAGE_DIRTY, type Row } from '../../../src/protocol/admin.ts';
-import type { Answer } from '../../../src/protocol/replies.ts';
-import type { Request } from '../../../src/protocol/requests.ts';
-import type { Update } from '../../../src/protocol/updates.ts';
+import { PAGE_COPY, PAGE_DIRTY, type Row } from '../../../src/protocol/admin/admin.ts';
+import type { Answer } from '../../../src/protocol/arakoon/replies.ts';
+import type { Request } from '../../../src/protocol/arakoon/requests.ts';
+import type { Update } from '../../../src/protocol/arakoon/updates.ts';
 import { bytes, row, TestCluster } from './cluster.ts';
 import { activation, base, copy, headerOf } from './migrations.ts';
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { RETURN_CODES } from '../../../src/errors.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
 import {
   decodeBool,
   decodeBytes,
@@ -15,9 +15,9 @@ import {
   decodeRevEntries,
   decodeRouting,
   decodeVoid,
-} from '../../../src/protocol/replies.ts';
-import type { RangeQuery } from '../../../src/protocol/requests.ts';
-import type { Update } from '../../../src/protocol/updates.ts';
+} from '../../../src/protocol/arakoon/replies.ts';
+import type { RangeQuery } from '../../../src/protocol/arakoon/requests.ts';
+import type { Update } from '../../../src/protocol/arakoon/updates.ts';
 import { bytes, failureOf, finish, row, TestCluster } from './cluster.ts';
 import { give, headerOf } from './migrations.ts';
 

@@ -1,10 +1,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { NO_ROWS } from '../../../src/digest.ts';
-import type { AdminAnswer, Owned } from '../../../src/protocol/admin.ts';
-import { decode, encode } from '../../../src/protocol/codec.ts';
-import type { Claim, Introduction, Standing } from '../../../src/protocol/identity.ts';
-import { carve, EMPTY_MAP, storedEntriesCodec, storedEntryCodec } from '../../../src/rangemap.ts';
+import type { Claim, Introduction, Standing } from '../../../src/identity/founding.ts';
+import { NO_ROWS } from '../../../src/keyspace/digest.ts';
+import { carve, EMPTY_MAP, storedEntriesCodec, storedEntryCodec } from '../../../src/keyspace/rangemap.ts';
+import type { AdminAnswer, Owned } from '../../../src/protocol/admin/admin.ts';
+import { decode, encode } from '../../../src/wire/codec.ts';
 import { TestCluster } from './cluster.ts';
 
 const K = 'k'.repeat(32);

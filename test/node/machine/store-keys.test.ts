@@ -2,9 +2,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { dataKey, dataRange, nextKey, prefixRange, tableRange } from '../../../node/machine/store-keys.ts';
 import { STORE_KEY_MAX, TABLES } from '../../../node/store/types.ts';
-import { successor } from '../../../src/bytes.ts';
-import { USER_KEY_MAX } from '../../../src/limits.ts';
-import { WHOLE } from '../../../src/range.ts';
+import { successor } from '../../../src/base/bytes.ts';
+import { USER_KEY_MAX } from '../../../src/base/limits.ts';
+import { WHOLE } from '../../../src/keyspace/range.ts';
 
 const longest = 'k'.repeat(USER_KEY_MAX);
 

@@ -1,17 +1,17 @@
 /** The state machine's histories: what each command answers and changes, with the values on either side of each bound. */
 import { test } from 'uvu';
-import { NO_ROWS } from '../../../src/digest.ts';
-import { USER_KEY_MAX } from '../../../src/limits.ts';
+import { USER_KEY_MAX } from '../../../src/base/limits.ts';
+import type { Introduction, Self } from '../../../src/identity/founding.ts';
+import { NO_ROWS } from '../../../src/keyspace/digest.ts';
 import {
   type AdminCommand,
   type Header,
   NO_PROGRESS,
   PAGE_COPY,
   PAGE_DIRTY,
-} from '../../../src/protocol/admin.ts';
-import type { Introduction, Self } from '../../../src/protocol/identity.ts';
-import type { Request } from '../../../src/protocol/requests.ts';
-import type { Update } from '../../../src/protocol/updates.ts';
+} from '../../../src/protocol/admin/admin.ts';
+import type { Request } from '../../../src/protocol/arakoon/requests.ts';
+import type { Update } from '../../../src/protocol/arakoon/updates.ts';
 import { bytes, row, TestCluster } from './cluster.ts';
 import { headerOf } from './migrations.ts';
 import { Trace } from './trace.ts';

@@ -11,10 +11,10 @@ import {
   type AdminQuery,
   decodeAnswer,
   type SealAge,
-} from '../../../src/protocol/admin.ts';
-import type { Answer } from '../../../src/protocol/replies.ts';
-import type { Request } from '../../../src/protocol/requests.ts';
-import type { Update } from '../../../src/protocol/updates.ts';
+} from '../../../src/protocol/admin/admin.ts';
+import type { Answer } from '../../../src/protocol/arakoon/replies.ts';
+import type { Request } from '../../../src/protocol/arakoon/requests.ts';
+import type { Update } from '../../../src/protocol/arakoon/updates.ts';
 import { finish, TestCluster } from './cluster.ts';
 
 const FOLDER = 'test/golden/traces/machine';

@@ -5,8 +5,8 @@ import { Pace } from '../../../node/machine/pace.ts';
 import { dataRange, userKey } from '../../../node/machine/store-keys.ts';
 import { SlotTransaction } from '../../../node/machine/transaction.ts';
 import { MemoryStore } from '../../../node/store/memory-store.ts';
-import { digestOfRow } from '../../../src/digest.ts';
-import { WHOLE } from '../../../src/range.ts';
+import { digestOfRow } from '../../../src/keyspace/digest.ts';
+import { WHOLE } from '../../../src/keyspace/range.ts';
 import { bytes } from './cluster.ts';
 
 const KEYS = ['', '\0', 'a', 'a\0', 'a\0\0', 'b', '\xff', '\xff\xff'] as const;

@@ -2,11 +2,11 @@ import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { rowsIn } from '../../../node/machine/rows.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
-import { USER_KEY_MAX, VALUE_MAX } from '../../../src/limits.ts';
-import { decodeInt, decodeOptionalBytes, decodeVoid } from '../../../src/protocol/replies.ts';
-import type { Update } from '../../../src/protocol/updates.ts';
-import { WHOLE } from '../../../src/range.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { USER_KEY_MAX, VALUE_MAX } from '../../../src/base/limits.ts';
+import { WHOLE } from '../../../src/keyspace/range.ts';
+import { decodeInt, decodeOptionalBytes, decodeVoid } from '../../../src/protocol/arakoon/replies.ts';
+import type { Update } from '../../../src/protocol/arakoon/updates.ts';
 import { bytes, failureOf, TestCluster } from './cluster.ts';
 
 type Model = Map<string, string>;

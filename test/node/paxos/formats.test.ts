@@ -9,7 +9,7 @@ import {
   type Value,
   valueCodec,
 } from '../../../node/paxos/types.ts';
-import { decode, encode } from '../../../src/protocol/codec.ts';
+import { decode, encode } from '../../../src/wire/codec.ts';
 import { ballotOf, batch, CLUSTER, STATE } from './rig.ts';
 
 const BYTES = Uint8Array.of(1);

@@ -17,7 +17,7 @@ import type {
   NodeName,
   Value,
 } from '../../../node/paxos/types.ts';
-import { present } from '../../../src/assert.ts';
+import { present } from '../../../src/base/assert.ts';
 import { ballotOf, batch, lifeOf } from '../../sim/paxos/hand.ts';
 
 export function printValue(value: Value): string {

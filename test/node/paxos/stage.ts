@@ -5,7 +5,7 @@
 import { nextMembers } from '../../../node/paxos/members-state.ts';
 import type { Message } from '../../../node/paxos/messages.ts';
 import type { Effect, Event, NodeName, ReplicaConfig, Value } from '../../../node/paxos/types.ts';
-import { present } from '../../../src/assert.ts';
+import { present } from '../../../src/base/assert.ts';
 import { Hand, lifeOf } from '../../sim/paxos/hand.ts';
 import type { Stage } from '../../support/traces.ts';
 import { Printer, parseBallot, parseRecord, parseValue, printState } from './printer.ts';

@@ -17,8 +17,8 @@ import * as assert from 'uvu/assert';
 import { Storage } from '../../../node/storage.ts';
 import { installSnapshot, LmdbStore, type Row, SnapshotWriter } from '../../../node/store/lmdb-store.ts';
 import type { StoreKey } from '../../../node/store/types.ts';
-import type { NurseryError } from '../../../src/errors.ts';
-import { SILENT } from '../../../src/log.ts';
+import type { NurseryError } from '../../../src/base/errors.ts';
+import { SILENT } from '../../../src/process/log.ts';
 import { checkAll } from './model.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'nursery-install-'));

@@ -2,12 +2,17 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { classify, type Plan } from '../../../router/core/classify.ts';
-import { successor } from '../../../src/bytes.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
-import { okKeys, okMultiGet, okMultiGetOptions, returnCodeOf } from '../../../src/protocol/replies.ts';
-import { type Consistency, encodeRequest, type Request } from '../../../src/protocol/requests.ts';
-import { encodeUpdate, type Update } from '../../../src/protocol/updates.ts';
-import { type Range, WHOLE } from '../../../src/range.ts';
+import { successor } from '../../../src/base/bytes.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { type Range, WHOLE } from '../../../src/keyspace/range.ts';
+import {
+  okKeys,
+  okMultiGet,
+  okMultiGetOptions,
+  returnCodeOf,
+} from '../../../src/protocol/arakoon/replies.ts';
+import { type Consistency, encodeRequest, type Request } from '../../../src/protocol/arakoon/requests.ts';
+import { encodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
 
 const CONSISTENT: Consistency = { kind: 'consistent' };
 const STALE: Consistency = { kind: 'noGuarantees' };

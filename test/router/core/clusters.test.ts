@@ -5,10 +5,10 @@ import { readyMaster } from '../../../router/core/clusters.ts';
 import { health } from '../../../router/core/local.ts';
 import { answerWithinMs, codeOf } from '../../../router/core/tasks.ts';
 import { type Cluster, LIMITS } from '../../../router/core/types.ts';
-import type { Key } from '../../../src/bytes.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
-import { failure, OK, returnCodeOf } from '../../../src/protocol/replies.ts';
-import { decodeRequest, encodeRequest } from '../../../src/protocol/requests.ts';
+import type { Key } from '../../../src/base/bytes.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { failure, OK, returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
+import { decodeRequest, encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
 import { mapOf, World } from '../world.ts';
 
 const MAP = mapOf(['', 'A'], ['k', 'B']);

@@ -2,11 +2,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { LIMITS } from '../../../router/core/types.ts';
-import type { Key } from '../../../src/bytes.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
-import { decodeVoid, returnCodeOf } from '../../../src/protocol/replies.ts';
-import { decodeRequest, encodeRequest } from '../../../src/protocol/requests.ts';
-import { EMPTY_MAP } from '../../../src/rangemap.ts';
+import type { Key } from '../../../src/base/bytes.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { EMPTY_MAP } from '../../../src/keyspace/rangemap.ts';
+import { decodeVoid, returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
+import { decodeRequest, encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
 import { mapOf, World } from '../world.ts';
 
 const ORIGIN = 7;

@@ -2,12 +2,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { health } from '../../../router/core/local.ts';
-import type { Key } from '../../../src/bytes.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
-import type { KeeperMap } from '../../../src/protocol/admin.ts';
-import { returnCodeOf } from '../../../src/protocol/replies.ts';
-import { encodeRequest } from '../../../src/protocol/requests.ts';
-import { type MapEntry, RangeMap } from '../../../src/rangemap.ts';
+import type { Key } from '../../../src/base/bytes.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { type MapEntry, RangeMap } from '../../../src/keyspace/rangemap.ts';
+import type { KeeperMap } from '../../../src/protocol/admin/admin.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
+import { encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
 import { mapOf, World } from '../world.ts';
 
 const MAP = mapOf(['', 'A'], ['k', 'B']);

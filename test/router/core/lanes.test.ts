@@ -1,11 +1,11 @@
 /** Runs: what goes together, and what comes back. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Key } from '../../../src/bytes.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
-import { failure, OK, returnCodeOf } from '../../../src/protocol/replies.ts';
-import { decodeRequest, encodeRequest } from '../../../src/protocol/requests.ts';
-import { RUN_UPDATES_MAX, runReply } from '../../../src/protocol/run.ts';
+import type { Key } from '../../../src/base/bytes.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { failure, OK, returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
+import { decodeRequest, encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
+import { RUN_UPDATES_MAX, runReply } from '../../../src/protocol/arakoon/run.ts';
 import { mapOf, World } from '../world.ts';
 
 const ORIGIN = 7;

@@ -2,11 +2,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { health, statistics, unmappedWhy } from '../../../router/core/local.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
-import { type AdminAnswer, decodeAnswer } from '../../../src/protocol/admin.ts';
-import * as replies from '../../../src/protocol/replies.ts';
-import { encodeRequest, type Request } from '../../../src/protocol/requests.ts';
-import { EMPTY_MAP } from '../../../src/rangemap.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { EMPTY_MAP } from '../../../src/keyspace/rangemap.ts';
+import { type AdminAnswer, decodeAnswer } from '../../../src/protocol/admin/admin.ts';
+import * as replies from '../../../src/protocol/arakoon/replies.ts';
+import { encodeRequest, type Request } from '../../../src/protocol/arakoon/requests.ts';
 import { mapOf, World } from '../world.ts';
 
 function nursery(): World {

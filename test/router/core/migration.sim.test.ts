@@ -4,13 +4,13 @@
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Key, printKey } from '../../../src/bytes.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
-import type { Hint } from '../../../src/protocol/admin.ts';
-import { decodeKeys, decodeMultiGet, returnCodeOf } from '../../../src/protocol/replies.ts';
-import { type Consistency, encodeRequest } from '../../../src/protocol/requests.ts';
-import { contains, intersect, type Range, subtract } from '../../../src/range.ts';
-import { carve, entriesIn, type RangeMap } from '../../../src/rangemap.ts';
+import { type Key, printKey } from '../../../src/base/bytes.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { contains, intersect, type Range, subtract } from '../../../src/keyspace/range.ts';
+import { carve, entriesIn, type RangeMap } from '../../../src/keyspace/rangemap.ts';
+import type { Hint } from '../../../src/protocol/admin/admin.ts';
+import { decodeKeys, decodeMultiGet, returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
+import { type Consistency, encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
 import { type Random, seeded } from '../../support/seeded.ts';
 import { type FakeCluster, mapOf, World } from '../world.ts';
 

@@ -3,12 +3,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { movingWhy } from '../../../router/core/moving.ts';
 import type { Moving } from '../../../router/core/types.ts';
-import type { Key } from '../../../src/bytes.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
-import type { Hint } from '../../../src/protocol/admin.ts';
-import { failure, returnCodeOf } from '../../../src/protocol/replies.ts';
-import { decodeRequest, encodeRequest } from '../../../src/protocol/requests.ts';
-import { ownsAll } from '../../../src/rangemap.ts';
+import type { Key } from '../../../src/base/bytes.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { ownsAll } from '../../../src/keyspace/rangemap.ts';
+import type { Hint } from '../../../src/protocol/admin/admin.ts';
+import { failure, returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
+import { decodeRequest, encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
 import { mapOf, World } from '../world.ts';
 
 const RANGE = { lo: '', hi: 'k' } as const;

@@ -4,19 +4,19 @@
  */
 import { createRouter, step } from '../../../router/core/step.ts';
 import type { Effect, Event, Limits, Router } from '../../../router/core/types.ts';
-import { present } from '../../../src/assert.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
-import type { Hint, KnownCluster } from '../../../src/protocol/admin.ts';
-import * as replies from '../../../src/protocol/replies.ts';
-import { type Answer, failure } from '../../../src/protocol/replies.ts';
+import { present } from '../../../src/base/assert.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { type MapEntry, RangeMap } from '../../../src/keyspace/rangemap.ts';
+import type { Hint, KnownCluster } from '../../../src/protocol/admin/admin.ts';
+import * as replies from '../../../src/protocol/arakoon/replies.ts';
+import { type Answer, failure } from '../../../src/protocol/arakoon/replies.ts';
 import {
   type Consistency,
   decodeRequest,
   encodeRequest,
   type Request,
-} from '../../../src/protocol/requests.ts';
-import { runReply } from '../../../src/protocol/run.ts';
-import { type MapEntry, RangeMap } from '../../../src/rangemap.ts';
+} from '../../../src/protocol/arakoon/requests.ts';
+import { runReply } from '../../../src/protocol/arakoon/run.ts';
 import type { Stage } from '../../support/traces.ts';
 import { Books } from '../books.ts';
 

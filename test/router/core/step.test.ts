@@ -1,12 +1,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Key } from '../../../src/bytes.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
-import type { Hint } from '../../../src/protocol/admin.ts';
-import * as replies from '../../../src/protocol/replies.ts';
-import { type Consistency, encodeRequest, type Request } from '../../../src/protocol/requests.ts';
-import { encodeUpdate, type Update } from '../../../src/protocol/updates.ts';
-import { EMPTY_MAP } from '../../../src/rangemap.ts';
+import type { Key } from '../../../src/base/bytes.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { EMPTY_MAP } from '../../../src/keyspace/rangemap.ts';
+import type { Hint } from '../../../src/protocol/admin/admin.ts';
+import * as replies from '../../../src/protocol/arakoon/replies.ts';
+import { type Consistency, encodeRequest, type Request } from '../../../src/protocol/arakoon/requests.ts';
+import { encodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
 import { mapOf, World } from '../world.ts';
 
 const CONSISTENT: Consistency = { kind: 'consistent' };

@@ -1,11 +1,11 @@
 /** What spans clusters is answered as one store would answer it, byte for byte. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Key, keyToBytes, printKey } from '../../../src/bytes.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
-import { returnCodeOf } from '../../../src/protocol/replies.ts';
-import { type Consistency, encodeRequest, type Request } from '../../../src/protocol/requests.ts';
-import { type MapEntry, RangeMap } from '../../../src/rangemap.ts';
+import { type Key, keyToBytes, printKey } from '../../../src/base/bytes.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { type MapEntry, RangeMap } from '../../../src/keyspace/rangemap.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
+import { type Consistency, encodeRequest, type Request } from '../../../src/protocol/arakoon/requests.ts';
 import { type Random, seeded } from '../../support/seeded.ts';
 import { execute, World } from '../world.ts';
 

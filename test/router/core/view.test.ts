@@ -2,9 +2,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { learn, merge, ownersNamed, runOf, soleOwner, touches } from '../../../router/core/view.ts';
-import type { Key } from '../../../src/bytes.ts';
-import { contains, type Range } from '../../../src/range.ts';
-import { EMPTY_MAP, lookup, type MapEntry, RangeMap } from '../../../src/rangemap.ts';
+import type { Key } from '../../../src/base/bytes.ts';
+import { contains, type Range } from '../../../src/keyspace/range.ts';
+import { EMPTY_MAP, lookup, type MapEntry, RangeMap } from '../../../src/keyspace/rangemap.ts';
 import { type Random, seeded } from '../../support/seeded.ts';
 import { mapOf } from '../world.ts';
 

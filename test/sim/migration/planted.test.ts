@@ -1,7 +1,7 @@
 /** The simulation notices what it is there to notice: each bug, planted at its seams, is found within some schedules. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { PAGE_COPY, PAGE_DIRTY } from '../../../src/protocol/admin.ts';
+import { PAGE_COPY, PAGE_DIRTY } from '../../../src/protocol/admin/admin.ts';
 import { Violation } from './checker.ts';
 import { type Bug, simulate } from './simulation.ts';
 

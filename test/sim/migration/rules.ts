@@ -2,8 +2,8 @@
  * Clauses of moving a range that chance meets too rarely, or whose breach heals before anybody is hurt: schedules written
  * by hand, which planted bugs must fail (docs/planted-bugs.md).
  */
-import { type Header, NO_PROGRESS, PAGE_COPY } from '../../../src/protocol/admin.ts';
-import { encodeRequest } from '../../../src/protocol/requests.ts';
+import { type Header, NO_PROGRESS, PAGE_COPY } from '../../../src/protocol/admin/admin.ts';
+import { encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
 import { TestCluster } from '../../node/machine/cluster.ts';
 import { mapOf, World } from '../../router/world.ts';
 import { check } from '../nursery/violation.ts';

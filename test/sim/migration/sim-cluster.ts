@@ -7,9 +7,9 @@ import {
   type AdminCommand,
   type AdminQuery,
   decodeAnswer,
-} from '../../../src/protocol/admin.ts';
-import type { Answer } from '../../../src/protocol/replies.ts';
-import { encodeBatch, encodeUpdate, type Update } from '../../../src/protocol/updates.ts';
+} from '../../../src/protocol/admin/admin.ts';
+import type { Answer } from '../../../src/protocol/arakoon/replies.ts';
+import { encodeBatch, encodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
 import type { Random } from '../../support/random.ts';
 import { TinyStore } from './tiny-store.ts';
 

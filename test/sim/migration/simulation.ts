@@ -8,17 +8,17 @@ import { Coordinator } from '../../../migrator/core/coordinator.ts';
 import type { MigrationResult } from '../../../migrator/core/result.ts';
 import type { Settings } from '../../../migrator/core/settings.ts';
 import type { SystemState } from '../../../node/machine/system-state.ts';
-import { invariant } from '../../../src/assert.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
+import { invariant } from '../../../src/base/assert.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { lookup, soleEntry } from '../../../src/keyspace/rangemap.ts';
 import {
   type AdminAnswer,
   type AdminCommand,
   decodeAnswer,
   type Migration,
-} from '../../../src/protocol/admin.ts';
-import { type Answer, failure, okBytes } from '../../../src/protocol/replies.ts';
-import type { Update } from '../../../src/protocol/updates.ts';
-import { lookup, soleEntry } from '../../../src/rangemap.ts';
+} from '../../../src/protocol/admin/admin.ts';
+import { type Answer, failure, okBytes } from '../../../src/protocol/arakoon/replies.ts';
+import type { Update } from '../../../src/protocol/arakoon/updates.ts';
 import { createRandom, type Random } from '../../support/random.ts';
 import { Checker, Violation } from './checker.ts';
 import { KEYS, randomUpdate, SEPARATORS } from './model.ts';

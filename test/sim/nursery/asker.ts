@@ -1,6 +1,6 @@
 /** How migrators and operators ask clusters: finds the master by asking around, and tells when there is no answer. */
 
-import { RETURN_CODES } from '../../../src/errors.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
 import type { LinkResult } from '../../../src/link/link.ts';
 import {
   type AdminAnswer,
@@ -9,8 +9,8 @@ import {
   decodeAnswer,
   encodeCommand,
   encodeQuery,
-} from '../../../src/protocol/admin.ts';
-import { returnCodeOf } from '../../../src/protocol/replies.ts';
+} from '../../../src/protocol/admin/admin.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
 import type { Host } from './host.ts';
 import type { Link } from './network.ts';
 import type { Nursery } from './nursery.ts';

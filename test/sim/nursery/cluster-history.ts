@@ -4,7 +4,7 @@ import { MEMBERS_KEY } from '../../../node/members-row.ts';
 import { type MembersState, membersStateCodec } from '../../../node/paxos/types.ts';
 import type { Image } from '../../../node/store/memory-store.ts';
 import { type Changes, type StoreKey, TABLES, type View } from '../../../node/store/types.ts';
-import { decode } from '../../../src/protocol/codec.ts';
+import { decode } from '../../../src/wire/codec.ts';
 import { FLIPPED_ROW, OWN_ROW } from './hardware.ts';
 import { addHash, mix, rowHash, takeHash } from './hash.ts';
 import { Versions } from './versions.ts';

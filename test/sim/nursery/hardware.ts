@@ -3,7 +3,7 @@ import { readMembers, readSnapshotSlot, snapshotRow } from '../../../node/member
 import type { LogRecord, Recovered, Slot, Value } from '../../../node/paxos/types.ts';
 import { type Image, MemoryStore } from '../../../node/store/memory-store.ts';
 import type { StoreKey } from '../../../node/store/types.ts';
-import type { EXIT_CODES } from '../../../src/errors.ts';
+import type { EXIT_CODES } from '../../../src/base/errors.ts';
 import { Disk } from '../paxos/disk.ts';
 
 /**

@@ -1,8 +1,8 @@
 /** What clients called and were answered, and what of it the clusters applied. */
 
-import { printKey } from '../../../src/bytes.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
-import { returnCodeOf } from '../../../src/protocol/replies.ts';
+import { printKey } from '../../../src/base/bytes.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
 import type { Rare } from '../paxos/rare.ts';
 import type { RowChange } from './cluster-history.ts';
 import { checkKey, type KeyOperation } from './linearizability.ts';

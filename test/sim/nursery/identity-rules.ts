@@ -4,12 +4,12 @@
  */
 import { Acquaintances, TWICE_AFTER_MS } from '../../../node/acquaintances.ts';
 import { MapFollower } from '../../../src/client/map-follower.ts';
+import type { ClaimedAddress, Introduction } from '../../../src/identity/founding.ts';
+import { WHOLE } from '../../../src/keyspace/range.ts';
+import { carve, EMPTY_MAP, RangeMap } from '../../../src/keyspace/rangemap.ts';
 import { CLOSE, refusal } from '../../../src/link/frames.ts';
-import type { AdminCommand, Header, KeeperMap } from '../../../src/protocol/admin.ts';
-import type { ClaimedAddress, Introduction } from '../../../src/protocol/identity.ts';
-import { encodeRequest } from '../../../src/protocol/requests.ts';
-import { WHOLE } from '../../../src/range.ts';
-import { carve, EMPTY_MAP, RangeMap } from '../../../src/rangemap.ts';
+import type { AdminCommand, Header, KeeperMap } from '../../../src/protocol/admin/admin.ts';
+import { encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
 import { TestCluster } from '../../node/machine/cluster.ts';
 import { LIFE, Meeting, STAGING, says } from '../../node/meeting.ts';
 import { mapOf, World } from '../../router/world.ts';

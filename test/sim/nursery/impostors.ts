@@ -4,7 +4,7 @@
  * addresses of some nodes lead for a while.
  */
 
-import { encodeUpdate } from '../../../src/protocol/updates.ts';
+import { encodeUpdate } from '../../../src/protocol/arakoon/updates.ts';
 import { Asker } from './asker.ts';
 import { Host } from './host.ts';
 import type { NodeProcess } from './node-process.ts';

@@ -4,7 +4,7 @@ import { claimAfterMs } from '../../../migrator/core/beat.ts';
 import type { Effect } from '../../../migrator/core/calls.ts';
 import { Coordinator, type Seen } from '../../../migrator/core/coordinator.ts';
 import { SETTINGS, type Settings } from '../../../migrator/core/settings.ts';
-import type { AdminAnswer, Migration } from '../../../src/protocol/admin.ts';
+import type { AdminAnswer, Migration } from '../../../src/protocol/admin/admin.ts';
 import { Asker } from './asker.ts';
 import { Host } from './host.ts';
 import type { Nursery } from './nursery.ts';

@@ -16,15 +16,20 @@ import { Seals } from '../../../node/seals.ts';
 import { SlowDowns } from '../../../node/slow-downs.ts';
 import { type Image, MemoryStore } from '../../../node/store/memory-store.ts';
 import { UpdateCost } from '../../../node/update-cost.ts';
-import { present } from '../../../src/assert.ts';
-import { type Asker, unboundedBudgets } from '../../../src/budget.ts';
-import { UPDATE_MAX, VALUE_MAX } from '../../../src/limits.ts';
+import { present } from '../../../src/base/assert.ts';
+import { UPDATE_MAX, VALUE_MAX } from '../../../src/base/limits.ts';
 import type { Memory } from '../../../src/link/frames.ts';
 import type { Link as RealLink } from '../../../src/link/link.ts';
-import { encodeCommand } from '../../../src/protocol/admin.ts';
-import { decode, encode } from '../../../src/protocol/codec.ts';
-import type { Answer } from '../../../src/protocol/replies.ts';
-import { decodeRequest, isUpdateCode, requestCode, updateOf } from '../../../src/protocol/requests.ts';
+import { type Asker, unboundedBudgets } from '../../../src/process/budget.ts';
+import { encodeCommand } from '../../../src/protocol/admin/admin.ts';
+import type { Answer } from '../../../src/protocol/arakoon/replies.ts';
+import {
+  decodeRequest,
+  isUpdateCode,
+  requestCode,
+  updateOf,
+} from '../../../src/protocol/arakoon/requests.ts';
+import { decode, encode } from '../../../src/wire/codec.ts';
 import { Asker as ClusterAsker } from './asker.ts';
 import { FLIPPED_ROW, type Hardware } from './hardware.ts';
 import { Host } from './host.ts';

@@ -2,9 +2,9 @@
 
 import { scanAll } from '../../../node/machine/store-keys.ts';
 import type { ReplicaConfig } from '../../../node/paxos/types.ts';
-import { present } from '../../../src/assert.ts';
-import type { EXIT_CODES } from '../../../src/errors.ts';
-import type { Logger } from '../../../src/log.ts';
+import { present } from '../../../src/base/assert.ts';
+import type { EXIT_CODES } from '../../../src/base/errors.ts';
+import type { Logger } from '../../../src/process/log.ts';
 import { createRandom, type Random } from '../../support/random.ts';
 import { Rare } from '../paxos/rare.ts';
 import { Schedule } from '../schedule.ts';

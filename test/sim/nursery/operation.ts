@@ -1,5 +1,5 @@
 /** One operation of a client, drawn: what it sends, and what an answer to it says about each key. */
-import { RETURN_CODES } from '../../../src/errors.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
 import {
   decodeBool,
   decodeBytes,
@@ -8,8 +8,8 @@ import {
   decodeMultiGetOptions,
   decodeOptionalBytes,
   returnCodeOf,
-} from '../../../src/protocol/replies.ts';
-import type { Consistency } from '../../../src/protocol/requests.ts';
+} from '../../../src/protocol/arakoon/replies.ts';
+import type { Consistency } from '../../../src/protocol/arakoon/requests.ts';
 import type { Random } from '../../support/random.ts';
 import {
   ANY,

@@ -1,7 +1,8 @@
 /** The people who run the nursery: they found it, plan moves, and change their minds. */
-import type { AdminCommand, Migration } from '../../../src/protocol/admin.ts';
-import type { Range } from '../../../src/range.ts';
-import { soleEntry } from '../../../src/rangemap.ts';
+
+import type { Range } from '../../../src/keyspace/range.ts';
+import { soleEntry } from '../../../src/keyspace/rangemap.ts';
+import type { AdminCommand, Migration } from '../../../src/protocol/admin/admin.ts';
 import { Asker } from './asker.ts';
 import { Host } from './host.ts';
 import { SEPARATORS } from './keys.ts';

@@ -1,6 +1,7 @@
 /** Reads of several keys: each way of asking for what lies between two keys, and for keys by their names. */
-import { prefixEnd, successor } from '../../../src/bytes.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
+import { prefixEnd, successor } from '../../../src/base/bytes.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { contains, type Range } from '../../../src/keyspace/range.ts';
 import {
   decodeEntries,
   decodeKeys,
@@ -8,9 +9,8 @@ import {
   decodeMultiGetOptions,
   decodeRevEntries,
   returnCodeOf,
-} from '../../../src/protocol/replies.ts';
-import type { Consistency } from '../../../src/protocol/requests.ts';
-import { contains, type Range } from '../../../src/range.ts';
+} from '../../../src/protocol/arakoon/replies.ts';
+import type { Consistency } from '../../../src/protocol/arakoon/requests.ts';
 import type { Random } from '../../support/random.ts';
 import { is, NO_STEPS, type Operation, optionOf, PRESENT, reading, textOf } from './asking.ts';
 import type { Keyspace } from './keys.ts';

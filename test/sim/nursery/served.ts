@@ -5,8 +5,9 @@
 import { type DataRead, isDataRead, rangeOfQuery } from '../../../node/machine/reads.ts';
 import type { Slot } from '../../../node/paxos/types.ts';
 import type { Respond } from '../../../node/proposals.ts';
-import { sameBytes } from '../../../src/bytes.ts';
-import { RETURN_CODES } from '../../../src/errors.ts';
+import { sameBytes } from '../../../src/base/bytes.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { contains } from '../../../src/keyspace/range.ts';
 import {
   type Answer,
   failure,
@@ -19,10 +20,9 @@ import {
   okMultiGet,
   okMultiGetOptions,
   returnCodeOf,
-} from '../../../src/protocol/replies.ts';
-import type { Request } from '../../../src/protocol/requests.ts';
-import { decodeUpdate, isFollower, type Update } from '../../../src/protocol/updates.ts';
-import { contains } from '../../../src/range.ts';
+} from '../../../src/protocol/arakoon/replies.ts';
+import type { Request } from '../../../src/protocol/arakoon/requests.ts';
+import { decodeUpdate, isFollower, type Update } from '../../../src/protocol/arakoon/updates.ts';
 import { Model, prefixRange } from '../migration/model.ts';
 import type { Rare } from '../paxos/rare.ts';
 import type { ClusterHistory } from './cluster-history.ts';

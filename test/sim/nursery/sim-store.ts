@@ -5,7 +5,7 @@ import { scanAll } from '../../../node/machine/store-keys.ts';
 import { snapshotRow } from '../../../node/members-row.ts';
 import type { Image, MemoryStore } from '../../../node/store/memory-store.ts';
 import type { Changes, Snapshot, StoreKey, Visit } from '../../../node/store/types.ts';
-import { successor } from '../../../src/bytes.ts';
+import { successor } from '../../../src/base/bytes.ts';
 
 /** Rows after which a scan ends early, at most: each replica's scans end elsewhere, as if each had flushed other rows. */
 const VISITS_MAX = 12;

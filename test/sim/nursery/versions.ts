@@ -1,8 +1,8 @@
 /** What every key of a cluster was worth after each of its slots. */
 
 import type { Slot } from '../../../node/paxos/types.ts';
-import type { Key } from '../../../src/bytes.ts';
-import type { Owned } from '../../../src/protocol/admin.ts';
+import type { Key } from '../../../src/base/bytes.ts';
+import type { Owned } from '../../../src/protocol/admin/admin.ts';
 import type { RowChange } from './cluster-history.ts';
 
 type Version = { readonly slot: Slot; readonly value: Uint8Array | null };

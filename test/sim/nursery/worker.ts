@@ -1,5 +1,5 @@
 /** A process that runs the seeds it is sent, one after the other, and says how each ended. Started by pool.ts. */
-import { InvariantError } from '../../../src/assert.ts';
+import { InvariantError } from '../../../src/base/assert.ts';
 import type { Job, Result } from './pool.ts';
 import { runOne } from './run-one.ts';
 import { Violation } from './violation.ts';

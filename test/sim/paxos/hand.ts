@@ -16,7 +16,7 @@ import type {
   Slot,
   Value,
 } from '../../../node/paxos/types.ts';
-import { invariant, present } from '../../../src/assert.ts';
+import { invariant, present } from '../../../src/base/assert.ts';
 import { check } from '../nursery/violation.ts';
 import { textOf } from './checker.ts';
 import { Disk } from './disk.ts';

@@ -1,7 +1,7 @@
 /** The simulator sees bugs: each of these, planted at its seams, breaks a run within the stated number of seeds. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { InvariantError } from '../../../src/assert.ts';
+import { InvariantError } from '../../../src/base/assert.ts';
 import { Violation } from '../nursery/violation.ts';
 import { NO_BUGS, PLANTED, type Planted } from './bugs.ts';
 import { runSeed } from './cluster.ts';

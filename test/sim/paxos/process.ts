@@ -14,8 +14,8 @@ import type {
   ReplicaConfig,
   Slot,
 } from '../../../node/paxos/types.ts';
-import { invariant, present, unreachable } from '../../../src/assert.ts';
-import { decode, encode } from '../../../src/protocol/codec.ts';
+import { invariant, present, unreachable } from '../../../src/base/assert.ts';
+import { decode, encode } from '../../../src/wire/codec.ts';
 import type { Random } from '../../support/random.ts';
 import { check } from '../nursery/violation.ts';
 import type { Schedule } from '../schedule.ts';

@@ -9,7 +9,7 @@ import {
   type Recovered,
   type Slot,
 } from '../../../node/paxos/types.ts';
-import { invariant } from '../../../src/assert.ts';
+import { invariant } from '../../../src/base/assert.ts';
 
 /** One per home; a wiped home has nothing to remember. */
 export class Witness {

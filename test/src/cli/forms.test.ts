@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { printKey } from '../../../src/bytes.ts';
+import { printKey } from '../../../src/base/bytes.ts';
+import { NurseryError } from '../../../src/base/errors.ts';
 import { bytesOf, jsonForm, jsonRange, keyOf } from '../../../src/cli/forms.ts';
-import { NurseryError } from '../../../src/errors.ts';
 
 test('the form of bytes in JSON is text, or 0x', () => {
   const forms: [Buffer | string, string][] = [

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { EXIT_CODES, FatalError } from '../../../src/base/errors.ts';
 import { wholeNumber, wholeNumberOr } from '../../../src/cli/numbers.ts';
-import { EXIT_CODES, FatalError } from '../../../src/errors.ts';
 
 function refused(read: () => unknown): FatalError {
   try {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { EXIT_CODES } from '../../../src/errors.ts';
+import { EXIT_CODES } from '../../../src/base/errors.ts';
 import { within } from '../../support/wait.ts';
 
 const OUTPUT = new URL('../../../src/cli/output.js', import.meta.url).href;

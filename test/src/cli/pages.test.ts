@@ -1,8 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { NurseryError } from '../../../src/base/errors.ts';
 import { entryPages, keyPages, PAGE } from '../../../src/cli/pages.ts';
 import type { RangeOptions } from '../../../src/client/commands.ts';
-import { NurseryError } from '../../../src/errors.ts';
 
 /** Keys `000000`, `000001` …, and a server that answers no more than so many entries at a time. */
 class Server {

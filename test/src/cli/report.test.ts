@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { InvariantError } from '../../../src/assert.ts';
+import { InvariantError } from '../../../src/base/assert.ts';
+import { EXIT_CODES, FatalError, NurseryError, RETURN_CODES, TRAITS } from '../../../src/base/errors.ts';
 import { exitCodeOf } from '../../../src/cli/report.ts';
-import { EXIT_CODES, FatalError, NurseryError, RETURN_CODES, TRAITS } from '../../../src/errors.ts';
 import { PRODUCT_VERSION } from '../../../src/version.ts';
 
 test('every exit code stands for one thing', () => {

@@ -4,9 +4,9 @@ import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import yargsParser from 'yargs';
+import { EXIT_CODES, FatalError } from '../../../src/base/errors.ts';
 import { COMMANDS, nearest, usageError } from '../../../src/cli/usage.ts';
 import { protectWords } from '../../../src/cli/words.ts';
-import { EXIT_CODES, FatalError } from '../../../src/errors.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
 

@@ -1,11 +1,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { type ErrorCode, NurseryError } from '../../../src/base/errors.ts';
 import { ClusterClient } from '../../../src/client/cluster-client.ts';
-import { type ErrorCode, NurseryError } from '../../../src/errors.ts';
-import type { ClusterConfig, KeeperMap } from '../../../src/protocol/admin.ts';
-import { failure, OK, returnCodeOf } from '../../../src/protocol/replies.ts';
-import { encodeRequest } from '../../../src/protocol/requests.ts';
-import { EMPTY_MAP } from '../../../src/rangemap.ts';
+import { EMPTY_MAP } from '../../../src/keyspace/rangemap.ts';
+import type { ClusterConfig, KeeperMap } from '../../../src/protocol/admin/admin.ts';
+import { failure, OK, returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
+import { encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
 import { FakeCluster, type FakeNode } from './fake-cluster.ts';
 
 const SET = encodeRequest({ kind: 'set', key: 'k', value: Buffer.from('v') });

@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Commands } from '../../../src/client/commands.ts';
 import { ArakoonClient, type ErrorCode, NurseryClient, NurseryError } from '../../../src/index.ts';
-import { failure, okBytes } from '../../../src/protocol/replies.ts';
+import { failure, okBytes } from '../../../src/protocol/arakoon/replies.ts';
 import { FakeCluster } from './fake-cluster.ts';
 
 async function codeOf(call: Promise<unknown>): Promise<ErrorCode | 'none'> {

@@ -2,8 +2,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ArakoonClient, NurseryClient, NurseryError } from '../../../src/index.ts';
-import type { Hint } from '../../../src/protocol/admin.ts';
-import { failure } from '../../../src/protocol/replies.ts';
+import type { Hint } from '../../../src/protocol/admin/admin.ts';
+import { failure } from '../../../src/protocol/arakoon/replies.ts';
 import { FakeCluster, type FakeNode } from './fake-cluster.ts';
 
 async function errorOf(call: Promise<unknown>): Promise<NurseryError> {

@@ -1,5 +1,6 @@
 /** Nodes behind real ports that share one map of keys in memory, and misbehave as a test wishes. */
 
+import { EMPTY_MAP } from '../../../src/keyspace/rangemap.ts';
 import { TOPIC } from '../../../src/link/frames.ts';
 import type { Link } from '../../../src/link/link.ts';
 import { ClientPort } from '../../../src/port/port.ts';
@@ -9,8 +10,7 @@ import {
   encodeAnswer,
   type KeeperMap,
   mapPushCodec,
-} from '../../../src/protocol/admin.ts';
-import { encode } from '../../../src/protocol/codec.ts';
+} from '../../../src/protocol/admin/admin.ts';
 import {
   type Answer,
   failure,
@@ -24,10 +24,10 @@ import {
   okOptionalText,
   okRevEntries,
   okVersion,
-} from '../../../src/protocol/replies.ts';
-import { decodeRequest, isUpdate, type Request } from '../../../src/protocol/requests.ts';
-import { decodeUpdate } from '../../../src/protocol/updates.ts';
-import { EMPTY_MAP } from '../../../src/rangemap.ts';
+} from '../../../src/protocol/arakoon/replies.ts';
+import { decodeRequest, isUpdate, type Request } from '../../../src/protocol/arakoon/requests.ts';
+import { decodeUpdate } from '../../../src/protocol/arakoon/updates.ts';
+import { encode } from '../../../src/wire/codec.ts';
 import { handlers, hello } from '../link/pair.ts';
 
 /** What a node does with a request instead of serving it: an answer, `null` for none at all, or `undefined` to serve it. */

@@ -2,13 +2,13 @@
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { NurseryError } from '../../../src/base/errors.ts';
 import { ClusterClient } from '../../../src/client/cluster-client.ts';
-import { NurseryError } from '../../../src/errors.ts';
+import { fits, type MapEntry, RangeMap, replace } from '../../../src/keyspace/rangemap.ts';
 import { TOPIC } from '../../../src/link/frames.ts';
-import { encodeAnswer, mapPushCodec } from '../../../src/protocol/admin.ts';
-import { encode } from '../../../src/protocol/codec.ts';
-import { encodeRequest } from '../../../src/protocol/requests.ts';
-import { fits, type MapEntry, RangeMap, replace } from '../../../src/rangemap.ts';
+import { encodeAnswer, mapPushCodec } from '../../../src/protocol/admin/admin.ts';
+import { encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
+import { encode } from '../../../src/wire/codec.ts';
 import { until } from '../../support/wait.ts';
 import { FakeCluster } from './fake-cluster.ts';
 

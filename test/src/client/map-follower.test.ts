@@ -1,11 +1,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { changeBetween, MapFollower } from '../../../src/client/map-follower.ts';
-import type { ClusterConfig, KeeperMap } from '../../../src/protocol/admin.ts';
-import { mapChangeCodec } from '../../../src/protocol/admin.ts';
-import { decode, encode } from '../../../src/protocol/codec.ts';
-import { WHOLE } from '../../../src/range.ts';
-import { carve, EMPTY_MAP } from '../../../src/rangemap.ts';
+import { WHOLE } from '../../../src/keyspace/range.ts';
+import { carve, EMPTY_MAP } from '../../../src/keyspace/rangemap.ts';
+import type { ClusterConfig, KeeperMap } from '../../../src/protocol/admin/admin.ts';
+import { mapChangeCodec } from '../../../src/protocol/admin/admin.ts';
+import { decode, encode } from '../../../src/wire/codec.ts';
 import { seeded } from '../../support/seeded.ts';
 
 const config = (cluster: string, port = 4000): ClusterConfig => ({

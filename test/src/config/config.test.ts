@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { EXIT_CODES, FatalError } from '../../../src/base/errors.ts';
+import { UPDATE_MAX, VALUE_MAX } from '../../../src/base/limits.ts';
 import {
   type ClusterIni,
   clusterConfigOf,
@@ -14,8 +16,6 @@ import {
 import { parseIni } from '../../../src/config/ini.ts';
 import { renderClusterIni, renderRouterIni } from '../../../src/config/render.ts';
 import { readRouterConfig, routerConfigOf } from '../../../src/config/router-config.ts';
-import { EXIT_CODES, FatalError } from '../../../src/errors.ts';
-import { UPDATE_MAX, VALUE_MAX } from '../../../src/limits.ts';
 
 const GLOBAL = ['[global]', 'cluster = n0, n1', 'cluster_id = sturdy'];
 const N0 = ['[n0]', 'ip = 127.0.0.1', 'client_port = 4000', 'messaging_port = 4010', 'home = /data/n0'];

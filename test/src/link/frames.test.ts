@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { NurseryError } from '../../../src/errors.ts';
+import { NurseryError } from '../../../src/base/errors.ts';
 import { decodeHello, encodeHello } from '../../../src/link/dial.ts';
 import {
   Assembly,

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { LinkLog, type LogClock } from '../../../src/link/link-log.ts';
-import { SILENT } from '../../../src/log.ts';
+import { SILENT } from '../../../src/process/log.ts';
 
 /** A clock that a test sets, and the lines that a log had. */
 class Rig implements LogClock {

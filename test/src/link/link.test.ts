@@ -4,8 +4,7 @@ import { mock } from 'node:test';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WebSocket, WebSocketServer } from 'ws';
-import { Budget } from '../../../src/budget.ts';
-import { NurseryError } from '../../../src/errors.ts';
+import { NurseryError } from '../../../src/base/errors.ts';
 import { decodeHello, dial, encodeHello } from '../../../src/link/dial.ts';
 import {
   CLOSE,
@@ -23,7 +22,8 @@ import {
   type LinkResult,
   REQUESTS_MAX,
 } from '../../../src/link/link.ts';
-import { type Answer, TOO_LONG } from '../../../src/protocol/replies.ts';
+import { Budget } from '../../../src/process/budget.ts';
+import { type Answer, TOO_LONG } from '../../../src/protocol/arakoon/replies.ts';
 import { until } from '../../support/wait.ts';
 import { Acceptor, ask, handlers, hello } from './pair.ts';
 

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Budget } from '../../../src/budget.ts';
-import { OK, okBytes } from '../../../src/protocol/replies.ts';
-import { encodeRequest } from '../../../src/protocol/requests.ts';
+import { Budget } from '../../../src/process/budget.ts';
+import { OK, okBytes } from '../../../src/protocol/arakoon/replies.ts';
+import { encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
 import { EVERYTHING, socketsOf } from '../../support/crowd.ts';
 import { HOSTILE_KINDS, visit } from '../../support/hostile.ts';
 import { createRandom } from '../../support/random.ts';

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Budget, unboundedBudgets } from '../../../src/budget.ts';
-import { FRAME_MAX, OUTSTANDING_MAX } from '../../../src/limits.ts';
-import { MAGIC } from '../../../src/protocol/admin.ts';
-import { failure, OK, okBytes } from '../../../src/protocol/replies.ts';
-import { type Consistency, encodePrologue, encodeRequest } from '../../../src/protocol/requests.ts';
+import { FRAME_MAX, OUTSTANDING_MAX } from '../../../src/base/limits.ts';
+import { Budget, unboundedBudgets } from '../../../src/process/budget.ts';
+import { MAGIC } from '../../../src/protocol/admin/admin.ts';
+import { failure, OK, okBytes } from '../../../src/protocol/arakoon/replies.ts';
+import { type Consistency, encodePrologue, encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
 import { until } from '../../support/wait.ts';
 import { Bench, Raw } from './raw.ts';
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { ArakoonClient } from '../../../src/client/arakoon-client.ts';
 import { ClusterClient } from '../../../src/client/cluster-client.ts';
-import type { Migration } from '../../../src/protocol/admin.ts';
+import type { Migration } from '../../../src/protocol/admin/admin.ts';
 import type { TestCluster } from '../clusters.ts';
 import { until } from '../wait.ts';
 import type { Fleet } from './fleet.ts';

@@ -1,10 +1,10 @@
 /** How the clients of a chaos run ask: once, without repeating anything, and with the whole answer in hand. */
 import { connect, type Socket } from 'node:net';
+import { NurseryError } from '../../../src/base/errors.ts';
 import { ClusterClient } from '../../../src/client/cluster-client.ts';
-import { NurseryError } from '../../../src/errors.ts';
-import type { ClusterConfig } from '../../../src/protocol/admin.ts';
-import { scanReply } from '../../../src/protocol/reply-shapes.ts';
-import { encodePrologue, requestCode } from '../../../src/protocol/requests.ts';
+import type { ClusterConfig } from '../../../src/protocol/admin/admin.ts';
+import { scanReply } from '../../../src/protocol/arakoon/reply-shapes.ts';
+import { encodePrologue, requestCode } from '../../../src/protocol/arakoon/requests.ts';
 
 /** How long a client waits for an answer (ms); a router gives up earlier. */
 export const PATIENCE_MS = 12_000;

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { renderRouterIni } from '../../../src/config/render.ts';
-import type { ClusterConfig } from '../../../src/protocol/admin.ts';
+import type { ClusterConfig } from '../../../src/protocol/admin/admin.ts';
 import type { TestCluster } from '../clusters.ts';
 import { FRONT, TestNursery } from '../nurseries.ts';
 import { freePorts, type Lab, type NurseryProcess } from '../processes.ts';

@@ -1,5 +1,5 @@
 /** Moves ranges between the two data clusters, one after the other, with the command that people use. */
-import { EXIT_CODES, NurseryError } from '../../../src/errors.ts';
+import { EXIT_CODES, NurseryError } from '../../../src/base/errors.ts';
 import type { TestNursery } from '../nurseries.ts';
 import type { NurseryProcess } from '../processes.ts';
 import type { Random } from '../random.ts';

@@ -1,5 +1,5 @@
 /** Keys of a chaos run: a generation of hard ones at a time, so that histories stay short, between rows that never change. */
-import { prefixEnd } from '../../../src/bytes.ts';
+import { prefixEnd } from '../../../src/base/bytes.ts';
 import { KEYS, type Keyspace, PREFIXES, SEPARATORS } from '../../sim/nursery/keys.ts';
 
 /** Generations that there may be; the numbers have two digits. */

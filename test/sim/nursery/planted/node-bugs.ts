@@ -139,7 +139,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'successor of a key is k+0x01',
     'the successor of key k is k+0x00',
-    'src/bytes.js#successor',
+    'src/base/bytes.js#successor',
     '{key}\\0`;',
     '{key}\\x01`;',
   ),

@@ -1,9 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { NurseryError } from '../../../../src/base/errors.ts';
 import { Histogram } from '../../../../src/cli/bench/histogram.ts';
 import { OPERATIONS, Operation, parseMix, Workload } from '../../../../src/cli/bench/operations.ts';
-import { NurseryError } from '../../../../src/errors.ts';
-import { decodeRequest, scanRequest } from '../../../../src/protocol/requests.ts';
+import { decodeRequest, scanRequest } from '../../../../src/protocol/arakoon/requests.ts';
 
 const SIZES = { keys: 1000, keyBytes: 16, valueBytes: 100, sequenceUpdates: 3, rangeEntries: 50 };
 

@@ -1,0 +1,358 @@
+/**
+ * What our own processes ask of a cluster over links, beside the client's commands: the migration protocol,
+ * the keeper's records, ownership (docs/architecture.md, "Moving a range").
+ *
+ * Two requests, told apart by the code in their first four bytes as client requests are:
+ *
+ *     command := int 0xb1ff0080, adminCommand     an update: goes through the log, master only
+ *     query   := int 0xb1ff0081, adminQuery       a read: answered from applied state
+ *
+ * The answer is int return code; 0 is followed by adminAnswer (a refusal by the protocol, such as `fenced`, is
+ * an answer too), any other by a string. In the log the command is an update of kind 0x80.
+ *
+ * Intervals of keys are half-open, `[from, to)`, `to` null where unbounded; a cursor is the first key not yet
+ * copied, and has come to the end when it equals the range's `hi`.
+ */
+
+import {
+  bindingCodec,
+  claimedAddressCodec,
+  clusterConfigCodec,
+  introductionCodec,
+  knownClusterCodec,
+  ownedCodec,
+  selfCodec,
+  standingCodec,
+} from '../../identity/founding.ts';
+import { digestCodec } from '../../keyspace/digest.ts';
+import { mapEntryCodec, rangeMapCodec } from '../../keyspace/rangemap.ts';
+import {
+  bool,
+  bytes,
+  type Codec,
+  type Coded,
+  i64,
+  key,
+  list,
+  option,
+  Reader,
+  struct,
+  text,
+  u8,
+  u32,
+  union,
+  Writer,
+} from '../../wire/codec.ts';
+import { lastProgressCodec, lastReceiptCodec, migrationCodec } from './migration.ts';
+
+export {
+  type ClusterConfig,
+  clusterConfigCodec,
+  type KnownCluster,
+  type NodeAddress,
+  type Owned,
+  ownedCodec,
+} from '../../identity/founding.ts';
+export { type Foundings, type Migration, NO_PROGRESS, type Progress, type Receipt } from './migration.ts';
+
+/** Request code, and kind of update in the log, of an adminCommand. */
+export const ADMIN_COMMAND = 0x80;
+/** Request code of an adminQuery. */
+export const ADMIN_QUERY = 0x81;
+/** High half of the first int of every request. */
+export const MAGIC = 0xb1ff0000;
+
+/** What every migration command carries: migration id, coordinator's token, floor, range, and the cluster at the other end. */
+const header = { mid: i64, token: i64, floor: i64, lo: key, hi: option(key), peer: text };
+export const headerCodec = struct(header);
+export type Header = Coded<typeof headerCodec>;
+
+/** A row of a range: kind 0 data, 1 completion record; value null where the row is gone. */
+export const rowCodec = struct({ kind: u8, key, value: option(bytes) });
+export type Row = Coded<typeof rowCodec>;
+
+/** Kinds of page. */
+export const PAGE_COPY = 0;
+export const PAGE_DIRTY = 1;
+
+/** Outcome of a migration at one cluster; the first one chosen stands for ever. */
+export type Outcome = 'activated' | 'abandoned' | 'unsealed' | 'released';
+const outcome = text as Codec<Outcome>;
+
+const seal = { sealSlot: i64, digest: digestCodec };
+
+/** Commands that stand alone. Tags are never reused: logs hold them. */
+const plainCommandCodec = union({
+  // Ownership without migration: the first cluster of a nursery takes everything.
+  assume: [1, struct({ epoch: i64 })],
+  // At the target.
+  beginImport: [10, struct(header)],
+  page: [
+    11,
+    struct({ ...header, seq: i64, asOf: i64, page: u8, from: key, to: option(key), rows: list(rowCodec) }),
+  ],
+  activate: [12, struct({ ...header, seq: i64, ...seal })],
+  abandon: [13, struct(header)],
+  // At the source.
+  beginExport: [20, struct(header)],
+  setBase: [21, struct({ ...header, base: digestCodec })],
+  trim: [22, struct({ ...header, from: key, to: option(key), slot: i64 })],
+  seal: [23, struct({ ...header, rowsMax: i64, bytesMax: i64 })],
+  unseal: [24, struct(header)],
+  release: [25, struct(header)],
+  // Proposed by a cluster's own master.
+  cleanupStep: [30, struct({ mid: i64, rowsMax: u32 })],
+  /** Changes nothing: each replica takes the digest of the next rows of its whole store, from store key `from` on. */
+  scrub: [31, struct({ from: key, rowsMax: u32 })],
+  /** This cluster belongs to that keeper, from now on and for ever. */
+  bind: [32, bindingCodec],
+  // At the keeper.
+  initMap: [40, struct({ cluster: text })],
+  plan: [41, struct({ source: text, target: text, lo: key, hi: option(key) })],
+  claim: [42, struct({ mid: i64, tokenSeen: i64 })],
+  note: [43, struct({ mid: i64, token: i64, progress: lastProgressCodec })],
+  wish: [44, struct({ mid: i64, wish: text as Codec<'run' | 'pause' | 'abort'>, why: text })],
+  publish: [45, struct({ mid: i64, token: i64, receipt: lastReceiptCodec })],
+  recordAbort: [46, struct({ mid: i64, token: i64, why: text })],
+  finish: [47, struct({ mid: i64, token: i64 })],
+  forget: [48, struct({ mid: i64 })],
+  setClusterConfig: [49, clusterConfigCodec],
+  dropCluster: [50, struct({ cluster: text })],
+  /** The master of a cluster tells who its members are; the first time that binds its founding. */
+  introduce: [51, introductionCodec],
+  /** A node tells where it is reached; whoever says so last. Of before there were claims: logs hold it. */
+  tellAddress: [52, selfCodec],
+  /** A process tells where its node is reached. Another address than the one in force is a claim at first. */
+  claimAddress: [53, claimedAddressCodec],
+});
+type PlainCommand = Coded<typeof plainCommandCodec>;
+
+/** Whose a command is: the keeper's founding, the addressee's, and that of the cluster at the other end ('': there is none). */
+const addressCodec = struct({ keeper: text, founding: text, peer: text });
+export type Address = Coded<typeof addressCodec>;
+
+const UNDER = 33;
+/**
+ * `under`: a command of a move, or `assume`, with the foundings that it is meant for. Anyone else does nothing at all.
+ * Commands of a move that stand alone are from before there were foundings, and do nothing at a cluster that is bound.
+ */
+export type AdminCommand =
+  | PlainCommand
+  | ({ readonly kind: 'under'; readonly command: PlainCommand } & Address);
+
+export const adminCommandCodec: Codec<AdminCommand> = {
+  write: (writer, command) => {
+    if (command.kind === 'under') {
+      writer.u8(UNDER);
+      addressCodec.write(writer, command);
+      plainCommandCodec.write(writer, command.command);
+    } else plainCommandCodec.write(writer, command);
+  },
+  read: (reader) => {
+    if (reader.peek() !== UNDER) return plainCommandCodec.read(reader);
+    reader.u8();
+    return { kind: 'under', ...addressCodec.read(reader), command: plainCommandCodec.read(reader) };
+  },
+};
+
+export const adminQueryCodec = union({
+  // At any cluster.
+  rangeStatus: [1, struct({ mid: i64, lo: key, hi: option(key) })],
+  readPage: [2, struct({ mid: i64, lo: key, hi: option(key), from: key, bytesMax: u32, minSlot: i64 })],
+  readDirty: [3, struct({ mid: i64, from: key, rowsMax: u32, bytesMax: u32, minSlot: i64 })],
+  scanBase: [4, struct({ mid: i64, minSlot: i64 })],
+  nodeStatus: [5, struct({})],
+  /** Slows writers of an export's range at the master: each waits `delayMs`. Forgotten after 1 s unless repeated. */
+  slowDown: [6, struct({ mid: i64, delayMs: u32 })],
+  /** Whether beginExport (`source`) or beginImport (`target`) would be answered `busy` now; `ok`: not so. */
+  mayBegin: [7, struct({ mid: i64, lo: key, hi: option(key), as: text as Codec<'source' | 'target'> })],
+  // At the keeper.
+  getMap: [20, struct({})],
+  /**
+   * Answers with the map, or with ok where its version is not above `sinceVersion`; each later change is pushed on the
+   * link, as `mapPushCodec` has it.
+   */
+  watchMap: [21, struct({ sinceVersion: i64 })],
+  listMigrations: [22, struct({})],
+  getMigration: [23, struct({ mid: i64 })],
+  /** Answers with the map, or with ok where its version is not above `version`. */
+  getMapSince: [24, struct({ version: i64 })],
+  /**
+   * What the keeper's master says of a founding ('': of an empty home, which would found). `keeper` as in `introduce`.
+   */
+  standing: [25, struct({ cluster: text, founding: text, keeper: text })],
+});
+export type AdminQuery = Coded<typeof adminQueryCodec>;
+
+export const importStatusCodec = struct({
+  seq: i64,
+  cursor: option(key),
+  asOf: i64,
+  running: digestCodec,
+  lo: key,
+  hi: option(key),
+});
+export const exportStatusCodec = struct({
+  beginSlot: i64,
+  base: option(digestCodec),
+  sealed: option(struct(seal)),
+  dirtyRows: i64,
+  dirtyBytes: i64,
+  lo: key,
+  hi: option(key),
+});
+
+/** How long ago a seal was applied, by the clock of the node that is asked (ms); it is older where that is not exact. */
+export const sealAgeCodec = struct({ ms: i64, isExact: bool });
+export type SealAge = Coded<typeof sealAgeCodec>;
+
+/** What a cluster knows of one migration and its range, at one applied slot; `sealAge` is what one node knows, for people. */
+export const rangeStatusCodec = struct({
+  slot: i64,
+  owned: list(ownedCodec),
+  importing: option(importStatusCodec),
+  exporting: option(exportStatusCodec),
+  sealAge: option(sealAgeCodec),
+  cleaning: bool,
+  closed: option(outcome),
+  token: i64,
+  floor: i64,
+});
+export type RangeStatus = Coded<typeof rangeStatusCodec>;
+
+export const nodeStatusCodec = struct({
+  cluster: text,
+  node: text,
+  role: text,
+  master: option(text),
+  applied: i64,
+  chosen: i64,
+  /** First slot that the node's log still has. */
+  firstLogSlot: i64,
+  /** For people: what the node waits for, and for whom. */
+  waitsFor: option(text),
+  members: list(struct({ node: text, seen: bool, applied: i64 })),
+  owned: list(ownedCodec),
+  /** Of the ranges that the cluster serves; counted by the master alone, 0 elsewhere. */
+  keys: i64,
+  /** What people call the node's place; '' where they do not. */
+  label: text,
+  /** '' before the cluster is founded. */
+  founding: text,
+  /** Founding of the keeper that the cluster is bound to; '' where it is in no nursery (yet). */
+  keeper: text,
+  /** What an operator should know of: one sentence each. */
+  notes: list(text),
+});
+export type NodeStatus = Coded<typeof nodeStatusCodec>;
+
+/** Whose a map is: the keeper's founding, and those of keepers that it has replaced. Missing before the keeper knows itself. */
+export type Nursery = { readonly founding: string; readonly replaced: readonly string[] };
+const wholeMapCodec = struct({ map: rangeMapCodec, clusters: list(knownClusterCodec) });
+const nurseryCodec = option(struct({ founding: text, replaced: list(text) }));
+export type KeeperMap = Coded<typeof wholeMapCodec> & { readonly nursery?: Nursery };
+export const keeperMapCodec: Codec<KeeperMap> = {
+  write: (writer, known) => {
+    wholeMapCodec.write(writer, known);
+    const { nursery } = known;
+    nurseryCodec.write(
+      writer,
+      nursery === undefined ? null : { ...nursery, replaced: [...nursery.replaced] },
+    );
+  },
+  read: (reader) => {
+    const known = wholeMapCodec.read(reader);
+    const nursery = nurseryCodec.read(reader);
+    return nursery === null ? known : { ...known, nursery };
+  },
+};
+
+/**
+ * From version `from` of the map to `version`: `entries`, which follow one another without a gap, in place of all that lies in
+ * their span; configurations that are new or other, and clusters that are gone.
+ */
+export const mapChangeCodec = struct({
+  from: i64,
+  version: i64,
+  /** Founding of the keeper, '' before it knows itself. */
+  keeper: text,
+  entries: list(mapEntryCodec),
+  clusters: list(knownClusterCodec),
+  dropped: list(text),
+});
+export type MapChange = Coded<typeof mapChangeCodec>;
+
+/** What watchers of the map are pushed. */
+export const mapPushCodec = union({ whole: [1, keeperMapCodec], change: [2, mapChangeCodec] });
+export type MapPush = Coded<typeof mapPushCodec>;
+
+export const adminAnswerCodec = union({
+  ok: [1, struct({})],
+  /** Not now; asking again later may do. */
+  busy: [2, struct({ why: text })],
+  /** Not at all. */
+  refused: [3, struct({ why: text })],
+  /** A newer coordinator has spoken. */
+  fenced: [4, struct({ token: i64 })],
+  /** This migration is decided here (`outcome`), or older than the floor (null). */
+  closed: [5, struct({ outcome: option(outcome) })],
+  /** No import, export or seal of this migration is here. */
+  none: [6, struct({})],
+  importing: [7, importStatusCodec],
+  exporting: [8, exportStatusCodec],
+  gap: [9, struct({ seq: i64, cursor: option(key), asOf: i64 })],
+  stale: [10, struct({ seq: i64, cursor: option(key), asOf: i64 })],
+  mismatch: [11, struct({ mine: digestCodec })],
+  behind: [12, struct({ dirtyRows: i64, dirtyBytes: i64 })],
+  sealed: [13, struct(seal)],
+  planned: [14, struct({ mid: i64 })],
+  claimed: [15, struct({ token: i64, floor: i64, record: migrationCodec })],
+  rangeStatus: [16, rangeStatusCodec],
+  /** Rows of one image at `asOf`; the next page begins at `to`. */
+  rows: [17, struct({ asOf: i64, rows: list(rowCodec), to: option(key) })],
+  base: [18, struct({ slot: i64, base: digestCodec })],
+  nodeStatus: [19, nodeStatusCodec],
+  keeperMap: [20, keeperMapCodec],
+  migrations: [21, struct({ migrations: list(migrationCodec) })],
+  standing: [22, standingCodec],
+});
+export type AdminAnswer = Coded<typeof adminAnswerCodec>;
+
+/**
+ * Where a key may be instead, beside a range error. A confirmed hint may be stored where its epoch is higher;
+ * a tentative one is tried and never stored: after an abort it would point to the wrong cluster for ever.
+ */
+export const hintCodec = struct({ entry: mapEntryCodec, confirmed: bool });
+export type Hint = Coded<typeof hintCodec>;
+
+/** The request that carries `command`. */
+export function encodeCommand(command: AdminCommand): Buffer {
+  const writer = new Writer();
+  writer.u32(MAGIC | ADMIN_COMMAND);
+  adminCommandCodec.write(writer, command);
+  return writer.take();
+}
+
+/** The request that carries `query`. */
+export function encodeQuery(query: AdminQuery): Buffer {
+  const writer = new Writer();
+  writer.u32(MAGIC | ADMIN_QUERY);
+  adminQueryCodec.write(writer, query);
+  return writer.take();
+}
+
+/** The successful reply that carries `answer`. */
+export function encodeAnswer(answer: AdminAnswer): Buffer {
+  const writer = new Writer();
+  writer.u32(0);
+  adminAnswerCodec.write(writer, answer);
+  return writer.take();
+}
+
+/** The answer in what follows return code 0 of a reply. */
+export function decodeAnswer(reply: Uint8Array): AdminAnswer {
+  const reader = new Reader(reply, 4);
+  const answer = adminAnswerCodec.read(reader);
+  reader.finish();
+  return answer;
+}

@@ -1,0 +1,134 @@
+/** What the first build wrote of migrations, in rows and in its log, beside what is written now. */
+import fc from 'fast-check';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { digestCodec } from '../../../../src/keyspace/digest.ts';
+import { type Migration, NO_PROGRESS } from '../../../../src/protocol/admin/admin.ts';
+import { storedMigrationCodec } from '../../../../src/protocol/admin/migration.ts';
+import { decodeUpdate, encodeUpdate, type Update } from '../../../../src/protocol/arakoon/updates.ts';
+import { decode, encode, i64, key, option, struct, text, u8, u32 } from '../../../../src/wire/codec.ts';
+
+const tests = suite('records of migrations');
+
+// The first build's layouts, as they were.
+const firstProgress = struct({
+  stage: text,
+  waitingFor: text,
+  keysCopied: i64,
+  bytesCopied: i64,
+  keysTotal: i64,
+  rounds: i64,
+  dirtyRows: i64,
+  pauseMs: i64,
+  startedAtMs: i64,
+});
+const firstReceipt = struct({ sealSlot: i64, digest: digestCodec, pauseMs: i64 });
+const firstRecord = struct({
+  mid: i64,
+  source: text,
+  target: text,
+  lo: key,
+  hi: option(key),
+  phase: text,
+  token: i64,
+  heartbeat: i64,
+  wish: text,
+  why: text,
+  progress: firstProgress,
+  receipt: option(firstReceipt),
+});
+
+const plain = { noNullPrototype: true };
+const text8 = fc.string({ maxLength: 8 });
+// Lengths of all foundings together from nothing on: no sum of them makes a row look like the first build's.
+const foundings = fc.record({ keeper: text8, source: fc.string({ maxLength: 40 }), target: text8 }, plain);
+const nat = fc.oneof(fc.nat(), fc.integer({ min: 0, max: 2 ** 45 }), fc.constantFrom(0, 1, 256));
+const progress = fc.record(
+  {
+    stage: text8,
+    waitingFor: text8,
+    keysCopied: nat,
+    bytesCopied: nat,
+    keysTotal: nat,
+    rounds: nat,
+    dirtyRows: nat,
+    pauseMs: nat,
+    pauseAtLeast: fc.boolean(),
+    startedAtMs: nat,
+  },
+  plain,
+);
+const digest = fc.record(
+  { sum: fc.bigInt({ min: 0n, max: 2n ** 128n - 1n }), count: nat, bytes: nat },
+  plain,
+);
+const receipt = fc.record({ sealSlot: nat, digest, pauseMs: nat, pauseAtLeast: fc.boolean() }, plain);
+const record = fc
+  .tuple(progress, fc.option(receipt), fc.option(foundings))
+  .map(([known, proof, between]): Migration => {
+    const plan = { mid: 7, source: 'ams', target: 'bru', lo: 'k', hi: null, phase: 'active' } as const;
+    const rest = { token: 1, heartbeat: 2, wish: 'run', why: '' } as const;
+    const whole = { ...plan, ...rest, progress: known, receipt: proof };
+    return between === null ? whole : { ...whole, foundings: between };
+  });
+
+tests('a row is read as it was written', () => {
+  fc.assert(
+    fc.property(record, (migration) => {
+      assert.equal(decode(storedMigrationCodec, encode(storedMigrationCodec, migration)), migration);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+/** What the first build knew of a move: pauses known exactly, and no foundings. */
+const ofThen = record.map(
+  ({ foundings: _, ...known }): Migration => ({
+    ...known,
+    progress: { ...known.progress, pauseAtLeast: false },
+    receipt: known.receipt && { ...known.receipt, pauseAtLeast: false },
+  }),
+);
+
+tests('a row of the first build is read, and is written as it was', () => {
+  fc.assert(
+    fc.property(ofThen, (migration) => {
+      const row = encode(firstRecord, migration as never);
+      assert.equal(decode(storedMigrationCodec, row), migration);
+      assert.equal(encode(storedMigrationCodec, migration), row);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+tests('commands of the first build in a log are read', () => {
+  const command = struct({ kind: u32, tag: u8, mid: i64, token: i64 });
+  const of = (tag: number, rest: Buffer): Update =>
+    decodeUpdate(Buffer.concat([encode(command, { kind: 0x80, tag, mid: 7, token: 3 }), rest]));
+  const noted = { ...NO_PROGRESS, stage: 'copying', keysCopied: 5, startedAtMs: 1_795_897_116_530 };
+  assert.equal(of(43, encode(firstProgress, noted)), {
+    kind: 'admin',
+    command: { kind: 'note', mid: 7, token: 3, progress: noted },
+  });
+  const proof = { sealSlot: 9, digest: { sum: 5n, count: 1, bytes: 4 }, pauseMs: 16 };
+  assert.equal(of(45, encode(firstReceipt, proof)), {
+    kind: 'admin',
+    command: { kind: 'publish', mid: 7, token: 3, receipt: { ...proof, pauseAtLeast: false } },
+  });
+});
+
+tests('commands are read as they were written', () => {
+  fc.assert(
+    fc.property(progress, receipt, (known, proof) => {
+      for (const command of [
+        { kind: 'note', mid: 7, token: 3, progress: known },
+        { kind: 'publish', mid: 7, token: 3, receipt: proof },
+      ] as const) {
+        const update: Update = { kind: 'admin', command };
+        assert.equal(decodeUpdate(encodeUpdate(update)), update);
+      }
+    }),
+  );
+});
+
+tests.run();
