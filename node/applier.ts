@@ -1,6 +1,6 @@
 /** Applies chosen values to the state machine in slot order, in slices that never hold the event loop for long. */
 import { invariant, present } from '../src/base/assert.ts';
-import type { Answer } from '../src/protocol/arakoon/replies.ts';
+import type { Answer } from '../src/protocol/arakoon/values.ts';
 import { encode } from '../src/wire/codec.ts';
 import type { Applied, Machine } from './machine/machine.ts';
 import { MEMBERS_KEY } from './members-row.ts';

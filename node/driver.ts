@@ -7,7 +7,8 @@
 import { invariant, present, unreachable } from '../src/base/assert.ts';
 import { NurseryError } from '../src/base/errors.ts';
 import type { Logger } from '../src/process/log.ts';
-import { type Answer, failure } from '../src/protocol/arakoon/replies.ts';
+import { failure } from '../src/protocol/arakoon/replies.ts';
+import type { Answer } from '../src/protocol/arakoon/values.ts';
 import { encode } from '../src/wire/codec.ts';
 import { Applier } from './applier.ts';
 import { Fullness } from './fullness.ts';

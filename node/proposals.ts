@@ -1,7 +1,8 @@
 /** Client updates on their way into the log: gathered into batches, answered when applied, lost or refused. */
 import { invariant, present } from '../src/base/assert.ts';
-import { type Answer, failure } from '../src/protocol/arakoon/replies.ts';
+import { failure } from '../src/protocol/arakoon/replies.ts';
 import { encodeBatch, isFollower } from '../src/protocol/arakoon/updates.ts';
+import type { Answer } from '../src/protocol/arakoon/values.ts';
 
 /** Called exactly once per request. */
 export type Respond = (answer: Answer) => void;

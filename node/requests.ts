@@ -13,7 +13,6 @@ import {
   encodeAnswer,
 } from '../src/protocol/admin/admin.ts';
 import {
-  type Answer,
   decodeInt64,
   failure,
   failureOf,
@@ -25,13 +24,13 @@ import {
   okStatistics,
   okTxid,
   okVersion,
-  returnCodeOf,
   TOO_LONG,
 } from '../src/protocol/arakoon/replies.ts';
 import { type Consistency, decodeRequest, type Request, updateOf } from '../src/protocol/arakoon/requests.ts';
 import { runReply } from '../src/protocol/arakoon/run.ts';
 import type { SeatFigures } from '../src/protocol/arakoon/statistics.ts';
 import { asFollower } from '../src/protocol/arakoon/updates.ts';
+import { type Answer, returnCodeOf } from '../src/protocol/arakoon/values.ts';
 import { VERSION } from '../src/version.ts';
 import type { Driver } from './driver.ts';
 import type { Heartbeats } from './heartbeats.ts';

@@ -1,6 +1,7 @@
 /** Work whose answer may be long begins once there is room for it. */
 import type { Asker } from '../src/process/budget.ts';
-import { type Answer, failure } from '../src/protocol/arakoon/replies.ts';
+import { failure } from '../src/protocol/arakoon/replies.ts';
+import type { Answer } from '../src/protocol/arakoon/values.ts';
 import type { Respond } from './proposals.ts';
 
 /** For whom there was no room in time. Certainly not executed. */

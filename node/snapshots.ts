@@ -8,7 +8,8 @@
  */
 import { NurseryError } from '../src/base/errors.ts';
 import type { LinkResult } from '../src/link/link.ts';
-import { type Answer, failure } from '../src/protocol/arakoon/replies.ts';
+import { failure } from '../src/protocol/arakoon/replies.ts';
+import type { Answer } from '../src/protocol/arakoon/values.ts';
 import {
   bytes,
   type Coded,

@@ -6,7 +6,7 @@
 import { FRAME_MAX } from '../src/base/limits.ts';
 import type { LinkResult } from '../src/link/link.ts';
 import type { Asker } from '../src/process/budget.ts';
-import type { Answer } from '../src/protocol/arakoon/replies.ts';
+import type { Answer } from '../src/protocol/arakoon/values.ts';
 
 const OVERLOADED = 'overloaded: no room for the reply; send it again';
 const GONE = 'nobody waits for the answer any more';

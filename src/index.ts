@@ -12,6 +12,6 @@ export type {
   Step,
 } from './client/commands.ts';
 export { type ConnectOptions, NurseryClient } from './client/nursery-client.ts';
-export type { Version } from './protocol/arakoon/replies.ts';
 export type { Consistency } from './protocol/arakoon/requests.ts';
 export type { Field } from './protocol/arakoon/statistics.ts';
+export type { Version } from './protocol/arakoon/values.ts';

@@ -1,5 +1,5 @@
 /** Versions: of this program, and the one that clients are told. */
-import type { Version } from './protocol/arakoon/replies.ts';
+import type { Version } from './protocol/arakoon/values.ts';
 
 /** As in package.json; a test holds the two together. */
 export const PRODUCT_VERSION = '0.1.0';

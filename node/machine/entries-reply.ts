@@ -2,7 +2,7 @@
 import type { Key } from '../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../src/base/errors.ts';
 import { UPDATE_MAX } from '../../src/base/limits.ts';
-import type { Answer } from '../../src/protocol/arakoon/replies.ts';
+import type { Answer } from '../../src/protocol/arakoon/values.ts';
 
 /** Room that a reply begins with (bytes). It doubles, so that a long reply is copied about once. */
 const FIRST_BYTES = 1024;

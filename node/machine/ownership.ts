@@ -3,7 +3,8 @@ import type { Key } from '../../src/base/bytes.ts';
 import type { Founded } from '../../src/identity/founding.ts';
 import { boundAtMost, contains, intersect, type Range, subtract } from '../../src/keyspace/range.ts';
 import type { Hint, Owned } from '../../src/protocol/admin/admin.ts';
-import { type Answer, failure } from '../../src/protocol/arakoon/replies.ts';
+import { failure } from '../../src/protocol/arakoon/replies.ts';
+import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import type { SystemState } from './system-state.ts';
 
 /** The ranges of a cluster that serve, neighbours merged: what a request is checked against. */

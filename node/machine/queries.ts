@@ -10,7 +10,8 @@ import {
   type Row,
   type SealAge,
 } from '../../src/protocol/admin/admin.ts';
-import { type Answer, failure } from '../../src/protocol/arakoon/replies.ts';
+import { failure } from '../../src/protocol/arakoon/replies.ts';
+import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
 import { eachDirty } from './dirty.ts';
 import { exportStatus } from './export.ts';

@@ -3,7 +3,6 @@ import { type Key, successor } from '../../src/base/bytes.ts';
 import { UPDATE_MAX } from '../../src/base/limits.ts';
 import type { Range } from '../../src/keyspace/range.ts';
 import {
-  type Answer,
   failure,
   OK,
   okBool,
@@ -17,6 +16,7 @@ import {
   TOO_LONG,
 } from '../../src/protocol/arakoon/replies.ts';
 import type { RangeQuery, Request } from '../../src/protocol/arakoon/requests.ts';
+import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
 import { EntriesReply } from './entries-reply.ts';
 import { type Ownership, rangeError } from './ownership.ts';

@@ -2,8 +2,9 @@
 import { unreachable } from '../../src/base/assert.ts';
 import { type Key, sameBytes } from '../../src/base/bytes.ts';
 import { USER_KEY_MAX, VALUE_MAX } from '../../src/base/limits.ts';
-import { type Answer, failure, OK, okInt, okOptionalBytes } from '../../src/protocol/arakoon/replies.ts';
+import { failure, OK, okInt, okOptionalBytes } from '../../src/protocol/arakoon/replies.ts';
 import { SEQUENCE_DEPTH_MAX, type Update } from '../../src/protocol/arakoon/updates.ts';
+import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import type { StoreKey, Work } from '../store/types.ts';
 import type { Draft } from './draft.ts';
 import { rangeError } from './ownership.ts';

@@ -3,7 +3,7 @@ import { bytesToKey, type Key, prefixEnd, successor } from '../../src/base/bytes
 import { NurseryError } from '../../src/base/errors.ts';
 import { type Range, WHOLE } from '../../src/keyspace/range.ts';
 import { MAGIC } from '../../src/protocol/admin/admin.ts';
-import { type Answer, failureOf, okKeys, okMultiGet } from '../../src/protocol/arakoon/replies.ts';
+import { failureOf, okKeys, okMultiGet } from '../../src/protocol/arakoon/replies.ts';
 import {
   type Consistency,
   decodeRequest,
@@ -12,6 +12,7 @@ import {
   type Request,
 } from '../../src/protocol/arakoon/requests.ts';
 import { decodeUpdate, keysOfUpdate, type Update } from '../../src/protocol/arakoon/updates.ts';
+import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import type { Gather, RangeGather } from './types.ts';
 
 /** What a request is to the router. */

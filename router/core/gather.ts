@@ -4,7 +4,6 @@ import { NurseryError } from '../../src/base/errors.ts';
 import { boundAtMost, type Range, sameRange } from '../../src/keyspace/range.ts';
 import { lookup, ownersOf } from '../../src/keyspace/rangemap.ts';
 import {
-  type Answer,
   decodeInt64,
   decodeMultiGetOptions,
   failure,
@@ -13,6 +12,7 @@ import {
   okMultiGetOptions,
 } from '../../src/protocol/arakoon/replies.ts';
 import { type Consistency, encodeRequest } from '../../src/protocol/arakoon/requests.ts';
+import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import { createTask, fail, finish } from './tasks.ts';
 import type { CountGather, Gather, KeysGather, RangeGather, Router, Task } from './types.ts';
 import { runOf } from './view.ts';

@@ -4,7 +4,6 @@ import { printRange } from '../../src/keyspace/range.ts';
 import { ownersOf } from '../../src/keyspace/rangemap.ts';
 import { type AdminAnswer, encodeAnswer } from '../../src/protocol/admin/admin.ts';
 import {
-  type Answer,
   failure,
   okBool,
   okInterval,
@@ -17,6 +16,7 @@ import {
 } from '../../src/protocol/arakoon/replies.ts';
 import { REQUEST_CODES, type Request, requestName } from '../../src/protocol/arakoon/requests.ts';
 import { type Field, seatFields } from '../../src/protocol/arakoon/statistics.ts';
+import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import { readyMaster } from './clusters.ts';
 import type { Router } from './types.ts';
 import { isDead } from './view.ts';

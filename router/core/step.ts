@@ -11,9 +11,9 @@ import { RETURN_CODES } from '../../src/base/errors.ts';
 import { answerMarginMs } from '../../src/base/limits.ts';
 import { EMPTY_MAP } from '../../src/keyspace/rangemap.ts';
 import type { Hint } from '../../src/protocol/admin/admin.ts';
-import type { Version } from '../../src/protocol/arakoon/replies.ts';
 import { isPassing } from '../../src/protocol/arakoon/run.ts';
 import type { RouterFigures } from '../../src/protocol/arakoon/statistics.ts';
+import type { Version } from '../../src/protocol/arakoon/values.ts';
 import { classify, type Plan } from './classify.ts';
 import {
   clusterOf,

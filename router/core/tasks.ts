@@ -1,7 +1,8 @@
 /** How tasks are made, held, and come to their end. */
 import { type ErrorCode, RETURN_CODES } from '../../src/base/errors.ts';
 import { answerMarginMs } from '../../src/base/limits.ts';
-import { type Answer, failure } from '../../src/protocol/arakoon/replies.ts';
+import { failure } from '../../src/protocol/arakoon/replies.ts';
+import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import { leaveLane } from './lanes.ts';
 import type { Limits, Router, Task } from './types.ts';
 

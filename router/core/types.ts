@@ -5,8 +5,8 @@ import { PATIENCE_MS } from '../../src/base/limits.ts';
 import type { Range } from '../../src/keyspace/range.ts';
 import type { MapEntry, RangeMap } from '../../src/keyspace/rangemap.ts';
 import type { Hint, KeeperMap } from '../../src/protocol/admin/admin.ts';
-import type { Answer, Version } from '../../src/protocol/arakoon/replies.ts';
 import type { RouterFigures } from '../../src/protocol/arakoon/statistics.ts';
+import type { Answer, Version } from '../../src/protocol/arakoon/values.ts';
 
 /** Something that happened. Each carries the time at which it is handled. */
 export type Event =

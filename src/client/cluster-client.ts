@@ -13,7 +13,8 @@ import {
   type KnownCluster,
   type NodeAddress,
 } from '../protocol/admin/admin.ts';
-import { decodeVoid, returnCodeOf } from '../protocol/arakoon/replies.ts';
+import { decodeVoid } from '../protocol/arakoon/replies.ts';
+import { returnCodeOf } from '../protocol/arakoon/values.ts';
 import { Call, DEADLINE_MS, PAUSE_MAX_MS, PAUSE_MIN_MS, type Reply, type SendOptions } from './call.ts';
 import { Endpoint, type EndpointOwner } from './endpoint.ts';
 import type { MapNews } from './map-follower.ts';

@@ -17,11 +17,11 @@ import {
   decodeTxid,
   decodeVersion,
   decodeVoid,
-  type Version,
 } from '../protocol/arakoon/replies.ts';
 import type { Consistency, RangeQuery, Request } from '../protocol/arakoon/requests.ts';
 import type { Field } from '../protocol/arakoon/statistics.ts';
 import { encodeUpdate, type Update } from '../protocol/arakoon/updates.ts';
+import type { Version } from '../protocol/arakoon/values.ts';
 
 /** A key or value as callers give it: text, taken as UTF-8, or bytes. */
 export type Bytes = string | Uint8Array;

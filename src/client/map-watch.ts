@@ -8,7 +8,7 @@ import {
   type KeeperMap,
   mapPushCodec,
 } from '../protocol/admin/admin.ts';
-import { returnCodeOf } from '../protocol/arakoon/replies.ts';
+import { returnCodeOf } from '../protocol/arakoon/values.ts';
 import { decode } from '../wire/codec.ts';
 import type { Endpoint } from './endpoint.ts';
 import { MapFollower, type MapNews } from './map-follower.ts';

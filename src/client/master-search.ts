@@ -1,7 +1,8 @@
 /** Asks the nodes of a cluster who their master is. */
 import { NurseryError, RETURN_CODES } from '../base/errors.ts';
-import { decodeBool, decodeOptionalText, returnCodeOf } from '../protocol/arakoon/replies.ts';
+import { decodeBool, decodeOptionalText } from '../protocol/arakoon/replies.ts';
 import { encodeRequest } from '../protocol/arakoon/requests.ts';
+import { returnCodeOf } from '../protocol/arakoon/values.ts';
 import { PAUSE_MAX_MS, PAUSE_MIN_MS } from './call.ts';
 import type { Endpoint } from './endpoint.ts';
 

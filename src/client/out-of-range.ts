@@ -2,7 +2,7 @@
 import { bytesToKey, printKey } from '../base/bytes.ts';
 import { NurseryError, RETURN_CODES } from '../base/errors.ts';
 import type { Hint } from '../protocol/admin/admin.ts';
-import { returnCodeOf } from '../protocol/arakoon/replies.ts';
+import { returnCodeOf } from '../protocol/arakoon/values.ts';
 
 /** Bytes of a failure before its text, which here is the key. */
 const TEXT_AT = 8;

@@ -5,7 +5,8 @@ import { NurseryError } from '../base/errors.ts';
 import { answerMarginMs } from '../base/limits.ts';
 import { type Account, type Asker, type Budgets, unboundedBudgets, WAIT_MS } from '../process/budget.ts';
 import type { Hint } from '../protocol/admin/admin.ts';
-import { type Answer, TOO_LONG } from '../protocol/arakoon/replies.ts';
+import { TOO_LONG } from '../protocol/arakoon/replies.ts';
+import type { Answer } from '../protocol/arakoon/values.ts';
 import {
   Assembly,
   CLOSE,

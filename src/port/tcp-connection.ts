@@ -11,14 +11,9 @@ import {
   SHORT_BYTES,
   WAIT_MS,
 } from '../process/budget.ts';
-import {
-  type Answer,
-  failure,
-  failureOf,
-  NO_MAGIC_REPLY,
-  returnCodeOf,
-} from '../protocol/arakoon/replies.ts';
+import { failure, failureOf, NO_MAGIC_REPLY } from '../protocol/arakoon/replies.ts';
 import { isUpdateCode, PROLOGUE_MAGIC, PROLOGUE_VERSION, scanRequest } from '../protocol/arakoon/requests.ts';
+import { type Answer, returnCodeOf } from '../protocol/arakoon/values.ts';
 import { OversizedError } from '../wire/shape.ts';
 
 /** Whom an answer goes to: a connection over TCP. */

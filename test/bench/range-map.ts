@@ -15,8 +15,8 @@ import {
   decodeAnswer,
   mapPushCodec,
 } from '../../src/protocol/admin/admin.ts';
-import type { Answer } from '../../src/protocol/arakoon/replies.ts';
 import { encodeBatch, encodeUpdate } from '../../src/protocol/arakoon/updates.ts';
+import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import { VERSION } from '../../src/version.ts';
 import { decode, encode } from '../../src/wire/codec.ts';
 import type { Stage } from './stage.ts';

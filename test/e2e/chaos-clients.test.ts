@@ -1,8 +1,9 @@
 /** The record of a chaos run is judged: what a server must not do is seen in what its clients wrote down. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Answer, failure, OK, okBytes } from '../../src/protocol/arakoon/replies.ts';
+import { failure, OK, okBytes } from '../../src/protocol/arakoon/replies.ts';
 import { decodeRequest, type Request } from '../../src/protocol/arakoon/requests.ts';
+import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import { Violation } from '../sim/nursery/violation.ts';
 import type { Asked, Asker } from '../support/chaos/asker.ts';
 import { ChaosClients } from '../support/chaos/clients.ts';

@@ -18,8 +18,6 @@ const FLOORS = [
   'src/port/',
   'src/client/',
 ] as const;
-/** What no floor lies below, for those who put things together. */
-const ROOF = ['src/index', 'src/version', 'src/cli/'];
 /** Packages and modules of Node that a floor may use; the others are pure. */
 const OUTSIDE: { readonly [floor: string]: readonly string[] } = {
   'src/process/': ['node:', 'pino'],

@@ -1,8 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RETURN_CODES } from '../../src/base/errors.ts';
-import { type Answer, returnCodeOf } from '../../src/protocol/arakoon/replies.ts';
 import { encodeUpdate } from '../../src/protocol/arakoon/updates.ts';
+import { type Answer, returnCodeOf } from '../../src/protocol/arakoon/values.ts';
 import { diskFull, FakeWorld } from './fake-world.ts';
 
 const SET = encodeUpdate({ kind: 'set', key: 'k', value: Buffer.from('v') });

@@ -8,14 +8,9 @@ import { Requests } from '../../node/requests.ts';
 import { Scheduler } from '../../node/scheduler.ts';
 import { RETURN_CODES } from '../../src/base/errors.ts';
 import { type Asker, Budget } from '../../src/process/budget.ts';
-import {
-  type Answer,
-  decodeOptionalText,
-  failure,
-  OK,
-  returnCodeOf,
-} from '../../src/protocol/arakoon/replies.ts';
+import { decodeOptionalText, failure, OK } from '../../src/protocol/arakoon/replies.ts';
 import { encodeRequest } from '../../src/protocol/arakoon/requests.ts';
+import { type Answer, returnCodeOf } from '../../src/protocol/arakoon/values.ts';
 
 const EXISTS = encodeRequest({ kind: 'exists', consistency: { kind: 'consistent' }, key: 'k' });
 const GET = encodeRequest({ kind: 'get', consistency: { kind: 'consistent' }, key: 'k' });

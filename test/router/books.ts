@@ -6,8 +6,8 @@ import * as assert from 'uvu/assert';
 import { classify } from '../../router/core/classify.ts';
 import type { Effect, Event, Router, Task } from '../../router/core/types.ts';
 import { NurseryError, RETURN_CODES } from '../../src/base/errors.ts';
-import { returnCodeOf } from '../../src/protocol/arakoon/replies.ts';
 import { decodeRunReply } from '../../src/protocol/arakoon/run.ts';
+import { returnCodeOf } from '../../src/protocol/arakoon/values.ts';
 
 const { NOT_MASTER, OUT_OF_RANGE, MAYBE_APPLIED, GOING_DOWN, OK } = RETURN_CODES;
 /** What those are told that the router has no room for. */

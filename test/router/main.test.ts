@@ -17,8 +17,9 @@ import {
   mapPushCodec,
   type NodeAddress,
 } from '../../src/protocol/admin/admin.ts';
-import { type Answer, failure, okOptionalText } from '../../src/protocol/arakoon/replies.ts';
+import { failure, okOptionalText } from '../../src/protocol/arakoon/replies.ts';
 import { decodeRequest } from '../../src/protocol/arakoon/requests.ts';
+import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import { encode } from '../../src/wire/codec.ts';
 import { FakeCluster, mapOf } from './world.ts';
 

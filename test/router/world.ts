@@ -9,7 +9,7 @@ import { type Range, subtract } from '../../src/keyspace/range.ts';
 import { type MapEntry, RangeMap } from '../../src/keyspace/rangemap.ts';
 import type { Hint, KeeperMap } from '../../src/protocol/admin/admin.ts';
 import * as replies from '../../src/protocol/arakoon/replies.ts';
-import { type Answer, failure } from '../../src/protocol/arakoon/replies.ts';
+import { failure } from '../../src/protocol/arakoon/replies.ts';
 import {
   decodeRequest,
   isUpdate,
@@ -18,6 +18,7 @@ import {
 } from '../../src/protocol/arakoon/requests.ts';
 import { isPassing, runReply } from '../../src/protocol/arakoon/run.ts';
 import { decodeUpdate, keysOfUpdate } from '../../src/protocol/arakoon/updates.ts';
+import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import { Books } from './books.ts';
 
 /** A map from separators and owners: `mapOf(['', 'A'], ['k', 'B'])`; epochs count from 1. */

@@ -3,7 +3,7 @@ import { NurseryError, RETURN_CODES } from '../../base/errors.ts';
 import { dial } from '../../link/dial.ts';
 import { LINK_PROTOCOL } from '../../link/frames.ts';
 import type { Link, LinkHandlers } from '../../link/link.ts';
-import { returnCodeOf } from '../../protocol/arakoon/replies.ts';
+import { returnCodeOf } from '../../protocol/arakoon/values.ts';
 import type { Load, LoadClient, Place } from './load.ts';
 import type { Operation } from './operations.ts';
 

@@ -11,15 +11,12 @@ import { type Key, keyToBytes } from '../../base/bytes.ts';
 import { type ErrorCode, type NurseryError, RETURN_CODES } from '../../base/errors.ts';
 import { Writer } from '../../wire/codec.ts';
 import { type ClusterConfig, clusterConfigCodec, type Hint } from '../admin/admin.ts';
-import type { Entry, Version } from './reply-decoders.ts';
-import type { Interval } from './request-kinds.ts';
 import { type RoutingPart, writeRouting } from './routing.ts';
 import { type Field, STATISTICS_NAME, writeField } from './statistics.ts';
+import type { Answer, Entry, Interval, Version } from './values.ts';
 
 export * from './reply-decoders.ts';
-
-/** A whole reply as on TCP, and beside a range error where the key may be instead (links only). */
-export type Answer = { readonly bytes: Uint8Array; readonly hint: Hint | null };
+export * from './values.ts';
 
 /** Success without a result. */
 export const OK: Answer = { bytes: Buffer.alloc(4), hint: null };

@@ -6,25 +6,9 @@ import type { Key } from '../../base/bytes.ts';
 import { errorFromReturnCode, RETURN_CODES } from '../../base/errors.ts';
 import { malformed, Reader } from '../../wire/codec.ts';
 import { type ClusterConfig, clusterConfigCodec } from '../admin/admin.ts';
-import type { Consistency, Interval } from './request-kinds.ts';
 import { type RoutingPart, readRouting } from './routing.ts';
 import { type Field, readField, STATISTICS_NAME } from './statistics.ts';
-
-/** A key and its value. */
-export type Entry = readonly [key: Key, value: Uint8Array];
-
-/** What `version` answers; the numbers are unsigned on the wire. */
-export type Version = {
-  readonly major: number;
-  readonly minor: number;
-  readonly patch: number;
-  readonly text: string;
-};
-
-/** The return code of a reply. */
-export function returnCodeOf(reply: Uint8Array): number {
-  return new Reader(reply).u32();
-}
+import type { Consistency, Entry, Interval, Version } from './values.ts';
 
 /** @throws NurseryError what the reply says, where it is not a success */
 export function decodeVoid(reply: Uint8Array): void {

@@ -9,34 +9,7 @@ import {
   type AdminQuery,
   type NodeAddress,
 } from '../admin/admin.ts';
-import { RUN } from './run.ts';
-
-/** How fresh a read must be. `slot` counts in the cluster that is asked; above 2^53 it is rounded, as no slot is there. */
-export type Consistency =
-  | { readonly kind: 'consistent' }
-  | { readonly kind: 'noGuarantees' }
-  | { readonly kind: 'atLeast'; readonly slot: number };
-
-/**
- * Bounds of a range request; null where open. `max` below 0 means all, 0 none. A decoded bound has at most
- * `USER_KEY_MAX` bytes: a longer one is replaced by one that parts the keys in the same way.
- */
-export type RangeQuery = {
-  readonly consistency: Consistency;
-  readonly first: Key | null;
-  readonly firstIncluded: boolean;
-  readonly last: Key | null;
-  readonly lastIncluded: boolean;
-  readonly max: number;
-};
-
-/** What Arakoon's own migrator moves: the keys a cluster serves, and those it holds. Null where open. */
-export type Interval = {
-  readonly publicBegin: Key | null;
-  readonly publicEnd: Key | null;
-  readonly privateBegin: Key | null;
-  readonly privateEnd: Key | null;
-};
+import type { Consistency, Interval, RangeQuery } from './values.ts';
 
 type KeyRead = { readonly consistency: Consistency; readonly key: Key };
 type KeysRead = { readonly consistency: Consistency; readonly keys: readonly Key[] };
@@ -117,6 +90,9 @@ export type Request =
   | { readonly kind: 'adminQuery'; readonly query: AdminQuery }
   /** `requests` holds whole updates of one connection (run.ts). */
   | { readonly kind: 'run'; readonly requests: readonly Bytes[] };
+
+/** The low half of a run's first int (run.ts). */
+export const RUN = 0x82;
 
 /** The low half of each request's first int. A kind without a code does not compile. */
 export const REQUEST_CODES = {

@@ -3,17 +3,10 @@ import type { Key } from '../../base/bytes.ts';
 import { USER_KEY_MAX } from '../../base/limits.ts';
 import { malformed, type Reader } from '../../wire/codec.ts';
 import { adminCommandCodec, adminQueryCodec, clusterConfigCodec } from '../admin/admin.ts';
-import {
-  type Consistency,
-  type Interval,
-  kindOfCode,
-  type RangeQuery,
-  REQUEST_CODES,
-  type Request,
-  unknownCode,
-} from './request-kinds.ts';
+import { kindOfCode, REQUEST_CODES, type Request, unknownCode } from './request-kinds.ts';
 import { readRun } from './run.ts';
 import { checkKey, checkValue } from './updates.ts';
+import type { Consistency, Interval, RangeQuery } from './values.ts';
 
 const CONSISTENT: Consistency = { kind: 'consistent' };
 const NO_GUARANTEES: Consistency = { kind: 'noGuarantees' };

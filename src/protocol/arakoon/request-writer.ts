@@ -3,13 +3,8 @@ import { invariant } from '../../base/assert.ts';
 import type { Key } from '../../base/bytes.ts';
 import type { Writer } from '../../wire/codec.ts';
 import { adminCommandCodec, adminQueryCodec, clusterConfigCodec } from '../admin/admin.ts';
-import {
-  type Consistency,
-  type Interval,
-  type RangeQuery,
-  REQUEST_SHAPES,
-  type Request,
-} from './request-kinds.ts';
+import { REQUEST_SHAPES, type Request } from './request-kinds.ts';
+import type { Consistency, Interval, RangeQuery } from './values.ts';
 
 /** Writes the arguments of `request`. */
 export function writeRequest(writer: Writer, request: Request): void {

@@ -10,14 +10,8 @@ import { readRequest } from './request-reader.ts';
 import { writeRequest } from './request-writer.ts';
 import { checkSequence, encodeUpdate, UPDATE_KINDS } from './updates.ts';
 
-export {
-  type Consistency,
-  type Interval,
-  type RangeQuery,
-  REQUEST_CODES,
-  type Request,
-  requestName,
-} from './request-kinds.ts';
+export { REQUEST_CODES, type Request, requestName } from './request-kinds.ts';
+export type { Consistency, Interval, RangeQuery } from './values.ts';
 
 /** First int of a connection; int version and string cluster id follow. */
 export const PROLOGUE_MAGIC = MAGIC;

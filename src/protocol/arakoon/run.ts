@@ -13,11 +13,9 @@ import { RETURN_CODES } from '../../base/errors.ts';
 import { malformed, Reader } from '../../wire/codec.ts';
 import { encodePieces, readPieces } from '../../wire/pieces.ts';
 import { MAGIC } from '../admin/admin.ts';
-import type { Answer } from './replies.ts';
-import { returnCodeOf } from './reply-decoders.ts';
-
-/** The low half of a run's first int. */
-export const RUN = 0x82;
+import { RUN } from './request-kinds.ts';
+import type { Answer } from './values.ts';
+import { returnCodeOf } from './values.ts';
 
 /** Updates in one run at most; and bytes of their requests, unless it is a single one. */
 export const RUN_UPDATES_MAX = 256;

@@ -3,7 +3,8 @@ import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { EntriesReply } from '../../../node/machine/entries-reply.ts';
-import { type Answer, type Entry, okEntries, okKeys } from '../../../src/protocol/arakoon/replies.ts';
+import { okEntries, okKeys } from '../../../src/protocol/arakoon/replies.ts';
+import type { Answer, Entry } from '../../../src/protocol/arakoon/values.ts';
 
 function expectSame(entries: readonly Entry[]): void {
   const expected: [boolean, Answer][] = [

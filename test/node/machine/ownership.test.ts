@@ -6,9 +6,9 @@ import { type Key, prefixEnd, successor } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { contains, covers, type Range } from '../../../src/keyspace/range.ts';
 import type { Owned } from '../../../src/protocol/admin/admin.ts';
-import type { Answer } from '../../../src/protocol/arakoon/replies.ts';
 import type { Request } from '../../../src/protocol/arakoon/requests.ts';
 import type { Update } from '../../../src/protocol/arakoon/updates.ts';
+import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import { bytes, failureOf, TestCluster } from './cluster.ts';
 import { give } from './migrations.ts';
 

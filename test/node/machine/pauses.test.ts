@@ -6,9 +6,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Work } from '../../../node/store/types.ts';
 import { PAGE_COPY, PAGE_DIRTY, type Row } from '../../../src/protocol/admin/admin.ts';
-import type { Answer } from '../../../src/protocol/arakoon/replies.ts';
 import type { Request } from '../../../src/protocol/arakoon/requests.ts';
 import type { Update } from '../../../src/protocol/arakoon/updates.ts';
+import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import { bytes, row, TestCluster } from './cluster.ts';
 import { activation, base, copy, headerOf } from './migrations.ts';
 

@@ -12,9 +12,9 @@ import {
   decodeAnswer,
   type SealAge,
 } from '../../../src/protocol/admin/admin.ts';
-import type { Answer } from '../../../src/protocol/arakoon/replies.ts';
 import type { Request } from '../../../src/protocol/arakoon/requests.ts';
 import type { Update } from '../../../src/protocol/arakoon/updates.ts';
+import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import { finish, TestCluster } from './cluster.ts';
 
 const FOLDER = 'test/golden/traces/machine';

@@ -5,14 +5,10 @@ import { classify, type Plan } from '../../../router/core/classify.ts';
 import { successor } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { type Range, WHOLE } from '../../../src/keyspace/range.ts';
-import {
-  okKeys,
-  okMultiGet,
-  okMultiGetOptions,
-  returnCodeOf,
-} from '../../../src/protocol/arakoon/replies.ts';
+import { okKeys, okMultiGet, okMultiGetOptions } from '../../../src/protocol/arakoon/replies.ts';
 import { type Consistency, encodeRequest, type Request } from '../../../src/protocol/arakoon/requests.ts';
 import { encodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 
 const CONSISTENT: Consistency = { kind: 'consistent' };
 const STALE: Consistency = { kind: 'noGuarantees' };

@@ -7,8 +7,9 @@ import { answerWithinMs, codeOf } from '../../../router/core/tasks.ts';
 import { type Cluster, LIMITS } from '../../../router/core/types.ts';
 import type { Key } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
-import { failure, OK, returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
+import { failure, OK } from '../../../src/protocol/arakoon/replies.ts';
 import { decodeRequest, encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import { mapOf, World } from '../world.ts';
 
 const MAP = mapOf(['', 'A'], ['k', 'B']);

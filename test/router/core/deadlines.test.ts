@@ -5,8 +5,9 @@ import { LIMITS } from '../../../router/core/types.ts';
 import type { Key } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { EMPTY_MAP } from '../../../src/keyspace/rangemap.ts';
-import { decodeVoid, returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
+import { decodeVoid } from '../../../src/protocol/arakoon/replies.ts';
 import { decodeRequest, encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import { mapOf, World } from '../world.ts';
 
 const ORIGIN = 7;

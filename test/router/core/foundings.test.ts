@@ -6,8 +6,8 @@ import type { Key } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { type MapEntry, RangeMap } from '../../../src/keyspace/rangemap.ts';
 import type { KeeperMap } from '../../../src/protocol/admin/admin.ts';
-import { returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
 import { encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import { mapOf, World } from '../world.ts';
 
 const MAP = mapOf(['', 'A'], ['k', 'B']);

@@ -3,9 +3,10 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Key } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
-import { failure, OK, returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
+import { failure, OK } from '../../../src/protocol/arakoon/replies.ts';
 import { decodeRequest, encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
 import { RUN_UPDATES_MAX, runReply } from '../../../src/protocol/arakoon/run.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import { mapOf, World } from '../world.ts';
 
 const ORIGIN = 7;

@@ -9,8 +9,9 @@ import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { contains, intersect, type Range, subtract } from '../../../src/keyspace/range.ts';
 import { carve, entriesIn, type RangeMap } from '../../../src/keyspace/rangemap.ts';
 import type { Hint } from '../../../src/protocol/admin/admin.ts';
-import { decodeKeys, decodeMultiGet, returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
+import { decodeKeys, decodeMultiGet } from '../../../src/protocol/arakoon/replies.ts';
 import { type Consistency, encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import { type Random, seeded } from '../../support/seeded.ts';
 import { type FakeCluster, mapOf, World } from '../world.ts';
 

@@ -7,8 +7,9 @@ import type { Key } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { ownsAll } from '../../../src/keyspace/rangemap.ts';
 import type { Hint } from '../../../src/protocol/admin/admin.ts';
-import { failure, returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
+import { failure } from '../../../src/protocol/arakoon/replies.ts';
 import { decodeRequest, encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import { mapOf, World } from '../world.ts';
 
 const RANGE = { lo: '', hi: 'k' } as const;

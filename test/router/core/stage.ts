@@ -9,7 +9,7 @@ import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { type MapEntry, RangeMap } from '../../../src/keyspace/rangemap.ts';
 import type { Hint, KnownCluster } from '../../../src/protocol/admin/admin.ts';
 import * as replies from '../../../src/protocol/arakoon/replies.ts';
-import { type Answer, failure } from '../../../src/protocol/arakoon/replies.ts';
+import { failure } from '../../../src/protocol/arakoon/replies.ts';
 import {
   type Consistency,
   decodeRequest,
@@ -17,6 +17,7 @@ import {
   type Request,
 } from '../../../src/protocol/arakoon/requests.ts';
 import { runReply } from '../../../src/protocol/arakoon/run.ts';
+import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import type { Stage } from '../../support/traces.ts';
 import { Books } from '../books.ts';
 

@@ -4,8 +4,8 @@ import * as assert from 'uvu/assert';
 import { type Key, keyToBytes, printKey } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { type MapEntry, RangeMap } from '../../../src/keyspace/rangemap.ts';
-import { returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
 import { type Consistency, encodeRequest, type Request } from '../../../src/protocol/arakoon/requests.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import { type Random, seeded } from '../../support/seeded.ts';
 import { execute, World } from '../world.ts';
 

@@ -1,8 +1,9 @@
 /** What clients are promised: one key space, in which every update takes effect at one moment. */
 import { prefixEnd, sameBytes } from '../../../src/base/bytes.ts';
 import { contains, type Range } from '../../../src/keyspace/range.ts';
-import { type Answer, failure, OK, okInt, okOptionalBytes } from '../../../src/protocol/arakoon/replies.ts';
+import { failure, OK, okInt, okOptionalBytes } from '../../../src/protocol/arakoon/replies.ts';
 import type { Update } from '../../../src/protocol/arakoon/updates.ts';
+import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import type { Random } from '../../support/random.ts';
 
 /** Keys that the clients use: separators, their neighbours, the least and the greatest. */

@@ -17,8 +17,9 @@ import {
   decodeAnswer,
   type Migration,
 } from '../../../src/protocol/admin/admin.ts';
-import { type Answer, failure, okBytes } from '../../../src/protocol/arakoon/replies.ts';
+import { failure, okBytes } from '../../../src/protocol/arakoon/replies.ts';
 import type { Update } from '../../../src/protocol/arakoon/updates.ts';
+import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import { createRandom, type Random } from '../../support/random.ts';
 import { Checker, Violation } from './checker.ts';
 import { KEYS, randomUpdate, SEPARATORS } from './model.ts';

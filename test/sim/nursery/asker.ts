@@ -10,7 +10,7 @@ import {
   encodeCommand,
   encodeQuery,
 } from '../../../src/protocol/admin/admin.ts';
-import { returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import type { Host } from './host.ts';
 import type { Link } from './network.ts';
 import type { Nursery } from './nursery.ts';

@@ -1,7 +1,7 @@
 /** What an operation of a client is: what it sends, and what an answer, or none, says about each key. */
 import { RETURN_CODES } from '../../../src/base/errors.ts';
-import { returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
 import { encodeRequest, type Request } from '../../../src/protocol/arakoon/requests.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import { rowHash } from './hash.ts';
 import type { Need, Step } from './linearizability.ts';
 

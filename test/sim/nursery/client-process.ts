@@ -1,7 +1,7 @@
 /** A client that asks, waits and thinks, through a router or straight at nodes; it never sends anything twice. */
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import type { LinkResult } from '../../../src/link/link.ts';
-import { returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import type { Call } from './history.ts';
 import { Host } from './host.ts';
 import { KEYSPACE } from './keys.ts';

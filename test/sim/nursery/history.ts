@@ -2,7 +2,7 @@
 
 import { printKey } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
-import { returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import type { Rare } from '../paxos/rare.ts';
 import type { RowChange } from './cluster-history.ts';
 import { checkKey, type KeyOperation } from './linearizability.ts';

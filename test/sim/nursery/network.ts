@@ -1,6 +1,6 @@
 /** The network of a simulated nursery: messages between members, and links with requests and pushes on them. */
 import type { LinkResult } from '../../../src/link/link.ts';
-import type { Answer } from '../../../src/protocol/arakoon/replies.ts';
+import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import type { Random } from '../../support/random.ts';
 import type { Schedule } from '../schedule.ts';
 import type { Host } from './host.ts';

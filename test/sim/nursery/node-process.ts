@@ -22,13 +22,13 @@ import type { Memory } from '../../../src/link/frames.ts';
 import type { Link as RealLink } from '../../../src/link/link.ts';
 import { type Asker, unboundedBudgets } from '../../../src/process/budget.ts';
 import { encodeCommand } from '../../../src/protocol/admin/admin.ts';
-import type { Answer } from '../../../src/protocol/arakoon/replies.ts';
 import {
   decodeRequest,
   isUpdateCode,
   requestCode,
   updateOf,
 } from '../../../src/protocol/arakoon/requests.ts';
+import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import { decode, encode } from '../../../src/wire/codec.ts';
 import { Asker as ClusterAsker } from './asker.ts';
 import { FLIPPED_ROW, type Hardware } from './hardware.ts';

@@ -7,9 +7,9 @@ import {
   decodeInt64,
   decodeMultiGetOptions,
   decodeOptionalBytes,
-  returnCodeOf,
 } from '../../../src/protocol/arakoon/replies.ts';
 import type { Consistency } from '../../../src/protocol/arakoon/requests.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import type { Random } from '../../support/random.ts';
 import {
   ANY,

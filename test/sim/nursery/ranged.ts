@@ -8,9 +8,9 @@ import {
   decodeMultiGet,
   decodeMultiGetOptions,
   decodeRevEntries,
-  returnCodeOf,
 } from '../../../src/protocol/arakoon/replies.ts';
 import type { Consistency } from '../../../src/protocol/arakoon/requests.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import type { Random } from '../../support/random.ts';
 import { is, NO_STEPS, type Operation, optionOf, PRESENT, reading, textOf } from './asking.ts';
 import type { Keyspace } from './keys.ts';

@@ -5,10 +5,10 @@ import type { Effect, Event, Limits, Router } from '../../../router/core/types.t
 import { MapFollower, type MapNews } from '../../../src/client/map-follower.ts';
 import type { LinkResult } from '../../../src/link/link.ts';
 import { decodeAnswer, encodeQuery, type MapPush, mapPushCodec } from '../../../src/protocol/admin/admin.ts';
-import type { Answer } from '../../../src/protocol/arakoon/replies.ts';
-import { returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
 import { decodeRequest } from '../../../src/protocol/arakoon/requests.ts';
 import { RUN_BYTES_MAX } from '../../../src/protocol/arakoon/run.ts';
+import type { Answer } from '../../../src/protocol/arakoon/values.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import { VERSION } from '../../../src/version.ts';
 import { decode } from '../../../src/wire/codec.ts';
 import { isOrdered } from './client-process.ts';

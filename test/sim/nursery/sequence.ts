@@ -1,7 +1,7 @@
 /** Sequences: several writes of a neighbourhood at once, at times on conditions, at times nested. */
 import { RETURN_CODES } from '../../../src/base/errors.ts';
-import { returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
 import { encodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import type { Random } from '../../support/random.ts';
 import { ANY, bytesOf, is, NO_STEPS, type Operation, one, optional, PRESENT, writing } from './asking.ts';
 import type { Keyspace } from './keys.ts';

@@ -9,7 +9,6 @@ import { sameBytes } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { contains } from '../../../src/keyspace/range.ts';
 import {
-  type Answer,
   failure,
   OK,
   okBool,
@@ -19,10 +18,10 @@ import {
   okKeys,
   okMultiGet,
   okMultiGetOptions,
-  returnCodeOf,
 } from '../../../src/protocol/arakoon/replies.ts';
 import type { Request } from '../../../src/protocol/arakoon/requests.ts';
 import { decodeUpdate, isFollower, type Update } from '../../../src/protocol/arakoon/updates.ts';
+import { type Answer, returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import { Model, prefixRange } from '../migration/model.ts';
 import type { Rare } from '../paxos/rare.ts';
 import type { ClusterHistory } from './cluster-history.ts';

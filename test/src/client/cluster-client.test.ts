@@ -4,8 +4,9 @@ import { type ErrorCode, NurseryError } from '../../../src/base/errors.ts';
 import { ClusterClient } from '../../../src/client/cluster-client.ts';
 import { EMPTY_MAP } from '../../../src/keyspace/rangemap.ts';
 import type { ClusterConfig, KeeperMap } from '../../../src/protocol/admin/admin.ts';
-import { failure, OK, returnCodeOf } from '../../../src/protocol/arakoon/replies.ts';
+import { failure, OK } from '../../../src/protocol/arakoon/replies.ts';
 import { encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
+import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import { FakeCluster, type FakeNode } from './fake-cluster.ts';
 
 const SET = encodeRequest({ kind: 'set', key: 'k', value: Buffer.from('v') });

@@ -12,7 +12,6 @@ import {
   mapPushCodec,
 } from '../../../src/protocol/admin/admin.ts';
 import {
-  type Answer,
   failure,
   OK,
   okBool,
@@ -27,6 +26,7 @@ import {
 } from '../../../src/protocol/arakoon/replies.ts';
 import { decodeRequest, isUpdate, type Request } from '../../../src/protocol/arakoon/requests.ts';
 import { decodeUpdate } from '../../../src/protocol/arakoon/updates.ts';
+import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import { encode } from '../../../src/wire/codec.ts';
 import { handlers, hello } from '../link/pair.ts';
 

@@ -23,7 +23,8 @@ import {
   REQUESTS_MAX,
 } from '../../../src/link/link.ts';
 import { Budget } from '../../../src/process/budget.ts';
-import { type Answer, TOO_LONG } from '../../../src/protocol/arakoon/replies.ts';
+import { TOO_LONG } from '../../../src/protocol/arakoon/replies.ts';
+import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import { until } from '../../support/wait.ts';
 import { Acceptor, ask, handlers, hello } from './pair.ts';
 

@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { ClientPort, type PortOptions } from '../../../src/port/port.ts';
-import type { Answer } from '../../../src/protocol/arakoon/replies.ts';
 import { decodeRequest, encodePrologue, type Request } from '../../../src/protocol/arakoon/requests.ts';
+import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import { handlers, hello } from '../link/pair.ts';
 
 /** A request that the port has begun. */

@@ -1,0 +1,50 @@
+/** What requests and replies carry. */
+import type { Key } from '../../base/bytes.ts';
+import { Reader } from '../../wire/codec.ts';
+import type { Hint } from '../admin/admin.ts';
+
+/** How fresh a read must be. `slot` counts in the cluster that is asked; above 2^53 it is rounded, as no slot is there. */
+export type Consistency =
+  | { readonly kind: 'consistent' }
+  | { readonly kind: 'noGuarantees' }
+  | { readonly kind: 'atLeast'; readonly slot: number };
+
+/**
+ * Bounds of a range request; null where open. `max` below 0 means all, 0 none. A decoded bound has at most
+ * `USER_KEY_MAX` bytes: a longer one is replaced by one that parts the keys in the same way.
+ */
+export type RangeQuery = {
+  readonly consistency: Consistency;
+  readonly first: Key | null;
+  readonly firstIncluded: boolean;
+  readonly last: Key | null;
+  readonly lastIncluded: boolean;
+  readonly max: number;
+};
+
+/** What Arakoon's own migrator moves: the keys a cluster serves, and those it holds. Null where open. */
+export type Interval = {
+  readonly publicBegin: Key | null;
+  readonly publicEnd: Key | null;
+  readonly privateBegin: Key | null;
+  readonly privateEnd: Key | null;
+};
+
+/** A key and its value. */
+export type Entry = readonly [key: Key, value: Uint8Array];
+
+/** What `version` answers; the numbers are unsigned on the wire. */
+export type Version = {
+  readonly major: number;
+  readonly minor: number;
+  readonly patch: number;
+  readonly text: string;
+};
+
+/** The return code of a reply. */
+export function returnCodeOf(reply: Uint8Array): number {
+  return new Reader(reply).u32();
+}
+
+/** A whole reply as on TCP, and beside a range error where the key may be instead (links only). */
+export type Answer = { readonly bytes: Uint8Array; readonly hint: Hint | null };
