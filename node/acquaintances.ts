@@ -4,6 +4,7 @@
  * (docs/architecture.md, "Identity").
  */
 import type { Memory } from '../src/link/frames.ts';
+import type { Recovered } from './paxos/contract.ts';
 import type { Message } from './paxos/messages.ts';
 import {
   type Ballot,
@@ -11,9 +12,8 @@ import {
   type Incarnation,
   NO_BALLOT,
   type NodeName,
-  type Recovered,
   type Slot,
-} from './paxos/types.ts';
+} from './paxos/values.ts';
 
 /** How long an older process of the same life must go on talking before it is taken for alive (ms): above a link's heartbeat. */
 export const TWICE_AFTER_MS = 1500;

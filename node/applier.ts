@@ -4,7 +4,8 @@ import type { Answer } from '../src/protocol/arakoon/values.ts';
 import { encode } from '../src/wire/codec.ts';
 import type { Applied, Machine } from './machine/machine.ts';
 import { MEMBERS_KEY } from './members-row.ts';
-import { type Effect, type MembersState, membersStateCodec, type Slot } from './paxos/types.ts';
+import type { Effect } from './paxos/contract.ts';
+import { type MembersState, membersStateCodec, type Slot } from './paxos/values.ts';
 import type { Store, StoreKey, Work } from './store/types.ts';
 
 /** Longest that applying goes on within one turn of the event loop (ms). */

@@ -14,18 +14,17 @@ import { Applier } from './applier.ts';
 import { Fullness } from './fullness.ts';
 import { Machine } from './machine/machine.ts';
 import { MEMBERS_KEY } from './members-row.ts';
+import type { Effect, Event } from './paxos/contract.ts';
 import { entriesMessage, type Message } from './paxos/messages.ts';
 import { masterOf, mayPropose, type Replica, readableUntilMs, step } from './paxos/step.ts';
 import {
-  type Effect,
-  type Event,
   type LogRecord,
   membersStateCodec,
   type NodeName,
   type RecordNumber,
   type Slot,
   type Value,
-} from './paxos/types.ts';
+} from './paxos/values.ts';
 import { Proposals, type Respond } from './proposals.ts';
 import type { Scheduler } from './scheduler.ts';
 import { SleepWatch } from './sleep.ts';

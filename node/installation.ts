@@ -11,7 +11,7 @@ import type { Logger } from '../src/process/log.ts';
 import type { Repeated } from '../src/process/repeated.ts';
 import type { Driver } from './driver.ts';
 import { Machine } from './machine/machine.ts';
-import type { MembersState, Slot } from './paxos/types.ts';
+import type { MembersState, Slot } from './paxos/values.ts';
 import { copySnapshot, type SnapshotSink } from './snapshots.ts';
 import type { Store } from './store/types.ts';
 

@@ -1,6 +1,6 @@
 /** Rows of the node's shell in the store's system table, beside the state machine's own. */
 import { decode, encode, i64 } from '../src/wire/codec.ts';
-import { type MembersState, membersStateCodec, type Slot } from './paxos/types.ts';
+import { type MembersState, membersStateCodec, type Slot } from './paxos/values.ts';
 import { type StoreKey, TABLES, type View } from './store/types.ts';
 
 /** The members in force at the image's slot: with the state machine, so that an image knows its own quorum. */

@@ -28,7 +28,7 @@ import { Machine } from './machine/machine.ts';
 import { MapWatchers } from './map-watchers.ts';
 import { readMembers } from './members-row.ts';
 import { createReplica } from './paxos/step.ts';
-import type { Slot } from './paxos/types.ts';
+import type { Slot } from './paxos/values.ts';
 import { Peers } from './peers.ts';
 import { Requests } from './requests.ts';
 import { withRoom } from './room.ts';

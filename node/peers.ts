@@ -11,7 +11,7 @@ import { bool, decode, encode, struct, text } from '../src/wire/codec.ts';
 import { Acquaintances } from './acquaintances.ts';
 import type { Word } from './introduction.ts';
 import { type Message, messageCodec } from './paxos/messages.ts';
-import type { Incarnation, NodeName } from './paxos/types.ts';
+import type { Incarnation, NodeName } from './paxos/values.ts';
 import { decodeFinding, encodeFinding, type Finding } from './scrub/findings.ts';
 
 /** Longest wait for a link's hello (ms). */

@@ -1,6 +1,6 @@
 /** Since when ranges are sealed here, by this node's own clock, which has no place in replicated state. For people only. */
 import type { SealAge } from '../src/protocol/admin/admin.ts';
-import type { Slot } from './paxos/types.ts';
+import type { Slot } from './paxos/values.ts';
 
 /** A seal that is applied, and not yet released or taken back. */
 export type Sealed = { readonly mid: number; readonly sealSlot: Slot };

@@ -22,7 +22,7 @@ import {
   u32,
   union,
 } from '../src/wire/codec.ts';
-import type { Slot } from './paxos/types.ts';
+import type { Slot } from './paxos/values.ts';
 import { lastKeyOf, RowPacker } from './store/row-pages.ts';
 import type { Snapshot, Store } from './store/types.ts';
 

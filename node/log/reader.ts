@@ -1,7 +1,7 @@
 /** Finds and reads the records of single slots, in whatever segment they lie. */
 import { invariant, present } from '../../src/base/assert.ts';
 import { decode } from '../../src/wire/codec.ts';
-import { logRecordCodec, type Slot, type Value } from '../paxos/types.ts';
+import { logRecordCodec, type Slot, type Value } from '../paxos/values.ts';
 import { logDamaged, logGap, type Repair } from './damage.ts';
 import type { Disk } from './disk.ts';
 import { isRecord, lengthAt, payloadAt, RECORD_HEADER_BYTES, recordBytes } from './record.ts';

@@ -10,7 +10,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { Writer } from '../../src/wire/codec.ts';
-import { type LogRecord, logRecordCodec, type Slot } from '../paxos/types.ts';
+import { type LogRecord, logRecordCodec, type Slot } from '../paxos/values.ts';
 
 export const RECORD_HEADER_BYTES = 24;
 export const RECORD_ALIGN_BYTES = 8;

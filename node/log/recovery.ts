@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { NurseryError } from '../../src/base/errors.ts';
 import { decode } from '../../src/wire/codec.ts';
-import { type Ballot, logRecordCodec, type MembersState, type Slot, type Value } from '../paxos/types.ts';
+import { type Ballot, logRecordCodec, type MembersState, type Slot, type Value } from '../paxos/values.ts';
 import { logDamaged, logForeign, logGap, type Place, type Repair, storeAhead } from './damage.ts';
 import { type Disk, datasync, type LogFile, writeDurably } from './disk.ts';
 import { type Header, readHeader } from './header.ts';

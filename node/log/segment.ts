@@ -1,5 +1,5 @@
 /** One segment file, as the log knows it while the process lives. */
-import type { Slot } from '../paxos/types.ts';
+import type { Slot } from '../paxos/values.ts';
 import type { Disk, LogFile } from './disk.ts';
 import type { Header } from './header.ts';
 import { slotOfPayload } from './record.ts';

@@ -1,5 +1,5 @@
 /** Where in a segment the last record of each slot lies. Compact for runs of slots, and no matter how far they jump. Pure. */
-import type { Slot } from '../paxos/types.ts';
+import type { Slot } from '../paxos/values.ts';
 
 const PAGE_SLOTS = 1024;
 

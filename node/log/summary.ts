@@ -12,7 +12,7 @@ import {
   type Slot,
   type Value,
   valueCodec,
-} from '../paxos/types.ts';
+} from '../paxos/values.ts';
 
 const first = {
   incarnation: option(text),

@@ -1,7 +1,7 @@
 /** The acceptor: promises, accepts, grants. What it says leaves only when the record behind it is durable. */
 import { invariant, present } from '../../src/base/assert.ts';
+import type { Effect } from './contract.ts';
 import { fetchMissing, learnWatermark, noteHolder } from './learner.ts';
-import { stepDown } from './master.ts';
 import type { AcceptedEntry, Message } from './messages.ts';
 import {
   floorOf,
@@ -11,22 +11,22 @@ import {
   leaseUntilMs,
   mayVote,
   othersOf,
-  ownLife,
   persist,
   proposerOf,
   type Replica,
   send,
   votesAbove,
 } from './replica.ts';
+import { follow } from './role.ts';
+import { electionJitterMs } from './timing.ts';
 import {
   type Ballot,
   compareBallots,
-  type Effect,
   type Incarnation,
   type NodeName,
   type Slot,
   type Value,
-} from './types.ts';
+} from './values.ts';
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
@@ -188,19 +188,6 @@ export function promise(replica: Replica, out: Effect[], ballot: Ballot): void {
   replica.promised = ballot;
   replica.promisedRecord = persist(replica, out, { kind: 'promise', ballot });
   replica.highestRound = Math.max(replica.highestRound, ballot.round);
-}
-
-/** How long this node waits before it campaigns, beyond what it must (ms): up to an eighth of a lease, by chance. */
-export function electionJitterMs(replica: Replica): number {
-  return (replica.config.leaseMs / 8) * (0.1 + replica.random);
-}
-
-/** Another proposer's ballot is in force: whatever this node was up to as a proposer is over. */
-function follow(replica: Replica, out: Effect[], ballot: Ballot): void {
-  replica.highestRound = Math.max(replica.highestRound, ballot.round);
-  if (replica.role.kind === 'following' || ballot.node === ownLife(replica)) return;
-  if (replica.role.kind !== 'canvassing' && compareBallots(ballot, replica.role.ballot) < 0) return;
-  stepDown(replica, out, `${proposerOf(ballot)} is master at a higher ballot`);
 }
 
 /** Whether no lease that this node granted, or may have granted and forgotten, stands against `candidate`. */

@@ -1,16 +1,16 @@
 /** Elections: when to campaign, the canvass before it, and phase 1. */
 import { present } from '../../src/base/assert.ts';
-import { electionJitterMs, isFree, promise } from './acceptor.ts';
+import { isFree, promise } from './acceptor.ts';
+import type { Effect } from './contract.ts';
 import { choose, fetchMissing, noteHolder } from './learner.ts';
 import { becomeMaster, proposePending } from './master.ts';
-import { isSuperseded } from './members.ts';
 import type { AcceptedEntry, Message } from './messages.ts';
+import { admissionsIn, countVoters, hasQuorum, highestReported, sendPrepare } from './promises.ts';
 import {
   floorOf,
   isShort,
   lifeOf,
   mayVote,
-  newestOf,
   type Preparing,
   type Promised,
   persist,
@@ -19,15 +19,8 @@ import {
   send,
   votersOf,
 } from './replica.ts';
-import {
-  type Ballot,
-  compareBallots,
-  type Effect,
-  type Incarnation,
-  type NodeName,
-  type Slot,
-  type Value,
-} from './types.ts';
+import { electionJitterMs } from './timing.ts';
+import { type Ballot, compareBallots, type Incarnation, type NodeName } from './values.ts';
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
@@ -109,12 +102,6 @@ function prepareIfFavoured(replica: Replica, out: Effect[], nowMs: number): void
   finishPhase1(replica, out, nowMs);
 }
 
-/** Asks `node` for its promise. */
-export function sendPrepare(replica: Replica, out: Effect[], ballot: Ballot, node: NodeName): void {
-  const { cluster } = replica.members;
-  send(out, node, { kind: 'prepare', cluster, ballot, from: replica.chosen + 1 }, replica.promisedRecord);
-}
-
 export function onPromise(
   replica: Replica,
   out: Effect[],
@@ -175,76 +162,9 @@ function learnFromHalf(replica: Replica, out: Effect[], role: Preparing): void {
   }
 }
 
-/**
- * Whether a quorum of the members in force has promised, leaving out lives that are known to have ended, and those whose
- * logs have dropped what this node itself does not hold: they have forgotten what they voted there.
- */
-export function hasQuorum(replica: Replica, promises: ReadonlyMap<NodeName, Promised>): boolean {
-  const ended = endedLives(replica, promises);
-  const lives = new Map<NodeName, Incarnation>();
-  for (const [node, { incarnation, floor, upTo }] of promises) {
-    const remembers = floor <= replica.chosen && upTo === null;
-    if (remembers && !ended.has(lifeOf({ node, incarnation }))) lives.set(node, incarnation);
-  }
-  return countVoters(replica, lives) >= quorumOf(replica);
-}
-
-/** What phase 1 found above `chosen`: per slot the value of the highest ballot, holes filled with no-ops. */
-export function valuesToAdopt(
-  promises: ReadonlyMap<NodeName, Promised>,
-  above: Slot,
-): { slot: Slot; value: Value }[] {
-  const best = highestReported(promises, above);
-  const highest = Math.max(above, ...best.keys());
-  const values: { slot: Slot; value: Value }[] = [];
-  for (let slot = above + 1; slot <= highest; slot += 1) {
-    values.push({ slot, value: best.get(slot)?.value ?? { kind: 'noop' } });
-  }
-  return values;
-}
-
-function admissionsIn(accepted: readonly AcceptedEntry[]): Value[] {
-  return accepted.map(({ value }) => value).filter(({ kind }) => kind === 'admit');
-}
-
-/** Of what was reported above `above`, per slot the entry of the highest ballot. */
-function highestReported(promises: ReadonlyMap<NodeName, Promised>, above: Slot): Map<Slot, AcceptedEntry> {
-  const best = new Map<Slot, AcceptedEntry>();
-  for (const { accepted } of promises.values()) {
-    for (const entry of accepted) {
-      if (entry.slot <= above) continue;
-      const known = best.get(entry.slot);
-      if (known === undefined || compareBallots(entry.ballot, known.ballot) > 0) best.set(entry.slot, entry);
-    }
-  }
-  return best;
-}
-
 /** This node's own accepted values, as a promise reports them. */
 function reportAccepted(replica: Replica): AcceptedEntry[] {
   return [...replica.accepted].map(([slot, { ballot, value }]) => ({ slot, ballot, value }));
-}
-
-/**
- * Lives for which a later admission is known, accepted or chosen: their promises do not count. Their accepted
- * values still do. A life that this node itself has recorded as the newest is not ended by an admission of an older one.
- */
-function endedLives(replica: Replica, promises: ReadonlyMap<NodeName, Promised>): Set<string> {
-  const ended = new Set(replica.members.superseded.map(lifeOf));
-  const note = (value: Value): void => {
-    if (value.kind !== 'admit' || isSuperseded(replica, value)) return;
-    const { node } = value;
-    const incarnation = promises.get(node)?.incarnation;
-    if (incarnation === undefined || incarnation === value.incarnation) return;
-    if (newestOf(replica, node)?.incarnation !== incarnation) ended.add(lifeOf({ node, incarnation }));
-  };
-  for (const { value } of replica.accepted.values()) note(value);
-  for (const { admissions } of promises.values()) for (const value of admissions) note(value);
-  return ended;
-}
-
-function countVoters(replica: Replica, lives: ReadonlyMap<NodeName, Incarnation>): number {
-  return votersOf(replica).filter(({ node, incarnation }) => lives.get(node) === incarnation).length;
 }
 
 function fetchFromBest(replica: Replica, out: Effect[], role: Preparing, nowMs: number): void {

@@ -7,6 +7,7 @@
  */
 
 import { accept, promise } from './acceptor.ts';
+import type { Effect } from './contract.ts';
 import { fetchMissing, hearOf } from './learner.ts';
 import { entitle, isSuperseded } from './members.ts';
 import type { Message } from './messages.ts';
@@ -24,13 +25,12 @@ import {
 } from './replica.ts';
 import {
   compareBallots,
-  type Effect,
   type Incarnation,
   type Member,
   type MembersState,
   type NodeName,
   type RecordNumber,
-} from './types.ts';
+} from './values.ts';
 import { isStuck } from './waiting.ts';
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;

@@ -1,7 +1,7 @@
 /** What no event may undo, and what holds between two events. Run by the simulation after every single one. */
 import { invariant } from '../../src/base/assert.ts';
 import { ownLife, type Replica } from './replica.ts';
-import { type Ballot, compareBallots, type RecordNumber, type Slot } from './types.ts';
+import { type Ballot, compareBallots, type RecordNumber, type Slot } from './values.ts';
 
 /** What must be remembered of a replica to compare it with what becomes of it. */
 export type Observation = {

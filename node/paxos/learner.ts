@@ -1,19 +1,19 @@
 /** What is chosen: advances the prefix of chosen slots, hands it to the state machine, and fetches what is missing. */
 import { invariant } from '../../src/base/assert.ts';
-import { electionJitterMs } from './acceptor.ts';
-import { stepDown } from './master.ts';
+import type { Effect } from './contract.ts';
 import { changeMembers, entitleIfAdded } from './members.ts';
 import type { Message } from './messages.ts';
 import { persist, type Replica, send } from './replica.ts';
+import { stepDown } from './role.ts';
+import { electionJitterMs } from './timing.ts';
 import {
   type Ballot,
   compareBallots,
-  type Effect,
   type MembersState,
   type NodeName,
   type Slot,
   type Value,
-} from './types.ts';
+} from './values.ts';
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 

@@ -1,10 +1,11 @@
 /** The master: phase 2 pipelined, its lease, changes of members, and how it gives up. */
 import { invariant } from '../../src/base/assert.ts';
-import { accept, electionJitterMs } from './acceptor.ts';
-import { hasQuorum, sendPrepare, valuesToAdopt } from './candidate.ts';
+import { accept } from './acceptor.ts';
+import type { Effect } from './contract.ts';
 import { choose, noteHolder, UNAPPLIED_MAX } from './learner.ts';
 import { wantedChange } from './members.ts';
 import type { Message } from './messages.ts';
+import { hasQuorum, sendPrepare, valuesToAdopt } from './promises.ts';
 import {
   type Flight,
   isVoter,
@@ -20,14 +21,9 @@ import {
   votersOf,
   votesAbove,
 } from './replica.ts';
-import {
-  compareBallots,
-  type Effect,
-  type Incarnation,
-  type NodeName,
-  type Slot,
-  type Value,
-} from './types.ts';
+import { stepDown } from './role.ts';
+import { electionJitterMs } from './timing.ts';
+import { compareBallots, type Incarnation, type NodeName, type Slot, type Value } from './values.ts';
 
 type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
@@ -192,18 +188,6 @@ export function drain(replica: Replica, successor: NodeName, nowMs: number): voi
   const { role, config } = replica;
   if (role.kind !== 'master' || role.draining !== null || othersOf(replica).length === 0) return;
   role.draining = { successor, untilMs: nowMs + config.leaseMs };
-}
-
-/** Stops being master or candidate; what was in flight may or may not be chosen by another. */
-export function stepDown(replica: Replica, out: Effect[], why: string): void {
-  const { role } = replica;
-  replica.role = { kind: 'following' };
-  if (role.kind !== 'master') return;
-  const proposals = [...role.flights.values()].flatMap(({ proposal }) =>
-    proposal === null ? [] : [proposal],
-  );
-  if (proposals.length > 0) out.push({ kind: 'lost', proposals });
-  out.push({ kind: 'log', level: 'info', what: 'mastership ended', facts: { why, lost: proposals.length } });
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The list of members as a function of the chosen changes to it. Pure: consensus and the log's summary fold it alike. */
-import type { Member, MembersState, NodeName, Value } from './types.ts';
+import type { Member, MembersState, NodeName, Value } from './values.ts';
 
 /** Among the lives that are over: the node left the list at this point, so that the next life of it was added, not admitted. */
 export const LEFT = '';

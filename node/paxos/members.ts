@@ -1,7 +1,9 @@
 /** Members as replicated state: what a chosen change does, and what the master proposes to bring about the INI's wish. */
+
+import type { Effect } from './contract.ts';
 import { isEnded, nextMembers, wasAdded } from './members-state.ts';
 import { lifeOf, type Mastering, persist, type Replica, votersOf } from './replica.ts';
-import { type Ballot, compareBallots, type Effect, type Member, type Value } from './types.ts';
+import { type Ballot, compareBallots, type Member, type Value } from './values.ts';
 
 /**
  * Applies a chosen change of members. Every replica changes its list alike; whether the admitted node itself may

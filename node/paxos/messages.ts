@@ -1,6 +1,6 @@
 /** What members say to each other. Each message that could change a state names the cluster's incarnation. */
 import { bool, bytes, type Coded, i64, list, option, struct, text, union } from '../../src/wire/codec.ts';
-import { ballotCodec, membersStateCodec, type Slot, type Value, valueCodec } from './types.ts';
+import { ballotCodec, membersStateCodec, type Slot, type Value, valueCodec } from './values.ts';
 
 /** An accepted value as an acceptor reports it: the highest ballot it accepted in that slot, and the value. */
 export const acceptedEntryCodec = struct({ slot: i64, ballot: ballotCodec, value: valueCodec });

@@ -1,8 +1,9 @@
 /** The state of one member, and the questions that every rule asks of it. Only the rules beside it write to it. */
+
+import type { Effect, Recovered, ReplicaConfig } from './contract.ts';
 import type { AcceptedEntry, Message } from './messages.ts';
 import {
   type Ballot,
-  type Effect,
   type Incarnation,
   type LogRecord,
   type Member,
@@ -10,11 +11,9 @@ import {
   NO_BALLOT,
   type NodeName,
   type RecordNumber,
-  type Recovered,
-  type ReplicaConfig,
   type Slot,
   type Value,
-} from './types.ts';
+} from './values.ts';
 
 /** A proposal that is not yet known chosen, at the master that made it. */
 export type Flight = {

@@ -2,7 +2,7 @@
 
 import { roomOf } from './master.ts';
 import { floorOf, isShort, leaseUntilMs, proposerOf, type Replica } from './replica.ts';
-import type { NodeName, Slot } from './types.ts';
+import type { NodeName, Slot } from './values.ts';
 import { waitsFor } from './waiting.ts';
 
 /** What a node says of itself. */

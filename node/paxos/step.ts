@@ -8,15 +8,17 @@
  * Cheriton, "Leases".
  */
 import { unreachable } from '../../src/base/assert.ts';
-import { electionJitterMs, onAccept, onCanvass, onHeartbeat, onPrepare, onRelease } from './acceptor.ts';
+import { onAccept, onCanvass, onHeartbeat, onPrepare, onRelease } from './acceptor.ts';
 import { campaignIfDue, finishPhase1, onFavour, onPromise } from './candidate.ts';
+import type { Effect, Event } from './contract.ts';
 import { activateIfAllJoined, onAdopted, onAsk, onJoined, onReport, tickFounding } from './founding.ts';
 import { goOnWithOwnLog, hearOf, onEntries, onFetch, onSnapshotInstalled, serveDurable } from './learner.ts';
 import { countOwnVotes, drain, onAccepted, onGranted, onNack, proposeBatch, tickMaster } from './master.ts';
 import { isSuperseded } from './members.ts';
 import type { Message } from './messages.ts';
 import { lifeOf, newestOf, othersOf, ownLife, persist, type Replica, send } from './replica.ts';
-import type { Effect, Event, Incarnation, NodeName } from './types.ts';
+import { electionJitterMs } from './timing.ts';
+import type { Incarnation, NodeName } from './values.ts';
 import { tickWaiting } from './waiting.ts';
 
 export { createReplica, type Replica } from './replica.ts';

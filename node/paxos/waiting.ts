@@ -1,7 +1,9 @@
 /** What a node waits for, and for whom: decides when it asks everyone, and tells people (docs/architecture.md, "A lost store"). */
+
+import type { Effect } from './contract.ts';
 import { UNAPPLIED_MAX } from './learner.ts';
 import { floorOf, isShort, knownMembers, othersOf, type Replica } from './replica.ts';
-import type { Effect, NodeName, Slot } from './types.ts';
+import type { NodeName, Slot } from './values.ts';
 
 /** How often a node that goes on waiting says so (ms). */
 const SAY_EVERY_MS = 10_000;

@@ -1,6 +1,6 @@
 /** What the members of a cluster found at agreed slots, side by side; pure. */
 import { bytes, type Coded, decode, encode, i64, key, option, struct } from '../../src/wire/codec.ts';
-import type { NodeName, Slot } from '../paxos/types.ts';
+import type { NodeName, Slot } from '../paxos/values.ts';
 import type { StoreKey } from '../store/types.ts';
 
 /** Slots that are remembered; the lowest goes first. One that a peer answers later than that is compared in a later round. */

@@ -9,7 +9,7 @@ import { updateOf } from '../../src/protocol/arakoon/requests.ts';
 import type { Driver } from '../driver.ts';
 import type { ScrubOrder } from '../machine/machine.ts';
 import { PausableView } from '../pausable-view.ts';
-import type { Incarnation, NodeName, Slot } from '../paxos/types.ts';
+import type { Incarnation, NodeName, Slot } from '../paxos/values.ts';
 import type { Scheduler } from '../scheduler.ts';
 import type { Store, StoreKey } from '../store/types.ts';
 import { type Finding, Findings, type Verdict } from './findings.ts';

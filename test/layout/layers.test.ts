@@ -60,7 +60,7 @@ const RULES: readonly (readonly [prefix: string, allowed: readonly string[]])[] 
   ['src/cli/', ['src/', 'node/', 'router/', 'migrator/', 'node:', 'yargs', 'cli-progress']],
   ['node/paxos/', [...PURE_SHARED, 'node/paxos/']],
   ['node/machine/', [...PURE_SHARED, 'node/machine/', 'node/store/types']],
-  ['node/scrub/findings', [...PURE_SHARED, 'node/paxos/types', 'node/store/types']],
+  ['node/scrub/findings', [...PURE_SHARED, 'node/paxos/values', 'node/store/types']],
   ['node/scrub/rows', [...PURE_SHARED, 'node/members-row', 'node/store/types']],
   ['node/store/types', PURE_SHARED],
   ['node/store/overlay', [...PURE_SHARED, 'node/store/']],

@@ -1,8 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Acquaintances, memoryOf, TWICE_AFTER_MS } from '../../node/acquaintances.ts';
+import type { Recovered } from '../../node/paxos/contract.ts';
 import type { Message } from '../../node/paxos/messages.ts';
-import { NO_BALLOT, type Recovered } from '../../node/paxos/types.ts';
+import { NO_BALLOT } from '../../node/paxos/values.ts';
 import type { Memory } from '../../src/link/frames.ts';
 
 const LIFE = 'life';

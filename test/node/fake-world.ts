@@ -4,7 +4,7 @@ import { Driver, type World } from '../../node/driver.ts';
 import { Machine } from '../../node/machine/machine.ts';
 import type { Message } from '../../node/paxos/messages.ts';
 import { createReplica } from '../../node/paxos/step.ts';
-import { type LogRecord, NO_BALLOT } from '../../node/paxos/types.ts';
+import { type LogRecord, NO_BALLOT } from '../../node/paxos/values.ts';
 import { Scheduler } from '../../node/scheduler.ts';
 import { MemoryStore } from '../../node/store/memory-store.ts';
 import { NurseryError } from '../../src/base/errors.ts';

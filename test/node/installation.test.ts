@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { installFrom, RETRY_MS, type Surroundings } from '../../node/installation.ts';
-import type { MembersState } from '../../node/paxos/types.ts';
+import type { MembersState } from '../../node/paxos/values.ts';
 import { SnapshotServer } from '../../node/snapshots.ts';
 import { MemoryStore } from '../../node/store/memory-store.ts';
 import { FatalError, NurseryError } from '../../src/base/errors.ts';

@@ -8,7 +8,7 @@ import {
   type LogRecord,
   NO_BALLOT,
   type Slot,
-} from '../../../node/paxos/types.ts';
+} from '../../../node/paxos/values.ts';
 import { createRandom, type Random, seeded } from '../../support/seeded.ts';
 import { FakeDisk } from './fake-disk.ts';
 import { accept, append, openLog, STATE, slots, texts, unlessCrashed } from './support.ts';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { TransactionLog } from '../../../node/log/log.ts';
-import type { MembersState, Slot } from '../../../node/paxos/types.ts';
+import type { MembersState, Slot } from '../../../node/paxos/values.ts';
 import { slots } from './support.ts';
 
 const GOLDEN = 'test/golden/log-of-the-first-build';

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { GroupWriter, RECORD_HEADER_BYTES, slotOfPayload } from '../../../node/log/record.ts';
-import type { LogRecord } from '../../../node/paxos/types.ts';
+import type { LogRecord } from '../../../node/paxos/values.ts';
 import { FatalError, NurseryError } from '../../../src/base/errors.ts';
 import { createRandom } from '../../support/seeded.ts';
 import { FakeDisk } from './fake-disk.ts';

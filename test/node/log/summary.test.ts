@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { emptySummary, fold, membersAt, type Summary } from '../../../node/log/summary.ts';
-import type { LogRecord, MembersState, Slot, Value } from '../../../node/paxos/types.ts';
+import type { LogRecord, MembersState, Slot, Value } from '../../../node/paxos/values.ts';
 import { STATE } from './support.ts';
 
 const BALLOT = { round: 1, node: 'b' };

@@ -1,6 +1,6 @@
 /** What the log's tests share: a log on a fake disk, and records to put into it. */
 import { type LogOptions, TransactionLog } from '../../../node/log/log.ts';
-import type { LogRecord, MembersState, Slot } from '../../../node/paxos/types.ts';
+import type { LogRecord, MembersState, Slot } from '../../../node/paxos/values.ts';
 import type { FakeDisk } from './fake-disk.ts';
 
 export const DIR = '/home/a/tlog';

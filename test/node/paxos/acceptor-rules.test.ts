@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { report } from '../../../node/paxos/acceptor.ts';
 import type { Message } from '../../../node/paxos/messages.ts';
 import { type Replica, step } from '../../../node/paxos/step.ts';
-import type { Ballot, Value } from '../../../node/paxos/types.ts';
+import type { Ballot, Value } from '../../../node/paxos/values.ts';
 import { ballotOf, batch, CLUSTER, hear, LEASE_MS, STATE, sentTo, tick, wake } from './rig.ts';
 
 /** After the wait of a restarted node. */

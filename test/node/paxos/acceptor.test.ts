@@ -1,9 +1,10 @@
 /** The acceptor's rules, over every relation of ballots and every state of a slot. Names after "Paxos Made Simple". */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Effect } from '../../../node/paxos/contract.ts';
 import type { Message } from '../../../node/paxos/messages.ts';
 import { type Replica, step } from '../../../node/paxos/step.ts';
-import type { Ballot, Effect } from '../../../node/paxos/types.ts';
+import type { Ballot } from '../../../node/paxos/values.ts';
 import { ballotOf, batch, CLUSTER, hear, LEASE_MS, sentTo, waitsForDisk, wake } from './rig.ts';
 import { testWhole } from './whole.ts';
 

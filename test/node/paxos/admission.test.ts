@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Replica } from '../../../node/paxos/step.ts';
-import type { Value } from '../../../node/paxos/types.ts';
+import type { Value } from '../../../node/paxos/values.ts';
 import { askAs, CLUSTER, elect, hear, LEASE_MS, proposedIn, tick, wake } from './rig.ts';
 
 /** An empty home of c, as it was seen while the real one was not mounted. */

@@ -1,11 +1,12 @@
 /** Elections: each condition under which a node campaigns, and what of the answers counts. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { hasQuorum, valuesToAdopt } from '../../../node/paxos/candidate.ts';
+import type { Effect, Recovered, ReplicaConfig } from '../../../node/paxos/contract.ts';
 import type { AcceptedEntry, Message } from '../../../node/paxos/messages.ts';
+import { hasQuorum, valuesToAdopt } from '../../../node/paxos/promises.ts';
 import type { Promised } from '../../../node/paxos/replica.ts';
 import { type Replica, step } from '../../../node/paxos/step.ts';
-import type { Ballot, Effect, NodeName, Recovered, ReplicaConfig, Value } from '../../../node/paxos/types.ts';
+import type { Ballot, NodeName, Value } from '../../../node/paxos/values.ts';
 import {
   ballotOf,
   batch,

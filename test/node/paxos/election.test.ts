@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Effect } from '../../../node/paxos/types.ts';
+import type { Effect } from '../../../node/paxos/contract.ts';
 import { ballotOf, LEASE_MS, tick, wake } from './rig.ts';
 
 function campaigns(effects: readonly Effect[]): boolean {

@@ -8,7 +8,7 @@ import {
   NO_BALLOT,
   type Value,
   valueCodec,
-} from '../../../node/paxos/types.ts';
+} from '../../../node/paxos/values.ts';
 import { decode, encode } from '../../../src/wire/codec.ts';
 import { ballotOf, batch, CLUSTER, STATE } from './rig.ts';
 

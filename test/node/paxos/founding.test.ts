@@ -1,17 +1,11 @@
 /** How a cluster begins, and how a home without a vote gets one: whom it believes, and what it says. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Effect, Recovered, ReplicaConfig } from '../../../node/paxos/contract.ts';
 import type { Message } from '../../../node/paxos/messages.ts';
 import { mayVote } from '../../../node/paxos/replica.ts';
 import { type Replica, step } from '../../../node/paxos/step.ts';
-import type {
-  Effect,
-  LogRecord,
-  Member,
-  MembersState,
-  Recovered,
-  ReplicaConfig,
-} from '../../../node/paxos/types.ts';
+import type { LogRecord, Member, MembersState } from '../../../node/paxos/values.ts';
 import {
   askAs,
   ballotOf,

@@ -1,11 +1,12 @@
 /** What is chosen: when it is applied, fetched, served, and replaced by a snapshot. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Effect } from '../../../node/paxos/contract.ts';
 import { fetchMissing } from '../../../node/paxos/learner.ts';
 import type { Message } from '../../../node/paxos/messages.ts';
 import { mayVote } from '../../../node/paxos/replica.ts';
 import { type Replica, step } from '../../../node/paxos/step.ts';
-import type { Effect, MembersState, Value } from '../../../node/paxos/types.ts';
+import type { MembersState, Value } from '../../../node/paxos/values.ts';
 import {
   ballotOf,
   batch,

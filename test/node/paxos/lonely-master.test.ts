@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Ballot, Effect } from '../../../node/paxos/types.ts';
+import type { Effect } from '../../../node/paxos/contract.ts';
+import type { Ballot } from '../../../node/paxos/values.ts';
 import { ballotOf, CLUSTER, hear, LEASE_MS, sync, tick, wake } from './rig.ts';
 
 /** Seen with real processes: followers that hear a master but whose answers are lost never elect another. */

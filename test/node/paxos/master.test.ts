@@ -1,11 +1,12 @@
 /** The master: which votes and grants count, what is proposed when, and how it gives up. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Effect, Recovered, ReplicaConfig } from '../../../node/paxos/contract.ts';
 import type { AcceptedEntry, Message } from '../../../node/paxos/messages.ts';
 import type { Mastering } from '../../../node/paxos/replica.ts';
 import { leaseUntilMs } from '../../../node/paxos/replica.ts';
 import { masterOf, mayPropose, mayRead, type Replica, step } from '../../../node/paxos/step.ts';
-import type { Effect, NodeName, Recovered, ReplicaConfig, Value } from '../../../node/paxos/types.ts';
+import type { NodeName, Value } from '../../../node/paxos/values.ts';
 import {
   ballotOf,
   batch,

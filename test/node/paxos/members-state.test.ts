@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { isChangeOfMembers, LEFT, nextMembers, wasAdded } from '../../../node/paxos/members-state.ts';
-import type { Member, MembersState, Value } from '../../../node/paxos/types.ts';
+import type { Member, MembersState, Value } from '../../../node/paxos/values.ts';
 import { ballotOf, lifeOf, STATE } from './rig.ts';
 
 const NEW_LIFE = 'n'.repeat(32);

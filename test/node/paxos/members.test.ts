@@ -1,18 +1,11 @@
 /** Members as replicated state: what a chosen change does, whom it entitles to vote, and what the master asks for next. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Effect, Recovered, ReplicaConfig } from '../../../node/paxos/contract.ts';
 import { changeMembers, entitleIfAdded, wantedChange } from '../../../node/paxos/members.ts';
 import { type Mastering, mayVote, type Peer } from '../../../node/paxos/replica.ts';
 import { type Replica, step } from '../../../node/paxos/step.ts';
-import type {
-  Ballot,
-  Effect,
-  Member,
-  MembersState,
-  Recovered,
-  ReplicaConfig,
-  Value,
-} from '../../../node/paxos/types.ts';
+import type { Ballot, Member, MembersState, Value } from '../../../node/paxos/values.ts';
 import { ballotOf, CLUSTER, LEASE_MS, lifeOf, STATE, wake } from './rig.ts';
 import { outOf, testWhole } from './whole.ts';
 

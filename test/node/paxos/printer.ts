@@ -5,18 +5,10 @@
  * `admit b1 3@a`, `add d0`, `remove d`; a list of members `[a0 b0]`, with `over d0` for lives that have ended.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { Effect, Event } from '../../../node/paxos/contract.ts';
 import type { AcceptedEntry, Message } from '../../../node/paxos/messages.ts';
 import { masterOf, mayPropose, type Replica, readableUntilMs, statusOf } from '../../../node/paxos/step.ts';
-import type {
-  Ballot,
-  Effect,
-  Event,
-  LogRecord,
-  Member,
-  MembersState,
-  NodeName,
-  Value,
-} from '../../../node/paxos/types.ts';
+import type { Ballot, LogRecord, Member, MembersState, NodeName, Value } from '../../../node/paxos/values.ts';
 import { present } from '../../../src/base/assert.ts';
 import { ballotOf, batch, lifeOf } from '../../sim/paxos/hand.ts';
 

@@ -15,7 +15,7 @@ import {
   votesAbove,
 } from '../../../node/paxos/replica.ts';
 import { step } from '../../../node/paxos/step.ts';
-import type { MembersState } from '../../../node/paxos/types.ts';
+import type { MembersState } from '../../../node/paxos/values.ts';
 import { ballotOf, CLUSTER, hear, LEASE_MS, lifeOf, STATE, wake } from './rig.ts';
 import { outOf, testWhole } from './whole.ts';
 

@@ -1,14 +1,9 @@
 /** One member of three, a, b and c, put by hand into the state that a rule is about. */
+
+import type { Effect, Recovered, ReplicaConfig } from '../../../node/paxos/contract.ts';
 import type { AcceptedEntry, Message } from '../../../node/paxos/messages.ts';
 import { createReplica, type Replica, step } from '../../../node/paxos/step.ts';
-import type {
-  Ballot,
-  Effect,
-  MembersState,
-  Recovered,
-  ReplicaConfig,
-  Value,
-} from '../../../node/paxos/types.ts';
+import type { Ballot, MembersState, Value } from '../../../node/paxos/values.ts';
 
 export const LEASE_MS = 1000;
 export const CLUSTER = 'x'.repeat(32);

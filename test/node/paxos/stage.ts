@@ -2,9 +2,11 @@
  * A script's cluster, for the golden traces of consensus: several members that exchange messages, on the cluster of the
  * schedules that are written by hand (test/sim/paxos/hand.ts). Its disks write at once, its clocks tick every 10 ms.
  */
+
+import type { Effect, Event, ReplicaConfig } from '../../../node/paxos/contract.ts';
 import { nextMembers } from '../../../node/paxos/members-state.ts';
 import type { Message } from '../../../node/paxos/messages.ts';
-import type { Effect, Event, NodeName, ReplicaConfig, Value } from '../../../node/paxos/types.ts';
+import type { NodeName, Value } from '../../../node/paxos/values.ts';
 import { present } from '../../../src/base/assert.ts';
 import { Hand, lifeOf } from '../../sim/paxos/hand.ts';
 import type { Stage } from '../../support/traces.ts';

@@ -1,6 +1,7 @@
 /** What a node says of itself, and on what terms: roles, the lease as others see it, and whom it waits for. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Effect } from '../../../node/paxos/contract.ts';
 import type { Message } from '../../../node/paxos/messages.ts';
 import { leaseUntilMs, type Mastering } from '../../../node/paxos/replica.ts';
 import {
@@ -11,7 +12,6 @@ import {
   shortage,
   statusOf,
 } from '../../../node/paxos/step.ts';
-import type { Effect } from '../../../node/paxos/types.ts';
 import { ballotOf, CLUSTER, elect, hear, LEASE_MS, lifeOf, STATE, tick, wake } from './rig.ts';
 
 const NOW_MS = 5 * LEASE_MS;

@@ -1,8 +1,9 @@
 /** One event as a whole: what a start brings back, and which messages are heard at all. */
 import { test } from 'uvu';
+import type { Effect, Recovered } from '../../../node/paxos/contract.ts';
 import type { Message } from '../../../node/paxos/messages.ts';
 import { createReplica, type Replica, step } from '../../../node/paxos/step.ts';
-import type { Effect, Incarnation, MembersState, Recovered } from '../../../node/paxos/types.ts';
+import type { Incarnation, MembersState } from '../../../node/paxos/values.ts';
 import { ballotOf, batch, CLUSTER, lifeOf, type Name, STATE, sync, wake } from './rig.ts';
 import { last, testWhole } from './whole.ts';
 

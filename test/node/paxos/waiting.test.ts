@@ -1,10 +1,10 @@
 /** Whether a node is getting on, when it asks everyone, and what it tells people. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Effect } from '../../../node/paxos/contract.ts';
 import type { Message } from '../../../node/paxos/messages.ts';
 import { othersOf, type Promised } from '../../../node/paxos/replica.ts';
 import { type Replica, step } from '../../../node/paxos/step.ts';
-import type { Effect } from '../../../node/paxos/types.ts';
 import { isStuck, tickWaiting, waitsFor } from '../../../node/paxos/waiting.ts';
 import { ballotOf, batch, CLUSTER, elect, hear, LEASE_MS, STATE, sentTo, sync, tick, wake } from './rig.ts';
 import { last, outOf, testWhole } from './whole.ts';

@@ -1,8 +1,8 @@
 /** Tests that hold all that an event led to against what it should, nothing left out: one line for each effect (printer.ts). */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Effect } from '../../../node/paxos/contract.ts';
 import type { Replica } from '../../../node/paxos/step.ts';
-import type { Effect } from '../../../node/paxos/types.ts';
 import { Printer } from './printer.ts';
 import { CLUSTER } from './rig.ts';
 

@@ -1,6 +1,7 @@
 /** What outlives a node's process: its disk, with the log and the store's last flushed image, and its clock. */
 import { readMembers, readSnapshotSlot, snapshotRow } from '../../../node/members-row.ts';
-import type { LogRecord, Recovered, Slot, Value } from '../../../node/paxos/types.ts';
+import type { Recovered } from '../../../node/paxos/contract.ts';
+import type { LogRecord, Slot, Value } from '../../../node/paxos/values.ts';
 import { type Image, MemoryStore } from '../../../node/store/memory-store.ts';
 import type { StoreKey } from '../../../node/store/types.ts';
 import type { EXIT_CODES } from '../../../src/base/errors.ts';

@@ -1,5 +1,5 @@
 /** What whole nurseries once found, as schedules that do not depend on what a seed draws (docs/reliability.md). */
-import type { Value } from '../../../node/paxos/types.ts';
+import type { Value } from '../../../node/paxos/values.ts';
 import { askAs, CLUSTER, elect, hear, LEASE_MS, proposedIn, tick, wake } from '../../node/paxos/rig.ts';
 import type { Rule } from '../paxos/rules.ts';
 import { check } from './violation.ts';

@@ -2,7 +2,7 @@
 
 import { createReplica, mayVote, type Replica } from '../../../node/paxos/replica.ts';
 import { step } from '../../../node/paxos/step.ts';
-import { compareBallots, type LogRecord, type MembersState } from '../../../node/paxos/types.ts';
+import { compareBallots, type LogRecord, type MembersState } from '../../../node/paxos/values.ts';
 import { Hardware } from './hardware.ts';
 import type { Host } from './host.ts';
 import type { MigratorProcess } from './migrator-process.ts';

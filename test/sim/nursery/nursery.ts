@@ -1,7 +1,7 @@
 /** One simulated nursery: keeper, data clusters, routers, migrators and clients, from a seed to a verdict. */
 
 import { scanAll } from '../../../node/machine/store-keys.ts';
-import type { ReplicaConfig } from '../../../node/paxos/types.ts';
+import type { ReplicaConfig } from '../../../node/paxos/contract.ts';
 import { present } from '../../../src/base/assert.ts';
 import type { EXIT_CODES } from '../../../src/base/errors.ts';
 import type { Logger } from '../../../src/process/log.ts';

@@ -1,5 +1,5 @@
 /** A node's part in the comparison of stores: the real scrubber, and what node/lives.ts does about its verdict. */
-import type { NodeName } from '../../../node/paxos/types.ts';
+import type { NodeName } from '../../../node/paxos/values.ts';
 import type { Scheduler } from '../../../node/scheduler.ts';
 import { decodeFinding, encodeFinding, type Finding } from '../../../node/scrub/findings.ts';
 import { Scrubber } from '../../../node/scrub/scrubber.ts';

@@ -3,7 +3,7 @@
  * against a model of one key space. What a router answers is put together of these.
  */
 import { type DataRead, isDataRead, rangeOfQuery } from '../../../node/machine/reads.ts';
-import type { Slot } from '../../../node/paxos/types.ts';
+import type { Slot } from '../../../node/paxos/values.ts';
 import type { Respond } from '../../../node/proposals.ts';
 import { sameBytes } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';

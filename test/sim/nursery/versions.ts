@@ -1,6 +1,6 @@
 /** What every key of a cluster was worth after each of its slots. */
 
-import type { Slot } from '../../../node/paxos/types.ts';
+import type { Slot } from '../../../node/paxos/values.ts';
 import type { Key } from '../../../src/base/bytes.ts';
 import type { Owned } from '../../../src/protocol/admin/admin.ts';
 import type { RowChange } from './cluster-history.ts';

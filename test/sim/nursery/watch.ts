@@ -2,7 +2,7 @@
 import { eachDirty } from '../../../node/machine/dirty.ts';
 import type { SystemState } from '../../../node/machine/system-state.ts';
 import type { Message } from '../../../node/paxos/messages.ts';
-import type { MembersState } from '../../../node/paxos/types.ts';
+import type { MembersState } from '../../../node/paxos/values.ts';
 import type { Image } from '../../../node/store/memory-store.ts';
 import type { Changes } from '../../../node/store/types.ts';
 import { printKey, sameBytes } from '../../../src/base/bytes.ts';

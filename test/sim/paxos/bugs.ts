@@ -1,13 +1,9 @@
 /** Bugs planted on purpose at the simulator's seams: what proves that it would see one. */
+
+import type { Effect, Event, Recovered } from '../../../node/paxos/contract.ts';
 import type { Message } from '../../../node/paxos/messages.ts';
 import { type Replica, step } from '../../../node/paxos/step.ts';
-import {
-  type Effect,
-  type Event,
-  type LogRecord,
-  NO_BALLOT,
-  type Recovered,
-} from '../../../node/paxos/types.ts';
+import { type LogRecord, NO_BALLOT } from '../../../node/paxos/values.ts';
 import type { Disk } from './disk.ts';
 import type { Fault } from './plan.ts';
 

@@ -1,7 +1,7 @@
 /** What counts as a founding. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { MembersState } from '../../../node/paxos/types.ts';
+import type { MembersState } from '../../../node/paxos/values.ts';
 import { Violation } from '../nursery/violation.ts';
 import { Checker } from './checker.ts';
 

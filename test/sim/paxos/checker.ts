@@ -1,14 +1,14 @@
 /** What must hold over all simulated nodes at once, asserted at each event that could break it. */
 
+import type { Effect } from '../../../node/paxos/contract.ts';
 import {
-  type Effect,
   type MembersState,
   membersStateCodec,
   type NodeName,
   type Slot,
   type Value,
   valueCodec,
-} from '../../../node/paxos/types.ts';
+} from '../../../node/paxos/values.ts';
 import { invariant } from '../../../src/base/assert.ts';
 import { encode } from '../../../src/wire/codec.ts';
 import { check } from '../nursery/violation.ts';

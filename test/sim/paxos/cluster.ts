@@ -1,6 +1,7 @@
 /** One simulated run: a cluster, its clients and its operator, from a seed to a verdict. */
 
-import type { LogRecord, MembersState, NodeName, ReplicaConfig } from '../../../node/paxos/types.ts';
+import type { ReplicaConfig } from '../../../node/paxos/contract.ts';
+import type { LogRecord, MembersState, NodeName } from '../../../node/paxos/values.ts';
 import { invariant, present } from '../../../src/base/assert.ts';
 import { createRandom, type Random } from '../../support/random.ts';
 import { check } from '../nursery/violation.ts';

@@ -1,15 +1,15 @@
 /** What outlives a simulated process: the durable records of its log, and the last flushed image of its store. */
 
 import { emptySummary, fold, membersAt, type Summary, settleMembers } from '../../../node/log/summary.ts';
+import type { Recovered } from '../../../node/paxos/contract.ts';
 import {
   type Ballot,
   compareBallots,
   type LogRecord,
   type MembersState,
-  type Recovered,
   type Slot,
   type Value,
-} from '../../../node/paxos/types.ts';
+} from '../../../node/paxos/values.ts';
 import { invariant } from '../../../src/base/assert.ts';
 
 /** A flushed store. `snapshot`: the slot it came with where it began as a peer's copy, else 0. */

@@ -2,20 +2,19 @@
  * A cluster whose schedule is written by hand: who is up, who hears whom, what is on each disk. Disks sync at once unless one is
  * stuck, state machines apply at once, and messages take no time; all else is the code of production.
  */
+
+import type { Effect, Event, ReplicaConfig } from '../../../node/paxos/contract.ts';
 import { entriesMessage, type Message } from '../../../node/paxos/messages.ts';
 import { createReplica, mayRead, type Replica, statusOf, step } from '../../../node/paxos/step.ts';
 import type {
-  Effect,
-  Event,
   Incarnation,
   LogRecord,
   MembersState,
   NodeName,
   RecordNumber,
-  ReplicaConfig,
   Slot,
   Value,
-} from '../../../node/paxos/types.ts';
+} from '../../../node/paxos/values.ts';
 import { invariant, present } from '../../../src/base/assert.ts';
 import { check } from '../nursery/violation.ts';
 import { textOf } from './checker.ts';

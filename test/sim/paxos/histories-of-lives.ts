@@ -1,7 +1,7 @@
 /** What once went wrong with homes that were emptied, added and removed. Each was a seed once (docs/reliability.md). */
 import { nextMembers } from '../../../node/paxos/members-state.ts';
 import { mayVote } from '../../../node/paxos/replica.ts';
-import type { Member, MembersState, NodeName, Value } from '../../../node/paxos/types.ts';
+import type { Member, MembersState, NodeName, Value } from '../../../node/paxos/values.ts';
 import { ballotOf, batch, Hand, LEASE_MS, lifeOf } from './hand.ts';
 import { holds, serves } from './history.ts';
 import type { Rule } from './rules.ts';

@@ -1,6 +1,6 @@
 /** What once went wrong with the values of slots, and the basic rules of Paxos and leases, which chance hardly ever tries. */
 import type { Message } from '../../../node/paxos/messages.ts';
-import type { NodeName } from '../../../node/paxos/types.ts';
+import type { NodeName } from '../../../node/paxos/values.ts';
 import { ballotOf, batch, Hand, LEASE_MS, lifeOf } from './hand.ts';
 import { holds, serves } from './history.ts';
 import type { Rule } from './rules.ts';

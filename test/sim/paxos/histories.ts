@@ -1,5 +1,5 @@
 /** What once went wrong, as schedules that do not depend on what a seed draws (docs/reliability.md). */
-import type { NodeName } from '../../../node/paxos/types.ts';
+import type { NodeName } from '../../../node/paxos/values.ts';
 import { ballotOf, batch, Hand, LEASE_MS, lifeOf } from './hand.ts';
 import { HISTORIES_OF_LIVES } from './histories-of-lives.ts';
 import { HISTORIES_OF_SLOTS } from './histories-of-slots.ts';

@@ -3,7 +3,7 @@
  * the turn at which an explicit-state model lost a chosen value, or stood still, without the clause. Each runs with the store
  * gone, and with an older copy of it put back.
  */
-import type { MembersState, NodeName, Slot, Value } from '../../../node/paxos/types.ts';
+import type { MembersState, NodeName, Slot, Value } from '../../../node/paxos/values.ts';
 import { check } from '../nursery/violation.ts';
 import { ballotOf, batch, Hand, LEASE_MS, lifeOf } from './hand.ts';
 import type { Rule } from './rules.ts';

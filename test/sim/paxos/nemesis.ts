@@ -1,7 +1,7 @@
 /** What goes wrong in a simulated run, and what its operator does meanwhile. Only what design and manual allow. */
 import { createReplica, isShort, mayVote, type Replica } from '../../../node/paxos/replica.ts';
 import { step } from '../../../node/paxos/step.ts';
-import type { Member, NodeName, Slot } from '../../../node/paxos/types.ts';
+import type { Member, NodeName, Slot } from '../../../node/paxos/values.ts';
 import { type Cluster, type Node, namesOf } from './cluster.ts';
 import type { Parcel } from './network.ts';
 import { drawStorm, drawWeather, type Fault, NAMES } from './plan.ts';

@@ -1,6 +1,6 @@
 /** A network between simulated members: loses, repeats, delays and reorders what is sent. */
 import type { Message } from '../../../node/paxos/messages.ts';
-import type { Incarnation, NodeName } from '../../../node/paxos/types.ts';
+import type { Incarnation, NodeName } from '../../../node/paxos/values.ts';
 import type { Random } from '../../support/random.ts';
 import type { Schedule } from '../schedule.ts';
 

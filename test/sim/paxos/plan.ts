@@ -1,6 +1,6 @@
 /** What a seed decides before time begins: the cluster, the weather, and which faults may happen at all. */
 import type { Message } from '../../../node/paxos/messages.ts';
-import type { NodeName } from '../../../node/paxos/types.ts';
+import type { NodeName } from '../../../node/paxos/values.ts';
 import type { Random } from '../../support/random.ts';
 import { CALM, type Weather } from './network.ts';
 

@@ -1,19 +1,17 @@
 /** One simulated process of a member: carries out the effects of the consensus core as the real driver does. */
 
+import type { Effect, Event, ReplicaConfig } from '../../../node/paxos/contract.ts';
 import { checkDelta, observe } from '../../../node/paxos/invariants.ts';
 import { entriesMessage, type Message, messageCodec } from '../../../node/paxos/messages.ts';
 import { createReplica, mayPropose, mayRead, type Replica } from '../../../node/paxos/step.ts';
 import type {
-  Effect,
-  Event,
   Incarnation,
   LogRecord,
   MembersState,
   NodeName,
   RecordNumber,
-  ReplicaConfig,
   Slot,
-} from '../../../node/paxos/types.ts';
+} from '../../../node/paxos/values.ts';
 import { invariant, present, unreachable } from '../../../src/base/assert.ts';
 import { decode, encode } from '../../../src/wire/codec.ts';
 import type { Random } from '../../support/random.ts';

@@ -1,6 +1,8 @@
 /** Counts what happened, so that a run of many seeds can say what it never tried. */
+
+import type { Effect, Event } from '../../../node/paxos/contract.ts';
 import { isShort, ownLife, type Replica } from '../../../node/paxos/replica.ts';
-import { compareBallots, type Effect, type Event } from '../../../node/paxos/types.ts';
+import { compareBallots } from '../../../node/paxos/values.ts';
 import { textOf } from './checker.ts';
 
 /** Number of times that each named thing happened. */

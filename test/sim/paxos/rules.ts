@@ -3,9 +3,11 @@
  * explicit-state model lost a chosen value without the clause. Chance meets them too rarely, so the schedules are
  * written by hand.
  */
+
+import type { Effect } from '../../../node/paxos/contract.ts';
 import { mayVote, votersOf } from '../../../node/paxos/replica.ts';
 import { type Replica, step } from '../../../node/paxos/step.ts';
-import type { Effect, MembersState, Value } from '../../../node/paxos/types.ts';
+import type { MembersState, Value } from '../../../node/paxos/values.ts';
 import {
   askAs,
   ballotOf,

@@ -1,14 +1,14 @@
 /** What others heard one life of a node promise and accept: it must remember that after any restart. */
 
+import type { Recovered } from '../../../node/paxos/contract.ts';
 import type { Message } from '../../../node/paxos/messages.ts';
 import {
   type Ballot,
   compareBallots,
   NO_BALLOT,
   type NodeName,
-  type Recovered,
   type Slot,
-} from '../../../node/paxos/types.ts';
+} from '../../../node/paxos/values.ts';
 import { invariant } from '../../../src/base/assert.ts';
 
 /** One per home; a wiped home has nothing to remember. */

@@ -60,7 +60,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'nothing adopted from promises',
     'a new master proposes the values that a quorum reports',
-    'node/paxos/candidate.js#highestReported',
+    'node/paxos/promises.js#highestReported',
     'if (entry.slot <= above)',
     'if (entry.slot > 0)',
     { changes: HARSH },
@@ -163,7 +163,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
     'a promise counts once the candidate itself holds what the promiser dropped, its own too (!)',
     [
       {
-        file: 'node/paxos/candidate.js#hasQuorum',
+        file: 'node/paxos/promises.js#hasQuorum',
         from: 'const remembers = floor <= replica.chosen && upTo === null;',
         to: 'const remembers = true;',
       },

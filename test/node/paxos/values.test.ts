@@ -1,7 +1,7 @@
 /** The order of ballots, on which everything rests. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { compareBallots, NO_BALLOT } from '../../../node/paxos/types.ts';
+import { compareBallots, NO_BALLOT } from '../../../node/paxos/values.ts';
 import { ballotOf } from './rig.ts';
 
 test('ballots are ordered by round, then by proposer; below all is the one that nobody uses', () => {
