@@ -5,7 +5,7 @@ import { NurseryError, RETURN_CODES } from '../src/base/errors.ts';
 import { answerMarginMs, PATIENCE_MS } from '../src/base/limits.ts';
 import { whyUndiallable } from '../src/identity/address.ts';
 import type { Link } from '../src/link/link.ts';
-import { type Asker, type Budgets, SHORT_BYTES } from '../src/process/budget.ts';
+import { type Asker, SHORT_BYTES } from '../src/process/budget.ts';
 import {
   type AdminQuery,
   type ClusterConfig,
@@ -28,62 +28,20 @@ import {
 } from '../src/protocol/arakoon/replies.ts';
 import { type Consistency, decodeRequest, type Request, updateOf } from '../src/protocol/arakoon/requests.ts';
 import { runReply } from '../src/protocol/arakoon/run.ts';
-import type { SeatFigures } from '../src/protocol/arakoon/statistics.ts';
 import { asFollower } from '../src/protocol/arakoon/updates.ts';
 import { type Answer, returnCodeOf } from '../src/protocol/arakoon/values.ts';
 import { VERSION } from '../src/version.ts';
-import type { Driver } from './driver.ts';
-import type { Heartbeats } from './heartbeats.ts';
-import type { Introduction } from './introduction.ts';
 import { mapAnswer } from './machine/queries.ts';
 import { isDataRead, REPLY_MAX } from './machine/reads.ts';
-import type { MapWatchers } from './map-watchers.ts';
 import { PausableView } from './pausable-view.ts';
 import { expectProgressPossible, shortage } from './paxos/step.ts';
 import type { Respond } from './proposals.ts';
+import type { RequestContext } from './request-context.ts';
 import { OVERLOADED, withRoom } from './room.ts';
-import { ABANDONED, type Scheduler } from './scheduler.ts';
+import { ABANDONED } from './scheduler.ts';
 import { isStoreDamage } from './scrub/damage.ts';
-import type { Seals } from './seals.ts';
-import type { SlowDowns } from './slow-downs.ts';
 import { nodeStatus, statisticsFields } from './status.ts';
-import type { Store, Work } from './store/types.ts';
-import type { UpdateCost } from './update-cost.ts';
-
-export type RequestContext = {
-  readonly clusterId: string;
-  readonly node: string;
-  readonly driver: Driver;
-  readonly store: Store;
-  readonly scheduler: Scheduler;
-  /** A single node that refuses all updates. */
-  readonly readOnly: boolean;
-  /** Limits of the configuration, at or below those of the product (bytes). */
-  readonly valueBytesMax: number;
-  readonly updateBytesMax: number;
-  readonly watchers: MapWatchers;
-  readonly slowDowns: SlowDowns;
-  /** Whose node this is, and whether it may serve. */
-  readonly introduction: Pick<
-    Introduction,
-    'label' | 'founding' | 'keeper' | 'notes' | 'refusal' | 'noteRefusal' | 'noteClaim'
-  >;
-  readonly seals: Seals;
-  /** Where this is a keeper: which migrations stand still. Default: nobody looks. */
-  readonly heartbeats?: Pick<Heartbeats, 'notes'>;
-  nowMs(): number;
-  /** Syncs of the disk since the start. */
-  syncs(): { readonly log: number; readonly store: number };
-  readonly cost: UpdateCost;
-  /** What became of connections. Default: nothing is known. */
-  seats?(): SeatFigures;
-  /** Memory of the connections of clients and routers. */
-  readonly budgets: Budgets;
-  /** Writes the store's overlay to disk. */
-  flush(): Promise<void>;
-  /** Drops log segments that the store no longer needs, but for the newest `keep`; resolves with how many went. */
-  collapse(keep: number): Promise<number>;
-};
+import type { Work } from './store/types.ts';
 
 /** To a read whose time was over before its turn came, or before it ended: nobody would hear what it found. */
 const TOO_LATE: Answer = failure(

@@ -3,7 +3,7 @@
 import type { NodeStatus } from '../src/protocol/admin/admin.ts';
 import { type Field, seatFields } from '../src/protocol/arakoon/statistics.ts';
 import { statusOf } from './paxos/step.ts';
-import type { RequestContext } from './requests.ts';
+import type { RequestContext } from './request-context.ts';
 import type { CostTotals } from './update-cost.ts';
 
 /** The node's present state, for `nursery status`. */

@@ -113,6 +113,22 @@ test('imports go one way', () => {
   assert.equal(broken, []);
 });
 
+test('no file imports itself by way of others', () => {
+  const imports = new Map(
+    FILES.map((path) => [path, importsOf(path).filter((name) => FILES.includes(name))]),
+  );
+  const settled = new Set<string>();
+  const circles: string[] = [];
+  const visit = (path: string, way: readonly string[]): void => {
+    if (way.includes(path)) circles.push([...way.slice(way.indexOf(path)), path].join(' > '));
+    if (settled.has(path) || way.includes(path)) return;
+    for (const name of imports.get(path) ?? []) visit(name, [...way, path]);
+    settled.add(path);
+  };
+  for (const path of FILES) visit(path, []);
+  assert.equal(circles, []);
+});
+
 test('pure files touch neither clock nor chance nor promises', () => {
   const broken: string[] = [];
   for (const path of FILES) {

@@ -3,7 +3,7 @@
 import { NurseryError } from '../../base/errors.ts';
 import { ArakoonClient } from '../../client/arakoon-client.ts';
 import type { ClusterConfig } from '../../protocol/admin/admin.ts';
-import type { Place } from './load.ts';
+import type { Place } from './client.ts';
 
 /** How long a node may take to say who is master (ms). */
 const ASK_MS = 500;

@@ -4,7 +4,7 @@ import { dial } from '../../link/dial.ts';
 import { LINK_PROTOCOL } from '../../link/frames.ts';
 import type { Link, LinkHandlers } from '../../link/link.ts';
 import { returnCodeOf } from '../../protocol/arakoon/values.ts';
-import type { Load, LoadClient, Place } from './load.ts';
+import type { Generator, LoadClient, Place } from './client.ts';
 import type { Operation } from './operations.ts';
 
 const DIAL_MS = 2000;
@@ -12,13 +12,13 @@ const DEADLINE_MS = 10_000;
 
 /** Keeps a number of requests unanswered. */
 export class LinkLoadClient implements LoadClient {
-  readonly #load: Load;
+  readonly #load: Generator;
   #link: Link | null = null;
   #waiting = 0;
   #closed = false;
 
   /** @param lost called once, when the link is gone without `close`, or could not be opened */
-  constructor(load: Load, { host, port, cluster }: Place, lost: (why: string) => void) {
+  constructor(load: Generator, { host, port, cluster }: Place, lost: (why: string) => void) {
     this.#load = load;
     const handlers: LinkHandlers = {
       request: (link) => link.close('a load answers no requests'),

@@ -1,5 +1,6 @@
 /** A closed loop: every client sends its next request when an answer has come, until the time is over. */
 import type { NurseryError } from '../../base/errors.ts';
+import type { Generator, LoadClient, Place } from './client.ts';
 import { LinkLoadClient } from './link-client.ts';
 import type { Workload } from './operations.ts';
 import { failureName, Tally } from './tally.ts';
@@ -10,9 +11,6 @@ const RECONNECT_MS = 5;
 /** How long answers that are still missing are waited for at the end (ms). */
 const DRAIN_MS = 5000;
 const PROGRESS_EVERY_MS = 1000;
-
-/** Whom clients connect to. */
-export type Place = { readonly host: string; readonly port: number; readonly cluster: string };
 
 export type LoadOptions = {
   readonly transport: 'tcp' | 'ws';
@@ -36,9 +34,6 @@ export type Second = {
   readonly errors: number;
 };
 
-/** One connection. */
-export type LoadClient = { readonly waiting: number; close(): void };
-
 /** What a load measured. */
 export type LoadResult = {
   readonly seconds: number;
@@ -48,7 +43,7 @@ export type LoadResult = {
 };
 
 /** Runs a load; what clients share. */
-export class Load {
+export class Load implements Generator {
   readonly workload: Workload;
   readonly outstanding: number;
   tally = new Tally(performance.now());
@@ -103,15 +98,10 @@ export class Load {
     return { seconds: elapsedMs / 1000, tally, generatorCpu: (used.user + used.system) / 1000 / elapsedMs };
   }
 
-  /** Whether another request is to be sent. */
   mayStart(): boolean {
     return !this.#over && !this.workload.isFilled;
   }
 
-  /**
-   * Runs `next` when the answers of this round of events were read, all connections' one after the other: each write
-   * apart would wake the server for one request.
-   */
   afterRound(next: () => void): void {
     this.#round.push(next);
     if (this.#round.length === 1) setImmediate(this.#onRound);
@@ -123,12 +113,10 @@ export class Load {
     for (const next of round) next();
   }
 
-  /** An error came as an answer. */
   failed(returnCode: number): void {
     this.tally.failed(failureName(returnCode));
   }
 
-  /** A fill ends with its last answer. */
   answered(): void {
     if (this.#filled === null || !this.workload.isFilled) return;
     if (this.#clients.every((client) => client === null || client.waiting === 0)) this.#filled();

@@ -3,14 +3,14 @@ import { connect, type Socket } from 'node:net';
 import { RETURN_CODES } from '../../base/errors.ts';
 import { scanReply } from '../../protocol/arakoon/reply-shapes.ts';
 import { encodePrologue } from '../../protocol/arakoon/requests.ts';
-import type { Load, LoadClient, Place } from './load.ts';
+import type { Generator, LoadClient, Place } from './client.ts';
 import type { Operation } from './operations.ts';
 
 const NOTHING = Buffer.alloc(0);
 
 /** Answers come in the order of requests: what waits is a ring of operations and times. */
 export class TcpLoadClient implements LoadClient {
-  readonly #load: Load;
+  readonly #load: Generator;
   readonly #socket: Socket;
   readonly #operations: Operation[] = [];
   readonly #startedMs: Float64Array;
@@ -22,7 +22,7 @@ export class TcpLoadClient implements LoadClient {
   readonly #onRound = (): void => this.#next();
 
   /** @param lost called once, when the connection is gone without `close` */
-  constructor(load: Load, place: Place, lost: (why: string) => void) {
+  constructor(load: Generator, place: Place, lost: (why: string) => void) {
     this.#load = load;
     this.#startedMs = new Float64Array(load.outstanding);
     this.#socket = connect({ host: place.host, port: place.port, noDelay: true });
