@@ -1,6 +1,6 @@
 /** The digest of a stretch of a replica's whole store: equal on every replica that holds the same rows. */
 import { RowsHash } from '../../src/keyspace/digest.ts';
-import { SNAPSHOT_KEY } from '../members-row.ts';
+import { SNAPSHOT_KEY } from '../life/members-row.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
 
 /** Rows of one stretch, whatever is asked for. */

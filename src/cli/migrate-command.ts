@@ -29,15 +29,15 @@ export type MigrateArguments = Common & {
 /** Before a daemon says once more what has not changed (ms). */
 const AGAIN_MS = 60_000;
 
-type Heeded = import('../../migrator/main.ts').Heeded;
-type Migrator = typeof import('../../migrator/main.ts');
+type Heeded = import('../../migrator/operations.ts').Heeded;
+type Migrator = typeof import('../../migrator/operations.ts');
 type Request = Parameters<Migrator['migrate']>[1];
 
 /** Moves, resumes, aborts, pauses or goes on, as the options say; one of them at a time. */
 export async function runMigrateCommand(args: MigrateArguments): Promise<void> {
   refuseContradictions(args);
   const request = isMove(args) ? requestOf(args) : null;
-  const migrator = await import('../../migrator/main.ts');
+  const migrator = await import('../../migrator/operations.ts');
   await withMigrator(migrator, args, async (nursery, display, answered) => {
     const options = { ...watching(display), signal: stopSignal() };
     const heeded = async (mid: number, done: Promise<void>): Promise<Heeded> => {
@@ -90,7 +90,7 @@ function isMove({ left, range, to }: MigrateArguments): boolean {
 export async function runRemoveCommand(
   args: Common & { readonly cluster: string; readonly separator: string | undefined },
 ): Promise<void> {
-  const migrator = await import('../../migrator/main.ts');
+  const migrator = await import('../../migrator/operations.ts');
   await withMigrator(migrator, args, async (nursery, display) => {
     const separator = args.separator === undefined ? null : keyOf(args.separator);
     const options = { ...watching(display), signal: stopSignal() };
@@ -102,7 +102,7 @@ export async function runRemoveCommand(
 
 /** Takes over every migration whose migrator dies, until SIGTERM or SIGINT. */
 export async function runMigratorCommand(args: { readonly config: string }): Promise<void> {
-  const migrator = await import('../../migrator/main.ts');
+  const migrator = await import('../../migrator/operations.ts');
   const nursery = migrator.openNursery(readTarget(args.config).keeper);
   const display = new Display(); // whether anybody reads them or not, migrations are taken over
   const heard = (signal: string): void =>

@@ -15,8 +15,8 @@ export async function runNodeCommand(args: {
 }): Promise<void> {
   const ini = readClusterConfig(args.config);
   const node = nodeOf(ini, args.node);
-  const { startNode } = await import('../../node/node.ts');
-  const { prepareDirectory } = await import('../../node/home.ts');
+  const { startNode } = await import('../../node/main.ts');
+  const { prepareDirectory } = await import('../../node/life/home.ts');
   prepareDirectory(node.logDir);
   const file = openLogFile(node.logDir, node.name, node.logLevel, {
     cluster: ini.clusterId,

@@ -235,7 +235,7 @@ function disagreements(
   return notes;
 }
 
-/** Migrations of which the keeper's master says that nobody notes progress (node/heartbeats.ts). */
+/** Migrations of which the keeper's master says that nobody notes progress (node/serve/heartbeats.ts). */
 function stillOf(clusters: readonly ClusterReport[]): Set<number> {
   const notes = clusters.flatMap(({ nodes }) => nodes.flatMap(({ status }) => status?.notes ?? []));
   const found = notes.map((note) => /^migration (\d+): no migrator/.exec(note)?.[1]);

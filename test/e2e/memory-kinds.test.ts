@@ -34,7 +34,7 @@ const WATCHERS = 60;
 const CHANGES = 60;
 const NODES_OF_CHANGE = 2000;
 
-/** As node/snapshots.ts has them. */
+/** As node/members/snapshots.ts has them. */
 const snapshotCodec = union({ open: [1, struct({})], page: [2, struct({ id: u32, from: key })] });
 
 const tests = labSuite('memory of what is no read');

@@ -61,7 +61,7 @@ const RULES: readonly (readonly [prefix: string, allowed: readonly string[]])[] 
   ['node/paxos/', [...PURE_SHARED, 'node/paxos/']],
   ['node/machine/', [...PURE_SHARED, 'node/machine/', 'node/store/types']],
   ['node/scrub/findings', [...PURE_SHARED, 'node/paxos/values', 'node/store/types']],
-  ['node/scrub/rows', [...PURE_SHARED, 'node/members-row', 'node/store/types']],
+  ['node/scrub/rows', [...PURE_SHARED, 'node/life/members-row', 'node/store/types']],
   ['node/store/types', PURE_SHARED],
   ['node/store/overlay', [...PURE_SHARED, 'node/store/']],
   ['node/store/memory-store', [...PURE_SHARED, 'node/store/types', 'node/store/overlay']],
@@ -142,7 +142,7 @@ test('pure files touch neither clock nor chance nor promises', () => {
 });
 
 /** Where the wall clock is read: for people, and to notice that the machine slept. Setting it anew may change nothing else. */
-const WALL_CLOCKS = ['migrator/driver.ts', 'node/node.ts'];
+const WALL_CLOCKS = ['migrator/driver.ts', 'node/main.ts'];
 
 test('the wall clock is read where nothing is computed from it', () => {
   const readers = FILES.filter((path) => /\bDate\.now\b|\bnew Date\(\)/.test(readFileSync(path, 'utf8')));

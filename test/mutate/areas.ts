@@ -23,7 +23,7 @@ type Area = {
 const AREAS: readonly Area[] = [
   {
     prefix: 'node/paxos/',
-    units: ['node/paxos/', 'node/driver', 'node/lives', 'node/proposals', 'node/home'],
+    units: ['node/paxos/', 'node/driver/', 'node/life/'],
     rules: ['sim/paxos/'],
     seeds: [
       ['consensus', 60],
@@ -32,7 +32,7 @@ const AREAS: readonly Area[] = [
   },
   {
     prefix: 'node/machine/',
-    units: ['node/machine/', 'node/snapshots', 'node/update-cost', 'node/driver', 'router/core/migration'],
+    units: ['node/machine/', 'node/members/snapshots', 'node/driver/', 'router/core/migration'],
     rules: ['sim/migration/'],
     seeds: [
       ['migration', 60],

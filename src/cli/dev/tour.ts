@@ -140,7 +140,7 @@ async function migrate(
   nursery: LocalNursery,
   move: { left: string; separator: string; right: string },
 ): Promise<void> {
-  const migrator = await import('../../../migrator/main.ts');
+  const migrator = await import('../../../migrator/operations.ts');
   const connections = migrator.openNursery(nursery.keeper);
   const display = progressDisplay(false);
   try {

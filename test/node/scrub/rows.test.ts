@@ -1,7 +1,7 @@
 /** The digest of a stretch: what it covers, and what changes it. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { snapshotRow } from '../../../node/members-row.ts';
+import { snapshotRow } from '../../../node/life/members-row.ts';
 import { digestRows, SCRUB_BYTES_MAX, type StretchDigest } from '../../../node/scrub/rows.ts';
 import { MemoryStore } from '../../../node/store/memory-store.ts';
 import { PASSED_MAX, type StoreKey, TABLES, type View } from '../../../node/store/types.ts';

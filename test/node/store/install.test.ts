@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Storage } from '../../../node/storage.ts';
+import { Storage } from '../../../node/life/storage.ts';
 import { installSnapshot, LmdbStore, type Row, SnapshotWriter } from '../../../node/store/lmdb-store.ts';
 import type { StoreKey } from '../../../node/store/types.ts';
 import type { NurseryError } from '../../../src/base/errors.ts';

@@ -1,6 +1,7 @@
 /** A cluster as its slots say it, whichever node was first to apply each: what every other node is compared with. */
+
+import { MEMBERS_KEY } from '../../../node/life/members-row.ts';
 import type { SystemState } from '../../../node/machine/system-state.ts';
-import { MEMBERS_KEY } from '../../../node/members-row.ts';
 import { type MembersState, membersStateCodec } from '../../../node/paxos/values.ts';
 import type { Image } from '../../../node/store/memory-store.ts';
 import { type Changes, type StoreKey, TABLES, type View } from '../../../node/store/types.ts';

@@ -1,5 +1,5 @@
 /** What outlives a node's process: its disk, with the log and the store's last flushed image, and its clock. */
-import { readMembers, readSnapshotSlot, snapshotRow } from '../../../node/members-row.ts';
+import { readMembers, readSnapshotSlot, snapshotRow } from '../../../node/life/members-row.ts';
 import type { Recovered } from '../../../node/paxos/contract.ts';
 import type { LogRecord, Slot, Value } from '../../../node/paxos/values.ts';
 import { type Image, MemoryStore } from '../../../node/store/memory-store.ts';

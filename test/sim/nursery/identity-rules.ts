@@ -2,7 +2,7 @@
  * Who is who, clause by clause: what the keeper binds, whom a cluster takes commands from, whose word counts, and where nobody is
  * sent. Each is the turn at which rows would enter, or leave, another founding (docs/architecture.md, "Identity").
  */
-import { Acquaintances, TWICE_AFTER_MS } from '../../../node/acquaintances.ts';
+import { Acquaintances, TWICE_AFTER_MS } from '../../../node/members/acquaintances.ts';
 import { MapFollower } from '../../../src/client/map-follower.ts';
 import type { ClaimedAddress, Introduction } from '../../../src/identity/founding.ts';
 import { WHOLE } from '../../../src/keyspace/range.ts';
@@ -10,8 +10,8 @@ import { carve, EMPTY_MAP, RangeMap } from '../../../src/keyspace/rangemap.ts';
 import { CLOSE, refusal } from '../../../src/link/frames.ts';
 import type { AdminCommand, Header, KeeperMap } from '../../../src/protocol/admin/admin.ts';
 import { encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
+import { LIFE, Meeting, STAGING, says } from '../../node/identity/meeting.ts';
 import { TestCluster } from '../../node/machine/cluster.ts';
-import { LIFE, Meeting, STAGING, says } from '../../node/meeting.ts';
 import { mapOf, World } from '../../router/world.ts';
 import { hello } from '../../src/link/pair.ts';
 import type { Rule } from '../paxos/rules.ts';

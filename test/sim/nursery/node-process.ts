@@ -1,22 +1,23 @@
-/** One node of one cluster: the real driver, requests and state machine, wired as node/node.ts wires them. */
-import { Acquaintances, memoryOf } from '../../../node/acquaintances.ts';
-import type { Driver, World as DriverWorld } from '../../../node/driver.ts';
-import { Introduction, type Word } from '../../../node/introduction.ts';
+/** One node of one cluster: the real driver, requests and state machine, wired as node/main.ts wires them. */
+
+import type { Driver, World as DriverWorld } from '../../../node/driver/driver.ts';
+import { Scheduler } from '../../../node/driver/scheduler.ts';
+import { UpdateCost } from '../../../node/driver/update-cost.ts';
+import { Introduction, type Word } from '../../../node/identity/introduction.ts';
+import { readMembers } from '../../../node/life/members-row.ts';
 import { Machine } from '../../../node/machine/machine.ts';
-import { MapWatchers } from '../../../node/map-watchers.ts';
-import { readMembers } from '../../../node/members-row.ts';
+import { Acquaintances, memoryOf } from '../../../node/members/acquaintances.ts';
 import type { ReplicaConfig } from '../../../node/paxos/contract.ts';
 import { type Message, messageCodec } from '../../../node/paxos/messages.ts';
 import { createReplica } from '../../../node/paxos/step.ts';
 import type { NodeName } from '../../../node/paxos/values.ts';
-import { Requests } from '../../../node/requests.ts';
-import { Scheduler } from '../../../node/scheduler.ts';
 import type { Finding } from '../../../node/scrub/findings.ts';
 import type { Scrubber } from '../../../node/scrub/scrubber.ts';
-import { Seals } from '../../../node/seals.ts';
-import { SlowDowns } from '../../../node/slow-downs.ts';
+import { MapWatchers } from '../../../node/serve/map-watchers.ts';
+import { Requests } from '../../../node/serve/requests.ts';
+import { Seals } from '../../../node/serve/seals.ts';
+import { SlowDowns } from '../../../node/serve/slow-downs.ts';
 import { type Image, MemoryStore } from '../../../node/store/memory-store.ts';
-import { UpdateCost } from '../../../node/update-cost.ts';
 import { present } from '../../../src/base/assert.ts';
 import { UPDATE_MAX, VALUE_MAX } from '../../../src/base/limits.ts';
 import type { Memory } from '../../../src/link/frames.ts';
@@ -45,7 +46,7 @@ import { check } from './violation.ts';
 import { KEEPER, SECOND_KEEPER } from './watch.ts';
 import { WatchedDriver } from './watched-driver.ts';
 
-/** As in node/node.ts. */
+/** As in node/main.ts. */
 const DRIFT_SHARE = 0.02;
 const DRIFT_MIN_MS = 10;
 const WINDOW_MAX = 16;

@@ -1,6 +1,7 @@
-/** A node's part in the comparison of stores: the real scrubber, and what node/lives.ts does about its verdict. */
+/** A node's part in the comparison of stores: the real scrubber, and what node/life/lives.ts does about its verdict. */
+
+import type { Scheduler } from '../../../node/driver/scheduler.ts';
 import type { NodeName } from '../../../node/paxos/values.ts';
-import type { Scheduler } from '../../../node/scheduler.ts';
 import { decodeFinding, encodeFinding, type Finding } from '../../../node/scrub/findings.ts';
 import { Scrubber } from '../../../node/scrub/scrubber.ts';
 import type { NodeProcess } from './node-process.ts';

@@ -2,9 +2,10 @@
  * What one node answers, judged where it is answered: a read against the rows of its cluster at each slot, an update
  * against a model of one key space. What a router answers is put together of these.
  */
+
+import type { Respond } from '../../../node/driver/proposals.ts';
 import { type DataRead, isDataRead, rangeOfQuery } from '../../../node/machine/reads.ts';
 import type { Slot } from '../../../node/paxos/values.ts';
-import type { Respond } from '../../../node/proposals.ts';
 import { sameBytes } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { contains } from '../../../src/keyspace/range.ts';

@@ -1,8 +1,8 @@
 /** A node's store: stays the same object when a snapshot replaces what is beneath, and says what was committed. */
 
-import type { DriverStore } from '../../../node/driver.ts';
+import type { DriverStore } from '../../../node/driver/driver.ts';
+import { snapshotRow } from '../../../node/life/members-row.ts';
 import { scanAll } from '../../../node/machine/store-keys.ts';
-import { snapshotRow } from '../../../node/members-row.ts';
 import type { Image, MemoryStore } from '../../../node/store/memory-store.ts';
 import type { Changes, Snapshot, StoreKey, Visit } from '../../../node/store/types.ts';
 import { successor } from '../../../src/base/bytes.ts';

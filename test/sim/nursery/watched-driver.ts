@@ -1,12 +1,12 @@
 /** The driver of a node, with a judge between it and whoever waits for the answers to updates. */
-import { Driver, type World } from '../../../node/driver.ts';
+import { Driver, type World } from '../../../node/driver/driver.ts';
+import type { Respond } from '../../../node/driver/proposals.ts';
 import type { Machine } from '../../../node/machine/machine.ts';
 import type { Replica } from '../../../node/paxos/step.ts';
-import type { Respond } from '../../../node/proposals.ts';
 import type { Rare } from '../paxos/rare.ts';
 import type { Served } from './served.ts';
 
-/** Of a batch at most (node/proposals.ts). */
+/** Of a batch at most (node/driver/proposals.ts). */
 const BATCH_BYTES = 1024 * 1024;
 
 export class WatchedDriver extends Driver {

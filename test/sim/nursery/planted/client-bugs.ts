@@ -15,14 +15,14 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
   bug(
     'paused read goes on in a later image',
     'a read of several keys is answered from one image',
-    'node/pausable-view.js#pin',
+    'node/serve/pausable-view.js#pin',
     'this.#snapshot = this.#store.snapshot();',
     '{}',
   ),
   bug(
     'stamp one slot early',
     'a read with a stamp shows a state of its slot or a later one',
-    'node/requests.js##unreadable',
+    'node/serve/requests.js##unreadable',
     'store.slot >= consistency.slot',
     'store.slot + 1 >= consistency.slot',
   ),
@@ -87,7 +87,7 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
   bug(
     'second batch answered like the first',
     'each update of a second batch has an answer of its own',
-    'node/proposals.js#take',
+    'node/driver/proposals.js#take',
     'const responds = all ? this.#responds : this.#responds.splice(0, count);',
     'const responds = all ? this.#responds.slice(-count) : this.#responds.slice(0, count);',
     { changes: BULKY },

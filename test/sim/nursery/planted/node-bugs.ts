@@ -5,7 +5,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'reply before sync',
     'nothing leaves a node before the record it waits for is durable',
-    'node/driver.js##show',
+    'node/driver/driver.js##show',
     'if (effect.after > this.#syncedUpTo)',
     'if (effect.after > Number.POSITIVE_INFINITY)',
     { changes: { ...HARSH, syncMaxMs: 20 }, seedsMax: 150 },
@@ -92,7 +92,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'store ahead of its log',
     "only what the node's own log durably holds enters the store",
-    'node/driver.js#durableSlot',
+    'node/driver/driver.js#durableSlot',
     '        return this.#durableSlot;',
     '        return this.#world.store.slot;',
     {
@@ -103,7 +103,7 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'lost mastership called a refusal',
     'an update that was proposed may have been applied',
-    'node/driver.js##show',
+    'node/driver/driver.js##show',
     "failure('MAYBE_APPLIED', 'mastership was lost",
     "failure('GOING_DOWN', 'mastership was lost",
     { changes: HARSH },

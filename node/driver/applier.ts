@@ -1,0 +1,141 @@
+/** Applies chosen values to the state machine in slot order, in slices that never hold the event loop for long. */
+import { invariant, present } from '../../src/base/assert.ts';
+import type { Answer } from '../../src/protocol/arakoon/values.ts';
+import { encode } from '../../src/wire/codec.ts';
+import { MEMBERS_KEY } from '../life/members-row.ts';
+import type { Applied, Machine } from '../machine/machine.ts';
+import type { Effect } from '../paxos/contract.ts';
+import { type MembersState, membersStateCodec, type Slot } from '../paxos/values.ts';
+import type { Store, StoreKey, Work } from '../store/types.ts';
+
+/** Longest that applying goes on within one turn of the event loop (ms). */
+const SLICE_MS = 2;
+
+type Apply = Extract<Effect, { kind: 'apply' }>;
+
+type Options = {
+  readonly machine: Machine;
+  readonly store: Store & { readonly overlayBytes: number };
+  nowMs(): number;
+  defer(run: () => void): void;
+  /** Overlay size at which applying waits for a flush. */
+  readonly bytesMax: number;
+  /** After each slot, in order; the answers are those of its updates. */
+  applied(effect: Apply, answers: readonly Answer[]): void;
+  /** Nothing more is at hand; everything up to `slot` is applied. */
+  drained(slot: Slot): void;
+  failed(error: Error): void;
+};
+
+const NO_ANSWERS: readonly Answer[] = [];
+
+/** Queue of what is chosen and not yet applied; its length is bounded by consensus, which waits for `drained`. */
+export class Applier {
+  readonly #options: Options;
+  #machine: Machine;
+  #queue: Apply[] = [];
+  #work: Work<Applied> | null = null;
+  #members: MembersState | null = null;
+  #running = false;
+  #held = false;
+
+  constructor(options: Options) {
+    this.#options = options;
+    this.#machine = options.machine;
+  }
+
+  get machine(): Machine {
+    return this.#machine;
+  }
+
+  push(effect: Apply): void {
+    this.#queue.push(effect);
+  }
+
+  /** Applies nothing until `restart` or `release`: the store is being replaced. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  get isHeld(): boolean {
+    return this.#held;
+  }
+
+  /** The store was not replaced: goes on where it was held. */
+  release(): void {
+    this.#held = false;
+    this.run();
+  }
+
+  /** Goes on from another image: what was queued below it is dropped. */
+  restart(machine: Machine): void {
+    this.#machine = machine;
+    this.#held = false;
+    this.#work = null;
+    this.#members = null;
+    this.#queue = this.#queue.filter(({ slot }) => slot > this.#options.store.slot);
+  }
+
+  /** Applies what is at hand until the slice ends; then goes on in a later turn. */
+  run(): void {
+    if (this.#running || this.#held || this.#queue.length === 0) return;
+    this.#running = true;
+    try {
+      this.#slice();
+    } catch (error) {
+      this.#options.failed(error as Error);
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  #slice(): void {
+    const { nowMs, defer, drained, store, bytesMax } = this.#options;
+    const untilMs = nowMs() + SLICE_MS;
+    let done = 0;
+    while (done < this.#queue.length) {
+      if (store.overlayBytes > bytesMax) break; // the end of the flush calls again
+      if (nowMs() >= untilMs) {
+        defer(() => this.run());
+        break;
+      }
+      if (!this.#step(present(this.#queue[done], 'queued slot'), untilMs)) {
+        defer(() => this.run());
+        break;
+      }
+      done += 1;
+    }
+    if (done === 0) return;
+    const last = present(this.#queue[done - 1], 'applied slot').slot;
+    this.#queue.splice(0, done);
+    drained(last);
+  }
+
+  /** Applies one slot, or a part of it; says whether it is finished. */
+  #step(effect: Apply, untilMs: number): boolean {
+    const { store, nowMs, applied } = this.#options;
+    invariant(effect.slot === store.slot + 1, `slot ${effect.slot} is applied after ${store.slot}`);
+    if (effect.value.kind !== 'batch') {
+      store.commit(this.#membersChange(effect), effect.slot);
+      applied(effect, NO_ANSWERS);
+      return true;
+    }
+    this.#work ??= this.#machine.apply(effect.slot, effect.value.bytes);
+    const work = this.#work;
+    let next = work.next();
+    while (next.done !== true && nowMs() < untilMs) next = work.next();
+    if (next.done !== true) return false;
+    this.#work = null;
+    const { changes, answers, commit } = next.value;
+    store.commit(changes, effect.slot);
+    commit();
+    applied(effect, answers);
+    return true;
+  }
+
+  #membersChange(effect: Apply): Map<StoreKey, Uint8Array> {
+    if (effect.members === this.#members) return new Map();
+    this.#members = effect.members;
+    return new Map([[MEMBERS_KEY, encode(membersStateCodec, effect.members)]]);
+  }
+}

@@ -1,0 +1,599 @@
+/**
+ * A node and its keeper: asks whether its cluster may be founded, introduces it, binds it, tells where this node is reached, and
+ * knows whether it may serve (docs/architecture.md, "Identity").
+ *
+ * It owns no socket and no timer: they come in, so that a simulation runs this very code.
+ */
+import { type EXIT_CODES, FatalError } from '../../src/base/errors.ts';
+import type { Claim, KeeperRef, KnownLife, Life, Standing, Verdict } from '../../src/identity/founding.ts';
+import type { Logger } from '../../src/process/log.ts';
+import type { AdminAnswer, AdminCommand, AdminQuery } from '../../src/protocol/admin/admin.ts';
+import { failure } from '../../src/protocol/arakoon/replies.ts';
+import { encodeUpdate } from '../../src/protocol/arakoon/updates.ts';
+import type { Answer } from '../../src/protocol/arakoon/values.ts';
+import type { Driver } from '../driver/driver.ts';
+import { readMembers } from '../life/members-row.ts';
+import { Notes } from '../serve/notes.ts';
+import type { Store } from '../store/types.ts';
+import { ClaimWait } from './claim-wait.ts';
+
+/** Pause between two questions to the keeper while something is open (ms). */
+const ASK_SOON_MS = 250;
+/** A pause is this much shorter or longer, at random: nodes that start together do not ask together. */
+const PAUSE_SPREAD = 0.2;
+/** With `--bootstrap`, how long other empty homes may take to answer (ms); as the consensus core. */
+const BOOTSTRAP_WAIT_MS = 3000;
+
+/** How long a keeper shows that it has refused somebody (ms). */
+const REFUSAL_SHOWN_MS = 60_000;
+/** How long a node that is refused goes on before it stops (ms): what it said last has left it by then. */
+const LAST_WORD_MS = 500;
+const REFUSALS: ReadonlySet<Verdict> = new Set(['taken', 'unfit', 'dead', 'foreign']);
+
+/** What is asked of the keeper. */
+export type Question =
+  | { readonly kind: 'command'; readonly command: AdminCommand }
+  | { readonly kind: 'query'; readonly query: AdminQuery };
+
+/** The way to a keeper's master. */
+export interface KeeperLink {
+  /** `done` is called once: with the answer, or with why there is none. */
+  ask(question: Question, done: (answer: AdminAnswer | string) => void): void;
+  close(): void;
+}
+
+/** What peers of one founding tell one another, every second. */
+export type Word = {
+  readonly founding: string;
+  /** The sender has heard that the founding is in force, and has served since. */
+  readonly serves: boolean;
+  /** Why the keeper refuses this founding for good, '' where it does not. */
+  readonly refused: string;
+};
+
+export type IntroductionOptions = {
+  readonly clusterId: string;
+  readonly node: string;
+  /** Absolute path, for people. */
+  readonly home: string;
+  readonly incarnation: string;
+  /** Random, of this process alone. */
+  readonly process: string;
+  readonly ips: readonly string[];
+  readonly port: number;
+  readonly label: string;
+  /** What the file says. */
+  readonly nursery: Omit<KeeperRef, 'founding'> | null;
+  readonly learners: readonly string[];
+  readonly bootstrap: boolean;
+  /** The operator's word for this start: serves although the keeper has not said that the founding is in force. */
+  readonly withoutKeeper: boolean;
+  /** Pause between two questions to the keeper while nothing is open (ms). */
+  readonly restMs: number;
+  readonly driver: Driver;
+  readonly store: Store;
+  readonly logger: Logger;
+  nowMs(): number;
+  random(): number;
+  connect(keeper: Omit<KeeperRef, 'founding'>): KeeperLink;
+  /** Tells all peers. */
+  tell(word: Word): void;
+  stop(exit: keyof typeof EXIT_CODES, error: Error): void;
+};
+
+/** One node's dealings with its keeper, from start to end of its process. */
+export class Introduction {
+  readonly #options: IntroductionOptions;
+  readonly #notes: Notes;
+  #link: { readonly to: string; readonly link: KeeperLink } | null = null;
+  #isAsking = false;
+  #isBinding = false;
+  #isClosed = false;
+  #nextMs = 0;
+  #nextWordMs = 0;
+  #wasMaster = false;
+  #mayFound = false;
+  #serves: boolean;
+  /** What the own keeper last said. */
+  #standing: Standing | null = null;
+  /** This node's address and the list of members are at the keeper. */
+  #isSettled = false;
+  readonly #claimWait: ClaimWait;
+  #refused = '';
+  /** It is about to stop. */
+  #leaving: { readonly why: string; readonly founding: string; readonly atMs: number } | null = null;
+
+  constructor(options: IntroductionOptions) {
+    this.#options = options;
+    this.#notes = new Notes(options.logger, options.nowMs);
+    this.#serves = options.withoutKeeper;
+    this.#claimWait = new ClaimWait(options.restMs * (1 + PAUSE_SPREAD));
+  }
+
+  /** The founding of this node's cluster; '' before. */
+  get founding(): string {
+    const { founded, members } = this.#options.driver.replica;
+    return founded === null ? '' : members.cluster;
+  }
+
+  get label(): string {
+    return this.#options.label;
+  }
+
+  /** Founding of the keeper that the cluster is bound to; '' before. */
+  get keeper(): string {
+    return this.#options.driver.machine.bound?.keeper.founding ?? '';
+  }
+
+  /** What an operator should know of. */
+  get notes(): string[] {
+    return this.#notes.all;
+  }
+
+  /** Why nothing is served yet; null where it is. Not before the keeper, or a peer that serves, has said that it may. */
+  get refusal(): Answer | null {
+    if (this.#serves) return null;
+    const { bound } = this.#options.driver.machine;
+    if (bound === null || bound.mine === bound.keeper.founding) return null;
+    return failure(
+      'GOING_DOWN',
+      `this node waits until keeper ${bound.keeper.cluster} says that its cluster is in force; not executed`,
+    );
+  }
+
+  /** To be called often: asks, tells and proposes what is due. */
+  tick(): void {
+    if (this.#isClosed) return;
+    const { driver, nowMs } = this.#options;
+    const isMaster = driver.mayRead();
+    if (isMaster && !this.#wasMaster) this.#nextMs = 0; // a new master asks at once
+    this.#wasMaster = isMaster;
+    this.#speak();
+    if (this.#isLeaving()) return;
+    if (this.#isKeeper) this.#permit();
+    if (this.#place === null) {
+      this.#liveAlone();
+      return;
+    }
+    if (isMaster) this.#bindWhereDue();
+    if (this.#isAsking || nowMs() < this.#nextMs) return;
+    this.#ask();
+  }
+
+  /** A peer of the same founding has spoken. */
+  heard({ founding, serves, refused }: Word): void {
+    if (founding === '' || founding !== this.founding) return;
+    if (serves) this.#serve('a peer that serves');
+    if (refused !== '' && this.#options.driver.machine.bound === null) this.#refuse(refused);
+  }
+
+  /** This keeper has refused a founding that somebody at `remote` introduced. */
+  noteRefusal(
+    asked: { readonly cluster: string; readonly founding: string },
+    remote: string,
+    said: Standing,
+  ): void {
+    if (!REFUSALS.has(said.verdict) || (asked.founding === '' && said.verdict === 'taken')) return;
+    const text = `refused founding ${asked.founding} of cluster ${asked.cluster}, which a connection from ${remote} introduced: ${said.why}`;
+    this.#notes.set(`refused ${asked.cluster} ${asked.founding}`, text, REFUSAL_SHOWN_MS);
+  }
+
+  /** This keeper was told an address of a node that it knows elsewhere, or has heard from both: its life runs twice. */
+  noteClaim({ cluster, node }: { readonly cluster: string; readonly node: string }, said: Standing): void {
+    const claim = said.presences.find((presence) => presence.node === node)?.claim ?? null;
+    const known = said.members.find((life) => life.node === node);
+    if (claim === null || known === undefined) return;
+    const text = claim.refused
+      ? `node ${node} of cluster ${cluster} runs twice in one life: at ${placeOf(known)}, and from a copy of its home at ${placeOf(claim)}, which is refused`
+      : `node ${node} of cluster ${cluster}, known at ${placeOf(known)}, claims to be at ${placeOf(claim)}: that counts once the former place has been silent for long enough`;
+    this.#notes.set(`twice ${cluster} ${node}`, text, REFUSAL_SHOWN_MS);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#link?.link.close();
+  }
+
+  // ── Whom to ask ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** By its file this cluster is its own keeper. */
+  get #isKeeper(): boolean {
+    const { nursery, clusterId } = this.#options;
+    return nursery?.cluster === clusterId;
+  }
+
+  /** Where the keeper is: as the file says, unless it names another one than the cluster is bound to. */
+  get #place(): Omit<KeeperRef, 'founding'> | null {
+    const { nursery, driver } = this.#options;
+    const { bound } = driver.machine;
+    if (bound === null) return nursery;
+    if (nursery?.cluster === bound.keeper.cluster) {
+      this.#notes.clear('file');
+      return nursery;
+    }
+    const { cluster, founding, nodes } = bound.keeper;
+    const file = nursery === null ? 'has no [nursery]' : `names ${nursery.cluster} under [nursery]`;
+    this.#notes.set(
+      'file',
+      `this cluster belongs to keeper ${cluster}, founding ${founding}, for ever; its file ${file}, which is not followed`,
+    );
+    return { cluster, nodes };
+  }
+
+  #liveAlone(): void {
+    this.#permit();
+    this.#serves = true;
+  }
+
+  #permit(): void {
+    if (this.#mayFound) return;
+    this.#mayFound = true;
+    this.#options.driver.submit({ kind: 'mayFound' });
+  }
+
+  // ── Asking ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  #ask(): void {
+    const { clusterId } = this.#options;
+    const { founding, keeper } = this;
+    this.#question(
+      { kind: 'query', query: { kind: 'standing', cluster: clusterId, founding, keeper } },
+      (standing) => {
+        if (founding !== this.founding || keeper !== this.keeper) this.#rest(ASK_SOON_MS);
+        else this.#judge(standing);
+      },
+    );
+  }
+
+  /** Asks the keeper; `done` hears what it says of this founding. Whatever else comes is noted, and asked again. */
+  #question(question: Question, done: (standing: Standing) => void): void {
+    const place = this.#place;
+    if (place === null) return;
+    this.#isAsking = true;
+    this.#linkTo(place).ask(question, (answer) => {
+      this.#isAsking = false;
+      if (this.#isClosed) return;
+      if (typeof answer !== 'string' && answer.kind === 'standing') {
+        this.#notes.clear('silent');
+        done(answer);
+        return;
+      }
+      const why =
+        typeof answer === 'string' ? answer : 'why' in answer ? answer.why : `it answers ${answer.kind}`;
+      if (typeof answer === 'string') this.#noteSilence(place.cluster, why);
+      else this.#notes.set('silent', `keeper ${place.cluster}: ${why}`);
+      this.#rest(ASK_SOON_MS);
+    });
+  }
+
+  #noteSilence(keeper: string, why: string): void {
+    const waits =
+      this.founding === '' && !this.#mayFound
+        ? 'this home is empty, and founds nothing before the keeper has said that nobody has its cluster id'
+        : this.refusal !== null
+          ? 'this node serves nothing before the keeper, or a peer that serves, has said that its cluster is in force; if nothing was ever rescued meanwhile, --without-keeper serves at once'
+          : 'this cluster goes on with what it knows';
+    const text = `keeper ${keeper} does not answer (${why}): ${waits}`;
+    this.#notes.set('silent', text, Number.POSITIVE_INFINITY, waits);
+  }
+
+  #linkTo(place: Omit<KeeperRef, 'founding'>): KeeperLink {
+    const to = JSON.stringify(place);
+    if (this.#link?.to === to) return this.#link.link;
+    this.#link?.link.close();
+    const link = this.#options.connect(place);
+    this.#link = { to, link };
+    return link;
+  }
+
+  #rest(ms: number): void {
+    const { nowMs, random } = this.#options;
+    this.#nextMs = nowMs() + ms * (1 - PAUSE_SPREAD + 2 * PAUSE_SPREAD * random());
+  }
+
+  // ── What the keeper says ─────────────────────────────────────────────────────────────────────────────────
+
+  #judge(standing: Standing): void {
+    this.#rest(ASK_SOON_MS);
+    const { verdict, keeper, why } = standing;
+    if (verdict === 'notKeeper') {
+      this.#notes.set('keeper', `cluster ${this.#place?.cluster}: ${why}`);
+      return;
+    }
+    if (this.keeper !== '' && keeper.founding !== this.keeper) {
+      this.#meetStranger(standing);
+      return;
+    }
+    this.#notes.clear('keeper');
+    switch (verdict) {
+      case 'inForce':
+        this.#inForce(standing);
+        return;
+      case 'free':
+        if (this.founding === '') this.#permit();
+        else if (this.#options.driver.mayRead()) this.#introduce();
+        return;
+      case 'unfit':
+        this.#unfit(why);
+        return;
+      default: // taken, dead
+        this.#refusedBy(why);
+    }
+  }
+
+  /** Another keeper is heard by nobody; but it is told whose this cluster is, so that it begins no map of its own. */
+  #meetStranger({ keeper, verdict }: Standing): void {
+    const { bound } = this.#options.driver.machine;
+    this.#notes.set(
+      'keeper',
+      `where [nursery] points, keeper ${keeper.cluster} is founding ${keeper.founding}; this cluster belongs to ${bound?.keeper.founding}, and does not listen to another: wrong addresses, a staging copy, or emptied homes of the keeper`,
+    );
+    this.#rest(this.#options.restMs);
+    if (verdict === 'foreign' && this.#options.driver.mayRead()) {
+      this.#question({ kind: 'command', command: this.#introduction() }, () =>
+        this.#rest(this.#options.restMs),
+      );
+    }
+  }
+
+  #inForce(standing: Standing): void {
+    this.#standing = standing;
+    this.#notes.clear('standing');
+    const { driver, node, incarnation, label } = this.#options;
+    const self = standing.members.find((life) => life.node === node && life.incarnation === incarnation);
+    const presence = standing.presences.find((each) => each.node === node);
+    const isHere = self !== undefined && this.#isHere(self);
+    if (self !== undefined && presence !== undefined && !isHere) {
+      this.#claim(self, presence.claim);
+      return;
+    }
+    this.#claimWait.restart();
+    this.#notes.clear('address');
+    this.#serve(`keeper ${standing.keeper.cluster}`);
+    if (driver.mayRead() && !sameLives(standing.members, this.#lives(standing.members))) {
+      this.#introduce();
+      return;
+    }
+    const claim = presence?.claim ?? null;
+    const isClaimed = claim !== null && !claim.refused;
+    if (isClaimed) this.#noteTwin(claim);
+    const isTold = isHere && self.label === label && presence !== undefined && !isClaimed;
+    this.#isSettled = (isTold || self === undefined) && this.keeper !== '';
+    if (self !== undefined && !isTold) this.#tellAddress(false);
+    else this.#rest(this.#isSettled ? this.#options.restMs : ASK_SOON_MS);
+  }
+
+  #isHere({ ips, port }: Pick<Claim, 'ips' | 'port'>): boolean {
+    return this.#options.port === port && this.#options.ips.join() === ips.join();
+  }
+
+  /** This very life is known at another place. It may have moved from there; it may as well be alive there, and this be a copy. */
+  #claim(known: KnownLife, claim: Claim | null): void {
+    const { node, clusterId, home, process, nowMs } = this.#options;
+    const place = placeOf(known);
+    const isMine = claim !== null && claim.process === process && this.#isHere(claim);
+    if (!isMine) {
+      this.#claimWait.restart();
+      this.#notes.set(
+        'address',
+        `the keeper knows this node at ${place}: it is taken to have moved once nobody has spoken there for ${this.#claimWait.ms / 1000} s`,
+      );
+      this.#rest(ASK_SOON_MS);
+      this.#tellAddress(false);
+    } else if (claim.refused) {
+      this.#stop(
+        `node ${node} of cluster ${clusterId} runs twice in one life: at ${place}, which has spoken to the keeper since, and here, at ${placeOf(claim)}, with home ${home}. A copy of a home must never run beside its original: if this is the copy, empty its home, and give the node a name of its own (of a cluster of one: a cluster_id of its own); if the node is to move here, stop the one at ${place} first, and take its home as it is then`,
+        'SUPERSEDED',
+      );
+    } else if (this.#claimWait.stands(nowMs())) {
+      this.#claimWait.restart();
+      this.#tellAddress(true);
+    } else this.#rest(ASK_SOON_MS);
+  }
+
+  #noteTwin(claim: Claim): void {
+    const text = `another process of this node's life claims to be it, at ${placeOf(claim)}: a copy of this home, which is refused`;
+    this.#notes.set('twin', text, REFUSAL_SHOWN_MS);
+  }
+
+  #introduce(): void {
+    this.#question({ kind: 'command', command: this.#introduction() }, (standing) => this.#judge(standing));
+  }
+
+  #introduction(): AdminCommand {
+    const { clusterId, driver, store } = this.#options;
+    return {
+      kind: 'introduce',
+      cluster: clusterId,
+      founding: this.founding,
+      keeper: this.keeper,
+      version: store.slot,
+      members: this.#lives(this.#standing?.members ?? []),
+      owned: [...driver.machine.owned()],
+    };
+  }
+
+  /** @param insists whoever was at the address that the keeper knows has been silent for long enough */
+  #tellAddress(insists: boolean): void {
+    const { clusterId, node, incarnation, process, ips, port, label } = this.#options;
+    const command: AdminCommand = {
+      kind: 'claimAddress',
+      cluster: clusterId,
+      founding: this.founding,
+      node,
+      incarnation,
+      ips: [...ips],
+      port,
+      label,
+      process,
+      insists,
+    };
+    this.#question({ kind: 'command', command }, (standing) => {
+      const self = standing.members.find((life) => life.node === node && life.incarnation === incarnation);
+      if (self !== undefined && this.#isHere(self))
+        this.#options.logger.info(
+          { keeper: standing.keeper.cluster },
+          'the keeper knows where this node is reached',
+        );
+      this.#judge(standing);
+    });
+  }
+
+  /** Members in force at the applied slot, and learners in the lives that were heard last. */
+  #lives(known: readonly KnownLife[]): Life[] {
+    const { driver, store, learners, node, incarnation } = this.#options;
+    const members = readMembers(store)?.members ?? [];
+    const lives = members.map((member): Life => ({ ...member, learner: false }));
+    for (const name of learners) {
+      if (members.some((member) => member.node === name)) continue;
+      const heard = name === node ? incarnation : driver.replica.peers.get(name)?.incarnation;
+      const life = heard ?? known.find((other) => other.node === name)?.incarnation;
+      if (life !== undefined) lives.push({ node: name, incarnation: life, learner: true });
+    }
+    return lives;
+  }
+
+  // ── Refusals ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Its id is another founding's, or its own is over. */
+  #refusedBy(why: string): void {
+    const { driver, home, clusterId } = this.#options;
+    if (this.founding === '') {
+      this.#notes.set(
+        'standing',
+        `this home, ${home}, is empty, and founds no second cluster ${clusterId}: ${why}`,
+      );
+      if (!this.#wouldFound()) return; // it may be a wiped member, which its peers take in
+      this.#leave(
+        `nothing is founded: ${why}. Is the home ${home} not mounted? Was the node started in another working directory?`,
+      );
+    } else if (driver.machine.bound !== null) {
+      this.#stop(why);
+    } else if (driver.mayRead()) {
+      // What a follower knows of its own cluster may be old: it waits for its master's word.
+      if (this.#livedAlone)
+        this.#notes.set('standing', `this cluster is in no nursery, and goes on by itself: ${why}`);
+      else this.#refuse(why);
+    }
+  }
+
+  /** It is not what the map says. A cluster that owns something goes on; one that owns nothing has nothing to lose. */
+  #unfit(why: string): void {
+    if (this.#options.driver.machine.owned().length === 0) this.#refusedBy(why);
+    else {
+      this.#notes.set('standing', `this cluster is in no nursery, and goes on by itself: ${why}`);
+      this.#rest(this.#options.restMs);
+    }
+  }
+
+  /** It owned everything before it had a keeper, and serves it. */
+  get #livedAlone(): boolean {
+    const owned = this.#options.driver.machine.owned();
+    return owned.length > 0 && owned.every(({ epoch }) => epoch === 0);
+  }
+
+  /**
+   * All homes that could found are empty: they are not a part of a cluster that is only being waited for. The others have heard
+   * that this one is: if it stopped before, they would wait for it.
+   */
+  #wouldFound(): boolean {
+    const { driver, node, bootstrap, nowMs } = this.#options;
+    const { config, emptyHomes, saidEmptyTo, startedMs } = driver.replica;
+    const voters = config.wished.filter((name) => !config.learners.includes(name));
+    const all = voters.every((name) => name === node || (emptyHomes.has(name) && saidEmptyTo.has(name)));
+    return all || (bootstrap && nowMs() - startedMs >= BOOTSTRAP_WAIT_MS);
+  }
+
+  #refuse(why: string): void {
+    this.#refused = why;
+    this.#nextWordMs = 0; // the others hear it from who stops first
+    this.#leave(why);
+  }
+
+  /** Stops a little later, so that what was said to the others leaves this process. */
+  #leave(why: string): void {
+    this.#leaving ??= { why, founding: this.founding, atMs: this.#options.nowMs() + LAST_WORD_MS };
+    this.#speak();
+  }
+
+  /** Whether it is about to stop; stops once it is time. An empty home that was taken in meanwhile stays. */
+  #isLeaving(): boolean {
+    if (this.#leaving === null) return false;
+    const { why, founding, atMs } = this.#leaving;
+    if (founding !== this.founding) {
+      this.#leaving = null;
+      return false;
+    }
+    if (this.#options.nowMs() >= atMs) this.#stop(why);
+    return true;
+  }
+
+  #stop(why: string, exit: 'OTHER_CLUSTER' | 'SUPERSEDED' = 'OTHER_CLUSTER'): void {
+    this.#isClosed = true;
+    this.#options.stop(exit, new FatalError(exit, why));
+  }
+
+  // ── Binding and serving ──────────────────────────────────────────────────────────────────────────────────
+
+  /** The keeper has bound this founding, so the cluster binds itself; the keeper binds itself to itself. */
+  #bindWhereDue(): void {
+    const { driver, nursery } = this.#options;
+    if (driver.machine.bound !== null || this.#isBinding) return;
+    let keeper: KeeperRef | null = null;
+    if (this.#isKeeper && nursery !== null)
+      keeper = { ...nursery, founding: this.founding, nodes: [...nursery.nodes] };
+    else if (this.#standing !== null) keeper = this.#standing.keeper;
+    if (keeper === null) return;
+    const unheard = this.#unheard();
+    if (unheard.length > 0) {
+      this.#notes.set(
+        'bind',
+        `not bound to the keeper before ${unheard.join(', ')} runs this version and is heard`,
+      );
+      return;
+    }
+    this.#notes.clear('bind');
+    this.#isBinding = true;
+    const command: AdminCommand = { kind: 'bind', keeper, mine: this.founding };
+    driver.propose(encodeUpdate({ kind: 'admin', command }), () => {
+      this.#isBinding = false;
+      this.#nextMs = 0;
+    });
+  }
+
+  /** Members that this process has never heard: an older version of the program would not understand the entry. */
+  #unheard(): string[] {
+    const { replica } = this.#options.driver;
+    const names = replica.members.members.map(({ node }) => node);
+    return names.filter((name) => name !== this.#options.node && !replica.heardMs.has(name));
+  }
+
+  #serve(saidBy: string): void {
+    if (this.#serves) return;
+    this.#serves = true;
+    this.#options.logger.info({ founding: this.founding }, `in force, as ${saidBy} says`);
+  }
+
+  #speak(): void {
+    const { nowMs, tell } = this.#options;
+    if (this.founding === '' || nowMs() < this.#nextWordMs) return;
+    this.#nextWordMs = nowMs() + 1000;
+    const serves = this.#serves && this.keeper !== '';
+    if (serves || this.#refused !== '') tell({ founding: this.founding, serves, refused: this.#refused });
+  }
+}
+
+function placeOf({ ips, port }: Pick<Claim, 'ips' | 'port'>): string {
+  return `${ips.join(', ')} port ${port}`;
+}
+
+function sameLives(known: readonly KnownLife[], lives: readonly Life[]): boolean {
+  return (
+    known.length === lives.length &&
+    lives.every(({ node, incarnation, learner }) =>
+      known.some(
+        (other) => other.node === node && other.incarnation === incarnation && other.learner === learner,
+      ),
+    )
+  );
+}

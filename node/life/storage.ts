@@ -1,0 +1,289 @@
+/** A node's two files: opens them, flushes the store, drops what of the log it no longer needs, replaces the store. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { FatalError, NurseryError } from '../../src/base/errors.ts';
+import { withDescriptor } from '../../src/process/descriptors.ts';
+import type { Logger } from '../../src/process/log.ts';
+import { Repeated } from '../../src/process/repeated.ts';
+import { TransactionLog } from '../log/log.ts';
+import { Machine } from '../machine/machine.ts';
+import type { SnapshotSink } from '../members/snapshots.ts';
+import type { Recovered } from '../paxos/contract.ts';
+import type { MembersState, Slot } from '../paxos/values.ts';
+import { checkStorePages } from '../store/check-file.ts';
+import { CurrentStore } from '../store/current-store.ts';
+import { dataFile } from '../store/environment.ts';
+import { storeDamaged, storeFailure } from '../store/failures.ts';
+import { installSnapshot, LmdbStore, SnapshotWriter, type StorePlace } from '../store/lmdb-store.ts';
+import { enterOpening, forgetOpenings, OPENINGS_SUSPECT, settleOpenings } from '../store/openings.ts';
+import { OVERLAY_FLUSH_BYTES, type View } from '../store/types.ts';
+import { readMembers, readSnapshotSlot, snapshotRow } from './members-row.ts';
+
+/** How often the overlay is written to the store (ms). */
+const FLUSH_EVERY_MS = 500;
+/**
+ * Where a flush takes long, the next one waits so many times as long: rows that are spread over the store cost a page
+ * each, and the more of them come at once, the more share one. Size bounds what gathers.
+ */
+const FLUSH_REST = 10;
+/** How often its size is looked at (ms). */
+const CHECK_EVERY_MS = 50;
+/** Newest segments of the log that stay although the store no longer needs them: peers catch up from them. */
+const KEEP_SEGMENTS = 4;
+
+/** A store that has been open for this long (ms) does not end the process at once. */
+const SETTLED_MS = 10 * 60_000;
+
+export type StorageOptions = {
+  readonly place: StorePlace;
+  readonly logDir: string;
+  readonly segmentBytes: number | null;
+  readonly reserveBytes: number | null;
+  readonly logger: Logger;
+};
+
+/** What was on disk, ready to go on from. */
+export class Storage {
+  readonly store: CurrentStore;
+  readonly log: TransactionLog;
+  readonly recovered: Recovered;
+  readonly #options: StorageOptions;
+  #flushing: Promise<void> | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  /** Flushes that found no room. */
+  readonly #unflushed: Repeated;
+
+  private constructor(
+    options: StorageOptions,
+    store: CurrentStore,
+    log: TransactionLog,
+    recovered: Recovered,
+  ) {
+    this.#options = options;
+    this.#unflushed = new Repeated(
+      (times, reason) => options.logger.error({ reason, times }, 'disk is full: the store is not flushed'),
+      () => performance.now(),
+    );
+    this.store = store;
+    this.log = log;
+    this.recovered = recovered;
+  }
+
+  /**
+   * Opens store and log of a node.
+   *
+   * @throws FatalError with an exit code of its own where a file is damaged, foreign, missing or ahead of the other
+   */
+  static async open(options: StorageOptions): Promise<Storage> {
+    const { place, logger } = options;
+    const opened = enterOpening(place.dir, (reason) => {
+      logger.warn({ reason }, 'that the store was opened could not be noted');
+    });
+    if (opened >= OPENINGS_SUSPECT && existsSync(dataFile(place.dir))) {
+      logger.warn(
+        { dir: place.dir },
+        'this node did not end in order, again and again: all pages of the store are checked',
+      );
+      checkStorePages(place.dir);
+    }
+    const lmdb = await LmdbStore.open(place);
+    try {
+      return await Storage.#above(lmdb, options);
+    } catch (error) {
+      await lmdb.close();
+      throw error;
+    }
+  }
+
+  static async #above(lmdb: LmdbStore, options: StorageOptions): Promise<Storage> {
+    const { place, logDir, logger } = options;
+    const { members, snapshotSlot } = readShellRows(place, lmdb);
+    const { log, recovered } = await TransactionLog.open({
+      dir: logDir,
+      cluster: place.cluster,
+      node: place.node,
+      appliedSlot: lmdb.slot,
+      snapshotSlot,
+      members,
+      store: place.dir,
+      ...(options.segmentBytes === null ? {} : { segmentBytes: options.segmentBytes }),
+      ...(options.reserveBytes === null ? {} : { reserveBytes: options.reserveBytes }),
+      onWarning: (message) => logger.warn({}, message),
+    });
+    const store = new CurrentStore(lmdb);
+    return new Storage(options, store, log, { ...recovered, applied: lmdb.slot, members });
+  }
+
+  /**
+   * A single node has no peer to rebuild its store from.
+   *
+   * @param peers names of the other nodes in the file
+   * @throws FatalError STORE_UNREBUILDABLE where slots below the log's first are in no store
+   */
+  refuseIfLost(peers: readonly string[]): void {
+    const { applied, firstLogSlot, founded, floorMembers } = this.recovered;
+    const { dir, node } = this.#options.place;
+    const members = floorMembers?.members ?? [];
+    if (founded === null || peers.length > 0 || firstLogSlot <= applied + 1) return;
+    const others = members.map((member) => member.node).filter((name) => name !== node);
+    const who =
+      others.length === 0
+        ? 'this node has no peer'
+        : `its file names no peer, though ${others.join(', ')} were members: name them in the file, or`;
+    throw new FatalError(
+      'STORE_UNREBUILDABLE',
+      `the store in ${dir} is at slot ${applied}, the log begins at slot ${firstLogSlot}, and ${who}${others.length === 0 ? ':' : ''} put back a copy of ${dir} that is at slot ${firstLogSlot - 1} or later`,
+    );
+  }
+
+  /** Flushes from time to time what `durableSlot` allows; `flushed` is told after each flush. */
+  startFlushing(durableSlot: () => Slot, flushed: () => void, failed: (error: Error) => void): void {
+    let sinceMs = 0;
+    this.#settleLater();
+    this.#timer = setInterval(() => {
+      sinceMs += CHECK_EVERY_MS;
+      if (this.#flushing !== null || !this.store.isOpen) return;
+      const isDue = sinceMs >= Math.max(FLUSH_EVERY_MS, this.store.open.statistics.flushMs * FLUSH_REST);
+      if (!isDue && this.store.overlayBytes < OVERLAY_FLUSH_BYTES) return;
+      sinceMs = 0;
+      this.flush(durableSlot()).then(
+        () => {
+          if (this.#unflushed.ended()) this.#options.logger.info({}, 'the store is flushed again');
+          flushed();
+        },
+        (error: Error) => {
+          if (error instanceof NurseryError && error.code === 'DISK_FULL')
+            this.#unflushed.happened(error.message);
+          else failed(error);
+        },
+      );
+    }, CHECK_EVERY_MS);
+  }
+
+  /** A store that was open for long does not end the process at once. That note may find no room, or no descriptor. */
+  #settleLater(): void {
+    setTimeout(() => {
+      if (!this.store.isOpen) return;
+      try {
+        settleOpenings(this.#options.place.dir);
+      } catch (error) {
+        const { message } = error as Error;
+        this.#options.logger.warn(
+          { reason: message },
+          'that the store is open for long could not be noted yet',
+        );
+        this.#settleLater();
+      }
+    }, SETTLED_MS).unref();
+  }
+
+  /** Writes what was gathered up to `durableSlot`; joins a flush that is under way. */
+  flush(durableSlot: Slot): Promise<void> {
+    this.#flushing ??= this.store.open.flush(durableSlot).finally(() => {
+      this.#flushing = null;
+    });
+    return this.#flushing;
+  }
+
+  /** Syncs since the start: one for each group of records, two for each flush of the store. */
+  get syncs(): { readonly log: number; readonly store: number } {
+    const store = this.store.isOpen ? this.store.open.statistics.syncs : 0;
+    return { log: this.log.statistics.syncs, store };
+  }
+
+  /** Drops log segments below the flushed image, but for the newest `keep`; resolves with how many went. */
+  async collapse(keep = KEEP_SEGMENTS): Promise<number> {
+    return await this.log.collapse(this.store.flushedSlot, keep);
+  }
+
+  /** Begins to receive a peer's image beside the store. */
+  async receive(slot: Slot): Promise<SnapshotSink & { finish(): Promise<void>; abort(): Promise<void> }> {
+    const writer = await SnapshotWriter.create(this.#options.place);
+    return {
+      put: (page) => writer.putPage(page),
+      finish: async () => {
+        await writer.put([snapshotRow(slot)]);
+        await writer.finish(slot);
+      },
+      abort: () => writer.abort(),
+    };
+  }
+
+  /**
+   * Puts the received image in the place of the store, which stays open and serves until the new file has its name.
+   * Nothing may be applied meanwhile.
+   *
+   * @throws FatalError where the store was taken out of use; any other error: it is in use as before
+   */
+  async replace(): Promise<void> {
+    const { place } = this.#options;
+    await Promise.allSettled([this.#flushing]); // whoever began it is told of its failure
+    if (!this.store.isOpen) throw new NurseryError('GOING_DOWN', 'the node is going down');
+    await installSnapshot(place.dir);
+    try {
+      await this.store.take().close();
+      this.store.put(await withDescriptor(() => LmdbStore.open(place)));
+    } catch (error) {
+      throw storeFailure(place.dir, error);
+    }
+  }
+
+  /** The state machine as the store holds it. @throws FatalError STORE_DAMAGED where its rows cannot be read */
+  loadMachine(): Machine {
+    return readable(this.#options.place, () => new Machine(this.store));
+  }
+
+  /** The error for a store whose rows are not what they should be. */
+  damaged(what: string): FatalError {
+    return storeDamaged(this.#options.place.dir, what);
+  }
+
+  /** Closes both; what the store has not written yet is forgotten, as the rest of it is going to be. */
+  async abandon(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await Promise.allSettled([this.#flushing]); // whoever began it is told of its failure
+    if (this.store.isOpen) await this.store.take().close();
+    await this.log.close();
+    forgetOpenings(this.#options.place.dir);
+  }
+
+  /** Flushes for the last time and closes both. */
+  async close(durableSlot: Slot): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    if (this.#flushing !== null) await this.#flushing;
+    if (this.store.isOpen) {
+      await this.flush(durableSlot);
+      await this.store.take().close();
+    }
+    await this.log.close();
+    forgetOpenings(this.#options.place.dir);
+  }
+}
+
+/** The rows that the shell keeps in the store. */
+function readShellRows(
+  place: StorePlace,
+  view: View,
+): { readonly members: MembersState | null; readonly snapshotSlot: Slot } {
+  return readable(place, () => ({ members: readMembers(view), snapshotSlot: readSnapshotSlot(view) }));
+}
+
+/** Rows that we wrote ourselves can be read, unless the file has changed since. */
+function readable<T>({ dir }: StorePlace, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof FatalError) throw error;
+    throw storeDamaged(dir, (error as Error).message, error);
+  }
+}
+
+/** Where a node keeps its log: in a folder of its home, unless the configuration names another directory. */
+export function logDirOf({ home, tlogDir }: { readonly home: string; readonly tlogDir: string }): string {
+  return tlogDir === home ? join(home, 'tlog') : tlogDir;
+}
+
+/** Where a node keeps its store, below its home. */
+export function storePlace(home: string, cluster: string, node: string): StorePlace {
+  return { dir: join(home, 'store'), cluster, node };
+}

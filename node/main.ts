@@ -1,0 +1,566 @@
+/** One node of a cluster: everything wired together, started and stopped. */
+import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
+import { present } from '../src/base/assert.ts';
+import { type EXIT_CODES, FatalError, NurseryError } from '../src/base/errors.ts';
+import { VALUE_MAX } from '../src/base/limits.ts';
+import { type ClusterIni, toKeeperConfig } from '../src/config/cluster-config.ts';
+import type { NodeIni } from '../src/config/node-section.ts';
+import { type Hello, LINK_PROTOCOL, type Memory } from '../src/link/frames.ts';
+import type { LinkHandlers } from '../src/link/link.ts';
+import { afterArrivals } from '../src/port/arrivals.ts';
+import { ClientPort, portBudgets } from '../src/port/port.ts';
+import { type Logger, withFacts } from '../src/process/log.ts';
+import { Repeated } from '../src/process/repeated.ts';
+import { encodeCommand } from '../src/protocol/admin/admin.ts';
+import { failure } from '../src/protocol/arakoon/replies.ts';
+import { updateOf } from '../src/protocol/arakoon/requests.ts';
+import type { Answer } from '../src/protocol/arakoon/values.ts';
+import { Driver } from './driver/driver.ts';
+import { Scheduler } from './driver/scheduler.ts';
+import { UpdateCost } from './driver/update-cost.ts';
+import { Introduction } from './identity/introduction.ts';
+import { connectKeeper } from './identity/keeper-link.ts';
+import { checkBegun, checkFiles, type HomeLock, lockHome, prepareDirectory } from './life/home.ts';
+import { type Life, Lives } from './life/lives.ts';
+import { readMembers } from './life/members-row.ts';
+import { logDirOf, Storage, storePlace } from './life/storage.ts';
+import { Machine } from './machine/machine.ts';
+import { memoryOf } from './members/acquaintances.ts';
+import { installFrom } from './members/installation.ts';
+import { Peers } from './members/peers.ts';
+import { SnapshotServer } from './members/snapshots.ts';
+import { createReplica } from './paxos/step.ts';
+import type { Slot } from './paxos/values.ts';
+import { isStoreDamage } from './scrub/damage.ts';
+import { Scrubber } from './scrub/scrubber.ts';
+import { Heartbeats } from './serve/heartbeats.ts';
+import { MapWatchers } from './serve/map-watchers.ts';
+import { Requests } from './serve/requests.ts';
+import { withRoom } from './serve/room.ts';
+import { Seals } from './serve/seals.ts';
+import { SlowDowns } from './serve/slow-downs.ts';
+import { costTotals } from './serve/status.ts';
+import { removeStore } from './store/install.ts';
+
+/** How often time passes for the consensus core (ms). */
+const TICK_MS = 10;
+/** Slots in flight at a time. */
+const WINDOW_MAX = 16;
+/** Share of a lease that two clocks may drift apart, and its least (ms). */
+const DRIFT_SHARE = 0.02;
+const DRIFT_MIN_MS = 10;
+/** How often the master looks for ranges to clean up (ms), and rows of one step. */
+const CLEANUP_EVERY_MS = 20;
+const CLEANUP_ROWS = 1000;
+/** Connections of the messaging port: two for each other member, and few of who has no business there. */
+const MEMBER_LIMITS = { clients: 8, own: 64, spare: 8 } as const;
+/** How long an orderly end waits at most for mastership to be released (ms). */
+const RELEASE_MS = 3000;
+/** What a page of a snapshot may take (bytes): the longest row, and what it is copied from. */
+const SNAPSHOT_BYTES = 2 * VALUE_MAX;
+/** How often it is looked whether the keeper is to be asked or told something (ms). */
+const INTRODUCE_EVERY_MS = 50;
+/** How long it rests between two questions to the keeper while nothing is open (ms). */
+const KEEPER_REST_MS = 2000;
+
+export type NodeOptions = {
+  readonly ini: ClusterIni;
+  readonly node: NodeIni;
+  readonly logger: Logger;
+  /** Founds a cluster although not all members report empty homes. */
+  readonly bootstrap: boolean;
+  /** Serves, for this start, although the keeper has not said that the cluster's founding is in force. Default false. */
+  readonly withoutKeeper?: boolean;
+  /** Hears for what the node waits: that its own host name can be resolved, or room on its disk. */
+  waits(what: string): void;
+  /** Ends the process; called once, when the node can not go on. */
+  stop(error: FatalError): void;
+};
+
+/** A node that runs. */
+export type RunningNode = {
+  readonly clientPort: number;
+  /** Gives up mastership, answers what is under way, flushes, and lets go of the home. */
+  close(): Promise<void>;
+};
+
+/** What a node has counted in all lives of its store. */
+type Tally = { scrubDifferences: number; storeRebuilds: number };
+
+/**
+ * Starts a node.
+ *
+ * @throws FatalError with an exit code of its own for each reason not to start
+ */
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  const { node } = options;
+  const logDir = logDirOf(node);
+  const hasRoom = [node.home, logDir].map(prepareDirectory).every(Boolean);
+  const lock = lockHome(node.home, logDir);
+  try {
+    checkFiles(node.home, logDir);
+    if (!hasRoom) checkBegun(node.home, logDir);
+    return await startLives(options, lock);
+  } catch (error) {
+    lock.release();
+    throw error instanceof NurseryError && error.code === 'DISK_FULL'
+      ? new FatalError('HOME_UNUSABLE', error.message, { cause: error })
+      : error;
+  }
+}
+
+/** A node with peers outlives its store: it begins anew with an empty one, which log and peers fill again. */
+async function startLives(options: NodeOptions, lock: HomeLock): Promise<RunningNode> {
+  const { ini, node, logger } = options;
+  const tally: Tally = { scrubDifferences: 0, storeRebuilds: 0 };
+  const lives = await Lives.start({
+    begin: (damaged) => new NodeProcess(options, tally, damaged).start(),
+    removeStore: async () => {
+      tally.storeRebuilds += 1;
+      await removeStore(storePlace(node.home, ini.clusterId, node.name).dir);
+    },
+    canRebuild: ini.nodes.length > 1,
+    logger,
+    nowMs,
+    stop: options.stop,
+  });
+  return {
+    clientPort: lives.clientPort,
+    close: async () => {
+      await lives.close();
+      lock.release();
+      logger.info({}, 'node is down');
+    },
+  };
+}
+
+class NodeProcess {
+  readonly #options: NodeOptions;
+  readonly #tally: Tally;
+  readonly #damaged: (error: FatalError) => void;
+  readonly #logger: Logger;
+  readonly #scheduler = new Scheduler(nowMs, afterArrivals);
+  readonly #watchers = new MapWatchers();
+  readonly #budgets = portBudgets();
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #cleaning = new Set<number>();
+  #incarnation = '';
+  #memory: Memory | null = null;
+  #introduction: Introduction | null = null;
+  #closing = false;
+  #installing: Promise<void> = Promise.resolve();
+  /** Snapshots that were not installed. */
+  readonly #notInstalled: Repeated;
+
+  /** @param damaged told, once or more, that the store must not be used any more */
+  constructor(options: NodeOptions, tally: Tally, damaged: (error: FatalError) => void) {
+    this.#options = options;
+    this.#tally = tally;
+    this.#damaged = damaged;
+    this.#logger = options.logger;
+    this.#notInstalled = new Repeated((times, what) => this.#logger.error({ times }, what), nowMs);
+  }
+
+  async start(): Promise<Life> {
+    const { ini, node } = this.#options;
+    const storage = await Storage.open({
+      place: storePlace(node.home, ini.clusterId, node.name),
+      logDir: logDirOf(node),
+      segmentBytes: ini.segmentBytes,
+      reserveBytes: null,
+      logger: this.#logger,
+    });
+    if (storage.log.isFull)
+      this.#options.waits(
+        `waits for room: ${storage.log.fullWhy}; updates are refused until then, reads are served`,
+      );
+    const others = ini.nodes.filter(({ name }) => name !== node.name);
+    storage.refuseIfLost(others.map(({ name }) => name));
+    const freshIncarnation = randomBytes(16).toString('hex');
+    this.#incarnation = storage.recovered.incarnation ?? freshIncarnation;
+    const process = randomBytes(8).toString('hex');
+    this.#memory = memoryOf(process, storage.recovered);
+
+    const cost = new UpdateCost();
+    const seals = new Seals();
+    const heartbeats = new Heartbeats();
+    const snapshots = new SnapshotServer(storage.store);
+    const driver = this.#createDriver(
+      storage,
+      await this.#loadMachine(storage),
+      (slot) => {
+        scrubber.applied(slot);
+        if (cost.isDue(driver.counters.updatesApplied)) {
+          cost.note(costTotals({ driver, syncs: () => storage.syncs }));
+        }
+        seals.applied(driver.machine.seals, slot, () => driver.mayRead(), nowMs());
+        this.#watchers.changed(driver.machine.mapVersion, () => driver.machine.keeperMap());
+      },
+      (to, message) => peers.send(to, message),
+      (from) => install(from),
+    );
+    const peers = new Peers({
+      peers: others.map((other) => ({
+        name: other.name,
+        host: present(other.ips[0], 'address of a node'),
+        port: messagingPortOf(other),
+      })),
+      logger: this.#logger,
+      hello: () => this.#hello(),
+      received: (from, incarnation, message) =>
+        driver.submit({ kind: 'message', from, incarnation, message }),
+      scrubbed: (from, incarnation, finding) => scrubber.received(from, incarnation, finding),
+      foreign: (from, founding) => driver.submit({ kind: 'foreign', from, founding }),
+      spoke: (word) => introduction.heard(word),
+      disowned: (why) => this.#disowned(why),
+      nowMs,
+    });
+    const introduction = new Introduction({
+      clusterId: ini.clusterId,
+      node: node.name,
+      home: resolve(node.home),
+      incarnation: this.#incarnation,
+      process,
+      ips: node.ips,
+      port: node.clientPort,
+      label: node.label,
+      nursery: toKeeperConfig(ini),
+      learners: ini.nodes.filter(({ learner }) => learner).map(({ name }) => name),
+      bootstrap: this.#options.bootstrap,
+      withoutKeeper: this.#options.withoutKeeper ?? false,
+      restMs: KEEPER_REST_MS,
+      driver,
+      store: storage.store,
+      logger: this.#logger,
+      nowMs,
+      random: Math.random,
+      connect: (keeper) => connectKeeper(keeper, node.name),
+      tell: (word) => peers.speak(word),
+      stop: (exit, error) => this.#stop(exit, error),
+    });
+    this.#introduction = introduction;
+    const scrubber = new Scrubber({
+      node: node.name,
+      driver,
+      store: storage.store,
+      scheduler: this.#scheduler,
+      logger: this.#logger,
+      stepMs: ini.scrubStepMs,
+      restMs: ini.scrubRestMs,
+      nowMs,
+      after: (delayMs, run) => setTimeout(run, delayMs).unref(),
+      tell: (finding, to) => peers.tell(finding, to),
+      differs: (what) => this.#damaged(storage.damaged(what)),
+    });
+    const install = (from: string): void => this.#install(from, storage, driver, peers);
+    const ports: ClientPort[] = [];
+    const requests = new Requests({
+      clusterId: ini.clusterId,
+      node: node.name,
+      driver,
+      store: storage.store,
+      scheduler: this.#scheduler,
+      watchers: this.#watchers,
+      seals,
+      heartbeats,
+      slowDowns: new SlowDowns(nowMs, (delayMs, run) => setTimeout(run, delayMs)),
+      introduction,
+      readOnly: ini.readOnly,
+      valueBytesMax: ini.valueBytesMax,
+      updateBytesMax: ini.updateBytesMax,
+      nowMs,
+      syncs: () => storage.syncs,
+      cost,
+      seats: () => present(ports[0], 'client port').seats,
+      budgets: this.#budgets.clients,
+      flush: () => storage.flush(driver.durableSlot),
+      collapse: (keep) => storage.collapse(keep),
+    });
+
+    driver.submit({ kind: 'start', random: Math.random(), freshIncarnation });
+    this.#every(TICK_MS, () => {
+      driver.lookAtClocks();
+      driver.submit({ kind: 'tick', random: Math.random() });
+    });
+    this.#every(CLEANUP_EVERY_MS, () => {
+      this.#cleanUp(driver);
+      scrubber.tick();
+    });
+    storage.startFlushing(
+      () => driver.durableSlot,
+      () => {
+        driver.resume();
+        // A flush that was under way may end while the store is being replaced.
+        if (!snapshots.busy && storage.store.isOpen)
+          storage.collapse().catch((error: Error) => this.#stop('DISK_FAILED', error));
+      },
+      (error) => this.#stop('DISK_FAILED', error),
+    );
+    ports.push(...(await this.#listen(requests, peers, snapshots, driver)));
+    let said = introduction.founding;
+    this.#every(INTRODUCE_EVERY_MS, () => {
+      if (!storage.store.isOpen) return; // it is being replaced, and says who is a member
+      introduction.tick();
+      heartbeats.look(driver.machine.migrations, nowMs());
+      if (said !== '' || introduction.founding === '') return;
+      said = introduction.founding;
+      // Who was met before was told of no founding.
+      for (const port of ports) port.closeLinks('this node has joined a cluster');
+      peers.again('this node has joined a cluster');
+    });
+    introduction.tick();
+    this.#logger.info({ incarnation: this.#incarnation, slot: storage.store.slot }, 'node is up');
+    return {
+      clientPort: present(ports[0], 'client port').port,
+      close: () => this.#close(ports, driver, peers, snapshots, () => storage.close(driver.durableSlot)),
+      abandon: () => {
+        this.#tally.scrubDifferences = driver.counters.scrubDifferences;
+        driver.quarantine();
+        return this.#close(ports, driver, peers, snapshots, () => storage.abandon());
+      },
+    };
+  }
+
+  async #loadMachine(storage: Storage): Promise<Machine> {
+    try {
+      return storage.loadMachine();
+    } catch (error) {
+      await storage.abandon();
+      throw error;
+    }
+  }
+
+  #createDriver(
+    storage: Storage,
+    machine: Machine,
+    applied: (slot: Slot) => void,
+    send: ConstructorParameters<typeof Driver>[0]['send'],
+    installSnapshot: (from: string) => void,
+  ): Driver {
+    const { ini, node, bootstrap } = this.#options;
+    const replica = createReplica(
+      {
+        node: node.name,
+        wished: ini.nodes.map(({ name }) => name),
+        leaseMs: ini.leaseMs,
+        driftMs: Math.max(DRIFT_MIN_MS, ini.leaseMs * DRIFT_SHARE),
+        windowMax: WINDOW_MAX,
+        bootstrap,
+        asksFirst: true,
+        genesis: Machine.genesis({ nursery: ini.nursery !== null }),
+        forcedMaster: ini.forcedMaster,
+        preferredMasters: ini.preferredMasters,
+        learners: ini.nodes.filter(({ learner }) => learner).map(({ name }) => name),
+      },
+      storage.recovered,
+    );
+    const driver = new Driver(
+      {
+        nowMs,
+        wallMs: Date.now,
+        random: Math.random,
+        defer: setImmediate,
+        after: (delayMs, run) => setTimeout(run, delayMs),
+        log: storage.log,
+        store: storage.store,
+        scheduler: this.#scheduler,
+        // Who became master, and the like, is looked for at its address.
+        logger: withFacts(this.#logger, { address: `${node.ips[0]} port ${node.clientPort}` }),
+        send,
+        installSnapshot,
+        applied,
+        stop: (exit, cause) => this.#stop(exit, cause),
+      },
+      replica,
+      machine,
+    );
+    Object.assign(driver.counters, this.#tally);
+    return driver;
+  }
+
+  async #listen(
+    requests: Requests,
+    peers: Peers,
+    snapshots: SnapshotServer,
+    driver: Driver,
+  ): Promise<ClientPort[]> {
+    const { ini, node } = this.#options;
+    const { ip, clientPort, messagingPort } = node.writtenAt;
+    const clients: LinkHandlers = {
+      request: (link, body, respond, leftMs, asker) => requests.handle(body, respond, link, asker, leftMs),
+      post: () => undefined,
+      closed: (link) => this.#watchers.remove(link),
+    };
+    const members: LinkHandlers = {
+      request: (_link, body, respond, _leftMs, asker) =>
+        withRoom(SNAPSHOT_BYTES, asker, respond, (given) => given(serveSnapshot(snapshots, driver, body))),
+      post: (link, topic, body) => peers.receive(link, topic, body),
+      closed: (link) => peers.lost(link),
+      ...peers.common,
+    };
+    const common = {
+      ips: node.ips,
+      clusterId: ini.clusterId,
+      hello: () => this.#hello(),
+      warn: (message: string) => this.#logger.warn({}, message),
+      waits: this.#options.waits,
+    };
+    const ports = [
+      await ClientPort.listen({
+        ...common,
+        port: node.clientPort,
+        writtenAt: { ip, port: clientPort },
+        links: clients,
+        budgets: this.#budgets,
+        handle: (connection, body, respond) => requests.handle(body, respond, null, connection),
+      }),
+    ];
+    if (node.messagingPort === null) return ports;
+    try {
+      ports.push(
+        await ClientPort.listen({
+          ...common,
+          port: node.messagingPort,
+          writtenAt: { ip, port: messagingPort },
+          limits: () => MEMBER_LIMITS,
+          links: members,
+          handle: (_connection, _body, respond) =>
+            respond(
+              failure('NOT_SUPPORTED', 'this is the messaging port; clients are served at the client port'),
+            ),
+        }),
+      );
+    } catch (error) {
+      await ports[0]?.close();
+      throw error;
+    }
+    return ports;
+  }
+
+  /** Copies a peer's image and puts it in place; the node's end waits for it. */
+  #install(from: string, storage: Storage, driver: Driver, peers: Peers): void {
+    const installing = installFrom(from, {
+      storage,
+      driver,
+      logger: this.#logger,
+      failures: this.#notInstalled,
+      ask: (body, deadlineMs) => peers.request(from, body, deadlineMs),
+      after: (delayMs, run) => setTimeout(run, delayMs),
+      members: () => present(readMembers(storage.store), 'members in a snapshot'),
+    });
+    this.#installing = installing.catch((error: Error) => this.#stop('INVARIANT', error));
+  }
+
+  /** Rows of ranges that went elsewhere, or never came, are deleted step by step; the next step follows the last. */
+  #cleanUp(driver: Driver): void {
+    if (!driver.mayRead()) return;
+    for (const mid of driver.machine.cleanups) {
+      if (this.#cleaning.has(mid)) continue;
+      this.#cleaning.add(mid);
+      const frame = encodeCommand({ kind: 'cleanupStep', mid, rowsMax: CLEANUP_ROWS });
+      const request = {
+        kind: 'adminCommand',
+        command: { kind: 'cleanupStep', mid, rowsMax: CLEANUP_ROWS },
+      } as const;
+      driver.propose(present(updateOf(request, frame), 'update of a command'), () => {
+        this.#cleaning.delete(mid);
+        setImmediate(() => this.#cleanUp(driver)); // one step after the other; updates go in between
+      });
+    }
+  }
+
+  async #close(
+    ports: readonly ClientPort[],
+    driver: Driver,
+    peers: Peers,
+    snapshots: SnapshotServer,
+    closeStorage: () => Promise<void>,
+  ): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    const [clientPort, ...memberPorts] = ports;
+    driver.submit({ kind: 'dropMaster' });
+    // The members' votes still come in, so that what is under way is chosen and answered.
+    await clientPort?.close();
+    await this.#untilReleased(driver);
+    await Promise.all(memberPorts.map((port) => port.close()));
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#introduction?.close();
+    driver.stop();
+    peers.close();
+    snapshots.close();
+    await this.#installing; // no peer answers any more, so that it ends
+    await driver.idle();
+    await closeStorage();
+  }
+
+  /** Mastership is released once all that is in flight is chosen, which the lease bounds. */
+  async #untilReleased(driver: Driver): Promise<void> {
+    const untilMs = nowMs() + Math.min(this.#options.ini.leaseMs, RELEASE_MS);
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+      const { role } = driver.replica;
+      if (role.kind !== 'master' || role.draining === null || nowMs() > untilMs) return;
+    }
+  }
+
+  /** A peer has seen this life elsewhere, or remembers more of it than this home does. */
+  #disowned(said: string): void {
+    const home = resolve(this.#options.node.home);
+    const why = `a peer refuses this home, ${home}: ${said}. A copy must never run beside its original, nor after it has gone on: stop the one that is not meant to live, and empty its home; then it joins anew`;
+    this.#stop('SUPERSEDED', new FatalError('SUPERSEDED', why));
+  }
+
+  #hello(): Hello {
+    const { ini, node } = this.#options;
+    return {
+      protocol: LINK_PROTOCOL,
+      role: 'node',
+      cluster: ini.clusterId,
+      node: node.name,
+      incarnation: this.#incarnation,
+      ...named('founding', this.#introduction?.founding),
+      ...named('keeper', this.#introduction?.keeper),
+      ...(this.#memory === null ? {} : { memory: this.#memory }),
+    };
+  }
+
+  #every(periodMs: number, run: () => void): void {
+    this.#timers.push(setInterval(run, periodMs));
+  }
+
+  #stop(exit: keyof typeof EXIT_CODES, cause: Error): void {
+    const fatal = cause instanceof FatalError ? cause : new FatalError(exit, cause.message, { cause });
+    if (isStoreDamage(fatal)) this.#damaged(fatal);
+    else this.#options.stop(fatal);
+  }
+}
+
+/** A field of a hello, which is missing where it would be empty. */
+function named<K extends 'founding' | 'keeper'>(name: K, value = ''): { [key in K]?: string } {
+  return value === '' ? {} : ({ [name]: value } as { [key in K]: string });
+}
+
+/** A store that may be wrong is not handed on; of two members, though, the one who asks has given up its own. */
+function serveSnapshot(snapshots: SnapshotServer, driver: Driver, body: Buffer): Answer {
+  const isPair = driver.replica.members.members.length <= 2;
+  if (driver.refusal !== null && !(driver.standing === 'doubtful' && isPair)) return driver.refusal;
+  try {
+    return snapshots.answer(body);
+  } catch (error) {
+    if (!isStoreDamage(error)) throw error;
+    driver.storeFailed(error);
+    return failure('GOING_DOWN', 'the store of this node cannot be read; ask another node');
+  }
+}
+
+/** Monotonic time (ms). */
+function nowMs(): number {
+  return performance.now();
+}
+
+function messagingPortOf({ messagingPort, writtenAt }: NodeIni): number {
+  if (messagingPort !== null) return messagingPort;
+  throw new FatalError('CONFIG', `${writtenAt.messagingPort}: each member needs one`);
+}

@@ -1,0 +1,40 @@
+/**
+ * Since when the heartbeat of each open migration stands still at this keeper, by this node's own clock, which has no place in
+ * replicated state. For people only: who takes a migration over watches by itself.
+ */
+import type { Migration } from '../../src/protocol/admin/admin.ts';
+
+/** A heartbeat that stands still for this long is worth a word (ms). A migrator that waits for something beats every three seconds. */
+const STILL_MS = 5000;
+
+type Migrations = ReadonlyMap<number, Migration>;
+type Beat = { readonly token: number; readonly heartbeat: number; readonly atMs: number };
+
+/** Watches the records of one keeper. */
+export class Heartbeats {
+  #beats = new Map<number, Beat>();
+  #seen: Migrations | null = null;
+
+  /** To be called now and then with the records that there are; a map that is the same object as before has changed nothing. */
+  look(migrations: Migrations, nowMs: number): void {
+    if (migrations === this.#seen) return;
+    this.#seen = migrations;
+    const beats = new Map<number, Beat>();
+    for (const { mid, phase, token, heartbeat } of migrations.values()) {
+      if (phase !== 'active' && phase !== 'published') continue;
+      const before = this.#beats.get(mid);
+      const isSame = before?.token === token && before.heartbeat === heartbeat;
+      beats.set(mid, isSame ? before : { token, heartbeat, atMs: nowMs });
+    }
+    this.#beats = beats;
+  }
+
+  /** What people should know: migrations that nobody seems to work on, as far as this node has watched. */
+  notes(nowMs: number): string[] {
+    const still = [...this.#beats].filter(([, { atMs }]) => nowMs - atMs >= STILL_MS);
+    return still.map(
+      ([mid, { atMs }]) =>
+        `migration ${mid}: no migrator has noted progress for ${Math.floor((nowMs - atMs) / 1000)} s; nursery migrate --config FILE --resume goes on with it`,
+    );
+  }
+}

@@ -1,0 +1,47 @@
+/** What requests are answered with: the parts of a node that serving needs. */
+import type { Budgets } from '../../src/process/budget.ts';
+import type { SeatFigures } from '../../src/protocol/arakoon/statistics.ts';
+import type { Driver } from '../driver/driver.ts';
+import type { Scheduler } from '../driver/scheduler.ts';
+import type { UpdateCost } from '../driver/update-cost.ts';
+import type { Introduction } from '../identity/introduction.ts';
+import type { Store } from '../store/types.ts';
+import type { Heartbeats } from './heartbeats.ts';
+import type { MapWatchers } from './map-watchers.ts';
+import type { Seals } from './seals.ts';
+import type { SlowDowns } from './slow-downs.ts';
+
+export type RequestContext = {
+  readonly clusterId: string;
+  readonly node: string;
+  readonly driver: Driver;
+  readonly store: Store;
+  readonly scheduler: Scheduler;
+  /** A single node that refuses all updates. */
+  readonly readOnly: boolean;
+  /** Limits of the configuration, at or below those of the product (bytes). */
+  readonly valueBytesMax: number;
+  readonly updateBytesMax: number;
+  readonly watchers: MapWatchers;
+  readonly slowDowns: SlowDowns;
+  /** Whose node this is, and whether it may serve. */
+  readonly introduction: Pick<
+    Introduction,
+    'label' | 'founding' | 'keeper' | 'notes' | 'refusal' | 'noteRefusal' | 'noteClaim'
+  >;
+  readonly seals: Seals;
+  /** Where this is a keeper: which migrations stand still. Default: nobody looks. */
+  readonly heartbeats?: Pick<Heartbeats, 'notes'>;
+  nowMs(): number;
+  /** Syncs of the disk since the start. */
+  syncs(): { readonly log: number; readonly store: number };
+  readonly cost: UpdateCost;
+  /** What became of connections. Default: nothing is known. */
+  seats?(): SeatFigures;
+  /** Memory of the connections of clients and routers. */
+  readonly budgets: Budgets;
+  /** Writes the store's overlay to disk. */
+  flush(): Promise<void>;
+  /** Drops log segments that the store no longer needs, but for the newest `keep`; resolves with how many went. */
+  collapse(keep: number): Promise<number>;
+};

@@ -1,0 +1,482 @@
+/** What a node does with each request of a client, a router or a migrator. */
+
+import { present, unreachable } from '../../src/base/assert.ts';
+import { NurseryError, RETURN_CODES } from '../../src/base/errors.ts';
+import { answerMarginMs, PATIENCE_MS } from '../../src/base/limits.ts';
+import { whyUndiallable } from '../../src/identity/address.ts';
+import type { Link } from '../../src/link/link.ts';
+import { type Asker, SHORT_BYTES } from '../../src/process/budget.ts';
+import {
+  type AdminQuery,
+  type ClusterConfig,
+  decodeAnswer,
+  encodeAnswer,
+} from '../../src/protocol/admin/admin.ts';
+import {
+  decodeInt64,
+  failure,
+  failureOf,
+  OK,
+  okBool,
+  okBytes,
+  okCollapse,
+  okOptionalBytes,
+  okStatistics,
+  okTxid,
+  okVersion,
+  TOO_LONG,
+} from '../../src/protocol/arakoon/replies.ts';
+import {
+  type Consistency,
+  decodeRequest,
+  type Request,
+  updateOf,
+} from '../../src/protocol/arakoon/requests.ts';
+import { runReply } from '../../src/protocol/arakoon/run.ts';
+import { asFollower } from '../../src/protocol/arakoon/updates.ts';
+import { type Answer, returnCodeOf } from '../../src/protocol/arakoon/values.ts';
+import { VERSION } from '../../src/version.ts';
+import type { Respond } from '../driver/proposals.ts';
+import { ABANDONED } from '../driver/scheduler.ts';
+import { mapAnswer } from '../machine/queries.ts';
+import { isDataRead, REPLY_MAX } from '../machine/reads.ts';
+import { expectProgressPossible, shortage } from '../paxos/step.ts';
+import { isStoreDamage } from '../scrub/damage.ts';
+import type { Work } from '../store/types.ts';
+import { PausableView } from './pausable-view.ts';
+import type { RequestContext } from './request-context.ts';
+import { OVERLOADED, withRoom } from './room.ts';
+import { nodeStatus, statisticsFields } from './status.ts';
+
+/** To a read whose time was over before its turn came, or before it ended: nobody would hear what it found. */
+const TOO_LATE: Answer = failure(
+  'GOING_DOWN',
+  'overloaded: the read had no turn in the time that there was for it; not executed, send it again',
+);
+/** What a read under way may take (bytes): the longest reply, and what it is copied from while it grows. */
+const READ_BYTES = REPLY_MAX + REPLY_MAX / 2;
+/** What an answer to one of our own processes may take (bytes): a page, and its rows before they are encoded. */
+const PAGE_BYTES = 16 * 1024 * 1024;
+/** Reads and queries whose answers are short. */
+const SHORT_READS: ReadonlySet<Request['kind']> = new Set([
+  'exists',
+  'assert',
+  'assertExists',
+  'getKeyCount',
+  'getInterval',
+]);
+const SHORT_QUERIES: ReadonlySet<AdminQuery['kind']> = new Set(['nodeStatus', 'slowDown', 'rangeStatus']);
+
+/** Answers requests; one for each node. */
+export class Requests {
+  readonly #context: RequestContext;
+  readonly counts = new Map<string, number>();
+
+  constructor(context: RequestContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Answers one whole request frame of `asker`; `link` is where it came by, null for Arakoon's TCP. `leftMs`: how long the
+   * other end waits; an update that could not be answered before that any more is not begun, and a read not gone on with,
+   * whatever it waited for.
+   */
+  handle(frame: Buffer, respond: Respond, link: Link | null, asker: Asker, leftMs = PATIENCE_MS): void {
+    const untilMs = this.#context.nowMs() + leftMs - 2 * answerMarginMs(leftMs);
+    try {
+      const request = decodeRequest(frame);
+      this.#count(request);
+      if (link === null && LINKS_ONLY.has(request.kind)) {
+        respond(failure('NOT_SUPPORTED', `${request.kind} is served over links only`));
+        return;
+      }
+      if (request.kind === 'run') {
+        this.#run(request.requests, respond, untilMs);
+        return;
+      }
+      const update = updateOf(request, frame);
+      const noted = this.#noting(request, respond, link);
+      if (update !== null) this.#update(request, update, noted, untilMs);
+      else this.#read(request, noted, link, this.#inTime(asker, leftMs));
+    } catch (error) {
+      respond(this.#answerOf(error));
+    }
+  }
+
+  /** The same asker, for whom all is over once an answer would come too late. */
+  #inTime(asker: Asker, leftMs: number): Asker {
+    const { nowMs } = this.#context;
+    const untilMs = nowMs() + leftMs - answerMarginMs(leftMs);
+    const { replies, isShort } = asker;
+    return {
+      replies,
+      isShort,
+      isOver: () => asker.isOver() || nowMs() >= untilMs,
+      // A read may wait more than once: short at first, then for more room.
+      get waitMs() {
+        return Math.max(0, Math.min(asker.waitMs, untilMs - nowMs()));
+      },
+    };
+  }
+
+  /** Where somebody introduces a cluster that this keeper refuses, or runs twice, people want to know who it was. */
+  #noting(request: Request, respond: Respond, link: Link | null): Respond {
+    const claim = claimIn(request);
+    const asked = introductionIn(request);
+    if ((asked === null && claim === null) || link === null) return respond;
+    return (answer) => {
+      if (returnCodeOf(answer.bytes) === RETURN_CODES.OK) {
+        const said = decodeAnswer(answer.bytes);
+        const { introduction } = this.#context;
+        if (said.kind === 'standing' && asked !== null) introduction.noteRefusal(asked, link.remote, said);
+        if (said.kind === 'standing' && claim !== null) introduction.noteClaim(claim, said);
+      }
+      respond(answer);
+    };
+  }
+
+  /** The answer for what was thrown. @throws what is our own bug */
+  #answerOf(error: unknown): Answer {
+    if (error instanceof NurseryError) return failureOf(error);
+    if (!isStoreDamage(error)) throw error;
+    this.#context.driver.storeFailed(error);
+    return failure('GOING_DOWN', 'the store of this node cannot be read; not executed, ask another node');
+  }
+
+  #update(request: Request, update: Uint8Array, respond: Respond, untilMs: number): void {
+    const { driver, slowDowns } = this.#context;
+    const refusal = this.#refusal(request, update);
+    if (refusal !== null) respond(refusal);
+    else if (request.kind === 'setNurseryConfig')
+      driver.propose(update, (answer) => respond(plainOk(answer)), untilMs);
+    else driver.propose(update, slowDowns.slowed(request, respond), untilMs);
+  }
+
+  /** What this node refuses of a run by itself is refused for good, and holds up nothing behind it. */
+  #run(frames: readonly Uint8Array[], respond: Respond, untilMs: number): void {
+    const { driver, slowDowns } = this.#context;
+    const answers: (Answer | null)[] = frames.map(() => null);
+    const updates: Uint8Array[] = [];
+    const responds: Respond[] = [];
+    let missing = frames.length;
+    const answer = (index: number, given: Answer): void => {
+      answers[index] = given;
+      missing -= 1;
+      if (missing === 0) respond(runReply(answers.map((each) => present(each, 'answer'))));
+    };
+    for (const [index, frame] of frames.entries()) {
+      try {
+        const request = decodeRequest(frame);
+        this.#count(request);
+        const update = updateInRun(request, frame);
+        const refusal = this.#refusal(request, update);
+        if (refusal !== null) {
+          answer(index, refusal);
+          continue;
+        }
+        updates.push(updates.length === 0 ? update : asFollower(update));
+        responds.push(slowDowns.slowed(request, (given) => answer(index, given)));
+      } catch (error) {
+        answer(index, this.#answerOf(error));
+      }
+    }
+    if (frames.length === 0) respond(failure('BAD_INPUT', 'a run of no updates'));
+    else if (updates.length > 0) driver.proposeRun(updates, responds, untilMs);
+  }
+
+  #count({ kind }: Request): void {
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+  }
+
+  /** Why this node takes no such update at all; null where it does. */
+  #refusal(request: Request, update: Uint8Array): Answer | null {
+    const { readOnly, valueBytesMax, updateBytesMax, node, introduction } = this.#context;
+    if (introduction.refusal !== null) return introduction.refusal;
+    if (readOnly) return failure('READ_ONLY', node);
+    if ('value' in request && request.value.length > valueBytesMax) {
+      return failure('BAD_INPUT', `value has ${request.value.length} bytes, the limit is ${valueBytesMax}`);
+    }
+    if (update.length > updateBytesMax) {
+      return failure('BAD_INPUT', `update has ${update.length} bytes, the limit is ${updateBytesMax}`);
+    }
+    const config = configIn(request);
+    const why = config === null ? null : whyUndiallable(config);
+    return why === null ? null : failure('BAD_INPUT', why);
+  }
+
+  #read(request: Request, respond: Respond, link: Link | null, asker: Asker): void {
+    const { driver, store, clusterId, node } = this.#context;
+    switch (request.kind) {
+      case 'ping':
+        respond(
+          request.cluster === clusterId
+            ? okBytes(Buffer.from(VERSION.text))
+            : failure('UNKNOWN_FAILURE', `this is cluster ${clusterId}, not ${request.cluster}`),
+        );
+        return;
+      case 'version':
+        respond(okVersion(VERSION));
+        return;
+      case 'whoMaster': {
+        // Nobody is who serves nothing before its keeper has spoken: a router would send requests there, and call itself healthy.
+        const master = this.#context.introduction.refusal === null ? driver.master() : null;
+        respond(okOptionalBytes(master === null ? null : Buffer.from(master)));
+        return;
+      }
+      case 'expectProgressPossible':
+        respond(okBool(expectProgressPossible(driver.replica, this.#context.nowMs())));
+        return;
+      case 'currentState':
+        respond(okBytes(Buffer.from(nodeStatus(this.#context).role)));
+        return;
+      case 'statistics':
+        respond(okStatistics(statisticsFields(this.#context, this.counts)));
+        return;
+      case 'getTxid':
+        respond(okTxid(store.slot));
+        return;
+      case 'dropMaster':
+        this.#dropMaster(respond);
+        return;
+      case 'flushStore':
+        this.#later(
+          this.#context.flush().then(() => OK),
+          respond,
+        );
+        return;
+      case 'collapse':
+        this.#later(
+          this.#context.collapse(request.keep).then(() => okCollapse([0])),
+          respond,
+        );
+        return;
+      case 'adminQuery':
+        this.#admit(request.query, respond, link, asker);
+        return;
+      default:
+        if (!isDataRead(request)) {
+          respond(failure('NOT_SUPPORTED', `${request.kind} is not supported by node ${node}`));
+          return;
+        }
+        this.#dataRead(request, respond, asker);
+    }
+  }
+
+  /**
+   * A read begins where there is room for the longest reply; else it may be short, and is given up where it turns out
+   * not to be, to begin anew when its turn has come.
+   */
+  #dataRead(request: Request, respond: Respond, asker: Asker): void {
+    const { replies } = asker;
+    if (SHORT_READS.has(request.kind) || asker.isShort) {
+      this.#readWithin(request, asker.isShort ? SHORT_BYTES : REPLY_MAX, respond, asker);
+      return;
+    }
+    const readAll = (given: Respond): void =>
+      this.#guarded(given, () => this.#readWithin(request, REPLY_MAX, given, asker));
+    if (replies.hasRoom(READ_BYTES)) {
+      withRoom(READ_BYTES, asker, respond, readAll);
+    } else if (replies.isExhausted) {
+      replies.waitShort(asker, (isGranted) => {
+        if (isGranted) this.#guarded(respond, () => this.#dataRead(request, respond, asker));
+        else respond(OVERLOADED);
+      });
+    } else {
+      const longer = (answer: Answer): void => {
+        if (answer === TOO_LONG) withRoom(READ_BYTES, asker, respond, readAll);
+        else respond(answer);
+      };
+      this.#readWithin(request, SHORT_BYTES, longer, asker);
+    }
+  }
+
+  #guarded(respond: Respond, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      respond(this.#answerOf(error));
+    }
+  }
+
+  #readWithin(request: Request, bytesMax: number, respond: Respond, asker: Asker): void {
+    const refusal = this.#unreadable('consistency' in request ? request.consistency : { kind: 'consistent' });
+    if (refusal !== null) {
+      respond(refusal);
+      return;
+    }
+    const view = new PausableView(this.#context.store);
+    this.#finish(this.#context.driver.machine.read(request, view, bytesMax), view, respond, asker);
+  }
+
+  /** Why a read of this consistency cannot be served here now; null where it can. */
+  #unreadable(consistency: Consistency): Answer | null {
+    const { driver, store, introduction } = this.#context;
+    if (introduction.refusal !== null) return introduction.refusal;
+    // Where nobody can say whose store is right, people need to look at both.
+    if (consistency.kind === 'noGuarantees' && driver.standing === 'doubtful') return null;
+    if (driver.refusal !== null) return driver.refusal;
+    switch (consistency.kind) {
+      case 'noGuarantees': {
+        const short = shortage(driver.replica, this.#context.nowMs());
+        return short === null ? null : failure('GOING_DOWN', `${short}; not executed, ask another node`);
+      }
+      case 'atLeast':
+        return store.slot >= consistency.slot
+          ? null
+          : failure(
+              'INCONSISTENT_READ',
+              `slot ${consistency.slot} is not applied here yet, only ${store.slot}`,
+            );
+      case 'consistent':
+        return driver.mayRead() ? null : failure('NOT_MASTER', driver.master() ?? 'None');
+      default:
+        return unreachable(consistency);
+    }
+  }
+
+  /** Maps, pages and records are made room for; a router's map never waits, for all of its clients do with it. */
+  #admit(query: AdminQuery, respond: Respond, link: Link | null, asker: Asker): void {
+    const isShort = SHORT_QUERIES.has(query.kind);
+    const mayWait = !isShort && (asker.replies.hasRoom(PAGE_BYTES) || link?.peer.role !== 'router');
+    if (!mayWait) {
+      this.#query(query, respond, link, asker);
+      return;
+    }
+    withRoom(PAGE_BYTES, asker, respond, (given) =>
+      this.#guarded(given, () => this.#query(query, given, link, asker)),
+    );
+  }
+
+  #query(query: AdminQuery, respond: Respond, link: Link | null, asker: Asker): void {
+    const { driver, store, watchers, slowDowns, seals } = this.#context;
+    switch (query.kind) {
+      case 'nodeStatus':
+        this.#status(respond, asker);
+        return;
+      case 'watchMap':
+        if (link !== null) watchers.add(link, driver.machine.mapVersion);
+        respond(mapAnswer(driver.machine.keeperMap(), query.sinceVersion));
+        return;
+      case 'slowDown':
+        slowDowns.set(query.mid, query.delayMs, driver.machine);
+        respond({ bytes: encodeAnswer({ kind: 'ok' }), hint: null });
+        return;
+      default: {
+        const refusal = DECIDING.has(query.kind)
+          ? this.#unreadable({ kind: 'consistent' })
+          : (this.#context.introduction.refusal ?? driver.refusal);
+        if (refusal !== null) {
+          respond(refusal);
+          return;
+        }
+        const view = new PausableView(store);
+        const sealAge = query.kind === 'rangeStatus' ? seals.ageOf(query.mid, this.#context.nowMs()) : null;
+        this.#finish(driver.machine.query(query, view.slot, view, sealAge), view, respond, asker);
+      }
+    }
+  }
+
+  /** The master counts the keys that the cluster serves; elsewhere they are left at 0. */
+  #status(respond: Respond, asker: Asker): void {
+    const answer = (keys: number): void => {
+      const status = { ...nodeStatus(this.#context), keys };
+      respond({ bytes: encodeAnswer({ kind: 'nodeStatus', ...status }), hint: null });
+    };
+    if (!this.#context.driver.mayRead()) answer(0);
+    else
+      this.#readWithin(
+        { kind: 'getKeyCount' },
+        REPLY_MAX,
+        ({ bytes }) => answer(returnCodeOf(bytes) === RETURN_CODES.OK ? decodeInt64(bytes) : 0),
+        asker,
+      );
+  }
+
+  #finish(result: Answer | Work<Answer>, view: PausableView, respond: Respond, asker: Asker): void {
+    if ('bytes' in result) {
+      respond(result);
+      return;
+    }
+    this.#context.scheduler.run(
+      result,
+      (answer) => {
+        view.close();
+        respond(answer);
+      },
+      (error) => {
+        view.close();
+        // Where the connection is gone nobody hears it.
+        respond(error === ABANDONED ? TOO_LATE : this.#answerOf(error));
+      },
+      () => view.pin(),
+      asker.isOver,
+    );
+  }
+
+  /** On a follower there is nothing to drop, which is what the caller wants. */
+  #dropMaster(respond: Respond): void {
+    const { driver } = this.#context;
+    if (driver.replica.config.wished.length === 1) {
+      respond(failure('NOT_SUPPORTED', 'drop_master: a cluster of one node has no other to take over'));
+      return;
+    }
+    driver.submit({ kind: 'dropMaster' });
+    respond(OK);
+  }
+
+  #later(work: Promise<Answer>, respond: Respond): void {
+    work.then(respond, (error: Error) => respond(failure('UNKNOWN_FAILURE', error.message)));
+  }
+}
+
+const LINKS_ONLY: ReadonlySet<Request['kind']> = new Set(['adminCommand', 'adminQuery', 'run']);
+
+/** Queries whose answer decides something: served by the master alone (docs/architecture.md, "Moving a range"). */
+const DECIDING: ReadonlySet<AdminQuery['kind']> = new Set([
+  'rangeStatus',
+  'mayBegin',
+  'getMap',
+  'getMapSince',
+  'listMigrations',
+  'getMigration',
+  'standing',
+]);
+
+/**
+ * How to reach a cluster, where that is what the request is about. It is checked here, where requests come in, and never on
+ * apply: replicas of two versions, with two ideas of an address, must decide alike.
+ */
+function configIn(request: Request): ClusterConfig | null {
+  if (request.kind === 'setNurseryConfig') return { cluster: request.cluster, nodes: [...request.nodes] };
+  if (request.kind !== 'adminCommand') return null;
+  const { command } = request;
+  if (command.kind === 'tellAddress' || command.kind === 'claimAddress') {
+    const { cluster, node, ips, port } = command;
+    return { cluster, nodes: [{ name: node, ips, port }] };
+  }
+  return command.kind === 'setClusterConfig' ? command : null;
+}
+
+function claimIn(request: Request): { readonly cluster: string; readonly node: string } | null {
+  return request.kind === 'adminCommand' && request.command.kind === 'claimAddress' ? request.command : null;
+}
+
+function introductionIn(request: Request): { readonly cluster: string; readonly founding: string } | null {
+  if (request.kind === 'adminQuery' && request.query.kind === 'standing') return request.query;
+  return request.kind === 'adminCommand' && request.command.kind === 'introduce' ? request.command : null;
+}
+
+/** @throws NurseryError where no run holds such a request */
+function updateInRun(request: Request, frame: Uint8Array): Uint8Array {
+  const isOwn = request.kind === 'adminCommand' || request.kind === 'setNurseryConfig';
+  const update = isOwn ? null : updateOf(request, frame);
+  if (update === null) throw new NurseryError('BAD_INPUT', `a run holds no ${request.kind}`);
+  return update;
+}
+
+/** Arakoon's clients know no administrative answers: what succeeded is a bare OK to them. */
+function plainOk(answer: Answer): Answer {
+  if (returnCodeOf(answer.bytes) !== RETURN_CODES.OK) return answer;
+  const said = decodeAnswer(answer.bytes);
+  return said.kind === 'refused' ? failure('BAD_INPUT', said.why) : OK;
+}

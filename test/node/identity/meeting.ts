@@ -1,0 +1,110 @@
+/** A node of a cluster in a nursery, and a keeper that answers as a test says. */
+import * as assert from 'uvu/assert';
+import { Introduction, type Question, type Word } from '../../../node/identity/introduction.ts';
+import type { KeeperRef, Verdict } from '../../../src/identity/founding.ts';
+import { SILENT } from '../../../src/process/log.ts';
+import type { AdminAnswer, AdminCommand } from '../../../src/protocol/admin/admin.ts';
+import { encodeUpdate } from '../../../src/protocol/arakoon/updates.ts';
+import { FakeWorld } from '../driver/fake-world.ts';
+
+/** The life of the node, and the founding of its cluster once it has one. */
+export const LIFE = 'f'.repeat(32);
+export const KEEPER: KeeperRef = { cluster: 'keeper', founding: 'k'.repeat(32), nodes: [] };
+/** Another one of that name. */
+export const STAGING: KeeperRef = { ...KEEPER, founding: 's'.repeat(32) };
+
+/** A keeper's answer. */
+export function says(verdict: Verdict, why = '', keeper = KEEPER): AdminAnswer {
+  return { kind: 'standing', verdict, keeper, why, version: 0, members: [], presences: [] };
+}
+
+/** A node of a cluster `ams`, the first of `members`, and a keeper that answers as the test says. */
+export class Meeting {
+  readonly world: FakeWorld;
+  readonly introduction: Introduction;
+  readonly asked: Question[] = [];
+  readonly told: { readonly word: Word; readonly atMs: number }[] = [];
+  readonly stops: { readonly exit: string; readonly why: string; readonly atMs: number }[] = [];
+  #answers: (() => void)[] = [];
+  /** What the keeper answers; a text: why there is none. */
+  answer: (question: Question) => AdminAnswer | string = () => 'silent';
+
+  constructor(members: readonly string[] = ['a'], withoutKeeper = false) {
+    this.world = new FakeWorld(members, { nursery: true });
+    this.introduction = new Introduction({
+      clusterId: 'ams',
+      node: 'a',
+      home: '/homes/a',
+      incarnation: LIFE,
+      process: 'p',
+      ips: ['10.0.0.1'],
+      port: 4000,
+      label: '',
+      nursery: { cluster: 'keeper', nodes: [] },
+      learners: [],
+      bootstrap: false,
+      withoutKeeper,
+      restMs: 2000,
+      driver: this.world.driver,
+      store: this.world.store,
+      logger: SILENT,
+      nowMs: () => this.world.nowMs,
+      random: () => 0.5,
+      connect: () => ({
+        ask: (question, done) => {
+          this.asked.push(question);
+          this.#answers.push(() => done(this.answer(question)));
+        },
+        close: () => undefined,
+      }),
+      tell: (word) => this.told.push({ word, atMs: this.world.nowMs }),
+      stop: (exit, { message }) => this.stops.push({ exit, why: message, atMs: this.world.nowMs }),
+    });
+    this.pass(0);
+  }
+
+  pass(forMs: number): void {
+    this.world.pass(0);
+    for (let passed = 0; passed <= forMs; passed += 50) {
+      this.world.pass(50);
+      const due = this.#answers;
+      this.#answers = [];
+      if (this.stops.length > 0) continue;
+      for (const answer of due) answer();
+      this.introduction.tick();
+    }
+  }
+
+  /** Founded, and bound to `KEEPER`. */
+  bound(): this {
+    this.answer = () => says('free');
+    this.pass(1000);
+    const command: AdminCommand = { kind: 'bind', keeper: KEEPER, mine: LIFE };
+    this.world.driver.propose(encodeUpdate({ kind: 'admin', command }), () => undefined);
+    this.pass(200);
+    assert.is(this.introduction.keeper, KEEPER.founding);
+    return this;
+  }
+
+  /** Another home is empty, as it answers to a question. */
+  hearsEmpty(from: string): void {
+    const report = {
+      kind: 'report',
+      asker: LIFE,
+      founded: null,
+      active: false,
+      chosen: 0,
+      bootstrap: false,
+      challenge: 0,
+    } as const;
+    this.world.driver.submit({ kind: 'message', from, incarnation: from.repeat(32), message: report });
+    this.pass(0);
+  }
+
+  /** Another empty home asks, and hears that this one is empty. */
+  isAskedBy(from: string): void {
+    const ask = { kind: 'ask', cluster: '', chosen: 0, votes: false, eligible: false, echo: 0 } as const;
+    this.world.driver.submit({ kind: 'message', from, incarnation: from.repeat(32), message: ask });
+    this.pass(0);
+  }
+}

@@ -1,0 +1,93 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { MapWatchers } from '../../../node/serve/map-watchers.ts';
+import { WHOLE } from '../../../src/keyspace/range.ts';
+import { carve, EMPTY_MAP } from '../../../src/keyspace/rangemap.ts';
+import type { Link } from '../../../src/link/link.ts';
+import { type KeeperMap, mapPushCodec } from '../../../src/protocol/admin/admin.ts';
+import { decode } from '../../../src/wire/codec.ts';
+
+/** A link that notes what is pushed. */
+class FakeLink {
+  readonly pushed: string[] = [];
+  bufferedBytes = 0;
+  isFull = false;
+
+  post(_topic: number, body: Buffer): boolean {
+    if (this.isFull) return false;
+    const push = decode(mapPushCodec, body);
+    this.pushed.push(
+      push.kind === 'whole'
+        ? `whole ${push.map.version}`
+        : `${push.from} to ${push.version}, ${push.entries.length}`,
+    );
+    return true;
+  }
+}
+
+function setup(): { publish: () => void; watch: (version: number) => FakeLink; watchers: MapWatchers } {
+  const watchers = new MapWatchers();
+  let known: KeeperMap = { map: carve(EMPTY_MAP, WHOLE, 'a', 1), clusters: [] };
+  watchers.changed(1, () => known);
+  return {
+    watchers,
+    publish: () => {
+      const { map } = known;
+      known = { map: carve(map, { lo: String(map.version), hi: null }, 'b', map.version + 1), clusters: [] };
+      watchers.changed(known.map.version, () => known);
+    },
+    watch: (version) => {
+      const link = new FakeLink();
+      watchers.add(link as unknown as Link, version);
+      return link;
+    },
+  };
+}
+
+test('who knows the version before is sent the change, others the whole map', () => {
+  const { publish, watch } = setup();
+  const [current, behind] = [watch(1), watch(0)];
+  publish();
+  publish();
+  assert.equal(current.pushed, ['1 to 2, 2', '2 to 3, 2']);
+  assert.equal(behind.pushed, ['whole 2', '2 to 3, 2']);
+});
+
+test('who lags, or could not be sent one, is sent the whole map when it reads again', () => {
+  const { publish, watch } = setup();
+  const [slow, full] = [watch(1), watch(1)];
+  slow.bufferedBytes = 2 * 1024 * 1024;
+  full.isFull = true;
+  publish();
+  slow.bufferedBytes = 0;
+  full.isFull = false;
+  publish();
+  publish();
+  for (const { pushed } of [slow, full]) assert.equal(pushed, ['whole 3', '3 to 4, 2']);
+});
+
+test('where all watchers together are owed much, only who has read everything is sent more', () => {
+  const { publish, watch } = setup();
+  const idle = Array.from({ length: 100 }, () => watch(1));
+  for (const link of idle) link.bufferedBytes = 700 * 1024;
+  const reader = watch(1);
+  publish();
+  assert.equal(reader.pushed, ['1 to 2, 2']);
+  assert.ok(idle.every(({ pushed }) => pushed.length === 0));
+  for (const link of idle) link.bufferedBytes = 0;
+  publish();
+  assert.ok(idle.every(({ pushed }) => pushed[0] === 'whole 3'));
+});
+
+test('an unchanged version is pushed to nobody, nor anything to who is gone', () => {
+  const { publish, watch, watchers } = setup();
+  const [stays, goes] = [watch(1), watch(1)];
+  watchers.changed(1, () => {
+    throw new Error('not asked for');
+  });
+  watchers.remove(goes as unknown as Link);
+  publish();
+  assert.equal([stays.pushed.length, goes.pushed.length, watchers.size], [1, 0, 1]);
+});
+
+test.run();

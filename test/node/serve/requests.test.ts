@@ -1,0 +1,115 @@
+/**
+ * A node's requests: a read whose time is over is not carried out any more, whatever it waited for; and who waits for its keeper
+ * is no master to anybody.
+ */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Scheduler } from '../../../node/driver/scheduler.ts';
+import { Requests } from '../../../node/serve/requests.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { type Asker, Budget } from '../../../src/process/budget.ts';
+import { decodeOptionalText, failure, OK } from '../../../src/protocol/arakoon/replies.ts';
+import { encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
+import { type Answer, returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
+
+const EXISTS = encodeRequest({ kind: 'exists', consistency: { kind: 'consistent' }, key: 'k' });
+const GET = encodeRequest({ kind: 'get', consistency: { kind: 'consistent' }, key: 'k' });
+const LEFT_MS = 1000;
+
+/** A node that may read; each read takes two slices, and time passes as the test says. */
+class Bench {
+  nowMs = 0;
+  slices = 0;
+  /** Why nothing is served yet. */
+  readonly introduction: { refusal: Answer | null } = { refusal: null };
+  readonly #deferred: (() => void)[] = [];
+  readonly requests: Requests;
+
+  constructor() {
+    const nowMs = (): number => this.nowMs;
+    const bench = this;
+    const read = function* (): Generator<undefined, Answer> {
+      bench.slices += 1;
+      bench.nowMs += 2; // more than a slice
+      yield;
+      bench.slices += 1;
+      return OK;
+    };
+    const context = {
+      nowMs,
+      scheduler: new Scheduler(nowMs, (run) => this.#deferred.push(run)),
+      introduction: this.introduction,
+      store: { snapshot: () => ({ close: () => undefined }) },
+      driver: { refusal: null, mayRead: () => true, master: () => 'n1', machine: { read } },
+    };
+    this.requests = new Requests(context as unknown as ConstructorParameters<typeof Requests>[0]);
+  }
+
+  /** All that has its turn now. */
+  run(): void {
+    for (let next = this.#deferred.shift(); next !== undefined; next = this.#deferred.shift()) next();
+  }
+
+  ask(frame: Buffer, replies: Asker['replies']): Answer[] {
+    const answers: Answer[] = [];
+    const asker = { replies, isOver: () => false, isShort: false, waitMs: LEFT_MS };
+    this.requests.handle(frame, (answer) => answers.push(answer), null, asker, LEFT_MS);
+    return answers;
+  }
+}
+
+function text({ bytes }: Answer): string {
+  return Buffer.from(bytes).toString('utf8', 8);
+}
+
+test('a read that has its turn in time is answered', () => {
+  const bench = new Bench();
+  const answers = bench.ask(EXISTS, new Budget(Number.POSITIVE_INFINITY).open(null));
+  bench.run();
+  assert.equal(answers, [OK]);
+});
+
+test('a read whose turn comes too late is not gone on with, and says so', () => {
+  const bench = new Bench();
+  const answers = bench.ask(EXISTS, new Budget(Number.POSITIVE_INFINITY).open(null));
+  assert.is(bench.slices, 1);
+  bench.nowMs = LEFT_MS - 50; // an answer would need longer than that to arrive
+  bench.run();
+  assert.is(bench.slices, 1);
+  assert.is(returnCodeOf((answers[0] as Answer).bytes), RETURN_CODES.GOING_DOWN);
+  assert.match(text(answers[0] as Answer), /no turn in the time .* not executed/);
+});
+
+test('a read that waits for room waits for what is left of its time, not for all of it anew', () => {
+  const bench = new Bench();
+  const waits: number[] = [];
+  const again: ((isGranted: boolean) => void)[] = [];
+  const replies = {
+    hasRoom: () => false,
+    isExhausted: true,
+    waitShort: ({ waitMs }: { readonly waitMs: number }, done: (isGranted: boolean) => void) => {
+      waits.push(waitMs);
+      again.push(done);
+    },
+  };
+  const answers = bench.ask(GET, replies as unknown as Asker['replies']);
+  bench.nowMs = 600;
+  again.shift()?.(true); // and there is none again
+  assert.equal(waits, [900, 300]);
+  again.shift()?.(false);
+  assert.is(returnCodeOf((answers[0] as Answer).bytes), RETURN_CODES.GOING_DOWN);
+  assert.is(bench.slices, 0);
+});
+
+test('who serves nothing before its keeper has spoken names no master, itself included', () => {
+  const bench = new Bench();
+  const whoMaster = (): string | null => {
+    const answers = bench.ask(encodeRequest({ kind: 'whoMaster' }), new Budget(1e9).open(null));
+    return decodeOptionalText((answers[0] as Answer).bytes);
+  };
+  assert.is(whoMaster(), 'n1');
+  bench.introduction.refusal = failure('GOING_DOWN', 'it waits');
+  assert.is(whoMaster(), null);
+});
+
+test.run();
