@@ -2,15 +2,15 @@
  * Homes that the first build wrote, which knew no foundings (test/golden/homes-of-the-first-build): a keeper, ams with keys below
  * "k", bru with the others, and a move of [q..r) to ams that was paused at its beginning. Impostors come before the real ones.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES } from '../../src/base/errors.ts';
 import { ArakoonClient } from '../../src/client/arakoon-client.ts';
 import { ClusterClient } from '../../src/client/cluster-client.ts';
 import { renderRouterIni } from '../../src/config/render.ts';
 import { TestCluster } from '../support/clusters.ts';
+import { unpackHomes } from '../support/golden-homes.ts';
 import { addressesOf, copyOf, ends, notesOf, selfOf } from '../support/identities.ts';
 import { FRONT } from '../support/nurseries.ts';
 import { freePorts, labSuite } from '../support/processes.ts';
@@ -21,27 +21,12 @@ const ROWS = { apple: 'red', kiwi: 'brown', melon: 'green', quince: 'yellow' };
 
 const tests = labSuite('homes of the first build');
 
-/** Puts the home of a node where its configuration says. */
-function unpack(cluster: TestCluster): void {
-  for (const { name, home } of cluster.nodes) {
-    const from = join(GOLDEN, name);
-    for (const file of readdirSync(from, { recursive: true, encoding: 'utf8' })) {
-      if (!file.endsWith('.gz')) continue;
-      const to = join(home, file.slice(0, -3));
-      mkdirSync(dirname(to), { recursive: true });
-      writeFileSync(to, gunzipSync(readFileSync(join(from, file))));
-    }
-    assert.ok(existsSync(join(home, 'store', 'data.mdb')));
-    assert.ok(existsSync(join(home, 'tlog', '0000000001.tlog')));
-  }
-}
-
 tests.test('impostors come first: they are refused, and the real ones are bound and go on', async (lab) => {
   const keeper = await TestCluster.create(lab, { clusterId: 'keeper', size: 1, keeper: 'itself' });
   const create = (clusterId: string): Promise<TestCluster> =>
     TestCluster.create(lab, { clusterId, size: 1, keeper: keeper.config });
   const [ams, bru] = [await create('ams'), await create('bru')];
-  for (const cluster of [keeper, ams, bru]) unpack(cluster);
+  for (const cluster of [keeper, ams, bru]) unpackHomes(GOLDEN, cluster);
   const [port] = (await freePorts(1)) as [number];
   const file = join(lab.dir, 'router.ini');
   const front = { name: 'r', clusterId: FRONT, ip: '127.0.0.1', port, logDir: lab.dir };
@@ -111,8 +96,7 @@ tests.test('impostors come first: they are refused, and the real ones are bound 
 tests.test('what the first build logged is replayed where its store is gone', async (lab) => {
   const keeper = await TestCluster.create(lab, { clusterId: 'keeper', size: 1, keeper: 'itself' });
   const [{ name, home }] = keeper.nodes as [TestCluster['nodes'][number]];
-  rmSync(home, { recursive: true });
-  unpack(keeper);
+  unpackHomes(GOLDEN, keeper);
   rmSync(join(home, 'store'), { recursive: true });
   keeper.startNode(name);
   await keeper.master();

@@ -23,6 +23,8 @@ export type TestClusterOptions = {
   readonly keeper?: ClusterConfig | 'itself' | null;
   /** Further keys of `[global]`. */
   readonly extra?: { readonly [key: string]: string };
+  /** Client and messaging port of each node in turn. Default: any that are free. */
+  readonly ports?: readonly number[];
   /** Where a node lives, and what its process finds in the environment. Default: a folder of the lab, and nothing. */
   readonly disk?: (name: string) => { readonly dir: string; readonly env: Environment };
 };
@@ -55,7 +57,7 @@ export class TestCluster {
   static async create(lab: Lab, options: TestClusterOptions): Promise<TestCluster> {
     const { clusterId } = options;
     const size = options.size ?? 3;
-    const ports = await freePorts(2 * size);
+    const ports = options.ports ?? (await freePorts(2 * size));
     const nodes = Array.from({ length: size }, (_, index): NodePlace => {
       const name = `${clusterId}_${index}`;
       const { dir, env } = options.disk?.(name) ?? { dir: lab.dir, env: {} };

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
-import { within } from './wait.ts';
+import { until, within } from './wait.ts';
 
 /** The command line's entry point, beside the compiled tests. */
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
@@ -257,6 +257,11 @@ export async function freePorts(count: number): Promise<number[]> {
     ports.push(port);
   }
   return ports;
+}
+
+/** Waits until nobody listens at these ports, as another run of the same test on this machine may. */
+export async function untilFree(ports: readonly number[]): Promise<void> {
+  for (const port of ports) await until(`port ${port} to be free`, () => isFree(port), { withinMs: 60_000 });
 }
 
 function isFree(port: number): Promise<boolean> {
