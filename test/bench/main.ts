@@ -10,6 +10,7 @@ import { crowd } from './crowd.ts';
 import { direct, generator, memory } from './direct.ts';
 import { growth } from './growth.ts';
 import { overload } from './overload.ts';
+import { protocol } from './protocol.ts';
 import { rangeMap } from './range-map.ts';
 import { failover, restart } from './recovery.ts';
 import { redis } from './redis.ts';
@@ -34,6 +35,7 @@ const SCENARIOS: { readonly [name: string]: (stage: Stage) => void | Promise<voi
   restart,
   overload,
   crowd,
+  protocol,
   'range-map': rangeMap,
   growth,
   memory: (stage) => memory(stage, Number(values.minutes)),
