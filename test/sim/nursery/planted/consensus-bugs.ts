@@ -71,7 +71,7 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     'hole not filled',
     'holes below what phase 1 reports become no-ops',
     inPaxos([
-      'candidate#valuesToAdopt',
+      'promises#valuesToAdopt',
       'values.push({ slot, value',
       'if (best.has(slot)) values.push({ slot, value',
     ]),
@@ -82,7 +82,7 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     'first of the values that promises report',
     'of the values reported for a slot, that of the highest ballot is proposed',
     inPaxos([
-      'candidate#highestReported',
+      'promises#highestReported',
       'if (known === undefined || compareBallots(entry.ballot, known.ballot) > 0)',
       'if (known === undefined)',
     ]),
@@ -105,7 +105,7 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
         'votersOf(replica, list).some((member) => member.node === node && member.incarnation === incarnation);',
         'votersOf(replica, list).some((member) => member.node === node);',
       ],
-      ['candidate#countVoters', 'lives.get(node) === incarnation).length', 'lives.has(node)).length'],
+      ['promises#countVoters', 'lives.get(node) === incarnation).length', 'lives.has(node)).length'],
       [
         'master#hasVotes',
         'return votersOf(replica).filter((member) => votes.has(lifeOf(member))).length >= quorumOf(replica);',
@@ -156,7 +156,7 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     'promises of a former life count',
     'a candidate discards promises of lives for which it knows a later admission',
     inPaxos([
-      'candidate#hasQuorum',
+      'promises#hasQuorum',
       'const ended = endedLives(replica, promises);',
       'const ended = new Set();',
     ]),
@@ -166,11 +166,11 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     'a candidate discards them for admissions that are merely accepted, too',
     inPaxos(
       [
-        'candidate#endedLives',
+        'promises#endedLives',
         'for (const { value } of replica.accepted.values())',
         'for (const { value } of [])',
       ],
-      ['candidate#endedLives', 'for (const value of admissions)', 'for (const value of [])'],
+      ['promises#endedLives', 'for (const value of admissions)', 'for (const value of [])'],
     ),
   ),
   ruleBug(

@@ -30,7 +30,7 @@ export const HISTORY_BUGS: readonly PlantedBug[] = [
   ruleBug(
     'a life ended by an older admission',
     'an older admission ends no life that came after it',
-    inPaxos(['candidate#note', 'if (newestOf(replica, node)?.incarnation !== incarnation)', 'if (true)']),
+    inPaxos(['promises#note', 'if (newestOf(replica, node)?.incarnation !== incarnation)', 'if (true)']),
   ),
   ruleBug(
     'a removed member leaves by itself',
@@ -93,7 +93,7 @@ export const HISTORY_BUGS: readonly PlantedBug[] = [
     'first value that is reported',
     'of the values reported for a slot, that of the highest ballot is proposed',
     inPaxos([
-      'candidate#highestReported',
+      'promises#highestReported',
       'if (known === undefined || compareBallots(entry.ballot, known.ballot) > 0)',
       'if (known === undefined)',
     ]),
@@ -102,7 +102,7 @@ export const HISTORY_BUGS: readonly PlantedBug[] = [
     'last value that is reported',
     'of the values reported for a slot, that of the highest ballot is proposed',
     inPaxos([
-      'candidate#highestReported',
+      'promises#highestReported',
       'if (known === undefined || compareBallots(entry.ballot, known.ballot) > 0)',
       'if (true)',
     ]),

@@ -40,7 +40,7 @@ export const LOST_STORE_BUGS: readonly PlantedBug[] = [
     'promise of a node that forgot counts',
     'a promise counts once the candidate itself holds what the promiser dropped (!)',
     inPaxos([
-      'candidate#hasQuorum',
+      'promises#hasQuorum',
       'const remembers = floor <= replica.chosen && upTo === null;',
       'const remembers = true;',
     ]),
