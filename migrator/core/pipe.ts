@@ -72,7 +72,7 @@ export class Pipe {
    */
   read(rows: Row[], to: Key | null, asOf: number): boolean {
     const from = this.#readFrom;
-    invariant(from !== null, 'a page was asked for');
+    invariant(from !== null, 'a page was asked for', () => ({ rows: rows.length, to, asOf }));
     const ends = to === this.#hi;
     if (asOf < this.#asOf || (!ends && (to === null || to <= from))) return false;
     this.#asOf = asOf;

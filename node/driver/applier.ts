@@ -114,7 +114,10 @@ export class Applier {
   /** Applies one slot, or a part of it; says whether it is finished. */
   #step(effect: Apply, untilMs: number): boolean {
     const { store, nowMs, applied } = this.#options;
-    invariant(effect.slot === store.slot + 1, `slot ${effect.slot} is applied after ${store.slot}`);
+    invariant(effect.slot === store.slot + 1, 'slots are applied in order', () => ({
+      slot: effect.slot,
+      applied: store.slot,
+    }));
     if (effect.value.kind !== 'batch') {
       store.commit(this.#membersChange(effect), effect.slot);
       applied(effect, NO_ANSWERS);

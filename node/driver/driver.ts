@@ -4,6 +4,7 @@
  *
  * It owns no socket, file or timer: they come in through `World`, so that a simulation can run this very code.
  */
+
 import { invariant, present, unreachable } from '../../src/base/assert.ts';
 import { NurseryError } from '../../src/base/errors.ts';
 import type { Logger } from '../../src/process/log.ts';
@@ -13,6 +14,7 @@ import { encode } from '../../src/wire/codec.ts';
 import { MEMBERS_KEY } from '../life/members-row.ts';
 import { Machine } from '../machine/machine.ts';
 import type { Effect, Event } from '../paxos/contract.ts';
+import { checkDelta, factsOf, observe } from '../paxos/invariants.ts';
 import { entriesMessage, type Message } from '../paxos/messages.ts';
 import { masterOf, mayPropose, type Replica, readableUntilMs, step } from '../paxos/step.ts';
 import {
@@ -402,13 +404,20 @@ export class Driver {
 
   #step(event: Event): void {
     this.#readableUntilMs = null;
-    for (const effect of step(this.#replica, event)) this.#show(effect);
+    const before = observe(this.#replica);
+    const effects = step(this.#replica, event);
+    checkDelta(before, this.#replica);
+    for (const effect of effects) this.#show(effect);
   }
 
   #show(effect: Effect): void {
     switch (effect.kind) {
       case 'persist':
-        invariant(effect.record === this.#lastRecord + 1, 'record numbers have no gap');
+        invariant(effect.record === this.#lastRecord + 1, 'record numbers have no gap', () => ({
+          last: this.#lastRecord,
+          next: effect.record,
+          ...factsOf(this.#replica),
+        }));
         this.#lastRecord = effect.record;
         this.#unsynced.push(effect);
         return;

@@ -115,7 +115,11 @@ export class Proposals {
     const responds = this.#inFlight.get(id);
     if (responds === undefined) return; // answered before, as lost
     this.#inFlight.delete(id);
-    invariant(answers.length === responds.length, 'every update of a batch has one answer');
+    invariant(answers.length === responds.length, 'every update of a batch has one answer', () => ({
+      batch: id,
+      updates: responds.length,
+      answers: answers.length,
+    }));
     for (let i = 0; i < responds.length; i += 1)
       present(responds[i], 'respond')(present(answers[i], 'answer'));
   }

@@ -233,8 +233,11 @@ export class TransactionLog {
    * the like may use the rest of the segment.
    */
   append(entries: readonly LogRecord[], done: (error: Error | null) => void): void {
-    invariant(!this.#closed, 'a closed log is not appended to');
-    invariant(this.#entries === null, 'one append is in flight');
+    invariant(!this.#closed, 'a closed log is not appended to', () => ({ entries: entries.length }));
+    invariant(this.#entries === null, 'one append is in flight', () => ({
+      inFlight: this.#entries?.length ?? 0,
+      more: entries.length,
+    }));
     this.#entries = entries;
     this.#done = done;
     this.#group.reset();
@@ -490,7 +493,11 @@ async function createSegment(
 ): Promise<Segment> {
   const salt = randomBytes(4).readUInt32LE(0);
   const recordsAt = encodeHeader({ ...begun, salt, fileBytes: 0 }).length;
-  invariant(recordsAt + groupBytes <= SEGMENT_BYTES_MAX, 'an append group fits a segment');
+  invariant(recordsAt + groupBytes <= SEGMENT_BYTES_MAX, 'an append group fits a segment', () => ({
+    recordsAt,
+    groupBytes,
+    max: SEGMENT_BYTES_MAX,
+  }));
   const { file, bytes } = await spare.take(recordsAt + groupBytes);
   const header = { ...begun, salt, fileBytes: bytes };
   await writeDurably(file, encodeHeader(header), 0);

@@ -78,7 +78,14 @@ export class LogReader {
       bytes += payload.length;
       if (values.length > 0 && bytes > bytesMax) break;
       const record = decode(logRecordCodec, payload);
-      invariant(record.kind === 'accept' || record.kind === 'learn', 'the index leads to records of slots');
+      invariant(
+        record.kind === 'accept' || record.kind === 'learn',
+        'the index leads to records of slots',
+        () => ({
+          slot,
+          record: record.kind,
+        }),
+      );
       values.push({ slot, value: record.value });
     }
     return values;

@@ -115,7 +115,7 @@ function storeRange(mid: number, from: StoreKey, hi: Key | null): StoreRange {
 const PREFIX_BYTES = 1 + 8;
 
 function prefixOf(mid: number): StoreKey {
-  invariant(Number.isSafeInteger(mid) && mid >= 0, 'a migration id is a number');
+  invariant(Number.isSafeInteger(mid) && mid >= 0, 'a migration id is a number', () => ({ mid }));
   const id = Buffer.alloc(8);
   id.writeBigUInt64BE(BigInt(mid));
   return TABLES.DIRTY + id.toString('latin1');

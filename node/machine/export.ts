@@ -1,6 +1,8 @@
 /** The source's side of a migration: what it does when its commands are applied. */
+
 import { invariant } from '../../src/base/assert.ts';
 import type { Key } from '../../src/base/bytes.ts';
+import { printKey } from '../../src/base/bytes.ts';
 import { addDigests, type Digest, NO_ROWS, sameDigest, subtractDigests } from '../../src/keyspace/digest.ts';
 import { contains, overlaps, printRange, type Range } from '../../src/keyspace/range.ts';
 import type {
@@ -180,7 +182,11 @@ export function* release(draft: Draft, header: Header): Work<AdminAnswer> {
 
 /** Records an outcome, for ever. */
 export function close(draft: Draft, mid: number, outcome: Outcome): AdminAnswer {
-  invariant(!draft.state.closed.has(mid), 'a migration is closed once');
+  invariant(!draft.state.closed.has(mid), 'a migration is closed once', () => ({
+    mid,
+    before: draft.state.closed.get(mid) ?? null,
+    now: outcome,
+  }));
   draft.update({ closed: withEntry(draft.state.closed, mid, outcome) });
   return { kind: 'closed', outcome };
 }
@@ -193,7 +199,11 @@ function entered(
   before: RowDigest,
   after: RowDigest,
 ): ExportRecord {
-  invariant(record.seal === null, 'no row of a sealed range changes');
+  invariant(record.seal === null, 'no row of a sealed range changes', () => ({
+    mid,
+    key: printKey(key),
+    sealSlot: record.seal?.sealSlot ?? null,
+  }));
   const counts = markDirty(draft, mid, key, after?.bytes ?? key.length);
   return {
     ...record,

@@ -224,6 +224,7 @@ function publish(draft: Draft, { mid, token, receipt }: Of<'publish'>): AdminAns
   invariant(
     ownsAll(map, record, record.source),
     'the map gives the range of an active migration to its source',
+    () => ({ mid, token, range: printRange(record), source: record.source, mapVersion: map.version }),
   );
   const { lo, hi, target, foundings } = record;
   draft.update({ map: carve(map, { lo, hi }, target, mid, foundings?.target) });

@@ -106,7 +106,12 @@ export class Machine {
     let at = 4;
     for (let index = 0; index < count; index += 1) {
       const end = at + 4 + bytes.readUInt32LE(at);
-      invariant(end <= bytes.length, 'an update lies within its batch');
+      invariant(end <= bytes.length, 'an update lies within its batch', () => ({
+        slot,
+        index,
+        end,
+        bytes: bytes.length,
+      }));
       const isFollower = end - at >= 8 && bytes.readUInt32LE(at + 4) === FOLLOWER;
       const begin = isFollower ? at + 8 : at + 4;
       at = end;
@@ -121,7 +126,12 @@ export class Machine {
       const isDue = draft.state.exports.size > 0 ? draft.pace.digest(end - begin) : draft.pace.row();
       if (isDue) yield;
     }
-    invariant(at === bytes.length, 'nothing is left over of a batch');
+    invariant(at === bytes.length, 'nothing is left over of a batch', () => ({
+      slot,
+      count,
+      at,
+      bytes: bytes.length,
+    }));
     yield* settle(draft);
     const changes = draft.finish();
     return { changes, answers, commit: () => this.#adopt(draft) };

@@ -364,6 +364,6 @@ function entryRow(lo: Key): StoreKey {
 
 function rowOf<K, T>(table: Table<K, T>, id: K): StoreKey {
   const idText = table.idToText(id);
-  invariant(idText.length > 0, 'a stored document has a name');
+  invariant(idText.length > 0, 'a stored document has a name', () => ({ table: table.rows }));
   return table.rows + idText;
 }

@@ -1,6 +1,8 @@
 /** What the updates of one slot change, gathered above the image of the slot before. */
+
 import { invariant } from '../../src/base/assert.ts';
 import type { Key } from '../../src/base/bytes.ts';
+import { printKey } from '../../src/base/bytes.ts';
 import { type Digest, digestOfRow } from '../../src/keyspace/digest.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
 import type { Pace } from './pace.ts';
@@ -94,7 +96,7 @@ export class SlotTransaction {
 
   /** Undoes every write since `mark`, which is still to be released. */
   rollBack(mark: number): void {
-    invariant(this.#marks > 0, 'a roll back has a mark');
+    invariant(this.#marks > 0, 'a roll back has a mark', () => ({ mark, undo: this.#undo.length }));
     while (this.#undo.length > mark) {
       const [key, before] = this.#undo.pop() as [StoreKey, Uint8Array | null | undefined];
       if (before === undefined) this.#changes.delete(key);
@@ -124,7 +126,7 @@ export class SlotTransaction {
    * the key to go on from, or null at the end. What was removed before may end it earlier (`View.scan`).
    */
   scanSlice({ from, to }: StoreRange, limits: SliceLimits, visit: EntryVisit): StoreKey | null {
-    invariant(this.#sorted !== null, 'scans are prepared');
+    invariant(this.#sorted !== null, 'scans are prepared', () => ({ from: printKey(from) }));
     const written = this.#sorted.cursor(from);
     const count = new SliceCount(limits);
     let next: StoreKey | null = null;

@@ -1,6 +1,8 @@
 /** The acceptor: promises, accepts, grants. What it says leaves only when the record behind it is durable. */
+
 import { invariant, present } from '../../src/base/assert.ts';
 import type { Effect } from './contract.ts';
+import { factsOf } from './invariants.ts';
 import { fetchMissing, learnWatermark, noteHolder } from './learner.ts';
 import type { AcceptedEntry, Message } from './messages.ts';
 import {
@@ -24,6 +26,7 @@ import {
   compareBallots,
   type Incarnation,
   type NodeName,
+  printBallot,
   type Slot,
   type Value,
 } from './values.ts';
@@ -183,7 +186,10 @@ export function onRelease(replica: Replica, message: Of<'release'>, nowMs: numbe
 /** Records a promise, unless it is made already. */
 export function promise(replica: Replica, out: Effect[], ballot: Ballot): void {
   const order = compareBallots(ballot, replica.promised);
-  invariant(order >= 0, 'a promise never goes back');
+  invariant(order >= 0, 'a promise never goes back', () => ({
+    asked: printBallot(ballot),
+    ...factsOf(replica),
+  }));
   if (order === 0) return;
   replica.promised = ballot;
   replica.promisedRecord = persist(replica, out, { kind: 'promise', ballot });

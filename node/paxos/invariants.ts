@@ -1,7 +1,26 @@
-/** What no event may undo, and what holds between two events. Run by the simulation after every single one. */
-import { invariant } from '../../src/base/assert.ts';
+/** What no event may undo, and what holds between two events (docs/architecture.md, "What is checked of itself"). */
+import { type Facts, invariant } from '../../src/base/assert.ts';
 import { ownLife, type Replica } from './replica.ts';
-import { type Ballot, compareBallots, type RecordNumber, type Slot } from './values.ts';
+import { type Ballot, compareBallots, printBallot, type RecordNumber, type Slot } from './values.ts';
+
+/** What a broken invariant says of a replica: who it is, its ballots and its slots. */
+export function factsOf(replica: Replica): Facts {
+  const { config, incarnation, role, promised, members } = replica;
+  const { chosen, watermark, applied, nextRecord, syncedRecord } = replica;
+  return {
+    node: config.node,
+    incarnation,
+    cluster: members.cluster,
+    role: role.kind,
+    ballot: role.kind === 'preparing' || role.kind === 'master' ? printBallot(role.ballot) : null,
+    promised: printBallot(promised),
+    chosen,
+    watermark,
+    applied,
+    nextRecord,
+    syncedRecord,
+  };
+}
 
 /** What must be remembered of a replica to compare it with what becomes of it. */
 export type Observation = {
@@ -32,44 +51,61 @@ export function observe(replica: Replica): Observation {
 }
 
 /**
- * Compares a replica with what it was before one event.
+ * Compares a replica with what it was before one event, at constant cost: a running node does so after every event.
  *
  * @throws InvariantError where something went back that never goes back
  */
 export function checkDelta(before: Observation, replica: Replica): void {
-  const { promised, chosen, watermark, applied, members } = replica;
-  invariant(compareBallots(promised, before.promised) >= 0, 'a promise never goes back');
-  invariant(chosen >= before.chosen, 'what is chosen stays chosen');
-  invariant(watermark >= before.watermark, 'what was heard to be chosen stays so');
-  invariant(applied >= before.applied, 'what is applied stays applied');
-  invariant(replica.nextRecord >= before.nextRecord, 'records are numbered upwards');
-  invariant(replica.syncedRecord >= before.syncedRecord, 'what is durable stays durable');
-  invariant(members.superseded.length >= before.superseded, 'an ended life stays ended');
-  invariant(before.cluster === '' || members.cluster === before.cluster, 'a node changes its cluster never');
-  checkState(replica);
+  const { promised, chosen, watermark, applied, members, nextRecord, syncedRecord } = replica;
+  const facts = (): Facts => ({ ...factsOf(replica), before: JSON.stringify(before) });
+  invariant(compareBallots(promised, before.promised) >= 0, 'a promise never goes back', facts);
+  invariant(chosen >= before.chosen, 'what is chosen stays chosen', facts);
+  invariant(watermark >= before.watermark, 'what was heard to be chosen stays so', facts);
+  invariant(applied >= before.applied, 'what is applied stays applied', facts);
+  invariant(nextRecord >= before.nextRecord, 'records are numbered upwards', facts);
+  invariant(syncedRecord >= before.syncedRecord, 'what is durable stays durable', facts);
+  invariant(members.superseded.length >= before.superseded, 'an ended life stays ended', facts);
+  const isSame = before.cluster === '' || members.cluster === before.cluster;
+  invariant(isSame, 'a node changes its cluster never', facts);
+  invariant(applied <= chosen && chosen <= watermark, 'applied is chosen, and chosen is heard of', facts);
+  invariant(syncedRecord < nextRecord, 'nothing is durable that was not asked for', facts);
 }
 
-/** What holds between two events. */
-function checkState(replica: Replica): void {
-  const { promised, chosen, watermark, applied, accepted, grant, members, role } = replica;
-  invariant(applied <= chosen && chosen <= watermark, 'applied is chosen, and chosen is heard of');
-  invariant(replica.syncedRecord < replica.nextRecord, 'nothing is durable that was not asked for');
+/**
+ * Compares all that a replica holds with itself. It takes time in proportion to what is in flight: for simulations.
+ *
+ * @throws InvariantError where something does not hold between two events
+ */
+export function checkState(replica: Replica): void {
+  const { chosen, promised, accepted, grant, members, role } = replica;
+  const facts =
+    (more: Facts = {}) =>
+    (): Facts => ({ ...more, ...factsOf(replica) });
   for (const [slot, { ballot }] of accepted) {
-    invariant(slot > chosen, 'a chosen slot is no longer merely accepted');
-    invariant(compareBallots(ballot, promised) <= 0, 'accepting is promising');
+    const entry = facts({ slot, accepted: printBallot(ballot) });
+    invariant(slot > chosen, 'a chosen slot is no longer merely accepted', entry);
+    invariant(compareBallots(ballot, promised) <= 0, 'accepting is promising', entry);
   }
-  invariant(grant === null || compareBallots(grant.ballot, promised) <= 0, 'granting is promising');
+  const isPromised = grant === null || compareBallots(grant.ballot, promised) <= 0;
+  invariant(isPromised, 'granting is promising', facts());
   for (const { node, incarnation } of members.members) {
     const ended = members.superseded.some((life) => life.node === node && life.incarnation === incarnation);
-    invariant(!ended, 'a member in force has not been superseded');
+    invariant(
+      !ended,
+      'a member in force has not been superseded',
+      facts({ member: node, life: incarnation }),
+    );
   }
   if (role.kind === 'preparing' || role.kind === 'master') {
-    invariant(role.ballot.node === ownLife(replica), 'a proposer uses its own ballots');
-    invariant(compareBallots(role.ballot, promised) <= 0, 'a proposer has promised its own ballot');
+    invariant(role.ballot.node === ownLife(replica), 'a proposer uses its own ballots', facts());
+    const isOwn = compareBallots(role.ballot, promised) <= 0;
+    invariant(isOwn, 'a proposer has promised its own ballot', facts());
   }
   if (role.kind !== 'master') return;
-  invariant(role.nextSlot > chosen, 'a master proposes above what is chosen');
+  const { nextSlot } = role;
+  invariant(nextSlot > chosen, 'a master proposes above what is chosen', facts({ nextSlot }));
   for (const slot of role.flights.keys()) {
-    invariant(slot > chosen && slot < role.nextSlot, 'what is in flight was proposed and is not chosen yet');
+    const isOpen = slot > chosen && slot < nextSlot;
+    invariant(isOpen, 'what is in flight was proposed and is not chosen yet', facts({ slot, nextSlot }));
   }
 }

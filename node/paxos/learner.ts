@@ -1,6 +1,8 @@
 /** What is chosen: advances the prefix of chosen slots, hands it to the state machine, and fetches what is missing. */
+
 import { invariant } from '../../src/base/assert.ts';
 import type { Effect } from './contract.ts';
+import { factsOf } from './invariants.ts';
 import { changeMembers, entitleIfAdded } from './members.ts';
 import type { Message } from './messages.ts';
 import { persist, type Replica, send } from './replica.ts';
@@ -183,7 +185,12 @@ export function onSnapshotInstalled(
   nowMs: number,
 ): void {
   replica.installing = null;
-  invariant(members.cluster === replica.members.cluster, 'a snapshot is of the same cluster');
+  invariant(members.cluster === replica.members.cluster, 'a snapshot is of the same cluster', () => ({
+    slot,
+    cluster: members.cluster,
+    own: replica.members.cluster,
+    ...factsOf(replica),
+  }));
   if (slot <= replica.chosen) return; // caught up by the log meanwhile: the shell keeps the store it had
   persist(replica, out, { kind: 'snapshot', slot, members });
   replica.chosen = slot;

@@ -1,7 +1,9 @@
 /** The master: phase 2 pipelined, its lease, changes of members, and how it gives up. */
+
 import { invariant } from '../../src/base/assert.ts';
 import { accept } from './acceptor.ts';
 import type { Effect } from './contract.ts';
+import { factsOf } from './invariants.ts';
 import { choose, noteHolder, UNAPPLIED_MAX } from './learner.ts';
 import { wantedChange } from './members.ts';
 import type { Message } from './messages.ts';
@@ -71,7 +73,7 @@ export function proposeBatch(
   nowMs: number,
 ): void {
   const { role } = replica;
-  invariant(role.kind === 'master', 'only a master proposes');
+  invariant(role.kind === 'master', 'only a master proposes', () => ({ proposal: id, ...factsOf(replica) }));
   propose(replica, out, role, { kind: 'batch', bytes }, id, nowMs);
 }
 
@@ -213,7 +215,11 @@ export function proposePending(replica: Replica, out: Effect[], nowMs: number): 
     if (role.flights.size >= Math.max(replica.config.windowMax, RESEND_MAX)) return;
     role.adopt.shift();
     if (next.slot < role.nextSlot) continue;
-    invariant(next.slot === role.nextSlot, 'adopted values have no hole');
+    invariant(next.slot === role.nextSlot, 'adopted values have no hole', () => ({
+      adopted: next.slot,
+      nextSlot: role.nextSlot,
+      ...factsOf(replica),
+    }));
     propose(replica, out, role, next.value, null, nowMs);
   }
   if (role.ownSlot === 0) {
@@ -236,7 +242,11 @@ function propose(
 ): void {
   const slot = role.nextSlot;
   role.nextSlot += 1;
-  invariant(slot > votesAbove(replica), 'nothing is proposed in a slot that is known chosen');
+  invariant(slot > votesAbove(replica), 'nothing is proposed in a slot that is known chosen', () => ({
+    slot,
+    value: value.kind,
+    ...factsOf(replica),
+  }));
   if (value.kind === 'admit' || value.kind === 'addMember' || value.kind === 'removeMember') {
     role.changeSlot = slot;
     role.lastChangeSlot = slot;

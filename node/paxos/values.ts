@@ -25,6 +25,11 @@ export function compareBallots(a: Ballot, b: Ballot): number {
   return a.node < b.node ? -1 : a.node > b.node ? 1 : 0;
 }
 
+/** A ballot for people: `7 of ams.1f2e…`. */
+export function printBallot({ round, node }: Ballot): string {
+  return `${round} of ${node === '' ? 'nobody' : node}`;
+}
+
 export const memberCodec = struct({ node: text, incarnation: text });
 export type Member = Coded<typeof memberCodec>;
 

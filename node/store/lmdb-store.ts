@@ -254,7 +254,9 @@ export class LmdbStore implements DurableStore {
 
   #unpin(image: PinnedImage): void {
     image.users -= 1;
-    invariant(image.users >= 0, 'an image is let go as often as it was pinned');
+    invariant(image.users >= 0, 'an image is let go as often as it was pinned', () => ({
+      users: image.users,
+    }));
     if (image.users > 0) return;
     image.transaction.done();
     if (this.#pinned === image) this.#pinned = null;

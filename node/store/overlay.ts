@@ -3,7 +3,7 @@
  * grows, each with the last value per key. Pure; both stores are an overlay above a base.
  */
 import { invariant } from '../../src/base/assert.ts';
-import { successor } from '../../src/base/bytes.ts';
+import { printKey, successor } from '../../src/base/bytes.ts';
 import { NurseryError } from '../../src/base/errors.ts';
 import { AscendingCursor, type Cursor, DescendingCursor, OverlayMap } from './overlay-map.ts';
 import {
@@ -83,11 +83,19 @@ export class Overlay {
    */
   commit(changes: Changes, slot: number): void {
     const growing = this.#growing;
-    invariant(slot > growing.slot || (slot === 0 && growing.slot === 0), 'slots are committed in order');
+    invariant(
+      slot > growing.slot || (slot === 0 && growing.slot === 0),
+      'slots are committed in order',
+      () => ({
+        slot,
+        last: growing.slot,
+      }),
+    );
     for (const [key, value] of changes) {
       invariant(
         key >= TABLES.DATA && key.length <= STORE_KEY_MAX,
         'a key begins with its table and is not too long',
+        () => ({ slot, key: printKey(key), bytes: key.length }),
       );
       growing.set(key, value);
     }
@@ -108,7 +116,7 @@ export class Overlay {
    * stalls.
    */
   hold(durableSlot: number): Generations {
-    invariant(this.#held === 0, 'one flush at a time');
+    invariant(this.#held === 0, 'one flush at a time', () => ({ held: this.#held, durableSlot }));
     const newestFrozen = this.#stack[1];
     if (newestFrozen === undefined || newestFrozen.slot <= durableSlot) this.#freeze();
     const held = this.#stack.slice(1).filter((generation) => generation.slot <= durableSlot);
@@ -334,7 +342,9 @@ class Merged implements Cursor<Uint8Array | null> {
   }
 
   value(): Uint8Array | null {
-    invariant(this.#current !== null, 'a cursor is read before its end');
+    invariant(this.#current !== null, 'a cursor is read before its end', () => ({
+      cursors: this.#cursors.length,
+    }));
     return this.#current.value();
   }
 

@@ -78,7 +78,7 @@ export class StoreWriter {
   }
 
   #answer(): Promise<void> {
-    invariant(this.#waiting === null, 'the writer is given one commit at a time');
+    invariant(this.#waiting === null, 'the writer is given one commit at a time', () => ({ dir: this.#dir }));
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
     });
@@ -86,7 +86,10 @@ export class StoreWriter {
 
   #answered(answer: WriterAnswer): void {
     const waiting = this.#waiting;
-    invariant(waiting !== null, 'the writer answers what it was asked');
+    invariant(waiting !== null, 'the writer answers what it was asked', () => ({
+      dir: this.#dir,
+      answer: answer.kind,
+    }));
     this.#waiting = null;
     if (answer.kind !== 'failed') {
       waiting.resolve();

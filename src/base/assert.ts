@@ -5,13 +5,24 @@ export class InvariantError extends Error {
   override readonly name = 'InvariantError';
 }
 
+/** Plain values that say of whom and of what something is told, by name. */
+export type Facts = { readonly [name: string]: string | number | bigint | boolean | null };
+
 /**
  * Ends the caller where `condition` is false. Stays on in production.
  *
- * @throws InvariantError naming `what` should have held
+ * @param facts what whoever reads the message must know: who, and the numbers that do not fit; asked for only then
+ * @throws InvariantError naming `what` should have held, with the facts
  */
-export function invariant(condition: unknown, what: string): asserts condition {
-  if (!condition) throw new InvariantError(`invariant broken: ${what}`);
+export function invariant(condition: unknown, what: string, facts: () => Facts): asserts condition {
+  if (!condition) throw new InvariantError(`invariant broken: ${what} (${printFacts(facts())})`);
+}
+
+/** Facts in one line: `node ams, slot 7`. */
+export function printFacts(facts: Facts): string {
+  return Object.entries(facts)
+    .map(([name, value]) => `${name} ${value === '' ? "''" : value}`)
+    .join(', ');
 }
 
 /** Marks the branch that the types exclude: `default: return unreachable(event)`. */
@@ -25,6 +36,6 @@ export function unreachable(value: never): never {
  * @throws InvariantError where it is not
  */
 export function present<T>(value: T | undefined | null, what: string): T {
-  invariant(value !== undefined && value !== null, `${what} is present`);
+  if (value === undefined || value === null) throw new InvariantError(`invariant broken: ${what} is present`);
   return value;
 }

@@ -1,6 +1,8 @@
 /** The range map: a partition of the whole key space, each range with its owner and the epoch at which it got it. */
-import { invariant } from '../base/assert.ts';
+
+import { type Facts, invariant } from '../base/assert.ts';
 import type { Key } from '../base/bytes.ts';
+import { printKey } from '../base/bytes.ts';
 import { storedWithFounding, storedWithMore, withFounding } from '../identity/founding.ts';
 import {
   type Codec,
@@ -14,7 +16,7 @@ import {
   text,
   Writer,
 } from '../wire/codec.ts';
-import { boundAtMost, covers, intersect, type Range, subtract } from './range.ts';
+import { boundAtMost, covers, intersect, printRange, type Range, subtract } from './range.ts';
 
 const entryCodec = struct({ lo: key, hi: option(key), owner: text, epoch: i64 });
 /** Layout of a map entry on the wire. */
@@ -249,11 +251,15 @@ export function fits(map: RangeMap, entries: readonly MapEntry[]): boolean {
 export function checkPartition(map: RangeMap): void {
   let expected: Key | null = '';
   for (const [index, entry] of map.entries.entries()) {
-    invariant(entry.lo === expected, `map entry ${index} begins where the one before ends`);
-    invariant(entry.hi === null || entry.lo < entry.hi, `map entry ${index} is not empty`);
+    const facts = (): Facts => ({ version: map.version, index, entry: printRange(entry) });
+    invariant(entry.lo === expected, 'a map entry begins where the one before ends', facts);
+    invariant(entry.hi === null || entry.lo < entry.hi, 'a map entry is not empty', facts);
     expected = entry.hi;
   }
-  invariant(map.isEmpty || expected === null, 'the last map entry is unbounded');
+  invariant(map.isEmpty || expected === null, 'the last map entry is unbounded', () => ({
+    version: map.version,
+    end: expected === null ? null : printKey(expected),
+  }));
 }
 
 /** The clusters of the map, each once, in order of their first range. */

@@ -195,7 +195,14 @@ export class Link {
     done: (result: LinkResult) => void,
     withheld?: () => void,
   ): () => void {
-    invariant(LEFT_BYTES + body.length <= MESSAGE_MAX, 'a request is no longer than a message may be');
+    invariant(
+      LEFT_BYTES + body.length <= MESSAGE_MAX,
+      'a request is no longer than a message may be',
+      () => ({
+        bytes: body.length,
+        max: MESSAGE_MAX,
+      }),
+    );
     if (this.#closedWhy !== null) {
       queueMicrotask(() => done({ kind: 'failed', why: 'closed', sent: false }));
       return NOTHING_TO_CANCEL;
@@ -302,7 +309,10 @@ export class Link {
     const hint = answer.hint === null ? null : encodeHint(answer.hint);
     const type = hint === null ? TYPE.response : TYPE.hinted;
     const bytes = answer.bytes.length + (hint === null ? 0 : hint.length);
-    invariant(bytes <= MESSAGE_MAX, 'a reply is no longer than a message may be');
+    invariant(bytes <= MESSAGE_MAX, 'a reply is no longer than a message may be', () => ({
+      bytes,
+      max: MESSAGE_MAX,
+    }));
     if (hint === null) this.#outbox.send(type, id, answer.bytes);
     else this.#outbox.send(type, id, hint, answer.bytes);
     this.replies.set(this.#outbox.keptBytes);
@@ -432,7 +442,7 @@ export class Link {
     const isOver = (): boolean => this.#closedWhy !== null || this.#cancelled.has(id);
     let answered = false;
     const respond = (answer: Answer): void => {
-      invariant(!answered, 'a request is answered once');
+      invariant(!answered, 'a request is answered once', () => ({ request: id, peer: this.peer.node }));
       answered = true;
       this.#answer(id, length, answer);
     };

@@ -415,7 +415,10 @@ export class TcpConnection implements Connection {
     this.#bodyBytes += length;
     this.#setReserved(0);
     this.#handle(this, body, (answer) => {
-      invariant(entry.answer === null, 'a request is answered once');
+      invariant(entry.answer === null, 'a request is answered once', () => ({
+        bytes: length,
+        entries: this.#entries,
+      }));
       this.#bodyBytes -= length;
       this.#requests.set(this.#bodyBytes + this.#reserved);
       if (isUpdate) this.#updates -= 1;

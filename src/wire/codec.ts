@@ -41,7 +41,9 @@ export class Writer {
 
   /** 64 bits, signed, for numbers that a double holds exactly. */
   i64(value: number): void {
-    invariant(Number.isSafeInteger(value), 'a 64-bit number on the wire is a safe integer');
+    invariant(Number.isSafeInteger(value), 'a 64-bit number on the wire is a safe integer', () => ({
+      value,
+    }));
     const at = this.#grow(8);
     this.#buffer.writeUInt32LE(value >>> 0, at);
     this.#buffer.writeInt32LE(Math.floor(value / 0x1_0000_0000), at + 4);
@@ -284,7 +286,7 @@ export function union<V extends Record<string, readonly [tag: number, codec: Cod
   type T = { [K in keyof V & string]: { kind: K } & Coded<V[K][1]> }[keyof V & string];
   const byTag = new Map<number, [string, Codec<unknown>]>();
   for (const [kind, [tag, codec]] of Object.entries(variants)) {
-    invariant(!byTag.has(tag), `tag ${tag} is used once`);
+    invariant(!byTag.has(tag), 'a tag is used once', () => ({ tag, kind }));
     byTag.set(tag, [kind, codec as unknown as Codec<unknown>]);
   }
   return {

@@ -117,7 +117,9 @@ function writeRare(writer: Writer, request: Request): void {
       adminQueryCodec.write(writer, request.query);
       return;
     default:
-      invariant(isBare(request.kind), `the arguments of ${request.kind} are written`);
+      invariant(isBare(request.kind), 'the arguments of a request are written', () => ({
+        kind: request.kind,
+      }));
   }
 }
 

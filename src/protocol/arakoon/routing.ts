@@ -16,7 +16,7 @@ export const ROUTING_DEPTH_MAX = 1000;
 
 /** Writes the parts, at least one, as a balanced tree. Entries of a `RangeMap` are parts. */
 export function writeRouting(writer: Writer, parts: readonly RoutingPart[]): void {
-  invariant(parts.length > 0, 'a routing has a leaf');
+  invariant(parts.length > 0, 'a routing has a leaf', () => ({ parts: parts.length }));
   writeTree(writer, parts, 0, parts.length);
 }
 

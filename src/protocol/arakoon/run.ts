@@ -56,6 +56,7 @@ export function runReply(answers: readonly Answer[]): Answer {
   invariant(
     answers.slice(ends).every(({ bytes }) => !isExecuted(returnCodeOf(bytes))),
     'after a refusal nothing of a run is executed',
+    () => ({ ends, codes: answers.map(({ bytes }) => returnCodeOf(bytes)).join(' ') }),
   );
   return { bytes: encodeReplies(answers.slice(0, ends + 1)), hint: answers[ends]?.hint ?? null };
 }

@@ -1,7 +1,7 @@
 /** Each invariant is broken once, and says so: a check that cannot fail shows nothing. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { checkDelta, observe } from '../../../node/paxos/invariants.ts';
+import { checkDelta, checkState, observe } from '../../../node/paxos/invariants.ts';
 import type { Mastering, Replica as State } from '../../../node/paxos/replica.ts';
 import type { Replica } from '../../../node/paxos/step.ts';
 import { ballotOf, batch, elect, LEASE_MS, lifeOf, STATE, wake } from './rig.ts';
@@ -85,9 +85,17 @@ for (const [what, of, breach] of BREACHES) {
   test(String(what), () => {
     const replica = of();
     const before = observe(replica);
-    assert.not.throws(() => checkDelta(before, replica));
+    const check = (): void => {
+      checkDelta(before, replica);
+      checkState(replica);
+    };
+    assert.not.throws(check);
     breach(replica);
-    assert.throws(() => checkDelta(before, replica), what);
+    assert.throws(check, what);
+    assert.throws(
+      check,
+      /\(.*node a, incarnation a+, .*role .*, promised \d+ of .*, chosen \d+, watermark \d+/,
+    );
   });
 }
 

@@ -1,8 +1,8 @@
 /** What must hold after every slot of every cluster: the invariants of docs/architecture.md, "Moving a range". */
+
 import { eachDirty } from '../../../node/machine/dirty.ts';
 import { rowsIn } from '../../../node/machine/rows.ts';
 import type { SystemState } from '../../../node/machine/system-state.ts';
-import { invariant } from '../../../src/base/assert.ts';
 import { printKey, sameBytes } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { covers, overlaps, printRange, type Range, WHOLE } from '../../../src/keyspace/range.ts';
@@ -10,6 +10,7 @@ import { checkPartition, lookup, soleEntry } from '../../../src/keyspace/rangema
 import type { Migration, Outcome, Owned } from '../../../src/protocol/admin/admin.ts';
 import type { Update } from '../../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../../src/protocol/arakoon/values.ts';
+import { invariant } from '../invariant.ts';
 import { Violation as Broken } from '../nursery/violation.ts';
 import { Model, prefixRange } from './model.ts';
 import { type AppliedSlot, drain, type SimCluster } from './sim-cluster.ts';

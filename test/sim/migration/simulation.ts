@@ -2,13 +2,13 @@
  * Ranges move between three clusters and a keeper, all of them real state machines, driven by real coordinators,
  * while clients update and everything goes wrong that may. One seed is one schedule.
  */
+
 import { inspect } from 'node:util';
 import type { Effect, Request } from '../../../migrator/core/calls.ts';
 import { Coordinator } from '../../../migrator/core/coordinator.ts';
 import type { MigrationResult } from '../../../migrator/core/result.ts';
 import type { Settings } from '../../../migrator/core/settings.ts';
 import type { SystemState } from '../../../node/machine/system-state.ts';
-import { invariant } from '../../../src/base/assert.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { lookup, soleEntry } from '../../../src/keyspace/rangemap.ts';
 import {
@@ -21,6 +21,7 @@ import { failure, okBytes } from '../../../src/protocol/arakoon/replies.ts';
 import type { Update } from '../../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import { createRandom, type Random } from '../../support/random.ts';
+import { invariant } from '../invariant.ts';
 import { Checker, Violation } from './checker.ts';
 import { KEYS, randomUpdate, SEPARATORS } from './model.ts';
 import { type Queued, SimCluster } from './sim-cluster.ts';

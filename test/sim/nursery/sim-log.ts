@@ -1,9 +1,10 @@
 /** A node's transaction log: one sync at a time, which takes its time; a crash keeps any beginning of the last group. */
+
 import type { DriverLog } from '../../../node/driver/driver.ts';
 import type { LogRecord, Slot, Value } from '../../../node/paxos/values.ts';
-import { invariant } from '../../../src/base/assert.ts';
 import { NurseryError } from '../../../src/base/errors.ts';
 import type { Random } from '../../support/random.ts';
+import { invariant } from '../invariant.ts';
 import type { Rare } from '../paxos/rare.ts';
 import type { Hardware } from './hardware.ts';
 import type { Host } from './host.ts';

@@ -9,8 +9,8 @@ import {
   type Value,
   valueCodec,
 } from '../../../node/paxos/values.ts';
-import { invariant } from '../../../src/base/assert.ts';
 import { encode } from '../../../src/wire/codec.ts';
+import { invariant } from '../invariant.ts';
 import { check } from '../nursery/violation.ts';
 
 type Apply = Extract<Effect, { kind: 'apply' }>;

@@ -2,8 +2,9 @@
 
 import type { ReplicaConfig } from '../../../node/paxos/contract.ts';
 import type { LogRecord, MembersState, NodeName } from '../../../node/paxos/values.ts';
-import { invariant, present } from '../../../src/base/assert.ts';
+import { present } from '../../../src/base/assert.ts';
 import { createRandom, type Random } from '../../support/random.ts';
+import { invariant } from '../invariant.ts';
 import { check } from '../nursery/violation.ts';
 import { Schedule } from '../schedule.ts';
 import { type Bugs, NO_BUGS } from './bugs.ts';

@@ -15,7 +15,8 @@ import type {
   Slot,
   Value,
 } from '../../../node/paxos/values.ts';
-import { invariant, present } from '../../../src/base/assert.ts';
+import { present } from '../../../src/base/assert.ts';
+import { invariant } from '../invariant.ts';
 import { check } from '../nursery/violation.ts';
 import { textOf } from './checker.ts';
 import { Disk } from './disk.ts';

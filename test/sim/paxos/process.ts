@@ -1,7 +1,7 @@
 /** One simulated process of a member: carries out the effects of the consensus core as the real driver does. */
 
 import type { Effect, Event, ReplicaConfig } from '../../../node/paxos/contract.ts';
-import { checkDelta, observe } from '../../../node/paxos/invariants.ts';
+import { checkDelta, checkState, observe } from '../../../node/paxos/invariants.ts';
 import { entriesMessage, type Message, messageCodec } from '../../../node/paxos/messages.ts';
 import { createReplica, mayPropose, mayRead, type Replica } from '../../../node/paxos/step.ts';
 import type {
@@ -12,9 +12,10 @@ import type {
   RecordNumber,
   Slot,
 } from '../../../node/paxos/values.ts';
-import { invariant, present, unreachable } from '../../../src/base/assert.ts';
+import { present, unreachable } from '../../../src/base/assert.ts';
 import { decode, encode } from '../../../src/wire/codec.ts';
 import type { Random } from '../../support/random.ts';
+import { invariant } from '../invariant.ts';
 import { check } from '../nursery/violation.ts';
 import type { Schedule } from '../schedule.ts';
 import type { Bugs } from './bugs.ts';
@@ -164,6 +165,7 @@ export class Process {
     const before = observe(this.replica);
     const effects = this.#world.bugs.step(this.replica, event);
     checkDelta(before, this.replica);
+    checkState(this.replica);
     noteRare(this.#world.rare, this.replica, event, effects);
     if (this.#world.trace !== null && (effects.length > 0 || event.kind !== 'tick')) {
       this.#world.trace(`${this.#at()} ${describe(event)}`);
