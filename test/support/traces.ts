@@ -26,11 +26,15 @@ export function testTraces(folder: string, begin: () => Stage): void {
     test(`${folder}/${name}`, () => {
       const path = `${FOLDER}/${folder}/${name}`;
       const golden = readFileSync(path, 'utf8');
-      const actual = replay(path, golden, begin());
-      if (process.env['TRACES'] !== 'write') expectSame(path, golden, actual);
-      else if (actual !== golden) writeFileSync(path, actual);
+      settle(path, golden, replay(path, golden, begin()));
     });
   }
+}
+
+/** Compares what came of a script now with what is written, or writes it. @throws Error with the lines that differ */
+export function settle(path: string, golden: string, actual: string): void {
+  if (process.env['TRACES'] !== 'write') expectSame(path, golden, actual);
+  else if (actual !== golden) writeFileSync(path, actual);
 }
 
 /** The text with what comes of its script now. */
