@@ -30,6 +30,7 @@ import {
   waitingWhy,
 } from './clusters.ts';
 import { addPart, planPart } from './gather.ts';
+import { checkCounters } from './invariants.ts';
 import { enterLane, giveBack, repliesOf } from './lanes.ts';
 import { answerLocally, unmappedWhy } from './local.ts';
 import { adopt, holdMoving, movingWhy, onProbed, onProbeLost, onRangeError, probeDue } from './moving.ts';
@@ -166,6 +167,7 @@ export function step(router: Router, event: Event): readonly Effect[] {
   probeDue(router, nowMs);
   const { effects } = router;
   router.effects = [];
+  checkCounters(router);
   return effects;
 }
 

@@ -1,5 +1,6 @@
 /** A nursery of fake clusters around the router's core, on a virtual clock, so that a test sees every effect. */
 
+import { checkRouter } from '../../router/core/invariants.ts';
 import { createRouter, step } from '../../router/core/step.ts';
 import type { Effect, Event, Limits, Router } from '../../router/core/types.ts';
 import { type Key, prefixEnd, successor } from '../../src/base/bytes.ts';
@@ -335,6 +336,7 @@ export class World {
   event(event: Event): void {
     this.#books.before(event);
     const effects = step(this.router, event);
+    checkRouter(this.router);
     this.#books.after(effects);
     for (const effect of effects) this.#carryOut(effect);
   }

@@ -2,6 +2,7 @@
  * A script's router, for its golden traces: each line is one event, or sets up what later ones name. Nodes, requests and calls go
  * by short names: `a1`, `r2`, `#3`.
  */
+import { checkRouter } from '../../../router/core/invariants.ts';
 import { createRouter, step } from '../../../router/core/step.ts';
 import type { Effect, Event, Limits, Router } from '../../../router/core/types.ts';
 import { present } from '../../../src/base/assert.ts';
@@ -51,6 +52,7 @@ export function createStage(): Stage {
     const timed = { ...event, nowMs } as Event;
     books.before(timed);
     const effects = step(router, timed);
+    checkRouter(router);
     books.after(effects);
     for (const effect of effects) {
       if (effect.kind === 'connect') peers.set(effect.peer, effect.node);

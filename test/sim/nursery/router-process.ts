@@ -1,5 +1,6 @@
 /** A router: the real core, over simulated links. */
 
+import { checkRouter } from '../../../router/core/invariants.ts';
 import { createRouter, step } from '../../../router/core/step.ts';
 import type { Effect, Event, Limits, Router } from '../../../router/core/types.ts';
 import { MapFollower, type MapNews } from '../../../src/client/map-follower.ts';
@@ -120,7 +121,9 @@ export class RouterProcess extends Host implements Server {
     this.#isBusy = true;
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
       const timed = { ...next, nowMs: this.nowMs() } as Event;
-      for (const effect of step(this.core, timed)) this.#carryOut(effect);
+      const effects = step(this.core, timed);
+      checkRouter(this.core);
+      for (const effect of effects) this.#carryOut(effect);
     }
     this.#isBusy = false;
   }
