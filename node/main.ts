@@ -16,7 +16,9 @@ import { encodeCommand } from '../src/protocol/admin/admin.ts';
 import { failure } from '../src/protocol/arakoon/replies.ts';
 import { updateOf } from '../src/protocol/arakoon/requests.ts';
 import type { Answer } from '../src/protocol/arakoon/values.ts';
+import { watchCollections } from './driver/collections.ts';
 import { Driver } from './driver/driver.ts';
+import { FairShare } from './driver/fair-share.ts';
 import { Scheduler } from './driver/scheduler.ts';
 import { UpdateCost } from './driver/update-cost.ts';
 import { Introduction } from './identity/introduction.ts';
@@ -141,9 +143,16 @@ class NodeProcess {
   readonly #damaged: (error: FatalError) => void;
   readonly #logger: Logger;
   readonly #scheduler = new Scheduler(nowMs, afterArrivals);
+  readonly #share = new FairShare({
+    nowMs,
+    after: (delayMs, run) => void setTimeout(run, delayMs),
+    defer: afterArrivals,
+  });
+  readonly #reads = new Scheduler(nowMs, this.#share.defer);
   readonly #watchers = new MapWatchers();
   readonly #budgets = portBudgets();
   readonly #timers: NodeJS.Timeout[] = [];
+  #endWatch = (): void => undefined;
   readonly #cleaning = new Set<number>();
   #incarnation = '';
   #memory: Memory | null = null;
@@ -190,6 +199,7 @@ class NodeProcess {
       storage,
       await this.#loadMachine(storage),
       (slot) => {
+        this.#share.short();
         scrubber.applied(slot);
         if (cost.isDue(driver.counters.updatesApplied)) {
           cost.note(costTotals({ driver, syncs: () => storage.syncs }));
@@ -261,6 +271,8 @@ class NodeProcess {
       driver,
       store: storage.store,
       scheduler: this.#scheduler,
+      reads: this.#reads,
+      share: this.#share,
       watchers: this.#watchers,
       seals,
       heartbeats,
@@ -278,6 +290,7 @@ class NodeProcess {
       collapse: (keep) => storage.collapse(keep),
     });
 
+    this.#endWatch = watchCollections((tookMs) => this.#share.collected(tookMs));
     driver.submit({ kind: 'start', random: Math.random(), freshIncarnation });
     this.#every(TICK_MS, () => {
       driver.lookAtClocks();
@@ -486,6 +499,7 @@ class NodeProcess {
     await this.#untilReleased(driver);
     await Promise.all(memberPorts.map((port) => port.close()));
     for (const timer of this.#timers) clearInterval(timer);
+    this.#endWatch();
     this.#introduction?.close();
     driver.stop();
     peers.close();

@@ -16,10 +16,13 @@ type Task = { step(): boolean };
 export class Scheduler {
   readonly #tasks: Task[] = [];
   readonly #nowMs: () => number;
-  readonly #defer: (run: () => void) => void;
+  readonly #defer: (run: () => void, tookMs: number) => void;
   #running = false;
+  /** What slices took since the last was deferred (ms). */
+  #tookMs = 0;
 
-  constructor(nowMs: () => number, defer: (run: () => void) => void) {
+  /** @param defer runs something later, and hears how long (ms) slices took since it was called last */
+  constructor(nowMs: () => number, defer: (run: () => void, tookMs: number) => void) {
     this.#nowMs = nowMs;
     this.#defer = defer;
   }
@@ -55,17 +58,21 @@ export class Scheduler {
           failed(ABANDONED);
           return true;
         }
-        const untilMs = this.#nowMs() + SLICE_MS;
+        const beganMs = this.#nowMs();
         let next: IteratorResult<undefined, T>;
+        let tookMs = 0;
         try {
-          do next = work.next();
-          while (next.done !== true && this.#nowMs() < untilMs);
+          do {
+            next = work.next();
+            if (next.done !== true) tookMs = this.#nowMs() - beganMs;
+          } while (next.done !== true && tookMs < SLICE_MS);
         } catch (error) {
           failed(error);
           return true;
         }
         if (next.done === true) done(next.value);
         else paused();
+        this.#tookMs += tookMs;
         return next.done === true;
       },
     };
@@ -74,11 +81,13 @@ export class Scheduler {
   #schedule(): void {
     if (this.#running) return;
     this.#running = true;
+    const tookMs = this.#tookMs;
+    this.#tookMs = 0;
     this.#defer(() => {
       this.#running = false;
       const task = this.#tasks.shift();
       if (task !== undefined && !task.step()) this.#tasks.push(task);
       if (this.#tasks.length > 0) this.#schedule();
-    });
+    }, tookMs);
   }
 }

@@ -21,7 +21,17 @@ import type { StoreKey, View, Work } from '../store/types.ts';
 import { EntriesReply } from './entries-reply.ts';
 import { type Ownership, rangeError } from './ownership.ts';
 import { Pace } from './pace.ts';
-import { dataKey, dataRange, prefixRange, scanSlice, scanSliceDown, userKey } from './store-keys.ts';
+import {
+  dataKey,
+  dataRange,
+  type EntryVisit,
+  nextKey,
+  prefixRange,
+  SLICE_BYTES,
+  type StoreRange,
+  scanSlice,
+  userKey,
+} from './store-keys.ts';
 import type { SystemState } from './system-state.ts';
 import { holds, tooLong } from './updates.ts';
 
@@ -179,19 +189,45 @@ function* entriesAnswer(
   const visit = (key: StoreKey, value: Uint8Array): void => reply.add(userKey(key), value);
   let left = range === null ? null : dataRange(range);
   while (left !== null) {
-    const limits = { rowsMax: Math.min(SLICE_ROWS, wanted - reply.count) };
-    const next: StoreKey | null = isReversed
-      ? scanSliceDown(view, left, limits, visit)
-      : scanSlice(view, left, limits, visit);
+    left = readSlice(view, left, Math.min(SLICE_ROWS, wanted - reply.count), isReversed, visit);
     if (reply.bytes > bytesMax) {
       if (bytesMax < REPLY_MAX) return TOO_LONG;
       return failure('BAD_INPUT', `a reply of more than ${REPLY_MAX} bytes: ask for fewer entries at a time`);
     }
-    if (next === null || reply.count === wanted) break;
-    left = isReversed ? { ...left, to: next } : { ...left, from: next };
+    if (left === null || reply.count === wanted) break;
     yield;
   }
   return reply.answer();
+}
+
+/**
+ * Visits `rowsMax` rows of `range` at most, from its high end where reversed, and returns what is left of it, null where that is
+ * nothing. Unlike `scanSlice` it never looks at the row behind its last: that may be a long one, and would be copied twice.
+ */
+function readSlice(
+  view: View,
+  range: StoreRange,
+  rowsMax: number,
+  isReversed: boolean,
+  visit: EntryVisit,
+): StoreRange | null {
+  let rows = 0;
+  let bytes = 0;
+  let cut: StoreRange | null = null;
+  const take = (key: StoreKey, value: Uint8Array): boolean => {
+    visit(key, value);
+    rows += 1;
+    bytes += key.length + value.length;
+    if (rows < rowsMax && bytes < SLICE_BYTES) return true;
+    cut = isReversed ? { from: range.from, to: key } : { from: nextKey(key), to: range.to };
+    return false;
+  };
+  if (isReversed) {
+    const passed = view.scanDown(range.from, range.to, take);
+    return cut ?? (passed === null ? null : { from: range.from, to: passed });
+  }
+  const passed = view.scan(range.from, range.to, take);
+  return cut ?? (passed === null ? null : { from: passed, to: range.to });
 }
 
 /** A missing key fails all of `multiGet`; of several, Arakoon names the last. */

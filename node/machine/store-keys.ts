@@ -105,28 +105,6 @@ export function scanAll(view: View, from: StoreKey, to: StoreKey | null, visit: 
   }
 }
 
-/** `scanSlice`, descending. Returns the upper bound, excluded, to go on from, or null at the end. */
-export function scanSliceDown(
-  view: View,
-  { from, to }: StoreRange,
-  limits: SliceLimits,
-  visit: EntryVisit,
-): StoreKey | null {
-  const count = new SliceCount(limits);
-  let last = to;
-  let isCut = false;
-  const passed = view.scanDown(from, to, (key, value) => {
-    if (!count.take(key.length + value.length)) {
-      isCut = true;
-      return false;
-    }
-    last = key;
-    visit(key, value);
-    return true;
-  });
-  return isCut ? last : passed;
-}
-
 /** The bound that parts all keys which can be stored as `bound` does, and can be stored itself. */
 function storable(bound: StoreKey): StoreKey {
   if (bound.length <= STORE_KEY_MAX) return bound;

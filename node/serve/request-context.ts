@@ -2,6 +2,7 @@
 import type { Budgets } from '../../src/process/budget.ts';
 import type { SeatFigures } from '../../src/protocol/arakoon/statistics.ts';
 import type { Driver } from '../driver/driver.ts';
+import type { FairShare } from '../driver/fair-share.ts';
 import type { Scheduler } from '../driver/scheduler.ts';
 import type { UpdateCost } from '../driver/update-cost.ts';
 import type { Introduction } from '../identity/introduction.ts';
@@ -16,7 +17,11 @@ export type RequestContext = {
   readonly node: string;
   readonly driver: Driver;
   readonly store: Store;
+  /** Carries out what our own processes ask for, and another one what clients want to read. */
   readonly scheduler: Scheduler;
+  readonly reads: Scheduler;
+  /** Hears of what is short, which long reads give way to. */
+  readonly share: Pick<FairShare, 'short'>;
   /** A single node that refuses all updates. */
   readonly readOnly: boolean;
   /** Limits of the configuration, at or below those of the product (bytes). */

@@ -37,7 +37,7 @@ import { asFollower } from '../../src/protocol/arakoon/updates.ts';
 import { type Answer, returnCodeOf } from '../../src/protocol/arakoon/values.ts';
 import { VERSION } from '../../src/version.ts';
 import type { Respond } from '../driver/proposals.ts';
-import { ABANDONED } from '../driver/scheduler.ts';
+import { ABANDONED, type Scheduler } from '../driver/scheduler.ts';
 import { mapAnswer } from '../machine/queries.ts';
 import { isDataRead, REPLY_MAX } from '../machine/reads.ts';
 import { expectProgressPossible, shortage } from '../paxos/step.ts';
@@ -53,7 +53,7 @@ const TOO_LATE: Answer = failure(
   'GOING_DOWN',
   'overloaded: the read had no turn in the time that there was for it; not executed, send it again',
 );
-/** What a read under way may take (bytes): the longest reply, and what it is copied from while it grows. */
+/** What a read under way may take (bytes): the longest reply, the value that makes it too long, and what is not collected yet. */
 const READ_BYTES = REPLY_MAX + REPLY_MAX / 2;
 /** What an answer to one of our own processes may take (bytes): a page, and its rows before they are encoded. */
 const PAGE_BYTES = 16 * 1024 * 1024;
@@ -144,7 +144,8 @@ export class Requests {
   }
 
   #update(request: Request, update: Uint8Array, respond: Respond, untilMs: number): void {
-    const { driver, slowDowns } = this.#context;
+    const { driver, slowDowns, share } = this.#context;
+    share.short();
     const refusal = this.#refusal(request, update);
     if (refusal !== null) respond(refusal);
     else if (request.kind === 'setNurseryConfig')
@@ -154,7 +155,8 @@ export class Requests {
 
   /** What this node refuses of a run by itself is refused for good, and holds up nothing behind it. */
   #run(frames: readonly Uint8Array[], respond: Respond, untilMs: number): void {
-    const { driver, slowDowns } = this.#context;
+    const { driver, slowDowns, share } = this.#context;
+    share.short();
     const answers: (Answer | null)[] = frames.map(() => null);
     const updates: Uint8Array[] = [];
     const responds: Respond[] = [];
@@ -304,8 +306,9 @@ export class Requests {
       respond(refusal);
       return;
     }
-    const view = new PausableView(this.#context.store);
-    this.#finish(this.#context.driver.machine.read(request, view, bytesMax), view, respond, asker);
+    const { store, driver, reads } = this.#context;
+    const view = new PausableView(store);
+    this.#finish(driver.machine.read(request, view, bytesMax), view, respond, asker, reads);
   }
 
   /** Why a read of this consistency cannot be served here now; null where it can. */
@@ -348,7 +351,7 @@ export class Requests {
   }
 
   #query(query: AdminQuery, respond: Respond, link: Link | null, asker: Asker): void {
-    const { driver, store, watchers, slowDowns, seals } = this.#context;
+    const { driver, store, scheduler, watchers, slowDowns, seals } = this.#context;
     switch (query.kind) {
       case 'nodeStatus':
         this.#status(respond, asker);
@@ -371,7 +374,8 @@ export class Requests {
         }
         const view = new PausableView(store);
         const sealAge = query.kind === 'rangeStatus' ? seals.ageOf(query.mid, this.#context.nowMs()) : null;
-        this.#finish(driver.machine.query(query, view.slot, view, sealAge), view, respond, asker);
+        const result = driver.machine.query(query, view.slot, view, sealAge);
+        this.#finish(result, view, respond, asker, scheduler);
       }
     }
   }
@@ -392,15 +396,24 @@ export class Requests {
       );
   }
 
-  #finish(result: Answer | Work<Answer>, view: PausableView, respond: Respond, asker: Asker): void {
+  #finish(
+    result: Answer | Work<Answer>,
+    view: PausableView,
+    respond: Respond,
+    asker: Asker,
+    scheduler: Scheduler,
+  ): void {
     if ('bytes' in result) {
+      this.#context.share.short();
       respond(result);
       return;
     }
-    this.#context.scheduler.run(
+    let isLong = false;
+    scheduler.run(
       result,
       (answer) => {
         view.close();
+        if (!isLong && answer !== TOO_LONG) this.#context.share.short();
         respond(answer);
       },
       (error) => {
@@ -408,7 +421,10 @@ export class Requests {
         // Where the connection is gone nobody hears it.
         respond(error === ABANDONED ? TOO_LATE : this.#answerOf(error));
       },
-      () => view.pin(),
+      () => {
+        isLong = true;
+        view.pin();
+      },
       asker.isOver,
     );
   }

@@ -6,7 +6,7 @@ import { answerMarginMs } from '../base/limits.ts';
 import { type Account, type Asker, type Budgets, unboundedBudgets, WAIT_MS } from '../process/budget.ts';
 import type { Hint } from '../protocol/admin/admin.ts';
 import { TOO_LONG } from '../protocol/arakoon/replies.ts';
-import type { Answer } from '../protocol/arakoon/values.ts';
+import { type Answer, piecesOf } from '../protocol/arakoon/values.ts';
 import {
   Assembly,
   CLOSE,
@@ -308,13 +308,13 @@ export class Link {
     }
     const hint = answer.hint === null ? null : encodeHint(answer.hint);
     const type = hint === null ? TYPE.response : TYPE.hinted;
-    const bytes = answer.bytes.length + (hint === null ? 0 : hint.length);
+    const bytes = piecesOf(answer).reduce((sum, { length }) => sum + length, hint === null ? 0 : hint.length);
     invariant(bytes <= MESSAGE_MAX, 'a reply is no longer than a message may be', () => ({
       bytes,
       max: MESSAGE_MAX,
     }));
-    if (hint === null) this.#outbox.send(type, id, answer.bytes);
-    else this.#outbox.send(type, id, hint, answer.bytes);
+    if (hint === null) this.#outbox.send(type, id, answer.bytes, null, answer.rest);
+    else this.#outbox.send(type, id, hint, answer.bytes, answer.rest);
     this.replies.set(this.#outbox.keptBytes);
     const buffered = this.bufferedBytes;
     if (buffered > BUFFERED_FATAL) this.#terminate('the other end does not read its answers');

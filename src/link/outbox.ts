@@ -7,16 +7,60 @@ import { encodeLeft, Gather, HEADER_BYTES, LEFT_BYTES, PART_BYTES, TYPE } from '
 const PUMP_BYTES = 2 * PART_BYTES;
 
 const NO_BYTES = Buffer.alloc(0);
+const NO_PIECES: readonly Uint8Array[] = [];
+
+/** What a long message says, in pieces, from which parts are taken one after the other. */
+class Body {
+  readonly bytes: number;
+  /** Memory that it keeps, until all of it was taken. */
+  readonly keptBytes: number;
+  readonly #pieces: readonly Uint8Array[];
+  /** The piece that is taken from, and how much of it was taken. */
+  #index = 0;
+  #offset = 0;
+  #takenBytes = 0;
+
+  constructor(pieces: readonly Uint8Array[]) {
+    this.#pieces = pieces;
+    this.bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    this.keptBytes = pieces.reduce((sum, piece) => sum + bytesKept(piece), 0);
+  }
+
+  get leftBytes(): number {
+    return this.bytes - this.#takenBytes;
+  }
+
+  get isBegun(): boolean {
+    return this.#takenBytes > 0;
+  }
+
+  /** The next `bytesMax` bytes, or what is left of them. */
+  take(bytesMax: number): Uint8Array {
+    const taken: Uint8Array[] = [];
+    let room = bytesMax;
+    while (room > 0 && this.#index < this.#pieces.length) {
+      const piece = this.#pieces[this.#index] as Uint8Array;
+      const part = piece.subarray(this.#offset, this.#offset + room);
+      taken.push(part);
+      room -= part.length;
+      this.#offset += part.length;
+      this.#takenBytes += part.length;
+      if (this.#offset < piece.length) break;
+      this.#index += 1;
+      this.#offset = 0;
+    }
+    return taken.length === 1 ? (taken[0] as Uint8Array) : Buffer.concat(taken);
+  }
+}
 
 /** A message that waits to be sent in parts, or behind such a one. */
 type Long = {
   readonly type: number;
   readonly id: number;
-  readonly body: Uint8Array;
+  readonly body: Body;
   /** Of a request; 0 for the others. */
   readonly sequence: number;
   readonly deadlineAtMs: number;
-  sentBytes: number;
 };
 
 /**
@@ -76,7 +120,7 @@ export class Outbox {
     // Behind a long request the short ones queue too: requests keep their order.
     if (body.length + LEFT_BYTES > PART_BYTES || this.#longRequests > 0) {
       this.#longRequests += 1;
-      this.#putLong({ type, id, body, sequence, deadlineAtMs });
+      this.#putLong({ type, id, body: new Body([body]), sequence, deadlineAtMs });
     } else {
       this.#put(type, id, leftUntil(deadlineAtMs), body);
       this.#gatheredSequence = sequence;
@@ -84,12 +128,18 @@ export class Outbox {
     this.#wasUsed = true;
   }
 
-  /** Sends any other message, of one or two pieces. */
-  send(type: number, id: number, first: Uint8Array, second: Uint8Array | null = null): void {
+  /** Sends any other message, of one or two pieces, or of more. */
+  send(
+    type: number,
+    id: number,
+    first: Uint8Array,
+    second: Uint8Array | null = null,
+    rest: readonly Uint8Array[] = NO_PIECES,
+  ): void {
     const bytes = first.length + (second === null ? 0 : second.length);
-    if (bytes <= PART_BYTES) this.#put(type, id, first, second);
+    if (rest === NO_PIECES && bytes <= PART_BYTES) this.#put(type, id, first, second);
     else {
-      const body = second === null ? first : Buffer.concat([first, second]);
+      const body = new Body([first, ...(second === null ? [] : [second]), ...rest]);
       this.#putLong({ type, id, body, sequence: 0, deadlineAtMs: 0 });
     }
     if (type !== TYPE.ping && type !== TYPE.pong) this.#wasUsed = true;
@@ -99,10 +149,10 @@ export class Outbox {
   withdraw(sequence: number): boolean {
     const index = this.#long.findIndex((long) => long.sequence === sequence);
     const long = this.#long[index];
-    if (long === undefined || long.sentBytes > 0) return false;
+    if (long === undefined || long.body.isBegun) return false;
     this.#long.splice(index, 1);
-    this.#longBytes -= long.body.length;
-    this.#longKept -= bytesKept(long.body);
+    this.#longBytes -= long.body.bytes;
+    this.#longKept -= long.body.keptBytes;
     this.#longRequests -= 1;
     return true;
   }
@@ -114,8 +164,8 @@ export class Outbox {
     const long = this.#long[index];
     if (long === undefined) return;
     this.#long.splice(index, 1);
-    this.#longBytes -= long.body.length - long.sentBytes;
-    this.#longKept -= bytesKept(long.body);
+    this.#longBytes -= long.body.leftBytes;
+    this.#longKept -= long.body.keptBytes;
     this.#pump();
   }
 
@@ -149,10 +199,10 @@ export class Outbox {
     setImmediate(this.#onTurn);
   }
 
-  #putLong(message: Omit<Long, 'sentBytes'>): void {
-    this.#long.push({ ...message, sentBytes: 0 });
-    this.#longBytes += message.body.length;
-    this.#longKept += bytesKept(message.body);
+  #putLong(message: Long): void {
+    this.#long.push(message);
+    this.#longBytes += message.body.bytes;
+    this.#longKept += message.body.keptBytes;
     this.#pump();
   }
 
@@ -166,18 +216,18 @@ export class Outbox {
     for (let next = this.#long[0]; next !== undefined; next = this.#long[0]) {
       if (this.#socket.bufferedAmount + this.#gather.length >= PUMP_BYTES) return;
       const { type, id, body, sequence } = next;
-      const from = next.sentBytes;
-      const prefix = sequence > 0 && from === 0 ? leftUntil(next.deadlineAtMs) : NO_BYTES;
-      next.sentBytes = Math.min(body.length, from + PART_BYTES - prefix.length);
-      const isWhole = from === 0 && next.sentBytes === body.length;
-      if (isWhole) this.#put(type, id, prefix, body);
-      else this.#put(TYPE.part, 0, partHeader(next, prefix), body.subarray(from, next.sentBytes));
+      const isFirst = !body.isBegun;
+      const prefix = sequence > 0 && isFirst ? leftUntil(next.deadlineAtMs) : NO_BYTES;
+      const part = body.take(PART_BYTES - prefix.length);
+      const isWhole = isFirst && body.leftBytes === 0;
+      if (isWhole) this.#put(type, id, prefix, part);
+      else this.#put(TYPE.part, 0, partHeader(next, prefix), part);
       if (sequence > 0) this.#gatheredSequence = sequence;
       if (!isWhole) this.flush();
-      this.#longBytes -= next.sentBytes - from;
-      if (next.sentBytes < body.length) continue;
+      this.#longBytes -= part.length;
+      if (body.leftBytes > 0) continue;
       this.#long.shift();
-      this.#longKept -= bytesKept(body);
+      this.#longKept -= body.keptBytes;
       if (sequence > 0) this.#longRequests -= 1;
     }
   }
@@ -188,7 +238,7 @@ function partHeader({ type, id, body, sequence }: Long, prefix: Buffer): Buffer 
   const header = Buffer.allocUnsafe(HEADER_BYTES + prefix.length);
   header[0] = type;
   header.writeUInt32LE(id, 1);
-  header.writeUInt32LE(body.length + (sequence > 0 ? LEFT_BYTES : 0), 5);
+  header.writeUInt32LE(body.bytes + (sequence > 0 ? LEFT_BYTES : 0), 5);
   prefix.copy(header, HEADER_BYTES);
   return header;
 }

@@ -13,7 +13,7 @@ import {
 } from '../process/budget.ts';
 import { failure, failureOf, NO_MAGIC_REPLY } from '../protocol/arakoon/replies.ts';
 import { isUpdateCode, PROLOGUE_MAGIC, PROLOGUE_VERSION, scanRequest } from '../protocol/arakoon/requests.ts';
-import { type Answer, returnCodeOf } from '../protocol/arakoon/values.ts';
+import { type Answer, piecesOf, returnCodeOf } from '../protocol/arakoon/values.ts';
 import { OversizedError } from '../wire/shape.ts';
 
 /** Whom an answer goes to: a connection over TCP. */
@@ -62,7 +62,8 @@ const GOING_DOWN: Uint8Array = failure('GOING_DOWN', 'going down; not executed, 
 
 /** A request that was begun, or an error that awaits its turn. */
 type Entry = {
-  answer: Uint8Array | null;
+  /** In pieces. */
+  answer: readonly Uint8Array[] | null;
   next: Entry | null;
   /** Nothing is begun after it, and no read is answered. */
   last: boolean;
@@ -133,7 +134,7 @@ export class TcpConnection implements Connection {
   #reads = 0;
   /** Bytes of answers that wait for an earlier one. */
   #owedBytes = 0;
-  /** Answers that the socket has not got yet; of the first one it has `#sliced` bytes. */
+  /** Pieces of answers that the socket has not got yet; of the first one it has `#sliced` bytes. */
   #output: Uint8Array[] = [];
   #sliced = 0;
   #outputBytes = 0;
@@ -228,7 +229,7 @@ export class TcpConnection implements Connection {
   turnAway(answer: Answer): void {
     this.#lingerMs = SHORT_LINGER_MS;
     this.#greeted = true;
-    this.#enqueue(answer.bytes, true);
+    this.#enqueue(piecesOf(answer), true);
     this.#closing = true;
     this.#schedule();
   }
@@ -329,7 +330,7 @@ export class TcpConnection implements Connection {
         this.#hasRoom();
       } else if (!this.#gone) {
         const message = 'overloaded: no room for so long a request; not executed, send it again';
-        this.#enqueue(failure('GOING_DOWN', message).bytes, true);
+        this.#enqueue(piecesOf(failure('GOING_DOWN', message)), true);
         this.#closing = true;
         this.#schedule();
       }
@@ -361,7 +362,7 @@ export class TcpConnection implements Connection {
     if (error instanceof OversizedError && error.messageBytes !== null) {
       const there = this.#end - this.#begin;
       if (error.messageBytes <= SKIP_BYTES_MAX) {
-        this.#enqueue(failureOf(error).bytes, false);
+        this.#enqueue(piecesOf(failureOf(error)), false);
         this.#skipBytes = Math.max(0, error.messageBytes - there);
         this.#begin += Math.min(there, error.messageBytes);
         this.#wanted = 4;
@@ -369,10 +370,11 @@ export class TcpConnection implements Connection {
         return;
       }
     }
-    if (error.code === 'NO_MAGIC') this.#enqueue(NO_MAGIC_REPLY, true);
+    if (error.code === 'NO_MAGIC') this.#enqueue([NO_MAGIC_REPLY], true);
     // To a request that it does not know, Arakoon says "not found", with a text.
-    else if (error.code === 'NOT_SUPPORTED') this.#enqueue(failure('NOT_FOUND', error.message).bytes, true);
-    else this.#enqueue(failureOf(error).bytes, true);
+    else if (error.code === 'NOT_SUPPORTED')
+      this.#enqueue(piecesOf(failure('NOT_FOUND', error.message)), true);
+    else this.#enqueue(piecesOf(failureOf(error)), true);
     this.#closing = true;
     this.#schedule();
   }
@@ -404,7 +406,7 @@ export class TcpConnection implements Connection {
   #start(body: Buffer, isUpdate: boolean): void {
     if (this.#quiet !== null) {
       if (performance.now() < this.#drainUntilMs) this.#quiet.refresh();
-      this.#enqueue(GOING_DOWN, false);
+      this.#enqueue([GOING_DOWN], false);
       this.#schedule();
       return;
     }
@@ -427,20 +429,20 @@ export class TcpConnection implements Connection {
       const returnCode = returnCodeOf(answer.bytes);
       entry.last = returnCode === RETURN_CODES.NOT_MASTER || returnCode === RETURN_CODES.OUT_OF_RANGE;
       if (this.#gone) return;
-      entry.answer = answer.bytes;
-      this.#owedBytes += bytesKept(answer.bytes);
+      entry.answer = piecesOf(answer);
+      this.#owedBytes += keptBy(entry.answer);
       this.replies.set(this.#bytesOwed());
       this.#schedule();
     });
   }
 
-  #enqueue(answer: Uint8Array | null, last: boolean, isUpdate = false): Entry {
+  #enqueue(answer: readonly Uint8Array[] | null, last: boolean, isUpdate = false): Entry {
     const entry: Entry = { answer, next: null, last, isUpdate };
     if (this.#newest === null) this.#first = entry;
     else this.#newest.next = entry;
     this.#newest = entry;
     this.#entries += 1;
-    this.#owedBytes += answer === null ? 0 : bytesKept(answer);
+    this.#owedBytes += answer === null ? 0 : keptBy(answer);
     return entry;
   }
 
@@ -478,10 +480,11 @@ export class TcpConnection implements Connection {
       this.#first = entry.next;
       if (entry.next === null) this.#newest = null;
       this.#entries -= 1;
-      this.#owedBytes -= bytesKept(entry.answer);
+      const kept = keptBy(entry.answer);
+      this.#owedBytes -= kept;
       if (this.#ending) continue;
-      this.#output.push(entry.answer);
-      this.#outputBytes += bytesKept(entry.answer);
+      for (const piece of entry.answer) this.#output.push(piece);
+      this.#outputBytes += kept;
       if (!entry.last) continue;
       this.#closing = true;
       // What becomes of updates under way behind it only their answers tell; they go out before the end.
@@ -523,10 +526,11 @@ export class TcpConnection implements Connection {
     socket.uncork();
   }
 
-  /** The socket has passed on the last of an answer. */
+  /** The socket has passed on the last of a piece; it said that it drained before, while a request behind still had to wait. */
   #passedOn(bytes: number): void {
     this.#handedBytes -= bytes;
     this.replies.set(this.#bytesOwed());
+    this.#schedule();
   }
 
   #endWhenDone(): void {
@@ -559,4 +563,9 @@ export class TcpConnection implements Connection {
     const timer = setTimeout(() => socket.destroy(), this.#lingerMs);
     socket.once('close', () => clearTimeout(timer));
   }
+}
+
+/** Memory that the pieces of an answer keep. */
+function keptBy(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, piece) => sum + bytesKept(piece), 0);
 }

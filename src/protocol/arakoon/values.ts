@@ -47,4 +47,19 @@ export function returnCodeOf(reply: Uint8Array): number {
 }
 
 /** A whole reply as on TCP, and beside a range error where the key may be instead (links only). */
-export type Answer = { readonly bytes: Uint8Array; readonly hint: Hint | null };
+export type Answer = {
+  readonly bytes: Uint8Array;
+  /** What follows `bytes`: a reply of many MiB is never one piece, which would be copied to no end. Default: nothing. */
+  readonly rest?: readonly Uint8Array[];
+  readonly hint: Hint | null;
+};
+
+/** The pieces of a reply, in order. */
+export function piecesOf({ bytes, rest = [] }: Answer): readonly Uint8Array[] {
+  return [bytes, ...rest];
+}
+
+/** A reply in one piece. */
+export function wholeOf({ bytes, rest }: Answer): Uint8Array {
+  return rest === undefined ? bytes : Buffer.concat([bytes, ...rest]);
+}

@@ -64,6 +64,35 @@ test('long work is paused before anything else runs, and takes turns with other 
   assert.equal(seen.slice(20), ['a ends', 'b ends']);
 });
 
+test('whoever defers slices hears what they took since, those at the beginning of work among them', () => {
+  const turns: (() => void)[] = [];
+  const tookMs: number[] = [];
+  let nowMs = 0;
+  const scheduler = new Scheduler(
+    () => nowMs,
+    (run, ms) => {
+      turns.push(run);
+      tookMs.push(ms);
+    },
+  );
+  function* work(...slicesMs: number[]): Work<undefined> {
+    for (const ms of slicesMs) {
+      nowMs += ms;
+      yield;
+    }
+  }
+  const begin = (...slicesMs: number[]): void =>
+    scheduler.run(
+      work(...slicesMs),
+      () => undefined,
+      () => undefined,
+    );
+  begin(2, 3, 4);
+  begin(5);
+  turns.shift()?.();
+  assert.equal(tookMs, [2, 5 + 3]);
+});
+
 test('what work throws reaches its caller, and others go on', () => {
   const { scheduler } = world();
   const seen: unknown[] = [];

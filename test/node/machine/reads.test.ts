@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { StoreKey, View, Visit } from '../../../node/store/types.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import {
   decodeBool,
@@ -145,6 +146,32 @@ test('a long read pauses, and stays with the image and the ownership it began wi
   assert.is(decodeKeys(finish(work).bytes).length, 2000);
   image.close();
   assert.is(decodeKeys(cluster.read({ kind: 'range', ...all }).bytes).length, 0);
+});
+
+test('no row is looked at but those of the reply: the next one may be long', () => {
+  const cluster = new TestCluster();
+  for (const key of ['a', 'b', 'c', 'd'])
+    cluster.update({ kind: 'set', key, value: Buffer.alloc(300 * 1024) }); // one fills a slice
+  const seen: StoreKey[] = [];
+  const noting =
+    (visit: Visit): Visit =>
+    (key, value) => {
+      seen.push(key);
+      return visit(key, value);
+    };
+  const view: View = {
+    get: (key) => cluster.store.get(key),
+    scan: (from, to, visit) => cluster.store.scan(from, to, noting(visit)),
+    scanDown: (from, to, visit) => cluster.store.scanDown(from, to, noting(visit)),
+  };
+  const bounds = { first: null, firstIncluded: true, last: null, lastIncluded: true };
+  for (const kind of ['range', 'rangeEntries', 'revRangeEntries'] as const) {
+    for (const max of [1, 3, -1]) {
+      const read = cluster.machine.read({ kind, consistency, ...bounds, max }, view);
+      if (!('bytes' in read)) finish(read);
+      assert.is(seen.splice(0).length, max < 0 ? 4 : max, `${kind} of ${max}`);
+    }
+  }
 });
 
 test('a result that fits no frame is refused, and says what to do', () => {

@@ -16,10 +16,13 @@ const EXISTS = encodeRequest({ kind: 'exists', consistency: { kind: 'consistent'
 const GET = encodeRequest({ kind: 'get', consistency: { kind: 'consistent' }, key: 'k' });
 const LEFT_MS = 1000;
 
-/** A node that may read; each read takes two slices, and time passes as the test says. */
+/** A node that may read; each read takes two slices unless it is short, and time passes as the test says. */
 class Bench {
   nowMs = 0;
   slices = 0;
+  isShort = false;
+  /** How often long reads were told of something short. */
+  told = 0;
   /** Why nothing is served yet. */
   readonly introduction: { refusal: Answer | null } = { refusal: null };
   readonly #deferred: (() => void)[] = [];
@@ -30,6 +33,7 @@ class Bench {
     const bench = this;
     const read = function* (): Generator<undefined, Answer> {
       bench.slices += 1;
+      if (bench.isShort) return OK;
       bench.nowMs += 2; // more than a slice
       yield;
       bench.slices += 1;
@@ -37,7 +41,12 @@ class Bench {
     };
     const context = {
       nowMs,
-      scheduler: new Scheduler(nowMs, (run) => this.#deferred.push(run)),
+      reads: new Scheduler(nowMs, (run) => this.#deferred.push(run)),
+      share: {
+        short: () => {
+          this.told += 1;
+        },
+      },
       introduction: this.introduction,
       store: { snapshot: () => ({ close: () => undefined }) },
       driver: { refusal: null, mayRead: () => true, master: () => 'n1', machine: { read } },
@@ -67,6 +76,20 @@ test('a read that has its turn in time is answered', () => {
   const answers = bench.ask(EXISTS, new Budget(Number.POSITIVE_INFINITY).open(null));
   bench.run();
   assert.equal(answers, [OK]);
+});
+
+test('long reads are told of what is short, not of one another', () => {
+  const bench = new Bench();
+  const room = new Budget(Number.POSITIVE_INFINITY).open(null);
+  bench.ask(EXISTS, room);
+  bench.run();
+  assert.is(bench.told, 0);
+  bench.isShort = true;
+  bench.ask(EXISTS, room);
+  assert.is(bench.told, 1);
+  bench.introduction.refusal = failure('GOING_DOWN', 'it waits');
+  bench.ask(encodeRequest({ kind: 'set', key: 'k', value: Buffer.from('v') }), room);
+  assert.is(bench.told, 2);
 });
 
 test('a read whose turn comes too late is not gone on with, and says so', () => {

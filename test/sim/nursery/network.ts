@@ -1,6 +1,6 @@
 /** The network of a simulated nursery: messages between members, and links with requests and pushes on them. */
 import type { LinkResult } from '../../../src/link/link.ts';
-import type { Answer } from '../../../src/protocol/arakoon/values.ts';
+import { type Answer, wholeOf } from '../../../src/protocol/arakoon/values.ts';
 import type { Random } from '../../support/random.ts';
 import type { Schedule } from '../schedule.ts';
 import type { Host } from './host.ts';
@@ -184,7 +184,7 @@ export class Link {
 
   #answer(server: Server, life: number, call: number, answer: Answer): void {
     if (server.isDead || life !== this.#life) return;
-    const bytes = answer.bytes as Buffer;
+    const bytes = wholeOf(answer) as Buffer;
     this.#carry(this.#address, this.#client.name, this.#back, life, () => {
       this.#client.run(() => this.#settle(call, { kind: 'reply', bytes, hint: answer.hint }));
     });

@@ -226,6 +226,8 @@ export class NodeProcess extends Host implements Server {
       driver: this.driver,
       store: this.store,
       scheduler: this.#scheduler,
+      reads: this.#scheduler,
+      share: { short: () => undefined },
       watchers: this.#watchers,
       seals: this.#seals,
       slowDowns: new SlowDowns(this.nowMs, (delayMs, run) => this.local(delayMs, run)),

@@ -22,7 +22,7 @@ import {
 } from '../../../src/protocol/arakoon/replies.ts';
 import type { Request } from '../../../src/protocol/arakoon/requests.ts';
 import { decodeUpdate, isFollower, type Update } from '../../../src/protocol/arakoon/updates.ts';
-import { type Answer, returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
+import { type Answer, returnCodeOf, wholeOf } from '../../../src/protocol/arakoon/values.ts';
 import { Model, prefixRange } from '../migration/model.ts';
 import type { Rare } from '../paxos/rare.ts';
 import type { ClusterHistory } from './cluster-history.ts';
@@ -109,7 +109,7 @@ export class Served {
     // What an error says is for people.
     if (returnCodeOf(expected) !== RETURN_CODES.OK)
       return returnCodeOf(expected) === returnCodeOf(answer.bytes);
-    return sameBytes(expected, answer.bytes);
+    return sameBytes(expected, wholeOf(answer));
   }
 
   /** What a node that has applied `slot` must answer. */

@@ -270,6 +270,26 @@ test('a long hinted reply comes whole', async () => {
   await acceptor.close();
 });
 
+test('a reply in pieces comes whole, hinted or not, however long they are', async () => {
+  const whole = pattern(3 * PART_BYTES + 5);
+  const cuts = [0, 1, 1, 100, PART_BYTES + 7, PART_BYTES + 8, whole.length];
+  const hint = { entry: { lo: '', hi: null, owner: 'o', epoch: 1 }, confirmed: true };
+  const acceptor = await new Acceptor({
+    request: (_link, body, respond) => {
+      const [first, ...rest] = cuts.slice(1).map((end, index) => whole.subarray(cuts[index], end));
+      const isHinted = body.toString() === 'hinted';
+      respond({ bytes: first as Buffer, rest, hint: isHinted ? hint : null });
+    },
+  }).listen();
+  const link = await acceptor.dial();
+  const results = await Promise.all(['hinted', 'not', 'hinted'].map((body) => ask(link, Buffer.from(body))));
+  for (const [index, result] of results.entries()) {
+    assert.ok(result.kind === 'reply' && result.bytes.equals(whole));
+    assert.equal(result.hint, index === 1 ? null : hint);
+  }
+  await acceptor.close();
+});
+
 test('the time that is left comes with a request, whatever its length and whatever goes before it', async () => {
   const heard = new Map<number, number>();
   const acceptor = await new Acceptor({

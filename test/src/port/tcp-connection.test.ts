@@ -6,7 +6,7 @@ import { Budget, unboundedBudgets } from '../../../src/process/budget.ts';
 import { MAGIC } from '../../../src/protocol/admin/admin.ts';
 import { failure, OK, okBytes } from '../../../src/protocol/arakoon/replies.ts';
 import { type Consistency, encodePrologue, encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
-import { until } from '../../support/wait.ts';
+import { until, within } from '../../support/wait.ts';
 import { Bench, Raw } from './raw.ts';
 
 const MIB = 1024 * 1024;
@@ -279,6 +279,40 @@ test('a big value comes through whole', async () => {
   assert.is((await client.read(8)).length, 8);
   const first = bench.begun[0]?.request;
   assert.ok(first?.kind === 'set' && value.equals(first.value));
+  client.socket.destroy();
+  await bench.port.close();
+});
+
+test('an answer in pieces comes whole, between others, and is counted until it is read', async () => {
+  const replies = new Budget(256 * MIB);
+  const budgets = { clients: { ...unboundedBudgets(), replies }, own: unboundedBudgets() };
+  const whole = okBytes(
+    Buffer.alloc(16 * MIB, Buffer.from(Array.from({ length: 251 }, (_, at) => at))),
+  ).bytes;
+  const cuts = [0, 8, 9, 8 * MIB, 8 * MIB + 100, whole.length];
+  const [first, ...rest] = cuts.slice(1).map((end, index) => whole.slice(cuts[index], end));
+  const bench = await new Bench().listen({ budgets }, (request) =>
+    request.kind === 'get' ? { bytes: first as Uint8Array, rest, hint: null } : OK,
+  );
+  const client = await bench.client();
+  client.socket.pause();
+  client.send(set('a'), get('a'), set('b'));
+  await until('what was not read to be counted', () => replies.usedBytes > 4 * MIB);
+  client.socket.resume();
+  const expected = Buffer.concat([OK.bytes, whole, OK.bytes]);
+  assert.ok(expected.equals(await client.read(expected.length)));
+  await until('nothing to be owed', () => replies.usedBytes === 0);
+  client.socket.destroy();
+  await bench.port.close();
+});
+
+test('a request behind a long answer is begun once that was taken', async () => {
+  const long = okBytes(Buffer.alloc(16 * MIB));
+  const bench = await new Bench().listen({}, ({ kind }) => (kind === 'get' ? long : OK));
+  const client = await bench.client();
+  client.send(get('a'), set('b')); // and nothing more, which would wake it
+  await within(20_000, 'both answers', client.read(long.bytes.length + OK.bytes.length));
+  assert.equal(bench.kinds, ['get', 'set']);
   client.socket.destroy();
   await bench.port.close();
 });
