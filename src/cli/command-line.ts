@@ -52,19 +52,20 @@ function servers<T>(parser: Argv<T>) {
             default: false,
             describe:
               'serve, this time, although the keeper is silent: only if you know that nothing was rescued meanwhile',
-          }),
+          })
+          .example('$0 node --config ams.ini --node ams1', ''),
       async (args) => (await import('./node-command.ts')).runNodeCommand(args),
     )
     .command(
       'router',
       'run a router, in the foreground',
-      (command) => command.option('config', CONFIG),
+      (command) => command.option('config', CONFIG).example('$0 router --config router.ini', ''),
       async (args) => (await import('./router-command.ts')).runRouterCommand(args),
     )
     .command(
       'migrator',
       'run a daemon that takes over migrations whose migrator has died',
-      (command) => command.option('config', CONFIG),
+      (command) => command.option('config', CONFIG).example('$0 migrator --config router.ini', ''),
       async (args) => (await import('./migrate-command.ts')).runMigratorCommand(args),
     )
     .command(
@@ -83,7 +84,9 @@ function servers<T>(parser: Argv<T>) {
             type: 'string',
             requiresArg: true,
             describe: 'directory tree that the tour indexes; default: node_modules',
-          }),
+          })
+          .example('$0 dev --dir ./nursery', 'it stays there, and goes on the next time')
+          .example('$0 dev --tour --once', 'see it work, and end'),
       async (args) => (await import('./dev-command.ts')).runDevCommand(args),
     )
     .command(
@@ -107,7 +110,9 @@ function servers<T>(parser: Argv<T>) {
           .option('replay', wholeNumber('replay', 0, 'this seed alone'))
           .option('trace', { type: 'boolean', describe: 'with --replay: every step' })
           .conflicts('replay', ['seed', 'seeds', 'workers'])
-          .implies('trace', 'replay'),
+          .implies('trace', 'replay')
+          .example('$0 sim --seeds 100', 'a hundred nurseries, any')
+          .example('$0 sim --replay 7 --trace', 'what happened in one of them'),
       async (args) =>
         (await import('./sim-command.ts')).runSimCommand({
           only: args.only,
@@ -126,7 +131,10 @@ function nurseryCommands<T>(parser: Argv<T>) {
     .command(
       'init <cluster>',
       'give the whole key space to the first cluster of a nursery',
-      (command) => asking(command).positional('cluster', { type: 'string', demandOption: true }),
+      (command) =>
+        asking(command)
+          .positional('cluster', { type: 'string', demandOption: true })
+          .example('$0 init ams --config router.ini', 'all keys belong to ams'),
       async (args) => (await import('./init-command.ts')).runInit(args),
     )
     .command(
@@ -158,7 +166,10 @@ function nurseryCommands<T>(parser: Argv<T>) {
             type: 'boolean',
             default: false,
             describe: 'say what would be moved, and move nothing',
-          }),
+          })
+          .example('$0 migrate ams m bru --config router.ini', 'keys from m on go to bru')
+          .example('$0 migrate --range a..c --to bru --config router.ini', 'those from a up to c alone')
+          .example('$0 migrate --resume --config router.ini', 'after a migrator has died'),
       async (args) => (await import('./migrate-command.ts')).runMigrateCommand(args),
     )
     .command(
@@ -170,13 +181,14 @@ function nurseryCommands<T>(parser: Argv<T>) {
           .positional('separator', {
             type: 'string',
             describe: 'for an inner cluster: where its neighbours meet',
-          }),
+          })
+          .example('$0 remove bru --config router.ini', ''),
       async (args) => (await import('./migrate-command.ts')).runRemoveCommand(args),
     )
     .command(
       'status',
       'the map, every node, and every migration',
-      (command) => asking(command),
+      (command) => asking(command).example('$0 status --config router.ini', ''),
       async (args) => (await import('./status-command.ts')).runStatus(args),
     );
 }
@@ -186,13 +198,17 @@ function dataCommands<T>(parser: Argv<T>) {
     .command(
       'who-master',
       "the master's name; exit code 4 where there is none",
-      (command) => asking(command),
+      (command) => asking(command).example('$0 who-master --config ams.ini', ''),
       async (args) => (await import('./data-commands.ts')).runWhoMaster(args),
     )
     .command(
       'get <key>',
       'print a value',
-      (command) => asking(command).positional('key', KEY),
+      (command) =>
+        asking(command)
+          .positional('key', KEY)
+          .example('$0 get colour --config router.ini', '')
+          .example('$0 get 0x00ff --config router.ini', 'a key of two bytes'),
       async (args) => (await import('./data-commands.ts')).runGet(args),
     )
     .command(
@@ -206,20 +222,26 @@ function dataCommands<T>(parser: Argv<T>) {
             type: 'string',
             requiresArg: true,
             describe: 'file that holds the value, byte for byte; - for standard input',
-          }),
+          })
+          .example('$0 set colour blue --config router.ini', '')
+          .example('$0 set picture --from picture.png --config router.ini', ''),
       async (args) =>
         (await import('./data-commands.ts')).runSet({ ...args, value: args.value, from: args.from }),
     )
     .command(
       'delete <key>',
       'remove a key; exit code 3 where it is not there',
-      (command) => asking(command).positional('key', KEY),
+      (command) => asking(command).positional('key', KEY).example('$0 delete colour --config router.ini', ''),
       async (args) => (await import('./data-commands.ts')).runDelete(args),
     )
     .command(
       'prefix <prefix>',
       'list keys that begin with a prefix',
-      (command) => asking(command).positional('prefix', KEY).option('max', MAX),
+      (command) =>
+        asking(command)
+          .positional('prefix', KEY)
+          .option('max', MAX)
+          .example('$0 prefix user: --max 10 --config router.ini', ''),
       async (args) => (await import('./data-commands.ts')).runPrefix({ ...args, max: args.max }),
     )
     .command(
@@ -230,7 +252,8 @@ function dataCommands<T>(parser: Argv<T>) {
           .positional('from', { type: 'string', describe: 'text, or 0x… for bytes' })
           .positional('to', { type: 'string', describe: 'text, or 0x… for bytes' })
           .option('max', MAX)
-          .option('entries', { type: 'boolean', default: false, describe: 'with values' }),
+          .option('entries', { type: 'boolean', default: false, describe: 'with values' })
+          .example('$0 range a c --entries --config router.ini', 'keys from a up to c, with values'),
       async (args) =>
         (await import('./data-commands.ts')).runRange({
           ...args,
@@ -285,7 +308,8 @@ function benchCommand<T>(parser: Argv<T>) {
         .option('warm-up', wholeNumberOr('warm-up', 1, 0, 'seconds before anything is counted', 1_000_000))
         .option('seed', wholeNumberOr('seed', 1, 0, 'of the keys and operations'))
         .option('json', JSON_FLAG)
-        .conflicts('null', ['config', 'node']),
+        .conflicts('null', ['config', 'node'])
+        .example('$0 bench --config router.ini --mix set:1,get:9', 'one update to nine reads'),
     async (args) =>
       (await import('./bench-command.ts')).runBench({
         ...args,
@@ -294,6 +318,25 @@ function benchCommand<T>(parser: Argv<T>) {
         null: args.null === true,
       }),
   );
+}
+
+/** The first command of each group, in the order in which they are listed. */
+const GROUPS: readonly (readonly [first: string, title: string])[] = [
+  ['node', 'Servers:'],
+  ['init', 'A nursery:'],
+  ['who-master', 'Data:'],
+  ['bench', 'Measuring:'],
+];
+
+/** The list of commands under the headings of their groups, which yargs does not know; other help as it is. */
+function grouped(help: string): string {
+  if (!help.includes('\nCommands:\n')) return help;
+  const lines = help.replace('\nCommands:\n', '\n').split('\n');
+  const titled = lines.flatMap((line) => {
+    const group = GROUPS.find(([first]) => line.startsWith(`  nursery ${first} `));
+    return group === undefined ? [line] : ['', group[1], line];
+  });
+  return titled.join('\n').replaceAll('\n\n\n', '\n\n');
 }
 
 /** Options of the command that is being read, which yargs' types leave out. */
@@ -317,6 +360,7 @@ async function run(given: readonly string[]): Promise<void> {
     .version(PRODUCT_VERSION)
     .demandCommand(1, 'name a command')
     .strict()
+    .epilogue('nursery COMMAND --help says more, with examples.')
     .help()
     // First of all, so that whatever looks at a word sees what was written.
     .middleware((argv) => {
@@ -339,7 +383,7 @@ async function run(given: readonly string[]): Promise<void> {
   await parser.parseAsync([...words.argv], {}, (_error, _argv, output) => {
     help = output;
   });
-  if (help !== '') printLine(help);
+  if (help !== '') printLine(grouped(help));
 }
 
 /** Reads what the process was called with, and does it. Failures are reported, and end the process. */

@@ -1,5 +1,9 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -119,5 +123,39 @@ test('the commands are those of the help', () => {
   const listed = [...help.matchAll(/^ {2}nursery ([a-z-]+)/gm)].map((match) => match[1] as string);
   assert.equal([...listed].sort(), [...COMMANDS].sort());
 });
+
+test('help names the groups of commands, in their order', () => {
+  const help = execFileSync(process.execPath, [MAIN, '--help'], { encoding: 'utf8' });
+  const titles = help.split('\n').filter((line) => /^[A-Z].*:$/.test(line));
+  assert.equal(titles, ['Servers:', 'A nursery:', 'Data:', 'Measuring:', 'Options:']);
+});
+
+const execute = promisify(execFile);
+
+test('help of each command has an example, which the command line takes', async () => {
+  const cwd = mkdtempSync(join(tmpdir(), 'nursery-examples-'));
+  writeFileSync(join(cwd, 'picture.png'), 'a picture');
+  await Promise.all(
+    [...COMMANDS].map(async (command) => {
+      const { stdout } = await execute(process.execPath, [MAIN, command, '--help']);
+      const examples = examplesIn(stdout).filter(([first]) => first === command);
+      assert.ok(examples.length > 0, `${command} has an example`);
+      if (['dev', 'sim', 'bench'].includes(command)) return; // would do it
+      for (const words of examples) {
+        const failure = await execute(process.execPath, [MAIN, ...words], { cwd }).catch((error) => error);
+        assert.is(failure.code, 66, `${words.join(' ')}: ${failure.stderr}`); // there is no such configuration
+      }
+    }),
+  );
+  rmSync(cwd, { recursive: true });
+});
+
+/** The words behind `nursery` in each example of a command's help; what it is for stands in a column to the right. */
+function examplesIn(help: string): string[][] {
+  const [, examples = ''] = help.split('\nExamples:\n');
+  const left = examples.split('\n').map((line) => line.trimEnd().replace(/^(.{2}\S.*?) {2,}.*$/, '$1'));
+  const whole = left.join(' ').split('nursery ');
+  return whole.map((each) => each.trim().split(/\s+/));
+}
 
 test.run();
