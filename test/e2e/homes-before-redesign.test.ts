@@ -6,12 +6,13 @@ import { createHash } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { LmdbStore } from '../../node/store/lmdb-store.ts';
 import { keyToBytes } from '../../src/base/bytes.ts';
 import { ArakoonClient } from '../../src/client/arakoon-client.ts';
 import { ClusterClient } from '../../src/client/cluster-client.ts';
 import type { AdminQuery } from '../../src/protocol/admin/admin.ts';
 import type { TestCluster } from '../support/clusters.ts';
-import { goldenNursery, goldenOslo, HOMES, OSLO } from '../support/golden-homes.ts';
+import { goldenNursery, goldenOslo, HOMES, OSLO, unpackHome } from '../support/golden-homes.ts';
 import { selfOf } from '../support/identities.ts';
 import { FRONT } from '../support/nurseries.ts';
 import { labSuite } from '../support/processes.ts';
@@ -174,7 +175,22 @@ tests.test('a nursery: all is there, updates are taken, and moves that were unde
   for (const cluster of all) await cluster.killAll();
 });
 
-tests.test('what was logged is replayed where the stores are gone', async (lab) => {
+/** All rows of a store that nobody has open, as they are stored. */
+async function storedRows(dir: string, cluster: string, node: string): Promise<Map<string, string>> {
+  const store = await LmdbStore.open({ dir, cluster, node });
+  const rows = new Map<string, string>();
+  let from: string | null = '';
+  while (from !== null) {
+    from = store.scan(from, null, (key, value) => {
+      rows.set(key, Buffer.from(value).toString('hex'));
+      return true;
+    });
+  }
+  await store.close();
+  return rows;
+}
+
+tests.test('what was logged is replayed where the stores are gone, and stored as it was', async (lab) => {
   const { keeper, bru } = await goldenNursery(lab);
   for (const cluster of [keeper, bru]) {
     for (const { home } of cluster.nodes) rmSync(join(home, 'store'), { recursive: true });
@@ -183,7 +199,16 @@ tests.test('what was logged is replayed where the stores are gone', async (lab) 
   assert.equal(await until('bru to serve', () => rowsOf(bru)), EXPECTED.clusters['bru']?.rows);
   await expectMap(keeper);
   await expectMoves(bru);
-  for (const cluster of [keeper, bru]) await cluster.killAll();
+  for (const cluster of [keeper, bru]) {
+    const { id } = cluster;
+    const [{ name, home }] = cluster.nodes as [TestCluster['nodes'][number]];
+    assert.is((await cluster.process(name).terminate()).code, 0);
+    const before = join(lab.dir, `${name}-before`);
+    unpackHome(join(HOMES, name), before);
+    const stored = await storedRows(join(home, 'store'), id, name);
+    assert.ok(stored.size > 8, `${stored.size} rows`);
+    assert.equal([...stored], [...(await storedRows(join(before, 'store'), id, name))]);
+  }
 });
 
 tests.test(

@@ -12,19 +12,21 @@ export const HOMES = 'test/golden/homes-before-the-redesign';
 /** Client and messaging ports, and the router's. The keeper's register has them: elsewhere a node waits to be believed. */
 const PORTS = { keeper: [9701, 9702], ams: [9703, 9704], bru: [9705, 9706], router: [9707] } as const;
 
-/** Puts the homes of a cluster, as they lie below `golden`, where its configuration says, in the place of any that are there. */
-export function unpackHomes(golden: string, cluster: TestCluster): void {
-  for (const { name, home } of cluster.nodes) {
-    const from = join(golden, name);
-    rmSync(home, { recursive: true, force: true }); // of a test before
-    for (const file of readdirSync(from, { recursive: true, encoding: 'utf8' })) {
-      if (!file.endsWith('.gz')) continue;
-      const to = join(home, file.slice(0, -3));
-      mkdirSync(dirname(to), { recursive: true });
-      writeFileSync(to, gunzipSync(readFileSync(join(from, file))));
-    }
-    if (!existsSync(join(home, 'store', 'data.mdb'))) throw new Error(`${from} holds no store`);
+/** Puts the home that lies at `from` to `home`, in the place of any that is there. */
+export function unpackHome(from: string, home: string): void {
+  rmSync(home, { recursive: true, force: true }); // of a test before
+  for (const file of readdirSync(from, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.gz')) continue;
+    const to = join(home, file.slice(0, -3));
+    mkdirSync(dirname(to), { recursive: true });
+    writeFileSync(to, gunzipSync(readFileSync(join(from, file))));
   }
+  if (!existsSync(join(home, 'store', 'data.mdb'))) throw new Error(`${from} holds no store`);
+}
+
+/** Puts the homes of a cluster, as they lie below `golden`, where its configuration says. */
+export function unpackHomes(golden: string, cluster: TestCluster): void {
+  for (const { name, home } of cluster.nodes) unpackHome(join(golden, name), home);
 }
 
 /** The nursery whose homes lie in `HOMES`, of one node each; nothing of it runs yet. */
