@@ -27,7 +27,10 @@ export type Question = {
   /** The client's request that it belongs to. */
   readonly request: number;
   readonly call: number;
-  /** Sends it to a node, for a short reply alone where `withheld` is given. Returns what cancels it. */
+  /**
+   * Sends it to a node, for a short reply alone where `withheld` is given. Returns what cancels it. Neither `done` nor
+   * `withheld` is called before it has returned.
+   */
   ask(done: (result: LinkResult) => void, withheld?: () => void): () => void;
   done(result: LinkResult): void;
   /** It is not asked any more, and why. */
@@ -38,8 +41,14 @@ export type Question = {
 export class Calls {
   readonly #asked = new Map<number, Asked>();
   readonly #calls = new Map<number, Call & { readonly abandoned: (why: string) => void }>();
+  readonly #defer: (run: () => void) => void;
   #lastRequest = 0;
   #isSweepDue = false;
+
+  /** @param defer calls what it is given after the present turn of the event loop */
+  constructor(defer: (run: () => void) => void) {
+    this.#defer = defer;
+  }
 
   /** Takes in a request; returns its number. */
   add(respond: (answer: Answer) => void, asker: Asker): number {
@@ -89,7 +98,7 @@ export class Calls {
   gone(): void {
     if (this.#isSweepDue) return;
     this.#isSweepDue = true;
-    setImmediate(() => {
+    this.#defer(() => {
       this.#isSweepDue = false;
       for (const [call, { asked, cancel, abandoned }] of [...this.#calls]) {
         if (!asked.asker.isOver()) continue;

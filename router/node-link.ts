@@ -1,8 +1,9 @@
-/** The router's link to one node, whichever of its addresses answers. */
+/** The router's link to one node over sockets, whichever of its addresses answers. */
 import type { Hello } from '../src/link/frames.ts';
 import type { LinkResult } from '../src/link/link.ts';
 import { PersistentLink } from '../src/link/persistent.ts';
 import { failure } from '../src/protocol/arakoon/replies.ts';
+import type { LinkEvents, LinkToNode } from './driver.ts';
 
 /** How long an address may take to answer (ms). */
 const DIAL_MS = 1500;
@@ -14,14 +15,11 @@ export type NodeLinkOptions = {
   readonly ips: readonly string[];
   readonly port: number;
   readonly hello: Hello;
-  /** Whom the link met, whether or not it comes up: the founding, where there is one. */
-  met(founding: string | undefined): void;
-  onUp(): void;
-  onDown(why: string): void;
+  readonly events: LinkEvents;
 };
 
 /** Keeps a link to a node until it is closed. */
-export class NodeLink {
+export class NodeLink implements LinkToNode {
   readonly #options: NodeLinkOptions;
   #link: PersistentLink;
   #address = 0;
@@ -48,7 +46,7 @@ export class NodeLink {
   }
 
   #open(): PersistentLink {
-    const { ips, port, hello, met, onUp, onDown } = this.#options;
+    const { ips, port, hello, events } = this.#options;
     return new PersistentLink({
       host: ips[this.#address % ips.length] as string,
       port,
@@ -59,11 +57,11 @@ export class NodeLink {
           respond(failure('NOT_SUPPORTED', 'a router answers no requests of nodes')),
         post: () => undefined,
         closed: () => undefined,
-        met: (peer) => met(peer.founding),
+        met: (peer) => events.met(peer.founding),
       },
-      onUp,
+      onUp: () => events.up(),
       onDown: (why) => {
-        onDown(why);
+        events.down(why);
         this.#tryNext();
       },
     });

@@ -196,6 +196,11 @@ export class ClusterClient {
     return watch;
   }
 
+  /** Asks for the map now, on behalf of all who watch it. */
+  refreshMap(): void {
+    for (const watch of this.#watches) void watch.refresh();
+  }
+
   /**
    * Opens a connection, and finds the master, or a router that is ready, as far as there is one now. Where nodes turn everybody away
    * for the moment it tries again, all of them, with growing pauses.

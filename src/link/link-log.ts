@@ -3,6 +3,7 @@
  * all the time has a line now and then, with the number of changes since the one before.
  */
 import type { Logger } from '../process/log.ts';
+import { TIMERS, type Timers } from '../process/timers.ts';
 
 /** Changes that are logged at once; after them one for each of these (ms). */
 const LINES_MAX = 10;
@@ -11,14 +12,11 @@ const LINE_MS = 60_000;
 const REASONS_MAX = 16;
 
 /** Time, as a test may have it. */
-export type LogClock = {
-  nowMs(): number;
-  /** Calls `run` once, unless the process ends before; returns what takes that back. */
-  after(delayMs: number, run: () => void): () => void;
-};
+export type LogClock = Omit<Timers, 'defer'>;
 
+/** Lines that are due later keep no process alive. */
 const REAL: LogClock = {
-  nowMs: () => performance.now(),
+  nowMs: TIMERS.nowMs,
   after: (delayMs, run) => {
     const timer = setTimeout(run, delayMs).unref();
     return () => clearTimeout(timer);

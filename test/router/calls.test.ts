@@ -51,7 +51,7 @@ function setup(): { budget: Budget; client: () => Asker & { isGone: boolean } } 
 
 test('a whole reply is asked for where there is room; else a short one, and where it is long it waits its turn', async () => {
   const { budget, client } = setup();
-  const calls = new Calls();
+  const calls = new Calls(setImmediate);
   const first = new Read(calls, client());
   const second = new Read(calls, client());
   const third = new Read(calls, client());
@@ -71,7 +71,7 @@ test('a whole reply is asked for where there is room; else a short one, and wher
 
 test('a client that is gone: what is under way is cancelled, what waits is given up', async () => {
   const { budget, client } = setup();
-  const calls = new Calls();
+  const calls = new Calls(setImmediate);
   const [goes, waits] = [client(), client()];
   const stays = new Read(calls, client());
   const underWay = new Read(calls, goes);

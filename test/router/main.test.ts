@@ -2,7 +2,7 @@
 import { get as httpGet } from 'node:http';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type RunningRouter, startRouter } from '../../router/main.ts';
+import { keeperOf, type RunningRouter, startRouter } from '../../router/main.ts';
 import type { NurseryError } from '../../src/base/errors.ts';
 import { ArakoonClient } from '../../src/client/arakoon-client.ts';
 import { NurseryClient } from '../../src/client/nursery-client.ts';
@@ -11,6 +11,7 @@ import { RangeMap } from '../../src/keyspace/rangemap.ts';
 import { type Hello, LINK_PROTOCOL, TOPIC } from '../../src/link/frames.ts';
 import type { Link } from '../../src/link/link.ts';
 import { ClientPort } from '../../src/port/port.ts';
+import { SILENT } from '../../src/process/log.ts';
 import {
   encodeAnswer,
   type KeeperMap,
@@ -53,6 +54,8 @@ class Setup {
   readonly clusters = new Map<string, FakeCluster>();
   readonly ports = new Map<string, ClientPort>();
   readonly closing: (() => unknown)[] = [];
+  /** After the router. */
+  readonly atEnd: (() => unknown)[] = [];
   readonly #watchers = new Set<Link>();
   /** What the keeper says of cluster C in place of the truth; an older one may have stored anything. */
   stored: readonly NodeAddress[] | null = null;
@@ -88,7 +91,9 @@ class Setup {
       nursery: { clusterId: 'keeper', nodes: [{ name: 'keeper1', ips: [LOCAL], port: keeperPort }] },
       warnings: [],
     };
-    this.router = await startRouter(ini);
+    const keeperClient = keeperOf(ini);
+    this.router = await startRouter({ ini, logger: SILENT, keeper: keeperClient, waits: () => undefined });
+    this.atEnd.push(() => keeperClient.close());
     return this;
   }
 
@@ -127,6 +132,7 @@ class Setup {
   async stop(): Promise<void> {
     for (const close of this.closing) close();
     await this.router.close();
+    for (const close of this.atEnd) close();
     await Promise.all([...this.ports.values()].map((port) => port.close()));
   }
 

@@ -1,4 +1,5 @@
 /** A process on a machine of its own: what it does stops when it crashes, and waits while it is paused. */
+import type { Timers } from '../../../src/process/timers.ts';
 import type { Schedule } from '../schedule.ts';
 
 /** A timer never fires earlier: a clock that lacks less than it can show would be asked for ever (ms). */
@@ -52,6 +53,21 @@ export class Host {
   wake(atMs: number, run: () => void): void {
     this.local(Math.max(TIMER_MIN_MS, atMs - this.nowMs()), run);
   }
+
+  /** Time as production code asks for it. */
+  readonly timers: Timers = {
+    nowMs: this.nowMs,
+    defer: (run) => this.soon(run),
+    after: (delayMs, run) => {
+      let isWanted = true;
+      this.local(Math.max(TIMER_MIN_MS, delayMs), () => {
+        if (isWanted) run();
+      });
+      return () => {
+        isWanted = false;
+      };
+    },
+  };
 
   /** Runs it in the next turn of this process's event loop. */
   soon(run: () => void): void {

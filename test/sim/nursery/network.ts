@@ -135,12 +135,12 @@ export class Link {
     return this.#address;
   }
 
-  /** Answered once: with a reply, or that there is none. */
-  request(body: Buffer, deadlineMs: number, done: (result: LinkResult) => void): void {
+  /** Answered once: with a reply, or that there is none. Returns what cancels it; the server may carry it out all the same. */
+  request(body: Buffer, deadlineMs: number, done: (result: LinkResult) => void): () => void {
     const server = this.#server;
     if (server === null) {
       done({ kind: 'failed', why: 'closed', sent: false });
-      return;
+      return () => undefined;
     }
     this.#lastCall += 1;
     const call = this.#lastCall;
@@ -157,6 +157,7 @@ export class Link {
         server.request(body, (answer) => this.#answer(server, life, call, answer), this, deadlineMs);
       });
     });
+    return () => this.#pending.delete(call);
   }
 
   /** From the server to the client; as the real link's. False where it is dropped. */

@@ -1,0 +1,21 @@
+/** Planted bugs of the drivers, one or more for each service: what carries out the effects of the cores is simulated too. */
+import { bug, HARSH, type PlantedBug } from './bug.ts';
+
+export const DRIVER_BUGS: readonly PlantedBug[] = [
+  bug(
+    'timer of a router never set',
+    'a router wakes its core when the core asks for it',
+    'router/driver.js##carryOut',
+    'this.#wake(effect.atMs);',
+    '',
+    { changes: HARSH },
+  ),
+  bug(
+    'sent called unsent by a router',
+    'a router sends again only what was not sent',
+    'router/driver.js##ended',
+    'sent: result.sent',
+    'sent: false',
+    { changes: HARSH },
+  ),
+];
