@@ -4,8 +4,10 @@
  *
  * It owns no socket and no timer: they come in, so that a simulation runs this very code.
  */
+
 import { type EXIT_CODES, FatalError } from '../../src/base/errors.ts';
 import type { Claim, KeeperRef, KnownLife, Life, Standing, Verdict } from '../../src/identity/founding.ts';
+import { isSameLife } from '../../src/identity/founding.ts';
 import type { Logger } from '../../src/process/log.ts';
 import type { AdminAnswer, AdminCommand, AdminQuery } from '../../src/protocol/admin/admin.ts';
 import { failure } from '../../src/protocol/arakoon/replies.ts';
@@ -340,7 +342,7 @@ export class Introduction {
     this.#standing = standing;
     this.#notes.clear('standing');
     const { driver, node, incarnation, label } = this.#options;
-    const self = standing.members.find((life) => life.node === node && life.incarnation === incarnation);
+    const self = standing.members.find((life) => isSameLife(life, { node, incarnation }));
     const presence = standing.presences.find((each) => each.node === node);
     const isHere = self !== undefined && this.#isHere(self);
     if (self !== undefined && presence !== undefined && !isHere) {
@@ -429,7 +431,7 @@ export class Introduction {
       insists,
     };
     this.#question({ kind: 'command', command }, (standing) => {
-      const self = standing.members.find((life) => life.node === node && life.incarnation === incarnation);
+      const self = standing.members.find((life) => isSameLife(life, { node, incarnation }));
       if (self !== undefined && this.#isHere(self))
         this.#options.logger.info(
           { keeper: standing.keeper.cluster },
@@ -591,9 +593,7 @@ function sameLives(known: readonly KnownLife[], lives: readonly Life[]): boolean
   return (
     known.length === lives.length &&
     lives.every(({ node, incarnation, learner }) =>
-      known.some(
-        (other) => other.node === node && other.incarnation === incarnation && other.learner === learner,
-      ),
+      known.some((other) => isSameLife(other, { node, incarnation }) && other.learner === learner),
     )
   );
 }

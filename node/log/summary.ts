@@ -1,4 +1,5 @@
 /** All that the log says besides the values of slots, as one value: each segment begins with it, so that older ones can go. Pure. */
+import { includesLife } from '../../src/identity/founding.ts';
 import { bytes, type Coded, i64, list, option, struct, text } from '../../src/wire/codec.ts';
 import { isChangeOfMembers, nextMembers } from '../paxos/members-state.ts';
 import {
@@ -131,6 +132,6 @@ function foldSnapshot(summary: Summary, slot: Slot): void {
 }
 
 function supersede(summary: Summary, node: string, incarnation: string): void {
-  const known = summary.superseded.some((m) => m.node === node && m.incarnation === incarnation);
+  const known = includesLife(summary.superseded, { node, incarnation });
   if (!known) summary.superseded.push({ node, incarnation });
 }

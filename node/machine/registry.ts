@@ -4,6 +4,8 @@ import {
   type Claim,
   type ClaimedAddress,
   type Introduction,
+  includesLife,
+  isSameLife,
   type KnownLife,
   knownClusterCodec,
   type Self,
@@ -157,7 +159,7 @@ function ofMember(
   const standing = standingOf(draft.state, { cluster, founding, keeper: '' });
   if (standing.verdict !== 'inForce') return { kind: 'standing', ...standing };
   const identity = draft.state.identities.get(cluster) ?? NOBODY;
-  const known = identity.members.find((life) => life.node === node && life.incarnation === incarnation);
+  const known = identity.members.find((life) => isSameLife(life, { node, incarnation }));
   if (known === undefined)
     return refused(`${node} is no member of cluster ${cluster} in this life, as far as is known`);
   const changed = change(identity, known);
@@ -350,8 +352,7 @@ function updateMembers(draft: Draft, { cluster, version, members }: Introduction
     const { ips, port, label } = known ?? { ips: [], port: 0, label: '' };
     return { ...life, ips, port, label };
   });
-  const stays = ({ node, incarnation }: KnownLife): boolean =>
-    members.some((life) => life.node === node && life.incarnation === incarnation);
+  const stays = ({ node, incarnation }: KnownLife): boolean => includesLife(members, { node, incarnation });
   // A new life is taken at its first word: the one before is over.
   const staying = new Set(identity.members.filter(stays).map(({ node }) => node));
   const presences = identity.presences.filter(({ node }) => staying.has(node));

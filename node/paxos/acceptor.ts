@@ -1,10 +1,10 @@
 /** The acceptor: promises, accepts, grants. What it says leaves only when the record behind it is durable. */
 
 import { invariant, present } from '../../src/base/assert.ts';
-import type { Effect } from './contract.ts';
+import type { Effect, Heard } from './contract.ts';
 import { factsOf } from './invariants.ts';
 import { fetchMissing, learnWatermark, noteHolder } from './learner.ts';
-import type { AcceptedEntry, Message } from './messages.ts';
+import type { AcceptedEntry, Of } from './messages.ts';
 import {
   floorOf,
   isEligible,
@@ -21,17 +21,7 @@ import {
 } from './replica.ts';
 import { follow } from './role.ts';
 import { electionJitterMs } from './timing.ts';
-import {
-  type Ballot,
-  compareBallots,
-  type Incarnation,
-  type NodeName,
-  printBallot,
-  type Slot,
-  type Value,
-} from './values.ts';
-
-type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
+import { type Ballot, compareBallots, type NodeName, printBallot, type Slot, type Value } from './values.ts';
 
 /** An accept so far above what is chosen here is dropped, as if lost; the node catches up by fetching. */
 const AHEAD_SLOTS_MAX = 4096;
@@ -39,13 +29,7 @@ const AHEAD_SLOTS_MAX = 4096;
 const REPORT_BYTES_MAX = 40 * 1024 * 1024;
 
 /** Would this node promise to `from` now? Answered from what is, and nothing changes. */
-export function onCanvass(
-  replica: Replica,
-  out: Effect[],
-  from: NodeName,
-  incarnation: Incarnation,
-  nowMs: number,
-): void {
+export function onCanvass(replica: Replica, out: Effect[], { from, incarnation, nowMs }: Heard): void {
   const list = knownMembers(replica);
   const isMember = list !== null && isVoter(replica, from, incarnation, list);
   const granted = mayVote(replica) && isMember && isFree(replica, from, nowMs);
@@ -60,9 +44,8 @@ export function onCanvass(
 export function onPrepare(
   replica: Replica,
   out: Effect[],
-  from: NodeName,
+  { from, nowMs }: Heard,
   message: Of<'prepare'>,
-  nowMs: number,
 ): void {
   const { cluster } = replica.members;
   const order = compareBallots(message.ballot, replica.promised);
@@ -112,7 +95,7 @@ export function report(
 }
 
 /** Phase 2b. Accepting is promising; the vote leaves when it is durable. */
-export function onAccept(replica: Replica, out: Effect[], from: NodeName, message: Of<'accept'>): void {
+export function onAccept(replica: Replica, out: Effect[], { from }: Heard, message: Of<'accept'>): void {
   const { ballot, slot, value, chosen } = message;
   const { cluster } = replica.members;
   if (compareBallots(ballot, replica.promised) < 0) {
@@ -144,9 +127,8 @@ export function accept(replica: Replica, out: Effect[], slot: number, ballot: Ba
 export function onHeartbeat(
   replica: Replica,
   out: Effect[],
-  from: NodeName,
+  { from, nowMs }: Heard,
   message: Of<'heartbeat'>,
-  nowMs: number,
 ): void {
   const { cluster } = replica.members;
   const { ballot, sentAtMs, chosen } = message;

@@ -1,10 +1,11 @@
 /** Elections: when to campaign, the canvass before it, and phase 1. */
+
 import { present } from '../../src/base/assert.ts';
 import { isFree, promise } from './acceptor.ts';
-import type { Effect } from './contract.ts';
+import type { Effect, Heard } from './contract.ts';
 import { choose, fetchMissing, noteHolder } from './learner.ts';
 import { becomeMaster, proposePending } from './master.ts';
-import type { AcceptedEntry, Message } from './messages.ts';
+import type { AcceptedEntry, Of } from './messages.ts';
 import { admissionsIn, countVoters, hasQuorum, highestReported, sendPrepare } from './promises.ts';
 import {
   floorOf,
@@ -21,8 +22,6 @@ import {
 } from './replica.ts';
 import { electionJitterMs } from './timing.ts';
 import { type Ballot, compareBallots, type Incarnation, type NodeName } from './values.ts';
-
-type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
 /** How much longer than others a preferred master waits that was dropped on request (leases). */
 const DROPPED_LEASES = 3;
@@ -63,10 +62,8 @@ function mustLeaveItTo(replica: Replica, forcedMaster: NodeName | null, nowMs: n
 export function onFavour(
   replica: Replica,
   out: Effect[],
-  from: NodeName,
-  incarnation: Incarnation,
+  { from, incarnation, nowMs }: Heard,
   message: Of<'favour'>,
-  nowMs: number,
 ): void {
   replica.highestRound = Math.max(replica.highestRound, message.promised.round);
   if (replica.role.kind !== 'canvassing' || !message.granted) return;
@@ -105,10 +102,8 @@ function prepareIfFavoured(replica: Replica, out: Effect[], nowMs: number): void
 export function onPromise(
   replica: Replica,
   out: Effect[],
-  from: NodeName,
-  incarnation: Incarnation,
+  { from, incarnation, nowMs }: Heard,
   message: Of<'promise'>,
-  nowMs: number,
 ): void {
   const { role } = replica;
   if (role.kind !== 'preparing' && role.kind !== 'master') return;

@@ -95,6 +95,9 @@ export type Event = { readonly nowMs: number } & (
   | { readonly kind: 'snapshotFailed'; readonly from: NodeName }
 );
 
+/** Which life of whom a message is of, and when it is handled. */
+export type Heard = { readonly from: NodeName; readonly incarnation: Incarnation; readonly nowMs: number };
+
 /** What the shell carries out, in order. Plain data: comparable, printable, replayable. */
 export type Effect =
   /** Append to the log; a later `synced` names the record. */

@@ -6,11 +6,12 @@
  * names every member's life, and nobody votes before all of them have durably joined.
  */
 
+import { includesLife } from '../../src/identity/founding.ts';
 import { accept, promise } from './acceptor.ts';
-import type { Effect } from './contract.ts';
+import type { Effect, Heard } from './contract.ts';
 import { fetchMissing, hearOf } from './learner.ts';
 import { entitle, isSuperseded } from './members.ts';
-import type { Message } from './messages.ts';
+import type { Of } from './messages.ts';
 import {
   isEligible,
   isShort,
@@ -32,8 +33,6 @@ import {
   type RecordNumber,
 } from './values.ts';
 import { isStuck } from './waiting.ts';
-
-type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
 /** How often an empty home asks, and a member that waits for others to join says that it has (ms). */
 const ASK_EVERY_MS = 100;
@@ -79,10 +78,8 @@ function ask(replica: Replica, out: Effect[], cluster: string, after: RecordNumb
 export function onAsk(
   replica: Replica,
   out: Effect[],
-  from: NodeName,
-  incarnation: Incarnation,
+  { from, incarnation, nowMs }: Heard,
   message: Of<'ask'>,
-  nowMs: number,
 ): void {
   const { chosen, votes, eligible } = message;
   const { founded, active, saidEmptyTo } = replica;
@@ -115,7 +112,7 @@ export function onAsk(
  * of a life that is over may come late, after those of its successor. 0 where it need repeat nothing.
  */
 function challengeOf(replica: Replica, node: NodeName, incarnation: Incarnation): number {
-  const isListed = replica.members.members.some((m) => m.node === node && m.incarnation === incarnation);
+  const isListed = includesLife(replica.members.members, { node, incarnation });
   if (isListed || newestOf(replica, node)?.incarnation === incarnation) return 0;
   const known = replica.challenges.get(node);
   if (known?.incarnation === incarnation) return known.number;
@@ -125,21 +122,15 @@ function challengeOf(replica: Replica, node: NodeName, incarnation: Incarnation)
   return number;
 }
 
-export function onReport(
-  replica: Replica,
-  out: Effect[],
-  from: NodeName,
-  incarnation: Incarnation,
-  message: Of<'report'>,
-  nowMs: number,
-): void {
+export function onReport(replica: Replica, out: Effect[], heard: Heard, message: Of<'report'>): void {
+  const { from, incarnation, nowMs } = heard;
   if (message.asker !== replica.incarnation) return; // an answer to a former life
   const { founded } = message;
   replica.echoes.set(from, message.challenge);
   if (replica.founded !== null) {
     if (!message.active || founded?.state.cluster !== replica.members.cluster) return;
     replica.active = true;
-    hearOf(replica, out, from, message.chosen, nowMs);
+    hearOf(replica, out, heard, message.chosen);
     return;
   }
   if (founded === null) {
@@ -157,15 +148,13 @@ export function onReport(
 export function onJoined(
   replica: Replica,
   out: Effect[],
-  from: NodeName,
-  incarnation: Incarnation,
+  { from, incarnation }: Heard,
   message: Of<'joined'>,
 ): void {
   const { founded } = replica;
   if (founded === null) return;
   if (message.active) replica.active = true;
-  if (founded.state.members.some((m) => m.node === from && m.incarnation === incarnation))
-    replica.joined.add(from);
+  if (includesLife(founded.state.members, { node: from, incarnation })) replica.joined.add(from);
   activateIfAllJoined(replica, out);
   if (replica.active && !message.active) {
     send(out, from, { kind: 'joined', cluster: replica.members.cluster, active: true });
@@ -222,10 +211,8 @@ function adoptPartner(replica: Replica, out: Effect[], partner: Member): void {
 export function onAdopted(
   replica: Replica,
   out: Effect[],
-  from: NodeName,
-  incarnation: Incarnation,
+  { from, incarnation, nowMs }: Heard,
   message: Of<'adopted'>,
-  nowMs: number,
 ): void {
   if (message.incarnation !== replica.incarnation || mayVote(replica)) return;
   replica.watermark = Math.max(replica.watermark, message.chosen);

@@ -1,5 +1,7 @@
 /** What no event may undo, and what holds between two events (docs/architecture.md, "What is checked of itself"). */
+
 import { type Facts, invariant } from '../../src/base/assert.ts';
+import { includesLife } from '../../src/identity/founding.ts';
 import { ownLife, type Replica } from './replica.ts';
 import { type Ballot, compareBallots, printBallot, type RecordNumber, type Slot } from './values.ts';
 
@@ -89,7 +91,7 @@ export function checkState(replica: Replica): void {
   const isPromised = grant === null || compareBallots(grant.ballot, promised) <= 0;
   invariant(isPromised, 'granting is promising', facts());
   for (const { node, incarnation } of members.members) {
-    const ended = members.superseded.some((life) => life.node === node && life.incarnation === incarnation);
+    const ended = includesLife(members.superseded, { node, incarnation });
     invariant(
       !ended,
       'a member in force has not been superseded',

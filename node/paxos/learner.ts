@@ -1,10 +1,10 @@
 /** What is chosen: advances the prefix of chosen slots, hands it to the state machine, and fetches what is missing. */
 
 import { invariant } from '../../src/base/assert.ts';
-import type { Effect } from './contract.ts';
+import type { Effect, Heard } from './contract.ts';
 import { factsOf } from './invariants.ts';
 import { changeMembers, entitleIfAdded } from './members.ts';
-import type { Message } from './messages.ts';
+import type { Of } from './messages.ts';
 import { persist, type Replica, send } from './replica.ts';
 import { stepDown } from './role.ts';
 import { electionJitterMs } from './timing.ts';
@@ -16,8 +16,6 @@ import {
   type Slot,
   type Value,
 } from './values.ts';
-
-type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
 
 /** How long an unanswered fetch is waited for (ms). */
 const FETCH_MS = 500;
@@ -110,7 +108,7 @@ export function noteHolder(replica: Replica, from: NodeName, chosen: Slot, nowMs
  * A peer holds everything up to `chosen`. Members tell each other without a master too: the one that is behind may
  * be the one whose vote is missing for an election.
  */
-export function hearOf(replica: Replica, out: Effect[], from: NodeName, chosen: Slot, nowMs: number): void {
+export function hearOf(replica: Replica, out: Effect[], { from, nowMs }: Heard, chosen: Slot): void {
   noteHolder(replica, from, chosen, nowMs);
   if (chosen <= replica.chosen || replica.role.kind === 'master') return;
   if (chosen > replica.watermark) replica.watermark = chosen;
@@ -118,7 +116,7 @@ export function hearOf(replica: Replica, out: Effect[], from: NodeName, chosen: 
 }
 
 /** A peer is behind. */
-export function onFetch(replica: Replica, out: Effect[], from: NodeName, message: Of<'fetch'>): void {
+export function onFetch(replica: Replica, out: Effect[], { from }: Heard, message: Of<'fetch'>): void {
   if (message.from > replica.chosen) {
     send(out, from, {
       kind: 'entries',
@@ -150,9 +148,8 @@ export function serveDurable(replica: Replica, out: Effect[]): void {
 export function onEntries(
   replica: Replica,
   out: Effect[],
-  from: NodeName,
+  { from, nowMs }: Heard,
   message: Of<'entries'>,
-  nowMs: number,
 ): void {
   if (replica.fetching?.request !== message.request || replica.fetching.from !== from) return;
   replica.fetching = null;

@@ -2,11 +2,11 @@
 
 import { invariant } from '../../src/base/assert.ts';
 import { accept } from './acceptor.ts';
-import type { Effect } from './contract.ts';
+import type { Effect, Heard } from './contract.ts';
 import { factsOf } from './invariants.ts';
 import { choose, noteHolder, UNAPPLIED_MAX } from './learner.ts';
 import { wantedChange } from './members.ts';
-import type { Message } from './messages.ts';
+import type { Message, Of } from './messages.ts';
 import { hasQuorum, sendPrepare, valuesToAdopt } from './promises.ts';
 import {
   type Flight,
@@ -25,9 +25,7 @@ import {
 } from './replica.ts';
 import { stepDown } from './role.ts';
 import { electionJitterMs } from './timing.ts';
-import { compareBallots, type Incarnation, type NodeName, type Slot, type Value } from './values.ts';
-
-type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
+import { compareBallots, type NodeName, type Slot, type Value } from './values.ts';
 
 /** Slots known chosen that one round of re-sending looks at. */
 const RESEND_MAX = 32;
@@ -92,10 +90,8 @@ export function roomOf(replica: Replica, nowMs: number): 'yes' | 'full' | 'not-m
 export function onAccepted(
   replica: Replica,
   out: Effect[],
-  from: NodeName,
-  incarnation: Incarnation,
+  { from, incarnation, nowMs }: Heard,
   message: Of<'accepted'>,
-  nowMs: number,
 ): void {
   const { role } = replica;
   if (role.kind !== 'master' || compareBallots(message.ballot, role.ballot) !== 0) return;
@@ -120,10 +116,8 @@ export function countOwnVotes(replica: Replica, out: Effect[], nowMs: number): v
 export function onGranted(
   replica: Replica,
   out: Effect[],
-  from: NodeName,
-  incarnation: Incarnation,
+  { from, incarnation, nowMs }: Heard,
   message: Of<'granted'>,
-  nowMs: number,
 ): void {
   const { chosen, applied, votes, eligible } = message;
   const { role } = replica;

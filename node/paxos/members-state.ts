@@ -1,4 +1,5 @@
 /** The list of members as a function of the chosen changes to it. Pure: consensus and the log's summary fold it alike. */
+import { includesLife } from '../../src/identity/founding.ts';
 import type { Member, MembersState, NodeName, Value } from './values.ts';
 
 /** Among the lives that are over: the node left the list at this point, so that the next life of it was added, not admitted. */
@@ -45,7 +46,7 @@ export function isChangeOfMembers(value: Value): boolean {
 
 /** Whether this life of a node was replaced or removed; it is never admitted again. */
 export function isEnded({ superseded }: MembersState, { node, incarnation }: Member): boolean {
-  return superseded.some((life) => life.node === node && life.incarnation === incarnation);
+  return includesLife(superseded, { node, incarnation });
 }
 
 /** Whether the present life of a listed node was added to the list, and replaced none that was on it. */

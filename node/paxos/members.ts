@@ -1,5 +1,6 @@
 /** Members as replicated state: what a chosen change does, and what the master proposes to bring about the INI's wish. */
 
+import { includesLife, isSameLife } from '../../src/identity/founding.ts';
 import type { Effect } from './contract.ts';
 import { isEnded, nextMembers, wasAdded } from './members-state.ts';
 import { lifeOf, type Mastering, persist, type Replica, votersOf } from './replica.ts';
@@ -52,13 +53,13 @@ export function entitle(replica: Replica, out: Effect[]): void {
  */
 export function entitleIfAdded(replica: Replica, out: Effect[]): void {
   const { config, members, incarnation } = replica;
-  const isListed = members.members.some((m) => m.node === config.node && m.incarnation === incarnation);
+  const isListed = includesLife(members.members, { node: config.node, incarnation });
   if (isListed && wasAdded(members, config.node) && !replica.supersededBy.has(config.node))
     entitle(replica, out);
 }
 
 function isSelf(replica: Replica, member: Member): boolean {
-  return member.node === replica.config.node && member.incarnation === replica.incarnation;
+  return isSameLife(member, { node: replica.config.node, incarnation: replica.incarnation });
 }
 
 /** Whether this life of a node was replaced by a later one; it is never admitted again. */

@@ -106,6 +106,9 @@ export const messageCodec = union({
 });
 export type Message = Coded<typeof messageCodec>;
 
+/** The message of that kind. */
+export type Of<K extends Message['kind']> = Extract<Message, { kind: K }>;
+
 /** The answer to a peer that is behind, from what the log holds; empty where the log no longer reaches back. */
 export function entriesMessage(
   serve: { readonly request: number; readonly upTo: Slot },

@@ -1,5 +1,6 @@
 /** The state of one member, and the questions that every rule asks of it. Only the rules beside it write to it. */
 
+import { includesLife } from '../../src/identity/founding.ts';
 import type { Effect, Recovered, ReplicaConfig } from './contract.ts';
 import type { AcceptedEntry, Message } from './messages.ts';
 import {
@@ -318,7 +319,7 @@ export function newestOf(
   const newest = replica.supersededBy.get(node);
   if (newest === undefined) return null;
   const { incarnation } = newest;
-  const ended = list.superseded.some((m) => m.node === node && m.incarnation === incarnation);
+  const ended = includesLife(list.superseded, { node, incarnation });
   return ended ? null : newest;
 }
 
@@ -334,7 +335,7 @@ export function isVoter(
   incarnation: Incarnation,
   list: MembersState = replica.members,
 ): boolean {
-  return votersOf(replica, list).some((member) => member.node === node && member.incarnation === incarnation);
+  return includesLife(votersOf(replica, list), { node, incarnation });
 }
 
 /**
@@ -348,7 +349,7 @@ export function mayVote(replica: Replica): boolean {
   if (!isVoter(replica, config.node, incarnation, list)) return false;
   const entitled = supersededBy.get(config.node);
   if (entitled?.incarnation === incarnation) return true;
-  return founded.state.members.some((m) => m.node === config.node && m.incarnation === incarnation);
+  return includesLife(founded.state.members, { node: config.node, incarnation });
 }
 
 /** Whether this node would be master, if there were need of one. */

@@ -7,10 +7,11 @@
  * Sources: Lamport, "Paxos Made Simple"; van Renesse and Altinbuken, "Paxos Made Moderately Complex"; Gray and
  * Cheriton, "Leases".
  */
+
 import { unreachable } from '../../src/base/assert.ts';
 import { onAccept, onCanvass, onHeartbeat, onPrepare, onRelease } from './acceptor.ts';
 import { campaignIfDue, finishPhase1, onFavour, onPromise } from './candidate.ts';
-import type { Effect, Event } from './contract.ts';
+import type { Effect, Event, Heard } from './contract.ts';
 import { activateIfAllJoined, onAdopted, onAsk, onJoined, onReport, tickFounding } from './founding.ts';
 import { goOnWithOwnLog, hearOf, onEntries, onFetch, onSnapshotInstalled, serveDurable } from './learner.ts';
 import { countOwnVotes, drain, onAccepted, onGranted, onNack, proposeBatch, tickMaster } from './master.ts';
@@ -40,7 +41,7 @@ export function step(replica: Replica, event: Event): Effect[] {
       onStart(replica, out, event);
       break;
     case 'message':
-      onMessage(replica, out, event.from, event.incarnation, event.message, event.nowMs);
+      onMessage(replica, out, event, event.message);
       break;
     case 'propose':
       proposeBatch(replica, out, event.id, event.bytes, event.nowMs);
@@ -118,14 +119,8 @@ function onStart(replica: Replica, out: Effect[], event: Extract<Event, { kind: 
   goOnWithOwnLog(replica, out);
 }
 
-function onMessage(
-  replica: Replica,
-  out: Effect[],
-  from: NodeName,
-  incarnation: Incarnation,
-  message: Message,
-  nowMs: number,
-): void {
+function onMessage(replica: Replica, out: Effect[], heard: Heard, message: Message): void {
+  const { from, incarnation, nowMs } = heard;
   if (isCutOff(replica, from, incarnation)) {
     if (isSuperseded(replica, { node: from, incarnation })) sayOver(replica, out, from, incarnation);
     return;
@@ -135,37 +130,37 @@ function onMessage(
   if (inForce?.incarnation === incarnation) replica.heardMs.set(from, nowMs);
   switch (message.kind) {
     case 'ask':
-      hearOf(replica, out, from, message.chosen, nowMs);
-      onAsk(replica, out, from, incarnation, message, nowMs);
+      hearOf(replica, out, heard, message.chosen);
+      onAsk(replica, out, heard, message);
       break;
     case 'report':
-      onReport(replica, out, from, incarnation, message, nowMs);
+      onReport(replica, out, heard, message);
       break;
     case 'joined':
-      onJoined(replica, out, from, incarnation, message);
+      onJoined(replica, out, heard, message);
       break;
     case 'fetch':
-      onFetch(replica, out, from, message);
+      onFetch(replica, out, heard, message);
       break;
     case 'entries':
-      onEntries(replica, out, from, message, nowMs);
+      onEntries(replica, out, heard, message);
       break;
     case 'canvass':
-      hearOf(replica, out, from, message.chosen, nowMs);
-      onCanvass(replica, out, from, incarnation, nowMs);
+      hearOf(replica, out, heard, message.chosen);
+      onCanvass(replica, out, heard);
       break;
     case 'favour':
-      hearOf(replica, out, from, message.chosen, nowMs);
-      onFavour(replica, out, from, incarnation, message, nowMs);
+      hearOf(replica, out, heard, message.chosen);
+      onFavour(replica, out, heard, message);
       break;
     case 'promise':
-      onPromise(replica, out, from, incarnation, message, nowMs);
+      onPromise(replica, out, heard, message);
       break;
     case 'accepted':
-      onAccepted(replica, out, from, incarnation, message, nowMs);
+      onAccepted(replica, out, heard, message);
       break;
     case 'granted':
-      onGranted(replica, out, from, incarnation, message, nowMs);
+      onGranted(replica, out, heard, message);
       break;
     case 'nack':
       onNack(replica, out, message);
@@ -174,22 +169,22 @@ function onMessage(
       onRelease(replica, message, nowMs);
       break;
     case 'adopted':
-      onAdopted(replica, out, from, incarnation, message, nowMs);
+      onAdopted(replica, out, heard, message);
       break;
     case 'over':
       if (message.incarnation === replica.incarnation) stopSuperseded(replica, out);
       break;
     case 'prepare':
       replica.active = true; // who prepares knows that all members have joined
-      onPrepare(replica, out, from, message, nowMs);
+      onPrepare(replica, out, heard, message);
       break;
     case 'accept':
       replica.active = true;
-      onAccept(replica, out, from, message);
+      onAccept(replica, out, heard, message);
       break;
     case 'heartbeat':
       replica.active = true;
-      onHeartbeat(replica, out, from, message, nowMs);
+      onHeartbeat(replica, out, heard, message);
       break;
     default:
       unreachable(message);

@@ -3,6 +3,7 @@
 import { present } from '../../src/base/assert.ts';
 import { printKey } from '../../src/base/bytes.ts';
 import { NurseryError } from '../../src/base/errors.ts';
+import { includesLife } from '../../src/identity/founding.ts';
 import type { Logger } from '../../src/process/log.ts';
 import { encodeCommand } from '../../src/protocol/admin/admin.ts';
 import { updateOf } from '../../src/protocol/arakoon/requests.ts';
@@ -113,7 +114,7 @@ export class Scrubber {
   received(from: NodeName, incarnation: Incarnation, finding: Finding): void {
     const { members } = this.#options.driver.replica.members;
     if (this.#isOver) return;
-    if (!members.some((member) => member.node === from && member.incarnation === incarnation)) return;
+    if (!includesLife(members, { node: from, incarnation })) return;
     if (!this.#findings.add(from, finding)) return;
     // Whoever is wrong must hear it from a majority, and what was told while its link was down is lost.
     const mine = this.#findings.own(finding.slot);

@@ -85,6 +85,19 @@ export type KeeperRef = Coded<typeof keeperRefCodec>;
 export const bindingCodec = struct({ keeper: keeperRefCodec, mine: text });
 export type Binding = Coded<typeof bindingCodec>;
 
+/** Which life of which node. */
+export type NodeLife = { readonly node: string; readonly incarnation: string };
+
+/** Whether both are the same life of the same node. */
+export function isSameLife(a: NodeLife, b: NodeLife): boolean {
+  return a.node === b.node && a.incarnation === b.incarnation;
+}
+
+/** Whether `life` is among `lives`. */
+export function includesLife(lives: readonly NodeLife[], life: NodeLife): boolean {
+  return lives.some((each) => isSameLife(each, life));
+}
+
 /** A member in force, or a learner, in its present life. */
 export const lifeCodec = struct({ node: text, incarnation: text, learner: bool });
 export type Life = Coded<typeof lifeCodec>;

@@ -97,12 +97,12 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
       ['replica#mayVote', 'if (!isVoter(replica, config.node, incarnation, list))', 'if (false)'],
       [
         'replica#mayVote',
-        'return founded.state.members.some((m) => m.node === config.node && m.incarnation === incarnation);',
+        'return includesLife(founded.state.members, { node: config.node, incarnation });',
         'return true;',
       ],
       [
         'replica#isVoter',
-        'votersOf(replica, list).some((member) => member.node === node && member.incarnation === incarnation);',
+        'includesLife(votersOf(replica, list), { node, incarnation });',
         'votersOf(replica, list).some((member) => member.node === node);',
       ],
       ['promises#countVoters', 'lives.get(node) === incarnation).length', 'lives.has(node)).length'],
@@ -148,7 +148,7 @@ export const CONSENSUS_BUGS: readonly PlantedBug[] = [
     'superseded incarnations are never admitted again',
     inPaxos([
       'members-state#isEnded',
-      'return superseded.some((life) => life.node === node && life.incarnation === incarnation);',
+      'return includesLife(superseded, { node, incarnation });',
       'return false;',
     ]),
   ),

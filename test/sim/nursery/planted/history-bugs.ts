@@ -8,12 +8,12 @@ export const HISTORY_BUGS: readonly PlantedBug[] = [
     inPaxos(
       [
         'step#onMessage',
-        "case 'canvass':\n            hearOf(replica, out, from, message.chosen, nowMs);",
+        "case 'canvass':\n            hearOf(replica, out, heard, message.chosen);",
         "case 'canvass':",
       ],
       [
         'step#onMessage',
-        "case 'favour':\n            hearOf(replica, out, from, message.chosen, nowMs);",
+        "case 'favour':\n            hearOf(replica, out, heard, message.chosen);",
         "case 'favour':",
       ],
     ),

@@ -71,7 +71,7 @@ export const IDENTITY_BUGS: readonly PlantedBug[] = [
     'a life that is over tells an address',
     'each node tells its own address, in its present life, alone (!)',
     REGISTRY,
-    'const known = identity.members.find((life) => life.node === node && life.incarnation === incarnation);',
+    'const known = identity.members.find((life) => isSameLife(life, { node, incarnation }));',
     'const known = identity.members.find((life) => life.node === node);',
   ),
   clause(
