@@ -2,9 +2,9 @@
 import { NurseryError } from '../src/base/errors.ts';
 import type { Migration, Progress } from '../src/protocol/admin/admin.ts';
 import { claimAfterMs } from './core/beat.ts';
-import type { Seen } from './core/coordinator.ts';
 import type { MigrationResult } from './core/result.ts';
 import { SETTINGS, type Settings } from './core/settings.ts';
+import type { Seen } from './core/state.ts';
 import { type Clusters, isOpen, listMigrations, runMigration } from './driver.ts';
 
 export type DaemonOptions = {

@@ -8,9 +8,10 @@ import type {
   Progress,
 } from '../src/protocol/admin/admin.ts';
 import type { Effect, Request } from './core/calls.ts';
-import { Coordinator, type Seen } from './core/coordinator.ts';
 import type { MigrationResult } from './core/result.ts';
 import type { Settings } from './core/settings.ts';
+import type { Seen } from './core/state.ts';
+import { type Coordination, createCoordination, step } from './core/step.ts';
 
 /** How a request is to be sent. */
 export type SendOptions = {
@@ -64,7 +65,7 @@ export function runMigration(options: RunOptions): Promise<MigrationResult> {
 
 class Run {
   readonly #options: RunOptions;
-  readonly #coordinator: Coordinator;
+  readonly #coordination: Coordination;
   readonly #resolve: (result: MigrationResult) => void;
   readonly #reject: (error: Error) => void;
   #timer: NodeJS.Timeout | undefined;
@@ -78,7 +79,7 @@ class Run {
     this.#options = options;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#coordinator = new Coordinator({
+    this.#coordination = createCoordination({
       mid: options.mid,
       startedAtMs: Date.now(),
       claimAtOnce: options.claimAtOnce ?? false,
@@ -101,7 +102,7 @@ class Run {
   #turn(event: { kind: 'start' | 'tick' } | AnswerEvent): void {
     if (this.#ended) return;
     try {
-      const effects = this.#coordinator.step({ ...event, nowMs: performance.now() });
+      const effects = step(this.#coordination, { ...event, nowMs: performance.now() });
       for (const effect of effects) this.#carryOut(effect);
     } catch (error) {
       this.#fail(error as Error); // a broken invariant: the caller's process ends

@@ -1,4 +1,4 @@
-/** Requests that a coordinator has under way, and what it asks of its shell. */
+/** Requests that a coordinator has under way, and what it asks of its shell. What is to be sent is appended to `out`. */
 import type { AdminAnswer, AdminCommand, AdminQuery, Progress } from '../../src/protocol/admin/admin.ts';
 import type { MigrationResult } from './result.ts';
 
@@ -84,77 +84,87 @@ export type Call = {
   sentAtMs: number;
 };
 
-/** The calls of one coordinator. What is to be sent is appended to `effects`. */
-export class Calls {
-  #calls: Call[] = [];
-  #attempts = 0;
+/** Whether an answer is one that its question hopes for. */
+export type Taken = 'taken' | 'unexpected';
 
-  /** Sends a new request. */
-  begin(
-    call: Pick<Call, 'purpose' | 'to' | 'cluster' | 'request' | 'mark'>,
-    nowMs: number,
-    effects: Effect[],
-  ): void {
-    const begun: Call = { ...call, attempt: null, failures: 0, againAtMs: 0, sentAtMs: nowMs };
-    this.#calls.push(begun);
-    this.#send(begun, nowMs, effects);
-  }
+/** The calls of one coordinator. */
+export type Calls = {
+  /** Those without their answer, in the order in which they were begun. At most one for each purpose, but for pages. */
+  open: readonly Call[];
+  /** Attempts so far; each has the next number. */
+  attempts: number;
+};
 
-  has(purpose: Purpose): boolean {
-    return this.#calls.some((call) => call.purpose === purpose);
-  }
+export function noCalls(): Calls {
+  return { open: [], attempts: 0 };
+}
 
-  /** The call whose present attempt has this number, or null: it was answered, given up or repeated meanwhile. */
-  ofAttempt(attempt: number): Call | null {
-    return this.#calls.find((call) => call.attempt === attempt) ?? null;
-  }
+/** Sends a new request. */
+export function beginCall(
+  calls: Calls,
+  out: Effect[],
+  call: Pick<Call, 'purpose' | 'to' | 'cluster' | 'request' | 'mark'>,
+  nowMs: number,
+): void {
+  const begun: Call = { ...call, attempt: null, failures: 0, againAtMs: 0, sentAtMs: nowMs };
+  calls.open = [...calls.open, begun];
+  send(calls, out, begun, nowMs);
+}
 
-  /** Its attempt failed: the same is sent again at `atMs`, also where the call had ended. */
-  again(call: Call, atMs: number): void {
-    if (!this.#calls.includes(call)) this.#calls.push(call);
-    call.attempt = null;
-    call.failures += 1;
-    call.againAtMs = atMs;
-  }
+export function hasCall({ open }: Calls, purpose: Purpose): boolean {
+  return open.some((call) => call.purpose === purpose);
+}
 
-  end(call: Call): void {
-    this.#calls = this.#calls.filter((other) => other !== call);
-  }
+/** The call whose present attempt has this number, or null: it was answered, given up or repeated meanwhile. */
+export function callOfAttempt({ open }: Calls, attempt: number): Call | null {
+  return open.find((call) => call.attempt === attempt) ?? null;
+}
 
-  /** Forgets calls; an answer that comes later is ignored. */
-  drop(which: (call: Call) => boolean): void {
-    this.#calls = this.#calls.filter((call) => !which(call));
-  }
+/** Its attempt failed: the same is sent again at `atMs`, also where the call had ended. */
+export function repeatAt(calls: Calls, call: Call, atMs: number): void {
+  if (!calls.open.includes(call)) calls.open = [...calls.open, call];
+  call.attempt = null;
+  call.failures += 1;
+  call.againAtMs = atMs;
+}
 
-  /** Repeats what is due. */
-  repeat(nowMs: number, effects: Effect[]): void {
-    for (const call of this.#calls) {
-      if (call.attempt === null && call.againAtMs <= nowMs) this.#send(call, nowMs, effects);
-    }
-  }
+export function endCall(calls: Calls, call: Call): void {
+  dropCalls(calls, (other) => other === call);
+}
 
-  /** By party, when the oldest request that should be answered soon was sent; a scan of the whole range is none. */
-  get askedAtMs(): ReadonlyMap<Party, number> {
-    const asked = new Map<Party, number>();
-    for (const { attempt, purpose, to, sentAtMs } of this.#calls) {
-      if (attempt === null || purpose === 'scanBase') continue;
-      asked.set(to, Math.min(sentAtMs, asked.get(to) ?? sentAtMs));
-    }
-    return asked;
-  }
+/** Forgets calls; an answer that comes later is ignored. */
+export function dropCalls(calls: Calls, which: (call: Call) => boolean): void {
+  calls.open = calls.open.filter((call) => !which(call));
+}
 
-  /** When the next repetition is due; infinity where none is. */
-  get dueMs(): number {
-    return Math.min(...this.#calls.filter((call) => call.attempt === null).map((call) => call.againAtMs));
+/** Repeats what is due. */
+export function repeatDue(calls: Calls, out: Effect[], nowMs: number): void {
+  for (const call of calls.open) {
+    if (call.attempt === null && call.againAtMs <= nowMs) send(calls, out, call, nowMs);
   }
+}
 
-  #send(call: Call, nowMs: number, effects: Effect[]): void {
-    this.#attempts += 1;
-    call.attempt = this.#attempts;
-    call.sentAtMs = nowMs;
-    const { to, cluster } = call;
-    effects.push({ kind: 'send', call: this.#attempts, to, cluster, request: nextAttempt(call) });
+/** By party, when the oldest request that should be answered soon was sent; a scan of the whole range is none. */
+export function askedSince({ open }: Calls): ReadonlyMap<Party, number> {
+  const asked = new Map<Party, number>();
+  for (const { attempt, purpose, to, sentAtMs } of open) {
+    if (attempt === null || purpose === 'scanBase') continue;
+    asked.set(to, Math.min(sentAtMs, asked.get(to) ?? sentAtMs));
   }
+  return asked;
+}
+
+/** When the next repetition is due; infinity where none is. */
+export function nextRepeatMs({ open }: Calls): number {
+  return Math.min(...open.filter((call) => call.attempt === null).map((call) => call.againAtMs));
+}
+
+function send(calls: Calls, out: Effect[], call: Call, nowMs: number): void {
+  calls.attempts += 1;
+  call.attempt = calls.attempts;
+  call.sentAtMs = nowMs;
+  const { to, cluster } = call;
+  out.push({ kind: 'send', call: calls.attempts, to, cluster, request: nextAttempt(call) });
 }
 
 /** A query that any node may answer goes to the master every second time: the node chosen may be down or behind. */

@@ -2,7 +2,7 @@
 import { NO_ROWS } from '../../src/keyspace/digest.ts';
 import type { AdminCommand, Header } from '../../src/protocol/admin/admin.ts';
 import type { Party } from './calls.ts';
-import type { Facts } from './facts.ts';
+import { type Facts, recordOf, whyAborted } from './facts.ts';
 import type { Move, SealLimits } from './next-move.ts';
 
 /** Token and floor of a claim at the keeper. */
@@ -10,7 +10,7 @@ export type Claim = { readonly token: number; readonly floor: number };
 
 /** What every command to source or target carries. */
 export function headerFor(party: 'source' | 'target', facts: Facts, { token, floor }: Claim): Header {
-  const { mid, source, target, lo, hi } = facts.record;
+  const { mid, source, target, lo, hi } = recordOf(facts);
   return { mid, token, floor, lo, hi, peer: party === 'source' ? target : source };
 }
 
@@ -21,7 +21,7 @@ export function commandFor(
   claim: Claim,
   extra: { readonly limits: SealLimits; readonly pauseMs: number; readonly pauseAtLeast: boolean },
 ): { readonly to: Party; readonly command: AdminCommand } | null {
-  const { mid } = facts.record;
+  const { mid } = recordOf(facts);
   const { token } = claim;
   const sealed = facts.source?.exporting?.sealed ?? null;
   switch (move) {
@@ -50,7 +50,7 @@ export function commandFor(
       return { to: 'keeper', command: { kind: move, mid, token, receipt } };
     }
     case 'recordAbort':
-      return { to: 'keeper', command: { kind: move, mid, token, why: facts.whyAborted } };
+      return { to: 'keeper', command: { kind: move, mid, token, why: whyAborted(facts) } };
     case 'finish':
       return { to: 'keeper', command: { kind: move, mid, token } };
     default:

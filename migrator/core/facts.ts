@@ -2,196 +2,194 @@
 import { present } from '../../src/base/assert.ts';
 import type { Digest } from '../../src/keyspace/digest.ts';
 import type { AdminAnswer, Migration, RangeStatus } from '../../src/protocol/admin/admin.ts';
-import type { Closed, Observed, SealLimits, SourceView, TargetView } from './next-move.ts';
+import type { Closed, ExportStatus, Observed, SealLimits, SourceView, TargetView } from './next-move.ts';
 import type { Page } from './pipe.ts';
 
 type Answer<K extends AdminAnswer['kind']> = Extract<AdminAnswer, { kind: K }>;
 
 /** A cache and nothing more: whoever loses it asks again. */
-export class Facts {
-  #record: Migration | null = null;
-  #recordFresh = false;
-  #outcomes = 0;
-  #target: TargetView | null = null;
-  #source: SourceView | null = null;
-  #sourceFresh = false;
-  /** Rows that were dirty when the last round began. */
-  #roundRows = Number.POSITIVE_INFINITY;
-  #isShrinking = true;
-  #targetChecked = false;
-  #sealNoted = false;
-  #abortWhy: string | null = null;
-  /** Whether the target has every dirty row, read at or above the slot of the seal. */
-  lastRowsSent = false;
-
-  get target(): TargetView | null {
-    return this.#target;
-  }
-
-  get source(): SourceView | null {
-    return this.#source;
-  }
-
-  /** The keeper's record; there from the first look on. */
-  get record(): Migration {
-    return present(this.#record, "the keeper's record");
-  }
-
-  get hasRecord(): boolean {
-    return this.#record !== null;
-  }
-
+export type Facts = {
+  /** The keeper's; there from the first look on. */
+  record: Migration | null;
+  /** Whether the keeper was asked for it after the last outcome was heard of. */
+  recordFresh: boolean;
   /** How many outcomes were heard of: a question to the keeper that was sent before the last one answers too early. */
-  get outcomes(): number {
-    return this.#outcomes;
+  outcomes: number;
+  /** Null until it has answered a command that carries this token. */
+  target: TargetView | null;
+  /** Null until it has answered. */
+  source: SourceView | null;
+  /** Whether `source` was asked after the copy, or the last round, ended. */
+  sourceFresh: boolean;
+  /** Rows that were dirty when the last round began; infinity before the first. */
+  roundRows: number;
+  /** Whether less than half as many are dirty now. */
+  isShrinking: boolean;
+  /** Whether, since the last pass, the target answered a consistent status, and its import is what it should be. */
+  targetChecked: boolean;
+  /** Whether, since the last pass, the keeper noted that the seal is next. */
+  sealNoted: boolean;
+  /** Why this coordinator aborts, whatever operators wish later: its pages may be lost on the way. */
+  abortWhy: string | null;
+  /** Whether the target has every dirty row, read at or above the slot of the seal. */
+  lastRowsSent: boolean;
+};
+
+/** Nothing is known yet. */
+export function noFacts(): Facts {
+  return {
+    record: null,
+    recordFresh: false,
+    outcomes: 0,
+    target: null,
+    source: null,
+    sourceFresh: false,
+    roundRows: Number.POSITIVE_INFINITY,
+    isShrinking: true,
+    targetChecked: false,
+    sealNoted: false,
+    abortWhy: null,
+    lastRowsSent: false,
+  };
+}
+
+/** The keeper's record, where somebody has looked. */
+export function recordOf({ record }: Facts): Migration {
+  return present(record, "the keeper's record");
+}
+
+/** Everything as nextMove wants it. */
+export function observed(
+  facts: Facts,
+  limits: SealLimits,
+  now: Pick<Observed, 'isMidRound' | 'sourceSilent'>,
+): Observed {
+  const { recordFresh, target, source, sourceFresh, isShrinking, lastRowsSent, abortWhy } = facts;
+  const checked = facts.targetChecked && facts.sealNoted;
+  const record = recordOf(facts);
+  return {
+    record,
+    recordFresh,
+    target,
+    source,
+    sourceFresh,
+    isShrinking,
+    checked,
+    lastRowsSent,
+    abortWhy,
+    limits,
+    ...now,
+  };
+}
+
+/** Whether it is too late for the abort that an operator wants. */
+export function isTooLate({ record, target }: Facts): boolean {
+  if (record?.wish !== 'abort') return false;
+  return target?.closed === 'activated' || record.phase === 'published' || record.phase === 'done';
+}
+
+/** Why it is given up, for the keeper's record. */
+export function whyAborted(facts: Facts): string {
+  if (facts.abortWhy !== null) return facts.abortWhy;
+  const { wish, why } = recordOf(facts);
+  return wish === 'abort' ? why : 'an earlier migrator began to abort';
+}
+
+/** From here on this coordinator aborts; the first reason stands. */
+export function decideAbort(facts: Facts, why: string): void {
+  facts.abortWhy ??= why;
+}
+
+// ── Keeper ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The record as read by a question that was sent when `outcomesThen` outcomes were known. */
+export function learnRecord(facts: Facts, record: Migration, outcomesThen: number): void {
+  facts.record = record;
+  facts.recordFresh = outcomesThen === facts.outcomes;
+}
+
+/** The keeper has taken a command that changes the record so. */
+export function changeRecord(
+  facts: Facts,
+  change: Partial<Pick<Migration, 'phase' | 'receipt' | 'why'>>,
+): void {
+  facts.record = { ...recordOf(facts), ...change };
+}
+
+// ── Source and target ──────────────────────────────────────────────────────────────────────────────────────
+
+/** The migration is decided at `party`. The seal is kept: its digest goes into the receipt. */
+export function learnOutcome(facts: Facts, party: 'source' | 'target', closed: Closed): void {
+  facts.outcomes += 1;
+  facts.recordFresh = false;
+  if (party === 'target') facts.target = { importing: null, closed };
+  else facts.source = { exporting: facts.source?.exporting ?? null, closed, cleaning: null };
+}
+
+export function learnImport(facts: Facts, answer: Answer<'importing'>): void {
+  facts.target = { importing: answer, closed: null };
+}
+
+/** The export as it begins: old by the time that the copy ends. */
+export function learnExport(facts: Facts, answer: Answer<'exporting'>): void {
+  facts.source = { exporting: answer, closed: null, cleaning: null };
+  facts.sourceFresh = false;
+}
+
+/** What the source says of itself, seal and outcome included. */
+export function learnSource(facts: Facts, status: RangeStatus): void {
+  const { exporting, closed, cleaning } = status;
+  if (closed === null) facts.source = { exporting, closed, cleaning: null };
+  else {
+    learnOutcome(facts, 'source', closed);
+    const known = exporting ?? facts.source?.exporting ?? null;
+    facts.source = { exporting: known, closed, cleaning: closed === 'released' ? cleaning : null };
   }
+  facts.sourceFresh = true;
+  facts.isShrinking = (exporting?.dirtyRows ?? 0) < facts.roundRows / 2;
+}
 
-  get targetChecked(): boolean {
-    return this.#targetChecked;
+export function learnBase(facts: Facts, base: Digest): void {
+  changeExport(facts, { base });
+}
+
+export function learnSeal(facts: Facts, { sealSlot, digest }: Answer<'sealed'>): void {
+  changeExport(facts, { sealed: { sealSlot, digest } });
+}
+
+/** Too much was dirty to be sealed: that is how much. */
+export function learnBehind(facts: Facts, { dirtyRows, dirtyBytes }: Answer<'behind'>): void {
+  changeExport(facts, { dirtyRows, dirtyBytes });
+  endPass(facts);
+  facts.sourceFresh = true;
+}
+
+/** The target has these pages; those of a copy move its cursor. */
+export function movePages(facts: Facts, pages: readonly Page[], isOfCopy: boolean): void {
+  let importing = facts.target?.importing;
+  if (!importing) return;
+  for (const { seq, asOf, to } of pages) {
+    importing = { ...importing, seq, asOf, cursor: isOfCopy ? to : importing.cursor };
   }
+  facts.target = { importing, closed: null };
+}
 
-  get sealNoted(): boolean {
-    return this.#sealNoted;
-  }
+/** A pass has ended: what is dirty now, and whether target and keeper answer, is to be asked again. */
+export function endPass(facts: Facts): void {
+  facts.sourceFresh = false;
+  facts.targetChecked = false;
+  facts.sealNoted = false;
+}
 
-  /** Everything as nextMove wants it. */
-  observed(limits: SealLimits, now: Pick<Observed, 'isMidRound' | 'sourceSilent'>): Observed {
-    return {
-      record: this.record,
-      recordFresh: this.#recordFresh,
-      target: this.#target,
-      source: this.#source,
-      sourceFresh: this.#sourceFresh,
-      isShrinking: this.#isShrinking,
-      checked: this.#targetChecked && this.#sealNoted,
-      lastRowsSent: this.lastRowsSent,
-      abortWhy: this.#abortWhy,
-      limits,
-      ...now,
-    };
-  }
+/** A new token was claimed: whatever was said before may have changed. */
+export function forgetClusters(facts: Facts): void {
+  facts.target = null;
+  facts.source = null;
+  facts.lastRowsSent = false;
+  endPass(facts);
+}
 
-  /** Whether it is too late for the abort that an operator wants. */
-  get isTooLate(): boolean {
-    const record = this.#record;
-    if (record?.wish !== 'abort') return false;
-    return this.#target?.closed === 'activated' || record.phase === 'published' || record.phase === 'done';
-  }
-
-  /** Why it is given up, for the keeper's record. */
-  get whyAborted(): string {
-    if (this.#abortWhy !== null) return this.#abortWhy;
-    return this.record.wish === 'abort' ? this.record.why : 'an earlier migrator began to abort';
-  }
-
-  // ── Keeper ───────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** The record as read by a question that was sent when `outcomesThen` outcomes were known. */
-  recordRead(record: Migration, outcomesThen: number): void {
-    this.#record = record;
-    this.#recordFresh = outcomesThen === this.#outcomes;
-  }
-
-  /** The keeper has taken a command that changes the record so. */
-  recorded(change: Partial<Pick<Migration, 'phase' | 'receipt' | 'why'>>): void {
-    this.#record = { ...this.record, ...change };
-  }
-
-  sealWasNoted(): void {
-    this.#sealNoted = true;
-  }
-
-  /** From here on this coordinator aborts, whatever operators wish later: its pages may be lost on the way. */
-  mustAbort(why: string): void {
-    this.#abortWhy ??= why;
-  }
-
-  // ── Source and target ────────────────────────────────────────────────────────────────────────────────────
-
-  /** The migration is decided at `party`. The seal is kept: its digest goes into the receipt. */
-  closed(party: 'source' | 'target', closed: Closed): void {
-    this.#outcomes += 1;
-    this.#recordFresh = false;
-    if (party === 'target') this.#target = { importing: null, closed };
-    else this.#source = { exporting: this.#source?.exporting ?? null, closed, cleaning: null };
-  }
-
-  importing(answer: Answer<'importing'>): void {
-    this.#target = { importing: answer, closed: null };
-  }
-
-  exporting(answer: Answer<'exporting'>): void {
-    this.#source = { exporting: answer, closed: null, cleaning: null };
-    this.#sourceFresh = false; // old by the time that the copy ends
-  }
-
-  sourceStatus(status: RangeStatus): void {
-    if (status.closed !== null) {
-      this.closed('source', status.closed);
-      if (status.exporting !== null) this.#setExport(status.exporting);
-      if (status.closed === 'released' && this.#source !== null) {
-        this.#source = { ...this.#source, cleaning: status.cleaning };
-      }
-    } else this.#source = { exporting: status.exporting, closed: null, cleaning: null };
-    this.#sourceFresh = true;
-    this.#isShrinking = (status.exporting?.dirtyRows ?? 0) < this.#roundRows / 2;
-  }
-
-  /** A round begins with so many dirty rows; returns whether there are fewer than when the last one began. */
-  roundBegins(dirtyRows: number): boolean {
-    const isSmaller = dirtyRows < this.#roundRows;
-    this.#roundRows = dirtyRows;
-    return isSmaller;
-  }
-
-  /** The target has answered a consistent status, and its import is what it should be. */
-  targetWasChecked(): void {
-    this.#targetChecked = true;
-  }
-
-  /** A pass has ended: what is dirty now, and whether target and keeper answer, is to be asked again. */
-  passDone(): void {
-    this.#sourceFresh = false;
-    this.#targetChecked = false;
-    this.#sealNoted = false;
-  }
-
-  /** The target has these pages; those of a copy move its cursor. */
-  pagesTaken(pages: readonly Page[], isCopy: boolean): void {
-    let importing = this.#target?.importing;
-    if (!importing) return;
-    for (const { seq, asOf, to } of pages) {
-      importing = { ...importing, seq, asOf, cursor: isCopy ? to : importing.cursor };
-    }
-    this.#target = { importing, closed: null };
-  }
-
-  baseSet(base: Digest): void {
-    const exporting = this.#source?.exporting;
-    if (exporting) this.#setExport({ ...exporting, base });
-  }
-
-  sealed({ sealSlot, digest }: Answer<'sealed'>): void {
-    const exporting = this.#source?.exporting;
-    if (exporting) this.#setExport({ ...exporting, sealed: { sealSlot, digest } });
-  }
-
-  behind({ dirtyRows, dirtyBytes }: Answer<'behind'>): void {
-    const exporting = this.#source?.exporting;
-    if (exporting) this.#setExport({ ...exporting, dirtyRows, dirtyBytes });
-    this.passDone();
-    this.#sourceFresh = true;
-  }
-
-  /** A new token was claimed: whatever was said before may have changed. */
-  forgetClusters(): void {
-    this.#target = null;
-    this.#source = null;
-    this.lastRowsSent = false;
-    this.passDone();
-  }
-
-  #setExport(exporting: NonNullable<SourceView['exporting']>): void {
-    if (this.#source !== null) this.#source = { ...this.#source, exporting };
-  }
+function changeExport(facts: Facts, change: Partial<ExportStatus>): void {
+  const { source } = facts;
+  if (source?.exporting) facts.source = { ...source, exporting: { ...source.exporting, ...change } };
 }

@@ -9,6 +9,7 @@
 import { invariant } from '../../src/base/assert.ts';
 import type { Key } from '../../src/base/bytes.ts';
 import type { Row } from '../../src/protocol/admin/admin.ts';
+import type { Taken } from './calls.ts';
 
 /** Rows of one image of the source: all of `[from, to)` in a copy, the dirty ones in a round. */
 export type Page = {
@@ -26,104 +27,116 @@ export type Trim = { readonly from: Key; readonly to: Key | null; readonly slot:
 export type PipeKind = 'copy' | 'round' | 'lastRows';
 
 /** One pass over a range. */
-export class Pipe {
+export type Pipe = {
   readonly kind: PipeKind;
-  readonly #hi: Key | null;
-  #readFrom: Key | null;
-  #asOf: number;
-  #lastSeq: number;
-  #ready: Page[] = [];
-  #sent: Page[] = [];
-  #trims: Trim[] = [];
+  /** End of the range. */
+  readonly hi: Key | null;
+  /** The first key that is not read yet; null where all is read. */
+  unread: Key | null;
+  /** No older image may be read: the slot that the pass began with, or the highest one read so far. */
+  minSlot: number;
+  /** Number of the last page that was read, or that the target had before. */
+  lastSeq: number;
+  /** Read, and not sent: at most one. */
+  ready: Page[];
+  /** On their way to the target, in order. */
+  sent: Page[];
+  /** Intervals of a round that the target has, and that the source may forget. */
+  trims: Trim[];
+};
 
-  /**
-   * @param from the first key to read
-   * @param hi end of the range
-   * @param lastSeq number of the last page that the target has
-   * @param asOf slot below which nothing may be read
-   */
-  constructor(kind: PipeKind, from: Key, hi: Key | null, lastSeq: number, asOf: number) {
-    this.kind = kind;
-    this.#hi = hi;
-    this.#readFrom = from;
-    this.#lastSeq = lastSeq;
-    this.#asOf = asOf;
-  }
+/**
+ * A pass that begins.
+ *
+ * @param from the first key to read
+ * @param hi end of the range
+ * @param lastSeq number of the last page that the target has
+ * @param minSlot slot below which nothing may be read
+ */
+export function createPipe(
+  kind: PipeKind,
+  from: Key,
+  hi: Key | null,
+  lastSeq: number,
+  minSlot: number,
+): Pipe {
+  return { kind, hi, unread: from, minSlot, lastSeq, ready: [], sent: [], trims: [] };
+}
 
-  /** The kind of its pages on the wire. */
-  get isCopy(): boolean {
-    return this.kind === 'copy';
-  }
+/** The kind of its pages on the wire. */
+export function isCopy({ kind }: Pipe): boolean {
+  return kind === 'copy';
+}
 
-  /** The key to read on from, or null where all is read, or enough is waiting. */
-  get readFrom(): Key | null {
-    return this.#ready.length === 0 ? this.#readFrom : null;
-  }
+/** The key to read on from, or null where all is read, or enough is waiting. */
+export function readFrom({ ready, unread }: Pipe): Key | null {
+  return ready.length === 0 ? unread : null;
+}
 
-  /** No older image may be read: the highest slot read so far. */
-  get minSlot(): number {
-    return this.#asOf;
-  }
+/**
+ * Takes what was read from `readFrom`. Unexpected where it does not lead on towards the end of the range.
+ *
+ * A round's page without rows is not worth an entry in the target's log; a copy's moves the cursor.
+ */
+export function takeRows(pipe: Pipe, rows: Row[], to: Key | null, asOf: number): Taken {
+  const from = pipe.unread;
+  invariant(from !== null, 'a page was asked for', () => ({
+    kind: pipe.kind,
+    page: pipe.lastSeq + 1,
+    to,
+    asOf,
+  }));
+  const ends = to === pipe.hi;
+  if (asOf < pipe.minSlot || (!ends && (to === null || to <= from))) return 'unexpected';
+  pipe.minSlot = asOf;
+  pipe.unread = ends ? null : to;
+  if (!isCopy(pipe) && rows.length === 0) return 'taken';
+  pipe.lastSeq += 1;
+  pipe.ready.push({ seq: pipe.lastSeq, from, to, asOf, rows });
+  return 'taken';
+}
 
-  /**
-   * Takes what was read from `readFrom`. False where it does not lead on towards the end of the range.
-   *
-   * A round's page without rows is not worth an entry in the target's log; a copy's moves the cursor.
-   */
-  read(rows: Row[], to: Key | null, asOf: number): boolean {
-    const from = this.#readFrom;
-    invariant(from !== null, 'a page was asked for', () => ({ rows: rows.length, to, asOf }));
-    const ends = to === this.#hi;
-    if (asOf < this.#asOf || (!ends && (to === null || to <= from))) return false;
-    this.#asOf = asOf;
-    this.#readFrom = ends ? null : to;
-    if (!this.isCopy && rows.length === 0) return true;
-    this.#lastSeq += 1;
-    this.#ready.push({ seq: this.#lastSeq, from, to, asOf, rows });
-    return true;
-  }
+/** The next page to send, or null where none is ready, or `inFlightMax` are under way. */
+export function sendPage(pipe: Pipe, inFlightMax: number): Page | null {
+  if (pipe.sent.length >= inFlightMax) return null;
+  const page = pipe.ready.shift() ?? null;
+  if (page !== null) pipe.sent.push(page);
+  return page;
+}
 
-  /** The next page to send, or null where none is ready, or `inFlightMax` are under way. */
-  send(inFlightMax: number): Page | null {
-    if (this.#sent.length >= inFlightMax) return null;
-    const page = this.#ready.shift() ?? null;
-    if (page !== null) this.#sent.push(page);
-    return page;
-  }
+/** Whether `seq` is the oldest page under way: no other can be what the target misses. */
+export function isOldest({ sent }: Pipe, seq: number): boolean {
+  return sent[0]?.seq === seq;
+}
 
-  /** Whether `seq` is the oldest page under way: no other can be what the target misses. */
-  isOldest(seq: number): boolean {
-    return this.#sent[0]?.seq === seq;
+/** The target has this page, hence all before it. Returns those that were not known to be there. */
+export function arrive(pipe: Pipe, seq: number): Page[] {
+  const arrived = pipe.sent.filter((page) => page.seq <= seq);
+  pipe.sent = pipe.sent.filter((page) => page.seq > seq);
+  if (pipe.kind === 'round') {
+    pipe.trims.push(...arrived.map(({ from, to, asOf }) => ({ from, to, slot: asOf })));
   }
+  return arrived;
+}
 
-  /** The target has this page, hence all before it. Returns those that were not known to be there. */
-  taken(seq: number): Page[] {
-    const taken = this.#sent.filter((page) => page.seq <= seq);
-    this.#sent = this.#sent.filter((page) => page.seq > seq);
-    if (this.kind === 'round') {
-      this.#trims.push(...taken.map(({ from, to, asOf }) => ({ from, to, slot: asOf })));
-    }
-    return taken;
-  }
+/** The oldest interval that may be trimmed now. */
+export function nextTrim({ trims }: Pipe): Trim | null {
+  return trims[0] ?? null;
+}
 
-  /** The oldest interval that may be trimmed now. */
-  get trim(): Trim | null {
-    return this.#trims[0] ?? null;
-  }
+/** The source has trimmed the oldest interval. */
+export function endTrim(pipe: Pipe): void {
+  pipe.trims.shift();
+}
 
-  trimmed(): void {
-    this.#trims.shift();
-  }
+/** Whether pages are under way to the target. */
+export function isSending({ sent }: Pipe): boolean {
+  return sent.length > 0;
+}
 
-  /** Whether pages are under way to the target. */
-  get isSending(): boolean {
-    return this.#sent.length > 0;
-  }
-
-  /** Whether all is read, at the target, and trimmed. */
-  get isDone(): boolean {
-    return this.#readFrom === null && this.#ready.length + this.#sent.length + this.#trims.length === 0;
-  }
+/** Whether all is read, at the target, and trimmed. */
+export function isDone({ unread, ready, sent, trims }: Pipe): boolean {
+  return unread === null && ready.length + sent.length + trims.length === 0;
 }
 
 /** Keys, and bytes of keys and values, that a page of the copy brings. */

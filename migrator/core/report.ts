@@ -1,7 +1,7 @@
 /** What people are told: counters, the pause, and what a migration waits for. Nothing is decided by it. */
 import { NO_PROGRESS, type Progress, type SealAge } from '../../src/protocol/admin/admin.ts';
 import type { Party } from './calls.ts';
-import type { Facts } from './facts.ts';
+import { type Facts, isTooLate, recordOf } from './facts.ts';
 import type { Move } from './next-move.ts';
 
 /** Why a cluster does not answer: known since `sinceMs`, of what it was asked at `askedAtMs`. */
@@ -40,198 +40,217 @@ const STAGES: { readonly [K in Move['kind']]: string | null } = {
   alarm: null,
 };
 
-/** One migration's counters. */
-export class Report {
-  readonly #facts: Facts;
-  #progress: Progress;
-  #reportedMs = Number.NEGATIVE_INFINITY;
-  #reportedStage = '';
+/** What is told of one migration. */
+export type Report = {
+  /** As it was told last, with counters and stage as of now. Its pause is the one before this coordinator saw any. */
+  progress: Progress;
+  /** When it was told last. */
+  toldAtMs: number;
+  toldStage: string;
   /** When the pause began and ended, as far as is known. */
-  #sealedSinceMs: number | null = null;
-  #servedSinceMs: number | null = null;
+  sealedSinceMs: number | null;
+  servedSinceMs: number | null;
   /** Whether somebody saw the seal begin, rather than finding it. */
-  #isPauseExact = true;
-  #pauseBeforeMs = 0;
-  #busy: { readonly what: string; readonly sinceMs: number } | null = null;
-  #stageSinceMs = 0;
-  #counts = false;
-  #asked: ReadonlyMap<Party, number> = new Map();
-  readonly #silent = new Map<Party, Silence>();
-
-  constructor(facts: Facts, startedAtMs: number) {
-    this.#facts = facts;
-    this.#progress = { ...NO_PROGRESS, startedAtMs };
-  }
-
-  get stage(): string {
-    return this.#progress.stage;
-  }
-
-  enter(move: Move, nowMs: number): void {
-    const stage = STAGES[move.kind];
-    if (stage === null) return;
-    const counts = move.kind === 'base';
-    if (stage !== this.stage || counts !== this.#counts) this.#stageSinceMs = nowMs;
-    this.#counts = counts;
-    this.#progress = { ...this.#progress, stage };
-  }
-
-  /** Goes on counting where a predecessor stopped; a pause that it left behind went on for `unseenMs` at least. */
-  takeOver(progress: Progress, unseenMs: number): void {
-    const startedAtMs = progress.startedAtMs || this.#progress.startedAtMs;
-    this.#progress = { ...progress, startedAtMs };
-    this.#pauseBeforeMs = progress.pauseMs + (progress.stage === STAGES.lastRows ? unseenMs : 0);
-    if (progress.pauseAtLeast) this.#isPauseExact = false;
-  }
-
-  // ── The pause ────────────────────────────────────────────────────────────────────────────────────────────
-
-  get isSealed(): boolean {
-    return this.#sealedSinceMs !== null && this.#servedSinceMs === null;
-  }
-
-  /** Nobody serves from here on, perhaps: counts from when the seal was asked for. */
-  sealBegins(nowMs: number): void {
-    this.#sealedSinceMs ??= nowMs - this.#pauseBeforeMs;
-  }
-
-  /** The range was found sealed, by a predecessor: the pause is longer than can be seen from here. */
-  sealFound(nowMs: number): void {
-    if (this.#sealedSinceMs !== null) return;
-    this.sealBegins(nowMs);
-    this.#isPauseExact = false;
-  }
-
-  /** The source says how old the seal is, whoever asked for it. */
-  sealAged(age: SealAge, nowMs: number): void {
-    this.#sealedSinceMs = Math.min(this.#sealedSinceMs ?? nowMs, nowMs - age.ms);
-    if (age.isExact) this.#isPauseExact = true;
-  }
-
-  /** The seal was refused: no pause. */
-  sealFailed(): void {
-    this.#sealedSinceMs = null;
-  }
-
-  /** Somebody serves again: the target, or after an abort the source. */
-  sealEnds(closed: 'activated' | 'unsealed', nowMs: number): void {
-    this.#servedSinceMs ??= nowMs;
-    // A target that is found to serve has done so for some time; its predecessor may have told how long the pause was.
-    const isFound = this.#sealedSinceMs === null && closed === 'activated';
-    if (isFound && this.#progress.pauseMs === 0) this.#isPauseExact = false;
-  }
-
-  #pauseMs(nowMs: number): number {
-    if (this.#sealedSinceMs === null) return this.#progress.pauseMs;
-    return Math.round((this.#servedSinceMs ?? nowMs) - this.#sealedSinceMs);
-  }
-
-  // ── Counters ─────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** What the target holds, counted there. */
-  staged(keysCopied: number, bytesCopied: number): void {
-    this.#progress = { ...this.#progress, keysCopied, bytesCopied };
-  }
-
-  copied(keys: number, bytes: number): void {
-    const { keysCopied, bytesCopied } = this.#progress;
-    this.staged(keysCopied + keys, bytesCopied + bytes);
-  }
-
-  roundBegins(): void {
-    this.#progress = { ...this.#progress, rounds: this.#progress.rounds + 1 };
-  }
-
-  // ── Waiting ──────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** A request was not answered. Silence begins with the first such request. */
-  silent(party: Party, why: string, { sinceMs, askedAtMs }: Omit<Silence, 'why'>): void {
-    const before = this.#silent.get(party);
-    this.#silent.set(party, { ...(before ?? { sinceMs, askedAtMs }), why });
-  }
-
-  heard(party: Party): void {
-    this.#silent.delete(party);
-  }
-
-  /** Clusters that have not answered since some request of theirs failed. */
-  get silences(): ReadonlyMap<Party, Silence> {
-    return this.#silent;
-  }
-
+  isPauseExact: boolean;
+  /** What predecessors had of the pause (ms). */
+  pauseBeforeMs: number;
+  /** Who is busy, with what, since when. */
+  busy: { readonly what: string; readonly sinceMs: number } | null;
+  stageSinceMs: number;
+  /** Whether the source counts its rows. */
+  counts: boolean;
   /** By party, when the oldest request that is under way was sent. */
-  asked(atMs: ReadonlyMap<Party, number>): void {
-    this.#asked = atMs;
-  }
+  askedAtMs: ReadonlyMap<Party, number>;
+  /** Clusters that have not answered since some request of theirs failed. */
+  readonly silences: Map<Party, Silence>;
+};
 
-  /** Who is busy, and with what. */
-  busy(what: string, nowMs: number): void {
-    this.#busy = { what, sinceMs: this.#busy?.what === what ? this.#busy.sinceMs : nowMs };
-  }
+/** @param startedAtMs wall clock, for people */
+export function createReport(startedAtMs: number): Report {
+  return {
+    progress: { ...NO_PROGRESS, startedAtMs },
+    toldAtMs: Number.NEGATIVE_INFINITY,
+    toldStage: '',
+    sealedSinceMs: null,
+    servedSinceMs: null,
+    isPauseExact: true,
+    pauseBeforeMs: 0,
+    busy: null,
+    stageSinceMs: 0,
+    counts: false,
+    askedAtMs: new Map(),
+    silences: new Map(),
+  };
+}
 
-  notBusy(): void {
-    this.#busy = null;
-  }
+/** This move is made from now on. */
+export function enter(report: Report, move: Move, nowMs: number): void {
+  const stage = STAGES[move.kind];
+  if (stage === null) return;
+  const counts = move.kind === 'base';
+  if (stage !== report.progress.stage || counts !== report.counts) report.stageSinceMs = nowMs;
+  report.counts = counts;
+  count(report, { stage });
+}
 
-  /** Progress as of now. `delayMs`: by how much the source holds back each answer to a writer. */
-  present(nowMs: number, delayMs: number): Progress {
-    const exporting = this.#facts.source?.exporting;
-    // Exact as of the beginning once the base is known, and as of the seal from then on.
-    const total = exporting?.sealed?.digest ?? exporting?.base;
-    return {
-      ...this.#progress,
-      waitingFor: this.#waitingFor(nowMs, delayMs),
-      keysTotal: total?.count ?? this.#progress.keysTotal,
-      dirtyRows: exporting?.dirtyRows ?? 0,
-      pauseMs: this.#pauseMs(nowMs),
-      pauseAtLeast: this.isSealed || !this.#isPauseExact,
-    };
-  }
+/** Goes on counting where a predecessor stopped; a pause that it left behind went on for `unseenMs` at least. */
+export function takeOver(report: Report, progress: Progress, unseenMs: number): void {
+  const startedAtMs = progress.startedAtMs || report.progress.startedAtMs;
+  report.progress = { ...progress, startedAtMs };
+  report.pauseBeforeMs = progress.pauseMs + (progress.stage === STAGES.lastRows ? unseenMs : 0);
+  if (progress.pauseAtLeast) report.isPauseExact = false;
+}
 
-  /** Progress, where it is worth a report: something else than counters has changed, or some time has passed. */
-  due(nowMs: number, delayMs: number): Progress | null {
-    const progress = this.present(nowMs, delayMs);
-    const { stage, waitingFor } = this.#progress;
-    const isSame = progress.stage === stage && progress.waitingFor === waitingFor;
-    if (isSame && nowMs - this.#reportedMs < REPORT_MS && this.#reportedStage === stage) return null;
-    this.#reportedStage = stage;
-    this.#reportedMs = nowMs;
-    const { pauseMs, pauseAtLeast } = this.#progress;
-    this.#progress = { ...progress, pauseMs, pauseAtLeast };
-    return progress;
-  }
+// ── The pause ──────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Whom it waits for, and since when: what follows "waiting for". */
-  #waitingFor(nowMs: number, delayMs: number): string {
-    const waits = [...this.#unheard(nowMs)];
-    const since = (ms: number): string => `for ${Math.round((nowMs - ms) / 1000)} s`;
-    if (this.#busy !== null) waits.push(`${this.#busy.what}, ${since(this.#busy.sinceMs)}`);
-    const forStage = since(this.#stageSinceMs);
-    if (this.stage === 'paused') waits.push(`an operator, who paused it, ${forStage}`);
-    if (this.stage === 'cleaning up') {
-      waits.push(`${this.#nameOf('source')}, which deletes its rows of the range, ${forStage}`);
-    }
-    if (this.#counts)
-      waits.push(`${this.#nameOf('source')}, which counts its rows of the range, ${forStage}`);
-    if (delayMs > 0)
-      waits.push(`writers, who outrun the copy: each answer to them is held back ${delayMs} ms`);
-    if (this.#facts.isTooLate) waits.push('its end: too late to abort, the target has taken over');
-    return waits.join('; ');
-  }
+/** Whether nobody serves the range, as far as is known. */
+export function isSealed({ sealedSinceMs, servedSinceMs }: Report): boolean {
+  return sealedSinceMs !== null && servedSinceMs === null;
+}
 
-  *#unheard(nowMs: number): Iterable<string> {
-    for (const party of PARTIES) {
-      const silence = this.#silent.get(party);
-      const askedAtMs = silence?.askedAtMs ?? this.#asked.get(party) ?? nowMs;
-      if (silence === undefined && nowMs - askedAtMs < UNANSWERED_MS) continue;
-      const seconds = Math.round((nowMs - askedAtMs) / 1000);
-      const why = silence === undefined || silence.why === '' ? '' : ` (${silence.why})`;
-      yield `${this.#nameOf(party)}, which has not answered for ${seconds} s${why}`;
-    }
-  }
+/** Nobody serves from here on, perhaps: counts from when the seal was asked for. */
+export function beginSeal(report: Report, nowMs: number): void {
+  report.sealedSinceMs ??= nowMs - report.pauseBeforeMs;
+}
 
-  #nameOf(party: Party): string {
-    if (party === 'keeper' || !this.#facts.hasRecord) return 'the keeper';
-    return `${party} ${party === 'source' ? this.#facts.record.source : this.#facts.record.target}`;
+/** The range was found sealed, by a predecessor: the pause is longer than can be seen from here. */
+export function findSeal(report: Report, nowMs: number): void {
+  if (report.sealedSinceMs !== null) return;
+  beginSeal(report, nowMs);
+  report.isPauseExact = false;
+}
+
+/** The source says how old the seal is, whoever asked for it. */
+export function ageSeal(report: Report, age: SealAge, nowMs: number): void {
+  report.sealedSinceMs = Math.min(report.sealedSinceMs ?? nowMs, nowMs - age.ms);
+  if (age.isExact) report.isPauseExact = true;
+}
+
+/** The seal was refused: no pause. */
+export function forgetSeal(report: Report): void {
+  report.sealedSinceMs = null;
+}
+
+/** Somebody serves again: the target, or after an abort the source. */
+export function endSeal(report: Report, closed: 'activated' | 'unsealed', nowMs: number): void {
+  report.servedSinceMs ??= nowMs;
+  // A target that is found to serve has done so for some time; its predecessor may have told how long the pause was.
+  const isFound = report.sealedSinceMs === null && closed === 'activated';
+  if (isFound && report.progress.pauseMs === 0) report.isPauseExact = false;
+}
+
+function pauseMs({ sealedSinceMs, servedSinceMs, progress }: Report, nowMs: number): number {
+  return sealedSinceMs === null ? progress.pauseMs : Math.round((servedSinceMs ?? nowMs) - sealedSinceMs);
+}
+
+// ── Counters ───────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What the target holds, counted there. */
+export function countStaged(report: Report, keysCopied: number, bytesCopied: number): void {
+  count(report, { keysCopied, bytesCopied });
+}
+
+/** So much more was copied. */
+export function countCopied(report: Report, keys: number, bytes: number): void {
+  const { keysCopied, bytesCopied } = report.progress;
+  countStaged(report, keysCopied + keys, bytesCopied + bytes);
+}
+
+/** Another round begins. */
+export function countRound(report: Report): void {
+  count(report, { rounds: report.progress.rounds + 1 });
+}
+
+function count(report: Report, change: Partial<Progress>): void {
+  report.progress = { ...report.progress, ...change };
+}
+
+// ── Waiting ────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A request was not answered. Silence begins with the first such request. */
+export function beginSilence(
+  { silences }: Report,
+  party: Party,
+  why: string,
+  { sinceMs, askedAtMs }: Omit<Silence, 'why'>,
+): void {
+  const before = silences.get(party);
+  silences.set(party, { ...(before ?? { sinceMs, askedAtMs }), why });
+}
+
+/** It has answered. */
+export function endSilence({ silences }: Report, party: Party): void {
+  silences.delete(party);
+}
+
+/** Who is busy, and with what. */
+export function beginBusy(report: Report, what: string, nowMs: number): void {
+  report.busy = { what, sinceMs: report.busy?.what === what ? report.busy.sinceMs : nowMs };
+}
+
+/** Nobody is busy any more. */
+export function endBusy(report: Report): void {
+  report.busy = null;
+}
+
+/** Progress as of now. `delayMs`: by how much the source holds back each answer to a writer. */
+export function progressAt(report: Report, facts: Facts, nowMs: number, delayMs: number): Progress {
+  const { progress, isPauseExact } = report;
+  const exporting = facts.source?.exporting;
+  // Exact as of the beginning once the base is known, and as of the seal from then on.
+  const total = exporting?.sealed?.digest ?? exporting?.base;
+  return {
+    ...progress,
+    waitingFor: waits(report, facts, nowMs, delayMs),
+    keysTotal: total?.count ?? progress.keysTotal,
+    dirtyRows: exporting?.dirtyRows ?? 0,
+    pauseMs: pauseMs(report, nowMs),
+    pauseAtLeast: isSealed(report) || !isPauseExact,
+  };
+}
+
+/** Whether this is worth telling: something else than counters has changed, or some time has passed. */
+export function isDue(report: Report, { stage, waitingFor }: Progress, nowMs: number): boolean {
+  if (nowMs - report.toldAtMs >= REPORT_MS) return true;
+  return stage !== report.toldStage || waitingFor !== report.progress.waitingFor;
+}
+
+/** This is told now. What it waits for, and the total, stay what they were told to be until they are told anew. */
+export function noteTold(report: Report, { stage, waitingFor, keysTotal }: Progress, nowMs: number): void {
+  report.toldAtMs = nowMs;
+  report.toldStage = stage;
+  count(report, { waitingFor, keysTotal });
+}
+
+/** Whom it waits for, and since when: what follows "waiting for". */
+function waits(report: Report, facts: Facts, nowMs: number, delayMs: number): string {
+  const parts = [...unheard(report, facts, nowMs)];
+  const since = (ms: number): string => `for ${Math.round((nowMs - ms) / 1000)} s`;
+  if (report.busy !== null) parts.push(`${report.busy.what}, ${since(report.busy.sinceMs)}`);
+  const forStage = since(report.stageSinceMs);
+  const { stage } = report.progress;
+  if (stage === 'paused') parts.push(`an operator, who paused it, ${forStage}`);
+  if (stage === 'cleaning up') {
+    parts.push(`${nameOf(facts, 'source')}, which deletes its rows of the range, ${forStage}`);
   }
+  if (report.counts)
+    parts.push(`${nameOf(facts, 'source')}, which counts its rows of the range, ${forStage}`);
+  if (delayMs > 0) parts.push(`writers, who outrun the copy: each answer to them is held back ${delayMs} ms`);
+  if (isTooLate(facts)) parts.push('its end: too late to abort, the target has taken over');
+  return parts.join('; ');
+}
+
+function* unheard(report: Report, facts: Facts, nowMs: number): Iterable<string> {
+  for (const party of PARTIES) {
+    const silence = report.silences.get(party);
+    const askedAtMs = silence?.askedAtMs ?? report.askedAtMs.get(party) ?? nowMs;
+    if (silence === undefined && nowMs - askedAtMs < UNANSWERED_MS) continue;
+    const seconds = Math.round((nowMs - askedAtMs) / 1000);
+    const why = silence === undefined || silence.why === '' ? '' : ` (${silence.why})`;
+    yield `${nameOf(facts, party)}, which has not answered for ${seconds} s${why}`;
+  }
+}
+
+function nameOf(facts: Facts, party: Party): string {
+  return party === 'keeper' || facts.record === null ? 'the keeper' : `${party} ${recordOf(facts)[party]}`;
 }

@@ -2,7 +2,27 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { commandFor, headerFor } from '../../../migrator/core/commands.ts';
-import { Facts } from '../../../migrator/core/facts.ts';
+import {
+  changeRecord,
+  decideAbort,
+  endPass,
+  type Facts,
+  forgetClusters,
+  isTooLate,
+  learnBase,
+  learnBehind,
+  learnExport,
+  learnImport,
+  learnOutcome,
+  learnRecord,
+  learnSeal,
+  learnSource,
+  movePages,
+  noFacts,
+  observed as observedOf,
+  recordOf,
+  whyAborted,
+} from '../../../migrator/core/facts.ts';
 import type { Observed } from '../../../migrator/core/next-move.ts';
 import { NO_ROWS } from '../../../src/keyspace/digest.ts';
 import {
@@ -53,20 +73,27 @@ function status(change: Partial<RangeStatus> = {}): RangeStatus {
 }
 
 function known(record: Partial<Migration> = {}): Facts {
-  const facts = new Facts();
-  facts.recordRead({ ...RECORD, ...record }, 0);
+  const facts = noFacts();
+  learnRecord(facts, { ...RECORD, ...record }, 0);
   return facts;
 }
 
 function working(): Facts {
   const facts = known();
-  facts.importing(IMPORTING);
-  facts.exporting(EXPORTING);
+  learnImport(facts, IMPORTING);
+  learnExport(facts, EXPORTING);
   return facts;
 }
 
+/** A round begins with so many dirty rows: whether there are fewer than when the last one began. */
+function begins(facts: Facts, dirtyRows: number): boolean {
+  const isFewer = dirtyRows < facts.roundRows;
+  facts.roundRows = dirtyRows;
+  return isFewer;
+}
+
 const observed = (facts: Facts): Observed =>
-  facts.observed(LIMITS, { isMidRound: false, sourceSilent: false });
+  observedOf(facts, LIMITS, { isMidRound: false, sourceSilent: false });
 
 test('at first nothing is known but the record', () => {
   const { record, recordFresh, target, source, ...rest } = observed(known());
@@ -80,14 +107,14 @@ test('at first nothing is known but the record', () => {
 
 test('a seal is checked once the target has answered and the keeper has noted it, both', () => {
   const facts = working();
-  facts.targetWasChecked();
+  facts.targetChecked = true;
   assert.not(observed(facts).checked);
-  facts.sealWasNoted();
+  facts.sealNoted = true;
   assert.ok(observed(facts).checked);
   const noted = working();
-  noted.sealWasNoted();
+  noted.sealNoted = true;
   assert.not(observed(noted).checked);
-  facts.passDone();
+  endPass(facts);
   assert.not(observed(facts).checked, 'a pass makes both old');
   assert.equal([facts.targetChecked, facts.sealNoted], [false, false]);
 });
@@ -95,19 +122,19 @@ test('a seal is checked once the target has answered and the keeper has noted it
 test('an outcome makes the record old; a question that was sent before it does not make it new', () => {
   const facts = working();
   const before = facts.outcomes;
-  facts.closed('target', 'activated');
+  learnOutcome(facts, 'target', 'activated');
   assert.is(observed(facts).recordFresh, false);
-  facts.recordRead(RECORD, before);
+  learnRecord(facts, RECORD, before);
   assert.is(observed(facts).recordFresh, false);
-  facts.recordRead(RECORD, facts.outcomes);
+  learnRecord(facts, RECORD, facts.outcomes);
   assert.is(observed(facts).recordFresh, true);
 });
 
 test('an outcome at the target ends its import; one at the source keeps the seal for the receipt', () => {
   const facts = working();
-  facts.sealed({ kind: 'sealed', ...SEALED });
-  facts.closed('target', 'activated');
-  facts.closed('source', 'released');
+  learnSeal(facts, { kind: 'sealed', ...SEALED });
+  learnOutcome(facts, 'target', 'activated');
+  learnOutcome(facts, 'source', 'released');
   assert.equal(facts.target, { importing: null, closed: 'activated' });
   assert.equal(
     [facts.source?.closed, facts.source?.exporting?.sealed, facts.source?.cleaning],
@@ -118,47 +145,47 @@ test('an outcome at the target ends its import; one at the source keeps the seal
 test('what the source says of itself', () => {
   const facts = working();
   assert.is(observed(facts).sourceFresh, false, 'old by the time that the copy ends');
-  facts.sourceStatus(status());
+  learnSource(facts, status());
   assert.is(observed(facts).sourceFresh, true);
-  facts.sourceStatus(status({ closed: 'released', cleaning: true, exporting: null }));
+  learnSource(facts, status({ closed: 'released', cleaning: true, exporting: null }));
   assert.equal([facts.source?.closed, facts.source?.cleaning], ['released', true]);
   assert.ok(facts.source?.exporting, 'the export that was known before');
-  facts.sourceStatus(status({ closed: 'unsealed', exporting: { ...EXPORTING, dirtyRows: 1 } }));
+  learnSource(facts, status({ closed: 'unsealed', exporting: { ...EXPORTING, dirtyRows: 1 } }));
   assert.equal([facts.source?.cleaning, facts.source?.exporting?.dirtyRows], [null, 1]);
 });
 
 test('rounds shrink where less than half is dirty as when the last one began', () => {
   const facts = working();
-  assert.is(facts.roundBegins(20), true);
+  assert.is(begins(facts, 20), true);
   const shrinks = (dirtyRows: number): boolean => {
-    facts.sourceStatus(status({ exporting: { ...EXPORTING, dirtyRows } }));
+    learnSource(facts, status({ exporting: { ...EXPORTING, dirtyRows } }));
     return observed(facts).isShrinking;
   };
   assert.equal([shrinks(9), shrinks(10)], [true, false]);
-  assert.equal([facts.roundBegins(20), facts.roundBegins(19), facts.roundBegins(21)], [false, true, false]);
+  assert.equal([begins(facts, 20), begins(facts, 19), begins(facts, 21)], [false, true, false]);
 });
 
 test('pages that were taken move the import; only those of a copy move its cursor', () => {
   const page = { seq: 5, from: 'm', to: 'p', asOf: 8, rows: [] };
   const copy = working();
-  copy.pagesTaken([page, { ...page, seq: 6, to: 'q', asOf: 9 }], true);
+  movePages(copy, [page, { ...page, seq: 6, to: 'q', asOf: 9 }], true);
   const { seq, cursor, asOf } = copy.target?.importing ?? {};
   assert.equal([seq, cursor, asOf], [6, 'q', 9]);
   const round = working();
-  round.pagesTaken([page], false);
+  movePages(round, [page], false);
   assert.equal([round.target?.importing?.seq, round.target?.importing?.cursor], [5, 'm']);
   const closed = working();
-  closed.closed('target', 'activated');
-  closed.pagesTaken([page], true);
+  learnOutcome(closed, 'target', 'activated');
+  movePages(closed, [page], true);
   assert.is(closed.target?.importing, null);
 });
 
 test('base, seal, and what keeps it from being sealed', () => {
   const facts = working();
-  facts.baseSet(NO_ROWS);
+  learnBase(facts, NO_ROWS);
   assert.equal(facts.source?.exporting?.base, NO_ROWS);
-  facts.targetWasChecked();
-  facts.behind({ kind: 'behind', dirtyRows: 33, dirtyBytes: 44 });
+  facts.targetChecked = true;
+  learnBehind(facts, { kind: 'behind', dirtyRows: 33, dirtyBytes: 44 });
   assert.equal([facts.source?.exporting?.dirtyRows, facts.source?.exporting?.dirtyBytes], [33, 44]);
   assert.equal([observed(facts).sourceFresh, facts.targetChecked], [true, false]);
 });
@@ -166,8 +193,8 @@ test('base, seal, and what keeps it from being sealed', () => {
 test('under a new token all that clusters said is forgotten', () => {
   const facts = working();
   facts.lastRowsSent = true;
-  facts.targetWasChecked();
-  facts.forgetClusters();
+  facts.targetChecked = true;
+  forgetClusters(facts);
   assert.equal(
     [facts.target, facts.source, facts.lastRowsSent, facts.targetChecked],
     [null, null, false, false],
@@ -175,22 +202,22 @@ test('under a new token all that clusters said is forgotten', () => {
 });
 
 test('why it is given up: the first reason stands', () => {
-  assert.is(known({ wish: 'abort' }).whyAborted, 'asked');
-  assert.match(known().whyAborted, /an earlier migrator/);
+  assert.is(whyAborted(known({ wish: 'abort' })), 'asked');
+  assert.match(whyAborted(known()), /an earlier migrator/);
   const facts = known({ wish: 'abort' });
-  facts.mustAbort('digests differ');
-  facts.mustAbort('later');
-  assert.is(facts.whyAborted, 'digests differ');
+  decideAbort(facts, 'digests differ');
+  decideAbort(facts, 'later');
+  assert.is(whyAborted(facts), 'digests differ');
   assert.is(observed(facts).abortWhy, 'digests differ');
 });
 
 test('when it is too late to abort', () => {
   const late = (record: Partial<Migration>, closed = false): boolean => {
     const facts = known(record);
-    if (closed) facts.closed('target', 'activated');
-    return facts.isTooLate;
+    if (closed) learnOutcome(facts, 'target', 'activated');
+    return isTooLate(facts);
   };
-  assert.not(new Facts().isTooLate);
+  assert.not(isTooLate(noFacts()));
   assert.not(late({ wish: 'abort' }));
   assert.not(late({ wish: 'run', phase: 'published' }, true));
   assert.ok(late({ wish: 'abort' }, true));
@@ -201,9 +228,9 @@ test('when it is too late to abort', () => {
 
 test('what the keeper was told is part of its record', () => {
   const facts = known();
-  facts.recorded({ phase: 'published' });
-  assert.equal([facts.record.phase, facts.record.source], ['published', 'A']);
-  assert.equal([facts.hasRecord, new Facts().hasRecord], [true, false]);
+  changeRecord(facts, { phase: 'published' });
+  assert.equal([recordOf(facts).phase, recordOf(facts).source], ['published', 'A']);
+  assert.equal([facts.record !== null, noFacts().record !== null], [true, false]);
 });
 
 // ── Commands ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -243,7 +270,7 @@ test('an activation wants the import and the seal; a publication takes what is k
     token: 7,
     receipt: unknown,
   });
-  facts.sealed({ kind: 'sealed', ...SEALED });
+  learnSeal(facts, { kind: 'sealed', ...SEALED });
   const command = commandFor('activate', facts, CLAIM, EXTRA)?.command;
   assert.equal(command?.kind === 'activate' && [command.seq, command.sealSlot], [4, 9]);
   const receipt = { ...SEALED, pauseMs: 12, pauseAtLeast: false };
@@ -253,7 +280,7 @@ test('an activation wants the import and the seal; a publication takes what is k
     token: 7,
     receipt,
   });
-  facts.closed('target', 'activated');
+  learnOutcome(facts, 'target', 'activated');
   assert.is(commandFor('activate', facts, CLAIM, EXTRA), null);
 });
 

@@ -1,6 +1,7 @@
 /** One coordinator, and the real state machines that it moves a range between. */
 import type { Effect, Event } from '../../../migrator/core/calls.ts';
-import { Coordinator, type CoordinatorOptions } from '../../../migrator/core/coordinator.ts';
+import type { CoordinatorOptions } from '../../../migrator/core/state.ts';
+import { type Coordination, createCoordination, hasEnded, step } from '../../../migrator/core/step.ts';
 import { type AdminAnswer, decodeAnswer } from '../../../src/protocol/admin/admin.ts';
 import { TestCluster } from '../../node/machine/cluster.ts';
 
@@ -16,7 +17,7 @@ export class Rig {
   readonly keeper: TestCluster;
   readonly source: TestCluster;
   readonly target: TestCluster;
-  readonly coordinator: Coordinator;
+  readonly coordinator: Coordination;
   readonly asked: string[] = [];
   readonly sends: Send[] = [];
   readonly effects: Effect[] = [];
@@ -34,7 +35,7 @@ export class Rig {
     this.source = beside?.source ?? new TestCluster({ nursery: true });
     this.target = beside?.target ?? new TestCluster({ nursery: true });
     if (beside === null) this.#plan();
-    this.coordinator = new Coordinator({ mid: MID, startedAtMs: 0, claimAtOnce: true, ...options });
+    this.coordinator = createCoordination({ mid: MID, startedAtMs: 0, claimAtOnce: true, ...options });
   }
 
   #plan(): void {
@@ -62,7 +63,7 @@ export class Rig {
 
   /** The coordinator takes an event; what it asks for waits for its answer. */
   step(event: Event): void {
-    const effects = this.coordinator.step(event);
+    const effects = step(this.coordinator, event);
     this.onStep(event, effects);
     this.#take(effects);
   }
@@ -75,7 +76,7 @@ export class Rig {
   /** Lets time pass, waking it whenever it asked for that. */
   run(forMs: number): void {
     const untilMs = this.nowMs + forMs;
-    while (this.wakeAtMs <= untilMs && !this.coordinator.hasEnded) {
+    while (this.wakeAtMs <= untilMs && !hasEnded(this.coordinator)) {
       this.nowMs = Math.max(this.nowMs, this.wakeAtMs);
       this.wakeAtMs = Number.POSITIVE_INFINITY;
       this.tick();

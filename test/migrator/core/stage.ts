@@ -4,6 +4,7 @@
  */
 import type { Effect, Event } from '../../../migrator/core/calls.ts';
 import type { Settings } from '../../../migrator/core/settings.ts';
+import { stageOf } from '../../../migrator/core/step.ts';
 import { present } from '../../../src/base/assert.ts';
 import type { AdminAnswer, Progress } from '../../../src/protocol/admin/admin.ts';
 import type { Stage } from '../../support/traces.ts';
@@ -160,7 +161,7 @@ export function createStage(): Stage {
         }),
       );
       const [atSource, atTarget] = owned.map((list) => (list.length === 0 ? 'nothing' : list.join(' ')));
-      const name = rig().coordinator.stage;
+      const name = stageOf(rig().coordinator);
       lines.push(
         `keeper: ${phase}, token ${token}, wish ${wish}; A owns ${atSource}; B owns ${atTarget}; stage: ${name}`,
       );

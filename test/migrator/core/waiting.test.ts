@@ -3,8 +3,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { beatsSlower, claimAfterMs } from '../../../migrator/core/beat.ts';
 import type { Effect, Event } from '../../../migrator/core/calls.ts';
-import { Coordinator, type Seen } from '../../../migrator/core/coordinator.ts';
 import { SETTINGS } from '../../../migrator/core/settings.ts';
+import type { Seen } from '../../../migrator/core/state.ts';
+import { type Coordination, createCoordination, step } from '../../../migrator/core/step.ts';
 import { type AdminAnswer, decodeAnswer, type Migration } from '../../../src/protocol/admin/admin.ts';
 import { type LocalCluster, LocalNursery } from '../local-nursery.ts';
 
@@ -17,14 +18,14 @@ class Rig {
   nowMs = 0;
   outcome: string | null = null;
   readonly down = new Set<LocalCluster>();
-  readonly #coordinator: Coordinator;
+  readonly #coordinator: Coordination;
   #agenda: { atMs: number; event: WithoutTime }[] = [];
   #wakeAtMs = Number.POSITIVE_INFINITY;
 
   constructor(begin: (nursery: LocalNursery) => number, seen: Seen | null = null) {
     for (let key = 0; key < 20; key += 1) this.nursery.a.set(`k${key}`);
     this.mid = begin(this.nursery);
-    this.#coordinator = new Coordinator({
+    this.#coordinator = createCoordination({
       mid: this.mid,
       startedAtMs: 0,
       claimAtOnce: seen === null,
@@ -66,7 +67,7 @@ class Rig {
   }
 
   #step(event: WithoutTime): void {
-    for (const effect of this.#coordinator.step({ ...event, nowMs: this.nowMs } as Event)) this.#do(effect);
+    for (const effect of step(this.#coordinator, { ...event, nowMs: this.nowMs } as Event)) this.#do(effect);
   }
 
   #do(effect: Effect): void {
@@ -225,17 +226,17 @@ test('one that beats slower is not taken for dead, and is after ten seconds with
   const { token, heartbeat, progress } = rig.record;
   assert.ok(longestMs * 3 < claimAfterMs(SETTINGS, progress), `the heartbeat stood for ${longestMs} ms`);
   const looker = (atMs: number): string | null => {
-    const other = new Coordinator({
+    const other = createCoordination({
       mid: rig.mid,
       startedAtMs: 0,
       claimAtOnce: false,
       seen: { token, heartbeat, atMs },
     });
-    const [asked] = other.step({ kind: 'start', nowMs: 0 });
+    const [asked] = step(other, { kind: 'start', nowMs: 0 });
     assert.is(asked?.kind, 'send');
     const answer: AdminAnswer = { kind: 'migrations', migrations: [rig.record] };
     const call = asked?.kind === 'send' ? asked.call : 0;
-    const sent = other.step({ kind: 'answer', call, answer, nowMs: 1 }).find(({ kind }) => kind === 'send');
+    const sent = step(other, { kind: 'answer', call, answer, nowMs: 1 }).find(({ kind }) => kind === 'send');
     return sent?.kind === 'send' && sent.request.kind === 'command' ? sent.request.command.kind : null;
   };
   assert.is(looker(-9000), null);

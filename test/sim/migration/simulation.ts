@@ -5,9 +5,15 @@
 
 import { inspect } from 'node:util';
 import type { Effect, Request } from '../../../migrator/core/calls.ts';
-import { Coordinator } from '../../../migrator/core/coordinator.ts';
 import type { MigrationResult } from '../../../migrator/core/result.ts';
 import type { Settings } from '../../../migrator/core/settings.ts';
+import {
+  type Coordination,
+  createCoordination,
+  hasEnded,
+  stageOf,
+  step,
+} from '../../../migrator/core/step.ts';
 import type { SystemState } from '../../../node/machine/system-state.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { lookup, soleEntry } from '../../../src/keyspace/rangemap.ts';
@@ -300,7 +306,7 @@ class Simulation {
       atOnce === undefined
         ? null
         : { token: atOnce.token, heartbeat: atOnce.heartbeat, atMs: this.#world.nowMs - 60_000 };
-    const coordinator = new Coordinator({
+    const coordinator = createCoordination({
       mid,
       settings: SETTINGS,
       startedAtMs: 1,
@@ -419,7 +425,7 @@ class Simulation {
   }
 
   #crash(migrator: Migrator): void {
-    const { stage } = migrator.coordinator;
+    const stage = stageOf(migrator.coordinator);
     const record = this.#open.find(({ mid }) => mid === migrator.mid);
     this.#tell(`m${migrator.mid}`, () => `── crashes while ${stage}`);
     migrator.crash();
@@ -441,7 +447,7 @@ type Shell = {
 
 /** A process that runs one coordinator: it may crash, or stand still for a while. */
 class Migrator {
-  readonly coordinator: Coordinator;
+  readonly coordinator: Coordination;
   readonly #world: World;
   readonly #shell: Shell;
   readonly #waiting = new Set<number>();
@@ -449,7 +455,7 @@ class Migrator {
   #frozenUntilMs = 0;
   #isCrashed = false;
 
-  constructor(coordinator: Coordinator, world: World, shell: Shell) {
+  constructor(coordinator: Coordination, world: World, shell: Shell) {
     this.coordinator = coordinator;
     this.#world = world;
     this.#shell = shell;
@@ -460,7 +466,7 @@ class Migrator {
   }
 
   get isAlive(): boolean {
-    return !this.#isCrashed && !this.coordinator.hasEnded;
+    return !this.#isCrashed && !hasEnded(this.coordinator);
   }
 
   crash(): void {
@@ -485,7 +491,7 @@ class Migrator {
   }
 
   step(event: WithoutTime): void {
-    for (const effect of this.coordinator.step({ ...event, nowMs: this.#world.nowMs }))
+    for (const effect of step(this.coordinator, { ...event, nowMs: this.#world.nowMs }))
       this.#carryOut(effect);
   }
 

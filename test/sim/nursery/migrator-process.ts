@@ -2,8 +2,15 @@
 
 import { claimAfterMs } from '../../../migrator/core/beat.ts';
 import type { Effect } from '../../../migrator/core/calls.ts';
-import { Coordinator, type Seen } from '../../../migrator/core/coordinator.ts';
 import { SETTINGS, type Settings } from '../../../migrator/core/settings.ts';
+import type { Seen } from '../../../migrator/core/state.ts';
+import {
+  type Coordination,
+  createCoordination,
+  hasEnded,
+  stageOf,
+  step,
+} from '../../../migrator/core/step.ts';
 import type { AdminAnswer, Migration } from '../../../src/protocol/admin/admin.ts';
 import { Asker } from './asker.ts';
 import { Host } from './host.ts';
@@ -41,7 +48,7 @@ export class MigratorProcess extends Host {
   /** Works on a migration that this process planned, or that an operator sent it to. */
   start(mid: number, options: { readonly seen: Seen | null }): void {
     if (this.isDead || this.runs.has(mid)) return;
-    const coordinator = new Coordinator({
+    const coordinator = createCoordination({
       mid,
       settings: SETTINGS_HERE,
       startedAtMs: Math.floor(this.#nursery.wallClockMs + this.schedule.nowMs),
@@ -88,7 +95,7 @@ type WithoutTime =
 
 /** One coordinator in a migrator. */
 export class Run {
-  readonly coordinator: Coordinator;
+  readonly coordinator: Coordination;
   readonly #host: MigratorProcess;
   readonly #nursery: Nursery;
   readonly #asker: Asker;
@@ -100,7 +107,7 @@ export class Run {
     host: MigratorProcess,
     nursery: Nursery,
     asker: Asker,
-    coordinator: Coordinator,
+    coordinator: Coordination,
     ended: () => void,
   ) {
     this.#host = host;
@@ -111,11 +118,11 @@ export class Run {
   }
 
   step(event: WithoutTime): void {
-    if (this.coordinator.hasEnded) return;
-    for (const effect of this.coordinator.step({ ...event, nowMs: this.#host.nowMs() })) {
+    if (hasEnded(this.coordinator)) return;
+    for (const effect of step(this.coordinator, { ...event, nowMs: this.#host.nowMs() })) {
       this.#carryOut(effect);
     }
-    const { stage } = this.coordinator;
+    const stage = stageOf(this.coordinator);
     if (stage === this.#stage) return;
     this.#stage = stage;
     this.#nursery.nemesis.onStage(this.#host, stage);

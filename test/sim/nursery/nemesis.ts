@@ -1,5 +1,6 @@
 /** What goes wrong, and what the operator does about it. Only what design and manual allow. */
 
+import { stageOf } from '../../../migrator/core/step.ts';
 import { createReplica, mayVote, type Replica } from '../../../node/paxos/replica.ts';
 import { step } from '../../../node/paxos/step.ts';
 import { compareBallots, type LogRecord, type MembersState } from '../../../node/paxos/values.ts';
@@ -311,7 +312,8 @@ export class Nemesis {
 
   #crashMigrator(migrator: MigratorProcess): void {
     const { schedule, random, rare, migrators } = this.#nursery;
-    for (const run of migrator.runs.values()) rare.note(`coordinator crashed while ${run.coordinator.stage}`);
+    for (const run of migrator.runs.values())
+      rare.note(`coordinator crashed while ${stageOf(run.coordinator)}`);
     const name = [...migrators].find(([, each]) => each === migrator)?.[0];
     migrator.die();
     if (name !== undefined)

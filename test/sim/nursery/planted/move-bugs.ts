@@ -127,12 +127,12 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
     'after the seal rows are read at its slot or later (!)',
     [
       {
-        file: 'migrator/core/coordinator.js##beginPass',
+        file: 'migrator/core/moves.js#beginPass',
         from: 'exporting.sealed?.sealSlot ?? exporting.beginSlot',
         to: 'exporting.beginSlot',
       },
       {
-        file: 'migrator/core/coordinator.js##read',
+        file: 'migrator/core/moves.js#readOn',
         from: "pipe.kind === 'lastRows' ? 'master' : 'any'",
         to: "'any'",
       },
@@ -142,9 +142,9 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
     'trim before the target has the rows',
     'rows are trimmed after the target has them (!)',
-    'migrator/core/pipe.js#send',
-    'this.#sent.push(page);',
-    "{ this.#sent.push(page); if (this.kind === 'round') this.#trims.push({ from: page.from, to: page.to, slot: page.asOf }); }",
+    'migrator/core/pipe.js#sendPage',
+    'pipe.sent.push(page);',
+    "{ pipe.sent.push(page); if (pipe.kind === 'round') pipe.trims.push({ from: page.from, to: page.to, slot: page.asOf }); }",
     { changes: BUSY, seedsMax: 40 },
   ),
   bug(
@@ -179,19 +179,19 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
     'no page is read from an image older than that of the page before, or than the export (!)',
     [
       { file: 'node/machine/import.js#page', from: 'if (asOf < record.asOf)', to: 'if (false)' },
-      { file: 'migrator/core/pipe.js#read', from: 'asOf < this.#asOf || ', to: '' },
+      { file: 'migrator/core/pipe.js#takeRows', from: 'asOf < pipe.minSlot || ', to: '' },
       {
-        file: 'migrator/core/coordinator.js##beginPass',
+        file: 'migrator/core/moves.js#beginPass',
         from: 'const minSlot = Math.max(importing.asOf, exporting.sealed?.sealSlot ?? exporting.beginSlot);',
         to: 'const minSlot = 0;',
       },
       {
-        file: 'migrator/core/coordinator.js##read',
+        file: 'migrator/core/moves.js#readOn',
         from: 'const { minSlot } = pipe;',
         to: 'const minSlot = 0;',
       },
       {
-        file: 'migrator/core/coordinator.js##read',
+        file: 'migrator/core/moves.js#readOn',
         from: "pipe.kind === 'lastRows' ? 'master' : 'any'",
         to: "'any'",
       },

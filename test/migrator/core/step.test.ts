@@ -3,11 +3,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Effect } from '../../../migrator/core/calls.ts';
 import { SETTINGS } from '../../../migrator/core/settings.ts';
+import { hasEnded, stageOf, step } from '../../../migrator/core/step.ts';
 import type { AdminAnswer } from '../../../src/protocol/admin/admin.ts';
 import { MID, nameOf, Rig } from './rig.ts';
 
 /** All that is asked, in order, notes and questions about the record left out. */
-const steps = (rig: Rig): string[] => rig.asked.filter((name) => name !== 'note' && name !== 'getMigration');
+const asks = (rig: Rig): string[] => rig.asked.filter((name) => name !== 'note' && name !== 'getMigration');
 
 test('a move from beginning to end', () => {
   const rig = new Rig();
@@ -29,12 +30,12 @@ test('a move from beginning to end', () => {
     'release',
     'finish',
   ];
-  const places = order.map((name) => steps(rig).indexOf(name));
+  const places = order.map((name) => asks(rig).indexOf(name));
   assert.equal(
     places,
     places.toSorted((a, b) => a - b),
   );
-  assert.ok(!places.includes(-1), steps(rig).join(' '));
+  assert.ok(!places.includes(-1), asks(rig).join(' '));
   assert.equal(rig.target.machine.owned(), [{ lo: 'k', hi: null, epoch: MID, sealedBy: null }]);
   for (const name of ['seal', 'activate', 'publish', 'release', 'finish'])
     assert.is(rig.count(name), 1, name);
@@ -83,7 +84,7 @@ test('a claim that came too late looks again; any other command that is fenced e
     return { kind: 'fenced', token: 1 };
   };
   rig.start();
-  assert.is(rig.coordinator.hasEnded, false);
+  assert.is(hasEnded(rig.coordinator), false);
   assert.is(rig.count('getMigration'), 2);
   const other = new Rig();
   other.intercept = (name) => (name === 'beginExport' ? { kind: 'fenced', token: 9 } : null);
@@ -166,11 +167,11 @@ test('a cluster that is silent for long is given up on, but never one whose rang
     rig.intercept = (name) => (name === silent ? 'silence' : null);
     rig.start();
     rig.unanswered(rig.lastOf(silent));
-    for (let second = 0; second < 40 && !rig.coordinator.hasEnded; second += 1) {
+    for (let second = 0; second < 40 && !hasEnded(rig.coordinator); second += 1) {
       rig.run(1000);
-      if (!rig.coordinator.hasEnded) rig.unanswered(rig.lastOf(silent));
+      if (!hasEnded(rig.coordinator)) rig.unanswered(rig.lastOf(silent));
     }
-    if (rig.coordinator.hasEnded) assert.ok(rig.nowMs >= GIVE_UP_MS && rig.nowMs < GIVE_UP_MS + 3000);
+    if (hasEnded(rig.coordinator)) assert.ok(rig.nowMs >= GIVE_UP_MS && rig.nowMs < GIVE_UP_MS + 3000);
     return rig.end;
   };
   const end = outcome('beginExport');
@@ -215,7 +216,7 @@ test('a refusal, or a digest that differs, aborts: the target abandons before th
     const end = rig.end;
     assert.ok(end?.kind === 'finished' && end.result.outcome === 'aborted', name);
     assert.match(end.result.why, name === 'activate' ? /ALARM/ : /beginExport at source A: refused: no/);
-    const tail = steps(rig).filter((each) => ['abandon', 'unseal', 'recordAbort'].includes(each));
+    const tail = asks(rig).filter((each) => ['abandon', 'unseal', 'recordAbort'].includes(each));
     assert.equal(tail, ['abandon', 'unseal', 'recordAbort']);
     assert.equal(rig.source.machine.owned().length, 1);
   }
@@ -229,7 +230,7 @@ test('an operator’s wishes come back with the heartbeat: pause, go on, abort',
   };
   wish('pause');
   rig.run(2 * SETTINGS.heartbeatMs);
-  assert.is(rig.coordinator.stage, 'paused');
+  assert.is(stageOf(rig.coordinator), 'paused');
   const pages = rig.count('readPage');
   rig.run(20_000);
   assert.is(rig.count('readPage'), pages);
@@ -268,7 +269,7 @@ test('where rounds do not shrink writers are held back, twice as long each time'
 test('nothing happens after its end', () => {
   const rig = new Rig({ mid: 77 });
   rig.start();
-  assert.equal(rig.coordinator.step({ kind: 'tick', nowMs: 99_999 }), []);
+  assert.equal(step(rig.coordinator, { kind: 'tick', nowMs: 99_999 }), []);
 });
 
 test.run();

@@ -1,0 +1,199 @@
+/** What a coordinator does about each move. */
+import { type AdminQuery, PAGE_COPY, PAGE_DIRTY } from '../../src/protocol/admin/admin.ts';
+import { dropCalls, type Effect, hasCall, type Purpose } from './calls.ts';
+import { commandFor, headerFor } from './commands.ts';
+import { fail, finish } from './ends.ts';
+import { decideAbort, endPass, observed, recordOf, whyAborted } from './facts.ts';
+import { type Move, nextMove } from './next-move.ts';
+import {
+  createPipe,
+  isCopy,
+  isDone,
+  isSending,
+  nextTrim,
+  type Pipe,
+  type PipeKind,
+  readFrom,
+  sendPage,
+} from './pipe.ts';
+import { beginSeal, countRound, enter } from './report.ts';
+import { askKeeper, askRange, begin, progressNow, send, sendNote, sendQuery } from './requests.ts';
+import { type Blocked, type Coordination, limitsOf } from './state.ts';
+
+/** A source that is silent for this long does not hold up the publishing (ms). */
+const SILENT_MS = 1000;
+
+/** Moves after which no page, seal or trim of this coordinator is wanted: an abort, or the point of no return. */
+const ENDS_PAGES: ReadonlySet<Move['kind']> = new Set(['abandon', 'unseal', 'publish', 'release']);
+const OF_PAGES: ReadonlySet<Purpose> = new Set([
+  'read',
+  'page',
+  'trim',
+  'scanBase',
+  'setBase',
+  'seal',
+  'activate',
+]);
+
+/** Decides what to do next from what is known now, and does it. */
+export function moveOn(state: Coordination, out: Effect[]): void {
+  const silence = state.report.silences.get('source');
+  const sourceSilent = silence !== undefined && state.nowMs - silence.sinceMs >= SILENT_MS;
+  const isMidRound = state.pipe?.kind === 'round';
+  carryOut(state, out, nextMove(observed(state.facts, limitsOf(state), { sourceSilent, isMidRound })));
+}
+
+function carryOut(state: Coordination, out: Effect[], move: Move): void {
+  enter(state.report, move, state.nowMs);
+  switch (move.kind) {
+    case 'copy':
+      scanBase(state, out);
+      pump(state, out, 'copy');
+      break;
+    case 'base':
+      scanBase(state, out);
+      break;
+    case 'round':
+    case 'lastRows':
+      pump(state, out, move.kind);
+      break;
+    case 'check':
+      if (!state.facts.targetChecked) askRange(state, out, 'checkTarget', 'target');
+      if (!state.facts.sealNoted) sendNote(state, out, 'noteSeal');
+      break;
+    case 'pause': // a seal that was thought lost may still come
+    case 'awaitCleanup':
+      poll(state, out);
+      break;
+    case 'askKeeper':
+      askKeeper(state, out, 'askKeeper');
+      break;
+    case 'askSource':
+      askRange(state, out, 'askSource', 'source');
+      break;
+    case 'end':
+      finish(state, out);
+      break;
+    case 'alarm':
+      fail(state, out, 'DAMAGED', `migration ${state.mid} stops and repairs nothing: ${move.why}`);
+      break;
+    default:
+      sendCommand(state, out, move.kind);
+  }
+}
+
+/** A move that is one command. Where it ends the pages, what is left of them is forgotten. */
+function sendCommand(
+  state: Coordination,
+  out: Effect[],
+  move: Exclude<Purpose, 'look'> & Move['kind'],
+): void {
+  const { facts } = state;
+  if (state.blocked?.move !== move) state.blocked = null;
+  else if (!state.blocked.isFree) {
+    askWhether(state, out, state.blocked);
+    return;
+  }
+  if (move === 'seal') beginSeal(state.report, state.nowMs);
+  if (move === 'abandon') decideAbort(facts, whyAborted(facts));
+  if (ENDS_PAGES.has(move)) {
+    state.pipe = null;
+    state.delayMs = 0;
+    dropCalls(state.calls, ({ purpose }) => OF_PAGES.has(purpose));
+  }
+  const { pauseMs, pauseAtLeast } = progressNow(state);
+  const extra = { limits: limitsOf(state), pauseMs, pauseAtLeast };
+  const wanted = commandFor(move, facts, state.claim, extra);
+  if (wanted !== null) send(state, out, move, wanted.to, { kind: 'command', command: wanted.command });
+}
+
+/** A command that was answered "busy" is not repeated before a question, which costs no slot, says that it may be. */
+function askWhether(state: Coordination, out: Effect[], { move, askAtMs }: Blocked): void {
+  if (state.nowMs < askAtMs) return;
+  const { lo, hi } = recordOf(state.facts);
+  const to = move === 'beginExport' ? 'source' : 'target';
+  sendQuery(state, out, 'mayBegin', to, { kind: 'mayBegin', mid: state.mid, lo, hi, as: to });
+}
+
+function scanBase(state: Coordination, out: Effect[]): void {
+  const exporting = state.facts.source?.exporting ?? null;
+  if (exporting === null || exporting.base !== null || hasCall(state.calls, 'setBase')) return;
+  const query = { kind: 'scanBase' as const, mid: state.mid, minSlot: exporting.beginSlot };
+  sendQuery(state, out, 'scanBase', 'source', query, 'any');
+}
+
+function poll(state: Coordination, out: Effect[]): void {
+  if (state.nowMs < state.nextPollMs || hasCall(state.calls, 'askSource')) return;
+  state.nextPollMs = state.nowMs + state.settings.pollMs;
+  askRange(state, out, 'askSource', 'source');
+}
+
+// ── Passes ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Keeps reads, pages and trims of a pass under way; begins the pass where there is none. */
+function pump(state: Coordination, out: Effect[], kind: PipeKind): void {
+  const pipe = state.pipe?.kind === kind ? state.pipe : beginPass(state, kind);
+  if (pipe === null) return;
+  sendPages(state, out, pipe);
+  const trim = nextTrim(pipe);
+  const from = readFrom(pipe);
+  if (trim !== null) {
+    const command = { kind: 'trim' as const, ...headerFor('source', state.facts, state.claim), ...trim };
+    send(state, out, 'trim', 'source', { kind: 'command', command });
+  }
+  if (from !== null && state.nowMs >= state.readAtMs) readOn(state, out, pipe, from);
+  if (!isDone(pipe)) return;
+  state.pipe = null;
+  if (kind === 'lastRows') state.facts.lastRowsSent = true;
+  else endPass(state.facts);
+  moveOn(state, out);
+}
+
+/** Null while pages of another pass are under way: a number stands for one page only. */
+function beginPass(state: Coordination, kind: PipeKind): Pipe | null {
+  const importing = state.facts.target?.importing;
+  const exporting = state.facts.source?.exporting;
+  if (!importing || !exporting || (state.pipe !== null && isSending(state.pipe))) return null;
+  if (kind === 'round') beginRound(state, exporting.dirtyRows);
+  const { lo, hi } = recordOf(state.facts);
+  const from = kind === 'copy' ? (importing.cursor ?? lo) : lo;
+  const minSlot = Math.max(importing.asOf, exporting.sealed?.sealSlot ?? exporting.beginSlot);
+  dropCalls(state.calls, ({ purpose }) => purpose === 'read' || purpose === 'trim');
+  state.pipe = createPipe(kind, from, hi, importing.seq, minSlot);
+  return state.pipe;
+}
+
+/** Where rounds do not shrink, the source slows its writers, more and more. */
+function beginRound(state: Coordination, dirtyRows: number): void {
+  const { facts, settings } = state;
+  countRound(state.report);
+  state.stuckRounds = dirtyRows < facts.roundRows ? 0 : state.stuckRounds + 1;
+  facts.roundRows = dirtyRows;
+  if (state.stuckRounds < settings.stuckRounds) return;
+  state.stuckRounds = 0;
+  state.delayMs = Math.min(Math.max(settings.slowDownMinMs, state.delayMs * 2), settings.slowDownMaxMs);
+  state.nextSlowMs = state.nowMs;
+}
+
+function readOn(state: Coordination, out: Effect[], pipe: Pipe, from: string): void {
+  const { mid } = state;
+  const { lo, hi } = recordOf(state.facts);
+  const { pageBytes: bytesMax, dirtyRowsMax: rowsMax } = state.settings;
+  const { minSlot } = pipe;
+  const query: AdminQuery = isCopy(pipe)
+    ? { kind: 'readPage', mid, lo, hi, from, bytesMax, minSlot }
+    : { kind: 'readDirty', mid, from, rowsMax, bytesMax, minSlot };
+  // The one node that has certainly applied the seal is the master; there is no time to try others.
+  sendQuery(state, out, 'read', 'source', query, pipe.kind === 'lastRows' ? 'master' : 'any');
+}
+
+function sendPages(state: Coordination, out: Effect[], pipe: Pipe): void {
+  for (;;) {
+    const page = sendPage(pipe, state.settings.pagesInFlightMax);
+    if (page === null) return;
+    const header = headerFor('target', state.facts, state.claim);
+    const kind = isCopy(pipe) ? PAGE_COPY : PAGE_DIRTY;
+    const command = { kind: 'page' as const, ...header, page: kind, ...page };
+    begin(state, out, 'page', 'target', { kind: 'command', command }, page.seq);
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Drives one migration, as a function: an event in, effects out. Asks, remembers the answers, and does what nextMove
+ * decides from them (docs/architecture.md, "Moving a range").
+ *
+ * Deterministic: equal state and event give equal state and effects. No clock, chance, I/O or promise inside. It may
+ * be stopped anywhere; the next one claims a token and asks again.
+ */
+import { unreachable } from '../../src/base/assert.ts';
+import { onAnswer, onUnanswered } from './answers.ts';
+import { beatMs } from './beat.ts';
+import { askedSince, type Effect, type Event, hasCall, nextRepeatMs, repeatDue } from './calls.ts';
+import { giveUpWhereSilent } from './ends.ts';
+import { recordOf } from './facts.ts';
+import { moveOn } from './moves.ts';
+import { isDue, isSealed, noteTold, UNANSWERED_MS } from './report.ts';
+import { askKeeper, progressNow, sendNote, sendQuery } from './requests.ts';
+import { type Coordination, hasEnded } from './state.ts';
+
+export { type Coordination, createCoordination, hasEnded, stageOf } from './state.ts';
+
+/** Advances `state` by one event and returns what must be done about it, in order. After its end nothing is. */
+export function step(state: Coordination, event: Event): Effect[] {
+  const out: Effect[] = [];
+  state.nowMs = event.nowMs;
+  if (hasEnded(state)) return out;
+  switch (event.kind) {
+    case 'answer':
+      onAnswer(state, out, event.call, event.answer);
+      break;
+    case 'unanswered':
+      onUnanswered(state, event.call, event.why);
+      break;
+    case 'start':
+    case 'tick':
+      break;
+    default:
+      unreachable(event);
+  }
+  advance(state, out);
+  return out;
+}
+
+function advance(state: Coordination, out: Effect[]): void {
+  giveUpWhereSilent(state, out);
+  if (hasEnded(state)) return;
+  repeatDue(state.calls, out, state.nowMs);
+  if (state.mode === 'look' && state.nowMs >= state.lookAtMs) askKeeper(state, out, 'look');
+  if (state.mode === 'work') work(state, out);
+  if (hasEnded(state)) return;
+  tell(state, out);
+  wake(state, out);
+}
+
+function work(state: Coordination, out: Effect[]): void {
+  moveOn(state, out);
+  if (hasEnded(state)) return;
+  beat(state, out);
+  const { mid, delayMs, nowMs } = state;
+  if (delayMs > 0 && !isSealed(state.report) && nowMs >= state.nextSlowMs) {
+    state.nextSlowMs = nowMs + state.settings.heartbeatMs;
+    sendQuery(state, out, 'slowDown', 'source', { kind: 'slowDown', mid, delayMs });
+  }
+}
+
+/** Tells the keeper that there is somebody at work; where that is rare, asks it, since an operator may wish something else. */
+function beat(state: Coordination, out: Effect[]): void {
+  if (state.nowMs >= nextNoteMs(state)) {
+    sendNote(state, out, 'note');
+  } else if (state.nowMs >= state.nextAskMs && !hasCall(state.calls, 'note')) {
+    state.nextAskMs = state.nowMs + state.settings.heartbeatMs;
+    askKeeper(state, out, 'askKeeper');
+  }
+}
+
+/** When the next note is due. */
+function nextNoteMs(state: Coordination): number {
+  const { progress: noted } = recordOf(state.facts);
+  return state.notedMs + beatMs(state.settings, noted, progressNow(state));
+}
+
+/** Before the keeper's record is ours it can only be told that there is somebody to wait for. */
+function tell(state: Coordination, out: Effect[]): void {
+  const { report, nowMs } = state;
+  report.askedAtMs = askedSince(state.calls);
+  const progress = progressNow(state);
+  if (!isDue(report, progress, nowMs)) return;
+  noteTold(report, progress, nowMs);
+  if (state.mode === 'work') out.push({ kind: 'progress', progress });
+  else if (progress.waitingFor !== '') {
+    out.push({ kind: 'progress', progress: { ...progress, stage: 'asking the keeper' } });
+  }
+}
+
+/** Asks to be woken for what is due next. What is under way wakes it by its answer. */
+function wake(state: Coordination, out: Effect[]): void {
+  const { calls, nowMs } = state;
+  let atMs = nextRepeatMs(calls);
+  if (state.mode === 'look' && !hasCall(calls, 'look')) atMs = Math.min(atMs, state.lookAtMs);
+  if (state.mode === 'work') {
+    if (!hasCall(calls, 'note')) atMs = Math.min(atMs, nextNoteMs(state), state.nextAskMs);
+    for (const due of [state.nextPollMs, state.readAtMs, state.blocked?.askAtMs ?? 0])
+      if (due > nowMs) atMs = Math.min(atMs, due);
+  }
+  // Nobody may answer: for whom it waits, and since when, is said all the same.
+  if (askedSince(calls).size > 0) atMs = Math.min(atMs, nowMs + UNANSWERED_MS);
+  if (atMs !== Number.POSITIVE_INFINITY) out.push({ kind: 'wake', atMs });
+}
