@@ -23,7 +23,7 @@ import {
 import { failure, OK } from '../../src/protocol/arakoon/replies.ts';
 import type { Request } from '../../src/protocol/arakoon/requests.ts';
 import { FOLLOWER, UPDATE_KINDS, type Update } from '../../src/protocol/arakoon/updates.ts';
-import type { Answer } from '../../src/protocol/arakoon/values.ts';
+import { type Answer, returnCodeOf } from '../../src/protocol/arakoon/values.ts';
 import { bool, decode, encode, struct } from '../../src/wire/codec.ts';
 import type { Changes, StoreKey, View, Work } from '../store/types.ts';
 import { assume } from './assume.ts';
@@ -115,7 +115,7 @@ export class Machine {
       const isFollower = end - at >= 8 && bytes.readUInt32LE(at + 4) === FOLLOWER;
       const begin = isFollower ? at + 8 : at + 4;
       at = end;
-      if (isFollower && answers[index - 1]?.bytes[0] === RETURN_CODES.OUT_OF_RANGE) {
+      if (isFollower && isOutOfRange(answers[index - 1])) {
         answers.push(HELD_BACK);
         continue;
       }
@@ -228,6 +228,11 @@ export class Machine {
     const { scrub, slot } = draft;
     if (scrub !== null) this.#scrub = { slot, from: scrub.from, rowsMax: scrub.rowsMax };
   }
+}
+
+/** Whether the update before was refused for its range; the first of a batch has none before it. */
+function isOutOfRange(answer: Answer | undefined): boolean {
+  return answer !== undefined && returnCodeOf(answer.bytes) === RETURN_CODES.OUT_OF_RANGE;
 }
 
 /** Executes `set` of the key and value from `at` to `end`; false where it is not that simple, and nothing was done. */

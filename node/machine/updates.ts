@@ -1,10 +1,11 @@
 /** The updates of clients: what each does to the rows, and what it is answered. */
 import { unreachable } from '../../src/base/assert.ts';
 import { type Key, sameBytes } from '../../src/base/bytes.ts';
+import { RETURN_CODES } from '../../src/base/errors.ts';
 import { USER_KEY_MAX, VALUE_MAX } from '../../src/base/limits.ts';
 import { failure, OK, okInt, okOptionalBytes } from '../../src/protocol/arakoon/replies.ts';
 import { SEQUENCE_DEPTH_MAX, type Update } from '../../src/protocol/arakoon/updates.ts';
-import type { Answer } from '../../src/protocol/arakoon/values.ts';
+import { type Answer, returnCodeOf } from '../../src/protocol/arakoon/values.ts';
 import type { StoreKey, Work } from '../store/types.ts';
 import type { Draft } from './draft.ts';
 import { rangeError } from './ownership.ts';
@@ -196,9 +197,8 @@ export function holds(value: Uint8Array | undefined, expected: Uint8Array | null
   return sameBytes(value, expected);
 }
 
-/** Every return code but 0 fits into the first byte. */
 function isFailure(answer: Answer): boolean {
-  return answer.bytes[0] !== 0;
+  return returnCodeOf(answer.bytes) !== RETURN_CODES.OK;
 }
 
 function isSimple(update: Update): update is Simple {

@@ -6,10 +6,15 @@
  *     page  → rows from a key on  of that image
  *     close                       lets it go (also after 30 s without a page)
  */
-import { NurseryError } from '../../src/base/errors.ts';
+import { NurseryError, RETURN_CODES } from '../../src/base/errors.ts';
 import type { LinkResult } from '../../src/link/link.ts';
 import { failure } from '../../src/protocol/arakoon/replies.ts';
-import type { Answer } from '../../src/protocol/arakoon/values.ts';
+import {
+  type Answer,
+  messageOf,
+  RETURN_CODE_BYTES,
+  returnCodeOf,
+} from '../../src/protocol/arakoon/values.ts';
 import {
   bytes,
   type Coded,
@@ -131,9 +136,10 @@ export async function copySnapshot(
     const result = await ask(encode(requestCodec, request), PAGE_DEADLINE_MS);
     if (result.kind === 'failed')
       throw new NurseryError('UNREACHABLE', `snapshot: peer did not answer (${result.why})`);
-    if (result.bytes.length < 4 || result.bytes.readUInt32LE(0) !== 0)
-      throw new NurseryError('UNREACHABLE', `snapshot: ${result.bytes.subarray(8)}`);
-    return result.bytes.subarray(4);
+    if (result.bytes.length < RETURN_CODE_BYTES) throw new NurseryError('UNREACHABLE', 'snapshot: no reply');
+    if (returnCodeOf(result.bytes) !== RETURN_CODES.OK)
+      throw new NurseryError('UNREACHABLE', `snapshot: ${messageOf(result.bytes)}`);
+    return result.bytes.subarray(RETURN_CODE_BYTES);
   };
   const { id, slot } = decode(openedCodec, await call({ kind: 'open' }));
   const sink = await open(slot);

@@ -4,6 +4,7 @@ import type { KnownCluster } from '../../src/protocol/admin/admin.ts';
 import { decodeOptionalText } from '../../src/protocol/arakoon/replies.ts';
 import { encodeRequest } from '../../src/protocol/arakoon/requests.ts';
 import { encodeRun } from '../../src/protocol/arakoon/run.ts';
+import { masterIn } from '../../src/protocol/arakoon/values.ts';
 import { takeRun } from './lanes.ts';
 import { codeOf, giveUp, hold, needBy, type Refusal, release } from './tasks.ts';
 import type { Cluster, InFlight, Moving, Peer, Router, Task } from './types.ts';
@@ -131,8 +132,8 @@ export function onNotMaster(router: Router, peer: Peer, task: Task, reply: Uint8
 export function followRefusal(router: Router, peer: Peer, reply: Uint8Array): void {
   const { cluster } = peer;
   if (cluster.master !== peer && readyMaster(cluster) !== null) return; // known better meanwhile
-  const name = Buffer.from(reply.buffer, reply.byteOffset, reply.byteLength).toString('utf8', 8);
-  const named = cluster.peers.get(name);
+  const name = masterIn(reply);
+  const named = name === null ? undefined : cluster.peers.get(name);
   cluster.master = named === undefined || named === peer ? null : named;
   if (readyMaster(cluster) !== null) release(router, cluster.waiting);
 }

@@ -2,7 +2,7 @@
 import { type ErrorCode, RETURN_CODES } from '../../src/base/errors.ts';
 import { answerMarginMs } from '../../src/base/limits.ts';
 import { failure } from '../../src/protocol/arakoon/replies.ts';
-import type { Answer } from '../../src/protocol/arakoon/values.ts';
+import { type Answer, RETURN_CODE_BYTES, returnCodeOf } from '../../src/protocol/arakoon/values.ts';
 import { leaveLane } from './lanes.ts';
 import type { Limits, Router, Task } from './types.ts';
 
@@ -154,11 +154,5 @@ function unhold(router: Router, task: Task): void {
 
 /** The return code of a reply; one too short to hold any is an unknown failure. */
 export function codeOf(reply: Uint8Array): number {
-  if (reply.length < 4) return RETURN_CODES.UNKNOWN_FAILURE;
-  return (
-    (reply[0] as number) +
-    ((reply[1] as number) << 8) +
-    ((reply[2] as number) << 16) +
-    (reply[3] as number) * 0x100_0000
-  );
+  return reply.length < RETURN_CODE_BYTES ? RETURN_CODES.UNKNOWN_FAILURE : returnCodeOf(reply);
 }

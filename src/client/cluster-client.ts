@@ -14,7 +14,7 @@ import {
   type NodeAddress,
 } from '../protocol/admin/admin.ts';
 import { decodeVoid } from '../protocol/arakoon/replies.ts';
-import { returnCodeOf } from '../protocol/arakoon/values.ts';
+import { masterIn, returnCodeOf } from '../protocol/arakoon/values.ts';
 import { Call, DEADLINE_MS, PAUSE_MAX_MS, PAUSE_MIN_MS, type Reply, type SendOptions } from './call.ts';
 import { Endpoint, type EndpointOwner } from './endpoint.ts';
 import type { MapNews } from './map-follower.ts';
@@ -366,7 +366,8 @@ export class ClusterClient {
   /** Learns from "not master", whose text names the master. */
   #hear(call: Call, reply: Buffer): NurseryError {
     const error = errorOf(reply);
-    const named = this.#endpoints.find((endpoint) => endpoint.isCalled(error.message));
+    const master = masterIn(reply);
+    const named = this.#endpoints.find((endpoint) => master !== null && endpoint.isCalled(master));
     if (this.#master === call.endpoint) this.#master = null;
     if (named !== undefined && named !== call.endpoint) {
       this.#master ??= named;

@@ -2,10 +2,7 @@
 import { bytesToKey, printKey } from '../base/bytes.ts';
 import { NurseryError, RETURN_CODES } from '../base/errors.ts';
 import type { Hint } from '../protocol/admin/admin.ts';
-import { returnCodeOf } from '../protocol/arakoon/values.ts';
-
-/** Bytes of a failure before its text, which here is the key. */
-const TEXT_AT = 8;
+import { messageOf, returnCodeOf } from '../protocol/arakoon/values.ts';
 
 /**
  * The error for a reply that refuses a key as outside the ranges of `cluster`; null for any other reply. It says who owns
@@ -13,7 +10,7 @@ const TEXT_AT = 8;
  */
 export function outOfRange(reply: Uint8Array, cluster: string, hint: Hint | null): NurseryError | null {
   if (returnCodeOf(reply) !== RETURN_CODES.OUT_OF_RANGE) return null;
-  const key = printKey(bytesToKey(reply.subarray(TEXT_AT)));
+  const key = printKey(bytesToKey(messageOf(reply)));
   const named = /^(?:0x|"")/.test(key) ? key : `"${key}"`;
   return new NurseryError('OUT_OF_RANGE', `${cluster} does not own ${named}; ${whoDoes(hint)}`);
 }

@@ -8,7 +8,15 @@ import { malformed, Reader } from '../../wire/codec.ts';
 import { type ClusterConfig, clusterConfigCodec } from '../admin/admin.ts';
 import { type RoutingPart, readRouting } from './routing.ts';
 import { type Field, readField, STATISTICS_NAME } from './statistics.ts';
-import type { Consistency, Entry, Interval, Version } from './values.ts';
+import {
+  type Consistency,
+  type Entry,
+  type Interval,
+  messageOf,
+  RETURN_CODE_BYTES,
+  returnCodeOf,
+  type Version,
+} from './values.ts';
 
 /** @throws NurseryError what the reply says, where it is not a success */
 export function decodeVoid(reply: Uint8Array): void {
@@ -148,14 +156,10 @@ export function decodeCollapse(reply: Uint8Array): number[] {
 
 /** A reader behind return code 0. */
 function beginReply(reply: Uint8Array): Reader {
-  const reader = new Reader(reply);
-  const returnCode = reader.u32();
-  if (returnCode === RETURN_CODES.OK) return reader;
-  // After NO_MAGIC nothing follows.
-  const message =
-    reader.left === 0 && returnCode === RETURN_CODES.NO_MAGIC ? Buffer.alloc(0) : reader.bytes();
-  reader.finish();
-  throw errorFromReturnCode(returnCode, message.toString('utf8'));
+  const returnCode = returnCodeOf(reply);
+  if (returnCode === RETURN_CODES.OK) return new Reader(reply, RETURN_CODE_BYTES);
+  const isBare = returnCode === RETURN_CODES.NO_MAGIC && reply.length === RETURN_CODE_BYTES;
+  throw errorFromReturnCode(returnCode, isBare ? '' : messageOf(reply).toString('utf8'));
 }
 
 function readAll<T>(reply: Uint8Array, read: (reader: Reader) => T): T {

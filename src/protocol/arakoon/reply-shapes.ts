@@ -3,6 +3,7 @@ import { NurseryError, RETURN_CODES } from '../../base/errors.ts';
 import { FRAME_MAX } from '../../base/limits.ts';
 import * as shape from '../../wire/shape.ts';
 import { REQUEST_CODES, requestName } from './request-kinds.ts';
+import { RETURN_CODE_BYTES, returnCodeOf } from './values.ts';
 
 const { BOOL, INT, INT64, STRING, OPTION, CONSISTENCY } = shape;
 const VOID: shape.Shape = [];
@@ -79,13 +80,13 @@ export function scanReply(
   end: number,
   bytesMax = FRAME_MAX,
 ): shape.Scanned {
-  if (end - offset < 4) return { kind: 'need', bytes: 4 };
+  if (end - offset < RETURN_CODE_BYTES) return { kind: 'need', bytes: RETURN_CODE_BYTES };
   const result = RESULT_OF[code];
   if (result === undefined) {
     throw new NurseryError('NOT_SUPPORTED', `replies to ${requestName(code)} have no known end`);
   }
-  const parts = buffer.readUInt32LE(offset) === RETURN_CODES.OK ? result : FAILURE;
+  const parts = returnCodeOf(buffer, offset) === RETURN_CODES.OK ? result : FAILURE;
   const extent = { begin: offset, bytesMax, refusal: 'MALFORMED' } as const;
-  const reached = shape.scanShape(buffer, offset + 4, end, parts, extent);
+  const reached = shape.scanShape(buffer, offset + RETURN_CODE_BYTES, end, parts, extent);
   return reached < 0 ? { kind: 'need', bytes: -reached - offset } : { kind: 'complete', end: reached };
 }

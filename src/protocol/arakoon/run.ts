@@ -14,8 +14,7 @@ import { malformed, Reader } from '../../wire/codec.ts';
 import { encodePieces, readPieces } from '../../wire/pieces.ts';
 import { MAGIC } from '../admin/admin.ts';
 import { RUN } from './request-kinds.ts';
-import type { Answer } from './values.ts';
-import { returnCodeOf } from './values.ts';
+import { type Answer, RETURN_CODE_BYTES, returnCodeOf } from './values.ts';
 
 /** Updates in one run at most; and bytes of their requests, unless it is a single one. */
 export const RUN_UPDATES_MAX = 256;
@@ -68,7 +67,7 @@ export function runReply(answers: readonly Answer[]): Answer {
  * @throws NurseryError MALFORMED
  */
 export function decodeRunReply(reply: Uint8Array, count: number): Buffer[] {
-  const reader = new Reader(reply, 4);
+  const reader = new Reader(reply, RETURN_CODE_BYTES);
   const replies = readPieces(reader);
   reader.finish();
   const ends = replies.findIndex((each) => isPassing(returnCodeOf(each)));

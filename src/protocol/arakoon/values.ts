@@ -1,6 +1,7 @@
 /** What requests and replies carry. */
 import type { Key } from '../../base/bytes.ts';
-import { Reader } from '../../wire/codec.ts';
+import { NurseryError } from '../../base/errors.ts';
+import { malformed, Reader } from '../../wire/codec.ts';
 import type { Hint } from '../admin/admin.ts';
 
 /** How fresh a read must be. `slot` counts in the cluster that is asked; above 2^53 it is rounded, as no slot is there. */
@@ -41,9 +42,45 @@ export type Version = {
   readonly text: string;
 };
 
-/** The return code of a reply. */
-export function returnCodeOf(reply: Uint8Array): number {
-  return new Reader(reply).u32();
+/** Bytes of the return code, which begins every reply. */
+export const RETURN_CODE_BYTES = 4;
+
+/**
+ * The return code of the reply that begins at `offset`.
+ *
+ * @throws NurseryError MALFORMED where the bytes end before
+ */
+export function returnCodeOf(reply: Uint8Array, offset = 0): number {
+  if (reply.length - offset < RETURN_CODE_BYTES) throw malformed(`a reply of ${reply.length - offset} bytes`);
+  return (
+    ((reply[offset] as number) |
+      ((reply[offset + 1] as number) << 8) |
+      ((reply[offset + 2] as number) << 16) |
+      ((reply[offset + 3] as number) << 24)) >>>
+    0
+  );
+}
+
+/**
+ * What a refusal says behind its return code, as a view: text, or the key that OUT_OF_RANGE and NOT_FOUND are about.
+ *
+ * @throws NurseryError MALFORMED
+ */
+export function messageOf(refusal: Uint8Array): Buffer {
+  const reader = new Reader(refusal, RETURN_CODE_BYTES);
+  const message = reader.bytes();
+  reader.finish();
+  return message;
+}
+
+/** The node that a reply with NOT_MASTER names, which may be nobody's name; null where the bytes are none. */
+export function masterIn(refusal: Uint8Array): string | null {
+  try {
+    return messageOf(refusal).toString('utf8');
+  } catch (error) {
+    if (!(error instanceof NurseryError)) throw error;
+    return null;
+  }
 }
 
 /** A whole reply as on TCP, and beside a range error where the key may be instead (links only). */

@@ -110,6 +110,22 @@ const DIFFERENT: { readonly [name: string]: string } = {
   'string_array/3': 'no reply of ours is a list of strings in wire order',
 };
 
+test('return code, message and master of a reply are read wherever it begins, and never beyond its end', () => {
+  const refusal = Buffer.from(replies.failure('NOT_MASTER', 'node_ü').bytes);
+  assert.is(replies.returnCodeOf(refusal), 0x04);
+  assert.is(replies.returnCodeOf(Buffer.concat([Buffer.alloc(3, 0xff), refusal]), 3), 0x04);
+  assert.is(replies.returnCodeOf(Buffer.from([0xff, 0xff, 0xff, 0xff])), 0xffff_ffff);
+  assert.is(replies.messageOf(refusal).toString('latin1'), 'node_ü');
+  const named = replies.failure('NOT_MASTER', 'noeud_\u20ac').bytes;
+  assert.is(replies.masterIn(named), 'noeud_\u20ac');
+  for (let length = 0; length < named.length; length += 1) {
+    const cut = named.subarray(0, length);
+    assert.is(replies.masterIn(cut), null);
+    if (length < 4) assert.is(failureIn(() => replies.returnCodeOf(cut)).code, 'MALFORMED');
+    else assert.is(failureIn(() => replies.messageOf(cut)).code, 'MALFORMED');
+  }
+});
+
 test('Arakoon vectors: each reply is read or refused as its client does, and made to the same bytes', () => {
   assert.is(VECTORS.responses.length, 60);
   for (const vector of VECTORS.responses) {
