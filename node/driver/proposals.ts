@@ -1,7 +1,7 @@
 /** Client updates on their way into the log: gathered into batches, answered when applied, lost or refused. */
 import { invariant, present } from '../../src/base/assert.ts';
+import { encodeBatch, isFollower } from '../../src/protocol/arakoon/batch.ts';
 import { failure } from '../../src/protocol/arakoon/replies.ts';
-import { encodeBatch, isFollower } from '../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
 
 /** Called exactly once per request. */

@@ -20,9 +20,10 @@ import {
   type Owned,
   type SealAge,
 } from '../../src/protocol/admin/admin.ts';
+import { FOLLOWER } from '../../src/protocol/arakoon/batch.ts';
 import { failure, OK } from '../../src/protocol/arakoon/replies.ts';
 import type { Request } from '../../src/protocol/arakoon/requests.ts';
-import { FOLLOWER, UPDATE_KINDS, type Update } from '../../src/protocol/arakoon/updates.ts';
+import { UPDATE_KINDS, type Update } from '../../src/protocol/arakoon/updates.ts';
 import { type Answer, returnCodeOf } from '../../src/protocol/arakoon/values.ts';
 import { bool, decode, encode, struct } from '../../src/wire/codec.ts';
 import type { Changes, StoreKey, View, Work } from '../store/types.ts';

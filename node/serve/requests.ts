@@ -12,6 +12,7 @@ import {
   decodeAnswer,
   encodeAnswer,
 } from '../../src/protocol/admin/admin.ts';
+import { asFollower } from '../../src/protocol/arakoon/batch.ts';
 import {
   decodeInt64,
   failure,
@@ -33,7 +34,6 @@ import {
   updateOf,
 } from '../../src/protocol/arakoon/requests.ts';
 import { runReply } from '../../src/protocol/arakoon/run.ts';
-import { asFollower } from '../../src/protocol/arakoon/updates.ts';
 import { type Answer, returnCodeOf } from '../../src/protocol/arakoon/values.ts';
 import { VERSION } from '../../src/version.ts';
 import type { Respond } from '../driver/proposals.ts';

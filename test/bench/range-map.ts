@@ -15,7 +15,8 @@ import {
   decodeAnswer,
   mapPushCodec,
 } from '../../src/protocol/admin/admin.ts';
-import { encodeBatch, encodeUpdate } from '../../src/protocol/arakoon/updates.ts';
+import { encodeBatch } from '../../src/protocol/arakoon/batch.ts';
+import { encodeUpdate } from '../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import { VERSION } from '../../src/version.ts';
 import { decode, encode } from '../../src/wire/codec.ts';

@@ -15,14 +15,13 @@
  *     17 assertRange:= string prefix, int 1, list of string key
  *     0x40 confirm  := string key, string value     not inside a sequence
  *     0x80 admin    := adminCommand                 not inside a sequence
- *     0x41 follower := update                       not inside a sequence; in a batch, never its first
+ *     0x41 follower := update                       not inside a sequence; in a batch (batch.ts), never its first
  */
 import { unreachable } from '../../base/assert.ts';
 import type { Key } from '../../base/bytes.ts';
 import { NurseryError } from '../../base/errors.ts';
 import { USER_KEY_MAX, VALUE_MAX } from '../../base/limits.ts';
 import { malformed, Reader, Writer } from '../../wire/codec.ts';
-import { encodePieces, readPieces } from '../../wire/pieces.ts';
 import { ADMIN_COMMAND, type AdminCommand, adminCommandCodec } from '../admin/admin.ts';
 
 type Bytes = Uint8Array;
@@ -69,12 +68,6 @@ export const UPDATE_KINDS = {
   confirm: 0x40,
   admin: ADMIN_COMMAND,
 } as const satisfies { readonly [K in Update['kind']]: number };
-
-/**
- * Begins an update that follows the one before it in its batch: where that one was refused as outside the cluster's
- * ranges, this one is refused too (run.ts).
- */
-export const FOLLOWER = 0x41;
 
 /** How deep sequences may nest; the outermost is at depth 1. */
 export const SEQUENCE_DEPTH_MAX = 64;
@@ -133,36 +126,6 @@ export function checkValue(value: Uint8Array | null): void {
   if (value !== null && value.length > VALUE_MAX) {
     throw new NurseryError('BAD_INPUT', `value of ${value.length} bytes: the limit is ${VALUE_MAX} bytes`);
   }
-}
-
-/** The encoded `update` as a follower. */
-export function asFollower(update: Uint8Array): Buffer {
-  const bytes = Buffer.allocUnsafe(4 + update.length);
-  bytes.writeUInt32LE(FOLLOWER, 0);
-  bytes.set(update, 4);
-  return bytes;
-}
-
-/** Whether an encoded update is a follower. */
-export function isFollower(update: Uint8Array): boolean {
-  return update[0] === FOLLOWER && update[1] === 0 && update[2] === 0 && update[3] === 0;
-}
-
-/** `updates`, each encoded, as the value of one slot: int count, then each as int length and bytes. */
-export function encodeBatch(updates: readonly Uint8Array[]): Buffer {
-  return encodePieces(0, updates);
-}
-
-/**
- * The encoded updates of a slot's value, in order, as views.
- *
- * @throws NurseryError MALFORMED
- */
-export function decodeBatch(batch: Uint8Array): Uint8Array[] {
-  const reader = new Reader(batch);
-  const updates = readPieces(reader);
-  reader.finish();
-  return updates;
 }
 
 /** The keys and prefixes that something names, in the order written; a key may stand there twice. */

@@ -2,8 +2,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Proposals } from '../../../node/driver/proposals.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { asFollower, decodeBatch } from '../../../src/protocol/arakoon/batch.ts';
 import { failure, OK } from '../../../src/protocol/arakoon/replies.ts';
-import { asFollower, decodeBatch } from '../../../src/protocol/arakoon/updates.ts';
 import { type Answer, returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 
 function update(bytes: number): Uint8Array {

@@ -19,9 +19,10 @@ import {
   type KeeperMap,
   type Row,
 } from '../../../src/protocol/admin/admin.ts';
+import { encodeBatch } from '../../../src/protocol/arakoon/batch.ts';
 import { decodeVoid } from '../../../src/protocol/arakoon/replies.ts';
 import type { Request } from '../../../src/protocol/arakoon/requests.ts';
-import { encodeBatch, encodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
+import { encodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 
 /** Bytes of a text. */

@@ -8,7 +8,8 @@ import {
   type AdminQuery,
   decodeAnswer,
 } from '../../../src/protocol/admin/admin.ts';
-import { encodeBatch, encodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
+import { encodeBatch } from '../../../src/protocol/arakoon/batch.ts';
+import { encodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import type { Random } from '../../support/random.ts';
 import { TinyStore } from './tiny-store.ts';

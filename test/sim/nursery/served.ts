@@ -9,6 +9,7 @@ import type { Slot } from '../../../node/paxos/values.ts';
 import { sameBytes } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { contains } from '../../../src/keyspace/range.ts';
+import { isFollower } from '../../../src/protocol/arakoon/batch.ts';
 import {
   failure,
   OK,
@@ -21,7 +22,7 @@ import {
   okMultiGetOptions,
 } from '../../../src/protocol/arakoon/replies.ts';
 import type { Request } from '../../../src/protocol/arakoon/requests.ts';
-import { decodeUpdate, isFollower, type Update } from '../../../src/protocol/arakoon/updates.ts';
+import { decodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
 import { type Answer, returnCodeOf, wholeOf } from '../../../src/protocol/arakoon/values.ts';
 import { Model, prefixRange } from '../migration/model.ts';
 import type { Rare } from '../paxos/rare.ts';

@@ -3,11 +3,10 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NurseryError } from '../../../../src/base/errors.ts';
 import { USER_KEY_MAX, VALUE_MAX } from '../../../../src/base/limits.ts';
+import { decodeBatch, encodeBatch } from '../../../../src/protocol/arakoon/batch.ts';
 import {
   checkSequence,
-  decodeBatch,
   decodeUpdate,
-  encodeBatch,
   encodeUpdate,
   keysOfUpdate,
   SEQUENCE_DEPTH_MAX,
