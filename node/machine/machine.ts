@@ -20,7 +20,7 @@ import {
   type Owned,
   type SealAge,
 } from '../../src/protocol/admin/admin.ts';
-import { FOLLOWER } from '../../src/protocol/arakoon/batch.ts';
+import { BatchReader } from '../../src/protocol/arakoon/batch.ts';
 import { failure, OK } from '../../src/protocol/arakoon/replies.ts';
 import type { Request } from '../../src/protocol/arakoon/requests.ts';
 import { UPDATE_KINDS, type Update } from '../../src/protocol/arakoon/updates.ts';
@@ -101,25 +101,15 @@ export class Machine {
   *apply(slot: number, batch: Uint8Array): Work<Applied> {
     const draft = new Draft(this.#view, slot, this.#state, this.#ownership);
     const answers: Answer[] = [];
-    const bytes = Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength);
-    // The layout is encodeBatch's. A plain set is taken out by hand: most updates are.
-    const count = bytes.readUInt32LE(0);
-    let at = 4;
-    for (let index = 0; index < count; index += 1) {
-      const end = at + 4 + bytes.readUInt32LE(at);
-      invariant(end <= bytes.length, 'an update lies within its batch', () => ({
-        slot,
-        index,
-        end,
-        bytes: bytes.length,
-      }));
-      const isFollower = end - at >= 8 && bytes.readUInt32LE(at + 4) === FOLLOWER;
-      const begin = isFollower ? at + 8 : at + 4;
-      at = end;
-      if (isFollower && isOutOfRange(answers[index - 1])) {
+    const reader = new BatchReader(batch);
+    const { bytes } = reader;
+    while (reader.next()) {
+      const { begin, end } = reader;
+      if (reader.isFollower && isOutOfRange(answers.at(-1))) {
         answers.push(HELD_BACK);
         continue;
       }
+      // A plain set is taken out by hand: most updates are.
       const isSet = end - begin >= 12 && bytes.readUInt32LE(begin) === UPDATE_KINDS.set;
       if (isSet && applySet(draft, bytes, begin + 4, end)) answers.push(OK);
       else answers.push(yield* applyUpdate(draft, bytes.subarray(begin, end)));
@@ -127,11 +117,10 @@ export class Machine {
       const isDue = draft.state.exports.size > 0 ? draft.pace.digest(end - begin) : draft.pace.row();
       if (isDue) yield;
     }
-    invariant(at === bytes.length, 'nothing is left over of a batch', () => ({
+    invariant(reader.isWhole, 'the value of a slot is a batch', () => ({
       slot,
-      count,
-      at,
-      bytes: bytes.length,
+      bytes: batch.length,
+      readTo: reader.end,
     }));
     yield* settle(draft);
     const changes = draft.finish();

@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NurseryError } from '../../../../src/base/errors.ts';
 import { USER_KEY_MAX, VALUE_MAX } from '../../../../src/base/limits.ts';
-import { decodeBatch, encodeBatch } from '../../../../src/protocol/arakoon/batch.ts';
+import { asFollower, BatchReader, decodeBatch, encodeBatch } from '../../../../src/protocol/arakoon/batch.ts';
 import {
   checkSequence,
   decodeUpdate,
@@ -172,6 +172,26 @@ test('a batch keeps its updates and their order, as views', () => {
   assert.throws(() => decodeBatch(Buffer.from([255, 255, 255, 255])), code('MALFORMED'));
   assert.throws(() => decodeBatch(Buffer.alloc(3)), code('MALFORMED'));
   assert.throws(() => decodeBatch(Buffer.alloc(5)), code('MALFORMED'));
+});
+
+test('a batch is read from update to update, and tells what is none', () => {
+  const updates = [Buffer.from('first'), Buffer.alloc(0), asFollower(Buffer.from('second'))];
+  const batch = encodeBatch(updates);
+  const read = (bytes: Uint8Array): { texts: string[]; isWhole: boolean } => {
+    const reader = new BatchReader(bytes);
+    const texts: string[] = [];
+    while (reader.next()) {
+      const text = reader.bytes.toString('latin1', reader.begin, reader.end);
+      texts.push(reader.isFollower ? `behind: ${text}` : text);
+    }
+    return { texts, isWhole: reader.isWhole };
+  };
+  assert.equal(read(batch), { texts: ['first', '', 'behind: second'], isWhole: true });
+  assert.equal(read(encodeBatch([])), { texts: [], isWhole: true });
+  for (let length = 0; length < batch.length; length += 1) {
+    assert.not(read(batch.subarray(0, length)).isWhole, `cut at ${length}`);
+  }
+  assert.not(read(Buffer.concat([batch, Buffer.alloc(1)])).isWhole);
 });
 
 /** By another way than the code: whatever fields the update has. */
