@@ -1,6 +1,6 @@
 /** The target's side of a migration: what it does when its commands are applied. */
 
-import { USER_KEY_MAX, VALUE_MAX } from '../../src/base/limits.ts';
+import { whyUnstorable } from '../../src/base/limits.ts';
 import { DigestSum, NO_ROWS, sameDigest } from '../../src/keyspace/digest.ts';
 import { boundAtMost, contains, overlaps, printRange, type Range } from '../../src/keyspace/range.ts';
 import {
@@ -178,10 +178,8 @@ function unsound(record: ImportRecord, command: Of<'page'>): string | null {
   for (const { kind, key, value } of rows) {
     if (kind !== 0) return `no kind of row is ${kind}`;
     if (range !== null && !contains(range, key)) return 'a row lies outside its interval';
-    if (key.length > USER_KEY_MAX) return `a key of ${key.length} bytes: the limit is ${USER_KEY_MAX} bytes`;
-    if (value !== null && value.length > VALUE_MAX) {
-      return `a value of ${value.length} bytes: the limit is ${VALUE_MAX} bytes`;
-    }
+    const why = whyUnstorable(key, value);
+    if (why !== null) return why;
   }
   return null;
 }

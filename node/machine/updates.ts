@@ -2,7 +2,7 @@
 import { unreachable } from '../../src/base/assert.ts';
 import { type Key, sameBytes } from '../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../src/base/errors.ts';
-import { USER_KEY_MAX, VALUE_MAX } from '../../src/base/limits.ts';
+import { whyUnstorable } from '../../src/base/limits.ts';
 import { failure, OK, okInt, okOptionalBytes } from '../../src/protocol/arakoon/replies.ts';
 import { SEQUENCE_DEPTH_MAX, type Update } from '../../src/protocol/arakoon/updates.ts';
 import { type Answer, returnCodeOf } from '../../src/protocol/arakoon/values.ts';
@@ -33,13 +33,8 @@ export function* execute(draft: Draft, update: DataUpdate): Work<Answer> {
 
 /** The refusal of a key or value that cannot be stored, or null. */
 export function tooLong(key: Key, value: Uint8Array | null): Answer | null {
-  if (key.length > USER_KEY_MAX) {
-    return failure('BAD_INPUT', `key of ${key.length} bytes: the limit is ${USER_KEY_MAX} bytes`);
-  }
-  if (value !== null && value.length > VALUE_MAX) {
-    return failure('BAD_INPUT', `value of ${value.length} bytes: the limit is ${VALUE_MAX} bytes`);
-  }
-  return null;
+  const why = whyUnstorable(key, value);
+  return why === null ? null : failure('BAD_INPUT', why);
 }
 
 /** Limits, and ownership of every key and range that is named; `depth` counts the sequences around the update. */

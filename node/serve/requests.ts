@@ -2,7 +2,7 @@
 
 import { present, unreachable } from '../../src/base/assert.ts';
 import { NurseryError, RETURN_CODES } from '../../src/base/errors.ts';
-import { answerMarginMs, PATIENCE_MS } from '../../src/base/limits.ts';
+import { answerMarginMs, PATIENCE_MS, whyTooLong } from '../../src/base/limits.ts';
 import { whyUndiallable } from '../../src/identity/address.ts';
 import type { Link } from '../../src/link/link.ts';
 import { type Asker, SHORT_BYTES } from '../../src/process/budget.ts';
@@ -195,12 +195,10 @@ export class Requests {
     const { readOnly, valueBytesMax, updateBytesMax, node, introduction } = this.#context;
     if (introduction.refusal !== null) return introduction.refusal;
     if (readOnly) return failure('READ_ONLY', node);
-    if ('value' in request && request.value.length > valueBytesMax) {
-      return failure('BAD_INPUT', `value has ${request.value.length} bytes, the limit is ${valueBytesMax}`);
-    }
-    if (update.length > updateBytesMax) {
-      return failure('BAD_INPUT', `update has ${update.length} bytes, the limit is ${updateBytesMax}`);
-    }
+    const long =
+      ('value' in request ? whyTooLong('value', request.value.length, valueBytesMax) : null) ??
+      whyTooLong('update', update.length, updateBytesMax);
+    if (long !== null) return failure('BAD_INPUT', long);
     const config = configIn(request);
     const why = config === null ? null : whyUndiallable(config);
     return why === null ? null : failure('BAD_INPUT', why);

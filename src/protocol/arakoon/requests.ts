@@ -1,7 +1,7 @@
 /** Client requests as bytes: how far one reaches, what it asks, what of it goes into the log. */
 import type { Key } from '../../base/bytes.ts';
 import { NurseryError } from '../../base/errors.ts';
-import { FRAME_MAX, UPDATE_MAX } from '../../base/limits.ts';
+import { FRAME_MAX, UPDATE_MAX, whyTooLong } from '../../base/limits.ts';
 import { Reader, Writer } from '../../wire/codec.ts';
 import * as shape from '../../wire/shape.ts';
 import { MAGIC } from '../admin/admin.ts';
@@ -64,10 +64,8 @@ export function decodeRequest(frame: Uint8Array): Request {
     const code = codeAt(reader.buffer, 0);
     const request = readRequest(reader, code);
     reader.finish();
-    if (frame.length > UPDATE_MAX && isUpdate(request)) {
-      const message = `update of ${frame.length} bytes: the limit is ${UPDATE_MAX} bytes`;
-      throw new NurseryError('BAD_INPUT', message);
-    }
+    const why = whyTooLong('update', frame.length, UPDATE_MAX);
+    if (why !== null && isUpdate(request)) throw new NurseryError('BAD_INPUT', why);
     return request;
   } catch (error) {
     if (!(error instanceof NurseryError) || error.code !== 'MALFORMED') throw error;

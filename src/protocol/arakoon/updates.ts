@@ -20,7 +20,7 @@
 import { unreachable } from '../../base/assert.ts';
 import type { Key } from '../../base/bytes.ts';
 import { NurseryError } from '../../base/errors.ts';
-import { USER_KEY_MAX, VALUE_MAX } from '../../base/limits.ts';
+import { USER_KEY_MAX, VALUE_MAX, whyTooLong } from '../../base/limits.ts';
 import { malformed, Reader, Writer } from '../../wire/codec.ts';
 import { ADMIN_COMMAND, type AdminCommand, adminCommandCodec } from '../admin/admin.ts';
 
@@ -116,16 +116,17 @@ export function checkSequence(bytes: Uint8Array): void {
 
 /** @throws NurseryError BAD_INPUT naming limit and size, where `key` is too long to be stored */
 export function checkKey(key: Key): void {
-  if (key.length > USER_KEY_MAX) {
-    throw new NurseryError('BAD_INPUT', `key of ${key.length} bytes: the limit is ${USER_KEY_MAX} bytes`);
-  }
+  refuseFor(whyTooLong('key', key.length, USER_KEY_MAX));
 }
 
 /** @throws NurseryError BAD_INPUT naming limit and size, where `value` is too long to be stored */
 export function checkValue(value: Uint8Array | null): void {
-  if (value !== null && value.length > VALUE_MAX) {
-    throw new NurseryError('BAD_INPUT', `value of ${value.length} bytes: the limit is ${VALUE_MAX} bytes`);
-  }
+  if (value !== null) refuseFor(whyTooLong('value', value.length, VALUE_MAX));
+}
+
+/** @throws NurseryError BAD_INPUT where there is a reason why */
+function refuseFor(why: string | null): void {
+  if (why !== null) throw new NurseryError('BAD_INPUT', why);
 }
 
 /** The keys and prefixes that something names, in the order written; a key may stand there twice. */
