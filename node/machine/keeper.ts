@@ -1,4 +1,5 @@
 /** The keeper's part: the range map, the record of every migration, and how clients reach each cluster. */
+
 import { invariant, unreachable } from '../../src/base/assert.ts';
 import { overlaps, printRange, WHOLE } from '../../src/keyspace/range.ts';
 import { carve, entriesIn, ownsAll, RangeMap } from '../../src/keyspace/rangemap.ts';
@@ -12,6 +13,7 @@ import {
   type Migration,
   NO_PROGRESS,
 } from '../../src/protocol/admin/admin.ts';
+import { WISHES } from '../../src/protocol/admin/migration.ts';
 import { encode } from '../../src/wire/codec.ts';
 import { refused } from './answers.ts';
 import type { Draft } from './draft.ts';
@@ -199,15 +201,15 @@ function wish(draft: Draft, command: Of<'wish'>): AdminAnswer {
   const record = draft.state.migrations.get(mid);
   if (record === undefined) return unknownMigration(mid);
   if (!isOpen(record.phase)) return refused(`migration ${mid} is ${record.phase}`);
-  if (command.wish !== 'run' && command.wish !== 'pause' && command.wish !== 'abort') {
-    return refused(`no wish is "${String(command.wish)}": run, pause or abort`);
-  }
-  if (command.wish === record.wish) return OK;
+  const wished = WISHES.find((each) => each === command.wish);
+  // Not refused where it is read: an update that was chosen is applied by all replicas alike.
+  if (wished === undefined) return refused(`no wish is "${command.wish}": run, pause or abort`);
+  if (wished === record.wish) return OK;
   if (record.wish === 'abort') return refused(`migration ${mid} is being aborted: ${record.why}`);
-  if (command.wish === 'abort' && record.phase === 'published') {
+  if (wished === 'abort' && record.phase === 'published') {
     return refused(`migration ${mid} has passed the point of no return: undo it by moving the range back`);
   }
-  save(draft, { ...record, wish: command.wish, why });
+  save(draft, { ...record, wish: wished, why });
   return OK;
 }
 

@@ -28,6 +28,7 @@ import {
   type Migration,
   type Outcome,
   type Owned,
+  outcomeCodec,
   ownedCodec,
 } from '../../src/protocol/admin/admin.ts';
 import { storedMigrationCodec } from '../../src/protocol/admin/migration.ts';
@@ -190,7 +191,7 @@ const MAPS = {
   exports: { rows: system('export/'), codec: exportCodec, ...NUMBERED },
   imports: { rows: system('import/'), codec: importCodec, ...NUMBERED },
   cleanups: { rows: system('cleanup/'), codec: cleanupCodec, ...NUMBERED },
-  closed: { rows: system('closed/'), codec: text as Codec<Outcome>, ...NUMBERED },
+  closed: { rows: system('closed/'), codec: outcomeCodec, ...NUMBERED },
   tokens: { rows: system('token/'), codec: i64, ...NUMBERED },
   migrations: { rows: keeper('migration/'), codec: storedMigrationCodec, ...NUMBERED },
   configs: { rows: keeper('cluster/'), codec: storedWithFounding(clusterConfigCodec), ...NAMED },

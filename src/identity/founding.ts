@@ -11,6 +11,7 @@ import {
   i64,
   key,
   list,
+  oneOf,
   option,
   type Reader,
   struct,
@@ -172,10 +173,11 @@ export type Presence = Coded<typeof presenceCodec>;
  * What a keeper says of a founding: it is in force; nobody has its id; somebody else has it; nobody has it, and the map gives it
  * other ranges than this one owns; it is over, for ever; it belongs to another keeper; this is no keeper (yet).
  */
-export type Verdict = 'inForce' | 'free' | 'taken' | 'unfit' | 'dead' | 'foreign' | 'notKeeper';
+export const verdictCodec = oneOf('inForce', 'free', 'taken', 'unfit', 'dead', 'foreign', 'notKeeper');
+export type Verdict = Coded<typeof verdictCodec>;
 
 export const standingCodec = struct({
-  verdict: text as Codec<Verdict>,
+  verdict: verdictCodec,
   /** Who says so; its founding is '' where it is no keeper. */
   keeper: keeperRefCodec,
   /** For people: why, and what to do. */

@@ -221,6 +221,18 @@ export const text: Codec<string> = {
   write: (w, v) => w.bytes(Buffer.from(v, 'utf8')),
   read: (r) => r.bytes().toString('utf8'),
 };
+/** One of a closed set of words, as `text` writes it; reading any other is MALFORMED. */
+export function oneOf<W extends string>(...words: readonly W[]): Codec<W> {
+  return {
+    write: text.write,
+    read: (r) => {
+      const word = text.read(r);
+      const known = words.find((each) => each === word);
+      if (known === undefined) throw malformed(`"${word}" is none of ${words.join(', ')}`);
+      return known;
+    },
+  };
+}
 /** An unsigned 128-bit number. */
 export const u128: Codec<bigint> = {
   write: (w, v) => {

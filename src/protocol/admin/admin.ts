@@ -34,6 +34,7 @@ import {
   i64,
   key,
   list,
+  oneOf,
   option,
   Reader,
   struct,
@@ -76,8 +77,8 @@ export const PAGE_COPY = 0;
 export const PAGE_DIRTY = 1;
 
 /** Outcome of a migration at one cluster; the first one chosen stands for ever. */
-export type Outcome = 'activated' | 'abandoned' | 'unsealed' | 'released';
-const outcome = text as Codec<Outcome>;
+export const outcomeCodec = oneOf('activated', 'abandoned', 'unsealed', 'released');
+export type Outcome = Coded<typeof outcomeCodec>;
 
 const seal = { sealSlot: i64, digest: digestCodec };
 
@@ -111,7 +112,7 @@ const plainCommandCodec = union({
   plan: [41, struct({ source: text, target: text, lo: key, hi: option(key) })],
   claim: [42, struct({ mid: i64, tokenSeen: i64 })],
   note: [43, struct({ mid: i64, token: i64, progress: lastProgressCodec })],
-  wish: [44, struct({ mid: i64, wish: text as Codec<'run' | 'pause' | 'abort'>, why: text })],
+  wish: [44, struct({ mid: i64, wish: text, why: text })],
   publish: [45, struct({ mid: i64, token: i64, receipt: lastReceiptCodec })],
   recordAbort: [46, struct({ mid: i64, token: i64, why: text })],
   finish: [47, struct({ mid: i64, token: i64 })],
@@ -165,7 +166,7 @@ export const adminQueryCodec = union({
   /** Slows writers of an export's range at the master: each waits `delayMs`. Forgotten after 1 s unless repeated. */
   slowDown: [6, struct({ mid: i64, delayMs: u32 })],
   /** Whether beginExport (`source`) or beginImport (`target`) would be answered `busy` now; `ok`: not so. */
-  mayBegin: [7, struct({ mid: i64, lo: key, hi: option(key), as: text as Codec<'source' | 'target'> })],
+  mayBegin: [7, struct({ mid: i64, lo: key, hi: option(key), as: oneOf('source', 'target') })],
   // At the keeper.
   getMap: [20, struct({})],
   /**
@@ -214,7 +215,7 @@ export const rangeStatusCodec = struct({
   exporting: option(exportStatusCodec),
   sealAge: option(sealAgeCodec),
   cleaning: bool,
-  closed: option(outcome),
+  closed: option(outcomeCodec),
   token: i64,
   floor: i64,
 });
@@ -295,7 +296,7 @@ export const adminAnswerCodec = union({
   /** A newer coordinator has spoken. */
   fenced: [4, struct({ token: i64 })],
   /** This migration is decided here (`outcome`), or older than the floor (null). */
-  closed: [5, struct({ outcome: option(outcome) })],
+  closed: [5, struct({ outcome: option(outcomeCodec) })],
   /** No import, export or seal of this migration is here. */
   none: [6, struct({})],
   importing: [7, importStatusCodec],

@@ -6,6 +6,7 @@ import {
   type Coded,
   i64,
   key,
+  oneOf,
   option,
   type Reader,
   struct,
@@ -51,16 +52,20 @@ const proven = { sealSlot: i64, digest: digestCodec, pauseMs: i64 };
 const receiptCodec = struct({ ...proven, pauseAtLeast: bool });
 export type Receipt = Coded<typeof receiptCodec>;
 
+/** What an operator wishes of a move. */
+export const WISHES = ['run', 'pause', 'abort'] as const;
+const wish = oneOf(...WISHES);
+
 const planned = {
   mid: i64,
   source: text,
   target: text,
   lo: key,
   hi: option(key),
-  phase: text as Codec<'active' | 'published' | 'done' | 'aborted'>,
+  phase: oneOf('active', 'published', 'done', 'aborted'),
   token: i64,
   heartbeat: i64,
-  wish: text as Codec<'run' | 'pause' | 'abort'>,
+  wish,
   why: text,
 };
 /** A migration as the keeper records it. `heartbeat` is a count, for a clock has no place in replicated state. */

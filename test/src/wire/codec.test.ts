@@ -13,6 +13,7 @@ import {
   i64,
   key,
   list,
+  oneOf,
   option,
   Reader,
   struct,
@@ -152,6 +153,17 @@ test('a reader keeps within its part of a frame, and hands out views', () => {
   assert.is(reader.left, 0);
   reader.finish();
   assert.throws(() => reader.u8(), isMalformed);
+});
+
+test('of a closed set of words each is written as text, and no other is read', () => {
+  const codec = oneOf('run', 'pause');
+  for (const word of ['run', 'pause'] as const) {
+    assert.equal(encode(codec, word), encode(text, word));
+    assert.is(decode(codec, encode(text, word)), word);
+  }
+  for (const word of ['', 'ru', 'runs', 'abort', '__proto__']) {
+    assert.throws(() => decode(codec, encode(text, word)), isMalformed);
+  }
 });
 
 function isMalformed(error: unknown): boolean {
