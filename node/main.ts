@@ -34,7 +34,6 @@ import { Peers } from './members/peers.ts';
 import { SnapshotServer } from './members/snapshots.ts';
 import { createReplica } from './paxos/step.ts';
 import type { Slot } from './paxos/values.ts';
-import { isStoreDamage } from './scrub/damage.ts';
 import { Scrubber } from './scrub/scrubber.ts';
 import { Heartbeats } from './serve/heartbeats.ts';
 import { MapWatchers } from './serve/map-watchers.ts';
@@ -43,6 +42,7 @@ import { withRoom } from './serve/room.ts';
 import { Seals } from './serve/seals.ts';
 import { SlowDowns } from './serve/slow-downs.ts';
 import { costTotals } from './serve/status.ts';
+import { isStoreDamage } from './store/failures.ts';
 import { removeStore } from './store/install.ts';
 
 /** How often time passes for the consensus core (ms). */

@@ -1,7 +1,7 @@
 /** A node's lives: it begins anew, in the same process, when its store turns out to be damaged. */
 import type { FatalError } from '../../src/base/errors.ts';
 import type { Logger } from '../../src/process/log.ts';
-import { isStoreDamage } from '../scrub/damage.ts';
+import { isStoreDamage } from '../store/failures.ts';
 
 /** So many rebuilds within this time (ms) are taken for a disk that fails: the node ends. */
 const REBUILDS_MAX = 3;

@@ -10,7 +10,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { Writer } from '../../src/wire/codec.ts';
-import { type LogRecord, logRecordCodec, type Slot } from '../paxos/values.ts';
+import { ACCEPT_TAG, LEARN_TAG, type LogRecord, logRecordCodec, type Slot } from '../paxos/values.ts';
 
 export const RECORD_HEADER_BYTES = 24;
 export const RECORD_ALIGN_BYTES = 8;
@@ -121,6 +121,3 @@ export function slotOfPayload(payload: Buffer): Slot | null {
   if (tag !== ACCEPT_TAG && tag !== LEARN_TAG) return null;
   return payload.readUInt32LE(1) + payload.readInt32LE(5) * 0x1_0000_0000;
 }
-
-const ACCEPT_TAG = 4;
-const LEARN_TAG = 5;

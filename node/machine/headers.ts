@@ -26,14 +26,14 @@ export function checkHeader(draft: Draft, header: Header): AdminAnswer | null {
   return outcome === undefined ? null : { kind: 'closed', outcome };
 }
 
-/** The header's range, or the refusal of one that is empty, turned round or too long to be stored. */
+/** The header's range; null where it is empty, turned round or too long to be stored. */
 export function rangeOf(header: Pick<Header, 'lo' | 'hi'>): Range | null {
   const { lo, hi } = header;
   const isRange = (hi === null || lo < hi) && isBound(lo) && isBound(hi);
   return isRange ? { lo, hi } : null;
 }
 
-/** The range, which must be that of the record that the command touches. */
+/** The refusal of a command whose range is not that of the record that it touches; null where it is. */
 export function sameAsRecord(record: Range, header: Header): AdminAnswer | null {
   if (record.lo === header.lo && boundAtMost(record.hi, header.hi) && boundAtMost(header.hi, record.hi))
     return null;

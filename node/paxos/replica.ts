@@ -137,9 +137,9 @@ export type Replica = {
   applied: Slot;
   /** Members in force above `chosen`. */
   members: MembersState;
-  /** Newest life of a node that this one durably recorded; of itself: it may vote. */
   /** Lives that this node has cut off and that the replicated state need not know of: they were never admitted. */
   readonly cutOff: Set<string>;
+  /** Newest life of a node that this one durably recorded; of itself: it may vote. */
   readonly supersededBy: Map<NodeName, { readonly incarnation: Incarnation; readonly record: RecordNumber }>;
 
   role: Role;

@@ -55,6 +55,10 @@ export const membersStateCodec = struct({
 });
 export type MembersState = Coded<typeof membersStateCodec>;
 
+/** Tags of the records that are about one slot: the log reads it without decoding them. */
+export const ACCEPT_TAG = 4;
+export const LEARN_TAG = 5;
+
 /** What a node must not forget. The log keeps these in order; their codec is the log's payload. */
 export const logRecordCodec = union({
   /** Drawn when the home was found empty. */
@@ -63,9 +67,9 @@ export const logRecordCodec = union({
   founded: [2, struct({ state: membersStateCodec, genesis: bytes })],
   promise: [3, struct({ ballot: ballotCodec })],
   /** Accepting is promising. `chosen`: every slot up to it is known chosen, with the value this log last holds. */
-  accept: [4, struct({ slot: i64, ballot: ballotCodec, value: valueCodec, chosen: i64 })],
+  accept: [ACCEPT_TAG, struct({ slot: i64, ballot: ballotCodec, value: valueCodec, chosen: i64 })],
   /** A value known to be chosen, learnt from a peer. */
-  learn: [5, struct({ slot: i64, value: valueCodec, chosen: i64 })],
+  learn: [LEARN_TAG, struct({ slot: i64, value: valueCodec, chosen: i64 })],
   chosen: [6, struct({ chosen: i64 })],
   /**
    * From now on every message, vote and ballot of an older incarnation of `node` is ignored. Of this node itself:

@@ -1,11 +1,11 @@
 /** Who is told of each change of the keeper's map: links of routers and clients. */
+
 import { changeBetween } from '../../src/client/map-follower.ts';
+import { TOPIC } from '../../src/link/frames.ts';
 import type { Link } from '../../src/link/link.ts';
 import { type KeeperMap, mapPushCodec } from '../../src/protocol/admin/admin.ts';
 import { encode } from '../../src/wire/codec.ts';
 
-/** Topic of a push about the keeper's map. */
-export const MAP_TOPIC = 2;
 /** Watchers of one node at most; one more is refused its pushes and lives from its periodic refresh. */
 const WATCHERS_MAX = 10_000;
 /** Bytes on their way to a watcher above which it is sent no more: it lags. */
@@ -51,7 +51,7 @@ export class MapWatchers {
       if (!isNext) whole ??= encode(mapPushCodec, { kind: 'whole', ...after });
       const { bufferedBytes } = link;
       const isLagging = bufferedBytes > (laggingBytes > LAG_SUM_BYTES ? 0 : LAG_BYTES);
-      const isSent = !isLagging && link.post(MAP_TOPIC, (isNext ? change : whole) as Buffer);
+      const isSent = !isLagging && link.post(TOPIC.map, (isNext ? change : whole) as Buffer);
       if (isSent) laggingBytes += link.bufferedBytes - bufferedBytes;
       // What is not sent is made up for by the next push, or by the watcher's refresh.
       this.#links.set(link, isSent ? version : UNKNOWN);

@@ -41,7 +41,7 @@ import { ABANDONED, type Scheduler } from '../driver/scheduler.ts';
 import { mapAnswer } from '../machine/queries.ts';
 import { isDataRead, REPLY_MAX } from '../machine/reads.ts';
 import { expectProgressPossible, shortage } from '../paxos/step.ts';
-import { isStoreDamage } from '../scrub/damage.ts';
+import { isStoreDamage } from '../store/failures.ts';
 import type { Work } from '../store/types.ts';
 import { PausableView } from './pausable-view.ts';
 import type { RequestContext } from './request-context.ts';

@@ -1,6 +1,6 @@
 /** What goes wrong with a store's file, as errors that say what to do. */
 import { stat, statfs } from 'node:fs/promises';
-import { FatalError, NurseryError } from '../../src/base/errors.ts';
+import { EXIT_CODES, FatalError, NurseryError } from '../../src/base/errors.ts';
 import { fileSizeLimit } from '../../src/process/descriptors.ts';
 import { isFileSizeLimit, noRoomWhy } from '../../src/process/no-room.ts';
 import { dataFile, PAGE_BYTES } from './environment.ts';
@@ -20,6 +20,11 @@ export function storeDamaged(dir: string, what: string, cause?: unknown): FatalE
       'it is rebuilt from the log and the other nodes.',
     { cause },
   );
+}
+
+/** Whether an error says that the store's file does not hold what it should: it is of no use any more. */
+export function isStoreDamage(error: unknown): error is FatalError {
+  return error instanceof FatalError && error.exitCode === EXIT_CODES.STORE_DAMAGED;
 }
 
 /** What an error of LMDB means; an error that is ours already stays as it is. */

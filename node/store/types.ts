@@ -10,7 +10,7 @@ export const STORE_KEY_MAX = 4026;
 export const TABLES = {
   /** User key → value. Staged rows of an import and rows under clean-up lie here too: ownership tells them apart. */
   DATA: '\x01',
-  /** Completion records: anchor key and session → result. */
+  /** Kept free for completion records: anchor key and session → result. Nothing writes here yet. */
   COMPLETIONS: '\x02',
   /** Migration id and row → slot of its last change. */
   DIRTY: '\x03',

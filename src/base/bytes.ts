@@ -9,9 +9,6 @@
 /** One byte per character; compared by `<`, which is unsigned byte order. */
 export type Key = string;
 
-/** The empty value. */
-export const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
-
 /** The least key above `key`: `key` followed by 0x00. Nothing lies between the two. */
 export function successor(key: Key): Key {
   return `${key}\0`;
