@@ -45,7 +45,7 @@ import { askKeeper, askRange, send } from './requests.ts';
 import type { Coordination } from './state.ts';
 
 /** The keeper may refuse what its record does not allow, and is asked for the record then: at most this often. */
-const REFUSALS_MAX = 10;
+export const REFUSALS_MAX = 10;
 
 const READS_RECORD: ReadonlySet<Purpose> = new Set(['note', 'noteSeal', 'askKeeper']);
 

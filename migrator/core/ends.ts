@@ -7,7 +7,7 @@ import { resultOf } from './result.ts';
 import type { Coordination } from './state.ts';
 
 /** Begins over at most this often without a page getting through: more means that an answer makes no sense. */
-const RESTARTS_MAX = 10;
+export const RESTARTS_MAX = 10;
 
 /** As one that was just started: somebody else may be at work. */
 export function lookAgain(state: Coordination): void {

@@ -11,6 +11,7 @@ import { beatMs } from './beat.ts';
 import { askedSince, type Effect, type Event, hasCall, nextRepeatMs, repeatDue } from './calls.ts';
 import { giveUpWhereSilent } from './ends.ts';
 import { recordOf } from './facts.ts';
+import { checkDelta, observe } from './invariants.ts';
 import { moveOn } from './moves.ts';
 import { isDue, isSealed, noteTold, UNANSWERED_MS } from './report.ts';
 import { askKeeper, progressNow, sendNote, sendQuery } from './requests.ts';
@@ -18,11 +19,21 @@ import { type Coordination, hasEnded } from './state.ts';
 
 export { type Coordination, createCoordination, hasEnded, stageOf } from './state.ts';
 
-/** Advances `state` by one event and returns what must be done about it, in order. After its end nothing is. */
+/**
+ * Advances `state` by one event and returns what must be done about it, in order. After its end nothing is.
+ *
+ * @throws InvariantError where the state is one that it believed impossible
+ */
 export function step(state: Coordination, event: Event): Effect[] {
   const out: Effect[] = [];
+  const before = observe(state);
   state.nowMs = event.nowMs;
-  if (hasEnded(state)) return out;
+  if (!hasEnded(state)) take(state, out, event);
+  checkDelta(before, state);
+  return out;
+}
+
+function take(state: Coordination, out: Effect[], event: Event): void {
   switch (event.kind) {
     case 'answer':
       onAnswer(state, out, event.call, event.answer);
@@ -37,7 +48,6 @@ export function step(state: Coordination, event: Event): Effect[] {
       unreachable(event);
   }
   advance(state, out);
-  return out;
 }
 
 function advance(state: Coordination, out: Effect[]): void {

@@ -1,5 +1,6 @@
 /** One coordinator, and the real state machines that it moves a range between. */
 import type { Effect, Event } from '../../../migrator/core/calls.ts';
+import { checkState } from '../../../migrator/core/invariants.ts';
 import type { CoordinatorOptions } from '../../../migrator/core/state.ts';
 import { type Coordination, createCoordination, hasEnded, step } from '../../../migrator/core/step.ts';
 import { type AdminAnswer, decodeAnswer } from '../../../src/protocol/admin/admin.ts';
@@ -64,6 +65,7 @@ export class Rig {
   /** The coordinator takes an event; what it asks for waits for its answer. */
   step(event: Event): void {
     const effects = step(this.coordinator, event);
+    checkState(this.coordinator);
     this.onStep(event, effects);
     this.#take(effects);
   }

@@ -3,6 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { beatsSlower, claimAfterMs } from '../../../migrator/core/beat.ts';
 import type { Effect, Event } from '../../../migrator/core/calls.ts';
+import { checkState } from '../../../migrator/core/invariants.ts';
 import { SETTINGS } from '../../../migrator/core/settings.ts';
 import type { Seen } from '../../../migrator/core/state.ts';
 import { type Coordination, createCoordination, step } from '../../../migrator/core/step.ts';
@@ -67,7 +68,9 @@ class Rig {
   }
 
   #step(event: WithoutTime): void {
-    for (const effect of step(this.#coordinator, { ...event, nowMs: this.nowMs } as Event)) this.#do(effect);
+    const effects = step(this.#coordinator, { ...event, nowMs: this.nowMs } as Event);
+    checkState(this.#coordinator);
+    for (const effect of effects) this.#do(effect);
   }
 
   #do(effect: Effect): void {

@@ -5,6 +5,7 @@
 
 import { inspect } from 'node:util';
 import type { Effect, Request } from '../../../migrator/core/calls.ts';
+import { checkState } from '../../../migrator/core/invariants.ts';
 import type { MigrationResult } from '../../../migrator/core/result.ts';
 import type { Settings } from '../../../migrator/core/settings.ts';
 import {
@@ -491,8 +492,9 @@ class Migrator {
   }
 
   step(event: WithoutTime): void {
-    for (const effect of step(this.coordinator, { ...event, nowMs: this.#world.nowMs }))
-      this.#carryOut(effect);
+    const effects = step(this.coordinator, { ...event, nowMs: this.#world.nowMs });
+    checkState(this.coordinator);
+    for (const effect of effects) this.#carryOut(effect);
   }
 
   #carryOut(effect: Effect): void {

@@ -2,6 +2,7 @@
 
 import { claimAfterMs } from '../../../migrator/core/beat.ts';
 import type { Effect } from '../../../migrator/core/calls.ts';
+import { checkState } from '../../../migrator/core/invariants.ts';
 import { SETTINGS, type Settings } from '../../../migrator/core/settings.ts';
 import type { Seen } from '../../../migrator/core/state.ts';
 import {
@@ -119,9 +120,9 @@ export class Run {
 
   step(event: WithoutTime): void {
     if (hasEnded(this.coordinator)) return;
-    for (const effect of step(this.coordinator, { ...event, nowMs: this.#host.nowMs() })) {
-      this.#carryOut(effect);
-    }
+    const effects = step(this.coordinator, { ...event, nowMs: this.#host.nowMs() });
+    checkState(this.coordinator);
+    for (const effect of effects) this.#carryOut(effect);
     const stage = stageOf(this.coordinator);
     if (stage === this.#stage) return;
     this.#stage = stage;
