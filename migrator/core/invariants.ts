@@ -39,6 +39,8 @@ export function factsOf(state: Coordination): Told {
 export type Observation = {
   readonly nowMs: number;
   readonly mode: Coordination['mode'];
+  /** Token 0: what its predecessors counted is not known yet. */
+  readonly token: number;
   readonly attempts: number;
   readonly outcomes: number;
   readonly rounds: number;
@@ -47,11 +49,13 @@ export type Observation = {
 };
 
 /** Taken before an event. */
-export function observe({ nowMs, mode, calls, facts, report }: Coordination): Observation {
+export function observe({ nowMs, mode, claim, calls, facts, report }: Coordination): Observation {
   const { attempts } = calls;
   const { outcomes, abortWhy } = facts;
+  const { token } = claim;
+  const { servedSinceMs } = report;
   const { rounds } = report.progress;
-  return { nowMs, mode, attempts, outcomes, rounds, abortWhy, servedSinceMs: report.servedSinceMs };
+  return { nowMs, mode, token, attempts, outcomes, rounds, abortWhy, servedSinceMs };
 }
 
 /**
@@ -67,7 +71,8 @@ export function checkDelta(before: Observation, state: Coordination): void {
   invariant(before.mode !== 'ended' || mode === 'ended', 'a coordinator ends once', told);
   invariant(calls.attempts >= before.attempts, 'attempts are numbered upwards', told);
   invariant(facts.outcomes >= before.outcomes, 'an outcome that was heard of stays counted', told);
-  invariant(report.progress.rounds >= before.rounds, 'rounds are counted upwards', told);
+  const isCounted = before.token === 0 || report.progress.rounds >= before.rounds;
+  invariant(isCounted, 'rounds are counted upwards', told);
   const isSameWhy = before.abortWhy === null || facts.abortWhy === before.abortWhy;
   invariant(isSameWhy, 'the first reason to abort stands', told);
   const isSameEnd = before.servedSinceMs === null || report.servedSinceMs === before.servedSinceMs;
