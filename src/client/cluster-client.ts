@@ -208,7 +208,20 @@ export class ClusterClient {
    * @throws NurseryError UNREACHABLE and those of `dial`, where none answers, or none has a seat within `deadlineMs`
    */
   async open(deadlineMs = DEADLINE_MS): Promise<void> {
-    const untilMs = performance.now() + deadlineMs;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      const why = `cluster ${this.#cluster}: nobody answered within ${deadlineMs} ms`;
+      timer = setTimeout(() => reject(new NurseryError('UNREACHABLE', why)), deadlineMs);
+    });
+    try {
+      await Promise.race([this.#open(performance.now() + deadlineMs), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Tries until `untilMs`; a single attempt may take longer. */
+  async #open(untilMs: number): Promise<void> {
     for (let pauseMs = PAUSE_MIN_MS; ; pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS)) {
       try {
         await Promise.any(this.#endpoints.map((endpoint) => endpoint.open()));

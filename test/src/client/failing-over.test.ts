@@ -1,4 +1,6 @@
 /** Routers that cannot serve, and what clients make of them. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ArakoonClient, NurseryClient, NurseryError } from '../../../src/index.ts';
@@ -29,6 +31,18 @@ async function routers(
   const client = await NurseryClient.connect({ addresses: cluster.addresses });
   return { cluster, client };
 }
+
+test('connecting ends at its deadline where whoever takes the connection says nothing', async () => {
+  const mute = createServer().listen(0, '127.0.0.1');
+  await once(mute, 'listening');
+  const { port } = mute.address() as AddressInfo;
+  const error = await errorOf(
+    NurseryClient.connect({ addresses: [`127.0.0.1:${port}`], cluster: 'ams', deadlineMs: 200 }),
+  );
+  assert.is(error.code, 'UNREACHABLE');
+  assert.is(error.message, 'cluster ams: nobody answered within 200 ms');
+  mute.close();
+});
 
 test('of several routers one that is ready is asked, whichever it is', async () => {
   for (const ready of [0, 1, 2]) {
