@@ -248,11 +248,15 @@ export function describeMigration(migration: Migration, isStill: boolean): strin
   const range = printRange(migration);
   const wished = wish === 'run' ? '' : `, ${wish} wanted`;
   const waits = isStill ? 'when last heard of waiting for' : 'waiting for';
-  // One that is paused asks nobody: whom it had asked before is not waited for, and the stage says the rest.
-  const isWaiting = progress.waitingFor !== '' && progress.stage !== 'paused';
-  const waiting = isWaiting ? `, ${waits} ${progress.waitingFor}` : '';
+  const whom = waitedFor(migration);
+  const waiting = whom === '' ? '' : `, ${waits} ${whom}`;
   const share = progress.keysTotal > 0 ? ` of ${progress.keysTotal}` : '';
   return `${mid}: ${range} ${source} → ${target}, ${phase}, ${progress.stage}, ${progress.keysCopied}${share} keys, ${printPause(progress)}${wished}${waiting}`;
+}
+
+/** One that is paused asks nobody: whom it had asked before is not waited for, and the stage says the rest. */
+function waitedFor({ progress }: Migration): string {
+  return progress.stage === 'paused' ? '' : progress.waitingFor;
 }
 
 function withJsonRange<T extends Range>(range: T): object {
@@ -274,6 +278,7 @@ export function toJson(migration: Migration): object {
   return {
     ...migration,
     ...jsonRange(migration),
+    progress: { ...migration.progress, waitingFor: waitedFor(migration) },
     receipt:
       receipt === null || digest === null
         ? null
