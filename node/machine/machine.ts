@@ -6,7 +6,6 @@
  */
 import { invariant } from '../../src/base/assert.ts';
 import { NurseryError, RETURN_CODES } from '../../src/base/errors.ts';
-import { USER_KEY_MAX, VALUE_MAX } from '../../src/base/limits.ts';
 import type { Binding } from '../../src/identity/founding.ts';
 import { type Range, WHOLE } from '../../src/keyspace/range.ts';
 import type { MapEntry } from '../../src/keyspace/rangemap.ts';
@@ -21,9 +20,10 @@ import {
   type SealAge,
 } from '../../src/protocol/admin/admin.ts';
 import { BatchReader } from '../../src/protocol/arakoon/batch.ts';
+import { keyOfSet, valueOfSet } from '../../src/protocol/arakoon/quick.ts';
 import { failure, OK } from '../../src/protocol/arakoon/replies.ts';
 import type { Request } from '../../src/protocol/arakoon/requests.ts';
-import { UPDATE_KINDS, type Update } from '../../src/protocol/arakoon/updates.ts';
+import type { Update } from '../../src/protocol/arakoon/updates.ts';
 import { type Answer, returnCodeOf } from '../../src/protocol/arakoon/values.ts';
 import { bool, decode, encode, struct } from '../../src/wire/codec.ts';
 import type { Changes, StoreKey, View, Work } from '../store/types.ts';
@@ -109,9 +109,7 @@ export class Machine {
         answers.push(HELD_BACK);
         continue;
       }
-      // A plain set is taken out by hand: most updates are.
-      const isSet = end - begin >= 12 && bytes.readUInt32LE(begin) === UPDATE_KINDS.set;
-      if (isSet && applySet(draft, bytes, begin + 4, end)) answers.push(OK);
+      if (applySet(draft, bytes, begin, end)) answers.push(OK);
       else answers.push(yield* applyUpdate(draft, bytes.subarray(begin, end)));
       // While a range is exported, writing a row means taking its digest.
       const isDue = draft.state.exports.size > 0 ? draft.pace.digest(end - begin) : draft.pace.row();
@@ -225,14 +223,11 @@ function isOutOfRange(answer: Answer | undefined): boolean {
   return answer !== undefined && returnCodeOf(answer.bytes) === RETURN_CODES.OUT_OF_RANGE;
 }
 
-/** Executes `set` of the key and value from `at` to `end`; false where it is not that simple, and nothing was done. */
-function applySet(draft: Draft, bytes: Buffer, at: number, end: number): boolean {
-  const keyLength = bytes.readUInt32LE(at);
-  const valueAt = at + 8 + keyLength;
-  if (keyLength > USER_KEY_MAX || valueAt > end) return false;
-  const valueLength = bytes.readUInt32LE(valueAt - 4);
-  if (valueLength > VALUE_MAX || valueAt + valueLength !== end) return false;
-  const key = bytes.toString('latin1', at + 4, valueAt - 4);
+/** Executes a plain `set` by hand, since most updates are one; false where it is not that simple, and nothing was done. */
+function applySet(draft: Draft, bytes: Buffer, begin: number, end: number): boolean {
+  const valueAt = valueOfSet(bytes, begin, end);
+  if (valueAt < 0) return false;
+  const key = keyOfSet(bytes, begin, valueAt);
   if (!draft.ownership.serves(key)) return false;
   draft.tx.putRow(key, bytes.subarray(valueAt, end));
   return true;

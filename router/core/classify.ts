@@ -11,7 +11,7 @@ import {
   REQUEST_CODES,
   type Request,
 } from '../../src/protocol/arakoon/requests.ts';
-import { decodeUpdate, keysOfUpdate, type Update } from '../../src/protocol/arakoon/updates.ts';
+import { decodeSequence, isSequence, keysOfUpdate, type Update } from '../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import type { Gather, RangeGather } from './types.ts';
 
@@ -156,13 +156,7 @@ function update(body: Uint8Array, keys: readonly Key[], ranges: readonly Range[]
 }
 
 function classifySequence(body: Uint8Array, encoded: Uint8Array): Plan {
-  let sequence: Update;
-  try {
-    sequence = decodeUpdate(encoded);
-  } catch (error) {
-    if (!(error instanceof NurseryError)) throw error;
-    throw new NurseryError('BAD_INPUT', `not a sequence of updates: ${error.message}`, { cause: error });
-  }
+  const sequence = decodeSequence(encoded);
   const { keys, prefixes } = keysOfUpdate(sequence);
   if (keys.length + prefixes.length > 0) return update(body, keys, prefixes.map(prefixRange));
   return callsFunction(sequence) ? update(body, NO_KEYS, [WHOLE]) : update(body, ANYWHERE, NO_RANGES);
@@ -170,8 +164,7 @@ function classifySequence(body: Uint8Array, encoded: Uint8Array): Plan {
 
 function callsFunction(sequence: Update): boolean {
   if (sequence.kind === 'userFunction') return true;
-  const isSequence = sequence.kind === 'sequence' || sequence.kind === 'syncedSequence';
-  return isSequence && sequence.updates.some(callsFunction);
+  return isSequence(sequence) && sequence.updates.some(callsFunction);
 }
 
 function gatherRange(form: RangeGather['form'], query: RangeQuery, body: Uint8Array): Plan {

@@ -1,11 +1,11 @@
 /** Reads the arguments of requests. */
 import type { Key } from '../../base/bytes.ts';
-import { USER_KEY_MAX } from '../../base/limits.ts';
+import { NurseryError } from '../../base/errors.ts';
+import { USER_KEY_MAX, VALUE_MAX, whyTooLong } from '../../base/limits.ts';
 import { malformed, type Reader } from '../../wire/codec.ts';
 import { adminCommandCodec, adminQueryCodec, clusterConfigCodec } from '../admin/admin.ts';
 import { kindOfCode, REQUEST_CODES, type Request, unknownCode } from './request-kinds.ts';
 import { readRun } from './run.ts';
-import { checkKey, checkValue } from './updates.ts';
 import type { Consistency, Interval, RangeQuery } from './values.ts';
 
 const CONSISTENT: Consistency = { kind: 'consistent' };
@@ -120,6 +120,18 @@ function readBare(code: number): Request {
   const kind = kindOfCode(code);
   if (kind === undefined) throw unknownCode(code);
   return { kind } as Request; // whose arguments are none: each other kind has its case above
+}
+
+function checkKey(key: Key): void {
+  refuseFor(whyTooLong('key', key.length, USER_KEY_MAX));
+}
+
+function checkValue(value: Uint8Array | null): void {
+  if (value !== null) refuseFor(whyTooLong('value', value.length, VALUE_MAX));
+}
+
+function refuseFor(why: string | null): void {
+  if (why !== null) throw new NurseryError('BAD_INPUT', why);
 }
 
 function readKey(reader: Reader): Key {

@@ -17,63 +17,97 @@
  *     0x80 admin    := adminCommand                 not inside a sequence
  *     0x41 follower := update                       not inside a sequence; in a batch (batch.ts), never its first
  */
-import { unreachable } from '../../base/assert.ts';
 import type { Key } from '../../base/bytes.ts';
 import { NurseryError } from '../../base/errors.ts';
-import { USER_KEY_MAX, VALUE_MAX, whyTooLong } from '../../base/limits.ts';
 import { malformed, Reader, Writer } from '../../wire/codec.ts';
-import { ADMIN_COMMAND, type AdminCommand, adminCommandCodec } from '../admin/admin.ts';
-
-type Bytes = Uint8Array;
-
-/** One update. Evaluated when its slot is applied; atomic by itself. Byte arrays are views into what was decoded. */
-export type Update =
-  | { readonly kind: 'set'; readonly key: Key; readonly value: Bytes }
-  | { readonly kind: 'delete'; readonly key: Key }
-  | {
-      readonly kind: 'testAndSet';
-      readonly key: Key;
-      readonly expected: Bytes | null;
-      readonly wanted: Bytes | null;
-    }
-  | { readonly kind: 'sequence'; readonly updates: readonly Update[] }
-  | { readonly kind: 'syncedSequence'; readonly updates: readonly Update[] }
-  | { readonly kind: 'nop' }
-  | { readonly kind: 'userFunction'; readonly name: Key; readonly argument: Bytes | null }
-  | { readonly kind: 'assert'; readonly key: Key; readonly expected: Bytes | null }
-  | { readonly kind: 'assertExists'; readonly key: Key }
-  | { readonly kind: 'deletePrefix'; readonly prefix: Key }
-  | { readonly kind: 'replace'; readonly key: Key; readonly wanted: Bytes | null }
-  /** Holds where the keys that begin with `prefix` are exactly `keys`, in whatever order they are listed. */
-  | { readonly kind: 'assertRange'; readonly prefix: Key; readonly keys: readonly Key[] }
-  /** Sets where the value differs. Kind 0x40 in the log; not a part of Arakoon's sequences. */
-  | { readonly kind: 'confirm'; readonly key: Key; readonly value: Bytes }
-  /** Kind 0x80 in the log. */
-  | { readonly kind: 'admin'; readonly command: AdminCommand };
-
-/** The int that begins each update. Never reused: logs hold them. */
-export const UPDATE_KINDS = {
-  set: 1,
-  delete: 2,
-  testAndSet: 3,
-  sequence: 5,
-  nop: 6,
-  userFunction: 7,
-  assert: 8,
-  syncedSequence: 13,
-  deletePrefix: 14,
-  assertExists: 15,
-  replace: 16,
-  assertRange: 17,
-  confirm: 0x40,
-  admin: ADMIN_COMMAND,
-} as const satisfies { readonly [K in Update['kind']]: number };
+import { ADMIN_COMMAND, adminCommandCodec } from '../admin/admin.ts';
+import {
+  type Argument,
+  type Arguments,
+  int,
+  type Layout,
+  layout,
+  type Named,
+  name,
+  optionalBytes,
+  plain,
+  storedKey,
+  storedKeys,
+  storedOption,
+  storedPrefix,
+  storedValue,
+} from './arguments.ts';
+import { readSetUpdate, SET_UPDATE } from './quick.ts';
 
 /** How deep sequences may nest; the outermost is at depth 1. */
 export const SEQUENCE_DEPTH_MAX = 64;
 
 /** The only claim of an assertRange that Arakoon has: the range contains exactly these keys. */
 const CONTAINS_EXACTLY = 1;
+
+/** Keys behind that claim. */
+const exactKeys: Argument<readonly Key[]> = {
+  ...storedKeys,
+  shape: [...int.shape, ...storedKeys.shape],
+  write: (writer, keys) => {
+    writer.u32(CONTAINS_EXACTLY);
+    storedKeys.write(writer, keys);
+  },
+  read: (reader) => {
+    const claim = reader.u32();
+    if (claim !== CONTAINS_EXACTLY) throw malformed(`assertRange knows claim 1 only, not ${claim}`);
+    return storedKeys.read(reader);
+  },
+};
+
+/** What has this code in the log, and these arguments. */
+function row<A extends Arguments>(code: number, args: A) {
+  return { code, args: layout(args), isOwn: false };
+}
+
+/** The same for what only we write, and no client may smuggle in within a sequence. */
+function own<A extends Arguments>(code: number, args: A) {
+  return { ...row(code, args), isOwn: true };
+}
+
+/** All but sequences, which are made of them. Codes are never reused: logs hold them. */
+export const UPDATES = {
+  set: row(SET_UPDATE, { key: storedKey, value: storedValue }),
+  delete: row(2, { key: storedKey }),
+  testAndSet: row(3, { key: storedKey, expected: optionalBytes, wanted: storedOption }),
+  nop: row(6, {}),
+  userFunction: row(7, { name, argument: optionalBytes }),
+  assert: row(8, { key: storedKey, expected: optionalBytes }),
+  deletePrefix: row(14, { prefix: storedPrefix }),
+  assertExists: row(15, { key: storedKey }),
+  replace: row(16, { key: storedKey, wanted: storedOption }),
+  /** Holds where the keys that begin with `prefix` are exactly `keys`, in whatever order they are listed. */
+  assertRange: row(17, { prefix: storedPrefix, keys: exactKeys }),
+  /** Sets where the value differs; not a part of Arakoon's sequences. */
+  confirm: own(0x40, { key: storedKey, value: storedValue }),
+  admin: own(ADMIN_COMMAND, { command: plain([], adminCommandCodec) }),
+};
+const SEQUENCES = { sequence: 5, syncedSequence: 13 } as const;
+
+type Rows = typeof UPDATES;
+type Carried<R> = R extends { readonly args: Layout<infer V> } ? V : never;
+type Single = { [K in keyof Rows]: { readonly kind: K } & Carried<Rows[K]> }[keyof Rows];
+type Sequence = { readonly kind: keyof typeof SEQUENCES; readonly updates: readonly Update[] };
+
+/** One update. Evaluated when its slot is applied; atomic by itself. Byte arrays are views into what was decoded. */
+export type Update = Single | Sequence;
+
+/** The int that begins each update. */
+export const UPDATE_KINDS = {
+  ...(Object.fromEntries(Object.entries(UPDATES).map(([kind, { code }]) => [kind, code])) as {
+    readonly [K in keyof Rows]: number;
+  }),
+  ...SEQUENCES,
+};
+
+/** By code, for speed. */
+const KIND_OF: (keyof Rows | undefined)[] = [];
+for (const kind of Object.keys(UPDATES) as (keyof Rows)[]) KIND_OF[UPDATES[kind].code] = kind;
 
 /** The bytes of `update`. */
 export function encodeUpdate(update: Update): Buffer {
@@ -96,233 +130,111 @@ export function decodeUpdate(bytes: Uint8Array): Update {
 }
 
 /**
+ * The sequence of updates that `bytes` hold, which a client sent, within its limits or not.
+ *
+ * @throws NurseryError BAD_INPUT where they are no update
+ */
+export function decodeSequence(bytes: Uint8Array): Update {
+  try {
+    return decodeUpdate(bytes);
+  } catch (error) {
+    if (!(error instanceof NurseryError)) throw error;
+    throw new NurseryError('BAD_INPUT', `not a sequence of updates: ${error.message}`, { cause: error });
+  }
+}
+
+/**
  * Makes sure that `bytes`, which a client sent, are one sequence that may enter the log.
  *
  * @throws NurseryError BAD_INPUT where they are not, or a key, a value or the nesting is above its limit
  */
 export function checkSequence(bytes: Uint8Array): void {
-  let update: Update;
-  try {
-    update = decodeUpdate(bytes);
-  } catch (error) {
-    if (!(error instanceof NurseryError)) throw error;
-    throw new NurseryError('BAD_INPUT', `not a sequence of updates: ${error.message}`, { cause: error });
-  }
-  if (update.kind !== 'sequence' && update.kind !== 'syncedSequence') {
+  const update = decodeSequence(bytes);
+  if (!isSequence(update)) {
     throw new NurseryError('BAD_INPUT', `not a sequence of updates: it holds a ${update.kind} alone`);
   }
-  checkUpdate(update);
-}
-
-/** @throws NurseryError BAD_INPUT naming limit and size, where `key` is too long to be stored */
-export function checkKey(key: Key): void {
-  refuseFor(whyTooLong('key', key.length, USER_KEY_MAX));
-}
-
-/** @throws NurseryError BAD_INPUT naming limit and size, where `value` is too long to be stored */
-export function checkValue(value: Uint8Array | null): void {
-  if (value !== null) refuseFor(whyTooLong('value', value.length, VALUE_MAX));
-}
-
-/** @throws NurseryError BAD_INPUT where there is a reason why */
-function refuseFor(why: string | null): void {
+  const why = whyNot(update);
   if (why !== null) throw new NurseryError('BAD_INPUT', why);
 }
 
-/** The keys and prefixes that something names, in the order written; a key may stand there twice. */
-export type Named = { readonly keys: readonly Key[]; readonly prefixes: readonly Key[] };
-
 /** What `update` names, nested updates included: for routing and ownership. A user function names nothing by itself. */
 export function keysOfUpdate(update: Update): Named {
-  const keys: Key[] = [];
-  const prefixes: Key[] = [];
-  gatherKeys(update, keys, prefixes);
-  return { keys, prefixes };
+  const named: Named = { keys: [], prefixes: [] };
+  gatherNames(update, named);
+  return named;
 }
 
-function gatherKeys(update: Update, keys: Key[], prefixes: Key[]): void {
-  switch (update.kind) {
-    case 'sequence':
-    case 'syncedSequence':
-      for (const inner of update.updates) gatherKeys(inner, keys, prefixes);
-      return;
-    case 'deletePrefix':
-      prefixes.push(update.prefix);
-      return;
-    case 'assertRange':
-      prefixes.push(update.prefix);
-      for (const key of update.keys) keys.push(key);
-      return;
-    case 'nop':
-    case 'userFunction':
-    case 'admin':
-      return;
-    default:
-      keys.push(update.key);
-  }
+/** Whether `update` is made of others. */
+export function isSequence(update: Update): update is Sequence {
+  return update.kind === 'sequence' || update.kind === 'syncedSequence';
 }
 
-function checkUpdate(update: Update): void {
-  switch (update.kind) {
-    case 'sequence':
-    case 'syncedSequence':
-      for (const inner of update.updates) checkUpdate(inner);
-      return;
-    case 'deletePrefix':
-      checkKey(update.prefix);
-      return;
-    case 'assertRange':
-      checkKey(update.prefix);
-      for (const key of update.keys) checkKey(key);
-      return;
-    case 'nop':
-    case 'userFunction':
-    case 'admin':
-      return;
-    case 'set':
-    case 'confirm':
-      checkKey(update.key);
-      checkValue(update.value);
-      return;
-    case 'testAndSet':
-    case 'replace':
-      checkKey(update.key);
-      checkValue(update.wanted);
-      return;
-    default:
-      checkKey(update.key);
+/** What begins a sequence: `count` updates follow. */
+export type SequenceHead = { readonly kind: Sequence['kind']; readonly count: number };
+
+/**
+ * Reads what begins a sequence, for readers that pause between updates; null where another update begins, or none, and
+ * nothing was read. `depth` counts the sequences around it.
+ *
+ * @throws NurseryError MALFORMED
+ */
+export function readSequenceHead(reader: Reader, depth: number): SequenceHead | null {
+  if (reader.left < 4) return null;
+  const code = reader.buffer.readUInt32LE(reader.offset);
+  if (code !== SEQUENCES.sequence && code !== SEQUENCES.syncedSequence) return null;
+  reader.u32();
+  if (depth >= SEQUENCE_DEPTH_MAX) throw malformed(`sequences nest more than ${SEQUENCE_DEPTH_MAX} deep`);
+  const count = reader.u32();
+  if (count > reader.left / 4) throw malformed(`sequence of ${count} updates in ${reader.left} bytes`);
+  return { kind: code === SEQUENCES.sequence ? 'sequence' : 'syncedSequence', count };
+}
+
+/**
+ * The update where the reader is; `depth` counts the sequences around it.
+ *
+ * @throws NurseryError MALFORMED
+ */
+export function readUpdate(reader: Reader, depth: number): Update {
+  const head = readSequenceHead(reader, depth);
+  if (head === null) return readSingle(reader, depth);
+  const updates: Update[] = [];
+  for (let index = 0; index < head.count; index += 1) updates.push(readUpdate(reader, depth + 1));
+  return { kind: head.kind, updates };
+}
+
+function readSingle(reader: Reader, depth: number): Update {
+  const code = reader.u32();
+  if (code === SET_UPDATE) return readSetUpdate(reader);
+  const kind = KIND_OF[code];
+  if (kind === undefined || (UPDATES[kind].isOwn && depth > 0)) {
+    throw malformed(`no update has the kind ${code}${depth > 0 ? ' inside a sequence' : ''}`);
   }
+  return UPDATES[kind].args.read(reader, kind) as Single;
 }
 
 function writeUpdate(writer: Writer, update: Update): void {
   writer.u32(UPDATE_KINDS[update.kind]);
-  switch (update.kind) {
-    case 'set':
-    case 'confirm':
-      writer.key(update.key);
-      writer.bytes(update.value);
-      return;
-    case 'delete':
-    case 'assertExists':
-      writer.key(update.key);
-      return;
-    case 'testAndSet':
-      writer.key(update.key);
-      writeOption(writer, update.expected);
-      writeOption(writer, update.wanted);
-      return;
-    case 'sequence':
-    case 'syncedSequence':
-      writer.u32(update.updates.length);
-      for (const inner of update.updates) writeUpdate(writer, inner);
-      return;
-    case 'nop':
-      return;
-    case 'userFunction':
-      writer.key(update.name);
-      writeOption(writer, update.argument);
-      return;
-    case 'assert':
-      writer.key(update.key);
-      writeOption(writer, update.expected);
-      return;
-    case 'deletePrefix':
-      writer.key(update.prefix);
-      return;
-    case 'replace':
-      writer.key(update.key);
-      writeOption(writer, update.wanted);
-      return;
-    case 'assertRange':
-      writer.key(update.prefix);
-      writer.u32(CONTAINS_EXACTLY);
-      writer.u32(update.keys.length);
-      for (const key of update.keys) writer.key(key);
-      return;
-    case 'admin':
-      adminCommandCodec.write(writer, update.command);
-      return;
-    default:
-      unreachable(update);
+  if (isSequence(update)) {
+    writer.u32(update.updates.length);
+    for (const inner of update.updates) writeUpdate(writer, inner);
+  } else argsOf(update).write(writer, update);
+}
+
+function whyNot(update: Update): string | null {
+  if (!isSequence(update)) return argsOf(update).whyNot(update);
+  for (const inner of update.updates) {
+    const why = whyNot(inner);
+    if (why !== null) return why;
   }
+  return null;
 }
 
-/** The update where the reader is, for readers that pause between updates; `depth` counts the sequences around it. */
-export function readUpdate(reader: Reader, depth: number): Update {
-  const kind = reader.u32();
-  switch (kind) {
-    case UPDATE_KINDS.set:
-      return { kind: 'set', key: reader.key(), value: reader.bytes() };
-    case UPDATE_KINDS.delete:
-      return { kind: 'delete', key: reader.key() };
-    case UPDATE_KINDS.testAndSet:
-      return {
-        kind: 'testAndSet',
-        key: reader.key(),
-        expected: readOption(reader),
-        wanted: readOption(reader),
-      };
-    case UPDATE_KINDS.sequence:
-      return { kind: 'sequence', updates: readUpdates(reader, depth + 1) };
-    case UPDATE_KINDS.syncedSequence:
-      return { kind: 'syncedSequence', updates: readUpdates(reader, depth + 1) };
-    case UPDATE_KINDS.nop:
-      return { kind: 'nop' };
-    case UPDATE_KINDS.userFunction:
-      return { kind: 'userFunction', name: reader.key(), argument: readOption(reader) };
-    case UPDATE_KINDS.assert:
-      return { kind: 'assert', key: reader.key(), expected: readOption(reader) };
-    case UPDATE_KINDS.deletePrefix:
-      return { kind: 'deletePrefix', prefix: reader.key() };
-    case UPDATE_KINDS.assertExists:
-      return { kind: 'assertExists', key: reader.key() };
-    case UPDATE_KINDS.replace:
-      return { kind: 'replace', key: reader.key(), wanted: readOption(reader) };
-    case UPDATE_KINDS.assertRange:
-      return readAssertRange(reader);
-    default:
-      return readOwnUpdate(reader, kind, depth);
-  }
+function gatherNames(update: Update, named: Named): void {
+  if (!isSequence(update)) argsOf(update).name(update, named);
+  else for (const inner of update.updates) gatherNames(inner, named);
 }
 
-/** What only we write, and no client may smuggle in within a sequence. */
-function readOwnUpdate(reader: Reader, kind: number, depth: number): Update {
-  if (depth === 0 && kind === UPDATE_KINDS.confirm) {
-    return { kind: 'confirm', key: reader.key(), value: reader.bytes() };
-  }
-  if (depth === 0 && kind === UPDATE_KINDS.admin) {
-    return { kind: 'admin', command: adminCommandCodec.read(reader) };
-  }
-  throw malformed(`no update has the kind ${kind}${depth > 0 ? ' inside a sequence' : ''}`);
-}
-
-function readUpdates(reader: Reader, depth: number): Update[] {
-  if (depth > SEQUENCE_DEPTH_MAX) {
-    throw malformed(`sequences nest more than ${SEQUENCE_DEPTH_MAX} deep`);
-  }
-  const count = reader.u32();
-  if (count > reader.left / 4) throw malformed(`sequence of ${count} updates in ${reader.left} bytes`);
-  const updates: Update[] = [];
-  for (let index = 0; index < count; index += 1) updates.push(readUpdate(reader, depth));
-  return updates;
-}
-
-function readAssertRange(reader: Reader): Update {
-  const prefix = reader.key();
-  const claim = reader.u32();
-  if (claim !== CONTAINS_EXACTLY) throw malformed(`assertRange knows claim 1 only, not ${claim}`);
-  const count = reader.u32();
-  if (count > reader.left / 4) throw malformed(`list of ${count} keys in ${reader.left} bytes`);
-  const keys: Key[] = [];
-  for (let index = 0; index < count; index += 1) keys.push(reader.key());
-  return { kind: 'assertRange', prefix, keys };
-}
-
-function writeOption(writer: Writer, value: Uint8Array | null): void {
-  writer.u8(value === null ? 0 : 1);
-  if (value !== null) writer.bytes(value);
-}
-
-function readOption(reader: Reader): Buffer | null {
-  return reader.bool() ? reader.bytes() : null;
+/** The layout of an update's own arguments. */
+function argsOf(update: Single): Layout<Single> {
+  return UPDATES[update.kind].args as Layout<Single>;
 }
