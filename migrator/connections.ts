@@ -3,7 +3,7 @@
 import { NurseryError } from '../src/base/errors.ts';
 import { ClusterClient } from '../src/client/cluster-client.ts';
 import type { ClusterConfig, KeeperMap, KnownCluster } from '../src/protocol/admin/admin.ts';
-import type { Cluster, Clusters } from './driver.ts';
+import type { Cluster, Clusters } from './world.ts';
 
 /** What the migrator needs of a nursery: its clusters, and the map. */
 export interface Nursery extends Clusters {

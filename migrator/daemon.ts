@@ -5,13 +5,17 @@ import { claimAfterMs } from './core/beat.ts';
 import type { MigrationResult } from './core/result.ts';
 import { SETTINGS, type Settings } from './core/settings.ts';
 import type { Seen } from './core/state.ts';
-import { type Clusters, isOpen, listMigrations, runMigration } from './driver.ts';
+import { ANSWER_MS, isOpen, Run, unexpected } from './driver.ts';
+import { type Clusters, type World, worldOf } from './world.ts';
 
-export type DaemonOptions = {
-  readonly clusters: Clusters;
-  readonly signal: AbortSignal;
+export type HowToWatch = {
   readonly settings?: Partial<Settings>;
   readonly onEvent?: (event: DaemonEvent) => void;
+};
+
+export type DaemonOptions = HowToWatch & {
+  readonly clusters: Clusters;
+  readonly signal: AbortSignal;
 };
 
 /** What a daemon did, for its log. */
@@ -19,8 +23,8 @@ export type DaemonEvent =
   | { readonly kind: 'takesOver'; readonly migration: Migration }
   | { readonly kind: 'progress'; readonly mid: number; readonly progress: Progress }
   | { readonly kind: 'ended'; readonly result: MigrationResult }
-  | { readonly kind: 'failed'; readonly mid: number; readonly error: Error }
-  | { readonly kind: 'keeperSilent'; readonly error: Error };
+  | { readonly kind: 'failed'; readonly mid: number; readonly error: NurseryError }
+  | { readonly kind: 'keeperSilent'; readonly error: NurseryError };
 
 /** Between two looks at the keeper (ms). */
 const LOOK_MS = 250;
@@ -33,83 +37,146 @@ const RUNS_MAX = 8;
 
 /**
  * Watches the keeper until `signal` is raised: a migration that is not ended and whose heartbeat stands still is
- * claimed and brought to its end. Resolves when the last run has stopped.
+ * claimed and brought to its end. Resolves when all that it works on has stopped.
  */
-export async function runDaemon(options: DaemonOptions): Promise<void> {
-  const { clusters, signal } = options;
-  const watched = new Map<number, Seen>();
-  const restUntilMs = new Map<number, number>();
-  const runs = new Map<number, Promise<void>>();
-  while (!signal.aborted) {
-    try {
-      const open = (await listMigrations(clusters.keeper)).filter(isOpen);
-      forgetOthers(watched, open);
-      forgetOthers(restUntilMs, open);
-      for (const migration of open) {
-        const { mid } = migration;
-        if (runs.has(mid) || runs.size >= RUNS_MAX) continue;
-        if ((restUntilMs.get(mid) ?? 0) > performance.now()) continue;
-        const seen = look(watched, migration);
-        const settings = { ...SETTINGS, ...options.settings };
-        if (performance.now() - seen.atMs < claimAfterMs(settings, migration.progress)) continue;
-        watched.delete(mid);
-        const run = takeOver(options, migration, seen).then((isEnded) => {
-          runs.delete(mid);
-          if (!isEnded) restUntilMs.set(mid, performance.now() + REST_MS);
-        });
-        runs.set(mid, run);
-      }
-      await sleep(LOOK_MS, signal);
-    } catch (error) {
-      if (!(error instanceof NurseryError)) throw error;
-      options.onEvent?.({ kind: 'keeperSilent', error });
-      await sleep(KEEPER_SILENT_MS, signal);
-    }
-  }
-  await Promise.all(runs.values());
+export function runDaemon({ clusters, signal, ...how }: DaemonOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const daemon = new Daemon(worldOf(clusters), how, reject);
+    const stop = (): void => {
+      daemon.stop();
+      resolve();
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    else daemon.start();
+  });
 }
 
-/** When this token and heartbeat were seen first. */
-function look(watched: Map<number, Seen>, { mid, token, heartbeat }: Migration): Seen {
-  const before = watched.get(mid);
-  if (before !== undefined && before.token === token && before.heartbeat === heartbeat) return before;
-  const seen = { token, heartbeat, atMs: performance.now() };
-  watched.set(mid, seen);
-  return seen;
+/** A migrator that takes over what stands still. */
+export class Daemon {
+  readonly #world: World;
+  readonly #how: HowToWatch;
+  readonly #settings: Settings;
+  readonly #broken: (error: Error) => void;
+  readonly #watched = new Map<number, Seen>();
+  readonly #restUntilMs = new Map<number, number>();
+  readonly #runs = new Map<number, Run>();
+  /** Takes the next look back. */
+  #timer: (() => void) | null = null;
+  #isStopped = false;
+
+  /** @param broken an invariant does not hold, and the daemon has stopped: the process should end */
+  constructor(world: World, how: HowToWatch, broken: (error: Error) => void) {
+    this.#world = world;
+    this.#how = how;
+    this.#settings = { ...SETTINGS, ...how.settings };
+    this.#broken = broken;
+  }
+
+  /** Migrations that it works on. */
+  get runs(): ReadonlyMap<number, Run> {
+    return this.#runs;
+  }
+
+  /** Looks at the keeper at once, and again and again until `stop`. */
+  start(): void {
+    this.#look();
+  }
+
+  /** Stops all that it works on, without an end. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#timer?.();
+    for (const run of [...this.#runs.values()]) run.stop();
+  }
+
+  /**
+   * Works on a migration without waiting until its heartbeat has stood still here: on one that was planned here, and is
+   * claimed at once where nobody has claimed it yet (`seen` null), or whose token and heartbeat somebody has watched. Does
+   * nothing where it works on it already, or has stopped.
+   */
+  work(mid: number, seen: Seen | null): void {
+    if (this.#isStopped || this.#runs.has(mid)) return;
+    this.#watched.delete(mid);
+    const { settings, onEvent } = this.#how;
+    const run = new Run(
+      this.#world,
+      {
+        mid,
+        seen,
+        claimAtOnce: seen === null,
+        onProgress: (progress) => onEvent?.({ kind: 'progress', mid, progress }),
+        ...(settings === undefined ? {} : { settings }),
+      },
+      (result) => this.#ended(mid, result),
+    );
+    this.#runs.set(mid, run);
+    run.start();
+  }
+
+  #ended(mid: number, result: MigrationResult | Error): void {
+    this.#runs.delete(mid);
+    const { onEvent } = this.#how;
+    if (!(result instanceof Error)) {
+      onEvent?.({ kind: 'ended', result });
+    } else if (result instanceof NurseryError) {
+      // Another has it, or a cluster stands in the way.
+      this.#restUntilMs.set(mid, this.#world.nowMs() + REST_MS);
+      if (!this.#isStopped) onEvent?.({ kind: 'failed', mid, error: result });
+    } else this.#break(result);
+  }
+
+  #break(error: Error): void {
+    this.stop();
+    this.#broken(error);
+  }
+
+  #look(): void {
+    const query = { kind: 'listMigrations' } as const;
+    this.#world.ask('', { kind: 'query', query, node: 'master' }, ANSWER_MS, (answer) => {
+      if (this.#isStopped) return;
+      if (answer instanceof Error && !(answer instanceof NurseryError)) {
+        this.#break(answer);
+      } else if (!(answer instanceof Error) && answer.kind === 'migrations') {
+        this.#found(answer.migrations);
+        this.#lookAgain(LOOK_MS);
+      } else {
+        const error = answer instanceof Error ? answer : unexpected(query.kind, answer);
+        this.#how.onEvent?.({ kind: 'keeperSilent', error });
+        this.#lookAgain(KEEPER_SILENT_MS);
+      }
+    });
+  }
+
+  #lookAgain(delayMs: number): void {
+    if (!this.#isStopped) this.#timer = this.#world.after(delayMs, () => this.#look());
+  }
+
+  #found(migrations: readonly Migration[]): void {
+    const open = migrations.filter(isOpen);
+    forgetOthers(this.#watched, open);
+    forgetOthers(this.#restUntilMs, open);
+    for (const migration of open) {
+      const { mid, progress } = migration;
+      if (this.#runs.has(mid) || this.#runs.size >= RUNS_MAX) continue;
+      if ((this.#restUntilMs.get(mid) ?? 0) > this.#world.nowMs()) continue;
+      const seen = this.#watch(migration);
+      if (this.#world.nowMs() - seen.atMs < claimAfterMs(this.#settings, progress)) continue;
+      this.#how.onEvent?.({ kind: 'takesOver', migration });
+      this.work(mid, seen);
+    }
+  }
+
+  /** When this token and heartbeat were seen first. */
+  #watch({ mid, token, heartbeat }: Migration): Seen {
+    const before = this.#watched.get(mid);
+    if (before !== undefined && before.token === token && before.heartbeat === heartbeat) return before;
+    const seen = { token, heartbeat, atMs: this.#world.nowMs() };
+    this.#watched.set(mid, seen);
+    return seen;
+  }
 }
 
 function forgetOthers(map: Map<number, unknown>, open: readonly Migration[]): void {
   for (const mid of map.keys()) if (!open.some((migration) => migration.mid === mid)) map.delete(mid);
-}
-
-/** True where it ended; false where another has it, or a cluster stands in the way. A broken invariant passes through. */
-async function takeOver(options: DaemonOptions, migration: Migration, seen: Seen): Promise<boolean> {
-  const { clusters, signal, settings, onEvent } = options;
-  const { mid } = migration;
-  onEvent?.({ kind: 'takesOver', migration });
-  try {
-    const onProgress = (progress: Progress): void => onEvent?.({ kind: 'progress', mid, progress });
-    const run = { clusters, mid, seen, signal, onProgress };
-    const result = await runMigration(settings === undefined ? run : { ...run, settings });
-    onEvent?.({ kind: 'ended', result });
-    return true;
-  } catch (error) {
-    if (!(error instanceof NurseryError)) throw error;
-    if (!signal.aborted) onEvent?.({ kind: 'failed', mid, error });
-    return false;
-  }
-}
-
-/** Resolves after `ms`, or at once when `signal` is raised. */
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const wake = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', wake);
-      resolve();
-    };
-    const timer = setTimeout(wake, ms);
-    signal.addEventListener('abort', wake);
-    if (signal.aborted) wake();
-  });
 }

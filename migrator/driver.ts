@@ -1,54 +1,33 @@
 /** Carries out what a coordinator asks for: sends, waits, wakes. Holds no state of the migration itself. */
+import { unreachable } from '../src/base/assert.ts';
 import { NurseryError } from '../src/base/errors.ts';
-import type {
-  AdminAnswer,
-  AdminCommand,
-  AdminQuery,
-  Migration,
-  Progress,
-} from '../src/protocol/admin/admin.ts';
-import type { Effect, Request } from './core/calls.ts';
+import type { AdminAnswer, Migration, Progress } from '../src/protocol/admin/admin.ts';
+import type { Effect, Event, Request } from './core/calls.ts';
 import type { MigrationResult } from './core/result.ts';
 import type { Settings } from './core/settings.ts';
 import type { Seen } from './core/state.ts';
 import { type Coordination, createCoordination, step } from './core/step.ts';
+import { type Cluster, type Clusters, type World, worldOf } from './world.ts';
 
-/** How a request is to be sent. */
-export type SendOptions = {
-  /** Whom to ask: the master, or any node that answers. */
-  readonly to?: 'master' | 'any';
-  /** After this long without an answer it fails with TIMEOUT. */
-  readonly deadlineMs?: number;
-};
-
-/** A cluster as the migrator sees it. Both reject where no answer comes; a command may then have been carried out. */
-export interface Cluster {
-  command(command: AdminCommand, options?: SendOptions): Promise<AdminAnswer>;
-  query(query: AdminQuery, options?: SendOptions): Promise<AdminAnswer>;
-}
-
-/** The clusters of a nursery. */
-export type Clusters = {
-  readonly keeper: Cluster;
-  /** A cluster by its id. @throws NurseryError UNREACHABLE where nobody knows its addresses */
-  cluster(id: string): Cluster | Promise<Cluster>;
-};
-
-export type RunOptions = {
-  readonly clusters: Clusters;
+/** Which migration, and how it is to be run. */
+export type HowToRun = {
   readonly mid: number;
   readonly settings?: Partial<Settings>;
   /** Claims it without watching its heartbeat first, where nobody has claimed it yet: for whoever planned it. */
   readonly claimAtOnce?: boolean;
-  /** Token and heartbeat that the caller has watched (`performance.now()`). */
+  /** Token and heartbeat that the caller has watched, by the World's clock. */
   readonly seen?: Seen | null;
   readonly onProgress?: (progress: Progress) => void;
+};
+
+export type RunOptions = HowToRun & {
+  readonly clusters: Clusters;
   /** Stops without an end; the migration can be resumed. */
   readonly signal?: AbortSignal;
 };
 
 /** For an answer to a command, or to a short query (ms). */
-const ANSWER_MS = 5000;
+export const ANSWER_MS = 5000;
 /** For a scan of the whole range (ms). */
 const SCAN_MS = 600_000;
 
@@ -59,118 +38,133 @@ const SCAN_MS = 600_000;
  *   UNREACHABLE where a cluster is silent for too long; DAMAGED where facts exclude each other; GOING_DOWN where
  *   `signal` was raised. None of them ends the migration: it can be resumed
  */
-export function runMigration(options: RunOptions): Promise<MigrationResult> {
-  return new Promise((resolve, reject) => new Run(options, resolve, reject).start());
+export function runMigration({ clusters, signal, ...how }: RunOptions): Promise<MigrationResult> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => run.stop();
+    const run = new Run(worldOf(clusters), how, (result) => {
+      signal?.removeEventListener('abort', stop);
+      if (result instanceof Error) reject(result);
+      else resolve(result);
+    });
+    signal?.addEventListener('abort', stop);
+    if (signal?.aborted === true) stop();
+    else run.start();
+  });
 }
 
-class Run {
-  readonly #options: RunOptions;
-  readonly #coordination: Coordination;
-  readonly #resolve: (result: MigrationResult) => void;
-  readonly #reject: (error: Error) => void;
-  #timer: NodeJS.Timeout | undefined;
-  #ended = false;
+type WithoutTime<E> = E extends unknown ? Omit<E, 'nowMs'> : never;
+type Happening = WithoutTime<Event>;
 
-  constructor(
-    options: RunOptions,
-    resolve: (result: MigrationResult) => void,
-    reject: (error: Error) => void,
-  ) {
-    this.#options = options;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    this.#coordination = createCoordination({
-      mid: options.mid,
-      startedAtMs: Date.now(),
-      claimAtOnce: options.claimAtOnce ?? false,
-      seen: options.seen ?? null,
-      ...(options.settings === undefined ? {} : { settings: options.settings }),
+/** One coordinator at work. */
+export class Run {
+  readonly mid: number;
+  readonly #world: World;
+  /** What the coordinator knows; the run alone changes it. */
+  readonly coordination: Coordination;
+  readonly #onProgress: ((progress: Progress) => void) | undefined;
+  readonly #ended: (result: MigrationResult | Error) => void;
+  /** Takes the timer back. */
+  #timer: (() => void) | null = null;
+  #result: MigrationResult | Error | null = null;
+
+  /**
+   * @param ended called once: with how the migration ended; or with why this run did, which leaves the migration as it is. That
+   *   is a NurseryError as `runMigration` has it, or a broken invariant, with which the caller's process should end
+   */
+  constructor(world: World, how: HowToRun, ended: (result: MigrationResult | Error) => void) {
+    this.mid = how.mid;
+    this.#world = world;
+    this.#onProgress = how.onProgress;
+    this.#ended = ended;
+    this.coordination = createCoordination({
+      mid: how.mid,
+      startedAtMs: world.wallMs(),
+      claimAtOnce: how.claimAtOnce ?? false,
+      seen: how.seen ?? null,
+      ...(how.settings === undefined ? {} : { settings: how.settings }),
     });
   }
 
+  /** Whether it has stopped, with or without an end. */
+  get isOver(): boolean {
+    return this.#result !== null;
+  }
+
   start(): void {
-    const { signal } = this.#options;
-    if (signal?.aborted) this.#stop();
-    signal?.addEventListener('abort', this.#stop);
     this.#turn({ kind: 'start' });
   }
 
-  readonly #stop = (): void => {
-    this.#fail(new NurseryError('GOING_DOWN', `stopped; migration ${this.#options.mid} can be resumed`));
-  };
-
-  #turn(event: { kind: 'start' | 'tick' } | AnswerEvent): void {
-    if (this.#ended) return;
-    try {
-      const effects = step(this.#coordination, { ...event, nowMs: performance.now() });
-      for (const effect of effects) this.#carryOut(effect);
-    } catch (error) {
-      this.#fail(error as Error); // a broken invariant: the caller's process ends
-    }
+  /** Stops without an end. */
+  stop(): void {
+    this.#end(new NurseryError('GOING_DOWN', `stopped; migration ${this.mid} can be resumed`));
   }
 
-  #carryOut(effect: Effect): void {
+  #turn(event: Happening): void {
+    if (this.isOver) return;
+    let result: MigrationResult | Error | null = null;
+    try {
+      for (const effect of step(this.coordination, { ...event, nowMs: this.#world.nowMs() }))
+        result = this.#carryOut(effect) ?? result;
+    } catch (error) {
+      result = error as Error;
+    }
+    if (result !== null) this.#end(result);
+  }
+
+  /** What it ends the run with; null where it goes on. */
+  #carryOut(effect: Effect): MigrationResult | Error | null {
     switch (effect.kind) {
       case 'send':
-        this.#send(effect.call, effect.cluster, effect.request);
-        return;
+        this.#send(effect);
+        return null;
       case 'wake':
-        clearTimeout(this.#timer);
-        this.#timer = setTimeout(() => this.#turn({ kind: 'tick' }), effect.atMs - performance.now());
-        return;
+        this.#wake(effect.atMs);
+        return null;
       case 'progress':
-        this.#options.onProgress?.(effect.progress);
-        return;
+        this.#onProgress?.(effect.progress);
+        return null;
       case 'finished':
-        this.#end();
-        this.#resolve(effect.result);
-        return;
+        return effect.result;
       case 'failed':
-        this.#fail(new NurseryError(effect.code, effect.message));
+        return new NurseryError(effect.code, effect.message);
+      default:
+        return unreachable(effect);
     }
   }
 
-  #send(call: number, clusterId: string, request: Request): void {
-    this.#answerOf(clusterId, request).then(
-      (answer) => this.#turn({ kind: 'answer', call, answer }),
-      (error: unknown) => this.#turn({ kind: 'unanswered', call, why: reasonOf(error) }),
-    );
+  #send({ call, cluster, request }: Extract<Effect, { kind: 'send' }>): void {
+    this.#world.ask(cluster, request, deadlineMsOf(request), (answer) => {
+      if (answer instanceof Error) this.#turn({ kind: 'unanswered', call, why: reasonOf(answer) });
+      else this.#turn({ kind: 'answer', call, answer });
+    });
   }
 
-  async #answerOf(clusterId: string, request: Request): Promise<AdminAnswer> {
-    const { clusters } = this.#options;
-    const cluster = clusterId === '' ? clusters.keeper : await clusters.cluster(clusterId);
-    if (request.kind === 'command') return await cluster.command(request.command, { deadlineMs: ANSWER_MS });
-    const deadlineMs = request.query.kind === 'scanBase' ? SCAN_MS : ANSWER_MS;
-    return await cluster.query(request.query, { to: request.node, deadlineMs });
+  #wake(atMs: number): void {
+    this.#timer?.();
+    this.#timer = this.#world.after(atMs - this.#world.nowMs(), () => this.#turn({ kind: 'tick' }));
   }
 
-  #fail(error: Error): void {
-    if (this.#ended) return;
-    this.#end();
-    this.#reject(error);
+  #end(result: MigrationResult | Error): void {
+    if (this.isOver) return;
+    this.#result = result;
+    this.#timer?.();
+    this.#ended(result);
   }
+}
 
-  #end(): void {
-    this.#ended = true;
-    clearTimeout(this.#timer);
-    this.#options.signal?.removeEventListener('abort', this.#stop);
-  }
+function deadlineMsOf(request: Request): number {
+  return request.kind === 'query' && request.query.kind === 'scanBase' ? SCAN_MS : ANSWER_MS;
 }
 
 /**
  * Why no answer came, for people who are told since when beside it: what a client says of its own deadline would be another
  * time.
  */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof NurseryError)) return error instanceof Error ? error.message : String(error);
+function reasonOf(error: Error): string {
+  if (!(error instanceof NurseryError)) return error.message;
   if (error.cause instanceof NurseryError) return error.cause.message;
   return error.code === 'TIMEOUT' || error.code === 'MAYBE_APPLIED' ? '' : error.message;
 }
-
-type AnswerEvent =
-  | { readonly kind: 'answer'; readonly call: number; readonly answer: AdminAnswer }
-  | { readonly kind: 'unanswered'; readonly call: number; readonly why: string };
 
 /** Every migration that the keeper knows, ended ones included. */
 export async function listMigrations(keeper: Cluster): Promise<Migration[]> {

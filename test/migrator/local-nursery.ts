@@ -1,6 +1,6 @@
 /** A nursery inside this process: real state machines behind the interface that the migrator speaks to clusters by. */
 import type { Nursery } from '../../migrator/connections.ts';
-import type { Cluster } from '../../migrator/driver.ts';
+import type { Cluster } from '../../migrator/world.ts';
 import { NurseryError } from '../../src/base/errors.ts';
 import {
   type AdminAnswer,

@@ -7,8 +7,8 @@ import { type Bug, simulate } from './simulation.ts';
 
 /** Schedules until a bug must have been found. */
 const SEEDS = 200;
-/** A call that nobody waits for. */
-const NOBODY = -1;
+/** Of a call that nobody waits for. */
+const NOBODY = (): void => undefined;
 
 const BUGS: { readonly [name: string]: Bug } = {
   'trims before the target has the rows': {
@@ -19,7 +19,7 @@ const BUGS: { readonly [name: string]: Bug } = {
       if (request.command.page !== PAGE_DIRTY) return;
       const { peer, asOf: slot, ...page } = request.command;
       const command = { ...page, kind: 'trim' as const, peer: sent.cluster, slot };
-      send({ ...sent, call: NOBODY, to: 'source', cluster: peer, request: { kind: 'command', command } });
+      send({ ...sent, done: NOBODY, cluster: peer, request: { kind: 'command', command } });
     },
   },
   'trims what changed after it was read': {
@@ -38,7 +38,7 @@ const BUGS: { readonly [name: string]: Bug } = {
       if (request.kind === 'command' && request.command.kind === 'abandon') {
         const command = { ...request.command, kind: 'unseal' as const, peer: sent.cluster };
         const cluster = request.command.peer;
-        send({ ...sent, call: NOBODY, to: 'source', cluster, request: { kind: 'command', command } });
+        send({ ...sent, done: NOBODY, cluster, request: { kind: 'command', command } });
       }
       send(sent);
     },
@@ -50,7 +50,7 @@ const BUGS: { readonly [name: string]: Bug } = {
       if (request.kind !== 'command' || request.command.kind !== 'abandon') return;
       const { mid, token } = request.command;
       const command = { kind: 'recordAbort' as const, mid, token, why: '' };
-      send({ ...sent, call: NOBODY, to: 'keeper', cluster: '', request: { kind: 'command', command } });
+      send({ ...sent, done: NOBODY, cluster: '', request: { kind: 'command', command } });
     },
   },
   'releases before the map has changed': {
@@ -60,7 +60,7 @@ const BUGS: { readonly [name: string]: Bug } = {
       if (request.kind !== 'command' || request.command.kind !== 'activate') return;
       const command = { ...request.command, kind: 'release' as const, peer: sent.cluster };
       const cluster = request.command.peer;
-      send({ ...sent, call: NOBODY, to: 'source', cluster, request: { kind: 'command', command } });
+      send({ ...sent, done: NOBODY, cluster, request: { kind: 'command', command } });
     },
   },
   'takes pages in any order': {

@@ -4,19 +4,15 @@
  */
 
 import { inspect } from 'node:util';
-import type { Effect, Request } from '../../../migrator/core/calls.ts';
+import type { Request } from '../../../migrator/core/calls.ts';
 import { checkState } from '../../../migrator/core/invariants.ts';
 import type { MigrationResult } from '../../../migrator/core/result.ts';
 import type { Settings } from '../../../migrator/core/settings.ts';
-import {
-  type Coordination,
-  createCoordination,
-  hasEnded,
-  stageOf,
-  step,
-} from '../../../migrator/core/step.ts';
+import { stageOf } from '../../../migrator/core/step.ts';
+import { type HowToRun, Run } from '../../../migrator/driver.ts';
+import type { World as MigratorWorld } from '../../../migrator/world.ts';
 import type { SystemState } from '../../../node/machine/system-state.ts';
-import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { NurseryError, RETURN_CODES } from '../../../src/base/errors.ts';
 import { lookup, soleEntry } from '../../../src/keyspace/rangemap.ts';
 import {
   type AdminAnswer,
@@ -37,13 +33,19 @@ import { World } from './world.ts';
 /** A bug to be planted, at the seams of the simulation; each method may change what passes. */
 export type Bug = {
   /** What a coordinator asks for; more may be sent than it did. */
-  readonly sends?: (effect: Sent, send: (effect: Sent) => void) => void;
+  readonly sends?: (sent: Sent, send: (sent: Sent) => void) => void;
   /** What a cluster applies instead of a command. */
   readonly applies?: (command: AdminCommand, cluster: SimCluster) => AdminCommand | AdminCommand[];
   /** What a coordinator hears instead of an answer. */
   readonly hears?: (answer: AdminAnswer) => AdminAnswer;
 };
-type Sent = Extract<Effect, { kind: 'send' }>;
+type Sent = {
+  /** '' is the keeper. */
+  readonly cluster: string;
+  readonly request: Request;
+  /** Called once: with the answer, or why there is none. */
+  readonly done: (answer: AdminAnswer | string) => void;
+};
 
 /** How often something happened. */
 export type Counts = Map<string, number>;
@@ -307,33 +309,27 @@ class Simulation {
       atOnce === undefined
         ? null
         : { token: atOnce.token, heartbeat: atOnce.heartbeat, atMs: this.#world.nowMs - 60_000 };
-    const coordinator = createCoordination({
-      mid,
-      settings: SETTINGS,
-      startedAtMs: 1,
-      claimAtOnce: how.claimAtOnce,
-      seen,
-    });
     this.#tell(`m${mid}`, () => 'starts');
-    const migrator = new Migrator(coordinator, this.#world, {
-      send: (sent) => this.#sends(migrator, sent),
-      finished: (result) => this.#finished(result),
-      failed: (code, message) => this.#failed(code, message),
-    });
+    const migrator = new Migrator(
+      this.#world,
+      { mid, settings: SETTINGS, claimAtOnce: how.claimAtOnce, seen },
+      (sent) => this.#sends(mid, sent),
+      (result) => this.#ended(result),
+    );
     this.#migrators.push(migrator);
-    migrator.step({ kind: 'start' });
+    migrator.begin();
   }
 
-  #sends(migrator: Migrator, sent: Sent): void {
-    if (this.#bug.sends === undefined) this.#send(migrator, sent);
-    else this.#bug.sends(sent, (effect) => this.#send(migrator, effect));
+  #sends(mid: number, sent: Sent): void {
+    if (this.#bug.sends === undefined) this.#send(mid, sent);
+    else this.#bug.sends(sent, (other) => this.#send(mid, other));
   }
 
-  #send(migrator: Migrator, { call, cluster: id, request }: Sent): void {
+  #send(mid: number, { cluster: id, request, done }: Sent): void {
     const cluster = this.#cluster(id);
-    this.#tell(`m${migrator.mid}`, () => `asks ${cluster.id}: ${print(request)}`);
+    this.#tell(`m${mid}`, () => `asks ${cluster.id}: ${print(request)}`);
     const answered = (answer: Answer): void => {
-      this.#world.carry(() => migrator.answered(call, this.#decoded(cluster, request, answer)));
+      this.#world.carry(() => done(this.#decoded(cluster, request, answer)));
     };
     this.#world.carry(() => {
       if ((this.#unreachableUntil.get(cluster) ?? 0) > this.#world.nowMs) return;
@@ -341,7 +337,7 @@ class Simulation {
       else if (request.query.kind === 'slowDown') this.#count('writers slowed');
       else answered(cluster.query(request.query, request.node));
     });
-    this.#world.after(ANSWER_MS, () => migrator.answered(call, 'no answer in time'));
+    this.#world.after(ANSWER_MS, () => done('no answer in time'));
   }
 
   /** The answer, or why there is none; and what about it is worth counting. */
@@ -368,17 +364,19 @@ class Simulation {
     if (answer.kind === 'refused' && command.kind === 'setBase') this.#count('diverged');
   }
 
-  #finished({ mid, outcome, why, progress }: MigrationResult): void {
+  #ended(result: MigrationResult | Error): void {
+    if (result instanceof NurseryError) {
+      this.#count(`failed: ${result.code}`);
+      if (result.code !== 'FENCED') throw new Violation(`${result.code}: ${result.message}`);
+      return;
+    }
+    if (result instanceof Error) throw result;
+    const { mid, outcome, why, progress } = result;
     this.#tell(`m${mid}`, () => `${outcome} ${why}`);
     this.#count(`ended: ${outcome}`);
     if (why.startsWith('too late')) this.#count('abort too late');
     if (outcome === 'aborted' && progress.pauseMs > 0) this.#count('abort after the seal');
     if (why.startsWith('ALARM') && !this.#mayMismatch) throw new Violation(why);
-  }
-
-  #failed(code: string, message: string): void {
-    this.#count(`failed: ${code}`);
-    if (code !== 'FENCED') throw new Violation(`${code}: ${message}`);
   }
 
   /** Starts a migrator for whatever has none. */
@@ -426,7 +424,7 @@ class Simulation {
   }
 
   #crash(migrator: Migrator): void {
-    const stage = stageOf(migrator.coordinator);
+    const { stage } = migrator;
     const record = this.#open.find(({ mid }) => mid === migrator.mid);
     this.#tell(`m${migrator.mid}`, () => `── crashes while ${stage}`);
     migrator.crash();
@@ -440,34 +438,40 @@ class Simulation {
   }
 }
 
-type Shell = {
-  send(effect: Sent): void;
-  finished(result: MigrationResult): void;
-  failed(code: string, message: string): void;
-};
-
-/** A process that runs one coordinator: it may crash, or stand still for a while. */
+/** A process with one run of the real driver: it may crash, or stand still for a while. */
 class Migrator {
-  readonly coordinator: Coordination;
   readonly #world: World;
-  readonly #shell: Shell;
-  readonly #waiting = new Set<number>();
-  #wakeAtMs = Number.POSITIVE_INFINITY;
+  readonly #send: (sent: Sent) => void;
+  readonly #run: Run;
   #frozenUntilMs = 0;
   #isCrashed = false;
 
-  constructor(coordinator: Coordination, world: World, shell: Shell) {
-    this.coordinator = coordinator;
+  constructor(
+    world: World,
+    how: HowToRun,
+    send: (sent: Sent) => void,
+    ended: (result: MigrationResult | Error) => void,
+  ) {
     this.#world = world;
-    this.#shell = shell;
+    this.#send = send;
+    this.#run = new Run(this.#outside(), how, ended);
+  }
+
+  begin(): void {
+    this.#run.start();
+    checkState(this.#run.coordination);
   }
 
   get mid(): number {
-    return this.coordinator.mid;
+    return this.#run.mid;
+  }
+
+  get stage(): string {
+    return stageOf(this.#run.coordination);
   }
 
   get isAlive(): boolean {
-    return !this.#isCrashed && !hasEnded(this.coordinator);
+    return !this.#isCrashed && !this.#run.isOver;
   }
 
   crash(): void {
@@ -478,57 +482,50 @@ class Migrator {
     this.#frozenUntilMs = this.#world.nowMs + ms;
   }
 
-  /** The first that comes counts: an answer, or that there is none. */
-  answered(call: number, answer: AdminAnswer | string): void {
-    if (!this.isAlive) return;
+  #outside(): MigratorWorld {
+    const world = this.#world;
+    return {
+      nowMs: () => world.nowMs,
+      wallMs: () => 1,
+      defer: (run) => world.after(0, () => this.#when(() => true, run)),
+      after: (delayMs, run) => {
+        let isWanted = true;
+        world.after(delayMs, () => this.#when(() => isWanted, run));
+        return () => {
+          isWanted = false;
+        };
+      },
+      ask: (cluster, request, _deadlineMs, done) => {
+        let isWanted = true;
+        this.#send({
+          cluster,
+          request,
+          // The first that comes counts: an answer, or that there is none.
+          done: (answer) =>
+            this.#when(
+              () => isWanted,
+              () => {
+                isWanted = false;
+                done(typeof answer === 'string' ? new NurseryError('UNREACHABLE', answer) : answer);
+              },
+            ),
+        });
+      },
+    };
+  }
+
+  /** Runs something of this process where it is still wanted, and not while the process stands still. */
+  #when(isWanted: () => boolean, run: () => void): void {
+    if (!this.isAlive || !isWanted()) return;
     const frozenMs = this.#frozenUntilMs - this.#world.nowMs;
     if (frozenMs > 0) {
-      this.#world.after(frozenMs, () => this.answered(call, answer));
+      this.#world.after(frozenMs, () => this.#when(isWanted, run));
       return;
     }
-    if (!this.#waiting.delete(call)) return;
-    if (typeof answer === 'string') this.step({ kind: 'unanswered', call, why: answer });
-    else this.step({ kind: 'answer', call, answer });
-  }
-
-  step(event: WithoutTime): void {
-    const effects = step(this.coordinator, { ...event, nowMs: this.#world.nowMs });
-    checkState(this.coordinator);
-    for (const effect of effects) this.#carryOut(effect);
-  }
-
-  #carryOut(effect: Effect): void {
-    switch (effect.kind) {
-      case 'send':
-        this.#waiting.add(effect.call);
-        this.#shell.send(effect);
-        return;
-      case 'wake':
-        this.#wakeAtMs = effect.atMs;
-        this.#world.after(effect.atMs - this.#world.nowMs, () => this.#wake(effect.atMs));
-        return;
-      case 'finished':
-        this.#shell.finished(effect.result);
-        return;
-      case 'failed':
-        this.#shell.failed(effect.code, effect.message);
-        return;
-      default: // progress: nobody looks
-    }
-  }
-
-  #wake(atMs: number): void {
-    if (!this.isAlive || this.#wakeAtMs !== atMs) return;
-    const frozenMs = this.#frozenUntilMs - this.#world.nowMs;
-    if (frozenMs > 0) this.#world.after(frozenMs, () => this.#wake(atMs));
-    else this.step({ kind: 'tick' });
+    run();
+    checkState(this.#run.coordination);
   }
 }
-
-type WithoutTime =
-  | { readonly kind: 'start' | 'tick' }
-  | { readonly kind: 'answer'; readonly call: number; readonly answer: AdminAnswer }
-  | { readonly kind: 'unanswered'; readonly call: number; readonly why: string };
 
 /** For the trace. */
 function print(what: object): string {

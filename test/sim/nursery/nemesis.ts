@@ -313,7 +313,7 @@ export class Nemesis {
   #crashMigrator(migrator: MigratorProcess): void {
     const { schedule, random, rare, migrators } = this.#nursery;
     for (const run of migrator.runs.values())
-      rare.note(`coordinator crashed while ${stageOf(run.coordinator)}`);
+      rare.note(`coordinator crashed while ${stageOf(run.coordination)}`);
     const name = [...migrators].find(([, each]) => each === migrator)?.[0];
     migrator.die();
     if (name !== undefined)
@@ -335,7 +335,7 @@ export class Nemesis {
       const migrator = this.anyMigrator();
       if (migrator === null || migrator.runs.has(mid)) continue;
       rare.note('second migrator');
-      migrator.start(mid, { seen: { token, heartbeat, atMs: migrator.nowMs() - 5000 } });
+      migrator.start(mid, { token, heartbeat, atMs: migrator.nowMs() - 5000 });
     }
   }
 

@@ -174,7 +174,7 @@ export class Operator {
       if (isAgain) rare.note('moved again: on, back or the same');
       this.#lastMove = { lo, hi };
       this.planned += 1;
-      if (random.chance(0.85)) this.#nursery.nemesis.anyMigrator()?.start(mid, { seen: null });
+      if (random.chance(0.85)) this.#nursery.nemesis.anyMigrator()?.start(mid, null);
     });
   }
 }

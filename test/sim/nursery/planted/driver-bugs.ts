@@ -1,5 +1,5 @@
 /** Planted bugs of the drivers, one or more for each service: what carries out the effects of the cores is simulated too. */
-import { bug, HARSH, type PlantedBug } from './bug.ts';
+import { BUSY, bug, HARSH, type PlantedBug } from './bug.ts';
 
 export const DRIVER_BUGS: readonly PlantedBug[] = [
   bug(
@@ -17,5 +17,21 @@ export const DRIVER_BUGS: readonly PlantedBug[] = [
     'sent: result.sent',
     'sent: false',
     { changes: HARSH },
+  ),
+  bug(
+    'timer of a coordinator never set',
+    'a migrator wakes its coordinator when that asks for it',
+    'migrator/driver.js##carryOut',
+    'this.#wake(effect.atMs);',
+    '',
+    { changes: BUSY },
+  ),
+  bug(
+    'what stands still left alone',
+    'a migration whose migrator has died is taken over',
+    'migrator/daemon.js##found',
+    'this.work(mid, seen);',
+    '',
+    { changes: BUSY },
   ),
 ];

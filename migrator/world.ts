@@ -1,0 +1,65 @@
+/** What lies outside of a migrator: clock and clusters, as its driver asks for them, and as they are in a process. */
+import { TIMERS, type Timers } from '../src/process/timers.ts';
+import type { AdminAnswer, AdminCommand, AdminQuery } from '../src/protocol/admin/admin.ts';
+import type { Request } from './core/calls.ts';
+
+/** Everything outside. */
+export type World = Timers & {
+  /** Wall clock (ms): stands in records, for people. */
+  wallMs(): number;
+  /**
+   * Asks a cluster, '' the keeper. `done` is called once, later: with the answer, or why there is none, at the latest after
+   * `deadlineMs`. A command may have been carried out then.
+   */
+  ask(
+    cluster: string,
+    request: Request,
+    deadlineMs: number,
+    done: (answer: AdminAnswer | Error) => void,
+  ): void;
+};
+
+/** How a request is to be sent. */
+export type SendOptions = {
+  /** Whom to ask: the master, or any node that answers. */
+  readonly to?: 'master' | 'any';
+  /** After this long without an answer it fails with TIMEOUT. */
+  readonly deadlineMs?: number;
+};
+
+/** A cluster as the migrator sees it. Both reject where no answer comes; a command may then have been carried out. */
+export interface Cluster {
+  command(command: AdminCommand, options?: SendOptions): Promise<AdminAnswer>;
+  query(query: AdminQuery, options?: SendOptions): Promise<AdminAnswer>;
+}
+
+/** The clusters of a nursery. */
+export type Clusters = {
+  readonly keeper: Cluster;
+  /** A cluster by its id. @throws NurseryError UNREACHABLE where nobody knows its addresses */
+  cluster(id: string): Cluster | Promise<Cluster>;
+};
+
+/** The World of a process that reaches these clusters. */
+export function worldOf(clusters: Clusters): World {
+  return {
+    ...TIMERS,
+    wallMs: Date.now,
+    ask: (cluster, request, deadlineMs, done) => {
+      answerOf(clusters, cluster, request, deadlineMs).then(done, (error: unknown) =>
+        done(error instanceof Error ? error : new Error(String(error))),
+      );
+    },
+  };
+}
+
+async function answerOf(
+  clusters: Clusters,
+  id: string,
+  request: Request,
+  deadlineMs: number,
+): Promise<AdminAnswer> {
+  const cluster = id === '' ? clusters.keeper : await clusters.cluster(id);
+  if (request.kind === 'command') return await cluster.command(request.command, { deadlineMs });
+  return await cluster.query(request.query, { to: request.node, deadlineMs });
+}
