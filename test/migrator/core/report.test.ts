@@ -33,14 +33,8 @@ import {
   takeOver,
   UNANSWERED_MS,
 } from '../../../migrator/core/report.ts';
-import { resultOf } from '../../../migrator/core/result.ts';
 import { NO_ROWS } from '../../../src/keyspace/digest.ts';
-import {
-  type Migration,
-  NO_PROGRESS,
-  type Progress,
-  type Receipt,
-} from '../../../src/protocol/admin/admin.ts';
+import { type Migration, NO_PROGRESS, type Progress } from '../../../src/protocol/admin/admin.ts';
 
 const RECORD: Migration = {
   mid: 2,
@@ -251,20 +245,6 @@ test('a report is due when its stage or what it waits for changes, else ten time
   beginSilence(report, 'target', 'x', { sinceMs: 100, askedAtMs: 100 });
   assert.match(due(report, 112)?.waitingFor ?? '', /target B/);
   assert.is(due(report, 113), null);
-});
-
-test('how it ended, and why', () => {
-  const receipt: Receipt = { sealSlot: 7, digest: NO_ROWS, pauseMs: 4, pauseAtLeast: false };
-  const done = { ...RECORD, phase: 'done', receipt } as const;
-  const of = { mid: 2, progress: NO_PROGRESS };
-  assert.equal(resultOf(done, NO_PROGRESS), { ...of, outcome: 'done', why: '', receipt });
-  const late = resultOf({ ...done, wish: 'abort', why: 'asked' }, NO_PROGRESS);
-  assert.equal([late.outcome, late.why], ['done', 'too late to abort: the target had taken over']);
-  const aborted = resultOf(
-    { ...RECORD, phase: 'aborted', wish: 'abort', why: 'asked', receipt },
-    NO_PROGRESS,
-  );
-  assert.equal(aborted, { ...of, outcome: 'aborted', why: 'asked', receipt: null });
 });
 
 test.run();
