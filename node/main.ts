@@ -12,14 +12,15 @@ import { afterArrivals } from '../src/port/arrivals.ts';
 import { ClientPort, portBudgets } from '../src/port/port.ts';
 import { type Logger, withFacts } from '../src/process/log.ts';
 import { Repeated } from '../src/process/repeated.ts';
-import { encodeCommand } from '../src/protocol/admin/admin.ts';
+import { TIMERS } from '../src/process/timers.ts';
 import { failure } from '../src/protocol/arakoon/replies.ts';
-import { updateOf } from '../src/protocol/arakoon/requests.ts';
 import type { Answer } from '../src/protocol/arakoon/values.ts';
+import { CleanUps } from './driver/clean-ups.ts';
 import { watchCollections } from './driver/collections.ts';
-import { Driver } from './driver/driver.ts';
+import { Driver, type World } from './driver/driver.ts';
 import { FairShare } from './driver/fair-share.ts';
 import { Scheduler } from './driver/scheduler.ts';
+import { driftMsOf, WINDOW_MAX } from './driver/timing.ts';
 import { UpdateCost } from './driver/update-cost.ts';
 import { Introduction } from './identity/introduction.ts';
 import { connectKeeper } from './identity/keeper-link.ts';
@@ -47,14 +48,8 @@ import { removeStore } from './store/install.ts';
 
 /** How often time passes for the consensus core (ms). */
 const TICK_MS = 10;
-/** Slots in flight at a time. */
-const WINDOW_MAX = 16;
-/** Share of a lease that two clocks may drift apart, and its least (ms). */
-const DRIFT_SHARE = 0.02;
-const DRIFT_MIN_MS = 10;
-/** How often the master looks for ranges to clean up (ms), and rows of one step. */
+/** How often the master looks for ranges to clean up (ms). */
 const CLEANUP_EVERY_MS = 20;
-const CLEANUP_ROWS = 1000;
 /** Connections of the messaging port: two for each other member, and few of who has no business there. */
 const MEMBER_LIMITS = { clients: 8, own: 64, spare: 8 } as const;
 /** How long an orderly end waits at most for mastership to be released (ms). */
@@ -145,7 +140,7 @@ class NodeProcess {
   readonly #scheduler = new Scheduler(nowMs, afterArrivals);
   readonly #share = new FairShare({
     nowMs,
-    after: (delayMs, run) => void setTimeout(run, delayMs),
+    after: TIMERS.after,
     defer: afterArrivals,
   });
   readonly #reads = new Scheduler(nowMs, this.#share.defer);
@@ -153,7 +148,6 @@ class NodeProcess {
   readonly #budgets = portBudgets();
   readonly #timers: NodeJS.Timeout[] = [];
   #endWatch = (): void => undefined;
-  readonly #cleaning = new Set<number>();
   #incarnation = '';
   #memory: Memory | null = null;
   #introduction: Introduction | null = null;
@@ -276,7 +270,7 @@ class NodeProcess {
       watchers: this.#watchers,
       seals,
       heartbeats,
-      slowDowns: new SlowDowns(nowMs, (delayMs, run) => setTimeout(run, delayMs)),
+      slowDowns: new SlowDowns(nowMs, TIMERS.after),
       introduction,
       readOnly: ini.readOnly,
       valueBytesMax: ini.valueBytesMax,
@@ -291,13 +285,14 @@ class NodeProcess {
     });
 
     this.#endWatch = watchCollections((tookMs) => this.#share.collected(tookMs));
+    const cleanUps = new CleanUps({ driver, defer: TIMERS.defer });
     driver.submit({ kind: 'start', random: Math.random(), freshIncarnation });
     this.#every(TICK_MS, () => {
       driver.lookAtClocks();
       driver.submit({ kind: 'tick', random: Math.random() });
     });
     this.#every(CLEANUP_EVERY_MS, () => {
-      this.#cleanUp(driver);
+      cleanUps.look();
       scrubber.tick();
     });
     storage.startFlushing(
@@ -348,7 +343,7 @@ class NodeProcess {
     storage: Storage,
     machine: Machine,
     applied: (slot: Slot) => void,
-    send: ConstructorParameters<typeof Driver>[0]['send'],
+    send: World['send'],
     installSnapshot: (from: string) => void,
   ): Driver {
     const { ini, node, bootstrap } = this.#options;
@@ -357,7 +352,7 @@ class NodeProcess {
         node: node.name,
         wished: ini.nodes.map(({ name }) => name),
         leaseMs: ini.leaseMs,
-        driftMs: Math.max(DRIFT_MIN_MS, ini.leaseMs * DRIFT_SHARE),
+        driftMs: driftMsOf(ini.leaseMs),
         windowMax: WINDOW_MAX,
         bootstrap,
         asksFirst: true,
@@ -370,14 +365,10 @@ class NodeProcess {
     );
     const driver = new Driver(
       {
-        nowMs,
+        ...TIMERS,
         wallMs: Date.now,
-        random: Math.random,
-        defer: setImmediate,
-        after: (delayMs, run) => setTimeout(run, delayMs),
         log: storage.log,
         store: storage.store,
-        scheduler: this.#scheduler,
         // Who became master, and the like, is looked for at its address.
         logger: withFacts(this.#logger, { address: `${node.ips[0]} port ${node.clientPort}` }),
         send,
@@ -459,28 +450,10 @@ class NodeProcess {
       logger: this.#logger,
       failures: this.#notInstalled,
       ask: (body, deadlineMs) => peers.request(from, body, deadlineMs),
-      after: (delayMs, run) => setTimeout(run, delayMs),
+      after: TIMERS.after,
       members: () => present(readMembers(storage.store), 'members in a snapshot'),
     });
     this.#installing = installing.catch((error: Error) => this.#stop('INVARIANT', error));
-  }
-
-  /** Rows of ranges that went elsewhere, or never came, are deleted step by step; the next step follows the last. */
-  #cleanUp(driver: Driver): void {
-    if (!driver.mayRead()) return;
-    for (const mid of driver.machine.cleanups) {
-      if (this.#cleaning.has(mid)) continue;
-      this.#cleaning.add(mid);
-      const frame = encodeCommand({ kind: 'cleanupStep', mid, rowsMax: CLEANUP_ROWS });
-      const request = {
-        kind: 'adminCommand',
-        command: { kind: 'cleanupStep', mid, rowsMax: CLEANUP_ROWS },
-      } as const;
-      driver.propose(present(updateOf(request, frame), 'update of a command'), () => {
-        this.#cleaning.delete(mid);
-        setImmediate(() => this.#cleanUp(driver)); // one step after the other; updates go in between
-      });
-    }
   }
 
   async #close(
@@ -569,10 +542,7 @@ function serveSnapshot(snapshots: SnapshotServer, driver: Driver, body: Buffer):
   }
 }
 
-/** Monotonic time (ms). */
-function nowMs(): number {
-  return performance.now();
-}
+const { nowMs } = TIMERS;
 
 function messagingPortOf({ messagingPort, writtenAt }: NodeIni): number {
   if (messagingPort !== null) return messagingPort;

@@ -8,6 +8,7 @@
 import { invariant, present, unreachable } from '../../src/base/assert.ts';
 import { NurseryError } from '../../src/base/errors.ts';
 import type { Logger } from '../../src/process/log.ts';
+import type { Timers } from '../../src/process/timers.ts';
 import { failure } from '../../src/protocol/arakoon/replies.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import { encode } from '../../src/wire/codec.ts';
@@ -29,7 +30,6 @@ import { OVERLAY_MAX_BYTES, type Store } from '../store/types.ts';
 import { Applier } from './applier.ts';
 import { Fullness } from './fullness.ts';
 import { Proposals, type Respond } from './proposals.ts';
-import type { Scheduler } from './scheduler.ts';
 import { SleepWatch } from './sleep.ts';
 
 /** Bytes of chosen values in one answer to a peer that is behind. */
@@ -68,19 +68,12 @@ export interface DriverStore extends Store {
   readonly overlayBytes: number;
 }
 
-/** Everything outside: clock, chance, disk, network, and the process itself. */
-export type World = {
-  /** Monotonic (ms). */
-  nowMs(): number;
+/** Everything outside: clock, disk, network, and the process itself. */
+export type World = Timers & {
   /** Wall clock (ms): looked at only to notice that the machine slept. Default: it never does. */
   wallMs?(): number;
-  random(): number;
-  /** Runs after the present turn of the event loop. */
-  defer(run: () => void): void;
-  after(delayMs: number, run: () => void): void;
   readonly log: DriverLog;
   readonly store: DriverStore;
-  readonly scheduler: Scheduler;
   readonly logger: Logger;
   send(to: NodeName, message: Message): void;
   /** Replaces the store by a snapshot of that peer's; ends in `snapshotInstalled` or `snapshotFailed`. */

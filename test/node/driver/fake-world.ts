@@ -1,7 +1,7 @@
 /** A driver's surroundings under the test's control: the log's completion, the turns of the loop, the clock. */
 
+import * as assert from 'uvu/assert';
 import { Driver, type World } from '../../../node/driver/driver.ts';
-import { Scheduler } from '../../../node/driver/scheduler.ts';
 import { Machine } from '../../../node/machine/machine.ts';
 import type { Message } from '../../../node/paxos/messages.ts';
 import { createReplica } from '../../../node/paxos/step.ts';
@@ -39,9 +39,11 @@ export class FakeWorld {
     const world: World = {
       nowMs: () => this.nowMs,
       wallMs: () => this.nowMs + this.aheadMs,
-      random: () => 0,
       defer,
-      after: (_delayMs, run) => this.#timers.push(run),
+      after: (_delayMs, run) => {
+        this.#timers.push(run);
+        return () => assert.unreachable('no timer of the driver is taken back');
+      },
       log: {
         append: (entries, done) => this.#appends.push({ entries, done }),
         readSlots: async () => [],
@@ -49,7 +51,6 @@ export class FakeWorld {
         isFull: false,
       },
       store: this.store,
-      scheduler: new Scheduler(() => this.nowMs, defer),
       logger: { ...SILENT, info: this.#say, error: this.#say },
       send: (to, message) => this.sent.push({ to, message }),
       installSnapshot: () => undefined,

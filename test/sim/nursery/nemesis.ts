@@ -1,6 +1,7 @@
 /** What goes wrong, and what the operator does about it. Only what design and manual allow. */
 
 import { stageOf } from '../../../migrator/core/step.ts';
+import { driftMsOf } from '../../../node/driver/timing.ts';
 import { createReplica, mayVote, type Replica } from '../../../node/paxos/replica.ts';
 import { step } from '../../../node/paxos/step.ts';
 import { compareBallots, type LogRecord, type MembersState } from '../../../node/paxos/values.ts';
@@ -8,7 +9,6 @@ import { Hardware } from './hardware.ts';
 import type { Host } from './host.ts';
 import type { MigratorProcess } from './migrator-process.ts';
 import type { NodeProcess } from './node-process.ts';
-import { driftMsOf } from './node-process.ts';
 import type { Machine, Nursery } from './nursery.ts';
 import { drawStorm, drawWeather, type Fault } from './plan.ts';
 import { KEEPER, type Milestone } from './watch.ts';

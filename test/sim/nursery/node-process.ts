@@ -1,7 +1,9 @@
 /** One node of one cluster: the real driver, requests and state machine, wired as node/main.ts wires them. */
 
+import { CleanUps } from '../../../node/driver/clean-ups.ts';
 import type { Driver, World as DriverWorld } from '../../../node/driver/driver.ts';
 import { Scheduler } from '../../../node/driver/scheduler.ts';
+import { driftMsOf, WINDOW_MAX } from '../../../node/driver/timing.ts';
 import { UpdateCost } from '../../../node/driver/update-cost.ts';
 import { Introduction, type Word } from '../../../node/identity/introduction.ts';
 import { readMembers } from '../../../node/life/members-row.ts';
@@ -9,7 +11,7 @@ import { Machine } from '../../../node/machine/machine.ts';
 import { Acquaintances, memoryOf } from '../../../node/members/acquaintances.ts';
 import type { ReplicaConfig } from '../../../node/paxos/contract.ts';
 import { type Message, messageCodec } from '../../../node/paxos/messages.ts';
-import { createReplica } from '../../../node/paxos/step.ts';
+import { createReplica, type Replica } from '../../../node/paxos/step.ts';
 import type { NodeName } from '../../../node/paxos/values.ts';
 import type { Finding } from '../../../node/scrub/findings.ts';
 import type { Scrubber } from '../../../node/scrub/scrubber.ts';
@@ -23,13 +25,7 @@ import { UPDATE_MAX, VALUE_MAX } from '../../../src/base/limits.ts';
 import type { Memory } from '../../../src/link/frames.ts';
 import type { Link as RealLink } from '../../../src/link/link.ts';
 import { type Asker, unboundedBudgets } from '../../../src/process/budget.ts';
-import { encodeCommand } from '../../../src/protocol/admin/admin.ts';
-import {
-  decodeRequest,
-  isUpdateCode,
-  requestCode,
-  updateOf,
-} from '../../../src/protocol/arakoon/requests.ts';
+import { decodeRequest, isUpdateCode, requestCode } from '../../../src/protocol/arakoon/requests.ts';
 import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import { decode, encode } from '../../../src/wire/codec.ts';
 import { Asker as ClusterAsker } from './asker.ts';
@@ -46,10 +42,6 @@ import { check } from './violation.ts';
 import { KEEPER, SECOND_KEEPER } from './watch.ts';
 import { WatchedDriver } from './watched-driver.ts';
 
-/** As in node/main.ts. */
-const DRIFT_SHARE = 0.02;
-const DRIFT_MIN_MS = 10;
-const WINDOW_MAX = 16;
 /** Few, so that a clean-up takes several steps. */
 const CLEANUP_ROWS = 3;
 
@@ -59,11 +51,6 @@ const BUDGETS = unboundedBudgets();
 /** Whoever sends one request: in life each connection has a bound of its own. */
 function askerOf(): Asker {
   return { replies: unboundedBudgets().replies.open(null), isOver: () => false, isShort: false, waitMs: 0 };
-}
-
-/** How far two clocks may drift apart within a lease (ms). */
-export function driftMsOf(leaseMs: number): number {
-  return Math.max(DRIFT_MIN_MS, leaseMs * DRIFT_SHARE);
 }
 
 export type NodeOptions = {
@@ -92,7 +79,7 @@ export class NodeProcess extends Host implements Server {
   readonly #scrubber: Scrubber;
   readonly #watchers = new MapWatchers();
   readonly #seals = new Seals();
-  readonly #cleaning = new Set<number>();
+  readonly #cleanUps: CleanUps;
 
   constructor(nursery: Nursery, options: NodeOptions) {
     const { random, plan } = nursery;
@@ -125,22 +112,19 @@ export class NodeProcess extends Host implements Server {
       ...nursery.rolesOf(cluster),
     };
     this.driver = this.#createDriver(createReplica(this.config, recovered));
+    this.#cleanUps = this.#createCleanUps();
     this.#introduction = this.#createIntroduction();
     this.#requests = this.#createRequests();
     this.#scrubber = createScrubber(nursery, this, this.#scheduler);
     this.#start(options.freshIncarnation);
   }
 
-  #createDriver(replica: ConstructorParameters<typeof Driver>[1]): Driver {
+  #createDriver(replica: Replica): Driver {
     const nursery = this.#nursery;
     const world: DriverWorld = {
-      nowMs: this.nowMs,
-      random: () => nursery.random.next(),
-      defer: (run) => this.soon(run),
-      after: (delayMs, run) => this.local(delayMs, run),
+      ...this.timers,
       log: this.#log,
       store: this.store,
-      scheduler: this.#scheduler,
       logger: nursery.logger(this.name),
       send: (to, message) => this.#send(to, message),
       installSnapshot: (from) => this.#installSnapshot(from),
@@ -249,7 +233,7 @@ export class NodeProcess extends Host implements Server {
     this.driver.submit({ kind: 'start', random: random.next(), freshIncarnation });
     this.#every(plan.tickMs, () => {
       this.driver.submit({ kind: 'tick', random: random.next() });
-      this.#cleanUp();
+      this.#cleanUps.look();
       this.#introduction.tick();
       this.#scrubber.tick();
     });
@@ -394,21 +378,31 @@ export class NodeProcess extends Host implements Server {
     });
   }
 
-  #cleanUp(): void {
-    if (this.driver.machine.cleanups.length === 0 || !this.driver.mayRead()) return;
-    for (const mid of this.driver.machine.cleanups) {
-      if (this.#cleaning.has(mid)) continue;
-      this.#cleaning.add(mid);
-      const command = { kind: 'cleanupStep', mid, rowsMax: CLEANUP_ROWS } as const;
-      const update = present(updateOf({ kind: 'adminCommand', command }, encodeCommand(command)), 'update');
-      this.driver.propose(update, () => this.#cleaning.delete(mid));
-      const { random, network, rare } = this.#nursery;
-      if (!random.chance(network.weather.repeatShare)) continue;
-      // As one that an earlier master wrote, and a later one found and adopted.
-      this.local(random.next() * 5000, () => {
-        rare.note('late step of a clean-up');
-        this.driver.propose(update, () => undefined);
-      });
-    }
+  #createCleanUps(): CleanUps {
+    const { driver } = this;
+    return new CleanUps({
+      driver: {
+        get machine() {
+          return driver.machine;
+        },
+        mayRead: () => driver.mayRead(),
+        propose: (update, respond) => {
+          driver.propose(update, respond);
+          this.#proposeLate(update);
+        },
+      },
+      defer: this.timers.defer,
+      rowsMax: CLEANUP_ROWS,
+    });
+  }
+
+  /** A step of a clean-up as one that an earlier master wrote, and a later one found and adopted. */
+  #proposeLate(step: Uint8Array): void {
+    const { random, network, rare } = this.#nursery;
+    if (!random.chance(network.weather.repeatShare)) return;
+    this.local(random.next() * 5000, () => {
+      rare.note('late step of a clean-up');
+      this.driver.propose(step, () => undefined);
+    });
   }
 }

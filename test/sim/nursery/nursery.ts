@@ -1,5 +1,6 @@
 /** One simulated nursery: keeper, data clusters, routers, migrators and clients, from a seed to a verdict. */
 
+import { driftMsOf } from '../../../node/driver/timing.ts';
 import { scanAll } from '../../../node/machine/store-keys.ts';
 import type { ReplicaConfig } from '../../../node/paxos/contract.ts';
 import { present } from '../../../src/base/assert.ts';
@@ -21,7 +22,7 @@ import { Membership } from './membership.ts';
 import { MigratorProcess } from './migrator-process.ts';
 import { Nemesis } from './nemesis.ts';
 import { Link, type LinkEvents, Network, type Server, SILENCE_NOTICED_MS } from './network.ts';
-import { driftMsOf, NodeProcess } from './node-process.ts';
+import { NodeProcess } from './node-process.ts';
 import { get, keyCount, set } from './operation.ts';
 import { Operator } from './operator.ts';
 import { CALM, drawPlan, NO_ROLES, type Plan } from './plan.ts';

@@ -1,4 +1,7 @@
-/** Planted bugs of the drivers, one or more for each service: what carries out the effects of the cores is simulated too. */
+/**
+ * Planted bugs of the drivers, one or more for each service: what carries out the effects of the cores is simulated too. (Of a
+ * node, `reply before sync` in node-bugs.ts is another.)
+ */
 import { BUSY, bug, HARSH, type PlantedBug } from './bug.ts';
 
 export const DRIVER_BUGS: readonly PlantedBug[] = [
@@ -32,6 +35,14 @@ export const DRIVER_BUGS: readonly PlantedBug[] = [
     'migrator/daemon.js##found',
     'this.work(mid, seen);',
     '',
+    { changes: BUSY },
+  ),
+  bug(
+    'rows of ranges that went elsewhere stay',
+    'a master deletes the rows of what it has released',
+    'node/driver/clean-ups.js#look',
+    'this.#step(mid);',
+    '{ }',
     { changes: BUSY },
   ),
 ];
