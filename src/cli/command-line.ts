@@ -264,6 +264,58 @@ function dataCommands<T>(parser: Argv<T>) {
     );
 }
 
+function exportCommands<T>(parser: Argv<T>) {
+  const range = {
+    type: 'string',
+    requiresArg: true,
+    describe: 'FROM..TO alone, each text or 0x…; empty is open',
+  } as const;
+  return parser
+    .command(
+      'export',
+      'write keys and values of a range to a file, as lines of JSON',
+      (command) =>
+        asking(command)
+          .option('range', range)
+          .option('to', {
+            type: 'string',
+            requiresArg: true,
+            demandOption: true,
+            describe: 'file, which must not be there yet; - for standard output',
+          })
+          .example('$0 export --range a..c --to a-to-c --config router.ini', ''),
+      async (args) => (await import('./export-command.ts')).runExport({ ...args, range: args.range }),
+    )
+    .command(
+      'import',
+      'store what is in an export, where the key is not there',
+      (command) =>
+        asking(command)
+          .option('range', range)
+          .option('from', {
+            type: 'string',
+            requiresArg: true,
+            demandOption: true,
+            describe: 'file of an export; - for standard input',
+          })
+          .option('key', { type: 'string', requiresArg: true, describe: 'this one alone, text or 0x…' })
+          .conflicts('key', 'range')
+          .option('overwrite', {
+            type: 'boolean',
+            default: false,
+            describe: 'keys that are there get the value of the export',
+          })
+          .option('dry-run', {
+            type: 'boolean',
+            default: false,
+            describe: 'say what would be stored, and store nothing',
+          })
+          .example('$0 import --from a-to-c --key apple --config router.ini', 'one key, back again'),
+      async (args) =>
+        (await import('./export-command.ts')).runImport({ ...args, range: args.range, key: args.key }),
+    );
+}
+
 function benchCommand<T>(parser: Argv<T>) {
   return parser.command(
     'bench',
@@ -377,6 +429,7 @@ async function run(given: readonly string[]): Promise<void> {
   servers(parser);
   nurseryCommands(parser);
   dataCommands(parser);
+  exportCommands(parser);
   benchCommand(parser);
   // With a callback yargs does not print help and version itself, and does not look at whether that worked.
   let help = '';

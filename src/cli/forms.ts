@@ -26,6 +26,25 @@ export function bytesOf(text: string): Buffer {
 }
 
 /**
+ * The range that a person wrote as FROM..TO, either of which may be empty, which is open.
+ *
+ * @throws NurseryError BAD_INPUT
+ */
+export function rangeOf(text: string): Range {
+  const [from, until, ...rest] = text.split('..');
+  // Three dots are two ways to part them.
+  const isClear = rest.length === 0 && !text.includes('...');
+  if (from === undefined || until === undefined || !isClear) {
+    const what = 'FROM..TO is wanted; write keys with two dots, or one at an end, as 0x…';
+    throw new NurseryError('BAD_INPUT', `--range ${text}: ${what}`);
+  }
+  const hi = until === '' ? null : keyOf(until);
+  const lo = keyOf(from);
+  if (hi !== null && hi <= lo) throw new NurseryError('BAD_INPUT', `--range ${text}: FROM must lie below TO`);
+  return { lo, hi };
+}
+
+/**
  * The one form of bytes in JSON, which `bytesOf` reads back: the text where they are UTF-8 without control characters that
  * does not begin with `0x`, else `0x…`. Empty bytes are the empty string.
  */

@@ -5,7 +5,7 @@ import { DEADLINE_MS } from '../client/call.ts';
 import { printRange } from '../keyspace/range.ts';
 import type { Progress } from '../protocol/admin/admin.ts';
 import { readTarget } from './connections.ts';
-import { jsonRange, keyOf } from './forms.ts';
+import { jsonRange, keyOf, rangeOf } from './forms.ts';
 import { complain, Display, printJson, printLine } from './output.ts';
 import { type ProgressDisplay, progressDisplay } from './progress-display.ts';
 import { sayWhoIsAwaited } from './report.ts';
@@ -206,20 +206,10 @@ function stopSignal(): AbortSignal {
 function requestOf(args: MigrateArguments): Request {
   const { left, separator, right, range, to } = args;
   if (range !== undefined) {
-    const [from, until, ...rest] = range.split('..');
-    // Three dots are two ways to part them.
-    const isClear = rest.length === 0 && !range.includes('...');
-    if (to === undefined || from === undefined || until === undefined || !isClear) {
-      throw new NurseryError(
-        'BAD_INPUT',
-        `--range ${range}: FROM..TO and --to CLUSTER go together; write keys with two dots, or one at an end, as 0x…`,
-      );
+    if (to === undefined) {
+      throw new NurseryError('BAD_INPUT', '--range FROM..TO and --to CLUSTER go together');
     }
-    const hi = until === '' ? null : keyOf(until);
-    const lo = keyOf(from);
-    if (hi !== null && hi <= lo)
-      throw new NurseryError('BAD_INPUT', `--range ${range}: FROM must lie below TO`);
-    return { kind: 'range', range: { lo, hi }, target: to };
+    return { kind: 'range', range: rangeOf(range), target: to };
   }
   if (left === undefined || separator === undefined || right === undefined || to !== undefined) {
     throw new NurseryError(

@@ -1,0 +1,140 @@
+import * as fc from 'fast-check';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { NurseryError } from '../../../../src/base/errors.ts';
+import {
+  type Entry,
+  ExportReader,
+  ExportWriter,
+  LINE_BYTES_MAX,
+  linesOf,
+} from '../../../../src/cli/export/lines.ts';
+import { type Range, WHOLE } from '../../../../src/keyspace/range.ts';
+
+function written(entries: readonly Entry[], range: Range = WHOLE): string {
+  const writer = new ExportWriter();
+  return writer.begin(range) + writer.more(entries) + writer.end();
+}
+
+async function read(bytes: Buffer, pieceBytes = bytes.length): Promise<Entry[]> {
+  async function* pieces(): AsyncGenerator<Buffer> {
+    for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
+  }
+  const reader = new ExportReader();
+  const entries: Entry[] = [];
+  for await (const line of linesOf(pieces())) {
+    const entry = reader.take(line);
+    if (entry !== null) entries.push(entry);
+  }
+  reader.finish();
+  return entries;
+}
+
+async function refusal(text: string): Promise<string> {
+  try {
+    await read(Buffer.from(text));
+  } catch (error) {
+    if (error instanceof NurseryError && error.code === 'BAD_INPUT') return error.message;
+    throw error;
+  }
+  return 'none';
+}
+
+const entry = (key: string, value: string): Entry => ({ key: Buffer.from(key), value: Buffer.from(value) });
+const FRUIT = [entry('apple', 'red'), entry('banana', 'yellow')];
+
+test('the lines are those of the handbook', () => {
+  assert.is(
+    written([entry('apple', 'red')], { lo: 'a', hi: null }),
+    '{"export":1,"range":{"lo":"a","hi":null}}\n' +
+      '{"key":"apple","value":"red"}\n' +
+      '{"entries":1,"sha256":"0c61dde3372ea80299afeacd7ffa80586e30aaa6f0c6b4039f2414711324c1d3"}\n',
+  );
+});
+
+test('whatever is exported is read again, in pieces of any size', async () => {
+  const content = fc.oneof(
+    fc.uint8Array({ maxLength: 30 }),
+    fc.string({ unit: 'binary' }).map((text) => Buffer.from(text)),
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(content, content)),
+      fc.integer({ min: 1, max: 50 }),
+      async (pairs, size) => {
+        const byKey = new Map(
+          pairs.map(([key, value]) => [Buffer.from(key).toString('latin1'), Buffer.from(value)]),
+        );
+        const entries = [...byKey.keys()].sort().map((key) => ({
+          key: Buffer.from(key, 'latin1'),
+          value: byKey.get(key) as Buffer,
+        }));
+        assert.equal(await read(Buffer.from(written(entries)), size), entries);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test('an export that is cut off anywhere is refused', async () => {
+  const whole = written(FRUIT);
+  for (let length = 0; length < whole.length - 1; length += 1) {
+    assert.is.not(await refusal(whole.slice(0, length)), 'none', `${length} bytes of ${whole.length}`);
+  }
+  assert.is(await refusal(whole.slice(0, -1)), 'none', 'only the last line feed is missing');
+});
+
+test('an export in which anything was changed is refused', async () => {
+  const whole = Buffer.from(written(FRUIT));
+  for (let at = 0; at < whole.length - 1; at += 1) {
+    const changed = Buffer.from(whole);
+    changed[at] = (changed[at] as number) ^ 1;
+    await read(changed).then(
+      () => assert.unreachable(`byte ${at}`),
+      (error) => assert.instance(error, NurseryError, `byte ${at}: ${error.stack}`),
+    );
+  }
+});
+
+test('a refusal names the line, and what is wrong with it', async () => {
+  const [head, first, second, last] = written(FRUIT).trimEnd().split('\n') as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  const joined = (...lines: string[]): string => lines.join('\n');
+  assert.match(await refusal('hello'), /^line 1: it is no JSON object$/);
+  assert.match(await refusal('[1]\n'), /^line 1: this is no export that this version reads/);
+  assert.match(
+    await refusal(joined('{"export":2}', first)),
+    /^line 1: this is no export that this version reads/,
+  );
+  assert.match(await refusal(joined('{"export":1}', first)), /^line 1: the range is missing$/);
+  assert.match(await refusal(joined(head, '{"key":1}')), /^line 2: key and value are missing$/);
+  assert.match(await refusal(joined(head, '{"key":"0xg","value":""}')), /^line 2: /);
+  assert.match(await refusal(joined(head, second, first)), /^line 3: keys do not ascend$/);
+  assert.match(await refusal(joined(head, first, last)), /^line 3: 2 entries are promised, 1 came$/);
+  assert.match(await refusal(joined(head, first, second)), /^line 3: it ends here without its last line/);
+  assert.match(
+    await refusal(joined(head, first, second, last, first)),
+    /^line 5: something follows the last line$/,
+  );
+  assert.match(
+    await refusal(written(FRUIT, { lo: 'b', hi: null })),
+    /^line 2: the key lies outside the range$/,
+  );
+});
+
+test('what is no export at all takes no more memory than its longest line', async () => {
+  async function* endless(): AsyncGenerator<Buffer> {
+    for (;;) yield Buffer.alloc(1024 * 1024, 'x');
+  }
+  const lines = linesOf(endless());
+  await lines.next().then(
+    () => assert.unreachable(),
+    (error) => assert.match(error.message, `more than ${LINE_BYTES_MAX} bytes`),
+  );
+});
+
+test.run();
