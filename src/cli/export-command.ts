@@ -29,13 +29,13 @@ type Common = { readonly config: string; readonly json: boolean; readonly range:
  */
 export async function runExport(args: Common & { readonly to: string }): Promise<void> {
   const range = wantedRange(args);
-  if (args.to === STANDARD) {
-    const entries = await writeExport(args.config, range, async (text) => print(text));
-    notice(`${entries} keys`);
-    return;
-  }
-  const entries = await intoFile(args.to, (write) => writeExport(args.config, range, write));
-  if (args.json) printJson({ file: args.to, entries });
+  const entries = await withClient(args.config, (client) =>
+    args.to === STANDARD
+      ? writeExport(client, range, async (text) => print(text))
+      : intoFile(args.to, (write) => writeExport(client, range, write)),
+  );
+  if (args.to === STANDARD) notice(`${entries} keys`);
+  else if (args.json) printJson({ file: args.to, entries });
   else printLine(`${entries} keys are in ${args.to}`);
 }
 
@@ -55,16 +55,16 @@ export async function runImport(
 ): Promise<void> {
   const range = args.key === undefined ? wantedRange(args) : onlyKey(keyOf(args.key));
   const counts = { stored: 0, same: 0, other: 0 };
-  await fromFile(args.from, async (file) => {
-    await readExport(file, async () => undefined).catch(nothingImported);
-    await withClient(args.config, async (client) => {
-      const put = args.overwrite ? overwrite : putIfAbsent;
-      const store = args.dryRun ? lookUp : put;
+  const put = args.overwrite ? overwrite : putIfAbsent;
+  const store = args.dryRun ? lookUp : put;
+  await withClient(args.config, (client) =>
+    fromFile(args.from, async (file) => {
+      await readExport(file, async () => undefined).catch(nothingImported);
       await readExport(file, async (entry) => {
         if (contains(range, entry.key.toString('latin1'))) counts[await store(client, entry)] += 1;
       });
-    });
-  });
+    }),
+  );
   if (args.json) printJson({ ...counts, dryRun: args.dryRun });
   else printLine(describe(counts, args.dryRun, args.overwrite));
 }
@@ -119,36 +119,39 @@ function describe(
 
 /** Resolves with how many entries there are. */
 async function writeExport(
-  config: string,
+  client: NurseryClient,
   range: Range,
   write: (text: string) => Promise<void>,
 ): Promise<number> {
   const lines = new ExportWriter();
   await write(lines.begin(range));
-  await withClient(config, async (client) => {
-    for await (const page of entryPages(client, range, Number.POSITIVE_INFINITY)) {
-      await write(lines.more(page.map(([key, value]) => ({ key, value }))));
-    }
-  });
+  for await (const page of entryPages(client, range, Number.POSITIVE_INFINITY)) {
+    await write(lines.more(page.map(([key, value]) => ({ key, value }))));
+  }
   await write(lines.end());
   return lines.entries;
 }
 
-/** Hands each entry of the export in `file` to `take`, so many of them at a time. */
+/** Hands each entry of the export in `file` to `take`, so many of them at a time; the first that fails ends it. */
 async function readExport(file: string, take: (entry: Entry) => Promise<void>): Promise<void> {
   const reader = new ExportReader();
   const underWay = new Set<Promise<void>>();
+  const failures: unknown[] = [];
   for await (const line of linesOf(createReadStream(file))) {
     const entry = reader.take(line);
     if (entry === null) continue;
-    const taken = take(entry).then(() => {
-      underWay.delete(taken);
-    });
+    const taken: Promise<void> = take(entry)
+      .catch((error: unknown) => {
+        failures.push(error);
+      })
+      .finally(() => underWay.delete(taken));
     underWay.add(taken);
     if (underWay.size >= OUTSTANDING) await Promise.race(underWay);
+    if (failures.length > 0) break;
   }
-  reader.finish();
   await Promise.all(underWay);
+  if (failures.length > 0) throw failures[0];
+  reader.finish();
 }
 
 /** Has `fill` write a file beside `path`, which gets that name, durably, once all is in it. */
