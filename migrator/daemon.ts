@@ -1,8 +1,8 @@
 /** Takes over every migration whose migrator has died. Several daemons may run: the keeper's tokens decide. */
 import { NurseryError } from '../src/base/errors.ts';
 import type { Migration, Progress } from '../src/protocol/admin/admin.ts';
+import type { MigrationResult } from '../src/protocol/admin/moves.ts';
 import { claimAfterMs } from './core/beat.ts';
-import type { MigrationResult } from './core/result.ts';
 import { SETTINGS, type Settings } from './core/settings.ts';
 import type { Seen } from './core/state.ts';
 import { ANSWER_MS, isOpen, Run, unexpected } from './driver.ts';

@@ -2,8 +2,8 @@
 import { unreachable } from '../src/base/assert.ts';
 import { NurseryError } from '../src/base/errors.ts';
 import type { AdminAnswer, Migration, Progress } from '../src/protocol/admin/admin.ts';
+import type { MigrationResult } from '../src/protocol/admin/moves.ts';
 import type { Effect, Event, Request } from './core/calls.ts';
-import type { MigrationResult } from './core/result.ts';
 import type { Settings } from './core/settings.ts';
 import type { Seen } from './core/state.ts';
 import { type Coordination, createCoordination, step } from './core/step.ts';

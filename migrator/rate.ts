@@ -1,12 +1,6 @@
 /** How fast a copy is, and how long it will still take: for people. */
+import type { Rate } from '../src/client/moves.ts';
 import type { Progress } from '../src/protocol/admin/admin.ts';
-
-/** Over the last few seconds. `secondsLeft` is null while the total is unknown, or nothing moves. */
-export type Rate = {
-  readonly keysPerSecond: number;
-  readonly bytesPerSecond: number;
-  readonly secondsLeft: number | null;
-};
 
 type Sample = { readonly atMs: number; readonly keys: number; readonly bytes: number };
 

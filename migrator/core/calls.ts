@@ -1,6 +1,6 @@
 /** Requests that a coordinator has under way, and what it asks of its shell. What is to be sent is appended to `out`. */
 import type { AdminAnswer, AdminCommand, AdminQuery, Progress } from '../../src/protocol/admin/admin.ts';
-import type { MigrationResult } from './result.ts';
+import type { MigrationResult } from '../../src/protocol/admin/moves.ts';
 
 /** Whom a request is for. */
 export type Party = 'keeper' | 'source' | 'target';

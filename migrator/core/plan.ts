@@ -2,9 +2,7 @@
 import { type Key, printKey } from '../../src/base/bytes.ts';
 import { boundAtMost, contains, intersect, printRange, type Range } from '../../src/keyspace/range.ts';
 import type { RangeMap } from '../../src/keyspace/rangemap.ts';
-
-/** One range to be moved, wholly owned by `source`. */
-export type PlannedMove = Range & { readonly source: string; readonly target: string };
+import type { PlannedMove } from '../../src/protocol/admin/moves.ts';
 
 /** Moves in the order in which to run them; or why there are none. */
 export type Plan =

@@ -1,15 +1,6 @@
 /** How a migration ended. */
-import type { Migration, Progress, Receipt } from '../../src/protocol/admin/admin.ts';
-
-/** `why` says what led to an abort, or that one came too late; else it is empty. */
-export type MigrationResult = {
-  readonly mid: number;
-  readonly outcome: 'done' | 'aborted';
-  readonly why: string;
-  /** Proof of a move that is done; null after an abort. */
-  readonly receipt: Receipt | null;
-  readonly progress: Progress;
-};
+import type { Migration, Progress } from '../../src/protocol/admin/admin.ts';
+import type { MigrationResult } from '../../src/protocol/admin/moves.ts';
 
 /** The result of a migration whose record says that it has ended. */
 export function resultOf(record: Migration, progress: Progress): MigrationResult {

@@ -1,9 +1,8 @@
 /** `nursery migrate`, `remove` and `migrator`: moves of ranges, and what an operator can do about them. */
-import type { Key } from '../base/bytes.ts';
 import { FatalError, NurseryError } from '../base/errors.ts';
 import { DEADLINE_MS } from '../client/call.ts';
+import type { DryMove, Heeded, MoveOptions, MoveRequest, Moves } from '../client/moves.ts';
 import { printRange } from '../keyspace/range.ts';
-import type { Progress } from '../protocol/admin/admin.ts';
 import { readTarget } from './connections.ts';
 import { jsonRange, keyOf, rangeOf } from './forms.ts';
 import { complain, Display, printJson, printLine } from './output.ts';
@@ -29,31 +28,24 @@ export type MigrateArguments = Common & {
 /** Before a daemon says once more what has not changed (ms). */
 const AGAIN_MS = 60_000;
 
-type Heeded = import('../../migrator/operations.ts').Heeded;
-type Migrator = typeof import('../../migrator/operations.ts');
-type Request = Parameters<Migrator['migrate']>[1];
-
 /** Moves, resumes, aborts, pauses or goes on, as the options say; one of them at a time. */
 export async function runMigrateCommand(args: MigrateArguments): Promise<void> {
   refuseContradictions(args);
   const request = isMove(args) ? requestOf(args) : null;
-  const migrator = await import('../../migrator/operations.ts');
-  await withMigrator(migrator, args, async (nursery, display, answered) => {
+  await withMoves(args, async (moves, display, answered) => {
     const options = { ...watching(display), signal: stopSignal() };
     const heeded = async (mid: number, done: Promise<void>): Promise<Heeded> => {
       await done.finally(answered);
       const seen = sayWhoIsAwaited(`a sign of life of the migrator of migration ${mid}`);
-      return await migrator.watchWish(nursery, mid).finally(seen);
+      return await moves.watchWish(mid).finally(seen);
     };
-    if (args.abort !== undefined)
-      await migrator.abort(nursery, args.abort, 'aborted by an operator', options);
-    else if (args.pause !== undefined)
-      acknowledge(await heeded(args.pause, migrator.pause(nursery, args.pause)), args);
+    if (args.abort !== undefined) await moves.abort(args.abort, 'aborted by an operator', options);
+    else if (args.pause !== undefined) acknowledge(await heeded(args.pause, moves.pause(args.pause)), args);
     else if (args.continue !== undefined)
-      acknowledge(await heeded(args.continue, migrator.unpause(nursery, args.continue)), args);
-    else if (request === null) await resumeAll(migrator, nursery, options, args.json);
-    else if (args.dryRun) printDryRun(await migrator.dryRun(nursery, request), args.json);
-    else reportResults(await migrator.migrate(nursery, request, options), args.json);
+      acknowledge(await heeded(args.continue, moves.unpause(args.continue)), args);
+    else if (request === null) await resumeAll(moves, options, args.json);
+    else if (args.dryRun) printDryRun(await moves.dryRun(request), args.json);
+    else reportResults(await moves.migrate(request, options), args.json);
   });
 }
 
@@ -90,11 +82,10 @@ function isMove({ left, range, to }: MigrateArguments): boolean {
 export async function runRemoveCommand(
   args: Common & { readonly cluster: string; readonly separator: string | undefined },
 ): Promise<void> {
-  const migrator = await import('../../migrator/operations.ts');
-  await withMigrator(migrator, args, async (nursery, display) => {
+  await withMoves(args, async (moves, display) => {
     const separator = args.separator === undefined ? null : keyOf(args.separator);
     const options = { ...watching(display), signal: stopSignal() };
-    await migrator.remove(nursery, { cluster: args.cluster, separator }, options);
+    await moves.remove({ cluster: args.cluster, separator }, options);
     if (args.json) printJson({ removed: args.cluster });
     else printLine(`${args.cluster} has left the nursery`);
   });
@@ -135,15 +126,11 @@ export async function runMigratorCommand(args: { readonly config: string }): Pro
   }
 }
 
-async function withMigrator(
-  migrator: Migrator,
+async function withMoves(
   args: Common,
-  body: (
-    nursery: ReturnType<Migrator['openNursery']>,
-    display: ProgressDisplay,
-    answered: () => void,
-  ) => Promise<void>,
+  body: (moves: Moves, display: ProgressDisplay, answered: () => void) => Promise<void>,
 ): Promise<void> {
+  const migrator = await import('../../migrator/operations.ts');
   const nursery = migrator.openNursery(readTarget(args.config).keeper);
   const display = progressDisplay(args.json);
   const { cluster } = nursery.keeper;
@@ -161,7 +148,7 @@ async function withMigrator(
     },
   };
   try {
-    await body(nursery, shown, answered);
+    await body(new migrator.Operations(nursery), shown, answered);
     display.close();
   } finally {
     answered();
@@ -169,30 +156,19 @@ async function withMigrator(
   }
 }
 
-async function resumeAll(
-  migrator: Migrator,
-  nursery: ReturnType<Migrator['openNursery']>,
-  options: Parameters<Migrator['resume']>[2],
-  json: boolean,
-): Promise<void> {
-  const results = await migrator.resume(nursery, null, options);
+async function resumeAll(moves: Moves, options: MoveOptions, json: boolean): Promise<void> {
+  const results = await moves.resume(null, options);
   if (results.length === 0) {
     if (json) printJson([]);
     else printLine('no migration is open');
   } else reportResults(results, json);
 }
 
-function watching(display: ProgressDisplay) {
+function watching(display: ProgressDisplay): MoveOptions {
   return {
-    onPlanned: (mid: number, move: { source: string; target: string; lo: Key; hi: Key | null }) =>
-      display.planned(mid, move),
-    onProgress: (
-      mid: number,
-      progress: Progress,
-      rate: { keysPerSecond: number; secondsLeft: number | null },
-    ) => display.progress(mid, progress, rate),
-    onResult: (result: { mid: number; outcome: string; why: string; progress: Progress }) =>
-      display.ended(result.mid, result.outcome, result.why, result.progress),
+    onPlanned: (mid, move) => display.planned(mid, move),
+    onProgress: (mid, progress, rate) => display.progress(mid, progress, rate),
+    onResult: ({ mid, outcome, why, progress }) => display.ended(mid, outcome, why, progress),
   };
 }
 
@@ -203,7 +179,7 @@ function stopSignal(): AbortSignal {
   return stop.signal;
 }
 
-function requestOf(args: MigrateArguments): Request {
+function requestOf(args: MigrateArguments): MoveRequest {
   const { left, separator, right, range, to } = args;
   if (range !== undefined) {
     if (to === undefined) {
@@ -220,7 +196,7 @@ function requestOf(args: MigrateArguments): Request {
   return { kind: 'separator', left, separator: keyOf(separator), right };
 }
 
-function printDryRun(moves: Awaited<ReturnType<Migrator['dryRun']>>, json: boolean): void {
+function printDryRun(moves: readonly DryMove[], json: boolean): void {
   if (json) printJson(moves.map((move) => ({ ...move, ...jsonRange(move), range: printRange(move) })));
   else if (moves.length === 0) printLine('nothing to move');
   for (const move of json ? [] : moves) {

@@ -2,17 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runMigration } from '../../migrator/driver.ts';
-import {
-  abort,
-  dryRun,
-  migrate,
-  pause,
-  remove,
-  resume,
-  runDaemon,
-  unpause,
-  watchWish,
-} from '../../migrator/operations.ts';
+import { Operations, runDaemon } from '../../migrator/operations.ts';
 import { rowsIn } from '../../node/machine/rows.ts';
 import type { NurseryError } from '../../src/base/errors.ts';
 import { WHOLE } from '../../src/keyspace/range.ts';
@@ -47,11 +37,9 @@ test('moves the upper half to a new cluster, with a receipt', async () => {
   const nursery = filled(100);
   const planned: number[] = [];
   const seen: Progress[] = [];
-  const [result] = await migrate(
-    nursery,
+  const [result] = await new Operations(nursery, SMALL_PAGES).migrate(
     { kind: 'separator', left: 'a', separator: 'k050', right: 'b' },
     {
-      settings: SMALL_PAGES,
       onPlanned: (mid) => planned.push(mid),
       onProgress: (_mid, progress) => seen.push(progress),
     },
@@ -85,7 +73,11 @@ test('sends again what changes meanwhile, and trims it only when the target has 
   const stop = setTimeout(() => {
     b.before = () => {};
   }, 100);
-  const [result] = await migrate(nursery, { kind: 'range', range: WHOLE, target: 'b' }, { settings });
+  const [result] = await new Operations(nursery, settings).migrate({
+    kind: 'range',
+    range: WHOLE,
+    target: 'b',
+  });
   clearTimeout(stop);
   assert.is(result?.outcome, 'done');
   assert.ok((result?.progress.rounds ?? 0) >= 1);
@@ -110,7 +102,7 @@ test('keeps two pages under way and reads the next one meanwhile', async () => {
     underWay -= 1;
     return await command(wanted);
   };
-  await migrate(nursery, { kind: 'range', range: WHOLE, target: 'b' }, { settings: SMALL_PAGES });
+  await new Operations(nursery, SMALL_PAGES).migrate({ kind: 'range', range: WHOLE, target: 'b' });
   assert.is(most, 2);
 });
 
@@ -129,10 +121,9 @@ test('slows writers down where rounds do not shrink', async () => {
   const settings = { ...FAST, sealRowsMax: 5, stuckRounds: 2 };
   const seen: Progress[] = [];
   const onProgress = (_mid: number, progress: Progress): number => seen.push(progress);
-  const [result] = await migrate(
-    nursery,
+  const [result] = await new Operations(nursery, settings).migrate(
     { kind: 'range', range: WHOLE, target: 'b' },
-    { settings, onProgress },
+    { onProgress },
   );
   assert.is(result?.outcome, 'done');
   assert.is(delays[0], 2);
@@ -170,8 +161,8 @@ test('a pause stops the copy, keeps the heartbeat and says so', async () => {
   }
   assert.ok(pages - before <= 3, 'nothing but what was under way is sent');
   assert.is(keeper.sim.state.migrations.get(mid)?.progress.stage, 'paused');
-  assert.is(await watchWish(nursery, mid, { settings: SMALL_PAGES }), 'done');
-  await unpause(nursery, mid);
+  assert.is(await new Operations(nursery, SMALL_PAGES).watchWish(mid), 'done');
+  await new Operations(nursery).unpause(mid);
   while (ended.length === 0) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(ended, ['done']);
   assert.is(keysOf(b).length, 200);
@@ -248,7 +239,11 @@ test('a throttled copy takes its time', async () => {
   const nursery = filled(100);
   const settings = { ...SMALL_PAGES, bytesPerSecondMax: 8000 };
   const startedMs = performance.now();
-  const [result] = await migrate(nursery, { kind: 'range', range: WHOLE, target: 'b' }, { settings });
+  const [result] = await new Operations(nursery, settings).migrate({
+    kind: 'range',
+    range: WHOLE,
+    target: 'b',
+  });
   const tookMs = performance.now() - startedMs;
   assert.is(result?.progress.bytesCopied, 800);
   assert.ok(tookMs > 60, `800 bytes at 8000 a second in ${tookMs} ms`);
@@ -257,21 +252,21 @@ test('a throttled copy takes its time', async () => {
 test('abort() takes over where the migrator is dead', async () => {
   const nursery = filled(20);
   const mid = nursery.plan('a', 'b', '', null);
-  const result = await abort(nursery, mid, 'not wanted', { settings: FAST });
+  const result = await new Operations(nursery, FAST).abort(mid, 'not wanted');
   assert.is(result.outcome, 'aborted');
-  assert.is((await failureOf(abort(nursery, mid, 'again'))).code, 'REFUSED');
-  assert.is((await failureOf(pause(nursery, 77))).code, 'REFUSED');
+  assert.is((await failureOf(new Operations(nursery).abort(mid, 'again'))).code, 'REFUSED');
+  assert.is((await failureOf(new Operations(nursery).pause(77))).code, 'REFUSED');
 });
 
 test('a pause that nobody heeds is told from one that is heeded', async () => {
   const nursery = filled(20);
   const mid = nursery.plan('a', 'b', '', null);
-  await pause(nursery, mid);
-  assert.is(await watchWish(nursery, mid, { settings: FAST }), 'nobody');
-  await unpause(nursery, mid);
-  assert.is(await watchWish(nursery, mid, { settings: FAST }), 'nobody');
-  await abort(nursery, mid, 'not wanted', { settings: FAST });
-  const refusal = await failureOf(unpause(nursery, mid));
+  await new Operations(nursery).pause(mid);
+  assert.is(await new Operations(nursery, FAST).watchWish(mid), 'nobody');
+  await new Operations(nursery).unpause(mid);
+  assert.is(await new Operations(nursery, FAST).watchWish(mid), 'nobody');
+  await new Operations(nursery, FAST).abort(mid, 'not wanted');
+  const refusal = await failureOf(new Operations(nursery).unpause(mid));
   assert.is(refusal.message, `cannot continue: migration ${mid} is aborted`);
 });
 
@@ -307,13 +302,13 @@ test('resume leaves alone what is alive', async () => {
   while ((nursery.keeper.sim.state.migrations.get(mid)?.token ?? 0) === 0) {
     await new Promise((resolve) => setImmediate(resolve));
   }
-  const { code, message } = await failureOf(resume(nursery, mid, { settings: FAST }));
+  const { code, message } = await failureOf(new Operations(nursery, FAST).resume(mid));
   assert.is(code, 'FENCED');
   assert.match(message, /is working on/);
   stop.abort();
   assert.is((await first).code, 'GOING_DOWN');
   nursery.keeper.sim.command({ kind: 'wish', mid, wish: 'run', why: '' });
-  const [result] = await resume(nursery, null, { settings: FAST });
+  const [result] = await new Operations(nursery, FAST).resume(null);
   assert.is(result?.outcome, 'done');
 });
 
@@ -375,9 +370,17 @@ test('a source that is lost after the activation does not keep the map from bein
 test('removes a cluster between two others', async () => {
   const nursery = filled(90);
   const settings = FAST;
-  await migrate(nursery, { kind: 'range', range: { lo: 'k030', hi: 'k060' }, target: 'b' }, { settings });
-  await migrate(nursery, { kind: 'range', range: { lo: 'k060', hi: null }, target: 'c' }, { settings });
-  const results = await remove(nursery, { cluster: 'b', separator: 'k040' }, { settings });
+  await new Operations(nursery, settings).migrate({
+    kind: 'range',
+    range: { lo: 'k030', hi: 'k060' },
+    target: 'b',
+  });
+  await new Operations(nursery, settings).migrate({
+    kind: 'range',
+    range: { lo: 'k060', hi: null },
+    target: 'c',
+  });
+  const results = await new Operations(nursery, settings).remove({ cluster: 'b', separator: 'k040' });
   assert.is(results.length, 2);
   const known = await nursery.map();
   assert.equal(
@@ -394,10 +397,14 @@ test('removes a cluster between two others', async () => {
 test('a refusal moves nothing, and a dry run neither', async () => {
   const nursery = filled(10);
   const refused = await failureOf(
-    migrate(nursery, { kind: 'separator', left: 'b', separator: 'k', right: 'c' }),
+    new Operations(nursery).migrate({ kind: 'separator', left: 'b', separator: 'k', right: 'c' }),
   );
   assert.is(refused.code, 'REFUSED');
-  const [move] = await dryRun(nursery, { kind: 'range', range: { lo: 'k005', hi: null }, target: 'c' });
+  const [move] = await new Operations(nursery).dryRun({
+    kind: 'range',
+    range: { lo: 'k005', hi: null },
+    target: 'c',
+  });
   assert.equal(move, { lo: 'k005', hi: null, source: 'a', target: 'c', sourceKeys: null, targetKeys: null });
   assert.is(nursery.keeper.sim.state.migrations.size, 0);
 });
@@ -406,7 +413,7 @@ test('moves back and on at once: epochs never repeat', async () => {
   const nursery = filled(30);
   const epochs: number[] = [];
   for (const target of ['b', 'c', 'b', 'a', 'b', 'a']) {
-    const [result] = await migrate(nursery, { kind: 'range', range: WHOLE, target }, { settings: FAST });
+    const [result] = await new Operations(nursery, FAST).migrate({ kind: 'range', range: WHOLE, target });
     epochs.push(result?.mid ?? 0);
   }
   assert.is(new Set(epochs).size, 6);

@@ -145,8 +145,7 @@ async function migrate(
   const display = progressDisplay(false);
   try {
     const separator = Buffer.from(move.separator, 'utf8').toString('latin1');
-    await migrator.migrate(
-      connections,
+    await new migrator.Operations(connections).migrate(
       { kind: 'separator', left: move.left, separator, right: move.right },
       {
         onPlanned: (mid, planned) => display.planned(mid, planned),

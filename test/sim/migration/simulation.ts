@@ -6,7 +6,6 @@
 import { inspect } from 'node:util';
 import type { Request } from '../../../migrator/core/calls.ts';
 import { checkState } from '../../../migrator/core/invariants.ts';
-import type { MigrationResult } from '../../../migrator/core/result.ts';
 import type { Settings } from '../../../migrator/core/settings.ts';
 import { stageOf } from '../../../migrator/core/step.ts';
 import { type HowToRun, Run } from '../../../migrator/driver.ts';
@@ -20,6 +19,7 @@ import {
   decodeAnswer,
   type Migration,
 } from '../../../src/protocol/admin/admin.ts';
+import type { MigrationResult } from '../../../src/protocol/admin/moves.ts';
 import { failure, okBytes } from '../../../src/protocol/arakoon/replies.ts';
 import type { Update } from '../../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../../src/protocol/arakoon/values.ts';
