@@ -1,14 +1,52 @@
 /**
- * What is frequent, by hand: `set` in the log. The table says the same (updates.ts), and a test holds both against each other.
+ * What is frequent, by hand: `set` and `get`, in requests and in the log. The tables say the same (request-table.ts,
+ * updates.ts), and a test holds each against the other.
+ *
+ *     set    := int magic | 0x09, string key, string value
+ *     get    := int magic | 0x08, consistency, string key
+ *     update := int 1, string key, string value             set, in the log
  */
 import type { Key } from '../../base/bytes.ts';
-import { USER_KEY_MAX, VALUE_MAX } from '../../base/limits.ts';
+import { NurseryError } from '../../base/errors.ts';
+import { USER_KEY_MAX, VALUE_MAX, whyTooLong } from '../../base/limits.ts';
 import type { Reader } from '../../wire/codec.ts';
+import { MAGIC } from '../admin/admin.ts';
+import { consistency } from './arguments.ts';
+import type { Consistency } from './values.ts';
 
+const SET = 0x09;
+const GET = 0x08;
 /** Kind of `set` in the log. */
 export const SET_UPDATE = 1;
 
 type QuickSet = { readonly kind: 'set'; readonly key: Key; readonly value: Uint8Array };
+type QuickGet = { readonly kind: 'get'; readonly consistency: Consistency; readonly key: Key };
+
+/** The bytes of a `set`, magic included. */
+export function encodeSet(key: Key, value: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(12 + key.length + value.length);
+  frame.writeUInt32LE((MAGIC | SET) >>> 0, 0);
+  frame.writeUInt32LE(key.length, 4);
+  frame.write(key, 8, 'latin1');
+  frame.writeUInt32LE(value.length, 8 + key.length);
+  frame.set(value, 12 + key.length);
+  return frame;
+}
+
+/**
+ * The request with this code where it is frequent, the reader being at its arguments; null where it is another one, of which
+ * nothing was read.
+ *
+ * @throws NurseryError MALFORMED, or BAD_INPUT where the key or the value is above its limit
+ */
+export function readQuickly(reader: Reader, code: number): QuickSet | QuickGet | null {
+  if (code === GET) return { kind: 'get', consistency: consistency.read(reader), key: readKey(reader) };
+  if (code !== SET) return null;
+  const key = readKey(reader);
+  const value = reader.bytes();
+  refuseFor(whyTooLong('value', value.length, VALUE_MAX));
+  return { kind: 'set', key, value };
+}
 
 /** The `set` in the log whose kind the reader has passed. @throws NurseryError MALFORMED */
 export function readSetUpdate(reader: Reader): QuickSet {
@@ -31,4 +69,14 @@ export function valueOfSet(bytes: Buffer, begin: number, end: number): number {
 /** The key of the `set` that begins at `begin` and whose value begins at `valueAt`. */
 export function keyOfSet(bytes: Buffer, begin: number, valueAt: number): Key {
   return bytes.toString('latin1', begin + 8, valueAt - 4);
+}
+
+function readKey(reader: Reader): Key {
+  const key = reader.key();
+  refuseFor(whyTooLong('key', key.length, USER_KEY_MAX));
+  return key;
+}
+
+function refuseFor(why: string | null): void {
+  if (why !== null) throw new NurseryError('BAD_INPUT', why);
 }

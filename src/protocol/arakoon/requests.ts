@@ -1,16 +1,13 @@
 /** Client requests as bytes: how far one reaches, what it asks, what of it goes into the log. */
-import type { Key } from '../../base/bytes.ts';
 import { NurseryError } from '../../base/errors.ts';
 import { FRAME_MAX, UPDATE_MAX, whyTooLong } from '../../base/limits.ts';
 import { Reader, Writer } from '../../wire/codec.ts';
 import * as shape from '../../wire/shape.ts';
 import { MAGIC } from '../admin/admin.ts';
-import { REQUEST_CODES, REQUEST_SHAPES, type Request, unknownCode } from './request-kinds.ts';
-import { readRequest } from './request-reader.ts';
-import { writeRequest } from './request-writer.ts';
-import { checkSequence, encodeUpdate, UPDATE_KINDS } from './updates.ts';
+import { encodeSet, readQuickly } from './quick.ts';
+import { KINDS, kindOfCode, type Request, rowOf, unknownCode } from './request-table.ts';
 
-export { REQUEST_CODES, type Request, requestName } from './request-kinds.ts';
+export { REQUEST_CODES, type Request, requestName } from './request-table.ts';
 export type { Consistency, Interval, RangeQuery } from './values.ts';
 
 /** First int of a connection; int version and string cluster id follow. */
@@ -18,10 +15,14 @@ export const PROLOGUE_MAGIC = MAGIC;
 /** The only version of the protocol there is. */
 export const PROLOGUE_VERSION = 1;
 
-/** By code, for speed. */
+/** By code, for speed. What links alone offer has no shape: links delimit it. */
 const SHAPE_OF: (shape.Shape | undefined)[] = [];
-for (const [kind, parts] of Object.entries(REQUEST_SHAPES)) {
-  SHAPE_OF[REQUEST_CODES[kind as keyof typeof REQUEST_SHAPES]] = parts;
+/** Whether a request with that code goes through the log. */
+const IS_UPDATE: (boolean | undefined)[] = [];
+for (const kind of KINDS) {
+  const { code, args, by, linksOnly } = rowOf(kind);
+  if (linksOnly !== true) SHAPE_OF[code] = args.shape;
+  IS_UPDATE[code] = by === 'log';
 }
 
 /** Where a request ends, or how much of it is wanted. */
@@ -62,7 +63,7 @@ export function decodeRequest(frame: Uint8Array): Request {
   try {
     const reader = new Reader(frame, 4);
     const code = codeAt(reader.buffer, 0);
-    const request = readRequest(reader, code);
+    const request = readQuickly(reader, code) ?? readByTable(reader, code);
     reader.finish();
     const why = whyTooLong('update', frame.length, UPDATE_MAX);
     if (why !== null && isUpdate(request)) throw new NurseryError('BAD_INPUT', why);
@@ -78,29 +79,14 @@ export function requestCode(frame: Uint8Array): number {
   return (frame[0] as number) | ((frame[1] as number) << 8);
 }
 
-const UPDATE_CODES: ReadonlySet<number> = new Set([
-  REQUEST_CODES.set,
-  REQUEST_CODES.delete,
-  REQUEST_CODES.testAndSet,
-  REQUEST_CODES.sequence,
-  REQUEST_CODES.syncedSequence,
-  REQUEST_CODES.userFunction,
-  REQUEST_CODES.confirm,
-  REQUEST_CODES.deletePrefix,
-  REQUEST_CODES.replace,
-  REQUEST_CODES.nop,
-  REQUEST_CODES.setNurseryConfig,
-  REQUEST_CODES.adminCommand,
-]);
-
 /** Whether a request with this code goes through the log. */
 export function isUpdateCode(code: number): boolean {
-  return UPDATE_CODES.has(code);
+  return IS_UPDATE[code] === true;
 }
 
 /** Whether the request goes through the log. */
 export function isUpdate(request: Request): boolean {
-  return UPDATE_CODES.has(REQUEST_CODES[request.kind]);
+  return rowOf(request.kind).by === 'log';
 }
 
 /**
@@ -110,40 +96,33 @@ export function isUpdate(request: Request): boolean {
  * @throws NurseryError BAD_INPUT where a sequence does not hold what it should
  */
 export function updateOf(request: Request, frame: Uint8Array): Uint8Array | null {
-  switch (request.kind) {
-    // The arguments of these requests are those of the update.
-    case 'set':
-    case 'delete':
-    case 'testAndSet':
-    case 'userFunction':
-    case 'confirm':
-    case 'deletePrefix':
-    case 'replace':
-    case 'nop':
-      return withKind(UPDATE_KINDS[request.kind], frame);
-    case 'adminCommand':
-      return withKind(UPDATE_KINDS.admin, frame);
-    case 'sequence':
-    case 'syncedSequence':
-      checkSequence(request.update);
-      return withKind(UPDATE_KINDS[request.kind], request.update);
-    case 'setNurseryConfig':
-      return encodeUpdate({
-        kind: 'admin',
-        command: { kind: 'setClusterConfig', cluster: request.cluster, nodes: [...request.nodes] },
-      });
-    default:
-      return null;
-  }
+  return rowOf(request.kind).logs?.(request, frame) ?? null;
 }
 
 /** The bytes of `request`, magic included. */
 export function encodeRequest(request: Request): Buffer {
   if (request.kind === 'set') return encodeSet(request.key, request.value);
   const writer = new Writer(64);
-  writer.u32(MAGIC | REQUEST_CODES[request.kind]);
-  writeRequest(writer, request);
+  writeByTable(writer, request);
   return writer.take();
+}
+
+/** Writes what the table says of `request`, magic included. */
+export function writeByTable(writer: Writer, request: Request): void {
+  const { code, args } = rowOf(request.kind);
+  writer.u32(MAGIC | code);
+  args.write(writer, request);
+}
+
+/**
+ * Reads the arguments of the request with this code as the table says.
+ *
+ * @throws NurseryError MALFORMED, NOT_SUPPORTED, or BAD_INPUT where a key or value is above its limit
+ */
+export function readByTable(reader: Reader, code: number): Request {
+  const kind = kindOfCode(code);
+  if (kind === undefined) throw unknownCode(code);
+  return rowOf(kind).args.receive(reader, kind) as Request;
 }
 
 /** What a client sends first on a connection. */
@@ -161,22 +140,4 @@ function codeAt(buffer: Buffer, offset: number): number {
     throw new NurseryError('NO_MAGIC', 'a request begins with 0xb1ff0000 | code');
   }
   return (buffer[offset] as number) | ((buffer[offset + 1] as number) << 8);
-}
-
-/** A copy of `bytes` that begins with the int `kind`. */
-function withKind(kind: number, bytes: Uint8Array): Buffer {
-  const copy = Buffer.allocUnsafe(bytes.length);
-  copy.set(bytes);
-  copy.writeUInt32LE(kind, 0);
-  return copy;
-}
-
-function encodeSet(key: Key, value: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(12 + key.length + value.length);
-  frame.writeUInt32LE((MAGIC | REQUEST_CODES.set) >>> 0, 0);
-  frame.writeUInt32LE(key.length, 4);
-  frame.write(key, 8, 'latin1');
-  frame.writeUInt32LE(value.length, 8 + key.length);
-  frame.set(value, 12 + key.length);
-  return frame;
 }

@@ -10,11 +10,13 @@
  */
 import { invariant } from '../../base/assert.ts';
 import { RETURN_CODES } from '../../base/errors.ts';
-import { malformed, Reader } from '../../wire/codec.ts';
+import { type Codec, malformed, Reader } from '../../wire/codec.ts';
 import { encodePieces, readPieces } from '../../wire/pieces.ts';
 import { MAGIC } from '../admin/admin.ts';
-import { RUN } from './request-kinds.ts';
 import { type Answer, RETURN_CODE_BYTES, returnCodeOf } from './values.ts';
+
+/** The low half of a run's first int. */
+export const RUN = 0x82;
 
 /** Updates in one run at most; and bytes of their requests, unless it is a single one. */
 export const RUN_UPDATES_MAX = 256;
@@ -37,16 +39,15 @@ export function encodeRun(requests: readonly Uint8Array[]): Buffer {
   return encodeList((MAGIC | RUN) >>> 0, requests);
 }
 
-/**
- * The requests of a run, as views, `reader` being behind its first int.
- *
- * @throws NurseryError MALFORMED
- */
-export function readRun(reader: Reader): Buffer[] {
-  const requests = readPieces(reader);
-  if (requests.length > RUN_UPDATES_MAX) throw malformed(`run of ${requests.length} updates`);
-  return requests;
-}
+/** The requests of a run, behind its first int; read as views. */
+export const runCodec: Codec<readonly Uint8Array[]> = {
+  write: (writer, requests) => writer.raw(encodePieces(0, requests)),
+  read: (reader) => {
+    const requests = readPieces(reader);
+    if (requests.length > RUN_UPDATES_MAX) throw malformed(`run of ${requests.length} updates`);
+    return requests;
+  },
+};
 
 /** The reply to a run whose updates were answered so, in order. */
 export function runReply(answers: readonly Answer[]): Answer {
