@@ -15,8 +15,15 @@ import {
   okRouting,
   TOO_LONG,
 } from '../../src/protocol/arakoon/replies.ts';
-import type { RangeQuery, Request } from '../../src/protocol/arakoon/requests.ts';
-import type { Answer } from '../../src/protocol/arakoon/values.ts';
+import {
+  dispatch,
+  type Handlers,
+  isBy,
+  type KindsWith,
+  type Request,
+  type RequestOf,
+} from '../../src/protocol/arakoon/request-table.ts';
+import type { Answer, RangeQuery } from '../../src/protocol/arakoon/values.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
 import { EntriesReply } from './entries-reply.ts';
 import { type Ownership, rangeError } from './ownership.ts';
@@ -54,56 +61,17 @@ export type Source = {
 };
 
 /** The reads of clients that the state machine answers. */
-export type DataRead = Extract<
-  Request,
-  {
-    kind:
-      | 'exists'
-      | 'get'
-      | 'range'
-      | 'prefixKeys'
-      | 'rangeEntries'
-      | 'revRangeEntries'
-      | 'multiGet'
-      | 'multiGetOption'
-      | 'assert'
-      | 'assertExists'
-      | 'getKeyCount'
-      | 'getInterval'
-      | 'getRouting'
-      | 'getNurseryConfig';
-  }
->;
+export type DataRead = RequestOf<DataKind>;
+type DataKind = KindsWith<{ readonly by: 'image' }>;
 
 /** Whether the state machine answers this request. */
 export function isDataRead(request: Request): request is DataRead {
-  return DATA_READS.has(request.kind);
+  return isBy(request, 'image');
 }
 
 /** Answers a read; how fresh the image must be is the caller's business. Long ones are work. */
 export function answerRead(source: Source, request: DataRead): Answer | Work<Answer> {
-  switch (request.kind) {
-    case 'range':
-    case 'rangeEntries':
-    case 'revRangeEntries':
-      return ranged(source, rangeOfQuery(request), request.max, request.kind);
-    case 'prefixKeys':
-      return ranged(source, prefixRange(request.prefix), request.max, request.kind);
-    case 'multiGet':
-    case 'multiGetOption': {
-      const refusal = refusalOf(source, request.keys);
-      return refusal ?? multiGet(source, request.keys, request.kind);
-    }
-    case 'getKeyCount':
-      return countKeys(source);
-    case 'getInterval':
-      return interval(source.state);
-    case 'getRouting':
-    case 'getNurseryConfig':
-      return routing(source, request.kind);
-    default:
-      return refusalOf(source, [request.key]) ?? readKey(source, request);
-  }
+  return dispatch(ANSWERS, request, source);
 }
 
 /** The keys that a range request names, null where its bounds leave none. `revRangeEntries` begins at the high end. */
@@ -118,22 +86,40 @@ export function rangeOfQuery(query: RangeQuery & { readonly kind: string }): Ran
   return hi === null || lo < hi ? { lo, hi } : null;
 }
 
-const DATA_READS: ReadonlySet<string> = new Set<DataRead['kind']>([
-  'exists',
-  'get',
-  'range',
-  'prefixKeys',
-  'rangeEntries',
-  'revRangeEntries',
-  'multiGet',
-  'multiGetOption',
-  'assert',
-  'assertExists',
-  'getKeyCount',
-  'getInterval',
-  'getRouting',
-  'getNurseryConfig',
-]);
+const ANSWERS: Handlers<DataKind, [Source], Answer | Work<Answer>> = {
+  get: keyed,
+  exists: keyed,
+  assert: keyed,
+  assertExists: keyed,
+  multiGet: listed,
+  multiGetOption: listed,
+  range: bounded,
+  rangeEntries: bounded,
+  revRangeEntries: bounded,
+  prefixKeys: ({ prefix, max, kind }, source) => ranged(source, prefixRange(prefix), max, kind),
+  getKeyCount: (_, source) => countKeys(source),
+  getInterval: (_, source) => interval(source.state),
+  getRouting: ({ kind }, source) => routing(source, kind),
+  getNurseryConfig: ({ kind }, source) => routing(source, kind),
+};
+
+function keyed(request: RequestOf<'get' | 'exists' | 'assert' | 'assertExists'>, source: Source): Answer {
+  return refusalOf(source, [request.key]) ?? readKey(source, request);
+}
+
+function listed(
+  { keys, kind }: RequestOf<'multiGet' | 'multiGetOption'>,
+  source: Source,
+): Answer | Work<Answer> {
+  return refusalOf(source, keys) ?? multiGet(source, keys, kind);
+}
+
+function bounded(
+  request: RequestOf<'range' | 'rangeEntries' | 'revRangeEntries'>,
+  source: Source,
+): Answer | Work<Answer> {
+  return ranged(source, rangeOfQuery(request), request.max, request.kind);
+}
 
 function refusalOf({ state, ownership }: Source, keys: readonly Key[]): Answer | null {
   for (const key of keys) {
@@ -145,7 +131,7 @@ function refusalOf({ state, ownership }: Source, keys: readonly Key[]): Answer |
 
 function readKey(
   { view, bytesMax }: Source,
-  request: Extract<DataRead, { kind: 'exists' | 'get' | 'assert' | 'assertExists' }>,
+  request: RequestOf<'exists' | 'get' | 'assert' | 'assertExists'>,
 ): Answer {
   const value = view.get(dataKey(request.key));
   switch (request.kind) {

@@ -28,6 +28,14 @@ import {
   TOO_LONG,
 } from '../../src/protocol/arakoon/replies.ts';
 import {
+  dispatch,
+  type Handlers,
+  hasShortReply,
+  isBy,
+  type KindsWith,
+  rowOf,
+} from '../../src/protocol/arakoon/request-table.ts';
+import {
   type Consistency,
   decodeRequest,
   type Request,
@@ -39,7 +47,7 @@ import { VERSION } from '../../src/version.ts';
 import type { Respond } from '../driver/proposals.ts';
 import { ABANDONED, type Scheduler } from '../driver/scheduler.ts';
 import { mapAnswer } from '../machine/queries.ts';
-import { isDataRead, REPLY_MAX } from '../machine/reads.ts';
+import { REPLY_MAX } from '../machine/reads.ts';
 import { expectProgressPossible, shortage } from '../paxos/step.ts';
 import { isStoreDamage } from '../store/failures.ts';
 import type { Work } from '../store/types.ts';
@@ -57,15 +65,17 @@ const TOO_LATE: Answer = failure(
 const READ_BYTES = REPLY_MAX + REPLY_MAX / 2;
 /** What an answer to one of our own processes may take (bytes): a page, and its rows before they are encoded. */
 const PAGE_BYTES = 16 * 1024 * 1024;
-/** Reads and queries whose answers are short. */
-const SHORT_READS: ReadonlySet<Request['kind']> = new Set([
-  'exists',
-  'assert',
-  'assertExists',
-  'getKeyCount',
-  'getInterval',
-]);
+/** Queries whose answers are short. */
 const SHORT_QUERIES: ReadonlySet<AdminQuery['kind']> = new Set(['nodeStatus', 'slowDown', 'rangeStatus']);
+
+/** One request, and whoever asks it. */
+type Call = {
+  readonly respond: Respond;
+  readonly link: Link | null;
+  readonly asker: Asker;
+  /** Until when an update may begin. */
+  readonly untilMs: number;
+};
 
 /** Answers requests; one for each node. */
 export class Requests {
@@ -86,18 +96,14 @@ export class Requests {
     try {
       const request = decodeRequest(frame);
       this.#count(request);
-      if (link === null && LINKS_ONLY.has(request.kind)) {
+      if (link === null && rowOf(request.kind).linksOnly === true) {
         respond(failure('NOT_SUPPORTED', `${request.kind} is served over links only`));
-        return;
-      }
-      if (request.kind === 'run') {
-        this.#run(request.requests, respond, untilMs);
         return;
       }
       const update = updateOf(request, frame);
       const noted = this.#noting(request, respond, link);
       if (update !== null) this.#update(request, update, noted, untilMs);
-      else this.#read(request, noted, link, this.#inTime(asker, leftMs));
+      else this.#read(request, { respond: noted, link, asker: this.#inTime(asker, leftMs), untilMs });
     } catch (error) {
       respond(this.#answerOf(error));
     }
@@ -204,63 +210,48 @@ export class Requests {
     return why === null ? null : failure('BAD_INPUT', why);
   }
 
-  #read(request: Request, respond: Respond, link: Link | null, asker: Asker): void {
-    const { driver, store, clusterId, node } = this.#context;
-    switch (request.kind) {
-      case 'ping':
-        respond(
-          request.cluster === clusterId
-            ? okBytes(Buffer.from(VERSION.text))
-            : failure('UNKNOWN_FAILURE', `this is cluster ${clusterId}, not ${request.cluster}`),
-        );
-        return;
-      case 'version':
-        respond(okVersion(VERSION));
-        return;
-      case 'whoMaster': {
-        // Nobody is who serves nothing before its keeper has spoken: a router would send requests there, and call itself healthy.
-        const master = this.#context.introduction.refusal === null ? driver.master() : null;
-        respond(okOptionalBytes(master === null ? null : Buffer.from(master)));
-        return;
-      }
-      case 'expectProgressPossible':
-        respond(okBool(expectProgressPossible(driver.replica, this.#context.nowMs())));
-        return;
-      case 'currentState':
-        respond(okBytes(Buffer.from(nodeStatus(this.#context).role)));
-        return;
-      case 'statistics':
-        respond(okStatistics(statisticsFields(this.#context, this.counts)));
-        return;
-      case 'getTxid':
-        respond(okTxid(store.slot));
-        return;
-      case 'dropMaster':
-        this.#dropMaster(respond);
-        return;
-      case 'flushStore':
-        this.#later(
-          this.#context.flush().then(() => OK),
-          respond,
-        );
-        return;
-      case 'collapse':
-        this.#later(
-          this.#context.collapse(request.keep).then(() => okCollapse([0])),
-          respond,
-        );
-        return;
-      case 'adminQuery':
-        this.#admit(request.query, respond, link, asker);
-        return;
-      default:
-        if (!isDataRead(request)) {
-          respond(failure('NOT_SUPPORTED', `${request.kind} is not supported by node ${node}`));
-          return;
-        }
-        this.#dataRead(request, respond, asker);
+  #read(request: Request, call: Call): void {
+    if (isBy(request, 'node')) dispatch(this.#answers, request, call);
+    else if (isBy(request, 'image')) this.#dataRead(request, call.respond, call.asker);
+    else {
+      const why = `${request.kind} is not supported by node ${this.#context.node}`;
+      call.respond(failure('NOT_SUPPORTED', why));
     }
   }
+
+  /** What the node answers by itself. */
+  readonly #answers: Handlers<KindsWith<{ readonly by: 'node' }>, [Call], void> = {
+    ping: ({ cluster }, { respond }) => {
+      const { clusterId } = this.#context;
+      if (cluster === clusterId) respond(okBytes(Buffer.from(VERSION.text)));
+      else respond(failure('UNKNOWN_FAILURE', `this is cluster ${clusterId}, not ${cluster}`));
+    },
+    version: (_, { respond }) => respond(okVersion(VERSION)),
+    whoMaster: (_, { respond }) => {
+      // Nobody is who serves nothing before its keeper has spoken: a router would send requests there, and call itself healthy.
+      const { introduction, driver } = this.#context;
+      const master = introduction.refusal === null ? driver.master() : null;
+      respond(okOptionalBytes(master === null ? null : Buffer.from(master)));
+    },
+    expectProgressPossible: (_, { respond }) =>
+      respond(okBool(expectProgressPossible(this.#context.driver.replica, this.#context.nowMs()))),
+    currentState: (_, { respond }) => respond(okBytes(Buffer.from(nodeStatus(this.#context).role))),
+    statistics: (_, { respond }) => respond(okStatistics(statisticsFields(this.#context, this.counts))),
+    getTxid: (_, { respond }) => respond(okTxid(this.#context.store.slot)),
+    dropMaster: (_, { respond }) => this.#dropMaster(respond),
+    flushStore: (_, { respond }) =>
+      this.#later(
+        this.#context.flush().then(() => OK),
+        respond,
+      ),
+    collapse: ({ keep }, { respond }) =>
+      this.#later(
+        this.#context.collapse(keep).then(() => okCollapse([0])),
+        respond,
+      ),
+    adminQuery: ({ query }, { respond, link, asker }) => this.#admit(query, respond, link, asker),
+    run: ({ requests }, { respond, untilMs }) => this.#run(requests, respond, untilMs),
+  };
 
   /**
    * A read begins where there is room for the longest reply; else it may be short, and is given up where it turns out
@@ -268,7 +259,7 @@ export class Requests {
    */
   #dataRead(request: Request, respond: Respond, asker: Asker): void {
     const { replies } = asker;
-    if (SHORT_READS.has(request.kind) || asker.isShort) {
+    if (hasShortReply(request.kind) || asker.isShort) {
       this.#readWithin(request, asker.isShort ? SHORT_BYTES : REPLY_MAX, respond, asker);
       return;
     }
@@ -442,8 +433,6 @@ export class Requests {
     work.then(respond, (error: Error) => respond(failure('UNKNOWN_FAILURE', error.message)));
   }
 }
-
-const LINKS_ONLY: ReadonlySet<Request['kind']> = new Set(['adminCommand', 'adminQuery', 'run']);
 
 /** Queries whose answer decides something: served by the master alone (docs/architecture.md, "Moving a range"). */
 const DECIDING: ReadonlySet<AdminQuery['kind']> = new Set([

@@ -6,7 +6,7 @@
  *     get    := int magic | 0x08, consistency, string key
  *     update := int 1, string key, string value             set, in the log
  */
-import type { Key } from '../../base/bytes.ts';
+import { bytesToKey, type Key } from '../../base/bytes.ts';
 import { NurseryError } from '../../base/errors.ts';
 import { USER_KEY_MAX, VALUE_MAX, whyTooLong } from '../../base/limits.ts';
 import type { Reader } from '../../wire/codec.ts';
@@ -16,6 +16,9 @@ import type { Consistency } from './values.ts';
 
 const SET = 0x09;
 const GET = 0x08;
+/** The first byte of a consistency. */
+const NO_GUARANTEES = 1;
+const AT_LEAST = 2;
 /** Kind of `set` in the log. */
 export const SET_UPDATE = 1;
 
@@ -69,6 +72,36 @@ export function valueOfSet(bytes: Buffer, begin: number, end: number): number {
 /** The key of the `set` that begins at `begin` and whose value begins at `valueAt`. */
 export function keyOfSet(bytes: Buffer, begin: number, valueAt: number): Key {
   return bytes.toString('latin1', begin + 8, valueAt - 4);
+}
+
+/**
+ * The key of an update of one key, behind nothing but its code, where the body has it completely; else null. The rest is not
+ * looked at.
+ */
+export function keyOfUpdate(body: Uint8Array): Key | null {
+  return keyAt(body, 4);
+}
+
+/** As `keyOfUpdate`, of a read: a consistency stands before its key, here one without a stamp. */
+export function keyOfRead(body: Uint8Array): Key | null {
+  return (body[4] as number) < AT_LEAST ? keyAt(body, 5) : null;
+}
+
+/** Whether the read that `keyOfRead` has found a key in may be answered by any node. */
+export function isStaleRead(body: Uint8Array): boolean {
+  return body[4] === NO_GUARANTEES;
+}
+
+/** The key whose length stands at `offset`. */
+function keyAt(body: Uint8Array, offset: number): Key | null {
+  const length =
+    ((body[offset] as number) |
+      ((body[offset + 1] as number) << 8) |
+      ((body[offset + 2] as number) << 16) |
+      ((body[offset + 3] as number) << 24)) >>>
+    0;
+  const from = offset + 4;
+  return from + length <= body.length ? bytesToKey(body.subarray(from, from + length)) : null;
 }
 
 function readKey(reader: Reader): Key {

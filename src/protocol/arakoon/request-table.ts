@@ -27,7 +27,7 @@ import {
 } from './arguments.ts';
 import { ascending, descending } from './bounds.ts';
 import { asSent, asSequence } from './logged.ts';
-import type { FormName } from './reply-forms.ts';
+import { FORMS, type FormName, type Read } from './reply-forms.ts';
 import { RUN, runCodec } from './run.ts';
 import { encodeUpdate } from './updates.ts';
 import type { RangeQuery } from './values.ts';
@@ -232,6 +232,11 @@ export type Request = RequestOf<RequestKind>;
 /** The kinds whose row has these facts. */
 export type KindsWith<F> = { [K in RequestKind]: Table[K] extends F ? K : never }[RequestKind];
 
+/** What a client reads in the reply to a request of this kind. */
+export type ResultOf<K extends RequestKind> = Table[K]['reply'] extends FormName
+  ? Read<Table[K]['reply']>
+  : never;
+
 /** What is to be done with a request, for each of these kinds: one that is missing does not compile. */
 export type Handlers<K extends RequestKind, A extends readonly unknown[], R> = {
   readonly [P in K]: (request: RequestOf<P>, ...args: A) => R;
@@ -286,6 +291,23 @@ export function isBy<B extends Row['by']>(
   by: B,
 ): request is RequestOf<KindsWith<{ readonly by: B }>> {
   return ROWS[request.kind].by === by;
+}
+
+/**
+ * What a client reads in a reply to a request of this kind.
+ *
+ * @throws NurseryError what a reply says that is no success; NOT_SUPPORTED where no client can read such replies
+ */
+export function resultOf<K extends RequestKind>(kind: K, reply: Uint8Array): ResultOf<K> {
+  const form = ROWS[kind].reply;
+  if (form === null) throw new NurseryError('NOT_SUPPORTED', `the reply to ${kind} cannot be read`);
+  return FORMS[form].decode(reply) as ResultOf<K>;
+}
+
+/** Whether no reply to such a request is long, whatever is stored. */
+export function hasShortReply(kind: RequestKind): boolean {
+  const { reply } = ROWS[kind];
+  return reply !== null && FORMS[reply].isShort;
 }
 
 /** What a client calls the request with this code: Arakoon's names, for messages and statistics. */
