@@ -1,18 +1,20 @@
 /** What to do with a request: from its bytes alone, and for the frequent ones from few of them. */
-import { bytesToKey, type Key, prefixEnd, successor } from '../../src/base/bytes.ts';
+import { type Key, prefixEnd, successor } from '../../src/base/bytes.ts';
 import { NurseryError } from '../../src/base/errors.ts';
 import { type Range, WHOLE } from '../../src/keyspace/range.ts';
 import { MAGIC } from '../../src/protocol/admin/admin.ts';
+import { isStaleRead, keyOfRead, keyOfUpdate } from '../../src/protocol/arakoon/quick.ts';
 import { failureOf, okKeys, okMultiGet } from '../../src/protocol/arakoon/replies.ts';
 import {
-  type Consistency,
-  decodeRequest,
-  type RangeQuery,
-  REQUEST_CODES,
+  KINDS,
+  type KindsWith,
   type Request,
-} from '../../src/protocol/arakoon/requests.ts';
+  type RequestOf,
+  rowOf,
+} from '../../src/protocol/arakoon/request-table.ts';
+import { decodeRequest, requestCode } from '../../src/protocol/arakoon/requests.ts';
 import { decodeSequence, isSequence, keysOfUpdate, type Update } from '../../src/protocol/arakoon/updates.ts';
-import type { Answer } from '../../src/protocol/arakoon/values.ts';
+import type { Answer, Consistency, RangeQuery } from '../../src/protocol/arakoon/values.ts';
 import type { Gather, RangeGather } from './types.ts';
 
 /** What a request is to the router. */
@@ -38,107 +40,80 @@ const NO_RANGES: readonly Range[] = [];
 const ANYWHERE: readonly Key[] = [''];
 const MAGIC_HIGH = MAGIC >>> 16;
 
-/** Where the key of each request for one key begins; a consistency precedes those of reads. */
-const KEY_UPDATES: ReadonlySet<number> = new Set([
-  REQUEST_CODES.set,
-  REQUEST_CODES.delete,
-  REQUEST_CODES.testAndSet,
-  REQUEST_CODES.replace,
-  REQUEST_CODES.confirm,
-]);
-const KEY_READS: ReadonlySet<number> = new Set([
-  REQUEST_CODES.get,
-  REQUEST_CODES.exists,
-  REQUEST_CODES.assert,
-  REQUEST_CODES.assertExists,
-]);
+/** By code: updates and reads of one key, of which the key is all that is looked at. */
+const IS_KEY_UPDATE: (boolean | undefined)[] = [];
+const IS_KEY_READ: (boolean | undefined)[] = [];
+for (const kind of KINDS) {
+  const { code, names, by } = rowOf(kind);
+  if (names === 'key') (by === 'log' ? IS_KEY_UPDATE : IS_KEY_READ)[code] = true;
+}
 
 /** Never throws: what is malformed becomes an answer that says so. */
 export function classify(body: Uint8Array): Plan {
-  if (((body[2] as number) | ((body[3] as number) << 8)) === MAGIC_HIGH) {
-    const code = (body[0] as number) | ((body[1] as number) << 8);
-    if (KEY_UPDATES.has(code)) {
-      const key = keyAt(body, 4);
-      if (key !== null) {
-        return { kind: 'forward', isUpdate: true, isStale: false, body, keys: [key], ranges: NO_RANGES };
-      }
-    } else if (KEY_READS.has(code) && (body[4] as number) < 2) {
-      const key = keyAt(body, 5);
-      if (key !== null) {
-        return {
-          kind: 'forward',
-          isUpdate: false,
-          isStale: body[4] === 1,
-          body,
-          keys: [key],
-          ranges: NO_RANGES,
-        };
-      }
-    }
+  return classifyQuickly(body) ?? classifyByTable(body);
+}
+
+/** The plan for what names one key, from few of its bytes; null where more must be looked at. */
+function classifyQuickly(body: Uint8Array): Plan | null {
+  if (((body[2] as number) | ((body[3] as number) << 8)) !== MAGIC_HIGH) return null;
+  const code = requestCode(body);
+  if (IS_KEY_UPDATE[code] === true) {
+    const key = keyOfUpdate(body);
+    return key === null ? null : update(body, [key], NO_RANGES);
   }
+  if (IS_KEY_READ[code] !== true) return null;
+  const key = keyOfRead(body);
+  if (key === null) return null;
+  return {
+    kind: 'forward',
+    isUpdate: false,
+    isStale: isStaleRead(body),
+    body,
+    keys: [key],
+    ranges: NO_RANGES,
+  };
+}
+
+/** The plan for what a request names, whatever that is. Never throws. */
+export function classifyByTable(body: Uint8Array): Plan {
   try {
-    return classifySlowly(body);
+    const request = decodeRequest(body);
+    return planOf(rowOf(request.kind).names, request, body);
   } catch (error) {
     if (!(error instanceof NurseryError)) throw error;
     return { kind: 'answer', answer: failureOf(error) };
   }
 }
 
-/** The key whose length stands at `offset`, completely; null where the body ends within the key. The node checks the rest. */
-function keyAt(body: Uint8Array, offset: number): Key | null {
-  const length =
-    ((body[offset] as number) |
-      ((body[offset + 1] as number) << 8) |
-      ((body[offset + 2] as number) << 16) |
-      ((body[offset + 3] as number) << 24)) >>>
-    0;
-  const from = offset + 4;
-  return from + length <= body.length ? bytesToKey(body.subarray(from, from + length)) : null;
-}
+type Names = ReturnType<typeof rowOf>['names'];
+type Naming<N extends Names> = RequestOf<KindsWith<{ readonly names: N }>>;
 
-/** @throws NurseryError for what no node would take either */
-function classifySlowly(body: Uint8Array): Plan {
-  const request = decodeRequest(body);
-  switch (request.kind) {
-    case 'get':
-    case 'exists':
-    case 'assert':
-    case 'assertExists':
-      return read(request.consistency, body, [request.key], NO_RANGES);
-    case 'set':
-    case 'delete':
-    case 'testAndSet':
-    case 'replace':
-    case 'confirm':
-      return update(body, [request.key], NO_RANGES);
-    case 'deletePrefix':
-      return update(body, NO_KEYS, [prefixRange(request.prefix)]);
-    case 'nop':
-      return update(body, ANYWHERE, NO_RANGES);
-    case 'userFunction':
-      // What it touches is known to nobody: only a cluster that owns everything can run it.
-      return update(body, NO_KEYS, [WHOLE]);
-    case 'sequence':
-    case 'syncedSequence':
-      return classifySequence(body, request.update);
-    case 'range':
-    case 'rangeEntries':
-    case 'revRangeEntries':
-      return gatherRange(request.kind, request, body);
-    case 'prefixKeys':
-      return gatherPieces('range', request.consistency, prefixRange(request.prefix), request.max, body);
-    case 'multiGet':
-    case 'multiGetOption':
-      return gatherKeys(request.kind === 'multiGetOption', request.consistency, request.keys, body);
-    case 'getKeyCount':
-      return {
-        kind: 'gather',
-        isStale: false,
-        gather: { kind: 'count', body, isDone: false, pending: 0, sum: 0 },
-      };
-    default:
-      return { kind: 'local', request };
-  }
+/** What each way of naming means; one that is missing does not compile. @throws NurseryError for what no node would take either */
+const PLANS: { readonly [N in Names]: (request: Naming<N>, body: Uint8Array) => Plan } = {
+  key: (request, body) =>
+    'consistency' in request
+      ? read(request.consistency, body, [request.key], NO_RANGES)
+      : update(body, [request.key], NO_RANGES),
+  keys: ({ kind, consistency, keys }, body) => gatherKeys(kind === 'multiGetOption', consistency, keys, body),
+  prefix: (request, body) =>
+    'consistency' in request
+      ? gatherPieces('range', request.consistency, prefixRange(request.prefix), request.max, body)
+      : update(body, NO_KEYS, [prefixRange(request.prefix)]),
+  bounds: (request, body) => gatherRange(request.kind, request, body),
+  updates: (request, body) => classifySequence(body, request.update),
+  anywhere: (_, body) => update(body, ANYWHERE, NO_RANGES),
+  everything: (_, body) => update(body, NO_KEYS, [WHOLE]),
+  clusters: (_, body) => {
+    const gather = { kind: 'count', body, isDone: false, pending: 0, sum: 0 } as const;
+    return { kind: 'gather', isStale: false, gather: { ...gather } };
+  },
+  asked: (request) => ({ kind: 'local', request }),
+  node: (request) => ({ kind: 'local', request }),
+};
+
+function planOf(names: Names, request: Request, body: Uint8Array): Plan {
+  const plan = PLANS[names] as (request: Request, body: Uint8Array) => Plan; // its own, by the row of the request
+  return plan(request, body);
 }
 
 function read(

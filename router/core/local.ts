@@ -14,7 +14,16 @@ import {
   okText,
   okVersion,
 } from '../../src/protocol/arakoon/replies.ts';
-import { REQUEST_CODES, type Request, requestName } from '../../src/protocol/arakoon/requests.ts';
+import {
+  dispatch,
+  type Handlers,
+  type KindsWith,
+  REQUEST_CODES,
+  type Request,
+  type RequestOf,
+  requestName,
+  rowOf,
+} from '../../src/protocol/arakoon/request-table.ts';
 import { type Field, seatFields } from '../../src/protocol/arakoon/statistics.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import { readyMaster } from './clusters.ts';
@@ -23,41 +32,42 @@ import { isDead } from './view.ts';
 
 /** The answer to a request that goes to no cluster; a refusal that names it, where a router cannot serve it. */
 export function answerLocally(router: Router, request: Request): Answer {
-  switch (request.kind) {
-    case 'ping':
-      return request.cluster === router.clusterId
-        ? okText(router.version.text)
-        : failure('UNKNOWN_FAILURE', `this is ${router.clusterId}, not ${request.cluster}`);
-    case 'whoMaster':
-      return okOptionalText(router.name); // so that a client that knows only routers is content
-    case 'version':
-      return okVersion(router.version);
-    case 'expectProgressPossible':
-      return okBool(health(router).ok);
-    case 'currentState':
-      return okText(health(router).ok ? 'ROUTING' : `ROUTING, but ${health(router).why}`);
-    case 'statistics':
-      return okStatistics(statistics(router));
-    case 'getInterval':
-      return okInterval({ publicBegin: null, publicEnd: null, privateBegin: null, privateEnd: null });
-    case 'getRouting':
-      return withMap(router, () => okRouting(router.view.entries));
-    case 'getNurseryConfig':
-      return withMap(router, () => okNurseryConfig(router.view.entries, router.keeper?.clusters ?? []));
-    case 'adminQuery':
-      if (request.query.kind === 'getMap') return answerMap(router);
-      return unsupported(`adminQuery ${request.query.kind}`);
-    case 'adminCommand':
-      return unsupported(`adminCommand ${request.command.kind}`);
-    case 'getTxid':
-      return failure(
-        'NOT_SUPPORTED',
-        'get_txid: slots are counted per cluster, so that a router has none to give; read Consistent instead',
-      );
-    default:
-      return unsupported(requestName(REQUEST_CODES[request.kind]));
-  }
+  if (isAsked(request)) return dispatch(ANSWERS, request, router);
+  return unsupported(requestName(REQUEST_CODES[request.kind]));
 }
+
+type AskedKind = KindsWith<{ readonly names: 'asked' }>;
+
+function isAsked(request: Request): request is RequestOf<AskedKind> {
+  return rowOf(request.kind).names === 'asked';
+}
+
+const ANSWERS: Handlers<AskedKind, [Router], Answer> = {
+  ping: ({ cluster }, { clusterId, version }) =>
+    cluster === clusterId
+      ? okText(version.text)
+      : failure('UNKNOWN_FAILURE', `this is ${clusterId}, not ${cluster}`),
+  whoMaster: (_, { name }) => okOptionalText(name), // so that a client that knows only routers is content
+  version: (_, { version }) => okVersion(version),
+  expectProgressPossible: (_, router) => okBool(health(router).ok),
+  currentState: (_, router) => {
+    const { ok, why } = health(router);
+    return okText(ok ? 'ROUTING' : `ROUTING, but ${why}`);
+  },
+  statistics: (_, router) => okStatistics(statistics(router)),
+  getInterval: () => okInterval({ publicBegin: null, publicEnd: null, privateBegin: null, privateEnd: null }),
+  getRouting: (_, router) => withMap(router, () => okRouting(router.view.entries)),
+  getNurseryConfig: (_, router) =>
+    withMap(router, () => okNurseryConfig(router.view.entries, router.keeper?.clusters ?? [])),
+  adminQuery: ({ query }, router) =>
+    query.kind === 'getMap' ? answerMap(router) : unsupported(`adminQuery ${query.kind}`),
+  adminCommand: ({ command }) => unsupported(`adminCommand ${command.kind}`),
+  getTxid: () =>
+    failure(
+      'NOT_SUPPORTED',
+      'get_txid: slots are counted per cluster, so that a router has none to give; read Consistent instead',
+    ),
+};
 
 /** Whether the router can serve every key, and if not, the first reason. */
 export function health(router: Router): { readonly ok: boolean; readonly why: string } {

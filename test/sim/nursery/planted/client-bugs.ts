@@ -80,9 +80,9 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
   bug(
     'nop needs the whole key space',
     'a nop goes to any cluster',
-    'router/core/classify.js#classifySlowly',
-    "case 'nop':\n            return update(body, ANYWHERE, NO_RANGES);",
-    "case 'nop':\n            return update(body, NO_KEYS, [WHOLE]);",
+    'router/core/classify.js',
+    'anywhere: (_, body) => update(body, ANYWHERE, NO_RANGES),',
+    'anywhere: (_, body) => update(body, NO_KEYS, [WHOLE]),',
   ),
   bug(
     'second batch answered like the first',
