@@ -1,27 +1,15 @@
 /** What a client can ask, as methods: the same over links and over Arakoon's TCP. */
 import { type Key, keyToBytes } from '../base/bytes.ts';
 import {
-  decodeBool,
-  decodeBytes,
-  decodeEntries,
-  decodeInt,
-  decodeInt64,
-  decodeKeys,
-  decodeMultiGet,
-  decodeMultiGetOptions,
-  decodeOptionalBytes,
-  decodeOptionalText,
-  decodeRevEntries,
-  decodeStatistics,
-  decodeText,
-  decodeTxid,
-  decodeVersion,
-  decodeVoid,
-} from '../protocol/arakoon/replies.ts';
-import type { Consistency, RangeQuery, Request } from '../protocol/arakoon/requests.ts';
+  type Request,
+  type RequestKind,
+  type RequestOf,
+  type ResultOf,
+  resultOf,
+} from '../protocol/arakoon/request-table.ts';
 import type { Field } from '../protocol/arakoon/statistics.ts';
 import { encodeUpdate, type Update } from '../protocol/arakoon/updates.ts';
-import type { Version } from '../protocol/arakoon/values.ts';
+import type { Consistency, RangeQuery, Version } from '../protocol/arakoon/values.ts';
 
 /** A key or value as callers give it: text, taken as UTF-8, or bytes. */
 export type Bytes = string | Uint8Array;
@@ -86,78 +74,80 @@ export abstract class Commands {
   /** The whole reply to `request`, whatever its return code. */
   protected abstract ask(request: Request, options: CallOptions): Promise<Uint8Array>;
 
+  /** What the reply to `request` says. @throws NurseryError */
+  async #result<K extends RequestKind>(
+    request: RequestOf<K> & { readonly kind: K },
+    options: CallOptions,
+  ): Promise<ResultOf<K>> {
+    return resultOf(request.kind, await this.ask(request, options));
+  }
+
   /** The value of `key`. @throws NurseryError NOT_FOUND */
   async get(key: Bytes, options: ReadOptions = {}): Promise<Buffer> {
-    const reply = await this.ask({ kind: 'get', ...consistencyOf(options), key: keyOf(key) }, options);
-    return own(decodeBytes(reply));
+    return own(await this.#result({ kind: 'get', ...consistencyOf(options), key: keyOf(key) }, options));
   }
 
   /** Whether there is a value for `key`. */
   async exists(key: Bytes, options: ReadOptions = {}): Promise<boolean> {
-    return decodeBool(
-      await this.ask({ kind: 'exists', ...consistencyOf(options), key: keyOf(key) }, options),
-    );
+    return this.#result({ kind: 'exists', ...consistencyOf(options), key: keyOf(key) }, options);
   }
 
   /** Values in the order of `keys`. @throws NurseryError NOT_FOUND where one is missing */
   async multiGet(keys: readonly Bytes[], options: ReadOptions = {}): Promise<Buffer[]> {
-    const request: Request = { kind: 'multiGet', ...consistencyOf(options), keys: keys.map(keyOf) };
-    return decodeMultiGet(await this.ask(request, options)).map(own);
+    const request = { kind: 'multiGet', ...consistencyOf(options), keys: keys.map(keyOf) } as const;
+    return (await this.#result(request, options)).map(own);
   }
 
   /** Values in the order of `keys`, null where there is none. */
   async multiGetOption(keys: readonly Bytes[], options: ReadOptions = {}): Promise<(Buffer | null)[]> {
-    const request: Request = { kind: 'multiGetOption', ...consistencyOf(options), keys: keys.map(keyOf) };
-    return decodeMultiGetOptions(await this.ask(request, options)).map(ownOption);
+    const request = { kind: 'multiGetOption', ...consistencyOf(options), keys: keys.map(keyOf) } as const;
+    return (await this.#result(request, options)).map(ownOption);
   }
 
   /** Keys of a range, ascending. */
   async range(options: RangeOptions = {}): Promise<Buffer[]> {
-    return decodeKeys(await this.ask({ kind: 'range', ...rangeOf(options) }, options)).map(keyToBytes);
+    return (await this.#result({ kind: 'range', ...rangeOf(options) }, options)).map(keyToBytes);
   }
 
   /** Keys and values of a range, ascending. */
   async rangeEntries(options: RangeOptions = {}): Promise<[Buffer, Buffer][]> {
-    return decodeEntries(await this.ask({ kind: 'rangeEntries', ...rangeOf(options) }, options)).map(
-      ownEntry,
-    );
+    return (await this.#result({ kind: 'rangeEntries', ...rangeOf(options) }, options)).map(ownEntry);
   }
 
   /** Keys and values of a range, descending. */
   async revRangeEntries(options: RevRangeOptions = {}): Promise<[Buffer, Buffer][]> {
-    const reply = await this.ask({ kind: 'revRangeEntries', ...rangeOf(options) }, options);
-    return decodeRevEntries(reply).map(ownEntry);
+    return (await this.#result({ kind: 'revRangeEntries', ...rangeOf(options) }, options)).map(ownEntry);
   }
 
   /** Keys that begin with `prefix`, ascending; at most `max` of them. */
   async prefixKeys(prefix: Bytes, options: ReadOptions & { readonly max?: number } = {}): Promise<Buffer[]> {
-    const request: Request = {
+    const request = {
       kind: 'prefixKeys',
       ...consistencyOf(options),
       prefix: keyOf(prefix),
       max: options.max ?? -1,
-    };
-    return decodeKeys(await this.ask(request, options)).map(keyToBytes);
+    } as const;
+    return (await this.#result(request, options)).map(keyToBytes);
   }
 
   /** Sets `key` to `value`. */
   async set(key: Bytes, value: Bytes, options: CallOptions = {}): Promise<void> {
-    decodeVoid(await this.ask({ kind: 'set', key: keyOf(key), value: bytesOf(value) }, options));
+    await this.#result({ kind: 'set', key: keyOf(key), value: bytesOf(value) }, options);
   }
 
   /** Sets `key` to `value` unless it has that value already, which spares the log a large value. */
   async confirm(key: Bytes, value: Bytes, options: CallOptions = {}): Promise<void> {
-    decodeVoid(await this.ask({ kind: 'confirm', key: keyOf(key), value: bytesOf(value) }, options));
+    await this.#result({ kind: 'confirm', key: keyOf(key), value: bytesOf(value) }, options);
   }
 
   /** Removes `key`. @throws NurseryError NOT_FOUND */
   async delete(key: Bytes, options: CallOptions = {}): Promise<void> {
-    decodeVoid(await this.ask({ kind: 'delete', key: keyOf(key) }, options));
+    await this.#result({ kind: 'delete', key: keyOf(key) }, options);
   }
 
   /** Removes all keys that begin with `prefix`, and says how many those were. */
   async deletePrefix(prefix: Bytes, options: CallOptions = {}): Promise<number> {
-    return decodeInt(await this.ask({ kind: 'deletePrefix', prefix: keyOf(prefix) }, options));
+    return this.#result({ kind: 'deletePrefix', prefix: keyOf(prefix) }, options);
   }
 
   /** Makes `wanted` the value where `expected` is the value, null standing for none. Returns the value before. */
@@ -167,42 +157,42 @@ export abstract class Commands {
     wanted: Bytes | null,
     options: CallOptions = {},
   ): Promise<Buffer | null> {
-    const request: Request = {
+    const request = {
       kind: 'testAndSet',
       key: keyOf(key),
       expected: bytesOrNull(expected),
       wanted: bytesOrNull(wanted),
-    };
-    return ownOption(decodeOptionalBytes(await this.ask(request, options)));
+    } as const;
+    return ownOption(await this.#result(request, options));
   }
 
   /** Makes `wanted` the value, null removing the key. Returns the value before. */
   async replace(key: Bytes, wanted: Bytes | null, options: CallOptions = {}): Promise<Buffer | null> {
-    const request: Request = { kind: 'replace', key: keyOf(key), wanted: bytesOrNull(wanted) };
-    return ownOption(decodeOptionalBytes(await this.ask(request, options)));
+    const request = { kind: 'replace', key: keyOf(key), wanted: bytesOrNull(wanted) } as const;
+    return ownOption(await this.#result(request, options));
   }
 
   /** Carries out all steps, or none. @throws NurseryError of the first step that fails: NOT_FOUND, ASSERTION_FAILED … */
   async sequence(steps: readonly Step[], options: CallOptions = {}): Promise<void> {
     const update = encodeUpdate({ kind: 'sequence', updates: steps.map(updateOf) });
-    decodeVoid(await this.ask({ kind: 'sequence', update }, options));
+    await this.#result({ kind: 'sequence', update }, options);
   }
 
   /** Holds where `expected` is the value of `key`, null standing for none. @throws NurseryError ASSERTION_FAILED */
   async assert(key: Bytes, expected: Bytes | null, options: ReadOptions = {}): Promise<void> {
-    const request: Request = {
+    const request = {
       kind: 'assert',
       ...consistencyOf(options),
       key: keyOf(key),
       expected: bytesOrNull(expected),
-    };
-    decodeVoid(await this.ask(request, options));
+    } as const;
+    await this.#result(request, options);
   }
 
   /** Holds where `key` has a value. @throws NurseryError ASSERTION_FAILED */
   async assertExists(key: Bytes, options: ReadOptions = {}): Promise<void> {
-    const request: Request = { kind: 'assertExists', ...consistencyOf(options), key: keyOf(key) };
-    decodeVoid(await this.ask(request, options));
+    const request = { kind: 'assertExists', ...consistencyOf(options), key: keyOf(key) } as const;
+    await this.#result(request, options);
   }
 
   /** Runs a function that the nodes were configured with. */
@@ -211,53 +201,53 @@ export abstract class Commands {
     argument: Bytes | null,
     options: CallOptions = {},
   ): Promise<Buffer | null> {
-    const request: Request = { kind: 'userFunction', name: keyOf(name), argument: bytesOrNull(argument) };
-    return ownOption(decodeOptionalBytes(await this.ask(request, options)));
+    const request = { kind: 'userFunction', name: keyOf(name), argument: bytesOrNull(argument) } as const;
+    return ownOption(await this.#result(request, options));
   }
 
   /** How many keys there are. */
   async keyCount(options: CallOptions = {}): Promise<number> {
-    return decodeInt64(await this.ask({ kind: 'getKeyCount' }, options));
+    return this.#result({ kind: 'getKeyCount' }, options);
   }
 
   /** Goes through the log and changes nothing: succeeds where updates do. */
   async nop(options: CallOptions = {}): Promise<void> {
-    decodeVoid(await this.ask({ kind: 'nop' }, options));
+    await this.#result({ kind: 'nop' }, options);
   }
 
   /** Name of the master, null where there is none; a router names itself. */
   async whoMaster(options: CallOptions = {}): Promise<string | null> {
-    return decodeOptionalText(await this.ask({ kind: 'whoMaster' }, options));
+    return this.#result({ kind: 'whoMaster' }, options);
   }
 
   /** Whether the node that is asked expects updates to succeed. */
   async expectProgressPossible(options: CallOptions = {}): Promise<boolean> {
-    return decodeBool(await this.ask({ kind: 'expectProgressPossible' }, options));
+    return this.#result({ kind: 'expectProgressPossible' }, options);
   }
 
   /** Version of the node or router that is asked. */
   async version(options: CallOptions = {}): Promise<Version> {
-    return decodeVersion(await this.ask({ kind: 'version' }, options));
+    return this.#result({ kind: 'version' }, options);
   }
 
   /** Figures of the node or router that is asked. */
   async statistics(options: CallOptions = {}): Promise<readonly Field[]> {
-    return decodeStatistics(await this.ask({ kind: 'statistics' }, options));
+    return this.#result({ kind: 'statistics' }, options);
   }
 
   /** What the node that is asked is doing, for people. */
   async currentState(options: CallOptions = {}): Promise<string> {
-    return decodeText(await this.ask({ kind: 'currentState' }, options));
+    return this.#result({ kind: 'currentState' }, options);
   }
 
   /** A stamp: a read with this consistency, at any node of the cluster, sees all that is there now. */
   async txid(options: CallOptions = {}): Promise<Consistency> {
-    return decodeTxid(await this.ask({ kind: 'getTxid' }, options));
+    return this.#result({ kind: 'getTxid' }, options);
   }
 
   /** Makes the node that is asked give up being master, where it is. */
   async dropMaster(options: CallOptions = {}): Promise<void> {
-    decodeVoid(await this.ask({ kind: 'dropMaster' }, options));
+    await this.#result({ kind: 'dropMaster' }, options);
   }
 }
 
