@@ -1,4 +1,5 @@
 /** Coordinators in the middle of a move, and what they hear, for tests of one function each. */
+import { onAnswer } from '../../../migrator/core/answers.ts';
 import type { Call, Effect, Party, Purpose, Request } from '../../../migrator/core/calls.ts';
 import { learnExport, learnImport, learnRecord } from '../../../migrator/core/facts.ts';
 import { begin } from '../../../migrator/core/requests.ts';
@@ -111,4 +112,17 @@ export function sentIn(out: readonly Effect[]): string[] {
 export function failureIn(out: readonly Effect[]): string | null {
   for (const effect of out) if (effect.kind === 'failed') return `${effect.code}: ${effect.message}`;
   return null;
+}
+
+/** Asks, and hears this; what comes of it. */
+export function hear(
+  state: Coordination,
+  purpose: Purpose,
+  to: Party,
+  answer: AdminAnswer,
+  about: { readonly command?: AdminCommand; readonly mark?: number } = {},
+): Effect[] {
+  const out: Effect[] = [];
+  onAnswer(state, out, asking(state, purpose, to, about).attempt, answer);
+  return out;
 }
