@@ -189,6 +189,14 @@ test('a seal that was found is as old as the source says, whoever asked for it',
   assert.equal([pauseMs, pauseAtLeast], [8015, false]);
 });
 
+test('a seal that was asked for here is not found: its pause is exact', () => {
+  const { report } = started();
+  beginSeal(report, 1000);
+  findSeal(report, 1500);
+  endSeal(report, 'activated', 1600);
+  assert.equal([present(report, 2000).pauseMs, present(report, 2000).pauseAtLeast], [600, false]);
+});
+
 test('where the source has not seen the seal applied, or answers after the end, the pause is at least so long', () => {
   const late = started().report;
   findSeal(late, 1000);
