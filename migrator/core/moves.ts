@@ -1,4 +1,5 @@
 /** What a coordinator does about each move. */
+import { present } from '../../src/base/assert.ts';
 import { type AdminQuery, PAGE_COPY, PAGE_DIRTY } from '../../src/protocol/admin/admin.ts';
 import { dropCalls, type Effect, hasCall, type Purpose } from './calls.ts';
 import { commandFor, headerFor } from './commands.ts';
@@ -47,11 +48,9 @@ function carryOut(state: Coordination, out: Effect[], move: Move): void {
   enter(state.report, move, state.nowMs);
   switch (move.kind) {
     case 'copy':
-      scanBase(state, out);
-      pump(state, out, 'copy');
-      break;
     case 'base':
       scanBase(state, out);
+      if (move.kind === 'copy') pump(state, out, move.kind);
       break;
     case 'round':
     case 'lastRows':
@@ -151,9 +150,9 @@ function pump(state: Coordination, out: Effect[], kind: PipeKind): void {
 
 /** Null while pages of another pass are under way: a number stands for one page only. */
 function beginPass(state: Coordination, kind: PipeKind): Pipe | null {
-  const importing = state.facts.target?.importing;
-  const exporting = state.facts.source?.exporting;
-  if (!importing || !exporting || (state.pipe !== null && isSending(state.pipe))) return null;
+  if (state.pipe !== null && isSending(state.pipe)) return null;
+  const importing = present(state.facts.target?.importing, 'the import');
+  const exporting = present(state.facts.source?.exporting, 'the export');
   if (kind === 'round') beginRound(state, exporting.dirtyRows);
   const { lo, hi } = recordOf(state.facts);
   const from = kind === 'copy' ? (importing.cursor ?? lo) : lo;

@@ -11,6 +11,7 @@ import {
   nextTrim,
   readFrom,
   sendPage,
+  sizeOf,
   takeRows,
 } from '../../../migrator/core/pipe.ts';
 import type { Row } from '../../../src/protocol/admin/admin.ts';
@@ -86,6 +87,12 @@ test('the rows after the seal are not trimmed', () => {
   arrive(pipe, 1);
   assert.is(nextTrim(pipe), null);
   assert.ok(isDone(pipe));
+});
+
+test('what a page brings: keys, and bytes of keys and values; one that is gone has none', () => {
+  const gone: Row = { kind: 0, key: 'abc', value: null };
+  assert.equal(sizeOf([row('ab'), gone]), { keys: 2, bytes: 2 + 2 + 3 });
+  assert.equal(sizeOf([]), { keys: 0, bytes: 0 });
 });
 
 test.run();

@@ -197,6 +197,14 @@ test('a seal that was asked for here is not found: its pause is exact', () => {
   assert.equal([present(report, 2000).pauseMs, present(report, 2000).pauseAtLeast], [600, false]);
 });
 
+test('a seal of which nobody knew is as old as the source says', () => {
+  const { report } = started();
+  ageSeal(report, { ms: 100, isExact: true }, 1000);
+  assert.equal([report.sealedSinceMs, isSealed(report)], [900, true]);
+  ageSeal(report, { ms: 50, isExact: false }, 1000);
+  assert.equal([report.sealedSinceMs, report.isPauseExact], [900, true], 'it was not younger, and is exact');
+});
+
 test('where the source has not seen the seal applied, or answers after the end, the pause is at least so long', () => {
   const late = started().report;
   findSeal(late, 1000);
