@@ -11,7 +11,7 @@ import type { Logger } from '../../src/process/log.ts';
 import type { Repeated } from '../../src/process/repeated.ts';
 import type { Driver } from '../driver/driver.ts';
 import { Machine } from '../machine/machine.ts';
-import type { MembersState, Slot } from '../paxos/values.ts';
+import type { MembersState, NodeName, Slot } from '../paxos/values.ts';
 import type { Store } from '../store/types.ts';
 import { copySnapshot, type SnapshotSink } from './snapshots.ts';
 
@@ -26,69 +26,136 @@ export type Receiver = SnapshotSink & {
   abort(): Promise<void>;
 };
 
-/** What an installation needs of the node around it. */
-export type Surroundings = {
+/** An image that was received as a whole, ready to take the store's place. */
+export type Received = {
+  readonly slot: Slot;
+  /** Puts it in the store's place; told of an error where the store is in use as before. */
+  replace(done: (error: Error | null) => void): void;
+  /** Throws it away. */
+  discard(done: () => void): void;
+};
+
+/** What an installation needs of the node around it, but for the image. */
+type Around = {
+  readonly driver: Pick<Driver, 'holdApplying' | 'releaseApplying' | 'snapshotInstalled' | 'submit'>;
+  readonly logger: Logger;
+  /** Told why an attempt failed; the same again and again is said now and then. */
+  readonly failures: Pick<Repeated, 'happened' | 'ended'>;
+  after(delayMs: number, run: () => void): void;
+  /** The members as the store says. */
+  members(): MembersState;
+};
+
+/** Everything outside of an installation. */
+export type World = Around & {
+  readonly storage: { readonly store: Store };
+  /** Copies the image of that peer; ends with it, or with why it was not received. `done` is called once, later. */
+  receive(from: NodeName, done: (received: Received | Error) => void): void;
+};
+
+/** The same, where images come in pages and are written to files. */
+export type Surroundings = Around & {
   readonly storage: {
     readonly store: Store;
     receive(slot: Slot): Promise<Receiver>;
     /** @throws FatalError where the store was taken out of use; any other error: it is in use as before */
     replace(): Promise<void>;
   };
-  readonly driver: Pick<Driver, 'holdApplying' | 'releaseApplying' | 'snapshotInstalled' | 'submit'>;
-  readonly logger: Logger;
-  /** Told why an attempt failed; the same again and again is said now and then. */
-  readonly failures: Pick<Repeated, 'happened' | 'ended'>;
   /** Asks the peer; see `copySnapshot`. */
   ask(body: Buffer, deadlineMs: number): Promise<LinkResult>;
-  after(delayMs: number, run: () => void): void;
-  /** The members as the store says. */
-  members(): MembersState;
 };
 
+/** Copies the image of `from` and puts it in place. The core hears `snapshotInstalled` or `snapshotFailed`; then `ended` is called. */
+export function install(from: NodeName, world: World, ended: () => void): void {
+  const { storage, driver, logger, failures } = world;
+  world.receive(from, (received) => {
+    if (received instanceof Error) {
+      failures.happened(`snapshot was not received: ${received.message}`);
+      const isPeer = received instanceof NurseryError && received.code === 'UNREACHABLE';
+      failed(from, world, isPeer ? 0 : RETRY_MS);
+      ended();
+      return;
+    }
+    const { slot } = received;
+    const giveUp = (): void =>
+      received.discard(() => {
+        driver.releaseApplying();
+        failed(from, world, RETRY_MS);
+        ended();
+      });
+    driver.holdApplying();
+    if (slot <= storage.store.slot) {
+      giveUp();
+      return;
+    }
+    received.replace((error) => {
+      if (error !== null) {
+        logger.error(
+          { from, reason: error.message },
+          'snapshot could not be put in place; the store is as it was',
+        );
+        giveUp();
+        return;
+      }
+      const event = { kind: 'snapshotInstalled', slot, members: world.members() } as const;
+      driver.snapshotInstalled(new Machine(storage.store), event);
+      failures.ended();
+      logger.info({ from, slot }, 'snapshot installed');
+      ended();
+    });
+  });
+}
+
 /**
- * Copies the image of `from` and puts it in place. The core hears `snapshotInstalled` or `snapshotFailed`.
+ * Installs the image of `from`, over a link and into files.
  *
  * @throws FatalError where the swap was half done, and errors that are bugs of ours: the process must end
  */
-export async function installFrom(from: string, around: Surroundings): Promise<void> {
-  const { storage, driver, logger, failures } = around;
-  const received = await receiveFrom(from, around);
-  if (received === null) return;
-  const { slot, receiver } = received;
-  driver.holdApplying();
-  let isReplaced = false;
-  try {
-    isReplaced = slot > storage.store.slot;
-    if (isReplaced) await storage.replace();
-  } catch (error) {
-    if (error instanceof FatalError || !isOfTheWorld(error)) throw error;
-    isReplaced = false;
-    logger.error(
-      { from, reason: error.message },
-      'snapshot could not be put in place; the store is as it was',
-    );
-  }
-  if (!isReplaced) {
-    await discard(receiver, logger);
-    driver.releaseApplying();
-    failed(from, around, RETRY_MS);
-    return;
-  }
-  const event = { kind: 'snapshotInstalled', slot, members: around.members() } as const;
-  driver.snapshotInstalled(new Machine(storage.store), event);
-  failures.ended();
-  logger.info({ from, slot }, 'snapshot installed');
+export function installFrom(from: NodeName, around: Surroundings): Promise<void> {
+  const { storage, logger } = around;
+  return new Promise((resolve, reject) => {
+    const receive: World['receive'] = (_peer, done) => {
+      receiveFrom(around)
+        .then(
+          ({ slot, receiver }) =>
+            done({
+              slot,
+              replace: (put) => {
+                storage
+                  .replace()
+                  .then(
+                    () => put(null),
+                    (error: unknown) => {
+                      if (error instanceof FatalError || !isOfTheWorld(error)) throw error;
+                      put(error);
+                    },
+                  )
+                  .catch(reject);
+              },
+              discard: (gone) => {
+                discard(receiver, logger).then(gone).catch(reject);
+              },
+            }),
+          (error: unknown) => {
+            if (!isOfTheWorld(error)) throw error;
+            done(error);
+          },
+        )
+        .catch(reject);
+    };
+    install(from, { ...around, receive }, resolve);
+  });
 }
 
-/** Receives an image as a whole; null where that failed, which the core has been told. */
-async function receiveFrom(
-  from: string,
-  around: Surroundings,
-): Promise<{ readonly slot: Slot; readonly receiver: Receiver } | null> {
-  const { storage, logger, failures } = around;
+/** Receives an image as a whole. What was begun of one that fails is thrown away. */
+async function receiveFrom({
+  storage,
+  logger,
+  ask,
+}: Surroundings): Promise<{ readonly slot: Slot; readonly receiver: Receiver }> {
   const open: { receiver: Receiver | null } = { receiver: null };
   try {
-    const slot = await copySnapshot(around.ask, async (at) => {
+    const slot = await copySnapshot(ask, async (at) => {
       open.receiver = await storage.receive(at);
       return open.receiver;
     });
@@ -97,12 +164,8 @@ async function receiveFrom(
     await receiver.finish();
     return { slot, receiver };
   } catch (error) {
-    if (!isOfTheWorld(error)) throw error;
-    const isPeer = error instanceof NurseryError && error.code === 'UNREACHABLE';
-    failures.happened(`snapshot was not received: ${error.message}`);
-    if (open.receiver !== null) await discard(open.receiver, logger);
-    failed(from, around, isPeer ? 0 : RETRY_MS);
-    return null;
+    if (open.receiver !== null && isOfTheWorld(error)) await discard(open.receiver, logger);
+    throw error;
   }
 }
 
@@ -117,7 +180,7 @@ async function discard(receiver: Receiver, logger: Logger): Promise<void> {
 }
 
 /** Another peer may do at once; a disk that is full is better left alone for a while. */
-function failed(from: string, { driver, after }: Surroundings, waitMs: number): void {
+function failed(from: NodeName, { driver, after }: Around, waitMs: number): void {
   const tell = (): void => driver.submit({ kind: 'snapshotFailed', from });
   if (waitMs === 0) tell();
   else after(waitMs, tell);

@@ -9,6 +9,7 @@ import { Introduction, type Word } from '../../../node/identity/introduction.ts'
 import { readMembers } from '../../../node/life/members-row.ts';
 import { Machine } from '../../../node/machine/machine.ts';
 import { Acquaintances, memoryOf } from '../../../node/members/acquaintances.ts';
+import { install, type Received } from '../../../node/members/installation.ts';
 import type { ReplicaConfig } from '../../../node/paxos/contract.ts';
 import { type Message, messageCodec } from '../../../node/paxos/messages.ts';
 import { createReplica, type Replica } from '../../../node/paxos/step.ts';
@@ -21,6 +22,7 @@ import { Seals } from '../../../node/serve/seals.ts';
 import { SlowDowns } from '../../../node/serve/slow-downs.ts';
 import { type Image, MemoryStore } from '../../../node/store/memory-store.ts';
 import { present } from '../../../src/base/assert.ts';
+import { NurseryError } from '../../../src/base/errors.ts';
 import { UPDATE_MAX, VALUE_MAX } from '../../../src/base/limits.ts';
 import type { Memory } from '../../../src/link/frames.ts';
 import type { Link as RealLink } from '../../../src/link/link.ts';
@@ -343,10 +345,9 @@ export class NodeProcess extends Host implements Server {
   }
 
   /** Copies a peer's image, page by page in life; here it is read at one moment and arrives at another. */
-  #installSnapshot(from: NodeName): void {
+  #receive(from: NodeName, done: (received: Received | Error) => void): void {
     const { schedule, random, network } = this.#nursery;
     const isReachable = (): boolean => network.reaches(from, this.name) && network.reaches(this.name, from);
-    const fails = (): void => this.driver.submit({ kind: 'snapshotFailed', from });
     schedule.after(random.next() * 20, () => {
       const peer = this.#nursery.nodeAt(from);
       // A copy of a damaged store would be the second one: more than a majority can judge.
@@ -354,28 +355,49 @@ export class NodeProcess extends Host implements Server {
       const isThere = isSound && isReachable() && readMembers(peer.store) !== null;
       const image = isThere ? imageOf(peer.store) : null;
       this.local(random.next() * 100, () => {
-        if (image === null || peer?.isDead !== false || !isReachable() || random.chance(0.1)) fails();
-        else if (image.slot <= this.store.slot) fails();
-        else this.#install(image);
+        if (image === null || peer?.isDead !== false || !isReachable() || random.chance(0.1))
+          done(new NurseryError('UNREACHABLE', 'the copy has broken off'));
+        else done(this.#received(image));
       });
     });
   }
 
-  #install(image: Image): void {
-    this.driver.holdApplying();
-    this.local(this.#nursery.random.next() * 10, () => {
-      this.#nursery.rare.note('snapshot installed');
-      this.hardware.image = image;
-      this.store.inner = new MemoryStore(image);
-      this.hardware.noteImage(this.store.inner);
-      this.#nursery.watch.opened(this, image);
-      const members = present(readMembers(this.store), 'members in a snapshot');
-      this.driver.snapshotInstalled(new Machine(this.store), {
-        kind: 'snapshotInstalled',
-        slot: image.slot,
-        members,
-      });
-    });
+  #received(image: Image): Received {
+    const { random, rare } = this.#nursery;
+    return {
+      slot: image.slot,
+      replace: (done) =>
+        this.local(random.next() * 10, () => {
+          if (random.chance(0.05)) {
+            rare.note('snapshot could not be put in place');
+            done(new Error('no room'));
+            return;
+          }
+          rare.note('snapshot installed');
+          this.hardware.image = image;
+          this.store.inner = new MemoryStore(image);
+          this.hardware.noteImage(this.store.inner);
+          this.#nursery.watch.opened(this, image);
+          done(null);
+        }),
+      discard: (done) => done(),
+    };
+  }
+
+  #installSnapshot(from: NodeName): void {
+    install(
+      from,
+      {
+        storage: { store: this.store },
+        driver: this.driver,
+        logger: this.#nursery.logger(this.name),
+        failures: { happened: () => undefined, ended: () => false },
+        after: this.timers.after,
+        members: () => present(readMembers(this.store), 'members in a snapshot'),
+        receive: (peer, done) => this.#receive(peer, done),
+      },
+      () => undefined,
+    );
   }
 
   #createCleanUps(): CleanUps {
