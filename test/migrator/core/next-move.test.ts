@@ -139,6 +139,11 @@ const TABLE: readonly (readonly [story: string, known: Partial<Observed>, move: 
   ['abandoned and released', { ...atTarget('abandoned'), ...atSource('released') }, 'alarm'],
   ['released, record active', { ...atSource('released'), recordFresh: true }, 'alarm'],
   ['forgotten, record active', { ...atTarget('forgotten'), recordFresh: true }, 'alarm'],
+  [
+    'forgotten, record published',
+    { ...record({ phase: 'published' }), ...atSource('forgotten'), recordFresh: true },
+    'alarm',
+  ],
 ];
 
 for (const [story, known, move] of TABLE) {
