@@ -1,4 +1,5 @@
 /** What of a request goes into the log. All of it copied: frames are reused. */
+import { withKind } from './quick.ts';
 import { checkSequence, UPDATE_KINDS, type Update } from './updates.ts';
 
 type Logs<V> = (values: V, frame: Uint8Array) => Uint8Array;
@@ -18,12 +19,4 @@ export function asSequence(kind: 'sequence' | 'syncedSequence'): Logs<{ readonly
     checkSequence(update);
     return withKind(UPDATE_KINDS[kind], update);
   };
-}
-
-/** A copy of `bytes` that begins with the int `kind`. */
-function withKind(kind: number, bytes: Uint8Array): Buffer {
-  const copy = Buffer.allocUnsafe(bytes.length);
-  copy.set(bytes);
-  copy.writeUInt32LE(kind, 0);
-  return copy;
 }

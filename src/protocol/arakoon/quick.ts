@@ -51,6 +51,19 @@ export function readQuickly(reader: Reader, code: number): QuickSet | QuickGet |
   return { kind: 'set', key, value };
 }
 
+/** The update to log for the `set` that came as `frame`: the same arguments behind another int. */
+export function updateOfSet(frame: Uint8Array): Buffer {
+  return withKind(SET_UPDATE, frame);
+}
+
+/** A copy of `bytes` that begins with the int `kind`. */
+export function withKind(kind: number, bytes: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafe(bytes.length);
+  copy.set(bytes);
+  copy.writeUInt32LE(kind, 0);
+  return copy;
+}
+
 /** The `set` in the log whose kind the reader has passed. @throws NurseryError MALFORMED */
 export function readSetUpdate(reader: Reader): QuickSet {
   return { kind: 'set', key: reader.key(), value: reader.bytes() };

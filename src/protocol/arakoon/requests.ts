@@ -4,7 +4,7 @@ import { FRAME_MAX, UPDATE_MAX, whyTooLong } from '../../base/limits.ts';
 import { Reader, Writer } from '../../wire/codec.ts';
 import * as shape from '../../wire/shape.ts';
 import { MAGIC } from '../admin/admin.ts';
-import { encodeSet, readQuickly } from './quick.ts';
+import { encodeSet, readQuickly, updateOfSet } from './quick.ts';
 import { KINDS, kindOfCode, type Request, rowOf, unknownCode } from './request-table.ts';
 
 export { REQUEST_CODES, type Request, requestName } from './request-table.ts';
@@ -96,6 +96,7 @@ export function isUpdate(request: Request): boolean {
  * @throws NurseryError BAD_INPUT where a sequence does not hold what it should
  */
 export function updateOf(request: Request, frame: Uint8Array): Uint8Array | null {
+  if (request.kind === 'set') return updateOfSet(frame);
   return rowOf(request.kind).logs?.(request, frame) ?? null;
 }
 

@@ -1,24 +1,14 @@
 /**
  * What the log holds for a client: the updates of Arakoon's sequences, and those of our own.
  *
- *     update        := int kind, arguments
- *     1 set         := string key, string value
- *     2 delete      := string key
- *     3 testAndSet  := string key, option expected, option wanted
- *     5 sequence    := list of update               13 syncedSequence: the same
- *     6 nop         :=
- *     7 userFunction:= string name, option argument
- *     8 assert      := string key, option expected
- *     14 deletePrefix := string prefix
- *     15 assertExists := string key
- *     16 replace    := string key, option wanted
- *     17 assertRange:= string prefix, int 1, list of string key
- *     0x40 confirm  := string key, string value     not inside a sequence
- *     0x80 admin    := adminCommand                 not inside a sequence
- *     0x41 follower := update                       not inside a sequence; in a batch (batch.ts), never its first
+ *     update   := int kind, arguments              kinds and arguments are those of the table
+ *     sequence := int 5 or 13, list of update
+ *
+ * Around an update of a batch there may be the mark of a follower (batch.ts).
  */
 import type { Key } from '../../base/bytes.ts';
 import { NurseryError } from '../../base/errors.ts';
+import { whyUnstorable } from '../../base/limits.ts';
 import { malformed, Reader, Writer } from '../../wire/codec.ts';
 import { ADMIN_COMMAND, adminCommandCodec } from '../admin/admin.ts';
 import {
@@ -221,6 +211,7 @@ function writeUpdate(writer: Writer, update: Update): void {
 }
 
 function whyNot(update: Update): string | null {
+  if (update.kind === 'set') return whyUnstorable(update.key, update.value);
   if (!isSequence(update)) return argsOf(update).whyNot(update);
   for (const inner of update.updates) {
     const why = whyNot(inner);

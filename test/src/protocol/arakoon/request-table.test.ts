@@ -177,7 +177,9 @@ test('updates alone are logged, and all of them', () => {
       const { code, by } = rowOf(request.kind);
       assert.is(isUpdate(request), by === 'log');
       assert.is(isUpdateCode(code), by === 'log');
-      assert.is(updateOf(request, encodeRequest(request)) !== null, by === 'log');
+      const frame = encodeRequest(request);
+      assert.equal(updateOf(request, frame), rowOf(request.kind).logs?.(request, frame) ?? null);
+      assert.is(updateOf(request, frame) !== null, by === 'log');
     }),
   );
 });
