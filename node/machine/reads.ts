@@ -1,7 +1,7 @@
 /** What clients read: ownership is checked first, then the answer comes from one image. */
 import { type Key, successor } from '../../src/base/bytes.ts';
 import { UPDATE_MAX } from '../../src/base/limits.ts';
-import type { Range } from '../../src/keyspace/range.ts';
+import { intersect, type Range } from '../../src/keyspace/range.ts';
 import {
   failure,
   OK,
@@ -46,6 +46,8 @@ import { holds, tooLong } from './updates.ts';
 export const REPLY_MAX = UPDATE_MAX;
 /** Rows looked at in one slice. */
 const SLICE_ROWS = 250;
+/** Where a fringe ends that is longer, as Arakoon's does (bytes). */
+const FRINGE_BYTES = 1024 * 1024;
 /** Entries of a map whose reply may be long. */
 const LONG_MAP = 1000;
 
@@ -99,6 +101,7 @@ const ANSWERS: Handlers<DataKind, [Source], Answer | Work<Answer>> = {
   prefixKeys: ({ prefix, max, kind }, source) => ranged(source, prefixRange(prefix), max, kind),
   getKeyCount: (_, source) => countKeys(source),
   getInterval: (_, source) => interval(source.state),
+  getFringe: fringe,
   getRouting: ({ kind }, source) => routing(source, kind),
   getNurseryConfig: ({ kind }, source) => routing(source, kind),
 };
@@ -256,6 +259,29 @@ function* countKeys({ state, view }: Source): Work<Answer> {
     }
   }
   return okInt64(keys);
+}
+
+/** The outermost entries that the cluster serves on one side of a boundary, the utmost first, up to some length. */
+function* fringe(
+  { boundary, direction }: RequestOf<'getFringe'>,
+  { state, view, bytesMax }: Source,
+): Work<Answer> {
+  if (direction > 1) return failure('BAD_INPUT', `direction ${direction}: there are 0 and 1`);
+  const isReversed = direction === 1;
+  const side: Range = isReversed ? { lo: boundary ?? '', hi: null } : { lo: '', hi: boundary };
+  const served = state.owned.filter(({ sealedBy }) => sealedBy === null);
+  const reply = new EntriesReply(true);
+  const visit = (key: StoreKey, value: Uint8Array): void => reply.add(userKey(key), value);
+  for (const owned of isReversed ? served.reverse() : served) {
+    const range = intersect(owned, side);
+    let left = range === null ? null : dataRange(range);
+    while (left !== null && reply.bytes < FRINGE_BYTES) {
+      left = readSlice(view, left, SLICE_ROWS, isReversed, visit);
+      if (reply.bytes > bytesMax) return TOO_LONG;
+      yield;
+    }
+  }
+  return reply.answer();
 }
 
 /** Arakoon knows one interval per cluster, so that only a cluster with one range has one. */

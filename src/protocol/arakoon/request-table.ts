@@ -143,8 +143,9 @@ export const REQUESTS = {
     names: 'key',
     reply: 'nothing',
   }),
+  /** `direction` 0: what lies below `boundary`, from the first key on; 1: what lies above, from the last key down. */
   getFringe: read(0x1d, args({ boundary: bound, direction: int }), {
-    by: 'nobody',
+    by: 'image',
     names: 'node',
     reply: 'entries',
   }),

@@ -19,6 +19,7 @@ import {
 } from '../../../src/protocol/arakoon/replies.ts';
 import type { RangeQuery } from '../../../src/protocol/arakoon/requests.ts';
 import type { Update } from '../../../src/protocol/arakoon/updates.ts';
+import { wholeOf } from '../../../src/protocol/arakoon/values.ts';
 import { bytes, failureOf, finish, row, TestCluster } from './cluster.ts';
 import { give, headerOf } from './migrations.ts';
 
@@ -250,6 +251,49 @@ test('routing and nursery configuration come from the map; before init there is 
       { cluster: 'right', nodes },
     ],
   });
+});
+
+test('a fringe is what lies on one side of a boundary, the utmost first, of what is served alone', () => {
+  const cluster = clusterWith(KEYS);
+  const keysOf = (boundary: string | null, direction: number): string[] =>
+    decodeEntries(cluster.read({ kind: 'getFringe', boundary, direction }).bytes).map(([key]) => key);
+  const up = [...KEYS].sort();
+  for (const boundary of KEYS) {
+    assert.equal(
+      keysOf(boundary, 0),
+      up.filter((key) => key < boundary),
+    );
+    assert.equal(keysOf(boundary, 1), up.filter((key) => key >= boundary).reverse());
+  }
+  assert.equal([keysOf(null, 0), keysOf(null, 1)], [up, [...up].reverse()]);
+  const failed = failureOf(cluster.read({ kind: 'getFringe', boundary: null, direction: 2 }));
+  assert.is(failed.code, RETURN_CODES.BAD_INPUT);
+
+  const parted = new TestCluster({ nursery: true });
+  give(parted, { lo: 'b', hi: 'd' }, 1);
+  give(parted, { lo: 'm', hi: null }, 2);
+  for (const key of ['b', 'c', 'm', 'z']) parted.set(key, `v${key}`);
+  const entries = (direction: number): string[] =>
+    decodeEntries(parted.read({ kind: 'getFringe', boundary: 'c', direction }).bytes).map(
+      ([key, value]) => `${key} ${Buffer.from(value)}`,
+    );
+  assert.equal(entries(0), ['b vb']);
+  assert.equal(entries(1), ['z vz', 'm vm', 'c vc']);
+  const out = headerOf(3, { lo: 'm', hi: null });
+  parted.expect({ kind: 'beginExport', ...out }, 'exporting');
+  const { base } = parted.query({ kind: 'scanBase', mid: 3, minSlot: 0 }, 'base');
+  parted.expect({ kind: 'setBase', ...out, base }, 'ok');
+  parted.expect({ kind: 'seal', ...out, rowsMax: 9, bytesMax: 9 }, 'sealed');
+  assert.equal(entries(1), ['c vc'], 'sealed');
+});
+
+test('a fringe that is longer than a mebibyte ends there', () => {
+  const cluster = new TestCluster();
+  for (let index = 10; index < 40; index += 1) cluster.set(`k${index}`, 'v'.repeat(100_000));
+  const answer = cluster.read({ kind: 'getFringe', boundary: null, direction: 1 });
+  const entries = decodeEntries(wholeOf(answer));
+  assert.is(entries[0]?.[0], 'k39');
+  assert.ok(entries.length >= 11 && entries.length < 20, `${entries.length} entries`);
 });
 
 test('what the machine does not answer is not supported', () => {
