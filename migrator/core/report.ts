@@ -110,7 +110,8 @@ export function isSealed({ sealedSinceMs, servedSinceMs }: Report): boolean {
 
 /** Nobody serves from here on, perhaps: counts from when the seal was asked for. */
 export function beginSeal(report: Report, nowMs: number): void {
-  report.sealedSinceMs ??= nowMs - report.pauseBeforeMs;
+  // Whoever is seen to serve it by now got it sealed.
+  report.sealedSinceMs ??= Math.min(nowMs, report.servedSinceMs ?? nowMs) - report.pauseBeforeMs;
 }
 
 /** The range was found sealed, by a predecessor: the pause is longer than can be seen from here. */

@@ -232,6 +232,23 @@ test('a target that is found to serve has a pause that nobody saw, unless a pred
   assert.equal([present(back, 6000).pauseMs, present(back, 6000).pauseAtLeast], [0, false]);
 });
 
+test('a seal that is found after the target was seen to serve is no younger than that', () => {
+  for (const [before, age] of [
+    [0, null],
+    [3, null],
+    [0, { ms: 2, isExact: false }],
+  ] as const) {
+    const { facts, report } = started({ progress: { ...NO_PROGRESS, pauseMs: before } });
+    takeOver(report, { ...NO_PROGRESS, pauseMs: before }, 0);
+    endSeal(report, 'activated', 100);
+    findSeal(report, 150);
+    if (age !== null) ageSeal(report, age, 150);
+    const { pauseMs, pauseAtLeast } = progressAt(report, facts, 160, 0);
+    assert.is(pauseMs, before);
+    assert.ok(pauseAtLeast);
+  }
+});
+
 test('counters: what the target holds, what was copied, rounds, and the exact total once it is known', () => {
   const { facts, report } = started();
   countStaged(report, 10, 100);
