@@ -17,7 +17,7 @@ import { failure } from '../src/protocol/arakoon/replies.ts';
 import type { Answer } from '../src/protocol/arakoon/values.ts';
 import { CleanUps } from './driver/clean-ups.ts';
 import { watchCollections } from './driver/collections.ts';
-import { Driver, type World } from './driver/driver.ts';
+import { Driver } from './driver/driver.ts';
 import { FairShare } from './driver/fair-share.ts';
 import { Scheduler } from './driver/scheduler.ts';
 import { driftMsOf, WINDOW_MAX } from './driver/timing.ts';
@@ -34,7 +34,7 @@ import { installFrom } from './members/installation.ts';
 import { Peers } from './members/peers.ts';
 import { SnapshotServer } from './members/snapshots.ts';
 import { createReplica } from './paxos/step.ts';
-import type { Slot } from './paxos/values.ts';
+import type { NodeName, Slot } from './paxos/values.ts';
 import { Scrubber } from './scrub/scrubber.ts';
 import { Heartbeats } from './serve/heartbeats.ts';
 import { MapWatchers } from './serve/map-watchers.ts';
@@ -132,6 +132,28 @@ async function startLives(options: NodeOptions, lock: HomeLock): Promise<Running
   };
 }
 
+/** What a node is made of, in the order in which it is built: each part is given those before it. */
+type Parts = {
+  readonly storage: Storage;
+  /** They are dialled once the others are there to hear them. */
+  readonly peers: Peers;
+  /** Told of each slot that was applied, in this order; the parts that follow the driver add themselves. */
+  readonly applied: ((slot: Slot) => void)[];
+  readonly driver: Driver;
+  readonly introduction: Introduction;
+  readonly scrubber: Scrubber;
+  readonly snapshots: SnapshotServer;
+  readonly serving: Serving;
+  readonly requests: Requests;
+  readonly ports: readonly ClientPort[];
+};
+
+/** What requests and what happens beside them look at together. */
+type Serving = { readonly cost: UpdateCost; readonly seals: Seals; readonly heartbeats: Heartbeats };
+
+/** The parts before one, by the names of those that it needs. */
+type Built<K extends keyof Parts> = Pick<Parts, K>;
+
 class NodeProcess {
   readonly #options: NodeOptions;
   readonly #tally: Tally;
@@ -150,7 +172,10 @@ class NodeProcess {
   #endWatch = (): void => undefined;
   #incarnation = '';
   #memory: Memory | null = null;
+  /** Part of what this node says of itself, once it is there. */
   #introduction: Introduction | null = null;
+  /** Asked for its figures, once it is open. */
+  #clientPort: ClientPort | null = null;
   #closing = false;
   #installing: Promise<void> = Promise.resolve();
   /** Snapshots that were not installed. */
@@ -166,7 +191,52 @@ class NodeProcess {
   }
 
   async start(): Promise<Life> {
-    const { ini, node } = this.#options;
+    const storage = await this.#openStorage();
+    const freshIncarnation = randomBytes(16).toString('hex');
+    this.#incarnation = storage.recovered.incarnation ?? freshIncarnation;
+    this.#memory = memoryOf(randomBytes(8).toString('hex'), storage.recovered);
+    const machine = await this.#loadMachine(storage);
+    const peers = this.#createPeers();
+    const applied: Parts['applied'] = [() => this.#share.short()];
+    const driver = this.#createDriver(machine, { storage, peers, applied });
+    const introduction = this.#createIntroduction({ storage, peers, driver });
+    const scrubber = this.#createScrubber({ storage, peers, driver });
+    const snapshots = new SnapshotServer(storage.store);
+    const serving = { cost: new UpdateCost(), seals: new Seals(), heartbeats: new Heartbeats() };
+    const requests = this.#createRequests({ storage, driver, introduction, serving });
+    applied.push(
+      (slot) => scrubber.applied(slot),
+      (slot) => this.#noteApplied(slot, { storage, driver, serving }),
+    );
+    const built = {
+      storage,
+      peers,
+      applied,
+      driver,
+      introduction,
+      scrubber,
+      snapshots,
+      serving,
+      requests,
+    };
+    this.#begin(built, freshIncarnation);
+    const ports = await this.#listen(built);
+    const parts: Parts = { ...built, ports };
+    this.#introduce(parts);
+    this.#logger.info({ incarnation: this.#incarnation, slot: storage.store.slot }, 'node is up');
+    return {
+      clientPort: present(ports[0], 'client port').port,
+      close: () => this.#close(parts, () => storage.close(driver.durableSlot)),
+      abandon: () => {
+        this.#tally.scrubDifferences = driver.counters.scrubDifferences;
+        driver.quarantine();
+        return this.#close(parts, () => storage.abandon());
+      },
+    };
+  }
+
+  async #openStorage(): Promise<Storage> {
+    const { ini, node, waits } = this.#options;
     const storage = await Storage.open({
       place: storePlace(node.home, ini.clusterId, node.name),
       logDir: logDirOf(node),
@@ -175,64 +245,97 @@ class NodeProcess {
       logger: this.#logger,
     });
     if (storage.log.isFull)
-      this.#options.waits(
-        `waits for room: ${storage.log.fullWhy}; updates are refused until then, reads are served`,
-      );
-    const others = ini.nodes.filter(({ name }) => name !== node.name);
-    storage.refuseIfLost(others.map(({ name }) => name));
-    const freshIncarnation = randomBytes(16).toString('hex');
-    this.#incarnation = storage.recovered.incarnation ?? freshIncarnation;
-    const process = randomBytes(8).toString('hex');
-    this.#memory = memoryOf(process, storage.recovered);
+      waits(`waits for room: ${storage.log.fullWhy}; updates are refused until then, reads are served`);
+    storage.refuseIfLost(this.#others.map(({ name }) => name));
+    return storage;
+  }
 
-    const cost = new UpdateCost();
-    const seals = new Seals();
-    const heartbeats = new Heartbeats();
-    const snapshots = new SnapshotServer(storage.store);
-    const driver = this.#createDriver(
-      storage,
-      await this.#loadMachine(storage),
-      (slot) => {
-        this.#share.short();
-        scrubber.applied(slot);
-        if (cost.isDue(driver.counters.updatesApplied)) {
-          cost.note(costTotals({ driver, syncs: () => storage.syncs }));
-        }
-        seals.applied(driver.machine.seals, slot, () => driver.mayRead(), nowMs());
-        this.#watchers.changed(driver.machine.mapVersion, () => driver.machine.keeperMap());
-      },
-      (to, message) => peers.send(to, message),
-      (from) => install(from),
-    );
-    const peers = new Peers({
-      peers: others.map((other) => ({
+  get #others(): NodeIni[] {
+    const { ini, node } = this.#options;
+    return ini.nodes.filter(({ name }) => name !== node.name);
+  }
+
+  async #loadMachine(storage: Storage): Promise<Machine> {
+    try {
+      return storage.loadMachine();
+    } catch (error) {
+      await storage.abandon();
+      throw error;
+    }
+  }
+
+  #createPeers(): Peers {
+    return new Peers({
+      peers: this.#others.map((other) => ({
         name: other.name,
         host: present(other.ips[0], 'address of a node'),
         port: messagingPortOf(other),
       })),
       logger: this.#logger,
       hello: () => this.#hello(),
-      received: (from, incarnation, message) =>
-        driver.submit({ kind: 'message', from, incarnation, message }),
-      scrubbed: (from, incarnation, finding) => scrubber.received(from, incarnation, finding),
-      foreign: (from, founding) => driver.submit({ kind: 'foreign', from, founding }),
-      spoke: (word) => introduction.heard(word),
       disowned: (why) => this.#disowned(why),
       nowMs,
     });
-    const introduction = new Introduction({
+  }
+
+  #createDriver(
+    machine: Machine,
+    { storage, peers, applied }: Built<'storage' | 'peers' | 'applied'>,
+  ): Driver {
+    const { ini, node, bootstrap } = this.#options;
+    const replica = createReplica(
+      {
+        node: node.name,
+        wished: ini.nodes.map(({ name }) => name),
+        leaseMs: ini.leaseMs,
+        driftMs: driftMsOf(ini.leaseMs),
+        windowMax: WINDOW_MAX,
+        bootstrap,
+        asksFirst: true,
+        genesis: Machine.genesis({ nursery: ini.nursery !== null }),
+        forcedMaster: ini.forcedMaster,
+        preferredMasters: ini.preferredMasters,
+        learners: ini.nodes.filter(({ learner }) => learner).map(({ name }) => name),
+      },
+      storage.recovered,
+    );
+    const driver: Driver = new Driver(
+      {
+        ...TIMERS,
+        wallMs: Date.now,
+        log: storage.log,
+        store: storage.store,
+        // Who became master, and the like, is looked for at its address.
+        logger: withFacts(this.#logger, { address: `${node.ips[0]} port ${node.clientPort}` }),
+        send: (to, message) => peers.send(to, message),
+        installSnapshot: (from) => this.#install(from, { storage, peers, driver }),
+        applied: (slot) => {
+          for (const hear of applied) hear(slot);
+        },
+        stop: (exit, cause) => this.#stop(exit, cause),
+      },
+      replica,
+      machine,
+    );
+    Object.assign(driver.counters, this.#tally);
+    return driver;
+  }
+
+  #createIntroduction({ storage, peers, driver }: Built<'storage' | 'peers' | 'driver'>): Introduction {
+    const { ini, node, bootstrap, withoutKeeper = false } = this.#options;
+    this.#introduction = new Introduction({
       clusterId: ini.clusterId,
       node: node.name,
       home: resolve(node.home),
       incarnation: this.#incarnation,
-      process,
+      process: present(this.#memory, 'memory of this life').process,
       ips: node.ips,
       port: node.clientPort,
       label: node.label,
       nursery: toKeeperConfig(ini),
       learners: ini.nodes.filter(({ learner }) => learner).map(({ name }) => name),
-      bootstrap: this.#options.bootstrap,
-      withoutKeeper: this.#options.withoutKeeper ?? false,
+      bootstrap,
+      withoutKeeper,
       restMs: KEEPER_REST_MS,
       driver,
       store: storage.store,
@@ -243,8 +346,12 @@ class NodeProcess {
       tell: (word) => peers.speak(word),
       stop: (exit, error) => this.#stop(exit, error),
     });
-    this.#introduction = introduction;
-    const scrubber = new Scrubber({
+    return this.#introduction;
+  }
+
+  #createScrubber({ storage, peers, driver }: Built<'storage' | 'peers' | 'driver'>): Scrubber {
+    const { ini, node } = this.#options;
+    return new Scrubber({
       node: node.name,
       driver,
       store: storage.store,
@@ -257,9 +364,12 @@ class NodeProcess {
       tell: (finding, to) => peers.tell(finding, to),
       differs: (what) => this.#damaged(storage.damaged(what)),
     });
-    const install = (from: string): void => this.#install(from, storage, driver, peers);
-    const ports: ClientPort[] = [];
-    const requests = new Requests({
+  }
+
+  #createRequests(parts: Built<'storage' | 'driver' | 'introduction' | 'serving'>): Requests {
+    const { storage, driver, introduction, serving } = parts;
+    const { ini, node } = this.#options;
+    return new Requests({
       clusterId: ini.clusterId,
       node: node.name,
       driver,
@@ -268,8 +378,7 @@ class NodeProcess {
       reads: this.#reads,
       share: this.#share,
       watchers: this.#watchers,
-      seals,
-      heartbeats,
+      ...serving,
       slowDowns: new SlowDowns(nowMs, TIMERS.after),
       introduction,
       readOnly: ini.readOnly,
@@ -277,13 +386,31 @@ class NodeProcess {
       updateBytesMax: ini.updateBytesMax,
       nowMs,
       syncs: () => storage.syncs,
-      cost,
-      seats: () => present(ports[0], 'client port').seats,
+      seats: () => present(this.#clientPort, 'client port').seats,
       budgets: this.#budgets.clients,
       flush: () => storage.flush(driver.durableSlot),
       collapse: (keep) => storage.collapse(keep),
     });
+  }
 
+  #noteApplied(slot: Slot, { storage, driver, serving }: Built<'storage' | 'driver' | 'serving'>): void {
+    const { cost, seals } = serving;
+    if (cost.isDue(driver.counters.updatesApplied))
+      cost.note(costTotals({ driver, syncs: () => storage.syncs }));
+    seals.applied(driver.machine.seals, slot, () => driver.mayRead(), nowMs());
+    this.#watchers.changed(driver.machine.mapVersion, () => driver.machine.keeperMap());
+  }
+
+  /** From here on time passes for the node, and its peers are heard. */
+  #begin(parts: Omit<Parts, 'ports'>, freshIncarnation: string): void {
+    const { storage, peers, driver, introduction, scrubber, snapshots } = parts;
+    peers.start({
+      received: (from, incarnation, message) =>
+        driver.submit({ kind: 'message', from, incarnation, message }),
+      scrubbed: (from, incarnation, finding) => scrubber.received(from, incarnation, finding),
+      foreign: (from, founding) => driver.submit({ kind: 'foreign', from, founding }),
+      spoke: (word) => introduction.heard(word),
+    });
     this.#endWatch = watchCollections((tookMs) => this.#share.collected(tookMs));
     const cleanUps = new CleanUps({ driver, defer: TIMERS.defer });
     driver.submit({ kind: 'start', random: Math.random(), freshIncarnation });
@@ -305,12 +432,15 @@ class NodeProcess {
       },
       (error) => this.#stop('DISK_FAILED', error),
     );
-    ports.push(...(await this.#listen(requests, peers, snapshots, driver)));
+  }
+
+  /** Asks and tells the keeper, now and again and again. */
+  #introduce({ storage, peers, driver, introduction, serving, ports }: Parts): void {
     let said = introduction.founding;
     this.#every(INTRODUCE_EVERY_MS, () => {
       if (!storage.store.isOpen) return; // it is being replaced, and says who is a member
       introduction.tick();
-      heartbeats.look(driver.machine.migrations, nowMs());
+      serving.heartbeats.look(driver.machine.migrations, nowMs());
       if (said !== '' || introduction.founding === '') return;
       said = introduction.founding;
       // Who was met before was told of no founding.
@@ -318,77 +448,10 @@ class NodeProcess {
       peers.again('this node has joined a cluster');
     });
     introduction.tick();
-    this.#logger.info({ incarnation: this.#incarnation, slot: storage.store.slot }, 'node is up');
-    return {
-      clientPort: present(ports[0], 'client port').port,
-      close: () => this.#close(ports, driver, peers, snapshots, () => storage.close(driver.durableSlot)),
-      abandon: () => {
-        this.#tally.scrubDifferences = driver.counters.scrubDifferences;
-        driver.quarantine();
-        return this.#close(ports, driver, peers, snapshots, () => storage.abandon());
-      },
-    };
   }
 
-  async #loadMachine(storage: Storage): Promise<Machine> {
-    try {
-      return storage.loadMachine();
-    } catch (error) {
-      await storage.abandon();
-      throw error;
-    }
-  }
-
-  #createDriver(
-    storage: Storage,
-    machine: Machine,
-    applied: (slot: Slot) => void,
-    send: World['send'],
-    installSnapshot: (from: string) => void,
-  ): Driver {
-    const { ini, node, bootstrap } = this.#options;
-    const replica = createReplica(
-      {
-        node: node.name,
-        wished: ini.nodes.map(({ name }) => name),
-        leaseMs: ini.leaseMs,
-        driftMs: driftMsOf(ini.leaseMs),
-        windowMax: WINDOW_MAX,
-        bootstrap,
-        asksFirst: true,
-        genesis: Machine.genesis({ nursery: ini.nursery !== null }),
-        forcedMaster: ini.forcedMaster,
-        preferredMasters: ini.preferredMasters,
-        learners: ini.nodes.filter(({ learner }) => learner).map(({ name }) => name),
-      },
-      storage.recovered,
-    );
-    const driver = new Driver(
-      {
-        ...TIMERS,
-        wallMs: Date.now,
-        log: storage.log,
-        store: storage.store,
-        // Who became master, and the like, is looked for at its address.
-        logger: withFacts(this.#logger, { address: `${node.ips[0]} port ${node.clientPort}` }),
-        send,
-        installSnapshot,
-        applied,
-        stop: (exit, cause) => this.#stop(exit, cause),
-      },
-      replica,
-      machine,
-    );
-    Object.assign(driver.counters, this.#tally);
-    return driver;
-  }
-
-  async #listen(
-    requests: Requests,
-    peers: Peers,
-    snapshots: SnapshotServer,
-    driver: Driver,
-  ): Promise<ClientPort[]> {
+  async #listen(parts: Built<'peers' | 'driver' | 'snapshots' | 'requests'>): Promise<readonly ClientPort[]> {
+    const { peers, driver, snapshots, requests } = parts;
     const { ini, node } = this.#options;
     const { ip, clientPort, messagingPort } = node.writtenAt;
     const clients: LinkHandlers = {
@@ -410,40 +473,37 @@ class NodeProcess {
       warn: (message: string) => this.#logger.warn({}, message),
       waits: this.#options.waits,
     };
-    const ports = [
-      await ClientPort.listen({
-        ...common,
-        port: node.clientPort,
-        writtenAt: { ip, port: clientPort },
-        links: clients,
-        budgets: this.#budgets,
-        handle: (connection, body, respond) => requests.handle(body, respond, null, connection),
-      }),
-    ];
-    if (node.messagingPort === null) return ports;
+    const port = await ClientPort.listen({
+      ...common,
+      port: node.clientPort,
+      writtenAt: { ip, port: clientPort },
+      links: clients,
+      budgets: this.#budgets,
+      handle: (connection, body, respond) => requests.handle(body, respond, null, connection),
+    });
+    this.#clientPort = port;
+    if (node.messagingPort === null) return [port];
     try {
-      ports.push(
-        await ClientPort.listen({
-          ...common,
-          port: node.messagingPort,
-          writtenAt: { ip, port: messagingPort },
-          limits: () => MEMBER_LIMITS,
-          links: members,
-          handle: (_connection, _body, respond) =>
-            respond(
-              failure('NOT_SUPPORTED', 'this is the messaging port; clients are served at the client port'),
-            ),
-        }),
-      );
+      const memberPort = await ClientPort.listen({
+        ...common,
+        port: node.messagingPort,
+        writtenAt: { ip, port: messagingPort },
+        limits: () => MEMBER_LIMITS,
+        links: members,
+        handle: (_connection, _body, respond) =>
+          respond(
+            failure('NOT_SUPPORTED', 'this is the messaging port; clients are served at the client port'),
+          ),
+      });
+      return [port, memberPort];
     } catch (error) {
-      await ports[0]?.close();
+      await port.close();
       throw error;
     }
-    return ports;
   }
 
   /** Copies a peer's image and puts it in place; the node's end waits for it. */
-  #install(from: string, storage: Storage, driver: Driver, peers: Peers): void {
+  #install(from: NodeName, { storage, peers, driver }: Built<'storage' | 'peers' | 'driver'>): void {
     const installing = installFrom(from, {
       storage,
       driver,
@@ -456,15 +516,10 @@ class NodeProcess {
     this.#installing = installing.catch((error: Error) => this.#stop('INVARIANT', error));
   }
 
-  async #close(
-    ports: readonly ClientPort[],
-    driver: Driver,
-    peers: Peers,
-    snapshots: SnapshotServer,
-    closeStorage: () => Promise<void>,
-  ): Promise<void> {
+  async #close(parts: Parts, closeStorage: () => Promise<void>): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
+    const { peers, driver, introduction, snapshots, ports } = parts;
     const [clientPort, ...memberPorts] = ports;
     driver.submit({ kind: 'dropMaster' });
     // The members' votes still come in, so that what is under way is chosen and answered.
@@ -473,7 +528,7 @@ class NodeProcess {
     await Promise.all(memberPorts.map((port) => port.close()));
     for (const timer of this.#timers) clearInterval(timer);
     this.#endWatch();
-    this.#introduction?.close();
+    introduction.close();
     driver.stop();
     peers.close();
     snapshots.close();

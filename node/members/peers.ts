@@ -26,12 +26,16 @@ export type PeersOptions = {
   readonly peers: readonly PeerAddress[];
   readonly logger: Logger;
   hello(): Hello;
-  received(from: NodeName, incarnation: Incarnation, message: Message): void;
-  /** What a peer found in its store (scrub/findings.ts). */
-  scrubbed(from: NodeName, incarnation: Incarnation, finding: Finding): void;
   /** A peer says that this life runs elsewhere, or has forgotten something: this process must not go on. */
   disowned(why: string): void;
   nowMs(): number;
+};
+
+/** Who hears what peers say. */
+export type Hearers = {
+  received(from: NodeName, incarnation: Incarnation, message: Message): void;
+  /** What a peer found in its store (scrub/findings.ts). */
+  scrubbed(from: NodeName, incarnation: Incarnation, finding: Finding): void;
   /** A peer by name is of another founding of the cluster: it is never heard. */
   foreign(node: NodeName, founding: string): void;
   /** What a peer heard of the keeper. */
@@ -49,12 +53,20 @@ export class Peers {
   /** What was sent last: several get the same, one after the other. */
   #latest: { readonly message: Message; readonly body: Buffer } | null = null;
 
+  #hearers: Hearers | null = null;
+
   constructor(options: PeersOptions) {
     this.#options = options;
     this.#acquaintances = new Acquaintances(options.nowMs);
-    for (const { name, host, port } of options.peers) {
+  }
+
+  /** Dials them. Until then what is sent is lost, and nobody is heard. */
+  start(hearers: Hearers): void {
+    this.#hearers = hearers;
+    const { peers, logger, hello } = this.#options;
+    for (const { name, host, port } of peers) {
       const log = new LinkLog({
-        logger: options.logger,
+        logger,
         facts: { peer: name, address: `${host} port ${port}` },
         up: 'link to peer is up',
         down: 'link to peer is down',
@@ -63,7 +75,7 @@ export class Peers {
       const link = new PersistentLink({
         host,
         port,
-        hello: options.hello,
+        hello,
         handlers: this.handlers,
         timeoutMs: DIAL_TIMEOUT_MS,
         onUp: () => log.up(),
@@ -105,10 +117,10 @@ export class Peers {
       if (topic === TOPIC.paxos) {
         const message = decode(messageCodec, body);
         this.#acquaintances.heard(node, incarnation, link.peer.memory?.process ?? '', message);
-        this.#options.received(node, incarnation, message);
+        this.#hearers?.received(node, incarnation, message);
       }
-      if (topic === TOPIC.scrub) this.#options.scrubbed(node, incarnation, decodeFinding(body));
-      else if (topic === TOPIC.standing) this.#options.spoke(decode(wordCodec, body));
+      if (topic === TOPIC.scrub) this.#hearers?.scrubbed(node, incarnation, decodeFinding(body));
+      else if (topic === TOPIC.standing) this.#hearers?.spoke(decode(wordCodec, body));
     } catch (error) {
       if (!(error instanceof NurseryError)) throw error;
       this.#options.logger.error({ peer: node, reason: error.message }, 'unreadable message; link closed');
@@ -161,7 +173,7 @@ export class Peers {
     if (peer.role !== 'node' || peer.node === mine.node || peer.cluster !== mine.cluster) return;
     const isOther =
       mine.founding !== undefined && peer.founding !== undefined && peer.founding !== mine.founding;
-    if (isOther) this.#options.foreign(peer.node, peer.founding as string);
+    if (isOther) this.#hearers?.foreign(peer.node, peer.founding as string);
   }
 
   /** This node says something else of itself from now on: all links are opened anew. */
