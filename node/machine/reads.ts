@@ -1,7 +1,8 @@
 /** What clients read: ownership is checked first, then the answer comes from one image. */
-import { type Key, successor } from '../../src/base/bytes.ts';
+import type { Key } from '../../src/base/bytes.ts';
 import { UPDATE_MAX } from '../../src/base/limits.ts';
 import { intersect, type Range } from '../../src/keyspace/range.ts';
+import { rangeOfQuery } from '../../src/protocol/arakoon/bounds.ts';
 import {
   failure,
   OK,
@@ -23,7 +24,7 @@ import {
   type Request,
   type RequestOf,
 } from '../../src/protocol/arakoon/request-table.ts';
-import type { Answer, RangeQuery } from '../../src/protocol/arakoon/values.ts';
+import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
 import { EntriesReply } from './entries-reply.ts';
 import { type Ownership, rangeError } from './ownership.ts';
@@ -74,18 +75,6 @@ export function isDataRead(request: Request): request is DataRead {
 /** Answers a read; how fresh the image must be is the caller's business. Long ones are work. */
 export function answerRead(source: Source, request: DataRead): Answer | Work<Answer> {
   return dispatch(ANSWERS, request, source);
-}
-
-/** The keys that a range request names, null where its bounds leave none. `revRangeEntries` begins at the high end. */
-export function rangeOfQuery(query: RangeQuery & { readonly kind: string }): Range | null {
-  const isReversed = query.kind === 'revRangeEntries';
-  const low = isReversed ? query.last : query.first;
-  const high = isReversed ? query.first : query.last;
-  const lowIncluded = isReversed ? query.lastIncluded : query.firstIncluded;
-  const highIncluded = isReversed ? query.firstIncluded : query.lastIncluded;
-  const lo = low === null ? '' : lowIncluded ? low : successor(low);
-  const hi = high === null ? null : highIncluded ? successor(high) : high;
-  return hi === null || lo < hi ? { lo, hi } : null;
 }
 
 const ANSWERS: Handlers<DataKind, [Source], Answer | Work<Answer>> = {

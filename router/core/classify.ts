@@ -1,8 +1,9 @@
 /** What to do with a request: from its bytes alone, and for the frequent ones from few of them. */
-import { type Key, prefixEnd, successor } from '../../src/base/bytes.ts';
+import { type Key, prefixEnd } from '../../src/base/bytes.ts';
 import { NurseryError } from '../../src/base/errors.ts';
 import { type Range, WHOLE } from '../../src/keyspace/range.ts';
 import { MAGIC } from '../../src/protocol/admin/admin.ts';
+import { rangeOfQuery } from '../../src/protocol/arakoon/bounds.ts';
 import { isStaleRead, keyOfRead, keyOfUpdate } from '../../src/protocol/arakoon/quick.ts';
 import { failureOf, okKeys, okMultiGet } from '../../src/protocol/arakoon/replies.ts';
 import {
@@ -14,7 +15,7 @@ import {
 } from '../../src/protocol/arakoon/request-table.ts';
 import { decodeRequest, requestCode } from '../../src/protocol/arakoon/requests.ts';
 import { decodeSequence, isSequence, keysOfUpdate, type Update } from '../../src/protocol/arakoon/updates.ts';
-import type { Answer, Consistency, RangeQuery } from '../../src/protocol/arakoon/values.ts';
+import type { Answer, Consistency } from '../../src/protocol/arakoon/values.ts';
 import type { Gather, RangeGather } from './types.ts';
 
 /** What a request is to the router. */
@@ -99,7 +100,8 @@ const PLANS: { readonly [N in Names]: (request: Naming<N>, body: Uint8Array) => 
     'consistency' in request
       ? gatherPieces('range', request.consistency, prefixRange(request.prefix), request.max, body)
       : update(body, NO_KEYS, [prefixRange(request.prefix)]),
-  bounds: (request, body) => gatherRange(request.kind, request, body),
+  bounds: (request, body) =>
+    gatherPieces(request.kind, request.consistency, rangeOfQuery(request), request.max, body),
   updates: (request, body) => classifySequence(body, request.update),
   anywhere: (_, body) => update(body, ANYWHERE, NO_RANGES),
   everything: (_, body) => update(body, NO_KEYS, [WHOLE]),
@@ -142,28 +144,14 @@ function callsFunction(sequence: Update): boolean {
   return isSequence(sequence) && sequence.updates.some(callsFunction);
 }
 
-function gatherRange(form: RangeGather['form'], query: RangeQuery, body: Uint8Array): Plan {
-  const isDescending = form === 'revRangeEntries';
-  const low = isDescending ? query.last : query.first;
-  const isLowIn = isDescending ? query.lastIncluded : query.firstIncluded;
-  const high = isDescending ? query.first : query.last;
-  const isHighIn = isDescending ? query.firstIncluded : query.lastIncluded;
-  const range: Range = {
-    lo: low === null ? '' : isLowIn ? low : successor(low),
-    hi: high === null ? null : isHighIn ? successor(high) : high,
-  };
-  return gatherPieces(form, query.consistency, range, query.max, body);
-}
-
 function gatherPieces(
   form: RangeGather['form'],
   consistency: Consistency,
-  range: Range,
+  range: Range | null,
   max: number,
   body: Uint8Array,
 ): Plan {
-  const isEmpty = range.hi !== null && range.lo >= range.hi;
-  if (isEmpty || max === 0) return { kind: 'answer', answer: okKeys([]) };
+  if (range === null || max === 0) return { kind: 'answer', answer: okKeys([]) };
   const isStale = consistency.kind === 'noGuarantees';
   const gather: RangeGather = {
     kind: 'range',

@@ -1,6 +1,7 @@
 /** The arguments of requests for a range. */
-import type { Key } from '../../base/bytes.ts';
+import { type Key, successor } from '../../base/bytes.ts';
 import { USER_KEY_MAX } from '../../base/limits.ts';
+import type { Range } from '../../keyspace/range.ts';
 import { bound, consistency, count, flag, type Layout, layout } from './arguments.ts';
 import type { RangeQuery } from './values.ts';
 
@@ -24,6 +25,18 @@ export const descending: Layout<RangeQuery> = {
   ...asSent,
   receive: (reader, kind) => shortened(asSent.read(reader, kind), true),
 };
+
+/** The keys that a range request names, null where its bounds leave none. `revRangeEntries` begins at the high end. */
+export function rangeOfQuery(query: RangeQuery & { readonly kind: string }): Range | null {
+  const isReversed = query.kind === 'revRangeEntries';
+  const low = isReversed ? query.last : query.first;
+  const high = isReversed ? query.first : query.last;
+  const lowIncluded = isReversed ? query.lastIncluded : query.firstIncluded;
+  const highIncluded = isReversed ? query.firstIncluded : query.lastIncluded;
+  const lo = low === null ? '' : lowIncluded ? low : successor(low);
+  const hi = high === null ? null : highIncluded ? successor(high) : high;
+  return hi === null || lo < hi ? { lo, hi } : null;
+}
 
 /**
  * No key is as long as a long bound, so none equals it; a key lies below it exactly where it is at most the bound's

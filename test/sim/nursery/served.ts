@@ -4,12 +4,13 @@
  */
 
 import type { Respond } from '../../../node/driver/proposals.ts';
-import { type DataRead, isDataRead, rangeOfQuery } from '../../../node/machine/reads.ts';
+import { type DataRead, isDataRead } from '../../../node/machine/reads.ts';
 import type { Slot } from '../../../node/paxos/values.ts';
 import { sameBytes } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { contains } from '../../../src/keyspace/range.ts';
 import { isFollower } from '../../../src/protocol/arakoon/batch.ts';
+import { rangeOfQuery } from '../../../src/protocol/arakoon/bounds.ts';
 import {
   failure,
   OK,
