@@ -9,7 +9,7 @@
 import { bytesToKey, type Key } from '../../base/bytes.ts';
 import { NurseryError } from '../../base/errors.ts';
 import { USER_KEY_MAX, VALUE_MAX, whyTooLong } from '../../base/limits.ts';
-import type { Reader } from '../../wire/codec.ts';
+import { type Reader, Writer } from '../../wire/codec.ts';
 import { MAGIC } from '../admin/admin.ts';
 import { consistency } from './arguments.ts';
 import type { Consistency } from './values.ts';
@@ -34,6 +34,15 @@ export function encodeSet(key: Key, value: Uint8Array): Buffer {
   frame.writeUInt32LE(value.length, 8 + key.length);
   frame.set(value, 12 + key.length);
   return frame;
+}
+
+/** The bytes of a `get`, magic included. */
+export function encodeGet(fresh: Consistency, key: Key): Buffer {
+  const writer = new Writer(64);
+  writer.u32(MAGIC | GET);
+  consistency.write(writer, fresh);
+  writer.key(key);
+  return writer.take();
 }
 
 /**

@@ -4,7 +4,7 @@ import { FRAME_MAX, UPDATE_MAX, whyTooLong } from '../../base/limits.ts';
 import { Reader, Writer } from '../../wire/codec.ts';
 import * as shape from '../../wire/shape.ts';
 import { MAGIC } from '../admin/admin.ts';
-import { encodeSet, readQuickly, updateOfSet } from './quick.ts';
+import { encodeGet, encodeSet, readQuickly, updateOfSet } from './quick.ts';
 import { KINDS, kindOfCode, type Request, rowOf, unknownCode } from './request-table.ts';
 
 export { REQUEST_CODES, type Request, requestName } from './request-table.ts';
@@ -103,6 +103,7 @@ export function updateOf(request: Request, frame: Uint8Array): Uint8Array | null
 /** The bytes of `request`, magic included. */
 export function encodeRequest(request: Request): Buffer {
   if (request.kind === 'set') return encodeSet(request.key, request.value);
+  if (request.kind === 'get') return encodeGet(request.consistency, request.key);
   const writer = new Writer(64);
   writeByTable(writer, request);
   return writer.take();
