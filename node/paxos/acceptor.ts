@@ -30,8 +30,9 @@ const REPORT_BYTES_MAX = 40 * 1024 * 1024;
 
 /** Would this node promise to `from` now? Answered from what is, and nothing changes. */
 export function onCanvass(replica: Replica, out: Effect[], { from, incarnation, nowMs }: Heard): void {
-  const list = knownMembers(replica);
-  const isMember = list !== null && isVoter(replica, from, incarnation, list);
+  // Who remembers what this node has forgotten may be a voter by the list of what is held here alone.
+  const lists = [replica.members, knownMembers(replica)];
+  const isMember = lists.some((list) => list !== null && isVoter(replica, from, incarnation, list));
   const granted = mayVote(replica) && isMember && isFree(replica, from, nowMs);
   const { cluster } = replica.members;
   send(out, from, { kind: 'favour', cluster, granted, promised: replica.promised, chosen: replica.chosen });

@@ -20,6 +20,7 @@ import {
   send,
   votersOf,
 } from './replica.ts';
+import { stepDown } from './role.ts';
 import { electionJitterMs } from './timing.ts';
 import { type Ballot, compareBallots, type Incarnation, type NodeName } from './values.ts';
 
@@ -125,6 +126,10 @@ export function finishPhase1(replica: Replica, out: Effect[], nowMs: number): vo
   const { role } = replica;
   if (role.kind !== 'preparing') return;
   learnFromHalf(replica, out, role);
+  if (!mayVote(replica)) {
+    stepDown(replica, out, 'it is no member any more'); // as it has just learnt
+    return;
+  }
   if (!hasQuorum(replica, role.promises)) return;
   if ([...role.promises.values()].some(({ chosen }) => chosen > replica.chosen)) {
     fetchFromBest(replica, out, role, nowMs);

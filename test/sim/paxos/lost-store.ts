@@ -3,6 +3,7 @@
  * the turn at which an explicit-state model lost a chosen value, or stood still, without the clause. Each runs with the store
  * gone, and with an older copy of it put back.
  */
+import { nextMembers } from '../../../node/paxos/members-state.ts';
 import type { MembersState, NodeName, Slot, Value } from '../../../node/paxos/values.ts';
 import { check } from '../nursery/violation.ts';
 import { ballotOf, batch, Hand, LEASE_MS, lifeOf } from './hand.ts';
@@ -221,6 +222,28 @@ function learntFromHalfOfFour(copy: Copy): void {
   goesOn(hand, 'half of the list remembers');
 }
 
+/**
+ * A pair has become one: n2 voted for its own removal, and did not hear that it was chosen. n1 went on alone, and forgot.
+ * Nobody holds the removal; the removed one alone remembers it, and n1's log says that it is no member any more.
+ */
+function learntFromWhoWasRemoved(copy: Copy): void {
+  const hand = cluster(['n1', 'n2']);
+  const removal: Value = { kind: 'removeMember', node: 'n2' };
+  hand.choose(SLOT, removal, nextMembers(hand.membersAt(BASE), removal));
+  for (const name of ['n1', 'n2']) hand.accepts(name, SLOT, removal, ballotOf(2, 'n2'), BASE);
+  hand.choose(SLOT + 1, TRUE_VALUE, hand.membersAt(SLOT));
+  hand.accepts('n1', SLOT + 1, TRUE_VALUE, ballotOf(2, 'n2'), SLOT);
+  hand.write('n1', { kind: 'chosen', chosen: SLOT + 1 });
+  dropped(hand, 'n1');
+  lost(hand, 'n1', copy);
+  hand.start('n1');
+  standsStill(hand, 'the only one who remembers is down');
+  hand.start('n2');
+  goesOn(hand, 'who was removed remembers');
+  holds(hand.reader === 'n1', `${hand.reader} serves, which was removed`);
+  holds(!hand.said.some((what) => /n2.*became master/.test(what)), 'who was removed became master');
+}
+
 /** Of five, two remember: no half. One of them has another value, and a majority may have chosen either. */
 function notFromLess(copy: Copy): void {
   const hand = cluster(['n1', 'n2', 'n3', 'n4', 'n5']);
@@ -416,6 +439,7 @@ export const LOST_STORE_RULES: readonly Rule[] = [
       learntFromHalfOfFour(copy);
     }),
   },
+  { clause: 'and from who was removed there', run: bothCopies(learntFromWhoWasRemoved) },
   { clause: 'but from no less', run: bothCopies(notFromLess) },
   { clause: 'a short node votes above what it forgot', run: bothCopies(shortVotesAbove) },
   { clause: 'learners are asked, and who is short too asks them', run: bothCopies(learnerIsAsked) },

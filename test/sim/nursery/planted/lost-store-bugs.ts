@@ -79,6 +79,15 @@ export const LOST_STORE_BUGS: readonly PlantedBug[] = [
     inPaxos(['candidate#learnFromHalf', 'if (floor < slot && (upTo === null || upTo >= slot))', 'if (true)']),
   ),
   ruleBug(
+    'who was removed is not favoured',
+    'what this node has forgotten may be learnt from who was removed there (!)',
+    inPaxos([
+      'acceptor#onCanvass',
+      'const lists = [replica.members, knownMembers(replica)];',
+      'const lists = [knownMembers(replica)];',
+    ]),
+  ),
+  ruleBug(
     'a short node is silent',
     'a short node promises, and votes above what it forgot (!)',
     inPaxos([
