@@ -142,7 +142,7 @@ test('pure files touch neither clock nor chance nor promises', () => {
 });
 
 /** Where the wall clock is read: for people, and to notice that the machine slept. Setting it anew may change nothing else. */
-const WALL_CLOCKS = ['migrator/world.ts', 'node/main.ts'];
+const WALL_CLOCKS = ['migrator/world.ts', 'node/life/process.ts'];
 
 test('the wall clock is read where nothing is computed from it', () => {
   const readers = FILES.filter((path) => /\bDate\.now\b|\bnew Date\(\)/.test(readFileSync(path, 'utf8')));

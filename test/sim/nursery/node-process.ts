@@ -1,4 +1,4 @@
-/** One node of one cluster: the real driver, requests and state machine, wired as node/main.ts wires them. */
+/** One node of one cluster: the real driver, requests and state machine, wired as node/life/process.ts wires them. */
 
 import { CleanUps } from '../../../node/driver/clean-ups.ts';
 import type { Driver, World as DriverWorld } from '../../../node/driver/driver.ts';

@@ -1,0 +1,499 @@
+/** One life of a node: everything wired together, started and stopped. */
+
+import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
+import { present } from '../../src/base/assert.ts';
+import { type EXIT_CODES, FatalError } from '../../src/base/errors.ts';
+import { type ClusterIni, toKeeperConfig } from '../../src/config/cluster-config.ts';
+import type { NodeIni } from '../../src/config/node-section.ts';
+import { type Hello, LINK_PROTOCOL, type Memory } from '../../src/link/frames.ts';
+import { afterArrivals } from '../../src/port/arrivals.ts';
+import { type ClientPort, portBudgets } from '../../src/port/port.ts';
+import { type Logger, withFacts } from '../../src/process/log.ts';
+import { Repeated } from '../../src/process/repeated.ts';
+import { TIMERS } from '../../src/process/timers.ts';
+import { CleanUps } from '../driver/clean-ups.ts';
+import { watchCollections } from '../driver/collections.ts';
+import { Driver } from '../driver/driver.ts';
+import { FairShare } from '../driver/fair-share.ts';
+import { Scheduler } from '../driver/scheduler.ts';
+import { driftMsOf, WINDOW_MAX } from '../driver/timing.ts';
+import { UpdateCost } from '../driver/update-cost.ts';
+import { Introduction } from '../identity/introduction.ts';
+import { connectKeeper } from '../identity/keeper-link.ts';
+import type { Life } from '../life/lives.ts';
+import { readMembers } from '../life/members-row.ts';
+import { logDirOf, Storage, storePlace } from '../life/storage.ts';
+import { Machine } from '../machine/machine.ts';
+import { memoryOf } from '../members/acquaintances.ts';
+import { installFrom } from '../members/installation.ts';
+import { Peers } from '../members/peers.ts';
+import { SnapshotServer } from '../members/snapshots.ts';
+import { createReplica } from '../paxos/step.ts';
+import type { NodeName, Slot } from '../paxos/values.ts';
+import { Scrubber } from '../scrub/scrubber.ts';
+import { Heartbeats } from '../serve/heartbeats.ts';
+import { MapWatchers } from '../serve/map-watchers.ts';
+import { openClientPort, openMessagingPort } from '../serve/ports.ts';
+import { Requests } from '../serve/requests.ts';
+import { Seals } from '../serve/seals.ts';
+import { SlowDowns } from '../serve/slow-downs.ts';
+import { costTotals } from '../serve/status.ts';
+import { isStoreDamage } from '../store/failures.ts';
+
+/** How often time passes for the consensus core (ms). */
+const TICK_MS = 10;
+/** How often the master looks for ranges to clean up (ms). */
+const CLEANUP_EVERY_MS = 20;
+/** How long an orderly end waits at most for mastership to be released (ms). */
+const RELEASE_MS = 3000;
+/** How often it is looked whether the keeper is to be asked or told something (ms). */
+const INTRODUCE_EVERY_MS = 50;
+/** How long it rests between two questions to the keeper while nothing is open (ms). */
+const KEEPER_REST_MS = 2000;
+
+export type NodeOptions = {
+  readonly ini: ClusterIni;
+  readonly node: NodeIni;
+  readonly logger: Logger;
+  /** Founds a cluster although not all members report empty homes. */
+  readonly bootstrap: boolean;
+  /** Serves, for this start, although the keeper has not said that the cluster's founding is in force. Default false. */
+  readonly withoutKeeper?: boolean;
+  /** Hears for what the node waits: that its own host name can be resolved, or room on its disk. */
+  waits(what: string): void;
+  /** Ends the process; called once, when the node can not go on. */
+  stop(error: FatalError): void;
+};
+
+/** What a node has counted in all lives of its store. */
+export type Tally = { scrubDifferences: number; storeRebuilds: number };
+
+/** What a node is made of, in the order in which it is built: each part is given those before it. */
+type Parts = {
+  readonly storage: Storage;
+  /** They are dialled once the others are there to hear them. */
+  readonly peers: Peers;
+  /** Told of each slot that was applied, in this order; the parts that follow the driver add themselves. */
+  readonly applied: ((slot: Slot) => void)[];
+  readonly driver: Driver;
+  readonly introduction: Introduction;
+  readonly scrubber: Scrubber;
+  readonly snapshots: SnapshotServer;
+  readonly serving: Serving;
+  readonly requests: Requests;
+  readonly ports: readonly ClientPort[];
+};
+
+/** What requests and what happens beside them look at together. */
+type Serving = { readonly cost: UpdateCost; readonly seals: Seals; readonly heartbeats: Heartbeats };
+
+/** The parts before one, by the names of those that it needs. */
+type Built<K extends keyof Parts> = Pick<Parts, K>;
+
+/** A node from the opening of its store to its close. */
+export class NodeProcess {
+  readonly #options: NodeOptions;
+  readonly #tally: Tally;
+  readonly #damaged: (error: FatalError) => void;
+  readonly #logger: Logger;
+  readonly #scheduler = new Scheduler(nowMs, afterArrivals);
+  readonly #share = new FairShare({
+    nowMs,
+    after: TIMERS.after,
+    defer: afterArrivals,
+  });
+  readonly #reads = new Scheduler(nowMs, this.#share.defer);
+  readonly #watchers = new MapWatchers();
+  readonly #budgets = portBudgets();
+  readonly #timers: NodeJS.Timeout[] = [];
+  #endWatch = (): void => undefined;
+  #incarnation = '';
+  #memory: Memory | null = null;
+  /** Part of what this node says of itself, once it is there. */
+  #introduction: Introduction | null = null;
+  /** Asked for its figures, once it is open. */
+  #clientPort: ClientPort | null = null;
+  #closing = false;
+  #installing: Promise<void> = Promise.resolve();
+  /** Snapshots that were not installed. */
+  readonly #notInstalled: Repeated;
+
+  /** @param damaged told, once or more, that the store must not be used any more */
+  constructor(options: NodeOptions, tally: Tally, damaged: (error: FatalError) => void) {
+    this.#options = options;
+    this.#tally = tally;
+    this.#damaged = damaged;
+    this.#logger = options.logger;
+    this.#notInstalled = new Repeated((times, what) => this.#logger.error({ times }, what), nowMs);
+  }
+
+  async start(): Promise<Life> {
+    const storage = await this.#openStorage();
+    const freshIncarnation = randomBytes(16).toString('hex');
+    this.#incarnation = storage.recovered.incarnation ?? freshIncarnation;
+    this.#memory = memoryOf(randomBytes(8).toString('hex'), storage.recovered);
+    const machine = await this.#loadMachine(storage);
+    const peers = this.#createPeers();
+    const applied: Parts['applied'] = [() => this.#share.short()];
+    const driver = this.#createDriver(machine, { storage, peers, applied });
+    const introduction = this.#createIntroduction({ storage, peers, driver });
+    const scrubber = this.#createScrubber({ storage, peers, driver });
+    const snapshots = new SnapshotServer(storage.store);
+    const serving = { cost: new UpdateCost(), seals: new Seals(), heartbeats: new Heartbeats() };
+    const requests = this.#createRequests({ storage, driver, introduction, serving });
+    applied.push(
+      (slot) => scrubber.applied(slot),
+      (slot) => this.#noteApplied(slot, { storage, driver, serving }),
+    );
+    const built = {
+      storage,
+      peers,
+      applied,
+      driver,
+      introduction,
+      scrubber,
+      snapshots,
+      serving,
+      requests,
+    };
+    this.#begin(built, freshIncarnation);
+    const ports = await this.#listen(built);
+    const parts: Parts = { ...built, ports };
+    this.#introduce(parts);
+    this.#logger.info({ incarnation: this.#incarnation, slot: storage.store.slot }, 'node is up');
+    return {
+      clientPort: present(ports[0], 'client port').port,
+      close: () => this.#close(parts, () => storage.close(driver.durableSlot)),
+      abandon: () => {
+        this.#tally.scrubDifferences = driver.counters.scrubDifferences;
+        driver.quarantine();
+        return this.#close(parts, () => storage.abandon());
+      },
+    };
+  }
+
+  async #openStorage(): Promise<Storage> {
+    const { ini, node, waits } = this.#options;
+    const storage = await Storage.open({
+      place: storePlace(node.home, ini.clusterId, node.name),
+      logDir: logDirOf(node),
+      segmentBytes: ini.segmentBytes,
+      reserveBytes: null,
+      logger: this.#logger,
+    });
+    if (storage.log.isFull)
+      waits(`waits for room: ${storage.log.fullWhy}; updates are refused until then, reads are served`);
+    storage.refuseIfLost(this.#others.map(({ name }) => name));
+    return storage;
+  }
+
+  get #others(): NodeIni[] {
+    const { ini, node } = this.#options;
+    return ini.nodes.filter(({ name }) => name !== node.name);
+  }
+
+  async #loadMachine(storage: Storage): Promise<Machine> {
+    try {
+      return storage.loadMachine();
+    } catch (error) {
+      await storage.abandon();
+      throw error;
+    }
+  }
+
+  #createPeers(): Peers {
+    return new Peers({
+      peers: this.#others.map((other) => ({
+        name: other.name,
+        host: present(other.ips[0], 'address of a node'),
+        port: messagingPortOf(other),
+      })),
+      logger: this.#logger,
+      hello: () => this.#hello(),
+      disowned: (why) => this.#disowned(why),
+      nowMs,
+    });
+  }
+
+  #createDriver(
+    machine: Machine,
+    { storage, peers, applied }: Built<'storage' | 'peers' | 'applied'>,
+  ): Driver {
+    const { ini, node, bootstrap } = this.#options;
+    const replica = createReplica(
+      {
+        node: node.name,
+        wished: ini.nodes.map(({ name }) => name),
+        leaseMs: ini.leaseMs,
+        driftMs: driftMsOf(ini.leaseMs),
+        windowMax: WINDOW_MAX,
+        bootstrap,
+        asksFirst: true,
+        genesis: Machine.genesis({ nursery: ini.nursery !== null }),
+        forcedMaster: ini.forcedMaster,
+        preferredMasters: ini.preferredMasters,
+        learners: ini.nodes.filter(({ learner }) => learner).map(({ name }) => name),
+      },
+      storage.recovered,
+    );
+    const driver: Driver = new Driver(
+      {
+        ...TIMERS,
+        wallMs: Date.now,
+        log: storage.log,
+        store: storage.store,
+        // Who became master, and the like, is looked for at its address.
+        logger: withFacts(this.#logger, { address: `${node.ips[0]} port ${node.clientPort}` }),
+        send: (to, message) => peers.send(to, message),
+        installSnapshot: (from) => this.#install(from, { storage, peers, driver }),
+        applied: (slot) => {
+          for (const hear of applied) hear(slot);
+        },
+        stop: (exit, cause) => this.#stop(exit, cause),
+      },
+      replica,
+      machine,
+    );
+    Object.assign(driver.counters, this.#tally);
+    return driver;
+  }
+
+  #createIntroduction({ storage, peers, driver }: Built<'storage' | 'peers' | 'driver'>): Introduction {
+    const { ini, node, bootstrap, withoutKeeper = false } = this.#options;
+    this.#introduction = new Introduction({
+      clusterId: ini.clusterId,
+      node: node.name,
+      home: resolve(node.home),
+      incarnation: this.#incarnation,
+      process: present(this.#memory, 'memory of this life').process,
+      ips: node.ips,
+      port: node.clientPort,
+      label: node.label,
+      nursery: toKeeperConfig(ini),
+      learners: ini.nodes.filter(({ learner }) => learner).map(({ name }) => name),
+      bootstrap,
+      withoutKeeper,
+      restMs: KEEPER_REST_MS,
+      driver,
+      store: storage.store,
+      logger: this.#logger,
+      nowMs,
+      random: Math.random,
+      connect: (keeper) => connectKeeper(keeper, node.name),
+      tell: (word) => peers.speak(word),
+      stop: (exit, error) => this.#stop(exit, error),
+    });
+    return this.#introduction;
+  }
+
+  #createScrubber({ storage, peers, driver }: Built<'storage' | 'peers' | 'driver'>): Scrubber {
+    const { ini, node } = this.#options;
+    return new Scrubber({
+      node: node.name,
+      driver,
+      store: storage.store,
+      scheduler: this.#scheduler,
+      logger: this.#logger,
+      stepMs: ini.scrubStepMs,
+      restMs: ini.scrubRestMs,
+      nowMs,
+      after: (delayMs, run) => setTimeout(run, delayMs).unref(),
+      tell: (finding, to) => peers.tell(finding, to),
+      differs: (what) => this.#damaged(storage.damaged(what)),
+    });
+  }
+
+  #createRequests(parts: Built<'storage' | 'driver' | 'introduction' | 'serving'>): Requests {
+    const { storage, driver, introduction, serving } = parts;
+    const { ini, node } = this.#options;
+    return new Requests({
+      clusterId: ini.clusterId,
+      node: node.name,
+      driver,
+      store: storage.store,
+      scheduler: this.#scheduler,
+      reads: this.#reads,
+      share: this.#share,
+      watchers: this.#watchers,
+      ...serving,
+      slowDowns: new SlowDowns(nowMs, TIMERS.after),
+      introduction,
+      readOnly: ini.readOnly,
+      valueBytesMax: ini.valueBytesMax,
+      updateBytesMax: ini.updateBytesMax,
+      nowMs,
+      syncs: () => storage.syncs,
+      seats: () => present(this.#clientPort, 'client port').seats,
+      budgets: this.#budgets.clients,
+      flush: () => storage.flush(driver.durableSlot),
+      collapse: (keep) => storage.collapse(keep),
+    });
+  }
+
+  #noteApplied(slot: Slot, { storage, driver, serving }: Built<'storage' | 'driver' | 'serving'>): void {
+    const { cost, seals } = serving;
+    if (cost.isDue(driver.counters.updatesApplied))
+      cost.note(costTotals({ driver, syncs: () => storage.syncs }));
+    seals.applied(driver.machine.seals, slot, () => driver.mayRead(), nowMs());
+    this.#watchers.changed(driver.machine.mapVersion, () => driver.machine.keeperMap());
+  }
+
+  /** From here on time passes for the node, and its peers are heard. */
+  #begin(parts: Omit<Parts, 'ports'>, freshIncarnation: string): void {
+    const { storage, peers, driver, introduction, scrubber, snapshots } = parts;
+    peers.start({
+      received: (from, incarnation, message) =>
+        driver.submit({ kind: 'message', from, incarnation, message }),
+      scrubbed: (from, incarnation, finding) => scrubber.received(from, incarnation, finding),
+      foreign: (from, founding) => driver.submit({ kind: 'foreign', from, founding }),
+      spoke: (word) => introduction.heard(word),
+    });
+    this.#endWatch = watchCollections((tookMs) => this.#share.collected(tookMs));
+    const cleanUps = new CleanUps({ driver, defer: TIMERS.defer });
+    driver.submit({ kind: 'start', random: Math.random(), freshIncarnation });
+    this.#every(TICK_MS, () => {
+      driver.lookAtClocks();
+      driver.submit({ kind: 'tick', random: Math.random() });
+    });
+    this.#every(CLEANUP_EVERY_MS, () => {
+      cleanUps.look();
+      scrubber.tick();
+    });
+    storage.startFlushing(
+      () => driver.durableSlot,
+      () => {
+        driver.resume();
+        // A flush that was under way may end while the store is being replaced.
+        if (!snapshots.busy && storage.store.isOpen)
+          storage.collapse().catch((error: Error) => this.#stop('DISK_FAILED', error));
+      },
+      (error) => this.#stop('DISK_FAILED', error),
+    );
+  }
+
+  /** Asks and tells the keeper, now and again and again. */
+  #introduce({ storage, peers, driver, introduction, serving, ports }: Parts): void {
+    let said = introduction.founding;
+    this.#every(INTRODUCE_EVERY_MS, () => {
+      if (!storage.store.isOpen) return; // it is being replaced, and says who is a member
+      introduction.tick();
+      serving.heartbeats.look(driver.machine.migrations, nowMs());
+      if (said !== '' || introduction.founding === '') return;
+      said = introduction.founding;
+      // Who was met before was told of no founding.
+      for (const port of ports) port.closeLinks('this node has joined a cluster');
+      peers.again('this node has joined a cluster');
+    });
+    introduction.tick();
+  }
+
+  async #listen(parts: Built<'peers' | 'driver' | 'snapshots' | 'requests'>): Promise<readonly ClientPort[]> {
+    const { ini, node, waits } = this.#options;
+    const options = {
+      node,
+      clusterId: ini.clusterId,
+      budgets: this.#budgets,
+      hello: () => this.#hello(),
+      warn: (message: string) => this.#logger.warn({}, message),
+      waits,
+    };
+    const port = await openClientPort(options, { ...parts, watchers: this.#watchers });
+    this.#clientPort = port;
+    try {
+      const memberPort = await openMessagingPort(options, parts);
+      return memberPort === null ? [port] : [port, memberPort];
+    } catch (error) {
+      await port.close();
+      throw error;
+    }
+  }
+
+  /** Copies a peer's image and puts it in place; the node's end waits for it. */
+  #install(from: NodeName, { storage, peers, driver }: Built<'storage' | 'peers' | 'driver'>): void {
+    const installing = installFrom(from, {
+      storage,
+      driver,
+      logger: this.#logger,
+      failures: this.#notInstalled,
+      ask: (body, deadlineMs) => peers.request(from, body, deadlineMs),
+      after: TIMERS.after,
+      members: () => present(readMembers(storage.store), 'members in a snapshot'),
+    });
+    this.#installing = installing.catch((error: Error) => this.#stop('INVARIANT', error));
+  }
+
+  async #close(parts: Parts, closeStorage: () => Promise<void>): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    const { peers, driver, introduction, snapshots, ports } = parts;
+    const [clientPort, ...memberPorts] = ports;
+    driver.submit({ kind: 'dropMaster' });
+    // The members' votes still come in, so that what is under way is chosen and answered.
+    await clientPort?.close();
+    await this.#untilReleased(driver);
+    await Promise.all(memberPorts.map((port) => port.close()));
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#endWatch();
+    introduction.close();
+    driver.stop();
+    peers.close();
+    snapshots.close();
+    await this.#installing; // no peer answers any more, so that it ends
+    await driver.idle();
+    await closeStorage();
+  }
+
+  /** Mastership is released once all that is in flight is chosen, which the lease bounds. */
+  async #untilReleased(driver: Driver): Promise<void> {
+    const untilMs = nowMs() + Math.min(this.#options.ini.leaseMs, RELEASE_MS);
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+      const { role } = driver.replica;
+      if (role.kind !== 'master' || role.draining === null || nowMs() > untilMs) return;
+    }
+  }
+
+  /** A peer has seen this life elsewhere, or remembers more of it than this home does. */
+  #disowned(said: string): void {
+    const home = resolve(this.#options.node.home);
+    const why = `a peer refuses this home, ${home}: ${said}. A copy must never run beside its original, nor after it has gone on: stop the one that is not meant to live, and empty its home; then it joins anew`;
+    this.#stop('SUPERSEDED', new FatalError('SUPERSEDED', why));
+  }
+
+  #hello(): Hello {
+    const { ini, node } = this.#options;
+    return {
+      protocol: LINK_PROTOCOL,
+      role: 'node',
+      cluster: ini.clusterId,
+      node: node.name,
+      incarnation: this.#incarnation,
+      ...named('founding', this.#introduction?.founding),
+      ...named('keeper', this.#introduction?.keeper),
+      ...(this.#memory === null ? {} : { memory: this.#memory }),
+    };
+  }
+
+  #every(periodMs: number, run: () => void): void {
+    this.#timers.push(setInterval(run, periodMs));
+  }
+
+  #stop(exit: keyof typeof EXIT_CODES, cause: Error): void {
+    const fatal = cause instanceof FatalError ? cause : new FatalError(exit, cause.message, { cause });
+    if (isStoreDamage(fatal)) this.#damaged(fatal);
+    else this.#options.stop(fatal);
+  }
+}
+
+/** A field of a hello, which is missing where it would be empty. */
+function named<K extends 'founding' | 'keeper'>(name: K, value = ''): { [key in K]?: string } {
+  return value === '' ? {} : ({ [name]: value } as { [key in K]: string });
+}
+
+const { nowMs } = TIMERS;
+
+function messagingPortOf({ messagingPort, writtenAt }: NodeIni): number {
+  if (messagingPort !== null) return messagingPort;
+  throw new FatalError('CONFIG', `${writtenAt.messagingPort}: each member needs one`);
+}
