@@ -7,8 +7,6 @@
 
 import { invariant, present, unreachable } from '../../src/base/assert.ts';
 import { NurseryError } from '../../src/base/errors.ts';
-import type { Logger } from '../../src/process/log.ts';
-import type { Timers } from '../../src/process/timers.ts';
 import { failure } from '../../src/protocol/arakoon/replies.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import { encode } from '../../src/wire/codec.ts';
@@ -16,7 +14,7 @@ import { MEMBERS_KEY } from '../life/members-row.ts';
 import { Machine } from '../machine/machine.ts';
 import type { Effect, Event } from '../paxos/contract.ts';
 import { checkDelta, factsOf, observe } from '../paxos/invariants.ts';
-import { entriesMessage, type Message } from '../paxos/messages.ts';
+import { entriesMessage } from '../paxos/messages.ts';
 import { masterOf, mayPropose, type Replica, readableUntilMs, step } from '../paxos/step.ts';
 import {
   type LogRecord,
@@ -24,13 +22,13 @@ import {
   type NodeName,
   type RecordNumber,
   type Slot,
-  type Value,
 } from '../paxos/values.ts';
-import { OVERLAY_MAX_BYTES, type Store } from '../store/types.ts';
+import { OVERLAY_MAX_BYTES } from '../store/types.ts';
 import { Applier } from './applier.ts';
 import { Fullness } from './fullness.ts';
 import { Proposals, type Respond } from './proposals.ts';
 import { SleepWatch } from './sleep.ts';
+import type { Happening, Standing, World } from './world.ts';
 
 /** Bytes of chosen values in one answer to a peer that is behind. */
 const SERVE_BYTES_MAX = 1024 * 1024;
@@ -47,51 +45,6 @@ const STORE_DAMAGED_ANSWER =
   'the store of this node is damaged and will be rebuilt; not executed, ask another node';
 const STORE_DOUBTFUL_ANSWER =
   'the store of this node differs from that of another, and no majority says which is right; not executed';
-
-type WithoutTime<E> = E extends unknown ? Omit<E, 'nowMs'> : never;
-/** An event as its source knows it; the time is read when it is handled. */
-export type Happening = WithoutTime<Event>;
-
-/** What the driver needs of the transaction log. */
-export interface DriverLog {
-  append(entries: readonly LogRecord[], done: (error: Error | null) => void): void;
-  readSlots(from: Slot, upTo: Slot, bytesMax: number): Promise<readonly { slot: Slot; value: Value }[]>;
-  readonly firstSlot: Slot;
-  /** The disk is nearly full: nothing more should be proposed. */
-  readonly isFull: boolean;
-  /** What there is no room for, while `isFull`. Default: 'disk is full'. */
-  readonly fullWhy?: string;
-}
-
-/** What the driver needs of the store. */
-export interface DriverStore extends Store {
-  readonly overlayBytes: number;
-}
-
-/** Everything outside: clock, disk, network, and the process itself. */
-export type World = Timers & {
-  /** Wall clock (ms): looked at only to notice that the machine slept. Default: it never does. */
-  wallMs?(): number;
-  readonly log: DriverLog;
-  readonly store: DriverStore;
-  readonly logger: Logger;
-  send(to: NodeName, message: Message): void;
-  /** Replaces the store by a snapshot of that peer's; ends in `snapshotInstalled` or `snapshotFailed`. */
-  installSnapshot(from: NodeName): void;
-  /** After each slot that was applied. */
-  applied(slot: Slot): void;
-  /** Ends the process; never returns to the driver's work. */
-  stop(
-    exit: 'OTHER_CLUSTER' | 'SUPERSEDED' | 'INVARIANT' | 'DISK_FAILED' | 'STORE_DAMAGED',
-    cause: Error,
-  ): void;
-};
-
-/**
- * What the store is worth: `doubtful` where it differs from another member's and nobody can say which is right,
- * `damaged` where a majority says that it is this one, or where it cannot be read.
- */
-export type Standing = 'sound' | 'doubtful' | 'damaged';
 
 /** One member at work. */
 export class Driver {

@@ -5,19 +5,17 @@
  * It owns no socket and no timer: they come in, so that a simulation runs this very code.
  */
 
-import { type EXIT_CODES, FatalError } from '../../src/base/errors.ts';
+import { FatalError } from '../../src/base/errors.ts';
 import type { Claim, KeeperRef, KnownLife, Life, Standing, Verdict } from '../../src/identity/founding.ts';
 import { isSameLife } from '../../src/identity/founding.ts';
-import type { Logger } from '../../src/process/log.ts';
-import type { AdminAnswer, AdminCommand, AdminQuery } from '../../src/protocol/admin/admin.ts';
+import type { AdminCommand } from '../../src/protocol/admin/admin.ts';
 import { failure } from '../../src/protocol/arakoon/replies.ts';
 import { encodeUpdate } from '../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
-import type { Driver } from '../driver/driver.ts';
 import { readMembers } from '../life/members-row.ts';
 import { Notes } from '../serve/notes.ts';
-import type { Store } from '../store/types.ts';
 import { ClaimWait } from './claim-wait.ts';
+import type { IntroductionOptions, KeeperLink, Question, Word } from './contract.ts';
 
 /** Pause between two questions to the keeper while something is open (ms). */
 const ASK_SOON_MS = 250;
@@ -31,57 +29,6 @@ const REFUSAL_SHOWN_MS = 60_000;
 /** How long a node that is refused goes on before it stops (ms): what it said last has left it by then. */
 const LAST_WORD_MS = 500;
 const REFUSALS: ReadonlySet<Verdict> = new Set(['taken', 'unfit', 'dead', 'foreign']);
-
-/** What is asked of the keeper. */
-export type Question =
-  | { readonly kind: 'command'; readonly command: AdminCommand }
-  | { readonly kind: 'query'; readonly query: AdminQuery };
-
-/** The way to a keeper's master. */
-export interface KeeperLink {
-  /** `done` is called once: with the answer, or with why there is none. */
-  ask(question: Question, done: (answer: AdminAnswer | string) => void): void;
-  close(): void;
-}
-
-/** What peers of one founding tell one another, every second. */
-export type Word = {
-  readonly founding: string;
-  /** The sender has heard that the founding is in force, and has served since. */
-  readonly serves: boolean;
-  /** Why the keeper refuses this founding for good, '' where it does not. */
-  readonly refused: string;
-};
-
-export type IntroductionOptions = {
-  readonly clusterId: string;
-  readonly node: string;
-  /** Absolute path, for people. */
-  readonly home: string;
-  readonly incarnation: string;
-  /** Random, of this process alone. */
-  readonly process: string;
-  readonly ips: readonly string[];
-  readonly port: number;
-  readonly label: string;
-  /** What the file says. */
-  readonly nursery: Omit<KeeperRef, 'founding'> | null;
-  readonly learners: readonly string[];
-  readonly bootstrap: boolean;
-  /** The operator's word for this start: serves although the keeper has not said that the founding is in force. */
-  readonly withoutKeeper: boolean;
-  /** Pause between two questions to the keeper while nothing is open (ms). */
-  readonly restMs: number;
-  readonly driver: Driver;
-  readonly store: Store;
-  readonly logger: Logger;
-  nowMs(): number;
-  random(): number;
-  connect(keeper: Omit<KeeperRef, 'founding'>): KeeperLink;
-  /** Tells all peers. */
-  tell(word: Word): void;
-  stop(exit: keyof typeof EXIT_CODES, error: Error): void;
-};
 
 /** One node's dealings with its keeper, from start to end of its process. */
 export class Introduction {

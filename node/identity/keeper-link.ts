@@ -2,7 +2,7 @@
 import { ClusterClient } from '../../src/client/cluster-client.ts';
 import type { KeeperRef } from '../../src/identity/founding.ts';
 import type { AdminAnswer } from '../../src/protocol/admin/admin.ts';
-import type { KeeperLink, Question } from './introduction.ts';
+import type { KeeperLink, Question } from './contract.ts';
 
 /** How long the keeper may take for an answer, an election included (ms). */
 const ANSWER_MS = 5000;

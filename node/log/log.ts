@@ -7,12 +7,11 @@ import type { Recovered } from '../paxos/contract.ts';
 import type { LogRecord, MembersState, Slot, Value } from '../paxos/values.ts';
 import { diskFailed, type Repair } from './damage.ts';
 import { type Disk, REAL_DISK, writeDurably } from './disk.ts';
-import { encodeHeader, type Header } from './header.ts';
+import { createSegment } from './new-segment.ts';
 import { LogReader } from './reader.ts';
 import { GroupWriter } from './record.ts';
 import { type Recovery, recover } from './recovery.ts';
-import { Segment, segmentName } from './segment.ts';
-import { SlotIndex } from './slot-index.ts';
+import type { Segment } from './segment.ts';
 import { SPARE_NAME, Spare } from './spare.ts';
 import { emptySummary, fold, membersAt, type Summary } from './summary.ts';
 import { verifySegments } from './verify.ts';
@@ -21,8 +20,6 @@ import { verifySegments } from './verify.ts';
 export const SEGMENT_BYTES = 64 * 1024 * 1024;
 /** Room on the file system that the log leaves alone, for the store's flushes and for what must go on (bytes). */
 export const RESERVE_BYTES = 128 * 1024 * 1024;
-/** A segment is never made larger, whatever the group (bytes): offsets have 32 bits. */
-const SEGMENT_BYTES_MAX = 0xffff_fff8;
 /** How often free space is looked at (ms). */
 const SPACE_POLL_MS = 1000;
 /** End of the last segment that is kept for promises and the like while the next one finds no room (share of the file, bytes at most). */
@@ -481,31 +478,4 @@ async function begin(disk: Disk, spare: Spare, options: LogOptions): Promise<Rec
     end: segment.recordsAt,
     unverified: [],
   };
-}
-
-/** Gives the spare its header, then, durably, its name. */
-async function createSegment(
-  disk: Disk,
-  spare: Spare,
-  dir: string,
-  groupBytes: number,
-  begun: Omit<Header, 'salt' | 'fileBytes'>,
-): Promise<Segment> {
-  const salt = randomBytes(4).readUInt32LE(0);
-  const recordsAt = encodeHeader({ ...begun, salt, fileBytes: 0 }).length;
-  invariant(recordsAt + groupBytes <= SEGMENT_BYTES_MAX, 'an append group fits a segment', () => ({
-    recordsAt,
-    groupBytes,
-    max: SEGMENT_BYTES_MAX,
-  }));
-  const { file, bytes } = await spare.take(recordsAt + groupBytes);
-  const header = { ...begun, salt, fileBytes: bytes };
-  await writeDurably(file, encodeHeader(header), 0);
-  const path = join(dir, segmentName(begun.number));
-  await disk.rename(join(dir, SPARE_NAME), path);
-  await disk.syncDir(dir);
-  const segment = new Segment(path, header, recordsAt);
-  segment.file = file;
-  segment.index = new SlotIndex();
-  return segment;
 }

@@ -8,7 +8,7 @@ import { PersistentLink } from '../../src/link/persistent.ts';
 import type { Logger } from '../../src/process/log.ts';
 import { failure } from '../../src/protocol/arakoon/replies.ts';
 import { bool, decode, encode, struct, text } from '../../src/wire/codec.ts';
-import type { Word } from '../identity/introduction.ts';
+import type { Word } from '../identity/contract.ts';
 import { type Message, messageCodec } from '../paxos/messages.ts';
 import type { Incarnation, NodeName } from '../paxos/values.ts';
 import { decodeFinding, encodeFinding, type Finding } from '../scrub/findings.ts';

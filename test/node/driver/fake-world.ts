@@ -1,7 +1,8 @@
 /** A driver's surroundings under the test's control: the log's completion, the turns of the loop, the clock. */
 
 import * as assert from 'uvu/assert';
-import { Driver, type World } from '../../../node/driver/driver.ts';
+import { Driver } from '../../../node/driver/driver.ts';
+import type { World } from '../../../node/driver/world.ts';
 import { Machine } from '../../../node/machine/machine.ts';
 import type { Message } from '../../../node/paxos/messages.ts';
 import { createReplica } from '../../../node/paxos/step.ts';

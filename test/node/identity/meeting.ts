@@ -1,6 +1,7 @@
 /** A node of a cluster in a nursery, and a keeper that answers as a test says. */
 import * as assert from 'uvu/assert';
-import { Introduction, type Question, type Word } from '../../../node/identity/introduction.ts';
+import type { Question, Word } from '../../../node/identity/contract.ts';
+import { Introduction } from '../../../node/identity/introduction.ts';
 import type { KeeperRef, Verdict } from '../../../src/identity/founding.ts';
 import { SILENT } from '../../../src/process/log.ts';
 import type { AdminAnswer, AdminCommand } from '../../../src/protocol/admin/admin.ts';

@@ -1,11 +1,13 @@
 /** One node of one cluster: the real driver, requests and state machine, wired as node/life/process.ts wires them. */
 
 import { CleanUps } from '../../../node/driver/clean-ups.ts';
-import type { Driver, World as DriverWorld } from '../../../node/driver/driver.ts';
+import type { Driver } from '../../../node/driver/driver.ts';
 import { Scheduler } from '../../../node/driver/scheduler.ts';
 import { driftMsOf, WINDOW_MAX } from '../../../node/driver/timing.ts';
 import { UpdateCost } from '../../../node/driver/update-cost.ts';
-import { Introduction, type Word } from '../../../node/identity/introduction.ts';
+import type { World as DriverWorld } from '../../../node/driver/world.ts';
+import type { Word } from '../../../node/identity/contract.ts';
+import { Introduction } from '../../../node/identity/introduction.ts';
 import { readMembers } from '../../../node/life/members-row.ts';
 import { Machine } from '../../../node/machine/machine.ts';
 import { Acquaintances, memoryOf } from '../../../node/members/acquaintances.ts';

@@ -1,6 +1,6 @@
 /** A node's transaction log: one sync at a time, which takes its time; a crash keeps any beginning of the last group. */
 
-import type { DriverLog } from '../../../node/driver/driver.ts';
+import type { DriverLog } from '../../../node/driver/world.ts';
 import type { LogRecord, Slot, Value } from '../../../node/paxos/values.ts';
 import { NurseryError } from '../../../src/base/errors.ts';
 import type { Random } from '../../support/random.ts';

@@ -1,6 +1,6 @@
 /** A node's store: stays the same object when a snapshot replaces what is beneath, and says what was committed. */
 
-import type { DriverStore } from '../../../node/driver/driver.ts';
+import type { DriverStore } from '../../../node/driver/world.ts';
 import { snapshotRow } from '../../../node/life/members-row.ts';
 import { scanAll } from '../../../node/machine/store-keys.ts';
 import type { Image, MemoryStore } from '../../../node/store/memory-store.ts';

@@ -1,6 +1,7 @@
 /** The driver of a node, with a judge between it and whoever waits for the answers to updates. */
-import { Driver, type World } from '../../../node/driver/driver.ts';
+import { Driver } from '../../../node/driver/driver.ts';
 import type { Respond } from '../../../node/driver/proposals.ts';
+import type { World } from '../../../node/driver/world.ts';
 import type { Machine } from '../../../node/machine/machine.ts';
 import type { Replica } from '../../../node/paxos/step.ts';
 import type { Rare } from '../paxos/rare.ts';
