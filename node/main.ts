@@ -4,8 +4,8 @@ import { FatalError, NurseryError } from '../src/base/errors.ts';
 import { TIMERS } from '../src/process/timers.ts';
 import { checkBegun, checkFiles, type HomeLock, lockHome, prepareDirectory } from './life/home.ts';
 import { Lives } from './life/lives.ts';
-import { type NodeOptions, NodeProcess, type Tally } from './life/process.ts';
 import { logDirOf, storePlace } from './life/storage.ts';
+import { type NodeOptions, NodeProcess, type Tally } from './process.ts';
 import { removeStore } from './store/install.ts';
 
 /** A node that runs. */

@@ -1,4 +1,4 @@
-/** Requests that a coordinator has under way, and what it asks of its shell. What is to be sent is appended to `out`. */
+/** Requests that a coordinator has under way, and what it asks of its driver. What is to be sent is appended to `out`. */
 import type { AdminAnswer, AdminCommand, AdminQuery, Progress } from '../../src/protocol/admin/admin.ts';
 import type { MigrationResult } from '../../src/protocol/admin/moves.ts';
 

@@ -1,4 +1,4 @@
-/** Rows of the node's shell in the store's system table, beside the state machine's own. */
+/** Rows of the node's driver in the store's system table, beside the state machine's own. */
 import { decode, encode, i64 } from '../../src/wire/codec.ts';
 import { type MembersState, membersStateCodec, type Slot } from '../paxos/values.ts';
 import { type StoreKey, TABLES, type View } from '../store/types.ts';

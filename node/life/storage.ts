@@ -260,7 +260,7 @@ export class Storage {
   }
 }
 
-/** The rows that the shell keeps in the store. */
+/** The rows that the driver keeps in the store. */
 function readShellRows(
   place: StorePlace,
   view: View,

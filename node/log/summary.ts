@@ -1,4 +1,5 @@
 /** All that the log says besides the values of slots, as one value: each segment begins with it, so that older ones can go. Pure. */
+import { unreachable } from '../../src/base/assert.ts';
 import { includesLife } from '../../src/identity/founding.ts';
 import { bytes, type Coded, i64, list, option, struct, text } from '../../src/wire/codec.ts';
 import { isChangeOfMembers, nextMembers } from '../paxos/members-state.ts';
@@ -102,6 +103,9 @@ export function fold(summary: Summary, record: LogRecord): void {
     case 'snapshot':
       settleMembers(summary, record.slot, record.members);
       foldSnapshot(summary, record.slot);
+      return;
+    default:
+      unreachable(record);
   }
 }
 

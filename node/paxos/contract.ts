@@ -98,7 +98,7 @@ export type Event = { readonly nowMs: number } & (
 /** Which life of whom a message is of, and when it is handled. */
 export type Heard = { readonly from: NodeName; readonly incarnation: Incarnation; readonly nowMs: number };
 
-/** What the shell carries out, in order. Plain data: comparable, printable, replayable. */
+/** What the driver carries out, in order. Plain data: comparable, printable, replayable. */
 export type Effect =
   /** Append to the log; a later `synced` names the record. */
   | { readonly kind: 'persist'; readonly record: RecordNumber; readonly entry: LogRecord }

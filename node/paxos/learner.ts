@@ -188,7 +188,7 @@ export function onSnapshotInstalled(
     own: replica.members.cluster,
     ...factsOf(replica),
   }));
-  if (slot <= replica.chosen) return; // caught up by the log meanwhile: the shell keeps the store it had
+  if (slot <= replica.chosen) return; // caught up by the log meanwhile: the driver keeps the store it had
   persist(replica, out, { kind: 'snapshot', slot, members });
   replica.chosen = slot;
   replica.applied = slot;

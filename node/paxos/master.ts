@@ -62,7 +62,7 @@ export function becomeMaster(replica: Replica, out: Effect[], won: Preparing, no
   proposePending(replica, out, nowMs);
 }
 
-/** A batch of client updates; the shell asked `mayPropose` in this very turn. */
+/** A batch of client updates; the driver asked `mayPropose` in this very turn. */
 export function proposeBatch(
   replica: Replica,
   out: Effect[],

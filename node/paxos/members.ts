@@ -1,5 +1,6 @@
 /** Members as replicated state: what a chosen change does, and what the master proposes to bring about the INI's wish. */
 
+import { unreachable } from '../../src/base/assert.ts';
 import { includesLife, isSameLife } from '../../src/identity/founding.ts';
 import type { Effect } from './contract.ts';
 import { isEnded, nextMembers, wasAdded } from './members-state.ts';
@@ -35,8 +36,11 @@ export function changeMembers(replica: Replica, out: Effect[], value: Value, cho
       if (isListed && former !== undefined) log(out, 'member removed', former);
       return;
     }
-    default:
+    case 'noop':
+    case 'batch':
       return;
+    default:
+      unreachable(value);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Compares this node's store with its peers', a stretch of rows at a time, at slots that the log agrees on. */
 
-import { present } from '../../src/base/assert.ts';
+import { present, unreachable } from '../../src/base/assert.ts';
 import { printKey } from '../../src/base/bytes.ts';
 import { NurseryError } from '../../src/base/errors.ts';
 import { includesLife } from '../../src/identity/founding.ts';
@@ -154,6 +154,9 @@ export class Scrubber {
       case 'split':
         if (verdict.final || isLate) this.#suspect(slot, verdict);
         else this.#options.after(SPLIT_AFTER_MS, () => this.#weigh(slot, true));
+        return;
+      default:
+        unreachable(verdict);
     }
   }
 

@@ -65,9 +65,6 @@ const TOO_LATE: Answer = failure(
 const READ_BYTES = REPLY_MAX + REPLY_MAX / 2;
 /** What an answer to one of our own processes may take (bytes): a page, and its rows before they are encoded. */
 const PAGE_BYTES = 16 * 1024 * 1024;
-/** Queries whose answers are short. */
-const SHORT_QUERIES: ReadonlySet<AdminQuery['kind']> = new Set(['nodeStatus', 'slowDown', 'rangeStatus']);
-
 /** One request, and whoever asks it. */
 type Call = {
   readonly respond: Respond;
@@ -328,7 +325,7 @@ export class Requests {
 
   /** Maps, pages and records are made room for; a router's map never waits, for all of its clients do with it. */
   #admit(query: AdminQuery, respond: Respond, link: Link | null, asker: Asker): void {
-    const isShort = SHORT_QUERIES.has(query.kind);
+    const isShort = QUERIES[query.kind].isShort;
     const mayWait = !isShort && (asker.replies.hasRoom(PAGE_BYTES) || link?.peer.role !== 'router');
     if (!mayWait) {
       this.#query(query, respond, link, asker);
@@ -354,7 +351,7 @@ export class Requests {
         respond({ bytes: encodeAnswer({ kind: 'ok' }), hint: null });
         return;
       default: {
-        const refusal = DECIDING.has(query.kind)
+        const refusal = QUERIES[query.kind].decides
           ? this.#unreadable({ kind: 'consistent' })
           : (this.#context.introduction.refusal ?? driver.refusal);
         if (refusal !== null) {
@@ -434,16 +431,29 @@ export class Requests {
   }
 }
 
-/** Queries whose answer decides something: served by the master alone (docs/architecture.md, "Moving a range"). */
-const DECIDING: ReadonlySet<AdminQuery['kind']> = new Set([
-  'rangeStatus',
-  'mayBegin',
-  'getMap',
-  'getMapSince',
-  'listMigrations',
-  'getMigration',
-  'standing',
-]);
+/** What is to be known of each query before it is answered. */
+type QueryFacts = {
+  /** Its answer is short. */
+  readonly isShort: boolean;
+  /** Its answer decides something: the master alone gives it (docs/architecture.md, "Moving a range"). */
+  readonly decides: boolean;
+};
+
+const QUERIES: { readonly [K in AdminQuery['kind']]: QueryFacts } = {
+  rangeStatus: { isShort: true, decides: true },
+  readPage: { isShort: false, decides: false },
+  readDirty: { isShort: false, decides: false },
+  scanBase: { isShort: false, decides: false },
+  nodeStatus: { isShort: true, decides: false },
+  slowDown: { isShort: true, decides: false },
+  mayBegin: { isShort: false, decides: true },
+  getMap: { isShort: false, decides: true },
+  watchMap: { isShort: false, decides: false },
+  listMigrations: { isShort: false, decides: true },
+  getMigration: { isShort: false, decides: true },
+  getMapSince: { isShort: false, decides: true },
+  standing: { isShort: false, decides: true },
+};
 
 /**
  * How to reach a cluster, where that is what the request is about. It is checked here, where requests come in, and never on

@@ -58,7 +58,7 @@ export interface Snapshot extends View {
   close(): void;
 }
 
-/** What the shell keeps: the present image, with a way to change it. */
+/** What the driver writes to: the present image, with a way to change it. */
 export interface Store extends View {
   /** The slot whose image this is. */
   readonly slot: number;

@@ -6,7 +6,7 @@
  * nobody: rows and slot change together or not at all, and are durable when the commit returns.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { present } from '../../src/base/assert.ts';
+import { present, unreachable } from '../../src/base/assert.ts';
 import { encodeSlot, META, openEnvironment } from './environment.ts';
 import { unpackRows } from './row-pages.ts';
 import type { WriterAnswer, WriterCommand } from './writer.ts';
@@ -27,6 +27,9 @@ port.on('message', (command: WriterCommand) => {
     case 'close':
       port.close();
       void environment.close().then(() => process.exit());
+      return;
+    default:
+      unreachable(command);
   }
 });
 answer({ kind: 'ready' });

@@ -290,7 +290,7 @@ export type Router = {
   readonly clusterId: string;
   readonly version: Version;
   readonly limits: Limits;
-  /** What became of connections, as the shell counts it. */
+  /** What became of connections, as the driver counts it. */
   readonly seats: RouterFigures | null;
   /** As the keeper gave it; null before the first. */
   keeper: KeeperMap | null;

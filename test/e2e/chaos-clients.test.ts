@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { failure, OK, okBytes } from '../../src/protocol/arakoon/replies.ts';
 import { decodeRequest, type Request } from '../../src/protocol/arakoon/requests.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
-import { Violation } from '../sim/nursery/violation.ts';
+import { Violation } from '../sim/base/violation.ts';
 import type { Asked, Asker } from '../support/chaos/asker.ts';
 import { ChaosClients } from '../support/chaos/clients.ts';
 import { FAULT_KINDS, planFaults } from '../support/chaos/plan.ts';

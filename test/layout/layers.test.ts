@@ -102,6 +102,23 @@ function ruleFor(path: string): readonly string[] {
 
 const FILES = ['src', 'node', 'router', 'migrator', 'examples'].flatMap(sources);
 
+/** What lies at the top: all else was left there by something that should have written elsewhere. */
+const TOP = [
+  ...['src', 'node', 'router', 'migrator', 'test', 'examples', 'docs', '.ci'],
+  ...['package.json', 'package-lock.json', 'tsconfig.json', 'biome.json', '.npmrc', '.gitignore'],
+  ...['README.md', 'CHANGELOG.md', 'LICENSE'],
+];
+
+test('nothing else lies at the top', () => {
+  const made = /^(\.git|node_modules|dist.*|coverage|\.nursery|.*\.log)$/; // as .gitignore has them
+  assert.equal(
+    readdirSync('.')
+      .filter((name) => !made.test(name))
+      .sort(),
+    [...TOP].sort(),
+  );
+});
+
 test('imports go one way', () => {
   const broken: string[] = [];
   for (const path of FILES) {
@@ -142,7 +159,7 @@ test('pure files touch neither clock nor chance nor promises', () => {
 });
 
 /** Where the wall clock is read: for people, and to notice that the machine slept. Setting it anew may change nothing else. */
-const WALL_CLOCKS = ['migrator/world.ts', 'node/life/process.ts'];
+const WALL_CLOCKS = ['migrator/world.ts', 'node/process.ts'];
 
 test('the wall clock is read where nothing is computed from it', () => {
   const readers = FILES.filter((path) => /\bDate\.now\b|\bnew Date\(\)/.test(readFileSync(path, 'utf8')));

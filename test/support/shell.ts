@@ -1,5 +1,8 @@
 /** Command lines as a shell runs them: pipes, redirections and standard input. */
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Finished } from './processes.ts';
 import { within } from './wait.ts';
@@ -8,7 +11,7 @@ import { within } from './wait.ts';
 export const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
 /**
- * Runs `script` in bash, where `nursery` is the command line and `$CONFIG` is `config`. Ends as its first command did, where it
+ * Runs `script` in bash, where `nursery` is the command line and `$CONFIG` is `config`. Runs in an empty folder of its own. Ends as its first command did, where it
  * is a pipe.
  */
 export async function shell(
@@ -17,7 +20,9 @@ export async function shell(
   input: Uint8Array = Buffer.alloc(0),
 ): Promise<Finished> {
   const setUp = `nursery() { "${process.execPath}" "${MAIN}" "$@"; }; `;
+  const cwd = mkdtempSync(join(tmpdir(), 'nursery-shell-')); // where a script may leave files
   const child = spawn('bash', ['-c', `${setUp}${script}\nexit "\${PIPESTATUS[0]}"`], {
+    cwd,
     env: { ...process.env, CONFIG: config },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
@@ -34,5 +39,6 @@ export async function shell(
       child.once('close', (code, signal) => resolve({ code, signal })),
     ),
   );
+  rmSync(cwd, { recursive: true });
   return { ...exit, stdout, stderr };
 }

@@ -10,8 +10,8 @@ import { checkPartition, lookup, soleEntry } from '../../../src/keyspace/rangema
 import type { Migration, Outcome, Owned } from '../../../src/protocol/admin/admin.ts';
 import type { Update } from '../../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../../src/protocol/arakoon/values.ts';
-import { invariant } from '../invariant.ts';
-import { Violation as Broken } from '../nursery/violation.ts';
+import { invariant } from '../base/invariant.ts';
+import { Violation as Broken } from '../base/violation.ts';
 import { Model, prefixRange } from './model.ts';
 import { type AppliedSlot, drain, type SimCluster } from './sim-cluster.ts';
 

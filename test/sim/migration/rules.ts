@@ -6,7 +6,7 @@ import { type Header, NO_PROGRESS, PAGE_COPY } from '../../../src/protocol/admin
 import { encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
 import { TestCluster } from '../../node/machine/cluster.ts';
 import { mapOf, World } from '../../router/world.ts';
-import { check } from '../nursery/violation.ts';
+import { check } from '../base/violation.ts';
 import type { Rule } from '../paxos/rules.ts';
 
 function holds(condition: boolean, what: string): void {

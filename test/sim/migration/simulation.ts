@@ -24,7 +24,7 @@ import { failure, okBytes } from '../../../src/protocol/arakoon/replies.ts';
 import type { Update } from '../../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import { createRandom, type Random } from '../../support/random.ts';
-import { invariant } from '../invariant.ts';
+import { invariant } from '../base/invariant.ts';
 import { Checker, Violation } from './checker.ts';
 import { KEYS, randomUpdate, SEPARATORS } from './model.ts';
 import { type Queued, SimCluster } from './sim-cluster.ts';

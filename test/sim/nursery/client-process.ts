@@ -2,13 +2,13 @@
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import type { LinkResult } from '../../../src/link/link.ts';
 import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
+import { check } from '../base/violation.ts';
 import type { Call } from './history.ts';
 import { Host } from './host.ts';
 import { KEYSPACE } from './keys.ts';
 import type { Link } from './network.ts';
 import type { Nursery } from './nursery.ts';
 import { drawOperation, type Operation, set, stamped } from './operation.ts';
-import { check } from './violation.ts';
 
 /** How long a client waits before it gives up (ms); a router answers earlier, whatever happens. */
 const PATIENCE_MS = 12_000;

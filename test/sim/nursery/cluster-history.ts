@@ -6,10 +6,10 @@ import { type MembersState, membersStateCodec } from '../../../node/paxos/values
 import type { Image } from '../../../node/store/memory-store.ts';
 import { type Changes, type StoreKey, TABLES, type View } from '../../../node/store/types.ts';
 import { decode } from '../../../src/wire/codec.ts';
+import { check } from '../base/violation.ts';
 import { FLIPPED_ROW, OWN_ROW } from './hardware.ts';
 import { addHash, mix, rowHash, takeHash } from './hash.ts';
 import { Versions } from './versions.ts';
-import { check } from './violation.ts';
 
 /** A changed row of the data table. */
 export type RowChange = {

@@ -1,8 +1,8 @@
 /** What whole nurseries once found, as schedules that do not depend on what a seed draws (docs/reliability.md). */
 import type { Value } from '../../../node/paxos/values.ts';
 import { askAs, CLUSTER, elect, hear, LEASE_MS, proposedIn, tick, wake } from '../../node/paxos/rig.ts';
+import { check } from '../base/violation.ts';
 import type { Rule } from '../paxos/rules.ts';
-import { check } from './violation.ts';
 
 /** The empty home of a node whose real one is not mounted. */
 const EMPTY_HOME = 'e'.repeat(32);

@@ -3,11 +3,11 @@
 import { printKey } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
-import type { Rare } from '../paxos/rare.ts';
+import type { Rare } from '../base/rare.ts';
+import { check, Violation } from '../base/violation.ts';
 import type { RowChange } from './cluster-history.ts';
 import { checkKey, type KeyOperation } from './linearizability.ts';
 import { type Operation, type Seen, writerOf } from './operation.ts';
-import { check, Violation } from './violation.ts';
 
 /** One call of a client. */
 export type Call = {

@@ -1,6 +1,6 @@
 /** A process on a machine of its own: what it does stops when it crashes, and waits while it is paused. */
 import type { Timers } from '../../../src/process/timers.ts';
-import type { Schedule } from '../schedule.ts';
+import type { Schedule } from '../base/schedule.ts';
 
 /** A timer never fires earlier: a clock that lacks less than it can show would be asked for ever (ms). */
 const TIMER_MIN_MS = 0.01;

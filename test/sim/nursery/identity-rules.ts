@@ -14,8 +14,8 @@ import { LIFE, Meeting, STAGING, says } from '../../node/identity/meeting.ts';
 import { TestCluster } from '../../node/machine/cluster.ts';
 import { mapOf, World } from '../../router/world.ts';
 import { hello } from '../../src/link/pair.ts';
+import { check } from '../base/violation.ts';
 import type { Rule } from '../paxos/rules.ts';
-import { check } from './violation.ts';
 
 const [K, ME, PEER] = ['keeper', 'mine', 'theirs'];
 

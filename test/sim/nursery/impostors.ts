@@ -5,11 +5,11 @@
  */
 
 import { encodeUpdate } from '../../../src/protocol/arakoon/updates.ts';
+import { check } from '../base/violation.ts';
 import { Asker } from './asker.ts';
 import { Host } from './host.ts';
 import type { NodeProcess } from './node-process.ts';
 import type { Machine, Nursery } from './nursery.ts';
-import { check } from './violation.ts';
 import { FOREIGN_VALUE, IMPOSTOR, KEEPER, RACED, RACERS, SECOND_KEEPER } from './watch.ts';
 
 /** How long a node looks for the keeper at wrong addresses, at most (virtual ms). */

@@ -11,10 +11,10 @@ import type { World } from '../../../migrator/world.ts';
 import { unreachable } from '../../../src/base/assert.ts';
 import { NurseryError } from '../../../src/base/errors.ts';
 import type { AdminAnswer } from '../../../src/protocol/admin/admin.ts';
+import { Violation } from '../base/violation.ts';
 import { Asker } from './asker.ts';
 import { Host } from './host.ts';
 import type { Nursery } from './nursery.ts';
-import { Violation } from './violation.ts';
 import { KEEPER } from './watch.ts';
 
 /** Small pages and limits, so that few rows make many steps. */

@@ -2,7 +2,7 @@
 import type { LinkResult } from '../../../src/link/link.ts';
 import { type Answer, wholeOf } from '../../../src/protocol/arakoon/values.ts';
 import type { Random } from '../../support/random.ts';
-import type { Schedule } from '../schedule.ts';
+import type { Schedule } from '../base/schedule.ts';
 import type { Host } from './host.ts';
 import { CALM, type Weather } from './plan.ts';
 

@@ -1,4 +1,4 @@
-/** One node of one cluster: the real driver, requests and state machine, wired as node/life/process.ts wires them. */
+/** One node of one cluster: the real driver, requests and state machine, wired as node/process.ts wires them. */
 
 import { CleanUps } from '../../../node/driver/clean-ups.ts';
 import type { Driver } from '../../../node/driver/driver.ts';
@@ -32,6 +32,7 @@ import { type Asker, unboundedBudgets } from '../../../src/process/budget.ts';
 import { decodeRequest, isUpdateCode, requestCode } from '../../../src/protocol/arakoon/requests.ts';
 import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import { decode, encode } from '../../../src/wire/codec.ts';
+import { check } from '../base/violation.ts';
 import { Asker as ClusterAsker } from './asker.ts';
 import { FLIPPED_ROW, type Hardware } from './hardware.ts';
 import { Host } from './host.ts';
@@ -42,7 +43,6 @@ import { createScrubber } from './scrubbing.ts';
 import { Served } from './served.ts';
 import { SimLog } from './sim-log.ts';
 import { imageOf, SimStore } from './sim-store.ts';
-import { check } from './violation.ts';
 import { KEEPER, SECOND_KEEPER } from './watch.ts';
 import { WatchedDriver } from './watched-driver.ts';
 

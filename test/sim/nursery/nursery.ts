@@ -7,8 +7,9 @@ import { present } from '../../../src/base/assert.ts';
 import type { EXIT_CODES } from '../../../src/base/errors.ts';
 import type { Logger } from '../../../src/process/log.ts';
 import { createRandom, type Random } from '../../support/random.ts';
-import { Rare } from '../paxos/rare.ts';
-import { Schedule } from '../schedule.ts';
+import { Rare } from '../base/rare.ts';
+import { Schedule } from '../base/schedule.ts';
+import { check, Violation } from '../base/violation.ts';
 import { Asker } from './asker.ts';
 import { SHORT_MAX, textOf } from './asking.ts';
 import { ClientProcess } from './client-process.ts';
@@ -27,7 +28,6 @@ import { get, keyCount, set } from './operation.ts';
 import { Operator } from './operator.ts';
 import { CALM, drawPlan, NO_ROLES, type Plan } from './plan.ts';
 import { RouterProcess } from './router-process.ts';
-import { check, Violation } from './violation.ts';
 import { KEEPER, Watch } from './watch.ts';
 
 /** Virtual time in which a new nursery must have a map (ms). */

@@ -1,10 +1,10 @@
 /** Runs many seeds in several processes, each of them one history. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { Rare } from '../base/rare.ts';
+import type { Check } from '../base/violation.ts';
 import type { Plan as ConsensusPlan } from '../paxos/plan.ts';
-import { Rare } from '../paxos/rare.ts';
 import type { Plan } from './plan.ts';
-import type { Check } from './violation.ts';
 
 /** What is changed of the plan that a seed draws. */
 export type PlanChanges = Partial<Plan>;

@@ -1,6 +1,6 @@
 /** Who the keeper says that each cluster is, slot by slot: no founding comes back, and no cluster loses its addresses. */
 import type { SystemState } from '../../../node/machine/system-state.ts';
-import { check } from './violation.ts';
+import { check } from '../base/violation.ts';
 
 /** What is asked of the clusters that are registered. */
 export type Known = {

@@ -25,11 +25,11 @@ import {
 import type { Request } from '../../../src/protocol/arakoon/requests.ts';
 import { decodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
 import { type Answer, returnCodeOf, wholeOf } from '../../../src/protocol/arakoon/values.ts';
+import type { Rare } from '../base/rare.ts';
+import { check } from '../base/violation.ts';
 import { Model, prefixRange } from '../migration/model.ts';
-import type { Rare } from '../paxos/rare.ts';
 import type { ClusterHistory } from './cluster-history.ts';
 import type { History } from './history.ts';
-import { check } from './violation.ts';
 
 /** Codes of an answer that says what was found, or done. */
 const FOUND: ReadonlySet<number> = new Set([

@@ -5,7 +5,7 @@
 import { randomInt } from 'node:crypto';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Rare } from '../paxos/rare.ts';
+import type { Rare } from '../base/rare.ts';
 import { UNDECIDED } from './history.ts';
 import { runSeed } from './nursery.ts';
 import { runSeeds } from './pool.ts';

@@ -9,13 +9,13 @@ import { printKey, sameBytes } from '../../../src/base/bytes.ts';
 import { contains, covers, overlaps, printRange, type Range } from '../../../src/keyspace/range.ts';
 import { checkPartition, lookup, soleEntry } from '../../../src/keyspace/rangemap.ts';
 import type { Migration, Outcome } from '../../../src/protocol/admin/admin.ts';
+import type { Rare } from '../base/rare.ts';
+import { check } from '../base/violation.ts';
 import { drain } from '../migration/sim-cluster.ts';
-import type { Rare } from '../paxos/rare.ts';
 import { ClusterHistory } from './cluster-history.ts';
 import type { History } from './history.ts';
 import type { NodeProcess } from './node-process.ts';
 import { Registered } from './registered.ts';
-import { check } from './violation.ts';
 
 /** Something in a migration that faults like to strike at. */
 export type Milestone = { readonly cluster: string; readonly mid: number; readonly what: string };

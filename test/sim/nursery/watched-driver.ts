@@ -4,7 +4,7 @@ import type { Respond } from '../../../node/driver/proposals.ts';
 import type { World } from '../../../node/driver/world.ts';
 import type { Machine } from '../../../node/machine/machine.ts';
 import type { Replica } from '../../../node/paxos/step.ts';
-import type { Rare } from '../paxos/rare.ts';
+import type { Rare } from '../base/rare.ts';
 import type { Served } from './served.ts';
 
 /** Of a batch at most (node/driver/proposals.ts). */

@@ -1,8 +1,8 @@
 /** A process that runs the seeds it is sent, one after the other, and says how each ended. Started by pool.ts. */
 import { InvariantError } from '../../../src/base/assert.ts';
+import { Violation } from '../base/violation.ts';
 import type { Job, Result } from './pool.ts';
 import { runOne } from './run-one.ts';
-import { Violation } from './violation.ts';
 
 /** Steps before a failure that are shown with it. */
 const SHOWN_MAX = 40;

@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { MembersState } from '../../../node/paxos/values.ts';
-import { Violation } from '../nursery/violation.ts';
+import { Violation } from '../base/violation.ts';
 import { Checker } from './checker.ts';
 
 function founding(cluster: string): MembersState {

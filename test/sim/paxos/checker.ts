@@ -10,8 +10,8 @@ import {
   valueCodec,
 } from '../../../node/paxos/values.ts';
 import { encode } from '../../../src/wire/codec.ts';
-import { invariant } from '../invariant.ts';
-import { check } from '../nursery/violation.ts';
+import { invariant } from '../base/invariant.ts';
+import { check } from '../base/violation.ts';
 
 type Apply = Extract<Effect, { kind: 'apply' }>;
 

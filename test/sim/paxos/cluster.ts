@@ -4,9 +4,10 @@ import type { ReplicaConfig } from '../../../node/paxos/contract.ts';
 import type { LogRecord, MembersState, NodeName } from '../../../node/paxos/values.ts';
 import { present } from '../../../src/base/assert.ts';
 import { createRandom, type Random } from '../../support/random.ts';
-import { invariant } from '../invariant.ts';
-import { check } from '../nursery/violation.ts';
-import { Schedule } from '../schedule.ts';
+import { invariant } from '../base/invariant.ts';
+import { Rare } from '../base/rare.ts';
+import { Schedule } from '../base/schedule.ts';
+import { check } from '../base/violation.ts';
 import { type Bugs, NO_BUGS } from './bugs.ts';
 import { Checker } from './checker.ts';
 import { Disk } from './disk.ts';
@@ -14,7 +15,6 @@ import { Nemesis } from './nemesis.ts';
 import { CALM, Network } from './network.ts';
 import { drawPlan, NAMES, type Plan } from './plan.ts';
 import { type Hardware, Process, type World } from './process.ts';
-import { Rare } from './rare.ts';
 import { Witness } from './witness.ts';
 
 /** Leases within which everything works again once faults have stopped. */

@@ -10,7 +10,7 @@ import {
   type Slot,
   type Value,
 } from '../../../node/paxos/values.ts';
-import { invariant } from '../invariant.ts';
+import { invariant } from '../base/invariant.ts';
 
 /** A flushed store. `snapshot`: the slot it came with where it began as a peer's copy, else 0. */
 export type Image = { readonly slot: Slot; readonly members: MembersState; readonly snapshot: Slot };

@@ -16,8 +16,8 @@ import type {
   Value,
 } from '../../../node/paxos/values.ts';
 import { present } from '../../../src/base/assert.ts';
-import { invariant } from '../invariant.ts';
-import { check } from '../nursery/violation.ts';
+import { invariant } from '../base/invariant.ts';
+import { check } from '../base/violation.ts';
 import { textOf } from './checker.ts';
 import { Disk } from './disk.ts';
 

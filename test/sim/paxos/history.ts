@@ -1,5 +1,5 @@
 /** What schedules of histories have in common. */
-import { check } from '../nursery/violation.ts';
+import { check } from '../base/violation.ts';
 import { type Hand, LEASE_MS } from './hand.ts';
 
 /** @throws Violation where it does not hold */

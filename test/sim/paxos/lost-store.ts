@@ -5,7 +5,7 @@
  */
 import { nextMembers } from '../../../node/paxos/members-state.ts';
 import type { MembersState, NodeName, Slot, Value } from '../../../node/paxos/values.ts';
-import { check } from '../nursery/violation.ts';
+import { check } from '../base/violation.ts';
 import { ballotOf, batch, Hand, LEASE_MS, lifeOf } from './hand.ts';
 import type { Rule } from './rules.ts';
 

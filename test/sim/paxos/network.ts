@@ -2,7 +2,7 @@
 import type { Message } from '../../../node/paxos/messages.ts';
 import type { Incarnation, NodeName } from '../../../node/paxos/values.ts';
 import type { Random } from '../../support/random.ts';
-import type { Schedule } from '../schedule.ts';
+import type { Schedule } from '../base/schedule.ts';
 
 /** How bad it is at present. */
 export type Weather = {

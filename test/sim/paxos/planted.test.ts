@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { InvariantError } from '../../../src/base/assert.ts';
-import { Violation } from '../nursery/violation.ts';
+import { Violation } from '../base/violation.ts';
 import { NO_BUGS, PLANTED, type Planted } from './bugs.ts';
 import { runSeed } from './cluster.ts';
 import { NAMES, type Plan } from './plan.ts';

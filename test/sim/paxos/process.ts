@@ -15,15 +15,15 @@ import type {
 import { present, unreachable } from '../../../src/base/assert.ts';
 import { decode, encode } from '../../../src/wire/codec.ts';
 import type { Random } from '../../support/random.ts';
-import { invariant } from '../invariant.ts';
-import { check } from '../nursery/violation.ts';
-import type { Schedule } from '../schedule.ts';
+import { invariant } from '../base/invariant.ts';
+import { noteRare, type Rare } from '../base/rare.ts';
+import type { Schedule } from '../base/schedule.ts';
+import { check } from '../base/violation.ts';
 import type { Bugs } from './bugs.ts';
 import { type Checker, proposalBytes, textOf } from './checker.ts';
 import type { Disk } from './disk.ts';
 import type { Network, Parcel } from './network.ts';
 import type { Plan } from './plan.ts';
-import { noteRare, type Rare } from './rare.ts';
 import type { Witness } from './witness.ts';
 
 type Of<K extends Effect['kind']> = Extract<Effect, { kind: K }>;

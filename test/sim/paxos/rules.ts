@@ -22,7 +22,7 @@ import {
   sync,
   wake,
 } from '../../node/paxos/rig.ts';
-import { check } from '../nursery/violation.ts';
+import { check } from '../base/violation.ts';
 
 /** The life of a home that was emptied. */
 const NEW = 'e'.repeat(32);

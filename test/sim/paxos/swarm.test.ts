@@ -5,9 +5,9 @@
 import { randomInt } from 'node:crypto';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Rare } from '../base/rare.ts';
 import { runSeeds } from '../nursery/pool.ts';
 import { type Outcome, runSeed } from './cluster.ts';
-import { Rare } from './rare.ts';
 import { CONSENSUS_WANTED } from './wanted.ts';
 
 const SEEDS = 200;

@@ -9,7 +9,7 @@ import {
   type NodeName,
   type Slot,
 } from '../../../node/paxos/values.ts';
-import { invariant } from '../invariant.ts';
+import { invariant } from '../base/invariant.ts';
 
 /** One per home; a wiped home has nothing to remember. */
 export class Witness {

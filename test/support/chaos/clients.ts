@@ -1,8 +1,9 @@
 /** Clients of a chaos run, and the record of all that they asked and were answered. */
+
+import { Rare } from '../../sim/base/rare.ts';
 import { History } from '../../sim/nursery/history.ts';
 import type { Keyspace } from '../../sim/nursery/keys.ts';
 import { drawOperation, get, type Operation } from '../../sim/nursery/operation.ts';
-import { Rare } from '../../sim/paxos/rare.ts';
 import { createRandom, type Random } from '../random.ts';
 import { pause } from '../wait.ts';
 import type { Asker } from './asker.ts';

@@ -3,7 +3,7 @@
 import type { Effect, Event } from '../../../node/paxos/contract.ts';
 import { isShort, ownLife, type Replica } from '../../../node/paxos/replica.ts';
 import { compareBallots } from '../../../node/paxos/values.ts';
-import { textOf } from './checker.ts';
+import { textOf } from '../paxos/checker.ts';
 
 /** Number of times that each named thing happened. */
 export class Rare {
