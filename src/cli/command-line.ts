@@ -53,7 +53,7 @@ function servers<T>(parser: Argv<T>) {
             describe:
               'serve, this time, although the keeper is silent: only if you know that nothing was rescued meanwhile',
           })
-          .example('$0 node --config ams.ini --node ams1', ''),
+          .example('$0 node --config ams.ini --node ams_0', ''),
       async (args) => (await import('./node-command.ts')).runNodeCommand(args),
     )
     .command(

@@ -1,13 +1,14 @@
 /** `nursery export | import`: a range as text, out of a cluster or a nursery and back. */
-import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdtemp, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, link, lstat, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { type Key, successor } from '../base/bytes.ts';
+import type { Readable } from 'node:stream';
+import { bytesToKey, type Key, successor } from '../base/bytes.ts';
 import { FatalError, NurseryError } from '../base/errors.ts';
 import type { NurseryClient } from '../client/nursery-client.ts';
 import { contains, type Range, WHOLE } from '../keyspace/range.ts';
-import { unusable } from '../process/permissions.ts';
+import { unreadableWhy, unusable } from '../process/permissions.ts';
 import { withClient } from './connections.ts';
 import { type Entry, ExportReader, ExportWriter, linesOf } from './export/lines.ts';
 import { keyOf, rangeOf } from './forms.ts';
@@ -28,6 +29,7 @@ type Common = { readonly config: string; readonly json: boolean; readonly range:
  * @throws FatalError HOME_UNUSABLE where the file cannot be written, or is there already
  */
 export async function runExport(args: Common & { readonly to: string }): Promise<void> {
+  refuseNoName('--to', args.to);
   const range = wantedRange(args);
   const entries = await withClient(args.config, (client) =>
     args.to === STANDARD
@@ -53,18 +55,22 @@ export async function runImport(
     readonly dryRun: boolean;
   },
 ): Promise<void> {
+  refuseNoName('--from', args.from);
   const range = args.key === undefined ? wantedRange(args) : onlyKey(keyOf(args.key));
   const counts = { stored: 0, same: 0, other: 0 };
   const put = args.overwrite ? overwrite : putIfAbsent;
   const store = args.dryRun ? lookUp : put;
   await withClient(args.config, (client) =>
-    fromFile(args.from, async (file) => {
-      await readExport(file, async () => undefined).catch(nothingImported);
-      await readExport(file, async (entry) => {
-        if (contains(range, entry.key.toString('latin1'))) counts[await store(client, entry)] += 1;
-      });
+    fromFile(args.from, async (source) => {
+      await readExport(source, async () => undefined).catch(saying(() => 'nothing was imported'));
+      await readExport(source, async (entry) => {
+        if (contains(range, bytesToKey(entry.key))) counts[await store(client, entry)] += 1;
+      }).catch(saying(() => `${counts.stored} keys were stored before; typed again, it goes on`));
     }),
   );
+  if (args.key !== undefined && counts.stored + counts.same + counts.other === 0) {
+    throw new NurseryError('NOT_FOUND', `the export does not hold the key ${args.key}`);
+  }
   if (args.json) printJson({ ...counts, dryRun: args.dryRun });
   else printLine(describe(counts, args.dryRun, args.overwrite));
 }
@@ -77,9 +83,16 @@ function onlyKey(key: Key): Range {
   return { lo: key, hi: successor(key) };
 }
 
-function nothingImported(error: unknown): never {
-  if (!(error instanceof NurseryError)) throw error;
-  throw new NurseryError(error.code, `${error.message}; nothing was imported`, { cause: error });
+function refuseNoName(option: string, name: string): void {
+  if (name === '') throw new FatalError('USAGE', `${option} takes the name of a file, or ${STANDARD}`);
+}
+
+/** Adds what was done so far to what is wrong. */
+function saying(done: () => string): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof NurseryError)) throw error;
+    throw new NurseryError(error.code, `${error.message}; ${done()}`, { cause: error });
+  };
 }
 
 /** What became of a key: it was stored, or had this value already, or has another one and keeps it. */
@@ -132,12 +145,15 @@ async function writeExport(
   return lines.entries;
 }
 
-/** Hands each entry of the export in `file` to `take`, so many of them at a time; the first that fails ends it. */
-async function readExport(file: string, take: (entry: Entry) => Promise<void>): Promise<void> {
+/** Opens an export from its beginning: it is read twice. */
+type Source = () => AsyncIterable<Buffer>;
+
+/** Hands each entry of an export to `take`, so many of them at a time; the first that fails ends it. */
+async function readExport(source: Source, take: (entry: Entry) => Promise<void>): Promise<void> {
   const reader = new ExportReader();
   const underWay = new Set<Promise<void>>();
   const failures: unknown[] = [];
-  for await (const line of linesOf(createReadStream(file))) {
+  for await (const line of linesOf(source())) {
     const entry = reader.take(line);
     if (entry === null) continue;
     const taken: Promise<void> = take(entry)
@@ -154,58 +170,100 @@ async function readExport(file: string, take: (entry: Entry) => Promise<void>): 
   reader.finish();
 }
 
-/** Has `fill` write a file beside `path`, which gets that name, durably, once all is in it. */
+/**
+ * Has `fill` write a file of a name of its own beside `path`; once all is in it, it gets that name, durably, unless something
+ * has it by then.
+ */
 async function intoFile<T>(
   path: string,
   fill: (write: (text: string) => Promise<void>) => Promise<T>,
 ): Promise<T> {
-  if ((await stat(path).catch(() => null)) !== null) {
-    throw new FatalError('HOME_UNUSABLE', `${path} is there already: name another file, or remove it`);
-  }
-  const partial = `${path}.partial`;
-  let file: FileHandle | null = null;
+  const place = dirname(path);
+  // Opened before anything is done: without it the name could not be made durable.
+  const directory = await open(place, 'r').catch(cannotUse('directory', place));
+  const partial = join(place, `.nursery-export-${randomBytes(8).toString('hex')}`);
   try {
-    file = await open(partial, 'w', 0o600); // values may be secrets
-    const handle = file;
-    const result = await fill((text) => handle.writeFile(text));
-    await file.sync();
-    await file.close();
-    await rename(partial, path);
-    await syncDirectory(dirname(path));
-    return result;
-  } catch (error) {
-    await file?.close();
-    await rm(partial, { force: true });
-    throw isOfSystem(error) ? unusable('file', path, error) : error;
+    if (await isThere(path)) throw taken(path);
+    const file = await open(partial, 'wx', 0o600).catch(cannotUse('file', path)); // values may be secrets
+    try {
+      const result = await fill((text) => file.writeFile(text).catch(cannotUse('file', path)));
+      await file.sync().catch(cannotUse('file', path));
+      await giveName(partial, path);
+      await directory.sync();
+      return result;
+    } finally {
+      await file.close();
+      await rm(partial, { force: true });
+    }
+  } finally {
+    await directory.close();
   }
+}
+
+/** Never takes the place of something that has come there meanwhile. */
+async function giveName(partial: string, path: string): Promise<void> {
+  try {
+    await link(partial, path);
+  } catch (error) {
+    throw isOfSystem(error) && error.code === 'EEXIST' ? taken(path) : unusable('file', path, error);
+  }
+}
+
+function taken(path: string): FatalError {
+  return new FatalError('HOME_UNUSABLE', `${path} is there already: name another file, or remove it`);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => null)) !== null; // a link to nothing is there too
+}
+
+/** What can be read once only, such as a pipe, goes to a file without a name first, which goes with the process. */
+async function fromFile(path: string, use: (source: Source) => Promise<void>): Promise<void> {
+  if (path !== STANDARD) {
+    const file = await open(path, 'r').catch(cannotRead(path));
+    try {
+      const stats = await file.stat();
+      if (stats.isDirectory()) throw unusable('file', path, new Error('it is a directory'));
+      if (stats.isFile()) return await use(fromTheStart(file));
+      return await throughCopy(file.createReadStream({ autoClose: false }), use);
+    } finally {
+      await file.close();
+    }
+  }
+  await throughCopy(process.stdin, use);
+}
+
+async function throughCopy(stream: Readable, use: (source: Source) => Promise<void>): Promise<void> {
+  const place = tmpdir();
+  const name = join(place, `nursery-import-${randomBytes(8).toString('hex')}`);
+  const copy = await open(name, 'wx+', 0o600).catch(cannotUse('temporary copy', name));
+  try {
+    await rm(name);
+    await writeFile(copy, stream).catch(cannotUse('temporary copy', name));
+    await use(fromTheStart(copy));
+  } finally {
+    await copy.close();
+  }
+}
+
+function fromTheStart(file: FileHandle): Source {
+  return () => file.createReadStream({ start: 0, autoClose: false });
+}
+
+function cannotUse(what: string, path: string): (error: unknown) => never {
+  return (error) => {
+    throw isOfSystem(error) ? unusable(what, path, error) : error;
+  };
+}
+
+function cannotRead(path: string): (error: unknown) => never {
+  return (error) => {
+    throw new FatalError('HOME_UNUSABLE', `file ${path} cannot be read: ${unreadableWhy(path, error)}`, {
+      cause: error,
+    });
+  };
 }
 
 function isOfSystem(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error;
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  await directory.sync();
-  await directory.close();
-}
-
-/** What can be read once only, such as a pipe, goes to a file first: an export is read twice. */
-async function fromFile(path: string, use: (file: string) => Promise<void>): Promise<void> {
-  try {
-    if (path !== STANDARD && (await stat(path)).isFile()) {
-      await use(path);
-      return;
-    }
-    const folder = await mkdtemp(join(tmpdir(), 'nursery-import-'));
-    try {
-      const copy = join(folder, 'export');
-      await writeFile(copy, path === STANDARD ? process.stdin : createReadStream(path), { mode: 0o600 });
-      await use(copy);
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  } catch (error) {
-    throw isOfSystem(error) ? unusable('file', path, error) : error;
-  }
 }

@@ -1,5 +1,13 @@
 /** Exports as an operator uses them: a range as text, out of a nursery and back, whole or not at all. */
-import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES } from '../../src/base/errors.ts';
@@ -126,6 +134,51 @@ tests.test('a file that is there, or cannot be written or read, and a full disk'
   const output = await shell('nursery export --config "$CONFIG" --to - > /dev/full', nursery.file);
   assert.is(output.code, EXIT_CODES.OUTPUT_FAILED, output.stderr);
 });
+
+tests.test(
+  'two exports to one file, and what comes there meanwhile: one is whole, nothing is replaced',
+  async (lab) => {
+    const { nursery } = await begun(lab);
+    const file = join(lab.dir, 'twice');
+    const halves = ['..k', 'k..'].map((range) => nursery.run(['export', '--range', range, '--to', file]));
+    const codes = (await Promise.all(halves)).map(({ code }) => code).sort();
+    assert.equal(codes, [0, EXIT_CODES.HOME_UNUSABLE]);
+    await nursery.succeed(['import', '--from', file, '--dry-run']);
+    const nothing = join(lab.dir, 'nothing');
+    symlinkSync(join(lab.dir, 'nowhere'), nothing);
+    assert.is(
+      (await nursery.run(['export', '--to', nothing])).code,
+      EXIT_CODES.HOME_UNUSABLE,
+      'a link is there',
+    );
+    const left = readdirSync(lab.dir).filter((name) => name.startsWith('.nursery-export-'));
+    assert.equal(left, [], 'nothing is left beside them');
+  },
+);
+
+tests.test(
+  'a key that the export does not have, names that are none, and a copy that dies with its process',
+  async (lab) => {
+    const { nursery } = await begun(lab);
+    const file = join(lab.dir, 'few');
+    await nursery.succeed(['export', '--range', 'a..b', '--to', file]);
+    const missing = await nursery.run(['import', '--from', file, '--key', 'apple']);
+    assert.is(missing.code, EXIT_CODES.NOT_FOUND);
+    assert.match(missing.stderr, /the export does not hold the key apple/);
+    for (const args of [
+      ['export', '--to', ''],
+      ['import', '--from', ''],
+    ]) {
+      assert.is((await nursery.run(args)).code, EXIT_CODES.USAGE, args.join(' '));
+    }
+    const killed = await shell(
+      `export TMPDIR="$PWD"; (cat "${file}"; sleep 3) | nursery import --config "$CONFIG" --from - > /dev/null & ` +
+        'until ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q "$PWD/nursery-import-.*deleted"; do sleep 0.1; done; ls; wait',
+      nursery.file,
+    );
+    assert.is(killed.stdout, '', 'the copy has no name');
+  },
+);
 
 tests.test('a cluster without a router, and a part of the keys of another', async (lab) => {
   const { nursery } = await begun(lab);

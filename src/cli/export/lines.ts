@@ -8,11 +8,11 @@
  * The last line has the sum of all bytes before it: an export that is cut off, or was changed, is known by it.
  */
 import { createHash } from 'node:crypto';
-import type { Key } from '../../base/bytes.ts';
+import { bytesToKey, type Key, keyToBytes } from '../../base/bytes.ts';
 import { NurseryError } from '../../base/errors.ts';
-import { USER_KEY_MAX, VALUE_MAX } from '../../base/limits.ts';
+import { USER_KEY_MAX, VALUE_MAX, whyUnstorable } from '../../base/limits.ts';
 import type { Range } from '../../keyspace/range.ts';
-import { bytesOf, jsonForm, jsonRange, keyOf } from '../forms.ts';
+import { jsonForm, jsonRange, keyOf } from '../forms.ts';
 
 /** Of this form of lines; another one is refused. */
 const VERSION = 1;
@@ -96,7 +96,7 @@ export class ExportReader {
     const { lo, hi } = (fields['range'] ?? {}) as { lo?: unknown; hi?: unknown };
     if (typeof lo !== 'string' || (hi !== null && typeof hi !== 'string'))
       throw this.#wrong('the range is missing');
-    this.#range = { lo: keyOf(lo), hi: hi === null ? null : keyOf(hi) };
+    this.#range = { lo: this.#keyOf(lo), hi: hi === null ? null : this.#keyOf(hi) };
   }
 
   #entry({ key: name, value: content }: Fields, { lo, hi }: Range): Entry {
@@ -104,7 +104,9 @@ export class ExportReader {
       throw this.#wrong('key and value are missing');
     const key = this.#bytesOf(name);
     const value = this.#bytesOf(content);
-    const text: Key = key.toString('latin1');
+    const text = bytesToKey(key);
+    const why = whyUnstorable(text, value);
+    if (why !== null) throw this.#wrong(why);
     if (text < lo || (hi !== null && text >= hi)) throw this.#wrong('the key lies outside the range');
     if (this.#last !== null && Buffer.compare(this.#last, key) >= 0) {
       throw this.#wrong('keys do not ascend');
@@ -133,8 +135,12 @@ export class ExportReader {
   }
 
   #bytesOf(text: string): Buffer {
+    return keyToBytes(this.#keyOf(text));
+  }
+
+  #keyOf(text: string): Key {
     try {
-      return bytesOf(text);
+      return keyOf(text);
     } catch (error) {
       throw this.#wrong((error as Error).message);
     }

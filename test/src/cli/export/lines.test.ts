@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NurseryError } from '../../../../src/base/errors.ts';
+import { USER_KEY_MAX, VALUE_MAX } from '../../../../src/base/limits.ts';
 import {
   type Entry,
   ExportReader,
@@ -124,6 +125,16 @@ test('a refusal names the line, and what is wrong with it', async () => {
     await refusal(written(FRUIT, { lo: 'b', hi: null })),
     /^line 2: the key lies outside the range$/,
   );
+});
+
+test('keys and values that could not be stored are refused with their line', async () => {
+  const long = (bytes: number): string => 'x'.repeat(bytes);
+  assert.match(
+    await refusal(written([entry('a', 'v'), entry(long(USER_KEY_MAX + 1), 'v')])),
+    /^line 3: key of 4026 bytes/,
+  );
+  assert.match(await refusal(written([entry('a', long(VALUE_MAX + 1))])), /^line 2: value of \d+ bytes/);
+  assert.match(await refusal('{"export":1,"range":{"lo":"0xzz","hi":null}}\n'), /^line 1: /);
 });
 
 test('what is no export at all takes no more memory than its longest line', async () => {
