@@ -45,7 +45,7 @@ export async function restart({ lab, report }: Stage): Promise<void> {
   const cluster = await startCluster(lab, 'restart');
   await fill(lab, cluster.file, KEYS);
   report.begin('restart with 1,000,000 keys');
-  const name = await cluster.slave();
+  const name = await cluster.follower();
   await load(lab, cluster.file, { connections: 100, seconds: 2 }); // a log that is ahead of the store
   await cluster.process(name).kill();
   let beganMs = performance.now();

@@ -59,7 +59,7 @@ three.test('kill -9 of all nodes under load, and restart: what was acknowledged 
   });
 });
 
-three.test('a slave that is dead from the start does not matter, and catches up later', async (lab) => {
+three.test('a follower that is dead from the start does not matter, and catches up later', async (lab) => {
   const cluster = await TestCluster.create(lab, { clusterId: 'late' });
   const [first, second, absent] = cluster.nodes.map(({ name }) => name) as [string, string, string];
   // Without the operator's word, two of three empty nodes would not take themselves for the cluster.
@@ -92,7 +92,7 @@ three.test('a wiped node rejoins by itself, from the log and from a snapshot', a
   const cluster = await TestCluster.start(lab, { clusterId: 'phoenix' });
   const names = cluster.nodes.map(({ name }) => name);
   await underLoad(cluster, async (load) => {
-    const wiped = await cluster.slave();
+    const wiped = await cluster.follower();
     await cluster.wipe(wiped);
     await cluster.caughtUp(wiped);
 

@@ -76,14 +76,14 @@ async function startTrio(lab: Lab): Promise<Trio> {
   return { cluster, rows };
 }
 
-/** A slave with all rows and a log of several segments, which has ended: in order, or as in a power cut. */
+/** A follower with all rows and a log of several segments, which has ended: in order, or as in a power cut. */
 async function endedSlave(
   lab: Lab,
   how: 'terminate' | 'kill',
 ): Promise<Trio & { name: string; home: string }> {
   trio ??= startTrio(lab);
   const { cluster, rows } = await trio;
-  const name = await cluster.slave();
+  const name = await cluster.follower();
   const { home } = cluster.place(name);
   do {
     await fill(cluster, rows, LAST_ROWS);
@@ -143,7 +143,7 @@ three.test('the store is gone: rebuilt from log and peers', async (lab) => {
 three.test('the store is gone, and the log does not reach back: a snapshot of a peer', async (lab) => {
   trio ??= startTrio(lab);
   const { cluster, rows } = await trio;
-  const name = await cluster.slave();
+  const name = await cluster.follower();
   const { home } = cluster.place(name);
   // All segments, for the first ones may hold no slot; of all nodes, for a peer would serve from a log that reaches back.
   const old = cluster.nodes.flatMap((node) => segmentsOf(node.home));

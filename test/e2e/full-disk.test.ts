@@ -139,29 +139,32 @@ function expectFewLines(cluster: TestCluster, name: string, lives: number): void
   assert.ok(count('disk is full: the store') <= lives, messages.join('\n'));
 }
 
-suite.test('of one slave: the cluster goes on; the slave reads on, restarts, and catches up', async (lab) => {
-  const trial = await Trial.start(lab, 'brim');
-  const { cluster } = trial;
-  const name = await cluster.slave();
-  trial.disk(name).fill(0);
-  await until('the slave to say so', async () => {
-    await trial.set(1);
-    return logOf(cluster, name).includes('disk is full: updates');
-  });
-  await trial.set(ROWS);
-  await trial.expectRows();
-  const seen = await cluster.ask(name, (client) => client.get('row/0', NO_GUARANTEES));
-  assert.is(seen.length, VALUE_BYTES);
-  assert.ok(cluster.process(name).isRunning);
+suite.test(
+  'of one follower: the cluster goes on; the follower reads on, restarts, and catches up',
+  async (lab) => {
+    const trial = await Trial.start(lab, 'brim');
+    const { cluster } = trial;
+    const name = await cluster.follower();
+    trial.disk(name).fill(0);
+    await until('the follower to say so', async () => {
+      await trial.set(1);
+      return logOf(cluster, name).includes('disk is full: updates');
+    });
+    await trial.set(ROWS);
+    await trial.expectRows();
+    const seen = await cluster.ask(name, (client) => client.get('row/0', NO_GUARANTEES));
+    assert.is(seen.length, VALUE_BYTES);
+    assert.ok(cluster.process(name).isRunning);
 
-  await cluster.process(name).kill();
-  cluster.startNode(name);
-  await trial.set(ROWS);
-  expectFewLines(cluster, name, 2);
-  trial.disk(name).free();
-  await trial.expectRowsOf(name);
-  await cluster.killAll();
-});
+    await cluster.process(name).kill();
+    cluster.startNode(name);
+    await trial.set(ROWS);
+    expectFewLines(cluster, name, 2);
+    trial.disk(name).free();
+    await trial.expectRowsOf(name);
+    await cluster.killAll();
+  },
+);
 
 suite.test(
   'of the master: updates are refused, reads go on, and another one takes over when told',
@@ -183,20 +186,20 @@ suite.test(
 );
 
 suite.test(
-  'of both slaves: nothing is acknowledged, nodes can be looked at, and it all comes back by itself',
+  'of both followers: nothing is acknowledged, nodes can be looked at, and it all comes back by itself',
   async (lab) => {
     const trial = await Trial.start(lab, 'shoal');
     const { cluster } = trial;
     const master = await cluster.master();
-    const slaves = cluster.nodes.map(({ name }) => name).filter((name) => name !== master);
-    for (const name of slaves) trial.disk(name).fill(0);
+    const followers = cluster.nodes.map(({ name }) => name).filter((name) => name !== master);
+    for (const name of followers) trial.disk(name).fill(0);
     await until('an update without an answer', async () => !(await trial.isSetAt(master)));
     for (const { name } of cluster.nodes) {
       const seen = await cluster.ask(name, (client) => client.get('row/0', NO_GUARANTEES));
       assert.is(seen.length, VALUE_BYTES);
     }
     assert.is(cluster.runningNames.length, cluster.nodes.length);
-    for (const name of slaves) trial.disk(name).free();
+    for (const name of followers) trial.disk(name).free();
     await until('updates to flow again', async () => (await trial.trySet()) === null);
     for (const { name } of cluster.nodes) await trial.expectRowsOf(name);
     await cluster.killAll();
@@ -329,7 +332,7 @@ suite.test(
     });
     const client = cluster.client();
     await client.call((master) => master.set('row', 'old'));
-    const name = await cluster.slave();
+    const name = await cluster.follower();
     await cluster.caughtUp(name);
     await cluster.process(name).kill();
     for (let n = 0; n < BEHIND_ROWS; n += 1) {

@@ -210,21 +210,21 @@ tests.test(
       moved(file).replaceAll(`home = ${lab.dir}/`, `home = ${lab.dir}/staging-keeper/`),
     );
     for (const name of names) staging.start(name);
-    const slave = await ams.slave();
-    await ams.process(slave).kill();
-    const led = editedFile(lab, ams, 'led', moved).start(slave);
-    const { clientPort } = ams.place(slave);
+    const follower = await ams.follower();
+    await ams.process(follower).kill();
+    const led = editedFile(lab, ams, 'led', moved).start(follower);
+    const { clientPort } = ams.place(follower);
     const acknowledged = await whileServing(three, 'c', async () => {
       await until('it to say whom it met', async () =>
-        (await notesOf(ams.id, slave, clientPort)).some((note) => /does not listen to another/.test(note)),
+        (await notesOf(ams.id, follower, clientPort)).some((note) => /does not listen to another/.test(note)),
       );
-      await ams.caughtUp(slave);
+      await ams.caughtUp(follower);
     });
     assert.ok(acknowledged > 0);
     assert.is(led.isRunning, true);
     await led.kill();
-    ams.startNode(slave);
-    await ams.caughtUp(slave);
+    ams.startNode(follower);
+    await ams.caughtUp(follower);
   },
 );
 

@@ -293,37 +293,37 @@ tests.test(
 
 tests.test('one life in two processes, or gone back in time, is refused by its peers', async (lab) => {
   const cluster = await TestCluster.start(lab, { clusterId: 'lives', size: 3 });
-  const slave = await cluster.slave();
-  const { home } = cluster.place(slave);
-  await cluster.process(slave).kill();
+  const follower = await cluster.follower();
+  const { home } = cluster.place(follower);
+  await cluster.process(follower).kill();
   const copied = `${home}.copied`;
   cpSync(home, copied, { recursive: true });
-  cluster.startNode(slave);
-  await cluster.caughtUp(slave);
+  cluster.startNode(follower);
+  await cluster.caughtUp(follower);
   // The copy runs beside its original.
   const [clientPort, messagingPort] = (await freePorts(2)) as [number, number];
   const nodes = cluster.nodes.map((place) => ({
     name: place.name,
     ip: '127.0.0.1',
-    clientPort: place.name === slave ? clientPort : place.clientPort,
-    home: place.name === slave ? copied : place.home,
-    extra: { messaging_port: String(place.name === slave ? messagingPort : place.messagingPort) },
+    clientPort: place.name === follower ? clientPort : place.clientPort,
+    home: place.name === follower ? copied : place.home,
+    extra: { messaging_port: String(place.name === follower ? messagingPort : place.messagingPort) },
   }));
   const file = join(lab.dir, 'copied.ini');
   const extra = { lease_period: String(LEASE_MS / 1000) };
   writeFileSync(file, renderClusterIni({ clusterId: 'lives', nodes, keeper: null, extra }));
-  const twin = lab.start('twin', ['node', '--config', file, '--node', slave]);
+  const twin = lab.start('twin', ['node', '--config', file, '--node', follower]);
   await ends(twin, EXIT_CODES.SUPERSEDED, /(runs twice|forgotten a vote)/);
   await cluster.ask(await cluster.master(), (client) => client.set('k', 'v'));
-  await cluster.caughtUp(slave);
+  await cluster.caughtUp(follower);
   // The original is rolled back.
-  await cluster.process(slave).kill();
+  await cluster.process(follower).kill();
   rmSync(home, { recursive: true });
   cpSync(copied, home, { recursive: true });
-  await ends(cluster.startNode(slave), EXIT_CODES.SUPERSEDED, /forgotten a vote/);
+  await ends(cluster.startNode(follower), EXIT_CODES.SUPERSEDED, /forgotten a vote/);
   // Emptied, it joins anew.
-  await cluster.wipe(slave);
-  await cluster.caughtUp(slave);
+  await cluster.wipe(follower);
+  await cluster.caughtUp(follower);
 });
 
 tests.run();

@@ -258,17 +258,17 @@ tests.test(
     await client.set('follower', 'seen');
     const stamp = await client.txid();
     assert.is(stamp.kind, 'atLeast');
-    const name = await cluster.slave();
-    const slave = await cluster.connect(name);
-    assert.is(await slave.whoMaster(), await cluster.master());
+    const name = await cluster.follower();
+    const follower = await cluster.connect(name);
+    assert.is(await follower.whoMaster(), await cluster.master());
     const value = await until('the follower to catch up', () =>
-      slave.get('follower', { consistency: stamp }),
+      follower.get('follower', { consistency: stamp }),
     );
     assert.is(value.toString(), 'seen');
-    assert.is((await slave.get('follower', { consistency: NO_GUARANTEES })).toString(), 'seen');
+    assert.is((await follower.get('follower', { consistency: NO_GUARANTEES })).toString(), 'seen');
     const future = { kind: 'atLeast', slot: 1_000_000_000 } as const;
-    await fails('INCONSISTENT_READ', /1000000000/, slave.get('follower', { consistency: future }));
-    assert.is(slave.closedWhy, null, 'the connection is kept');
+    await fails('INCONSISTENT_READ', /1000000000/, follower.get('follower', { consistency: future }));
+    assert.is(follower.closedWhy, null, 'the connection is kept');
     const master = await cluster.master();
     for (const ask of [
       (one: ArakoonClient) => one.get('follower'),

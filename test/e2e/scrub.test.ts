@@ -112,9 +112,9 @@ async function expectMended(cluster: TestCluster, name: string, pid: number | un
   assert.is(await counter(cluster, name, 'store_rebuilds'), 1, 'what was mended stays so');
 }
 
-suite.test('a slave whose store file was damaged while it was down mends itself', async (lab) => {
+suite.test('a follower whose store file was damaged while it was down mends itself', async (lab) => {
   const cluster = await startLoaded(lab, 'rot', 3);
-  const victim = await cluster.slave();
+  const victim = await cluster.follower();
   await cluster.caughtUp(victim);
   await cluster.process(victim).terminate();
   assert.ok(damage(cluster, victim, rowValue(VICTIM)) > 0);
@@ -124,9 +124,9 @@ suite.test('a slave whose store file was damaged while it was down mends itself'
   await cluster.killAll();
 });
 
-suite.test('a slave whose store file has a page that cannot be read mends itself', async (lab) => {
+suite.test('a follower whose store file has a page that cannot be read mends itself', async (lab) => {
   const cluster = await startLoaded(lab, 'hole', 3);
-  const victim = await cluster.slave();
+  const victim = await cluster.follower();
   await cluster.caughtUp(victim);
   await cluster.process(victim).terminate();
   assert.ok(erasePages(cluster, victim, rowValue(VICTIM)) > 0);

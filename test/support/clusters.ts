@@ -207,10 +207,10 @@ export class TestCluster {
   }
 
   /** A running node that is not the master. */
-  async slave(): Promise<string> {
+  async follower(): Promise<string> {
     const master = await this.master();
     const name = this.runningNames.find((candidate) => candidate !== master);
-    if (name === undefined) throw new Error(`${this.id} has no slave that runs`);
+    if (name === undefined) throw new Error(`${this.id} has no follower that runs`);
     return name;
   }
 }

@@ -179,7 +179,7 @@ test('a disk that is nearly full refuses before anything is proposed', () => {
   assert.is(world.appending, 0);
 });
 
-test('a slave whose disk is full says who is master: that one may have room', () => {
+test('a follower whose disk is full says who is master: that one may have room', () => {
   const world = new FakeWorld(['a', 'b', 'c']);
   world.turn();
   world.isFull = true;

@@ -65,6 +65,9 @@ export type NodeOptions = {
   readonly freshIncarnation: string;
 };
 
+/** How often a link that is down is dialled again (ms). */
+const GREET_EVERY_MS = 1000;
+
 /** A node that runs, until it dies. */
 export class NodeProcess extends Host implements Server {
   readonly cluster: string;
@@ -242,6 +245,18 @@ export class NodeProcess extends Host implements Server {
       this.#scrubber.tick();
     });
     this.#every(plan.flushEveryMs, () => this.#flush());
+    this.#greet();
+    this.#every(GREET_EVERY_MS, () => this.#greet());
+  }
+
+  /** Each node keeps a link to each other one in life, whether or not it has anything to say: hellos come first. */
+  #greet(): void {
+    for (const to of this.#nursery.namesOf(this.cluster)) {
+      if (to === this.name) continue;
+      this.#nursery.network.carry(this.name, to, () => {
+        this.#nursery.nodeAt(to)?.isAcquaintedWith(this);
+      });
+    }
   }
 
   #every(periodMs: number, run: () => void): void {

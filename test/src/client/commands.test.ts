@@ -99,10 +99,10 @@ test('pipelined calls over TCP each get their own reply, and big ones come whole
 test('a TCP client learns that its connection was closed', async () => {
   const cluster = await new FakeCluster().start(2);
   const port = cluster.nodes[1]?.port ?? 0;
-  const slave = await ArakoonClient.connect({ host: '127.0.0.1', port, cluster: 'ricky' });
-  const calls = [codeOf(slave.get('k')), codeOf(slave.get('k')), codeOf(slave.set('k', 'v'))];
+  const follower = await ArakoonClient.connect({ host: '127.0.0.1', port, cluster: 'ricky' });
+  const calls = [codeOf(follower.get('k')), codeOf(follower.get('k')), codeOf(follower.set('k', 'v'))];
   assert.equal(await Promise.all(calls), ['NOT_MASTER', 'UNREACHABLE', 'MAYBE_APPLIED']);
-  assert.is(await codeOf(slave.get('k')), 'UNREACHABLE');
+  assert.is(await codeOf(follower.get('k')), 'UNREACHABLE');
   const stranger = await ArakoonClient.connect({ host: '127.0.0.1', port, cluster: 'other' });
   assert.is(await codeOf(stranger.whoMaster()), 'UNREACHABLE');
   await cluster.stop();

@@ -176,12 +176,12 @@ test('after 04 and 09 the connection is closed; after other errors it stays open
   const bench = await new Bench().listen({}, (request) => {
     if (request.kind !== 'get') return OK;
     if (request.key === 'moved') return failure('OUT_OF_RANGE', 'moved');
-    if (request.key === 'slave') return failure('NOT_MASTER', 'arakoon_1');
+    if (request.key === 'follower') return failure('NOT_MASTER', 'arakoon_1');
     return failure('NOT_FOUND', request.key);
   });
   const missing = Buffer.from(failure('NOT_FOUND', 'x').bytes);
-  const slave = await answersTo(bench, get('x'), get('x'), get('slave'), get('x'));
-  assert.equal(slave, Buffer.concat([missing, missing, int(4, 9), Buffer.from('arakoon_1')]));
+  const follower = await answersTo(bench, get('x'), get('x'), get('follower'), get('x'));
+  assert.equal(follower, Buffer.concat([missing, missing, int(4, 9), Buffer.from('arakoon_1')]));
   const moved = await answersTo(bench, get('moved'), get('x'));
   assert.equal(moved, Buffer.concat([int(9, 5), Buffer.from('moved')]));
   await bench.port.close();
