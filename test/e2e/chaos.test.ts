@@ -63,6 +63,8 @@ tests.test(
     await nemesis.heal();
     await mover.stop();
     await allCaughtUp(fleet);
+    // On a busy machine every command may have been killed before it began.
+    await mover.once();
     const moves = await movesOf(fleet);
     console.log(`all is well ${Math.round(performance.now() - healedAtMs)} ms after the last fault`);
     await within(SETTLED_MS, 'the last answers', clients.stop());

@@ -81,6 +81,12 @@ class Trial {
     return null;
   }
 
+  /** The same, where it is the disk that refuses: a machine that has other work to do may answer nothing at times. */
+  async tryRefused(): Promise<NurseryError | null> {
+    const refusal = await this.trySet();
+    return refusal?.code === 'READ_ONLY' ? refusal : null;
+  }
+
   /** Stores a row at one node, and waits for a second; false where nobody knows whether it is there. */
   async isSetAt(name: string): Promise<boolean> {
     const key = `perhaps/${this.#rows.size + this.#perhaps.size}`;
@@ -115,8 +121,7 @@ class Trial {
 
   /** Waits until updates are refused for want of space. */
   async refused(): Promise<void> {
-    const refusal = await until('updates to be refused', () => this.trySet());
-    assert.is(refusal.code, 'READ_ONLY');
+    const refusal = await until('updates to be refused', () => this.tryRefused());
     assert.match(refusal.message, 'disk is full');
   }
 }
@@ -292,8 +297,7 @@ suite.test('a limit on the size of files is a disk without room, and is called b
   const { cluster } = trial;
   const [{ name, home }] = cluster.nodes as [(typeof cluster.nodes)[number]];
   const restore = limitFileSize(cluster.process(name), FILE_BYTES);
-  const refusal = await until('updates to be refused', () => trial.trySet());
-  assert.is(refusal.code, 'READ_ONLY');
+  const refusal = await until('updates to be refused', () => trial.tryRefused());
   assert.match(
     refusal.message,
     /^this process may not make its files larger \(see ulimit -f\): update refused/,
