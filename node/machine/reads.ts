@@ -1,7 +1,7 @@
 /** What clients read: ownership is checked first, then the answer comes from one image. */
 import type { Key } from '../../src/base/bytes.ts';
 import { UPDATE_MAX } from '../../src/base/limits.ts';
-import { intersect, type Range } from '../../src/keyspace/range.ts';
+import { intersect, prefixRange, type Range } from '../../src/keyspace/range.ts';
 import { rangeOfQuery } from '../../src/protocol/arakoon/bounds.ts';
 import {
   failure,
@@ -34,7 +34,6 @@ import {
   dataRange,
   type EntryVisit,
   nextKey,
-  prefixRange,
   SLICE_BYTES,
   type StoreRange,
   scanSlice,

@@ -33,11 +33,6 @@ export function nextKey(key: StoreKey): StoreKey {
   return storable(successor(key));
 }
 
-/** The range of user keys that begin with `prefix`. */
-export function prefixRange(prefix: Key): Range {
-  return { lo: prefix, hi: prefixEnd(prefix) };
-}
-
 /** Whether a bound of a range is short enough: that of a key, or of the successor of one. */
 export function isBound(bound: Key | null): boolean {
   return bound === null || bound.length <= USER_KEY_MAX + 1;

@@ -1,15 +1,17 @@
 /** The updates of clients: what each does to the rows, and what it is answered. */
+
 import { unreachable } from '../../src/base/assert.ts';
 import { type Key, sameBytes } from '../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../src/base/errors.ts';
 import { whyUnstorable } from '../../src/base/limits.ts';
+import { prefixRange } from '../../src/keyspace/range.ts';
 import { failure, OK, okInt, okOptionalBytes } from '../../src/protocol/arakoon/replies.ts';
 import { SEQUENCE_DEPTH_MAX, type Update } from '../../src/protocol/arakoon/updates.ts';
 import { type Answer, returnCodeOf } from '../../src/protocol/arakoon/values.ts';
 import type { StoreKey, Work } from '../store/types.ts';
 import type { Draft } from './draft.ts';
 import { rangeError } from './ownership.ts';
-import { dataRange, prefixRange, userKey } from './store-keys.ts';
+import { dataRange, userKey } from './store-keys.ts';
 
 /** Updates of clients, as opposed to those of our own processes. */
 export type DataUpdate = Exclude<Update, { kind: 'admin' }>;

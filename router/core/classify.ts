@@ -1,7 +1,7 @@
 /** What to do with a request: from its bytes alone, and for the frequent ones from few of them. */
-import { type Key, prefixEnd } from '../../src/base/bytes.ts';
+import type { Key } from '../../src/base/bytes.ts';
 import { NurseryError } from '../../src/base/errors.ts';
-import { type Range, WHOLE } from '../../src/keyspace/range.ts';
+import { prefixRange, type Range, WHOLE } from '../../src/keyspace/range.ts';
 import { MAGIC } from '../../src/protocol/admin/admin.ts';
 import { rangeOfQuery } from '../../src/protocol/arakoon/bounds.ts';
 import { isStaleRead, keyOfRead, keyOfUpdate } from '../../src/protocol/arakoon/quick.ts';
@@ -192,11 +192,6 @@ function gatherKeys(
     bytes: 0,
   };
   return { kind: 'gather', isStale, gather };
-}
-
-/** The keys that begin with `prefix`. */
-function prefixRange(prefix: Key): Range {
-  return { lo: prefix, hi: prefixEnd(prefix) };
 }
 
 /**

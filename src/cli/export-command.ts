@@ -65,7 +65,7 @@ export async function runImport(
       await readExport(source, async () => undefined).catch(saying(() => 'nothing was imported'));
       await readExport(source, async (entry) => {
         if (contains(range, bytesToKey(entry.key))) counts[await store(client, entry)] += 1;
-      }).catch(saying(() => `${counts.stored} keys were stored before; typed again, it goes on`));
+      }).catch(saying(() => left(counts.stored, args.dryRun)));
     }),
   );
   if (args.key !== undefined && counts.stored + counts.same + counts.other === 0) {
@@ -73,6 +73,11 @@ export async function runImport(
   }
   if (args.json) printJson({ ...counts, dryRun: args.dryRun });
   else printLine(describe(counts, args.dryRun, args.overwrite));
+}
+
+/** What an import leaves that failed half-way. */
+function left(stored: number, isDryRun: boolean): string {
+  return isDryRun ? 'nothing was imported' : `${stored} keys were stored before; typed again, it goes on`;
 }
 
 function wantedRange({ range }: Common): Range {

@@ -1,11 +1,16 @@
 /** Half-open intervals of keys. */
-import { type Key, printKey } from '../base/bytes.ts';
+import { type Key, prefixEnd, printKey } from '../base/bytes.ts';
 
 /** `[lo, hi)`: from `lo`, included, to `hi`, excluded; `hi` null is unbounded. Not empty: `lo < hi`. */
 export type Range = { readonly lo: Key; readonly hi: Key | null };
 
 /** Every key there can be. */
 export const WHOLE: Range = { lo: '', hi: null };
+
+/** The keys that begin with `prefix`. */
+export function prefixRange(prefix: Key): Range {
+  return { lo: prefix, hi: prefixEnd(prefix) };
+}
 
 /** Whether `a` as an upper bound lies at or below `b`; null is above every key. */
 export function boundAtMost(a: Key | null, b: Key | null): boolean {

@@ -1,10 +1,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { dataKey, dataRange, nextKey, prefixRange, tableRange } from '../../../node/machine/store-keys.ts';
+import { dataKey, dataRange, nextKey, tableRange } from '../../../node/machine/store-keys.ts';
 import { STORE_KEY_MAX, TABLES } from '../../../node/store/types.ts';
 import { successor } from '../../../src/base/bytes.ts';
 import { USER_KEY_MAX } from '../../../src/base/limits.ts';
-import { WHOLE } from '../../../src/keyspace/range.ts';
+import { prefixRange, WHOLE } from '../../../src/keyspace/range.ts';
 
 const longest = 'k'.repeat(USER_KEY_MAX);
 
