@@ -6,14 +6,14 @@
  */
 
 import { FatalError } from '../../src/base/errors.ts';
-import type { Claim, KeeperRef, KnownLife, Life, Standing, Verdict } from '../../src/identity/founding.ts';
+import type { Claim, KeeperRef, KnownLife, Standing, Verdict } from '../../src/identity/founding.ts';
 import { isSameLife } from '../../src/identity/founding.ts';
 import type { AdminCommand } from '../../src/protocol/admin/admin.ts';
 import { failure } from '../../src/protocol/arakoon/replies.ts';
 import { encodeUpdate } from '../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
-import { readMembers } from '../life/members-row.ts';
 import { Notes } from '../serve/notes.ts';
+import { addressOf, introductionOf, livesOf, sameLives } from './announcement.ts';
 import { ClaimWait } from './claim-wait.ts';
 import type { IntroductionOptions, KeeperLink, Question, Word } from './contract.ts';
 
@@ -143,8 +143,6 @@ export class Introduction {
     this.#link?.link.close();
   }
 
-  // ── Whom to ask ──────────────────────────────────────────────────────────────────────────────────────────
-
   /** By its file this cluster is its own keeper. */
   get #isKeeper(): boolean {
     const { nursery, clusterId } = this.#options;
@@ -179,8 +177,6 @@ export class Introduction {
     this.#mayFound = true;
     this.#options.driver.submit({ kind: 'mayFound' });
   }
-
-  // ── Asking ───────────────────────────────────────────────────────────────────────────────────────────────
 
   #ask(): void {
     const { clusterId } = this.#options;
@@ -240,8 +236,6 @@ export class Introduction {
     this.#nextMs = nowMs() + ms * (1 - PAUSE_SPREAD + 2 * PAUSE_SPREAD * random());
   }
 
-  // ── What the keeper says ─────────────────────────────────────────────────────────────────────────────────
-
   #judge(standing: Standing): void {
     this.#rest(ASK_SOON_MS);
     const { verdict, keeper, why } = standing;
@@ -299,7 +293,7 @@ export class Introduction {
     this.#claimWait.restart();
     this.#notes.clear('address');
     this.#serve(`keeper ${standing.keeper.cluster}`);
-    if (driver.mayRead() && !sameLives(standing.members, this.#lives(standing.members))) {
+    if (driver.mayRead() && !sameLives(standing.members, livesOf(this.#options, standing.members))) {
       this.#introduce();
       return;
     }
@@ -350,33 +344,14 @@ export class Introduction {
   }
 
   #introduction(): AdminCommand {
-    const { clusterId, driver, store } = this.#options;
-    return {
-      kind: 'introduce',
-      cluster: clusterId,
-      founding: this.founding,
-      keeper: this.keeper,
-      version: store.slot,
-      members: this.#lives(this.#standing?.members ?? []),
-      owned: [...driver.machine.owned()],
-    };
+    const { founding, keeper } = this;
+    return introductionOf(this.#options, { founding, keeper }, this.#standing?.members ?? []);
   }
 
   /** @param insists whoever was at the address that the keeper knows has been silent for long enough */
   #tellAddress(insists: boolean): void {
-    const { clusterId, node, incarnation, process, ips, port, label } = this.#options;
-    const command: AdminCommand = {
-      kind: 'claimAddress',
-      cluster: clusterId,
-      founding: this.founding,
-      node,
-      incarnation,
-      ips: [...ips],
-      port,
-      label,
-      process,
-      insists,
-    };
+    const { node, incarnation } = this.#options;
+    const command = addressOf(this.#options, this.founding, insists);
     this.#question({ kind: 'command', command }, (standing) => {
       const self = standing.members.find((life) => isSameLife(life, { node, incarnation }));
       if (self !== undefined && this.#isHere(self))
@@ -387,22 +362,6 @@ export class Introduction {
       this.#judge(standing);
     });
   }
-
-  /** Members in force at the applied slot, and learners in the lives that were heard last. */
-  #lives(known: readonly KnownLife[]): Life[] {
-    const { driver, store, learners, node, incarnation } = this.#options;
-    const members = readMembers(store)?.members ?? [];
-    const lives = members.map((member): Life => ({ ...member, learner: false }));
-    for (const name of learners) {
-      if (members.some((member) => member.node === name)) continue;
-      const heard = name === node ? incarnation : driver.replica.peers.get(name)?.incarnation;
-      const life = heard ?? known.find((other) => other.node === name)?.incarnation;
-      if (life !== undefined) lives.push({ node: name, incarnation: life, learner: true });
-    }
-    return lives;
-  }
-
-  // ── Refusals ─────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Its id is another founding's, or its own is over. */
   #refusedBy(why: string): void {
@@ -482,8 +441,6 @@ export class Introduction {
     this.#options.stop(exit, new FatalError(exit, why));
   }
 
-  // ── Binding and serving ──────────────────────────────────────────────────────────────────────────────────
-
   /** The keeper has bound this founding, so the cluster binds itself; the keeper binds itself to itself. */
   #bindWhereDue(): void {
     const { driver, nursery } = this.#options;
@@ -534,13 +491,4 @@ export class Introduction {
 
 function placeOf({ ips, port }: Pick<Claim, 'ips' | 'port'>): string {
   return `${ips.join(', ')} port ${port}`;
-}
-
-function sameLives(known: readonly KnownLife[], lives: readonly Life[]): boolean {
-  return (
-    known.length === lives.length &&
-    lives.every(({ node, incarnation, learner }) =>
-      known.some((other) => isSameLife(other, { node, incarnation }) && other.learner === learner),
-    )
-  );
 }

@@ -21,6 +21,9 @@ import {
 } from './frames.ts';
 import { Inbound, longMessage } from './inbound.ts';
 import { Outbox } from './outbox.ts';
+import { type LinkResult, Pending } from './pending.ts';
+
+export type { LinkResult };
 
 /** A ping goes out this often (ms). */
 export const HEARTBEAT_MS = 1000;
@@ -38,18 +41,6 @@ const BUFFERED_FATAL = BUFFERED_MAX * 4;
 export const REQUESTS_MAX = 16 * 1024;
 /** How long the other end has to answer a close (ms). */
 const CLOSE_MS = 1000;
-
-/**
- * How a request ended. `sent`: whether any of it was handed to the socket; a request that was not was certainly
- * not executed. `bytes` is a view into what was received.
- */
-export type LinkResult =
-  | { readonly kind: 'reply'; readonly bytes: Buffer; readonly hint: Hint | null }
-  | {
-      readonly kind: 'failed';
-      readonly why: 'closed' | 'timeout' | 'overloaded';
-      readonly sent: boolean;
-    };
 
 /** What happens on links. Called from the event loop's turn that read it; bodies are views and stay as they are. */
 export type LinkHandlers = {
@@ -74,13 +65,6 @@ export type LinkHandlers = {
   budgets?(peer: Hello): Budgets;
 };
 
-type Pending = {
-  readonly sequence: number;
-  readonly deadlineAtMs: number;
-  readonly done: (result: LinkResult) => void;
-  readonly withheld: (() => void) | undefined;
-};
-
 const NOTHING_TO_CANCEL = (): void => undefined;
 const NO_BYTES = new Uint8Array(0);
 const UNBOUNDED = unboundedBudgets();
@@ -103,7 +87,7 @@ export class Link {
   readonly #handlers: LinkHandlers;
   readonly #outbox: Outbox;
   readonly #assembly = new Assembly();
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending: Pending;
   readonly #heartbeat: NodeJS.Timeout;
   /** Where what the other end does not read is counted. */
   readonly replies: Account;
@@ -120,8 +104,6 @@ export class Link {
   #silent = 0;
   #heardMs = performance.now();
   #stuck = 0;
-  #deadlineTimer: NodeJS.Timeout | null = null;
-  #deadlineTimerAtMs = 0;
   #farewell: string | null = null;
   #closedWhy: string | null = null;
   #lastError = '';
@@ -133,6 +115,7 @@ export class Link {
     this.remote = remote;
     this.#socket = socket;
     this.#outbox = new Outbox(socket, () => this.#written());
+    this.#pending = new Pending((sequence) => !this.#outbox.withdraw(sequence));
     this.#handlers = handlers;
     const budgets = handlers.budgets?.(peer) ?? UNBOUNDED;
     // A link of one of our own processes carries the requests of many; it ends when nothing is heard of it.
@@ -215,17 +198,16 @@ export class Link {
     const id = this.#sequence % 0x1_0000_0000;
     const deadlineAtMs = performance.now() + deadlineMs;
     const { sequence } = { sequence: this.#sequence };
-    this.#pending.set(id, { sequence, deadlineAtMs, done, withheld });
-    this.#armDeadline(deadlineAtMs);
+    this.#pending.add(id, { sequence, deadlineAtMs, done, withheld });
     const type = withheld === undefined ? TYPE.request : TYPE.short;
     this.#outbox.request(type, id, body, sequence, deadlineAtMs);
     return () => {
-      if (this.#pending.get(id)?.sequence === sequence) this.#cancel(id, sequence);
+      if (this.#pending.isOf(id, sequence)) this.#cancel(id, sequence);
     };
   }
 
   #cancel(id: number, sequence: number): void {
-    this.#pending.delete(id);
+    this.#pending.take(id);
     if (this.#closedWhy !== null || this.#outbox.withdraw(sequence)) return;
     this.#outbox.send(TYPE.cancel, id, NO_BYTES);
     if (this.#assembly.isAnswer(id)) this.#assembly.discard();
@@ -268,13 +250,10 @@ export class Link {
     if (this.#closedWhy !== null) return;
     this.#closedWhy = why;
     clearInterval(this.#heartbeat);
-    if (this.#deadlineTimer !== null) clearTimeout(this.#deadlineTimer);
     this.#outbox.close();
     this.#inbound.close();
     this.replies.close();
-    const pending = [...this.#pending.values()];
-    this.#pending.clear();
-    for (const { done, sequence } of pending) {
+    for (const { done, sequence } of this.#pending.close()) {
       done({ kind: 'failed', why: 'closed', sent: !isAnswered && sequence <= this.#outbox.handedSequence });
     }
     this.#handlers.closed(this, why);
@@ -393,12 +372,9 @@ export class Link {
         else this.#whole(assembly.type, assembly.id, whole);
         break;
       }
-      case TYPE.withheld: {
-        const pending = this.#pending.get(id);
-        this.#pending.delete(id);
-        pending?.withheld?.();
+      case TYPE.withheld:
+        this.#pending.take(id)?.withheld?.();
         break;
-      }
       case TYPE.cancel:
         if (this.#asked.has(id)) this.#cancelled.add(id);
         else this.#outbox.cancel(id);
@@ -451,10 +427,7 @@ export class Link {
   }
 
   #reply(id: number, bytes: Buffer, hint: Hint | null): void {
-    const pending = this.#pending.get(id);
-    if (pending === undefined) return; // its deadline has passed
-    this.#pending.delete(id);
-    pending.done({ kind: 'reply', bytes, hint });
+    this.#pending.take(id)?.done({ kind: 'reply', bytes, hint }); // nobody, where its deadline has passed
   }
 
   /** What `decode` makes of received bytes; null, and the link closed, where it finds them malformed. */
@@ -512,34 +485,5 @@ export class Link {
     if (this.#closedWhy !== null) return;
     this.#outbox.restIfIdle();
     this.#outbox.send(TYPE.ping, 0, NO_BYTES);
-  }
-
-  /** One timer per link, for the earliest deadline that it knows of. */
-  #armDeadline(atMs: number): void {
-    if (this.#deadlineTimer !== null) {
-      if (this.#deadlineTimerAtMs <= atMs) return;
-      clearTimeout(this.#deadlineTimer);
-    }
-    this.#deadlineTimerAtMs = atMs;
-    // After a pause timers may come first: the answers that have already arrived are read before anything is judged late.
-    const sweep = (): void => this.#sweep();
-    this.#deadlineTimer = setTimeout(() => setImmediate(sweep), Math.max(0, atMs - performance.now()) + 1);
-  }
-
-  #sweep(): void {
-    if (this.#closedWhy !== null) return;
-    this.#deadlineTimer = null;
-    const nowMs = performance.now();
-    const late: [number, Pending][] = [];
-    let nextMs = Number.POSITIVE_INFINITY;
-    for (const [id, pending] of this.#pending) {
-      if (pending.deadlineAtMs <= nowMs) late.push([id, pending]);
-      else if (pending.deadlineAtMs < nextMs) nextMs = pending.deadlineAtMs;
-    }
-    for (const [id] of late) this.#pending.delete(id);
-    if (nextMs !== Number.POSITIVE_INFINITY) this.#armDeadline(nextMs);
-    for (const [, { done, sequence }] of late) {
-      done({ kind: 'failed', why: 'timeout', sent: !this.#outbox.withdraw(sequence) });
-    }
   }
 }

@@ -3,18 +3,14 @@ import type { Socket } from 'node:net';
 import { invariant } from '../base/assert.ts';
 import { NurseryError, RETURN_CODES } from '../base/errors.ts';
 import { OUTSTANDING_MAX } from '../base/limits.ts';
-import {
-  type Account,
-  type Asker,
-  type Budgets,
-  bytesKept,
-  SHORT_BYTES,
-  WAIT_MS,
-} from '../process/budget.ts';
+import { type Account, type Asker, type Budgets, SHORT_BYTES, WAIT_MS } from '../process/budget.ts';
 import { failure, failureOf, NO_MAGIC_REPLY } from '../protocol/arakoon/replies.ts';
 import { isUpdateCode, PROLOGUE_MAGIC, PROLOGUE_VERSION, scanRequest } from '../protocol/arakoon/requests.ts';
 import { type Answer, piecesOf, returnCodeOf } from '../protocol/arakoon/values.ts';
 import { OversizedError } from '../wire/shape.ts';
+import { Input } from './input.ts';
+import { keptBy, Output } from './output.ts';
+import { takeTurn } from './turns.ts';
 
 /** Whom an answer goes to: a connection over TCP. */
 export type Connection = Asker & {
@@ -40,10 +36,6 @@ const INPUT_BYTES_MAX = 64 * 1024;
 const BODY_BYTES_MAX = 32 * 1024 * 1024;
 /** Bytes of answers not yet taken by the client above which no further request of its is begun. */
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
-/** Answers up to this many bytes together are copied into one write. */
-const GATHER_BYTES_MAX = 64 * 1024;
-/** A long answer is handed to the socket in pieces of so many bytes: that one was taken shows that the client reads. */
-const SLICE_BYTES = 512 * 1024;
 /** A request that is refused for its length is skipped up to this many bytes; a longer one ends the connection. */
 const SKIP_BYTES_MAX = 256 * 1024 * 1024;
 /** How long a connection that we closed is still read, so that its last answer is not lost to a reset (ms). */
@@ -70,26 +62,7 @@ type Entry = {
   readonly isUpdate: boolean;
 };
 
-const NOTHING = Buffer.alloc(0);
 let connectionsMade = 0;
-
-/** Turns of connections that are due; taken together after the present round of events. */
-let turns: (() => void)[] = [];
-
-/**
- * Answers of one round of events leave one after the other, not each after its request: the first write wakes the
- * client's process, and the others find it awake. A wake-up costs more than answering a small read.
- */
-function takeTurn(turn: () => void): void {
-  turns.push(turn);
-  if (turns.length === 1) setImmediate(takeTurns);
-}
-
-function takeTurns(): void {
-  const due = turns;
-  turns = [];
-  for (const turn of due) turn();
-}
 
 /**
  * Reads requests, hands each to `handle`, and writes the answers in the order of the requests.
@@ -112,13 +85,7 @@ export class TcpConnection implements Connection {
   readonly #onTurn = (): void => this.#turn();
   #greeted = false;
 
-  /** Input that is not understood yet lies in `#input` from `#begin` to `#end`. */
-  #input: Buffer = NOTHING;
-  #begin = 0;
-  #end = 0;
-  /** Bytes from `#begin` without which the next request cannot be told. */
-  #wanted = 4;
-  #skipBytes = 0;
+  readonly #input = new Input();
   #inputEnded = false;
   /** Bytes set aside for a long request that is being received. */
   #reserved = 0;
@@ -134,12 +101,7 @@ export class TcpConnection implements Connection {
   #reads = 0;
   /** Bytes of answers that wait for an earlier one. */
   #owedBytes = 0;
-  /** Pieces of answers that the socket has not got yet; of the first one it has `#sliced` bytes. */
-  #output: Uint8Array[] = [];
-  #sliced = 0;
-  #outputBytes = 0;
-  /** Bytes of answers that the socket has got to their end and not passed on. */
-  #handedBytes = 0;
+  readonly #output: Output;
   #turnDue = false;
   #parsing = false;
   /** No further request is begun: an error ended the connection, or the process is going down. */
@@ -160,6 +122,7 @@ export class TcpConnection implements Connection {
     this.id = connectionsMade;
     this.remote = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
     this.#socket = socket;
+    this.#output = new Output(socket, () => this.#passedOn());
     this.#cluster = Buffer.from(clusterId, 'utf8');
     this.#handle = handle;
     const letGo = (): void => void socket.destroy();
@@ -183,10 +146,8 @@ export class TcpConnection implements Connection {
       this.#gone = true;
       this.replies.close();
       this.#requests.close();
-      this.#output = [];
-      this.#input = NOTHING;
-      this.#begin = 0;
-      this.#end = 0;
+      this.#output.clear();
+      this.#input.clear();
       clearTimeout(this.#prologueTimer);
       if (this.#quiet !== null) clearTimeout(this.#quiet);
     });
@@ -205,8 +166,7 @@ export class TcpConnection implements Connection {
   /** Whether a request is under way or half of one came lately, or an answer was not taken yet. */
   isBusy(): boolean {
     if (this.#entries > 0 || this.#bytesOwed() > 0) return true;
-    const isHalf = this.#greeted && (this.#end > this.#begin || this.#skipBytes > 0);
-    return isHalf && performance.now() - this.#activeMs < HALF_REQUEST_MS;
+    return this.#greeted && this.#input.isHalf && performance.now() - this.#activeMs < HALF_REQUEST_MS;
   }
 
   /** Others need its place: refuses what still comes, and closes soon. */
@@ -240,12 +200,7 @@ export class TcpConnection implements Connection {
   receive(chunk: Buffer): void {
     if (this.#closing) return; // lingering
     this.#activeMs = performance.now();
-    if (this.#skipBytes >= chunk.length) {
-      this.#skipBytes -= chunk.length;
-      return;
-    }
-    this.#append(this.#skipBytes === 0 ? chunk : chunk.subarray(this.#skipBytes));
-    this.#skipBytes = 0;
+    if (!this.#input.add(chunk)) return;
     this.#requests.progressed();
     this.#parse();
     if (this.#isFull) this.#socket.pause();
@@ -253,29 +208,8 @@ export class TcpConnection implements Connection {
 
   /** Whether more input than the next request needs is there, or as much as may be without room for a long one. */
   get #isFull(): boolean {
-    const there = this.#end - this.#begin;
-    return there > INPUT_BYTES_MAX && (there > this.#wanted || this.#waitsForRoom);
-  }
-
-  /** Joins what is left of the input with `chunk`. Memory grows with what has come, not with what was announced. */
-  #append(chunk: Buffer): void {
-    const left = this.#end - this.#begin;
-    if (left === 0) {
-      this.#input = chunk;
-      this.#begin = 0;
-      this.#end = chunk.length;
-      return;
-    }
-    if (this.#end + chunk.length > this.#input.length) {
-      const bytes = left + chunk.length;
-      const larger = Buffer.allocUnsafeSlow(Math.max(bytes, Math.min(this.#wanted, 2 * bytes)));
-      this.#input.copy(larger, 0, this.#begin, this.#end);
-      this.#input = larger;
-      this.#begin = 0;
-      this.#end = left;
-    }
-    chunk.copy(this.#input, this.#end);
-    this.#end += chunk.length;
+    const { length, wanted } = this.#input;
+    return length > INPUT_BYTES_MAX && (length > wanted || this.#waitsForRoom);
   }
 
   /** Begins as many requests as are there and may begin. */
@@ -283,24 +217,22 @@ export class TcpConnection implements Connection {
     if (this.#parsing) return;
     this.#parsing = true;
     if (!this.#greeted) this.#greet();
-    while (this.#greeted && !this.#closing && this.#end - this.#begin >= this.#wanted) {
+    const input = this.#input;
+    while (this.#greeted && !this.#closing && input.length >= input.wanted) {
       if (this.#entries >= OUTSTANDING_MAX || this.#bytesOwed() > OUTPUT_BYTES_MAX) break;
       if (this.#bodyBytes > BODY_BYTES_MAX || this.#waitsForRoom || !this.#mayBegin()) break;
       const scanned = this.#scan();
       if (scanned === null) continue;
       if (scanned.kind === 'need') {
-        this.#wanted = scanned.bytes;
+        input.want(scanned.bytes);
         this.#makeRoom();
         continue;
       }
       const isUpdate = isUpdateCode(scanned.code);
       if ((isUpdate ? this.#reads : this.#updates) > 0) break;
-      const body = this.#input.subarray(this.#begin, scanned.end);
-      this.#begin = scanned.end;
-      this.#wanted = 4;
-      this.#start(body, isUpdate);
+      this.#start(input.takeTo(scanned.end), isUpdate);
     }
-    if (this.#begin === this.#end) this.#input = NOTHING; // the memory of a long request goes with it
+    input.trim();
     this.#parsing = false;
   }
 
@@ -314,14 +246,14 @@ export class TcpConnection implements Connection {
 
   /** A long request is received only once there is room for all of it. */
   #makeRoom(): void {
-    const more = this.#wanted - this.#reserved;
-    if (this.#wanted <= SHORT_BYTES || more <= 0) return;
+    const { wanted } = this.#input;
+    const more = wanted - this.#reserved;
+    if (wanted <= SHORT_BYTES || more <= 0) return;
     if (this.#requests.tryReserve(more)) {
-      this.#setReserved(this.#wanted);
+      this.#setReserved(wanted);
       this.#requests.release(more);
       return;
     }
-    const { wanted } = { wanted: this.#wanted };
     this.#waitsForRoom = true;
     this.#requests.wait(more, this, (isGranted) => {
       if (isGranted) {
@@ -350,7 +282,7 @@ export class TcpConnection implements Connection {
   /** The next request's extent; null where there is an error instead, which is then dealt with. */
   #scan(): ReturnType<typeof scanRequest> | null {
     try {
-      return scanRequest(this.#input, this.#begin, this.#end);
+      return this.#input.read(scanRequest);
     } catch (error) {
       if (!(error instanceof NurseryError)) throw error;
       this.#refuse(error);
@@ -360,12 +292,9 @@ export class TcpConnection implements Connection {
 
   #refuse(error: NurseryError): void {
     if (error instanceof OversizedError && error.messageBytes !== null) {
-      const there = this.#end - this.#begin;
       if (error.messageBytes <= SKIP_BYTES_MAX) {
         this.#enqueue(piecesOf(failureOf(error)), false);
-        this.#skipBytes = Math.max(0, error.messageBytes - there);
-        this.#begin += Math.min(there, error.messageBytes);
-        this.#wanted = 4;
+        this.#input.skip(error.messageBytes);
         this.#schedule();
         return;
       }
@@ -379,26 +308,20 @@ export class TcpConnection implements Connection {
     this.#schedule();
   }
 
-  /** Checks the prologue: int magic, int version, string cluster id. A wrong one closes without a byte. */
+  /** Checks the prologue. A wrong one closes without a byte. */
   #greet(): void {
-    const input = this.#input;
-    const there = this.#end - this.#begin;
-    const intAt = (at: number): number => input.readUInt32LE(this.#begin + at);
-    const idBytes = there >= 12 ? intAt(8) : 0;
-    const fits =
-      (there < 4 || intAt(0) === PROLOGUE_MAGIC) &&
-      (there < 8 || intAt(4) === PROLOGUE_VERSION) &&
-      idBytes <= CLUSTER_BYTES_MAX;
-    if (fits && (there < 12 || there < 12 + idBytes)) return;
-    const from = this.#begin + 12;
-    if (fits && input.subarray(from, from + idBytes).equals(this.#cluster)) {
-      this.#greeted = true;
-      this.#begin = from + idBytes;
-      clearTimeout(this.#prologueTimer);
-    } else {
+    const end = this.#input.read((bytes, begin, end) =>
+      prologueEnd(bytes.subarray(begin, end), this.#cluster),
+    );
+    if (end === 'more') return;
+    if (end === 'wrong') {
       this.#closing = true;
       this.#schedule();
+      return;
     }
+    this.#greeted = true;
+    this.#input.skip(end);
+    clearTimeout(this.#prologueTimer);
   }
 
   // Order
@@ -446,10 +369,9 @@ export class TcpConnection implements Connection {
     return entry;
   }
 
-  /** What the client has not taken. Of short answers the socket says only above its mark when they are gone. */
+  /** What the client has not taken. */
   #bytesOwed(): number {
-    const inSocket = this.#socket.writableNeedDrain ? this.#socket.writableLength : 0;
-    return this.#owedBytes + this.#outputBytes + Math.max(this.#handedBytes, inSocket);
+    return this.#owedBytes + this.#output.bytes;
   }
 
   // Output
@@ -465,7 +387,7 @@ export class TcpConnection implements Connection {
     this.#turnDue = false;
     if (this.#gone) return;
     this.#collect();
-    this.#write();
+    if (this.#output.write()) this.#activeMs = performance.now();
     if (!this.#closing) {
       this.#parse();
       if (this.#socket.isPaused() && !this.#isFull) this.#socket.resume();
@@ -483,8 +405,7 @@ export class TcpConnection implements Connection {
       const kept = keptBy(entry.answer);
       this.#owedBytes -= kept;
       if (this.#ending) continue;
-      for (const piece of entry.answer) this.#output.push(piece);
-      this.#outputBytes += kept;
+      this.#output.add(entry.answer, kept);
       if (!entry.last) continue;
       this.#closing = true;
       // What becomes of updates under way behind it only their answers tell; they go out before the end.
@@ -492,43 +413,7 @@ export class TcpConnection implements Connection {
     }
   }
 
-  #write(): void {
-    const socket = this.#socket;
-    const pieces = this.#output;
-    if (pieces.length === 0) return;
-    this.#activeMs = performance.now();
-    if (this.#outputBytes <= GATHER_BYTES_MAX) {
-      this.#output = [];
-      this.#outputBytes = 0;
-      socket.write(pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces));
-      return;
-    }
-    if (socket.writableLength >= SLICE_BYTES) return; // until it drains
-    socket.cork();
-    let count = 0;
-    while (count < pieces.length && socket.writableLength < SLICE_BYTES) {
-      const piece = pieces[count] as Uint8Array;
-      const end = Math.min(piece.length, this.#sliced + SLICE_BYTES);
-      const slice = piece.subarray(this.#sliced, end);
-      if (end < piece.length) {
-        socket.write(slice);
-        this.#sliced = end;
-        break;
-      }
-      const kept = bytesKept(piece);
-      this.#sliced = 0;
-      this.#outputBytes -= kept;
-      this.#handedBytes += kept;
-      socket.write(slice, () => this.#passedOn(kept));
-      count += 1;
-    }
-    pieces.splice(0, count);
-    socket.uncork();
-  }
-
-  /** The socket has passed on the last of a piece; it said that it drained before, while a request behind still had to wait. */
-  #passedOn(bytes: number): void {
-    this.#handedBytes -= bytes;
+  #passedOn(): void {
     this.replies.set(this.#bytesOwed());
     this.#schedule();
   }
@@ -539,16 +424,14 @@ export class TcpConnection implements Connection {
       const starved = this.#inputEnded && this.#bytesOwed() <= OUTPUT_BYTES_MAX;
       if (this.#closing || starved) this.#finish();
     }
-    if (this.#ending && this.#output.length === 0) this.#sendEnd();
+    if (this.#ending && this.#output.isEmpty) this.#sendEnd();
   }
 
   /** Nothing follows what is owed. */
   #finish(): void {
     this.#ending = true;
     this.#closing = true;
-    this.#input = NOTHING;
-    this.#begin = 0;
-    this.#end = 0;
+    this.#input.clear();
     this.#setReserved(0);
   }
 
@@ -565,7 +448,14 @@ export class TcpConnection implements Connection {
   }
 }
 
-/** Memory that the pieces of an answer keep. */
-function keptBy(pieces: readonly Uint8Array[]): number {
-  return pieces.reduce((sum, piece) => sum + bytesKept(piece), 0);
+/** Bytes of the prologue at the front of `input`: int magic, int version, string cluster id. */
+function prologueEnd(input: Buffer, cluster: Buffer): number | 'more' | 'wrong' {
+  const there = input.length;
+  if (there >= 4 && input.readUInt32LE(0) !== PROLOGUE_MAGIC) return 'wrong';
+  if (there >= 8 && input.readUInt32LE(4) !== PROLOGUE_VERSION) return 'wrong';
+  if (there < 12) return 'more';
+  const end = 12 + input.readUInt32LE(8);
+  if (end > 12 + CLUSTER_BYTES_MAX) return 'wrong';
+  if (there < end) return 'more';
+  return input.subarray(12, end).equals(cluster) ? end : 'wrong';
 }

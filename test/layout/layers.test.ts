@@ -109,6 +109,16 @@ const TOP = [
   ...['README.md', 'CHANGELOG.md', 'LICENSE'],
 ];
 
+/** Lines above which a file has more than one subject. */
+const LINES_MAX = 500;
+
+test('a file has one subject', () => {
+  for (const path of FILES) {
+    const lines = readFileSync(path, 'utf8').split('\n').length - 1;
+    assert.ok(lines <= LINES_MAX, `${path} has ${lines} lines, more than ${LINES_MAX}`);
+  }
+});
+
 test('nothing else lies at the top', () => {
   const made = /^(\.git|node_modules|dist.*|coverage|\.nursery|.*\.log)$/; // as .gitignore has them
   assert.equal(

@@ -1,0 +1,72 @@
+/** What a node tells its keeper: of its cluster, and of the place where it is reached itself. */
+import { isSameLife, type KnownLife, type Life } from '../../src/identity/founding.ts';
+import type { AdminCommand } from '../../src/protocol/admin/admin.ts';
+import { readMembers } from '../life/members-row.ts';
+import type { IntroductionOptions } from './contract.ts';
+
+/**
+ * The list of the cluster and what it owns.
+ *
+ * @param known lives that the keeper knows
+ */
+export function introductionOf(
+  options: IntroductionOptions,
+  { founding, keeper }: { readonly founding: string; readonly keeper: string },
+  known: readonly KnownLife[],
+): AdminCommand {
+  const { clusterId, driver, store } = options;
+  return {
+    kind: 'introduce',
+    cluster: clusterId,
+    founding,
+    keeper,
+    version: store.slot,
+    members: livesOf(options, known),
+    owned: [...driver.machine.owned()],
+  };
+}
+
+/**
+ * Where this node is reached.
+ *
+ * @param insists whoever was at the address that the keeper knows has been silent for long enough
+ */
+export function addressOf(options: IntroductionOptions, founding: string, insists: boolean): AdminCommand {
+  const { clusterId, node, incarnation, process, ips, port, label } = options;
+  return {
+    kind: 'claimAddress',
+    cluster: clusterId,
+    founding,
+    node,
+    incarnation,
+    ips: [...ips],
+    port,
+    label,
+    process,
+    insists,
+  };
+}
+
+/** Members in force at the applied slot, and learners in the lives that were heard last, or else are `known`. */
+export function livesOf(options: IntroductionOptions, known: readonly KnownLife[]): Life[] {
+  const { driver, store, learners, node, incarnation } = options;
+  const members = readMembers(store)?.members ?? [];
+  const lives = members.map((member): Life => ({ ...member, learner: false }));
+  for (const name of learners) {
+    if (members.some((member) => member.node === name)) continue;
+    const heard = name === node ? incarnation : driver.replica.peers.get(name)?.incarnation;
+    const life = heard ?? known.find((other) => other.node === name)?.incarnation;
+    if (life !== undefined) lives.push({ node: name, incarnation: life, learner: true });
+  }
+  return lives;
+}
+
+/** Whether the keeper knows just these lives, each in its part. */
+export function sameLives(known: readonly KnownLife[], lives: readonly Life[]): boolean {
+  return (
+    known.length === lives.length &&
+    lives.every(({ node, incarnation, learner }) =>
+      known.some((other) => isSameLife(other, { node, incarnation }) && other.learner === learner),
+    )
+  );
+}
