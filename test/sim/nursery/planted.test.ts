@@ -35,6 +35,7 @@ const ONLY = process.env['PLANT'];
 
 /** Seeds are begun in order, so the lowest that fails is the same in every run. */
 async function find(bug: PlantedBug): Promise<Found> {
+  const startedMs = performance.now();
   const { failed } = await runSeeds({
     first: 1,
     count: bug.seedsMax,
@@ -43,7 +44,13 @@ async function find(bug: PlantedBug): Promise<Found> {
     ...(bug.replacements.length === 0 ? {} : { plant: bug.name }),
     onResult: ({ kind }) => kind === 'failed',
   });
+  if (ALL) say(bug, failed[0] ?? null, performance.now() - startedMs);
   return { bug, failed: failed[0] ?? null };
+}
+
+function say({ name }: PlantedBug, failed: Failed | null, ms: number): void {
+  const found = failed === null ? 'not found' : `${failed.check}, seed ${failed.seed}`;
+  console.log(`${name}: ${found}, ${Math.round(ms / 1000)} s`);
 }
 
 /** What `look` says of each bug, `WORKERS` of them at a time. */
