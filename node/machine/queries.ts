@@ -1,7 +1,7 @@
 /** What our own processes read of a migration, and of the keeper's records. */
 import { type Key, successor } from '../../src/base/bytes.ts';
 import { subtractDigests } from '../../src/keyspace/digest.ts';
-import { overlaps } from '../../src/keyspace/range.ts';
+import { overlaps, type Range } from '../../src/keyspace/range.ts';
 import {
   type AdminAnswer,
   type AdminQuery,
@@ -104,7 +104,13 @@ function* readPage(view: View, slot: number, query: Of<'readPage'>): Work<Answer
   const record = loadExport(view, query.mid);
   if (record === null) return answerOf({ kind: 'none' });
   const bytesMax = Math.max(Math.min(query.bytesMax, PAGE_BYTES_MAX), 1);
-  const { from, to } = dataRange({ lo: query.from > record.lo ? query.from : record.lo, hi: record.hi });
+  const lo = query.from > record.lo ? query.from : record.lo;
+  return answerOf({ kind: 'rows', asOf: slot, ...(yield* rowsOf(view, { lo, hi: record.hi }, bytesMax)) });
+}
+
+/** Rows of `range`, from its beginning up to a limit; the next page begins at `to`, the last one ends at the range's end. */
+export function* rowsOf(view: View, range: Range, bytesMax: number): Work<{ rows: Row[]; to: Key | null }> {
+  const { from, to } = dataRange(range);
   const rows: Row[] = [];
   let bytes = 0;
   const visit = (key: StoreKey, value: Uint8Array): void => {
@@ -121,8 +127,8 @@ function* readPage(view: View, slot: number, query: Of<'readPage'>): Work<Answer
     if (next !== null) yield;
   }
   const last = rows.at(-1);
-  const end = next === null || last === undefined ? record.hi : successor(last.key);
-  return answerOf({ kind: 'rows', asOf: slot, rows, to: end });
+  const end = next === null || last === undefined ? range.hi : successor(last.key);
+  return { rows, to: end };
 }
 
 /** Present values of the dirty rows from `from` on, null where they are gone; up to a limit, as `readPage`. */

@@ -51,7 +51,9 @@ import { REPLY_MAX } from '../machine/reads.ts';
 import { expectProgressPossible, shortage } from '../paxos/step.ts';
 import { isStoreDamage } from '../store/failures.ts';
 import type { Work } from '../store/types.ts';
+import { Images, isOfImages } from './images.ts';
 import { PausableView } from './pausable-view.ts';
+import { QUERIES } from './query-facts.ts';
 import type { RequestContext } from './request-context.ts';
 import { OVERLOADED, withRoom } from './room.ts';
 import { nodeStatus, statisticsFields } from './status.ts';
@@ -78,9 +80,11 @@ type Call = {
 export class Requests {
   readonly #context: RequestContext;
   readonly counts = new Map<string, number>();
+  readonly #images: Images;
 
   constructor(context: RequestContext) {
     this.#context = context;
+    this.#images = new Images(context.nowMs);
   }
 
   /**
@@ -360,7 +364,9 @@ export class Requests {
         }
         const view = new PausableView(store);
         const sealAge = query.kind === 'rangeStatus' ? seals.ageOf(query.mid, this.#context.nowMs()) : null;
-        const result = driver.machine.query(query, view.slot, view, sealAge);
+        const result = isOfImages(query)
+          ? this.#images.answer(query, store, driver.machine)
+          : driver.machine.query(query, view.slot, view, sealAge);
         this.#finish(result, view, respond, asker, scheduler);
       }
     }
@@ -430,30 +436,6 @@ export class Requests {
     work.then(respond, (error: Error) => respond(failure('UNKNOWN_FAILURE', error.message)));
   }
 }
-
-/** What is to be known of each query before it is answered. */
-type QueryFacts = {
-  /** Its answer is short. */
-  readonly isShort: boolean;
-  /** Its answer decides something: the master alone gives it (docs/architecture.md, "Moving a range"). */
-  readonly decides: boolean;
-};
-
-const QUERIES: { readonly [K in AdminQuery['kind']]: QueryFacts } = {
-  rangeStatus: { isShort: true, decides: true },
-  readPage: { isShort: false, decides: false },
-  readDirty: { isShort: false, decides: false },
-  scanBase: { isShort: false, decides: false },
-  nodeStatus: { isShort: true, decides: false },
-  slowDown: { isShort: true, decides: false },
-  mayBegin: { isShort: false, decides: true },
-  getMap: { isShort: false, decides: true },
-  watchMap: { isShort: false, decides: false },
-  listMigrations: { isShort: false, decides: true },
-  getMigration: { isShort: false, decides: true },
-  getMapSince: { isShort: false, decides: true },
-  standing: { isShort: false, decides: true },
-};
 
 /**
  * How to reach a cluster, where that is what the request is about. It is checked here, where requests come in, and never on

@@ -1,31 +1,21 @@
 /**
- * The commands of `nursery` and their options; main.ts starts it. Sole importer of yargs; each command's work is in a file beside this one, loaded when it
+ * The commands of `nursery` and their options; main.ts starts it. Each command's work is in a file beside this one, loaded when it
  * is asked for, so that `nursery get` never loads the store.
  */
 import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { USER_KEY_MAX, VALUE_MAX } from '../base/limits.ts';
 import { PRODUCT_VERSION } from '../version.ts';
+import { asking, CONFIG, JSON_FLAG } from './common-options.ts';
+import { copyCommands } from './copy-commands.ts';
 import { wholeNumber, wholeNumberOr } from './numbers.ts';
 import { checkOutputAtExit, printLine } from './output.ts';
 import { report, reportAsJson } from './report.ts';
 import { refuseValues, usageError } from './usage.ts';
 import { protectWords, refuseLostBytes } from './words.ts';
 
-const CONFIG = {
-  type: 'string',
-  demandOption: true,
-  requiresArg: true,
-  describe: 'configuration file (INI)',
-} as const;
-const JSON_FLAG = { type: 'boolean', default: false, describe: 'print JSON, for scripts' } as const;
 const MAX = wholeNumber('max', -1, 'at most so many; -1 for all; default: 1000');
 const KEY = { type: 'string', demandOption: true, describe: 'text, or 0x… for bytes' } as const;
-
-/** Options of every command that asks and prints. */
-function asking<T>(command: Argv<T>) {
-  return command.option('config', CONFIG).option('json', JSON_FLAG);
-}
 
 function servers<T>(parser: Argv<T>) {
   return parser
@@ -264,58 +254,6 @@ function dataCommands<T>(parser: Argv<T>) {
     );
 }
 
-function exportCommands<T>(parser: Argv<T>) {
-  const range = {
-    type: 'string',
-    requiresArg: true,
-    describe: 'FROM..TO alone, each text or 0x…; empty is open',
-  } as const;
-  return parser
-    .command(
-      'export',
-      'write keys and values of a range to a file, as lines of JSON',
-      (command) =>
-        asking(command)
-          .option('range', range)
-          .option('to', {
-            type: 'string',
-            requiresArg: true,
-            demandOption: true,
-            describe: 'file, which must not be there yet; - for standard output',
-          })
-          .example('$0 export --range a..c --to a-to-c --config router.ini', ''),
-      async (args) => (await import('./export-command.ts')).runExport({ ...args, range: args.range }),
-    )
-    .command(
-      'import',
-      'store what is in an export, where the key is not there',
-      (command) =>
-        asking(command)
-          .option('range', range)
-          .option('from', {
-            type: 'string',
-            requiresArg: true,
-            demandOption: true,
-            describe: 'file of an export; - for standard input',
-          })
-          .option('key', { type: 'string', requiresArg: true, describe: 'this one alone, text or 0x…' })
-          .conflicts('key', 'range')
-          .option('overwrite', {
-            type: 'boolean',
-            default: false,
-            describe: 'keys that are there get the value of the export',
-          })
-          .option('dry-run', {
-            type: 'boolean',
-            default: false,
-            describe: 'say what would be stored, and store nothing',
-          })
-          .example('$0 import --from a-to-c --key apple --config router.ini', 'one key, back again'),
-      async (args) =>
-        (await import('./export-command.ts')).runImport({ ...args, range: args.range, key: args.key }),
-    );
-}
-
 function benchCommand<T>(parser: Argv<T>) {
   return parser.command(
     'bench',
@@ -377,6 +315,7 @@ const GROUPS: readonly (readonly [first: string, title: string])[] = [
   ['node', 'Servers:'],
   ['init', 'A nursery:'],
   ['who-master', 'Data:'],
+  ['backup', 'Copies:'],
   ['bench', 'Measuring:'],
 ];
 
@@ -429,7 +368,7 @@ async function run(given: readonly string[]): Promise<void> {
   servers(parser);
   nurseryCommands(parser);
   dataCommands(parser);
-  exportCommands(parser);
+  copyCommands(parser);
   benchCommand(parser);
   // With a callback yargs does not print help and version itself, and does not look at whether that worked.
   let help = '';

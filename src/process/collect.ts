@@ -8,6 +8,8 @@ const FALLEN_BYTES = 128 * 1024 * 1024;
 const QUIET_MS = 500;
 /** Least time between two collections (ms). */
 const EVERY_MS = 10_000;
+/** Collections after a fall: on a busy machine, what was let go may still be on its way out at the first. */
+const COLLECTIONS = 2;
 
 let collect: (() => void) | null = null;
 let collectedAtMs = Number.NEGATIVE_INFINITY;
@@ -15,19 +17,27 @@ let collectedAtMs = Number.NEGATIVE_INFINITY;
 /** Watches how much is in use, and collects what is not once it has fallen far. */
 export class Collecting {
   #peakBytes = 0;
+  #left = 0;
   #timer: NodeJS.Timeout | null = null;
 
   /** To be called whenever `usedBytes` changed. */
   changed(usedBytes: number): void {
     if (usedBytes > this.#peakBytes) this.#peakBytes = usedBytes;
-    if (this.#timer !== null || this.#peakBytes - usedBytes < FALLEN_BYTES) return;
-    const waitMs = Math.max(QUIET_MS, collectedAtMs + EVERY_MS - performance.now());
+    if (this.#peakBytes - usedBytes < FALLEN_BYTES) return;
     this.#peakBytes = usedBytes;
+    this.#left = COLLECTIONS;
+    if (this.#timer === null) this.#later();
+  }
+
+  #later(): void {
+    const waitMs = Math.max(QUIET_MS, collectedAtMs + EVERY_MS - performance.now());
     this.#timer = setTimeout(() => {
       this.#timer = null;
+      this.#left -= 1;
       collectedAtMs = performance.now();
       collect ??= exposed();
       collect();
+      if (this.#left > 0) this.#later();
     }, waitMs).unref();
   }
 }

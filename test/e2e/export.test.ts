@@ -151,7 +151,7 @@ tests.test(
       EXIT_CODES.HOME_UNUSABLE,
       'a link is there',
     );
-    const left = readdirSync(lab.dir).filter((name) => name.startsWith('.nursery-export-'));
+    const left = readdirSync(lab.dir).filter((name) => name.startsWith('.nursery-unfinished-'));
     assert.equal(left, [], 'nothing is left beside them');
   },
 );

@@ -1,23 +1,49 @@
 /**
- * An export: keys and values of a range as text, one JSON value a line (docs/operating.md, "Exports").
+ * Keys and values as text, one JSON value a line: an export of a range, or the image of a cluster in a backup
+ * (docs/operating.md, "Exports", "Backups").
  *
  *     {"export":1,"range":{"lo":"a","hi":null}}
  *     {"key":"apple","value":"red"}
  *     {"entries":1,"sha256":"…"}
  *
- * The last line has the sum of all bytes before it: an export that is cut off, or was changed, is known by it.
+ *     {"image":1,"cluster":"bru","founding":"…","keeper":"…","node":"bru_1","slot":812,"taken":"2026-…",
+ *      "owned":[{"lo":"m","hi":null,"epoch":2}]}                 in one line; then as above
+ *
+ * The last line has the sum of all bytes before it: what is cut off, or was changed, is known by it.
  */
 import { createHash } from 'node:crypto';
 import { bytesToKey, type Key, keyToBytes } from '../../base/bytes.ts';
 import { NurseryError } from '../../base/errors.ts';
 import { USER_KEY_MAX, VALUE_MAX, whyUnstorable } from '../../base/limits.ts';
-import type { Range } from '../../keyspace/range.ts';
+import { contains, type Range } from '../../keyspace/range.ts';
 import { jsonForm, jsonRange, keyOf } from '../forms.ts';
 
 /** Of this form of lines; another one is refused. */
 const VERSION = 1;
 /** Longest line (bytes): the longest key and value, each byte as two digits or as an escape of six. */
 export const LINE_BYTES_MAX = 6 * (USER_KEY_MAX + VALUE_MAX) + 1024;
+
+/** What a cluster owned at one slot of its log, as the first line of an image says. */
+export type Image = {
+  readonly cluster: string;
+  /** Founding of the cluster, and of the keeper that it belongs to: '' where it is in no nursery. */
+  readonly founding: string;
+  readonly keeper: string;
+  /** The node that gave it out. */
+  readonly node: string;
+  readonly slot: number;
+  /** When it was begun, by the clock of whoever took it (ISO 8601). */
+  readonly taken: string;
+  /** In ascending order. */
+  readonly owned: readonly OwnedRange[];
+};
+/** A range, and the epoch at which the cluster owned it. */
+export type OwnedRange = Range & { readonly epoch: number };
+
+/** What the first line says. */
+export type Head =
+  | { readonly kind: 'export'; readonly range: Range }
+  | { readonly kind: 'image'; readonly image: Image };
 
 export type Entry = { readonly key: Buffer; readonly value: Buffer };
 
@@ -31,8 +57,10 @@ export class ExportWriter {
     return this.#entries;
   }
 
-  begin(range: Range): string {
-    return this.#summed(line({ export: VERSION, range: jsonRange(range) }));
+  begin(head: Head): string {
+    if (head.kind === 'export') return this.#summed(line({ export: VERSION, range: jsonRange(head.range) }));
+    const owned = head.image.owned.map((range) => ({ ...jsonRange(range), epoch: range.epoch }));
+    return this.#summed(line({ image: VERSION, ...head.image, owned }));
   }
 
   /** The lines of `entries`, which follow each other in ascending order. */
@@ -59,9 +87,27 @@ export class ExportReader {
   readonly #hash = createHash('sha256');
   #lines = 0;
   #entries = 0;
-  #range: Range | null = null;
+  #head: Head | null = null;
+  /** The ranges that its keys lie in, of which those before `#range` lie behind the last key. */
+  #ranges: readonly Range[] = [];
+  #range = 0;
   #last: Buffer | null = null;
-  #isWhole = false;
+  #sha256: string | null = null;
+
+  /** What the first line says; null before it has come. */
+  get head(): Head | null {
+    return this.#head;
+  }
+
+  /** Entries so far. */
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /** The sum that the last line tells; null before it has come. */
+  get sha256(): string | null {
+    return this.#sha256;
+  }
 
   /**
    * The entry in a line without its end; null in the first line and the last.
@@ -70,36 +116,75 @@ export class ExportReader {
    */
   take(bytes: Buffer): Entry | null {
     this.#lines += 1;
-    if (this.#isWhole) throw this.#wrong('something follows the last line');
+    if (this.#sha256 !== null) throw this.#wrong('something follows the last line');
     const fields = this.#fieldsOf(bytes);
     if ('sha256' in fields) {
       this.#end(fields);
       return null;
     }
     this.#hash.update(bytes).update('\n');
-    if (this.#range === null) {
-      this.#begin(fields);
+    if (this.#head === null) {
+      this.#head = this.#begin(fields);
       return null;
     }
-    return this.#entry(fields, this.#range);
+    return this.#entry(fields);
   }
 
   /** @throws NurseryError BAD_INPUT where the last line has not come */
   finish(): void {
-    if (!this.#isWhole) throw this.#wrong('it ends here without its last line: it was cut off');
+    if (this.#sha256 === null) throw this.#wrong('it ends here without its last line: it was cut off');
   }
 
-  #begin(fields: Fields): void {
-    if (fields['export'] !== VERSION) {
-      throw this.#wrong(`this is no export that this version reads: {"export":${VERSION},…} is wanted`);
+  #begin(fields: Fields): Head {
+    const head = fields['export'] === VERSION ? this.#exportHead(fields) : this.#imageHead(fields);
+    this.#ranges = head.kind === 'export' ? [head.range] : head.image.owned;
+    return head;
+  }
+
+  #exportHead(fields: Fields): Head {
+    return { kind: 'export', range: this.#rangeOf(fields['range']) };
+  }
+
+  #imageHead(fields: Fields): Head {
+    if (fields['image'] !== VERSION) {
+      throw this.#wrong(
+        `this is no export, and no image of a backup, that this version reads: {"export":${VERSION},…} or {"image":${VERSION},…} is wanted`,
+      );
     }
-    const { lo, hi } = (fields['range'] ?? {}) as { lo?: unknown; hi?: unknown };
+    const text = (name: keyof Image): string => {
+      const value = fields[name];
+      if (typeof value !== 'string') throw this.#wrong(`the image does not say its ${name}`);
+      return value;
+    };
+    const { slot, owned } = fields;
+    if (!isCount(slot) || !Array.isArray(owned))
+      throw this.#wrong('the image does not say its slot and ranges');
+    const image: Image = {
+      cluster: text('cluster'),
+      founding: text('founding'),
+      keeper: text('keeper'),
+      node: text('node'),
+      slot,
+      taken: text('taken'),
+      owned: owned.map((range: unknown) => this.#ownedOf(range)),
+    };
+    return { kind: 'image', image };
+  }
+
+  #ownedOf(value: unknown): OwnedRange {
+    const { epoch } = (value ?? {}) as Fields;
+    if (!isCount(epoch)) throw this.#wrong('a range has no epoch');
+    return { ...this.#rangeOf(value), epoch };
+  }
+
+  #rangeOf(value: unknown): Range {
+    const { lo, hi } = (value ?? {}) as Fields;
     if (typeof lo !== 'string' || (hi !== null && typeof hi !== 'string'))
       throw this.#wrong('the range is missing');
-    this.#range = { lo: this.#keyOf(lo), hi: hi === null ? null : this.#keyOf(hi) };
+    return { lo: this.#keyOf(lo), hi: hi === null ? null : this.#keyOf(hi) };
   }
 
-  #entry({ key: name, value: content }: Fields, { lo, hi }: Range): Entry {
+  #entry({ key: name, value: content }: Fields): Entry {
     if (typeof name !== 'string' || typeof content !== 'string')
       throw this.#wrong('key and value are missing');
     const key = this.#bytesOf(name);
@@ -107,7 +192,7 @@ export class ExportReader {
     const text = bytesToKey(key);
     const why = whyUnstorable(text, value);
     if (why !== null) throw this.#wrong(why);
-    if (text < lo || (hi !== null && text >= hi)) throw this.#wrong('the key lies outside the range');
+    if (!this.#isInside(text)) throw this.#wrong('the key lies outside the range');
     if (this.#last !== null && Buffer.compare(this.#last, key) >= 0) {
       throw this.#wrong('keys do not ascend');
     }
@@ -121,7 +206,17 @@ export class ExportReader {
     if (entries !== this.#entries)
       throw this.#wrong(`${String(entries)} entries are promised, ${this.#entries} came`);
     if (sha256 !== sum) throw this.#wrong('the sum is another one: something above was changed');
-    this.#isWhole = true;
+    this.#sha256 = sum;
+  }
+
+  /** Keys ascend, and so do the ranges. */
+  #isInside(key: Key): boolean {
+    for (; this.#range < this.#ranges.length; this.#range += 1) {
+      const range = this.#ranges[this.#range] as Range;
+      if (contains(range, key)) return true;
+      if (key < range.lo) return false;
+    }
+    return false;
   }
 
   #fieldsOf(bytes: Buffer): Fields {
@@ -153,6 +248,10 @@ export class ExportReader {
 
 type Fields = { readonly [name: string]: unknown };
 
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
 function line(value: object): string {
   return `${JSON.stringify(value)}\n`;
 }
@@ -177,7 +276,10 @@ export async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Bu
     open.push(chunk.subarray(from));
     bytes += chunk.length - from;
     if (bytes > LINE_BYTES_MAX) {
-      throw new NurseryError('BAD_INPUT', `a line of more than ${LINE_BYTES_MAX} bytes: this is no export`);
+      throw new NurseryError(
+        'BAD_INPUT',
+        `a line of more than ${LINE_BYTES_MAX} bytes: this is no export, and no image`,
+      );
     }
   }
   if (open.length > 0) yield Buffer.concat(open);

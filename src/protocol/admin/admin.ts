@@ -163,6 +163,14 @@ export const adminQueryCodec = union({
   readDirty: [3, struct({ mid: i64, from: key, rowsMax: u32, bytesMax: u32, minSlot: i64 })],
   scanBase: [4, struct({ mid: i64, minSlot: i64 })],
   nodeStatus: [5, struct({})],
+  /**
+   * Pins an image of this node's, of slot `minSlot` at least, for a backup; `busy` while a range of it is sealed. It is let go
+   * 30 s after its last page.
+   */
+  openImage: [8, struct({ minSlot: i64 })],
+  /** Rows of a pinned image, of the range that it owns and `from` lies in, as `readPage` answers. */
+  imagePage: [9, struct({ image: i64, from: key, bytesMax: u32 })],
+  closeImage: [10, struct({ image: i64 })],
   /** Slows writers of an export's range at the master: each waits `delayMs`. Forgotten after 1 s unless repeated. */
   slowDown: [6, struct({ mid: i64, delayMs: u32 })],
   /** Whether beginExport (`source`) or beginImport (`target`) would be answered `busy` now; `ok`: not so. */
@@ -316,6 +324,8 @@ export const adminAnswerCodec = union({
   keeperMap: [20, keeperMapCodec],
   migrations: [21, struct({ migrations: list(migrationCodec) })],
   standing: [22, standingCodec],
+  /** A pinned image: its number, slot, and the ranges whose rows it gives out, in ascending order. */
+  image: [23, struct({ image: i64, slot: i64, owned: list(ownedCodec) })],
 });
 export type AdminAnswer = Coded<typeof adminAnswerCodec>;
 

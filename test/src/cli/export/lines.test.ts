@@ -14,7 +14,7 @@ import { type Range, WHOLE } from '../../../../src/keyspace/range.ts';
 
 function written(entries: readonly Entry[], range: Range = WHOLE): string {
   const writer = new ExportWriter();
-  return writer.begin(range) + writer.more(entries) + writer.end();
+  return writer.begin({ kind: 'export', range }) + writer.more(entries) + writer.end();
 }
 
 async function read(bytes: Buffer, pieceBytes = bytes.length): Promise<Entry[]> {

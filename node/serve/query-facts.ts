@@ -1,0 +1,29 @@
+/** What is to be known of each query of our own processes, by kind. */
+import type { AdminQuery } from '../../src/protocol/admin/admin.ts';
+
+/** What is to be known of each query before it is answered. */
+type QueryFacts = {
+  /** Its answer is short. */
+  readonly isShort: boolean;
+  /** Its answer decides something: the master alone gives it (docs/architecture.md, "Moving a range"). */
+  readonly decides: boolean;
+};
+
+export const QUERIES: { readonly [K in AdminQuery['kind']]: QueryFacts } = {
+  rangeStatus: { isShort: true, decides: true },
+  readPage: { isShort: false, decides: false },
+  readDirty: { isShort: false, decides: false },
+  scanBase: { isShort: false, decides: false },
+  nodeStatus: { isShort: true, decides: false },
+  openImage: { isShort: true, decides: false },
+  imagePage: { isShort: false, decides: false },
+  closeImage: { isShort: true, decides: false },
+  slowDown: { isShort: true, decides: false },
+  mayBegin: { isShort: false, decides: true },
+  getMap: { isShort: false, decides: true },
+  watchMap: { isShort: false, decides: false },
+  listMigrations: { isShort: false, decides: true },
+  getMigration: { isShort: false, decides: true },
+  getMapSince: { isShort: false, decides: true },
+  standing: { isShort: false, decides: true },
+};

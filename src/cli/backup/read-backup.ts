@@ -1,0 +1,72 @@
+/** Reads what `nursery backup` has written, whole, and checks it. */
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { NurseryError } from '../../base/errors.ts';
+import { cannotRead } from '../export/files.ts';
+import { ExportReader, linesOf } from '../export/lines.ts';
+import { type ImageFile, MANIFEST, type Manifest, readManifest, whyNotTheMap } from './manifest.ts';
+import type { Taken } from './take-image.ts';
+
+/** A backup that is whole. */
+export type Backup = {
+  readonly manifest: Manifest;
+  readonly images: readonly (Taken & { readonly path: string })[];
+};
+
+/**
+ * Reads a whole backup.
+ *
+ * @throws NurseryError BAD_INPUT where anything is missing, damaged, or not what the rest says
+ */
+export async function readBackup(directory: string): Promise<Backup> {
+  const manifest = await readManifest(directory);
+  const images: (Taken & { readonly path: string })[] = [];
+  for (const expected of manifest.images) {
+    const path = join(directory, expected.file);
+    const read = await readImage(path);
+    if (!isThat(expected, read))
+      throw new NurseryError('BAD_INPUT', `${path} is another image than ${MANIFEST} names`);
+    images.push({ ...read, path });
+  }
+  const { map } = manifest;
+  const why =
+    map === null
+      ? null
+      : whyNotTheMap(
+          map.entries,
+          images.map(({ image }) => image),
+        );
+  if (why !== null) throw new NurseryError('BAD_INPUT', `${directory}: ${why}`);
+  return { manifest, images };
+}
+
+function isThat({ cluster, slot, entries, sha256 }: ImageFile, read: Taken): boolean {
+  const { image } = read;
+  return (
+    read.sha256 === sha256 && image.cluster === cluster && image.slot === slot && read.entries === entries
+  );
+}
+
+/**
+ * Reads a whole image.
+ *
+ * @throws NurseryError BAD_INPUT naming the file and what is wrong with it
+ */
+export async function readImage(path: string): Promise<Taken> {
+  const reader = new ExportReader();
+  const file = await open(path, 'r').catch(cannotRead(path));
+  try {
+    for await (const line of linesOf(file.createReadStream({ autoClose: false }))) reader.take(line);
+    reader.finish();
+  } catch (error) {
+    if (!(error instanceof NurseryError)) throw error;
+    throw new NurseryError(error.code, `${path}: ${error.message}`, { cause: error });
+  } finally {
+    await file.close();
+  }
+  const { head, entries, sha256 } = reader;
+  if (head?.kind !== 'image' || sha256 === null) {
+    throw new NurseryError('BAD_INPUT', `${path}: an export, where the image of a cluster is wanted`);
+  }
+  return { image: head.image, entries, sha256 };
+}

@@ -1,0 +1,104 @@
+/** The commands for copies: backups and exports, and the way back. */
+import type { Argv } from 'yargs';
+import { asking, JSON_FLAG } from './common-options.ts';
+import { wholeNumber } from './numbers.ts';
+
+/** Adds the commands that write copies of what a cluster holds, and bring it back. */
+export function copyCommands<T>(parser: Argv<T>) {
+  const range = {
+    type: 'string',
+    requiresArg: true,
+    describe: 'FROM..TO alone, each text or 0x…; empty is open',
+  } as const;
+  return parser
+    .command(
+      'backup [cluster]',
+      'write what a cluster holds to a directory, as of one slot, while it serves',
+      (command) =>
+        asking(command)
+          .positional('cluster', {
+            type: 'string',
+            describe: 'default: the cluster of the configuration',
+          })
+          .option('all', { type: 'boolean', default: false, describe: 'every cluster that the map names' })
+          .option('to', {
+            type: 'string',
+            requiresArg: true,
+            demandOption: true,
+            describe: 'directory, which is made; - for one image on standard output',
+          })
+          .option('node', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'what this node has, although there may be no master; default: a follower that has all',
+          })
+          .option('rate', wholeNumber('rate', 1, 'bytes of keys and values per second at most'))
+          .example('$0 backup --all --to monday --config router.ini', 'each key in one image')
+          .example('$0 backup ams --to ams-monday --config ams.ini', 'of one cluster'),
+      async (args) =>
+        (await import('./backup-command.ts')).runBackup({
+          ...args,
+          cluster: args.cluster ?? null,
+          node: args.node ?? null,
+          rate: args.rate ?? null,
+        }),
+    )
+    .command(
+      'verify <path>',
+      'read a whole backup, or one image of it, and say what is in it',
+      (command) =>
+        command
+          .positional('path', {
+            type: 'string',
+            demandOption: true,
+            describe: 'directory, or file of an image',
+          })
+          .option('json', JSON_FLAG)
+          .example('$0 verify monday', ''),
+      async (args) => (await import('./verify-command.ts')).runVerify(args),
+    )
+    .command(
+      'export',
+      'write keys and values of a range to a file, as lines of JSON',
+      (command) =>
+        asking(command)
+          .option('range', range)
+          .option('to', {
+            type: 'string',
+            requiresArg: true,
+            demandOption: true,
+            describe: 'file, which must not be there yet; - for standard output',
+          })
+          .example('$0 export --range a..c --to a-to-c --config router.ini', ''),
+      async (args) => (await import('./export-command.ts')).runExport({ ...args, range: args.range }),
+    )
+    .command(
+      'import',
+      'store what is in an export or a backup, where the key is not there',
+      (command) =>
+        asking(command)
+          .option('range', range)
+          .option('from', {
+            type: 'string',
+            requiresArg: true,
+            demandOption: true,
+            describe: 'file of an export or an image, or directory of a backup; - for standard input',
+          })
+          .option('key', { type: 'string', requiresArg: true, describe: 'this one alone, text or 0x…' })
+          .conflicts('key', 'range')
+          .option('overwrite', {
+            type: 'boolean',
+            default: false,
+            describe: 'keys that are there get the value of the export',
+          })
+          .option('dry-run', {
+            type: 'boolean',
+            default: false,
+            describe: 'say what would be stored, and store nothing',
+          })
+          .example('$0 import --from a-to-c --config router.ini', '')
+          .example('$0 import --from monday --key apple --config router.ini', 'one key, back again'),
+      async (args) =>
+        (await import('./export-command.ts')).runImport({ ...args, range: args.range, key: args.key }),
+    );
+}

@@ -1,0 +1,48 @@
+/** `nursery verify`: whether a backup is whole, and what is in it. */
+import { stat } from 'node:fs/promises';
+import { printRange } from '../keyspace/range.ts';
+import { readBackup, readImage } from './backup/read-backup.ts';
+import { cannotRead } from './export/files.ts';
+import type { Image } from './export/lines.ts';
+import { jsonRange } from './forms.ts';
+import { printJson, printLine } from './output.ts';
+
+/**
+ * Reads a whole backup, or a single image, and says what is in it.
+ *
+ * @throws NurseryError BAD_INPUT where anything is missing, damaged, or not what the rest says
+ */
+export async function runVerify({
+  path,
+  json,
+}: {
+  readonly path: string;
+  readonly json: boolean;
+}): Promise<void> {
+  const stats = await stat(path).catch(cannotRead(path));
+  if (!stats.isDirectory()) {
+    const { image, entries } = await readImage(path);
+    if (json) printJson({ image: imageToJson(image), entries });
+    else printLine(sayImage(image, entries));
+    return;
+  }
+  const { manifest, images } = await readBackup(path);
+  const { finished, nursery, map } = manifest;
+  const entries = images.reduce((sum, image) => sum + image.entries, 0);
+  if (json) {
+    printJson({ finished, nursery, entries, images: images.map(({ image }) => imageToJson(image)) });
+    return;
+  }
+  for (const { image, entries: own } of images) printLine(sayImage(image, own));
+  const whole = map === null ? '' : `, each key of nursery ${nursery} in one image`;
+  printLine(`whole: ${entries} keys, finished ${finished}${whole}`);
+}
+
+function sayImage({ cluster, slot, node, taken, owned }: Image, entries: number): string {
+  const ranges = owned.map(printRange).join(' ') || 'nothing';
+  return `${cluster}: ${entries} keys of ${ranges}, as of slot ${slot}, taken ${taken} from ${node}`;
+}
+
+function imageToJson({ owned, ...image }: Image): object {
+  return { ...image, owned: owned.map((range) => ({ ...jsonRange(range), epoch: range.epoch })) };
+}
