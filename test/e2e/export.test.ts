@@ -124,7 +124,8 @@ tests.test('a file that is there, or cannot be written or read, and a full disk'
   assert.is(missing.code, EXIT_CODES.HOME_UNUSABLE, missing.stderr);
   assert.match(missing.stderr, /missing/);
   const folder = await nursery.run(['import', '--from', lab.dir]);
-  assert.is(folder.code, EXIT_CODES.HOME_UNUSABLE, folder.stderr);
+  assert.is(folder.code, EXIT_CODES.USAGE, folder.stderr);
+  assert.match(folder.stderr, /backup\.json: it is not there: this is no backup/);
   const full = await shell(
     'trap "" XFSZ; ulimit -f 64; nursery export --config "$CONFIG" --to short; code=$?; ls; exit $code',
     nursery.file,

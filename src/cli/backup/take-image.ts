@@ -64,7 +64,12 @@ export async function takeImage(options: TakeOptions, sink: TextSink): Promise<T
 
 /** A slot at or above every one that was acknowledged when this was asked. */
 async function chosenSlot(client: ClusterClient): Promise<number> {
-  const answer = await client.query({ kind: 'rangeStatus', mid: 0, lo: '', hi: null });
+  const answer = await client
+    .query({ kind: 'rangeStatus', mid: 0, lo: '', hi: null })
+    .catch((error: unknown) => {
+      const { code, message } = passing(error);
+      throw new NurseryError(code, `${message}; --node NAME takes what one node has`, { cause: error });
+    });
   if (answer.kind !== 'rangeStatus') throw unexpected(client, 'rangeStatus', answer);
   return answer.slot;
 }

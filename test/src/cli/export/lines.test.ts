@@ -7,6 +7,7 @@ import {
   type Entry,
   ExportReader,
   ExportWriter,
+  type Image,
   LINE_BYTES_MAX,
   linesOf,
 } from '../../../../src/cli/export/lines.ts';
@@ -97,6 +98,45 @@ test('an export in which anything was changed is refused', async () => {
   }
 });
 
+const IMAGE: Image = {
+  cluster: 'ams',
+  founding: 'f',
+  keeper: '',
+  node: 'ams_0',
+  slot: 7,
+  taken: '2026-01-01T00:00:00.000Z',
+  owned: [
+    { lo: 'b', hi: 'd', epoch: 1 },
+    { lo: 'k', hi: null, epoch: 3 },
+  ],
+};
+
+function imageOf(keys: readonly string[], image: Image = IMAGE): string {
+  const writer = new ExportWriter();
+  const entries = keys.map((key) => entry(key, 'v'));
+  return writer.begin({ kind: 'image', image }) + writer.more(entries) + writer.end();
+}
+
+test('an image says whose it is, and holds keys of its ranges alone', async () => {
+  const text = imageOf(['b', 'c', 'k', 'x']);
+  const reader = new ExportReader();
+  for (const line of text.trim().split('\n')) reader.take(Buffer.from(line));
+  assert.equal(reader.head, { kind: 'image', image: IMAGE });
+  assert.is(reader.entries, 4);
+  assert.is(reader.sha256, JSON.parse(text.trim().split('\n').at(-1) as string).sha256);
+  for (const key of ['a', 'd', 'e']) {
+    assert.match(await refusal(imageOf([key])), /^line 2: the key lies outside the range$/);
+  }
+  assert.is(await refusal(imageOf([], { ...IMAGE, owned: [] })), 'none', 'a cluster may own nothing');
+  const head = JSON.parse(text.split('\n')[0] as string) as object;
+  const refused = (change: object): Promise<string> => refusal(JSON.stringify({ ...head, ...change }));
+  assert.match(await refused({ image: 2 }), /^line 1: this is no export, and no image/);
+  assert.match(await refused({ cluster: 1 }), /^line 1: the image does not say its cluster$/);
+  assert.match(await refused({ slot: -1 }), /^line 1: the image does not say its slot/);
+  assert.match(await refused({ owned: [{ lo: '', hi: null }] }), /^line 1: a range has no epoch$/);
+  assert.match(await refused({ owned: [null] }), /^line 1: a range has no epoch$/);
+});
+
 test('a refusal names the line, and what is wrong with it', async () => {
   const [head, first, second, last] = written(FRUIT).trimEnd().split('\n') as [
     string,
@@ -106,10 +146,13 @@ test('a refusal names the line, and what is wrong with it', async () => {
   ];
   const joined = (...lines: string[]): string => lines.join('\n');
   assert.match(await refusal('hello'), /^line 1: it is no JSON object$/);
-  assert.match(await refusal('[1]\n'), /^line 1: this is no export that this version reads/);
+  assert.match(
+    await refusal('[1]\n'),
+    /^line 1: this is no export, and no image of a backup, that this version reads/,
+  );
   assert.match(
     await refusal(joined('{"export":2}', first)),
-    /^line 1: this is no export that this version reads/,
+    /^line 1: this is no export, and no image of a backup, that this version reads/,
   );
   assert.match(await refusal(joined('{"export":1}', first)), /^line 1: the range is missing$/);
   assert.match(await refusal(joined(head, '{"key":1}')), /^line 2: key and value are missing$/);
