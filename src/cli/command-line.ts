@@ -6,7 +6,7 @@ import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { USER_KEY_MAX, VALUE_MAX } from '../base/limits.ts';
 import { PRODUCT_VERSION } from '../version.ts';
-import { asking, CONFIG, JSON_FLAG } from './common-options.ts';
+import { asking, CONFIG, examples, JSON_FLAG } from './common-options.ts';
 import { copyCommands } from './copy-commands.ts';
 import { wholeNumber, wholeNumberOr } from './numbers.ts';
 import { checkOutputAtExit, printLine } from './output.ts';
@@ -43,19 +43,20 @@ function servers<T>(parser: Argv<T>) {
             describe:
               'serve, this time, although the keeper is silent: only if you know that nothing was rescued meanwhile',
           })
-          .example('$0 node --config ams.ini --node ams_0', ''),
+          .epilogue(examples(['$0 node --config ams.ini --node ams_0', ''])),
       async (args) => (await import('./node-command.ts')).runNodeCommand(args),
     )
     .command(
       'router',
       'run a router, in the foreground',
-      (command) => command.option('config', CONFIG).example('$0 router --config router.ini', ''),
+      (command) => command.option('config', CONFIG).epilogue(examples(['$0 router --config router.ini', ''])),
       async (args) => (await import('./router-command.ts')).runRouterCommand(args),
     )
     .command(
       'migrator',
       'run a daemon that takes over migrations whose migrator has died',
-      (command) => command.option('config', CONFIG).example('$0 migrator --config router.ini', ''),
+      (command) =>
+        command.option('config', CONFIG).epilogue(examples(['$0 migrator --config router.ini', ''])),
       async (args) => (await import('./migrate-command.ts')).runMigratorCommand(args),
     )
     .command(
@@ -75,8 +76,12 @@ function servers<T>(parser: Argv<T>) {
             requiresArg: true,
             describe: 'directory tree that the tour indexes; default: node_modules',
           })
-          .example('$0 dev --dir ./nursery', 'it stays there, and goes on the next time')
-          .example('$0 dev --tour --once', 'see it work, and end'),
+          .epilogue(
+            examples(
+              ['$0 dev --dir ./nursery', 'it stays there, and goes on the next time'],
+              ['$0 dev --tour --once', 'see it work, and end'],
+            ),
+          ),
       async (args) => (await import('./dev-command.ts')).runDevCommand(args),
     )
     .command(
@@ -101,8 +106,12 @@ function servers<T>(parser: Argv<T>) {
           .option('trace', { type: 'boolean', describe: 'with --replay: every step' })
           .conflicts('replay', ['seed', 'seeds', 'workers'])
           .implies('trace', 'replay')
-          .example('$0 sim --seeds 100', 'a hundred nurseries, any')
-          .example('$0 sim --replay 7 --trace', 'what happened in one of them'),
+          .epilogue(
+            examples(
+              ['$0 sim --seeds 100', 'a hundred nurseries, any'],
+              ['$0 sim --replay 7 --trace', 'what happened in one of them'],
+            ),
+          ),
       async (args) =>
         (await import('./sim-command.ts')).runSimCommand({
           only: args.only,
@@ -124,7 +133,7 @@ function nurseryCommands<T>(parser: Argv<T>) {
       (command) =>
         asking(command)
           .positional('cluster', { type: 'string', demandOption: true })
-          .example('$0 init ams --config router.ini', 'all keys belong to ams'),
+          .epilogue(examples(['$0 init ams --config router.ini', 'all keys belong to ams'])),
       async (args) => (await import('./init-command.ts')).runInit(args),
     )
     .command(
@@ -157,9 +166,13 @@ function nurseryCommands<T>(parser: Argv<T>) {
             default: false,
             describe: 'say what would be moved, and move nothing',
           })
-          .example('$0 migrate ams m bru --config router.ini', 'keys from m on go to bru')
-          .example('$0 migrate --range a..c --to bru --config router.ini', 'those from a up to c alone')
-          .example('$0 migrate --resume --config router.ini', 'after a migrator has died'),
+          .epilogue(
+            examples(
+              ['$0 migrate ams m bru --config router.ini', 'keys from m on go to bru'],
+              ['$0 migrate --range a..c --to bru --config router.ini', 'those from a up to c alone'],
+              ['$0 migrate --resume --config router.ini', 'after a migrator has died'],
+            ),
+          ),
       async (args) => (await import('./migrate-command.ts')).runMigrateCommand(args),
     )
     .command(
@@ -172,13 +185,13 @@ function nurseryCommands<T>(parser: Argv<T>) {
             type: 'string',
             describe: 'for an inner cluster: where its neighbours meet',
           })
-          .example('$0 remove bru --config router.ini', ''),
+          .epilogue(examples(['$0 remove bru --config router.ini', ''])),
       async (args) => (await import('./migrate-command.ts')).runRemoveCommand(args),
     )
     .command(
       'status',
       'the map, every node, and every migration',
-      (command) => asking(command).example('$0 status --config router.ini', ''),
+      (command) => asking(command).epilogue(examples(['$0 status --config router.ini', ''])),
       async (args) => (await import('./status-command.ts')).runStatus(args),
     );
 }
@@ -188,7 +201,7 @@ function dataCommands<T>(parser: Argv<T>) {
     .command(
       'who-master',
       "the master's name; exit code 4 where there is none",
-      (command) => asking(command).example('$0 who-master --config ams.ini', ''),
+      (command) => asking(command).epilogue(examples(['$0 who-master --config ams.ini', ''])),
       async (args) => (await import('./data-commands.ts')).runWhoMaster(args),
     )
     .command(
@@ -197,8 +210,12 @@ function dataCommands<T>(parser: Argv<T>) {
       (command) =>
         asking(command)
           .positional('key', KEY)
-          .example('$0 get colour --config router.ini', '')
-          .example('$0 get 0x00ff --config router.ini', 'a key of two bytes'),
+          .epilogue(
+            examples(
+              ['$0 get colour --config router.ini', ''],
+              ['$0 get 0x00ff --config router.ini', 'a key of two bytes'],
+            ),
+          ),
       async (args) => (await import('./data-commands.ts')).runGet(args),
     )
     .command(
@@ -213,15 +230,22 @@ function dataCommands<T>(parser: Argv<T>) {
             requiresArg: true,
             describe: 'file that holds the value, byte for byte; - for standard input',
           })
-          .example('$0 set colour blue --config router.ini', '')
-          .example('$0 set picture --from picture.png --config router.ini', ''),
+          .epilogue(
+            examples(
+              ['$0 set colour blue --config router.ini', ''],
+              ['$0 set picture --from picture.png --config router.ini', ''],
+            ),
+          ),
       async (args) =>
         (await import('./data-commands.ts')).runSet({ ...args, value: args.value, from: args.from }),
     )
     .command(
       'delete <key>',
       'remove a key; exit code 3 where it is not there',
-      (command) => asking(command).positional('key', KEY).example('$0 delete colour --config router.ini', ''),
+      (command) =>
+        asking(command)
+          .positional('key', KEY)
+          .epilogue(examples(['$0 delete colour --config router.ini', ''])),
       async (args) => (await import('./data-commands.ts')).runDelete(args),
     )
     .command(
@@ -231,7 +255,7 @@ function dataCommands<T>(parser: Argv<T>) {
         asking(command)
           .positional('prefix', KEY)
           .option('max', MAX)
-          .example('$0 prefix user: --max 10 --config router.ini', ''),
+          .epilogue(examples(['$0 prefix user: --max 10 --config router.ini', ''])),
       async (args) => (await import('./data-commands.ts')).runPrefix({ ...args, max: args.max }),
     )
     .command(
@@ -243,7 +267,9 @@ function dataCommands<T>(parser: Argv<T>) {
           .positional('to', { type: 'string', describe: 'text, or 0x… for bytes' })
           .option('max', MAX)
           .option('entries', { type: 'boolean', default: false, describe: 'with values' })
-          .example('$0 range a c --entries --config router.ini', 'keys from a up to c, with values'),
+          .epilogue(
+            examples(['$0 range a c --entries --config router.ini', 'keys from a up to c, with values']),
+          ),
       async (args) =>
         (await import('./data-commands.ts')).runRange({
           ...args,
@@ -299,7 +325,7 @@ function benchCommand<T>(parser: Argv<T>) {
         .option('seed', wholeNumberOr('seed', 1, 0, 'of the keys and operations'))
         .option('json', JSON_FLAG)
         .conflicts('null', ['config', 'node'])
-        .example('$0 bench --config router.ini --mix set:1,get:9', 'one update to nine reads'),
+        .epilogue(examples(['$0 bench --config router.ini --mix set:1,get:9', 'one update to nine reads'])),
     async (args) =>
       (await import('./bench-command.ts')).runBench({
         ...args,

@@ -1,6 +1,6 @@
 /** The commands for copies: backups and exports, and the way back. */
 import type { Argv } from 'yargs';
-import { asking, JSON_FLAG } from './common-options.ts';
+import { asking, examples, JSON_FLAG } from './common-options.ts';
 import { wholeNumber } from './numbers.ts';
 
 /** Adds the commands that write copies of what a cluster holds, and bring it back. */
@@ -33,8 +33,12 @@ export function copyCommands<T>(parser: Argv<T>) {
             describe: 'what this node has, although there may be no master; default: a follower that has all',
           })
           .option('rate', wholeNumber('rate', 1, 'bytes of keys and values per second at most'))
-          .example('$0 backup --all --to monday --config router.ini', 'each key in one image')
-          .example('$0 backup ams --to ams-monday --config ams.ini', 'of one cluster'),
+          .epilogue(
+            examples(
+              ['$0 backup --all --to monday --config router.ini', 'each key in one image'],
+              ['$0 backup ams --to ams-monday --config ams.ini', 'of one cluster'],
+            ),
+          ),
       async (args) =>
         (await import('./backup-command.ts')).runBackup({
           ...args,
@@ -54,7 +58,7 @@ export function copyCommands<T>(parser: Argv<T>) {
             describe: 'directory, or file of an image',
           })
           .option('json', JSON_FLAG)
-          .example('$0 verify monday', ''),
+          .epilogue(examples(['$0 verify monday', ''])),
       async (args) => (await import('./verify-command.ts')).runVerify(args),
     )
     .command(
@@ -69,7 +73,7 @@ export function copyCommands<T>(parser: Argv<T>) {
             demandOption: true,
             describe: 'file, which must not be there yet; - for standard output',
           })
-          .example('$0 export --range a..c --to a-to-c --config router.ini', ''),
+          .epilogue(examples(['$0 export --range a..c --to a-to-c --config router.ini', ''])),
       async (args) => (await import('./export-command.ts')).runExport({ ...args, range: args.range }),
     )
     .command(
@@ -96,8 +100,12 @@ export function copyCommands<T>(parser: Argv<T>) {
             default: false,
             describe: 'say what would be stored, and store nothing',
           })
-          .example('$0 import --from a-to-c --config router.ini', '')
-          .example('$0 import --from monday --key apple --config router.ini', 'one key, back again'),
+          .epilogue(
+            examples(
+              ['$0 import --from a-to-c --config router.ini', ''],
+              ['$0 import --from monday --key apple --config router.ini', 'one key, back again'],
+            ),
+          ),
       async (args) =>
         (await import('./export-command.ts')).runImport({ ...args, range: args.range, key: args.key }),
     );

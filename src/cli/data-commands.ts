@@ -1,5 +1,5 @@
 /** `nursery get | set | delete | prefix | range | who-master`, through a router or straight to a cluster. */
-import { createReadStream } from 'node:fs';
+import { createReadStream, fstatSync, statSync } from 'node:fs';
 import { prefixEnd, printKey } from '../base/bytes.ts';
 import { EXIT_CODES, FatalError, NurseryError } from '../base/errors.ts';
 import { VALUE_MAX } from '../base/limits.ts';
@@ -128,6 +128,10 @@ function missing(key: Buffer): (error: unknown) => never {
 
 /** The bytes in a file, or with `-` on standard input. @throws NurseryError BAD_INPUT where they are too many */
 async function readValue(from: string): Promise<Buffer> {
+  if (from === '-' && isNull(0)) {
+    const what = 'standard input is closed, or is /dev/null; --from /dev/null stores the empty value';
+    throw new FatalError('USAGE', `--from -: ${what}`);
+  }
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
@@ -141,4 +145,10 @@ async function readValue(from: string): Promise<Buffer> {
   }
   if (bytes <= VALUE_MAX) return Buffer.concat(chunks);
   throw new NurseryError('BAD_INPUT', `--from ${from}: more than ${VALUE_MAX} bytes, the limit of a value`);
+}
+
+/** Whether an open file is /dev/null, which is put in the place of a standard input that was closed. */
+function isNull(descriptor: number): boolean {
+  const stats = fstatSync(descriptor);
+  return stats.isCharacterDevice() && stats.rdev === statSync('/dev/null').rdev;
 }

@@ -71,6 +71,11 @@ tests.test('values from files and standard input, byte for byte', async (lab) =>
   assert.is(piped.code, 0, piped.stderr);
   assert.ok((await client.call((one) => one.get('piped'))).equals(bytes));
   await succeeds(lab, 'set', 'file', '--from', './-');
+  for (const nothing of ['<&-', '< /dev/null']) {
+    const closed = await shell(`nursery set --config "$CONFIG" piped --from - ${nothing}`, file);
+    assert.is(closed.code, EXIT_CODES.USAGE, closed.stderr);
+    assert.match(closed.stderr, /standard input is closed, or is \/dev\/null/);
+  }
   assert.is(await succeeds(lab, 'get', 'file'), 'a file of that name');
   await refused(lab, /--from none: ENOENT/, 'set', 'file', '--from', 'none');
   await refused(lab, /--from \.: EISDIR/, 'set', 'file', '--from', '.');
