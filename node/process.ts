@@ -146,19 +146,12 @@ export class NodeProcess {
       (slot) => scrubber.applied(slot),
       (slot) => this.#noteApplied(slot, { storage, driver, serving }),
     );
-    const built = {
-      storage,
-      peers,
-      applied,
-      driver,
-      introduction,
-      scrubber,
-      snapshots,
-      serving,
-      requests,
-    };
+    const built = { storage, peers, applied, driver, introduction, scrubber, snapshots, serving, requests };
     this.#begin(built, freshIncarnation);
-    const ports = await this.#listen(built);
+    const ports = await this.#listen(built).catch(async (error: unknown) => {
+      await this.#close({ ...built, ports: [] }, () => storage.abandon());
+      throw error;
+    });
     const parts: Parts = { ...built, ports };
     this.#introduce(parts);
     this.#logger.info({ incarnation: this.#incarnation, slot: storage.store.slot }, 'node is up');
