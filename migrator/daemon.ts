@@ -6,6 +6,7 @@ import { claimAfterMs } from './core/beat.ts';
 import { SETTINGS, type Settings } from './core/settings.ts';
 import type { Seen } from './core/state.ts';
 import { ANSWER_MS, isOpen, Run, unexpected } from './driver.ts';
+import { tellTarget } from './tell.ts';
 import { type Clusters, type World, worldOf } from './world.ts';
 
 export type HowToWatch = {
@@ -23,6 +24,8 @@ export type DaemonEvent =
   | { readonly kind: 'takesOver'; readonly migration: Migration }
   | { readonly kind: 'progress'; readonly mid: number; readonly progress: Progress }
   | { readonly kind: 'ended'; readonly result: MigrationResult }
+  /** The target of an aborted migration has dropped what it staged. */
+  | { readonly kind: 'told'; readonly migration: Migration }
   | { readonly kind: 'failed'; readonly mid: number; readonly error: NurseryError }
   | { readonly kind: 'keeperSilent'; readonly error: NurseryError };
 
@@ -61,6 +64,8 @@ export class Daemon {
   readonly #watched = new Map<number, Seen>();
   readonly #restUntilMs = new Map<number, number>();
   readonly #runs = new Map<number, Run>();
+  /** Migrations whose target is being told that they were aborted. */
+  readonly #telling = new Set<number>();
   /** Takes the next look back. */
   #timer: (() => void) | null = null;
   #isStopped = false;
@@ -155,16 +160,36 @@ export class Daemon {
   #found(migrations: readonly Migration[]): void {
     const open = migrations.filter(isOpen);
     forgetOthers(this.#watched, open);
-    forgetOthers(this.#restUntilMs, open);
+    const untold = migrations.filter(({ isUntold }) => isUntold === true);
+    forgetOthers(this.#restUntilMs, [...open, ...untold]);
+    for (const migration of untold) this.#tell(migration);
     for (const migration of open) {
       const { mid, progress } = migration;
       if (this.#runs.has(mid) || this.#runs.size >= RUNS_MAX) continue;
-      if ((this.#restUntilMs.get(mid) ?? 0) > this.#world.nowMs()) continue;
+      if (this.#rests(mid)) continue;
       const seen = this.#watch(migration);
       if (this.#world.nowMs() - seen.atMs < claimAfterMs(this.#settings, progress)) continue;
       this.#how.onEvent?.({ kind: 'takesOver', migration });
       this.work(mid, seen);
     }
+  }
+
+  /** Tries now and then, for as long as its target does not answer. */
+  #tell(migration: Migration): void {
+    const { mid } = migration;
+    if (this.#telling.has(mid) || this.#telling.size >= RUNS_MAX || this.#rests(mid)) return;
+    this.#telling.add(mid);
+    this.#restUntilMs.set(mid, this.#world.nowMs() + REST_MS);
+    tellTarget(this.#world, migration, (error) => {
+      this.#telling.delete(mid);
+      if (this.#isStopped) return;
+      if (error === null) this.#how.onEvent?.({ kind: 'told', migration });
+      else if (!(error instanceof NurseryError)) this.#break(error);
+    });
+  }
+
+  #rests(mid: number): boolean {
+    return (this.#restUntilMs.get(mid) ?? 0) > this.#world.nowMs();
   }
 
   /** When this token and heartbeat were seen first. */

@@ -20,6 +20,8 @@ import { SETTINGS, type Settings } from './core/settings.ts';
 import { isOpen, listMigrations, runMigration, unexpected } from './driver.ts';
 import { RateMeter } from './rate.ts';
 import { sideBySide } from './side-by-side.ts';
+import { tellTarget } from './tell.ts';
+import { worldOf } from './world.ts';
 
 export { type DaemonEvent, type DaemonOptions, runDaemon } from './daemon.ts';
 
@@ -92,14 +94,28 @@ export class Operations implements Moves {
   }
 
   async resume(mid: number | null, options: MoveOptions = {}): Promise<MigrationResult[]> {
-    const mids = mid === null ? (await listMigrations(this.#nursery.keeper)).filter(isOpen) : [{ mid }];
-    return await sideBySide(
-      mids.map(
-        ({ mid: each }) =>
-          () =>
-            this.#run(each, options, false),
-      ),
+    const all = mid === null ? await listMigrations(this.#nursery.keeper) : [];
+    const mids = mid === null ? all.filter(isOpen).map((record) => record.mid) : [mid];
+    const results = await sideBySide(
+      mids.map((each) => () => this.#run(each, options, false)),
       RESUMED_AT_ONCE,
+    );
+    for (const record of all.filter(({ isUntold }) => isUntold === true)) await this.#tell(record);
+    return results;
+  }
+
+  /** @throws NurseryError where the target of an aborted migration still cannot be told */
+  async #tell(record: Migration): Promise<void> {
+    const error = await new Promise<Error | null>((resolve) => {
+      tellTarget(worldOf(this.#nursery), record, resolve);
+    });
+    if (!(error instanceof NurseryError)) {
+      if (error === null) return;
+      throw error;
+    }
+    throw new NurseryError(
+      error.code,
+      `${record.target} has not been told yet that migration ${record.mid} was aborted, and keeps what it has staged: ${error.message}`,
     );
   }
 

@@ -207,6 +207,7 @@ const ANSWERS: Answers = {
   setBase: hoping('ok', onDone),
   seal: onSealAnswered,
   unseal: decides,
+  cancel: hoping('sealed', onTooLate),
   release: decides,
 
   beginImport: hoping('importing', ({ facts, report }, _out, answer) => {
@@ -308,6 +309,13 @@ function onSource(state: Coordination, out: Effect[], status: Answer<'rangeStatu
 function onExporting(state: Coordination, out: Effect[], answer: Answer<'exporting'>): void {
   learnExport(state.facts, answer);
   if (answer.sealed === null) return;
+  findSeal(state.report, state.nowMs);
+  askRange(state, out, 'askSealAge', 'source');
+}
+
+/** Too late for the source alone; and nobody serves, since when only the source can say. */
+function onTooLate(state: Coordination, out: Effect[], answer: Answer<'sealed'>): void {
+  learnSeal(state.facts, answer);
   findSeal(state.report, state.nowMs);
   askRange(state, out, 'askSealAge', 'source');
 }

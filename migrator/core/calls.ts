@@ -61,6 +61,7 @@ export type Purpose =
   | 'activate'
   | 'abandon'
   | 'unseal'
+  | 'cancel'
   | 'recordAbort'
   | 'publish'
   | 'release'

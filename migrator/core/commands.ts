@@ -30,6 +30,7 @@ export function commandFor(
       return { to: 'target', command: { kind: move, ...headerFor('target', facts, claim) } };
     case 'beginExport':
     case 'unseal':
+    case 'cancel':
     case 'release':
       return { to: 'source', command: { kind: move, ...headerFor('source', facts, claim) } };
     case 'seal': {
@@ -49,8 +50,10 @@ export function commandFor(
       const receipt = { ...(sealed ?? { sealSlot: 0, digest: NO_ROWS }), pauseMs, pauseAtLeast };
       return { to: 'keeper', command: { kind: move, mid, token, receipt } };
     }
-    case 'recordAbort':
-      return { to: 'keeper', command: { kind: move, mid, token, why: whyAborted(facts) } };
+    case 'recordAbort': {
+      const told = facts.target?.closed === 'abandoned';
+      return { to: 'keeper', command: { kind: move, mid, token, why: whyAborted(facts), told } };
+    }
     case 'finish':
       return { to: 'keeper', command: { kind: move, mid, token } };
     default:

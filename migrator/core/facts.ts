@@ -31,6 +31,8 @@ export type Facts = {
   sealNoted: boolean;
   /** Why this coordinator aborts, whatever operators wish later: its pages may be lost on the way. */
   abortWhy: string | null;
+  /** Whether the range is sealed, whatever else is known of the export. */
+  isSealed: boolean;
   /** Whether the target has every dirty row, read at or above the slot of the seal. */
   lastRowsSent: boolean;
 };
@@ -49,6 +51,7 @@ export function noFacts(): Facts {
     targetChecked: false,
     sealNoted: false,
     abortWhy: null,
+    isSealed: false,
     lastRowsSent: false,
   };
 }
@@ -62,7 +65,7 @@ export function recordOf({ record }: Facts): Migration {
 export function observed(
   facts: Facts,
   limits: SealLimits,
-  now: Pick<Observed, 'isMidRound' | 'sourceSilent'>,
+  now: Pick<Observed, 'isMidRound' | 'sourceSilent' | 'targetSilent'>,
 ): Observed {
   const { recordFresh, target, source, sourceFresh, isShrinking, lastRowsSent, abortWhy } = facts;
   const checked = facts.targetChecked && facts.sealNoted;
@@ -75,6 +78,7 @@ export function observed(
     sourceFresh,
     isShrinking,
     checked,
+    isSealed: facts.isSealed || (source?.exporting?.sealed ?? null) !== null,
     lastRowsSent,
     abortWhy,
     limits,
@@ -154,6 +158,7 @@ export function learnBase(facts: Facts, base: Digest): void {
 }
 
 export function learnSeal(facts: Facts, { sealSlot, digest }: Answer<'sealed'>): void {
+  facts.isSealed = true;
   changeExport(facts, { sealed: { sealSlot, digest } });
 }
 
@@ -185,6 +190,7 @@ export function endPass(facts: Facts): void {
 export function forgetClusters(facts: Facts): void {
   facts.target = null;
   facts.source = null;
+  facts.isSealed = false;
   facts.lastRowsSent = false;
   endPass(facts);
 }

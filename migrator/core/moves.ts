@@ -21,11 +21,11 @@ import { beginSeal, countRound, enter } from './report.ts';
 import { askKeeper, askRange, begin, progressNow, send, sendNote, sendQuery } from './requests.ts';
 import { type Blocked, type Coordination, limitsOf } from './state.ts';
 
-/** A source that is silent for this long does not hold up the publishing (ms). */
+/** A source that is silent for this long does not hold up the publishing, nor a target the end of an abort (ms). */
 const SILENT_MS = 1000;
 
 /** Moves after which no page, seal or trim of this coordinator is wanted: an abort, or the point of no return. */
-const ENDS_PAGES: ReadonlySet<Move['kind']> = new Set(['abandon', 'unseal', 'publish', 'release']);
+const ENDS_PAGES: ReadonlySet<Move['kind']> = new Set(['cancel', 'abandon', 'unseal', 'publish', 'release']);
 const OF_PAGES: ReadonlySet<Purpose> = new Set([
   'read',
   'page',
@@ -38,10 +38,17 @@ const OF_PAGES: ReadonlySet<Purpose> = new Set([
 
 /** Decides what to do next from what is known now, and does it. */
 export function moveOn(state: Coordination, out: Effect[]): void {
-  const silence = state.report.silences.get('source');
-  const sourceSilent = silence !== undefined && state.nowMs - silence.sinceMs >= SILENT_MS;
-  const isMidRound = state.pipe?.kind === 'round';
-  carryOut(state, out, nextMove(observed(state.facts, limitsOf(state), { sourceSilent, isMidRound })));
+  const now = {
+    isMidRound: state.pipe?.kind === 'round',
+    sourceSilent: isSilent(state, 'source'),
+    targetSilent: isSilent(state, 'target'),
+  };
+  carryOut(state, out, nextMove(observed(state.facts, limitsOf(state), now)));
+}
+
+function isSilent({ report, nowMs }: Coordination, party: 'source' | 'target'): boolean {
+  const silence = report.silences.get(party);
+  return silence !== undefined && nowMs - silence.sinceMs >= SILENT_MS;
 }
 
 function carryOut(state: Coordination, out: Effect[], move: Move): void {
@@ -94,7 +101,7 @@ function sendCommand(
     return;
   }
   if (move === 'seal') beginSeal(state.report, state.nowMs);
-  if (move === 'abandon') decideAbort(facts, whyAborted(facts));
+  if (move === 'abandon' || move === 'cancel') decideAbort(facts, whyAborted(facts));
   if (ENDS_PAGES.has(move)) {
     state.pipe = null;
     state.delayMs = 0;

@@ -52,10 +52,13 @@ export type Observed = {
   readonly isMidRound: boolean;
   /** Whether less than half as much is dirty as when the last round began; true before the first. */
   readonly isShrinking: boolean;
-  /** Whether the source has been silent so long that nothing which can do without it shall wait. */
+  /** Whether the source has been silent so long that nothing which can do without it shall wait; and the target. */
   readonly sourceSilent: boolean;
+  readonly targetSilent: boolean;
   /** Whether, since the last round, the target answered a consistent status and the keeper noted that the seal is next. */
   readonly checked: boolean;
+  /** Whether the source is known to have sealed: from then on the target decides. */
+  readonly isSealed: boolean;
   /** Whether the target has taken every dirty row, each read at or above the slot of the seal. */
   readonly lastRowsSent: boolean;
   /** Why this must not go on (digests that differ, a refusal), or null. */
@@ -87,6 +90,8 @@ export type Move =
   | { readonly kind: 'release' }
   | { readonly kind: 'awaitCleanup' }
   | { readonly kind: 'finish' }
+  /** A0. Before the seal the source decides alone: where it gives up, no seal and no activation can follow. */
+  | { readonly kind: 'cancel' }
   /** A1, A2, A3. In this order: once the target has abandoned, it can never activate, and the source may serve again. */
   | { readonly kind: 'abandon' }
   | { readonly kind: 'unseal' }
@@ -154,8 +159,12 @@ function whileActive(now: Observed): Move {
     return source?.closed === 'unsealed' ? { kind: 'recordAbort' } : { kind: 'unseal' };
   }
   if (source?.closed === 'released') return { kind: 'askKeeper' };
-  if (record.wish === 'abort' || now.abortWhy !== null || source?.closed === 'unsealed') {
-    return { kind: 'abandon' };
+  if (source?.closed === 'unsealed') {
+    // Who is silent cannot activate, and is told later.
+    return now.targetSilent ? { kind: 'recordAbort' } : { kind: 'abandon' };
+  }
+  if (record.wish === 'abort' || now.abortWhy !== null) {
+    return now.isSealed ? { kind: 'abandon' } : { kind: 'cancel' };
   }
   const importing = target?.importing ?? null;
   if (importing === null) return { kind: 'beginImport' };

@@ -32,6 +32,7 @@ const STAGES: { readonly [K in Move['kind']]: string | null } = {
   finish: 'finishing',
   abandon: 'aborting',
   unseal: 'aborting',
+  cancel: 'aborting',
   recordAbort: 'aborting',
   pause: 'paused',
   askKeeper: null,

@@ -159,6 +159,18 @@ export function* unseal(draft: Draft, header: Header): Work<AdminAnswer> {
   return close(draft, header.mid, 'unsealed');
 }
 
+/**
+ * Gives up, where the range is not sealed: no seal can follow, and hence no activation, so the target need not be asked. Where it
+ * is, nothing happens: the target may have activated.
+ */
+export function* cancel(draft: Draft, header: Header): Work<AdminAnswer> {
+  const record = draft.state.exports.get(header.mid);
+  if (record !== undefined && record.seal !== null) {
+    return sameAsRecord(record, header) ?? { kind: 'sealed', ...record.seal };
+  }
+  return yield* unseal(draft, header);
+}
+
 /** Lets the range go: from here on it is the target's, and the rows that lie here are deleted in the background. */
 export function* release(draft: Draft, header: Header): Work<AdminAnswer> {
   const { mid } = header;

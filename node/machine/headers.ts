@@ -40,9 +40,21 @@ export function sameAsRecord(record: Range, header: Header): AdminAnswer | null 
   return { kind: 'refused', why: `migration ${header.mid} has another range here` };
 }
 
+/**
+ * Whatever is below the floor is decided. What was staged for a migration there was not activated, or it would be no import any
+ * more: the migration was aborted without this cluster, and its rows go.
+ */
 function raiseFloor(draft: Draft, floor: number): void {
   const { state } = draft;
   if (floor <= state.floor) return;
-  const { tokens, closed } = state;
-  draft.update({ floor, tokens: withoutBelow(tokens, floor), closed: withoutBelow(closed, floor) });
+  const { tokens, closed, imports } = state;
+  draft.update({
+    floor,
+    tokens: withoutBelow(tokens, floor),
+    closed: withoutBelow(closed, floor),
+    imports: withoutBelow(imports, floor),
+  });
+  for (const [mid, { lo, hi }] of imports) {
+    if (mid < floor) draft.update({ cleanups: withEntry(draft.state.cleanups, mid, { lo, hi }) });
+  }
 }

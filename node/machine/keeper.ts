@@ -48,6 +48,7 @@ export type KeeperCommand = Of<
   | 'wish'
   | 'publish'
   | 'recordAbort'
+  | 'noteTold'
   | 'finish'
   | 'forget'
   | 'setClusterConfig'
@@ -74,6 +75,8 @@ export function applyKeeper(draft: Draft, command: KeeperCommand): AdminAnswer {
       return publish(draft, command);
     case 'recordAbort':
       return recordAbort(draft, command);
+    case 'noteTold':
+      return noteTold(draft, command);
     case 'finish':
       return finish(draft, command);
     case 'forget':
@@ -241,13 +244,25 @@ function publish(draft: Draft, { mid, token, receipt }: Of<'publish'>): AdminAns
   return OK;
 }
 
-/** Ends a migration that went back. To be written only after the target has abandoned and the source has unsealed. */
-function recordAbort(draft: Draft, { mid, token, why }: Of<'recordAbort'>): AdminAnswer {
+/**
+ * Ends a migration that went back. To be written only after the source has unsealed, and the target has abandoned, or cannot
+ * activate any more since the source had not sealed.
+ */
+function recordAbort(draft: Draft, { mid, token, why, told }: Of<'recordAbort'>): AdminAnswer {
   const record = recordFor(draft, mid, token);
   if ('kind' in record) return record;
   if (record.phase === 'aborted') return OK;
   if (record.phase !== 'active') return refused(`migration ${mid} is ${record.phase}: it cannot be aborted`);
-  save(draft, { ...record, phase: 'aborted', why });
+  save(draft, { ...record, phase: 'aborted', why, ...(told ? {} : { isUntold: true }) });
+  return OK;
+}
+
+/** The target of an aborted migration knows, and has dropped what it had staged. */
+function noteTold(draft: Draft, { mid }: Of<'noteTold'>): AdminAnswer {
+  const record = draft.state.migrations.get(mid);
+  if (record === undefined) return unknownMigration(mid);
+  const { isUntold, ...told } = record;
+  if (isUntold === true) save(draft, told);
   return OK;
 }
 
@@ -316,6 +331,9 @@ function dropCluster(draft: Draft, { cluster }: Of<'dropCluster'>): AdminAnswer 
   }
   const buried = bury(draft, cluster);
   if (buried !== null) return buried;
+  // Nobody will ever tell it what it missed.
+  for (const { mid, target } of migrations.values())
+    if (target === cluster) noteTold(draft, { kind: 'noteTold', mid });
   if (!configs.has(cluster)) return strangers.has(cluster) ? OK : { kind: 'none' };
   draft.update({
     configs: withEntry(configs, cluster, null),

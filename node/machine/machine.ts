@@ -31,7 +31,7 @@ import { assume } from './assume.ts';
 import { bind, checkAddress } from './binding.ts';
 import { cleanupStep } from './cleanup.ts';
 import { Draft } from './draft.ts';
-import { beginExport, release, seal, setBase, settle, trim, unseal } from './export.ts';
+import { beginExport, cancel, release, seal, setBase, settle, trim, unseal } from './export.ts';
 import { checkHeader } from './headers.ts';
 import { abandon, activate, beginImport, page } from './import.ts';
 import { applyKeeper, keeperMapOf } from './keeper.ts';
@@ -278,6 +278,8 @@ function* applyCommand(draft: Draft, sent: AdminCommand): Work<AdminAnswer> {
       return seal(draft, command);
     case 'unseal':
       return yield* unseal(draft, command);
+    case 'cancel':
+      return yield* cancel(draft, command);
     case 'release':
       return yield* release(draft, command);
     case 'cleanupStep':

@@ -117,7 +117,10 @@ export async function runMigratorCommand(args: { readonly config: string }): Pro
         if (event.kind === 'takesOver') display.line(`migration ${event.migration.mid}: taken over`);
         else if (event.kind === 'ended')
           display.line(`migration ${event.result.mid}: ${event.result.outcome}`);
-        else if (event.kind === 'failed') complain(`migration ${event.mid}: ${event.error.message}`);
+        else if (event.kind === 'told') {
+          const { mid, target } = event.migration;
+          display.line(`migration ${mid}: ${target} knows that it was aborted`);
+        } else if (event.kind === 'failed') complain(`migration ${event.mid}: ${event.error.message}`);
         else if (event.kind === 'keeperSilent') keeperIsSilent(event.error.message);
       },
     });

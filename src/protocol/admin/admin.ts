@@ -44,7 +44,7 @@ import {
   union,
   Writer,
 } from '../../wire/codec.ts';
-import { lastProgressCodec, lastReceiptCodec, migrationCodec } from './migration.ts';
+import { lastProgressCodec, lastReceiptCodec, lastTold, migrationCodec } from './migration.ts';
 
 export {
   type ClusterConfig,
@@ -101,6 +101,8 @@ const plainCommandCodec = union({
   seal: [23, struct({ ...header, rowsMax: i64, bytesMax: i64 })],
   unseal: [24, struct(header)],
   release: [25, struct(header)],
+  /** As `unseal`, but only where the range is not sealed: else the target is asked first. */
+  cancel: [26, struct(header)],
   // Proposed by a cluster's own master.
   cleanupStep: [30, struct({ mid: i64, rowsMax: u32 })],
   /** Changes nothing: each replica takes the digest of the next rows of its whole store, from store key `from` on. */
@@ -114,7 +116,8 @@ const plainCommandCodec = union({
   note: [43, struct({ mid: i64, token: i64, progress: lastProgressCodec })],
   wish: [44, struct({ mid: i64, wish: text, why: text })],
   publish: [45, struct({ mid: i64, token: i64, receipt: lastReceiptCodec })],
-  recordAbort: [46, struct({ mid: i64, token: i64, why: text })],
+  /** `told`: the target has abandoned. Else it is to be told, and cannot activate. */
+  recordAbort: [46, struct({ mid: i64, token: i64, why: text, told: lastTold })],
   finish: [47, struct({ mid: i64, token: i64 })],
   forget: [48, struct({ mid: i64 })],
   setClusterConfig: [49, clusterConfigCodec],
@@ -125,6 +128,8 @@ const plainCommandCodec = union({
   tellAddress: [52, selfCodec],
   /** A process tells where its node is reached. Another address than the one in force is a claim at first. */
   claimAddress: [53, claimedAddressCodec],
+  /** The target of a migration that was aborted without it knows by now. */
+  noteTold: [54, struct({ mid: i64 })],
 });
 type PlainCommand = Coded<typeof plainCommandCodec>;
 

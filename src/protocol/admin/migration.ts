@@ -72,7 +72,11 @@ const planned = {
 const recordCodec = struct({ ...planned, progress: progressCodec, receipt: option(receiptCodec) });
 /** Whose move it is, and between which foundings; missing in a record that was planned before the keeper knew them. */
 export type Foundings = { readonly keeper: string; readonly source: string; readonly target: string };
-export type Migration = Coded<typeof recordCodec> & { readonly foundings?: Foundings };
+export type Migration = Coded<typeof recordCodec> & {
+  readonly foundings?: Foundings;
+  /** It was aborted while its target did not answer: what that has staged is dropped once somebody tells it. */
+  readonly isUntold?: true;
+};
 const foundingsCodec = struct({ keeper: text, source: text, target: text });
 
 /** On links. */
@@ -80,11 +84,17 @@ export const migrationCodec: Codec<Migration> = {
   write: (writer, record) => {
     recordCodec.write(writer, record);
     option(foundingsCodec).write(writer, record.foundings ?? null);
+    bool.write(writer, record.isUntold === true);
   },
   read: (reader) => {
     const record = recordCodec.read(reader);
     const foundings = option(foundingsCodec).read(reader);
-    return foundings === null ? record : { ...record, foundings };
+    const isUntold = bool.read(reader);
+    return {
+      ...record,
+      ...(foundings === null ? {} : { foundings }),
+      ...(isUntold ? { isUntold } : {}),
+    };
   },
 };
 
@@ -111,12 +121,20 @@ export const lastReceiptCodec: Codec<Receipt> = {
   read: (reader) => ({ ...provenCodec.read(reader), pauseAtLeast: reader.left > 0 && bool.read(reader) }),
 };
 
+/** Whether the target was told, at the end of a command: it always was, before a migration could be aborted without it. */
+export const lastTold: Codec<boolean> = {
+  write: bool.write,
+  read: (reader) => reader.left === 0 || bool.read(reader),
+};
+
 const beginningCodec = struct({ ...planned, counted: countedCodec });
 const firstEndCodec = struct({ startedAtMs: i64, receipt: option(provenCodec) });
 const endCodec = struct({ pauseAtLeast: bool, startedAtMs: i64, receipt: option(receiptCodec) });
 /** Bytes of `firstEndCodec`, without a receipt and with one. */
 const FIRST_END_BYTES = 9;
 const FIRST_END_WITH_RECEIPT_BYTES = 57;
+/** What stands behind the foundings of a migration whose target is to be told; foundings are longer. */
+const UNTOLD_BYTES = 1;
 
 /**
  * As a row of the keeper. A record in which nothing is new has the bytes that it always had, so that a store that is rebuilt from
@@ -126,10 +144,15 @@ export const storedMigrationCodec: Codec<Migration> = {
   write: (writer, record) => {
     const { progress, receipt, foundings } = record;
     beginningCodec.write(writer, { ...record, counted: progress });
-    const isNew = foundings !== undefined || progress.pauseAtLeast || receipt?.pauseAtLeast === true;
+    const isNew =
+      foundings !== undefined ||
+      record.isUntold === true ||
+      progress.pauseAtLeast ||
+      receipt?.pauseAtLeast === true;
     if (isNew) endCodec.write(writer, { ...progress, receipt });
     else firstEndCodec.write(writer, { ...progress, receipt });
     if (foundings !== undefined) foundingsCodec.write(writer, foundings);
+    if (record.isUntold === true) bool.write(writer, true);
   },
   read: (reader) => {
     const { counted: known, ...beginning } = beginningCodec.read(reader);
@@ -141,7 +164,8 @@ export const storedMigrationCodec: Codec<Migration> = {
     }
     const { receipt, ...more } = endCodec.read(reader);
     const record = { ...beginning, progress: { ...known, ...more }, receipt };
-    return reader.left === 0 ? record : { ...record, foundings: foundingsCodec.read(reader) };
+    const foundings = reader.left > UNTOLD_BYTES ? { foundings: foundingsCodec.read(reader) } : {};
+    return { ...record, ...foundings, ...(reader.left > 0 && bool.read(reader) ? { isUntold: true } : {}) };
   },
 };
 

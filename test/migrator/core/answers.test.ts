@@ -346,7 +346,7 @@ test('what the keeper has done stands in its record; questions sent before are n
     return [phase, why, kept];
   };
   assert.equal(change({ kind: 'publish', ...of, receipt }), ['published', '', receipt]);
-  assert.equal(change({ kind: 'recordAbort', ...of, why: 'asked' }), ['aborted', 'asked', null]);
+  assert.equal(change({ kind: 'recordAbort', ...of, why: 'asked', told: true }), ['aborted', 'asked', null]);
   assert.equal(change({ kind: 'finish', ...of }), ['done', '', null]);
 });
 

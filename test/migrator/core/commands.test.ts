@@ -27,6 +27,7 @@ test('every command carries the claim, the range, and who is at the other side',
     ['abandon', 'target'],
     ['beginExport', 'source'],
     ['unseal', 'source'],
+    ['cancel', 'source'],
     ['release', 'source'],
   ] as const) {
     const peer = to === 'target' ? 'A' : 'B';
@@ -66,10 +67,13 @@ test('an activation wants the import and the seal; a publication takes what is k
 test('what the keeper is told; what is no single command is none', () => {
   const facts = known({ wish: 'abort' });
   const of = { mid: 2, token: 7 };
+  const aborted = { kind: 'recordAbort', ...of, why: 'asked' };
   assert.equal(commandFor('recordAbort', facts, CLAIM, EXTRA), {
     to: 'keeper',
-    command: { kind: 'recordAbort', ...of, why: 'asked' },
+    command: { ...aborted, told: false },
   });
+  learnOutcome(facts, 'target', 'abandoned');
+  assert.equal(commandFor('recordAbort', facts, CLAIM, EXTRA)?.command, { ...aborted, told: true });
   assert.equal(commandFor('finish', facts, CLAIM, EXTRA), {
     to: 'keeper',
     command: { kind: 'finish', ...of },

@@ -92,7 +92,7 @@ function begins(facts: Facts, dirtyRows: number): boolean {
 }
 
 const observed = (facts: Facts): Observed =>
-  observedOf(facts, LIMITS, { isMidRound: false, sourceSilent: false });
+  observedOf(facts, LIMITS, { isMidRound: false, sourceSilent: false, targetSilent: false });
 
 test('at first nothing is known but the record', () => {
   const { record, recordFresh, target, source, ...rest } = observed(known());

@@ -228,7 +228,7 @@ test('a seal begins the pause; an activation, an abort or a publication wants no
 
 test('an abort keeps the reason that it began with', () => {
   const state = working({}, { wish: 'abort', why: 'asked for' });
-  assert.equal(sentIn(move(state)), ['abandon']);
+  assert.equal(sentIn(move(state)), ['cancel'], 'nothing is sealed');
   state.facts.record = { ...present(state.facts.record, 'record'), wish: 'run', why: '' };
   assert.is(state.facts.abortWhy, 'asked for');
 });

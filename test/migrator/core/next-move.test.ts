@@ -34,6 +34,8 @@ const NOTHING: Observed = {
   isMidRound: false,
   isShrinking: false,
   sourceSilent: false,
+  targetSilent: false,
+  isSealed: false,
   checked: false,
   lastRowsSent: false,
   abortWhy: null,
@@ -104,10 +106,33 @@ const TABLE: readonly (readonly [story: string, known: Partial<Observed>, move: 
   ['pause before it begins', record({ wish: 'pause' }), 'beginImport'],
   ['pause after the seal', { ...record({ wish: 'pause' }), ...COPIED, ...exporting(SEALED) }, 'lastRows'],
 
-  ['abort before anything', record({ wish: 'abort' }), 'abandon'],
-  ['abort while copying', { ...record({ wish: 'abort' }), ...importing('m'), ...exporting() }, 'abandon'],
-  ['abort after the seal', { ...record({ wish: 'abort' }), ...COPIED, ...exporting(SEALED) }, 'abandon'],
-  ['digests differ', { ...COPIED, ...exporting(SEALED), lastRowsSent: true, abortWhy: 'x' }, 'abandon'],
+  ['abort before anything', record({ wish: 'abort' }), 'cancel'],
+  ['abort while copying', { ...record({ wish: 'abort' }), ...importing('m'), ...exporting() }, 'cancel'],
+  [
+    'abort while copying, target silent',
+    { ...record({ wish: 'abort' }), ...importing('m'), ...exporting(), targetSilent: true },
+    'cancel',
+  ],
+  [
+    'abort, and the source says that it has sealed',
+    { ...record({ wish: 'abort' }), isSealed: true },
+    'abandon',
+  ],
+  [
+    'abort after the seal',
+    { ...record({ wish: 'abort' }), ...COPIED, ...exporting(SEALED), isSealed: true },
+    'abandon',
+  ],
+  [
+    'abort after the seal, target silent',
+    { ...record({ wish: 'abort' }), ...COPIED, ...exporting(SEALED), isSealed: true, targetSilent: true },
+    'abandon',
+  ],
+  [
+    'digests differ',
+    { ...COPIED, ...exporting(SEALED), isSealed: true, lastRowsSent: true, abortWhy: 'x' },
+    'abandon',
+  ],
   ['abandoned', atTarget('abandoned'), 'unseal'],
   [
     'abandoned, wish taken back',
@@ -116,6 +141,8 @@ const TABLE: readonly (readonly [story: string, known: Partial<Observed>, move: 
   ],
   ['abandoned and unsealed', { ...atTarget('abandoned'), ...atSource('unsealed') }, 'recordAbort'],
   ['unsealed, target not asked', atSource('unsealed'), 'abandon'],
+  ['unsealed, target silent', { ...atSource('unsealed'), targetSilent: true }, 'recordAbort'],
+  ['unsealed, wish taken back', { ...record({ wish: 'run' }), ...atSource('unsealed') }, 'abandon'],
   [
     'abort, but activated',
     { ...record({ wish: 'abort' }), ...atTarget('activated'), ...exporting(SEALED) },

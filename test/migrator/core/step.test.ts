@@ -204,10 +204,14 @@ test('answers that make no sense end it after some attempts', () => {
   assert.is(rig.count('claim'), 11);
 });
 
-test('a refusal, or a digest that differs, aborts: the target abandons before the source serves again', () => {
-  for (const [name, answer] of [
-    ['beginExport', { kind: 'refused', why: 'no' }],
-    ['activate', { kind: 'mismatch', mine: { sum: 1n, count: 1, bytes: 1 } }],
+test('a refusal, or a digest that differs, aborts: after the seal the target abandons before the source serves again', () => {
+  for (const [name, answer, order] of [
+    ['beginExport', { kind: 'refused', why: 'no' }, ['cancel', 'abandon', 'recordAbort']],
+    [
+      'activate',
+      { kind: 'mismatch', mine: { sum: 1n, count: 1, bytes: 1 } },
+      ['abandon', 'unseal', 'recordAbort'],
+    ],
   ] as const) {
     const rig = new Rig();
     rig.intercept = (asked) => (asked === name ? (answer as AdminAnswer) : null);
@@ -216,8 +220,8 @@ test('a refusal, or a digest that differs, aborts: the target abandons before th
     const end = rig.end;
     assert.ok(end?.kind === 'finished' && end.result.outcome === 'aborted', name);
     assert.match(end.result.why, name === 'activate' ? /ALARM/ : /beginExport at source A: refused: no/);
-    const tail = asks(rig).filter((each) => ['abandon', 'unseal', 'recordAbort'].includes(each));
-    assert.equal(tail, ['abandon', 'unseal', 'recordAbort']);
+    const tail = asks(rig).filter((each) => ['cancel', 'abandon', 'unseal', 'recordAbort'].includes(each));
+    assert.equal(tail, order);
     assert.equal(rig.source.machine.owned().length, 1);
   }
 });

@@ -292,6 +292,25 @@ test('unseal serves again at the old epoch, and drops what the export kept', () 
   cluster.set('k', 'served');
 });
 
+test('(!) cancel is unseal where nothing is sealed; from the seal on it changes nothing', () => {
+  const cluster = sealed();
+  const { exporting } = cluster.status(header);
+  const before = cluster.dump();
+  const answer = cluster.expect({ kind: 'cancel', ...header }, 'sealed');
+  assert.equal(answer, { kind: 'sealed', ...exporting?.sealed });
+  assert.equal(cluster.dump(), before);
+  cluster.expect({ kind: 'cancel', ...header, hi: null }, 'refused');
+
+  for (const begins of [true, false]) {
+    const other = new TestCluster();
+    if (begins) other.expect({ kind: 'beginExport', ...header }, 'exporting');
+    assert.equal(other.command({ kind: 'cancel', ...header }), { kind: 'closed', outcome: 'unsealed' });
+    other.expect({ kind: 'beginExport', ...header }, 'closed');
+    other.expect({ kind: 'seal', ...header, rowsMax: 9, bytesMax: 99 }, 'closed');
+    other.set('k', 'served');
+  }
+});
+
 test('(!) unseal counts also when no export exists: a late beginExport then does nothing', () => {
   const cluster = new TestCluster();
   assert.equal(cluster.command({ kind: 'unseal', ...header }), { kind: 'closed', outcome: 'unsealed' });

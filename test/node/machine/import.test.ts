@@ -246,6 +246,20 @@ test('(!) abandon counts also when no import exists: a late beginImport then doe
   assert.is(cluster.status(header).importing, null);
 });
 
+test('(!) what was staged for a migration below the floor goes: it was aborted without this cluster', () => {
+  const cluster = importing();
+  cluster.expect(pageOf({ rows: [row('k', '1')] }), 'ok');
+  const later = headerOf(9, { lo: 'x', hi: 'y' });
+  cluster.expect({ kind: 'beginImport', ...later, floor: 5 }, 'importing');
+  assert.is(cluster.status(header).importing?.seq, 1, 'the floor itself is not below it');
+  cluster.expect({ kind: 'beginImport', ...later, floor: 6 }, 'importing');
+  assert.equal([cluster.status(header).importing, cluster.status(header).cleaning], [null, true]);
+  assert.is(cluster.status(later).importing?.seq, 0);
+  cluster.expect({ kind: 'cleanupStep', mid: 5, rowsMax: 10 }, 'ok');
+  assert.equal(stagedIn(cluster), []);
+  assert.equal(cluster.command({ kind: 'abandon', ...header }), { kind: 'closed', outcome: null });
+});
+
 test('what was staged is deleted step by step after an abandon', () => {
   const { cluster } = complete();
   cluster.expect(pageOf({ seq: 2, page: PAGE_DIRTY, to: 't', rows: [row('q', '3')] }), 'ok');

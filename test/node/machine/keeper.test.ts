@@ -41,12 +41,30 @@ const plan = (
 const recordOf = (cluster: TestCluster, mid: number): Migration =>
   cluster.query({ kind: 'getMigration', mid }, 'migrations').migrations[0] as Migration;
 
+test('a target that was not asked is told later, once; one that is dropped, never', () => {
+  const cluster = inPhase('active');
+  cluster.expect({ kind: 'recordAbort', mid: 2, token: 1, why: 'silent', told: false }, 'ok');
+  assert.equal([recordOf(cluster, 2).phase, recordOf(cluster, 2).isUntold], ['aborted', true]);
+  cluster.expect({ kind: 'recordAbort', mid: 2, token: 1, why: 'again', told: true }, 'ok');
+  assert.is(recordOf(cluster, 2).isUntold, true, 'the first word stands');
+  cluster.expect({ kind: 'noteTold', mid: 9 }, 'refused');
+  for (let times = 0; times < 2; times += 1) {
+    cluster.expect({ kind: 'noteTold', mid: 2 }, 'ok');
+    assert.equal(Object.keys(recordOf(cluster, 2)).includes('isUntold'), false);
+  }
+  const other = inPhase('active');
+  other.expect({ kind: 'recordAbort', mid: 2, token: 1, why: 'silent', told: false }, 'ok');
+  other.expect({ kind: 'dropCluster', cluster: recordOf(other, 2).target }, 'ok');
+  assert.is(recordOf(other, 2).isUntold, undefined);
+});
+
 /** A keeper with migration 2, claimed once, brought to this phase. */
 function inPhase(phase: Migration['phase']): TestCluster {
   const cluster = keeper();
   cluster.expect(plan(), 'planned');
   cluster.expect({ kind: 'claim', mid: 2, tokenSeen: 0 }, 'claimed');
-  if (phase === 'aborted') cluster.expect({ kind: 'recordAbort', mid: 2, token: 1, why: 'test' }, 'ok');
+  if (phase === 'aborted')
+    cluster.expect({ kind: 'recordAbort', mid: 2, token: 1, why: 'test', told: true }, 'ok');
   if (phase === 'published' || phase === 'done')
     cluster.expect({ kind: 'publish', mid: 2, token: 1, receipt }, 'ok');
   if (phase === 'done') cluster.expect({ kind: 'finish', mid: 2, token: 1 }, 'ok');
@@ -154,12 +172,12 @@ test('the floor is the lowest migration that is not decided, and never falls', (
   ])
     cluster.expect(plan({ lo: lo as string, hi: hi as string }), 'planned');
   assert.is(floor(4, 0), 2);
-  cluster.expect({ kind: 'recordAbort', mid: 4, token: 1, why: '' }, 'ok');
+  cluster.expect({ kind: 'recordAbort', mid: 4, token: 1, why: '', told: true }, 'ok');
   assert.is(floor(3, 0), 2);
-  cluster.expect({ kind: 'recordAbort', mid: 2, token: 0, why: '' }, 'ok');
+  cluster.expect({ kind: 'recordAbort', mid: 2, token: 0, why: '', told: true }, 'ok');
   assert.is(floor(3, 1), 3);
   cluster.expect({ kind: 'forget', mid: 2 }, 'ok');
-  cluster.expect({ kind: 'recordAbort', mid: 3, token: 2, why: '' }, 'ok');
+  cluster.expect({ kind: 'recordAbort', mid: 3, token: 2, why: '', told: true }, 'ok');
   cluster.expect(plan(), 'planned');
   assert.is(floor(5, 0), 5);
 });
@@ -180,7 +198,7 @@ test('a note is a heartbeat; it tells the coordinator the wish and the floor', (
 const COORDINATOR: readonly ((token: number) => AdminCommand)[] = [
   (token) => ({ kind: 'note', mid: 2, token, progress: NO_PROGRESS }),
   (token) => ({ kind: 'publish', mid: 2, token, receipt }),
-  (token) => ({ kind: 'recordAbort', mid: 2, token, why: '' }),
+  (token) => ({ kind: 'recordAbort', mid: 2, token, why: '', told: true }),
   (token) => ({ kind: 'finish', mid: 2, token }),
 ];
 for (const commandOf of COORDINATOR) {
@@ -205,7 +223,7 @@ const DECISIONS: readonly (readonly [
     { active: 'published', published: 'published', done: 'done', aborted: 'refused' },
   ],
   [
-    { kind: 'recordAbort', mid: 2, token: 1, why: 'late' },
+    { kind: 'recordAbort', mid: 2, token: 1, why: 'late', told: true },
     { active: 'aborted', published: 'refused', done: 'refused', aborted: 'aborted' },
   ],
   [
@@ -292,7 +310,7 @@ test('a migration that is not on record is refused by name', () => {
     { kind: 'note', mid: 9, token: 1, progress: NO_PROGRESS },
     { kind: 'wish', mid: 9, wish: 'run', why: '' },
     { kind: 'publish', mid: 9, token: 1, receipt },
-    { kind: 'recordAbort', mid: 9, token: 1, why: '' },
+    { kind: 'recordAbort', mid: 9, token: 1, why: '', told: true },
     { kind: 'finish', mid: 9, token: 1 },
     { kind: 'forget', mid: 9 },
   ];
@@ -327,7 +345,7 @@ test('a cluster is dropped only when it owns nothing and takes part in nothing',
   assert.match(cluster.expect({ kind: 'dropCluster', cluster: 'B' }, 'refused').why, /not finished: 2/);
   cluster.expect({ kind: 'dropCluster', cluster: 'C' }, 'ok');
   cluster.expect({ kind: 'dropCluster', cluster: 'C' }, 'none');
-  cluster.expect({ kind: 'recordAbort', mid: 2, token: 1, why: '' }, 'ok');
+  cluster.expect({ kind: 'recordAbort', mid: 2, token: 1, why: '', told: true }, 'ok');
   cluster.expect({ kind: 'dropCluster', cluster: 'B' }, 'ok');
   assert.equal(
     cluster.machine.keeperMap().clusters.map(({ cluster: id }) => id),

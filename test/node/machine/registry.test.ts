@@ -298,7 +298,7 @@ test('remove frees an id that owns nothing, and what was removed is dead for eve
   at.expect({ kind: 'plan', source: 'A', target: 'B', lo: 'k', hi: null }, 'planned');
   at.expect({ kind: 'dropCluster', cluster: 'B' }, 'refused');
   at.expect({ kind: 'claim', mid: 2, tokenSeen: 0 }, 'claimed');
-  at.expect({ kind: 'recordAbort', mid: 2, token: 1, why: '' }, 'ok');
+  at.expect({ kind: 'recordAbort', mid: 2, token: 1, why: '', told: true }, 'ok');
   at.expect({ kind: 'dropCluster', cluster: 'B' }, 'ok');
   assert.is(standing(at, 'B', B1).verdict, 'dead');
   assert.is(introduce(at, 'B', B1).verdict, 'dead');

@@ -239,7 +239,7 @@ test('records of the keeper, from plan to the end', () => {
   trace.command({ kind: 'publish', mid: 2, token: 2, receipt: RECEIPT });
   trace.command({ kind: 'publish', mid: 2, token: 2, receipt: RECEIPT });
   trace.command({ kind: 'wish', mid: 2, wish: 'abort', why: 'too late' });
-  trace.command({ kind: 'recordAbort', mid: 2, token: 2, why: 'no' });
+  trace.command({ kind: 'recordAbort', mid: 2, token: 2, why: 'no', told: true });
   trace.command({ kind: 'forget', mid: 2 });
   trace.command({ kind: 'finish', mid: 2, token: 1 });
   trace.command({ kind: 'finish', mid: 2, token: 2 });
@@ -251,9 +251,9 @@ test('records of the keeper, from plan to the end', () => {
   trace.command({ kind: 'claim', mid: 3, tokenSeen: 0 });
   trace.command({ kind: 'wish', mid: 3, wish: 'abort', why: 'changed our minds' });
   trace.command({ kind: 'wish', mid: 3, wish: 'run', why: '' });
-  trace.command({ kind: 'recordAbort', mid: 3, token: 0, why: 'old' });
-  trace.command({ kind: 'recordAbort', mid: 3, token: 1, why: 'asked' });
-  trace.command({ kind: 'recordAbort', mid: 3, token: 1, why: 'asked' });
+  trace.command({ kind: 'recordAbort', mid: 3, token: 0, why: 'old', told: true });
+  trace.command({ kind: 'recordAbort', mid: 3, token: 1, why: 'asked', told: true });
+  trace.command({ kind: 'recordAbort', mid: 3, token: 1, why: 'asked', told: true });
   trace.command({ kind: 'publish', mid: 3, token: 1, receipt: RECEIPT });
   trace.command({ kind: 'finish', mid: 3, token: 1 });
   trace.command({ kind: 'forget', mid: 3 });

@@ -94,7 +94,7 @@ export class Checker {
   }
 
   /** 5. What was decided stays so, and no two clusters decide differently. */
-  #checkOutcomes(cluster: SimCluster, { updates }: AppliedSlot): void {
+  #checkOutcomes(cluster: SimCluster, { updates, before }: AppliedSlot): void {
     for (const [mid, outcome] of cluster.state.closed) {
       const id = `${cluster.id}/${mid}`;
       const earlier = this.#outcomes.get(id);
@@ -107,8 +107,11 @@ export class Checker {
       if (outcome === 'activated' && isLast) this.#checkActivation(cluster, record);
       const source = this.#outcomes.get(`${record.source}/${mid}`);
       const target = this.#outcomes.get(`${record.target}/${mid}`);
+      // Before the seal the source decides alone.
+      const wasSealed = (before.exports.get(mid)?.seal ?? null) !== null;
       const isSound =
-        (source !== 'unsealed' || target === 'abandoned') &&
+        (source !== 'unsealed' || target !== 'activated') &&
+        (outcome !== 'unsealed' || !wasSealed || target === 'abandoned') &&
         (source !== 'released' || target === 'activated');
       check(isSound, () => `5: migration ${mid} is ${target} at the target, ${source} at the source`);
       const isPublished = record.phase === 'published' || record.phase === 'done';
@@ -199,11 +202,13 @@ export class Checker {
     const { mid, floor } = update.command;
     if (!before.closed.has(mid) && mid >= Math.max(before.floor, floor)) return;
     const after = cluster.state;
+    // What is staged below a floor that rises was aborted without this cluster, and goes.
+    const isDropping = [...before.imports.keys()].some((each) => each < after.floor);
     const isSame =
       before.owned === after.owned &&
-      before.imports === after.imports &&
+      (isDropping || sameEntries(before.imports, after.imports)) &&
       before.exports === after.exports &&
-      before.cleanups === after.cleanups &&
+      (isDropping || before.cleanups === after.cleanups) &&
       before.forward === after.forward;
     check(isSame, () => `7: ${update.command.kind} of closed migration ${mid} changes ${cluster.id}`);
   }
@@ -238,6 +243,10 @@ export class Checker {
     invariant(cluster !== undefined, 'a migration is between clusters of the simulation');
     return cluster;
   }
+}
+
+function sameEntries<T>(a: ReadonlyMap<number, T>, b: ReadonlyMap<number, T>): boolean {
+  return a.size === b.size && [...a].every(([id, value]) => b.get(id) === value);
 }
 
 /** Ranges that are served, neighbours joined. */

@@ -49,7 +49,7 @@ const BUGS: { readonly [name: string]: Bug } = {
       const { request } = sent;
       if (request.kind !== 'command' || request.command.kind !== 'abandon') return;
       const { mid, token } = request.command;
-      const command = { kind: 'recordAbort' as const, mid, token, why: '' };
+      const command = { kind: 'recordAbort' as const, mid, token, why: '', told: true };
       send({ ...sent, done: NOBODY, cluster: '', request: { kind: 'command', command } });
     },
   },

@@ -74,10 +74,24 @@ function slotsOfClustersAreNotCompared(): void {
   holds(sent.equals(wanted), 'a slot of one cluster was asked for of another');
 }
 
+/** A migration that was aborted while its target did not answer is below the floor of the next one. */
+function stagingBelowTheFloorGoes(): void {
+  const cluster = target();
+  const of = header(1, 1, 'a', 'k');
+  cluster.expect({ kind: 'beginImport', ...of }, 'importing');
+  const rows = [{ kind: 0, key: 'b', value: Buffer.from('v') }];
+  cluster.expect({ kind: 'page', ...of, seq: 1, asOf: 5, page: PAGE_COPY, from: 'a', to: 'c', rows }, 'ok');
+  cluster.expect({ kind: 'beginImport', ...header(5, 1, 'x', 'y'), floor: 5 }, 'importing');
+  const { imports, cleanups } = cluster.machine.state;
+  holds(!imports.has(1), 'an import below the floor is there for ever');
+  holds(cleanups.has(1), 'rows that were staged below the floor lie there for ever');
+}
+
 export const MIGRATION_RULES: readonly Rule[] = [
   { clause: 'tokens are compared per migration, never across them', run: tokensAreApart },
   { clause: 'a copied page begins at the cursor', run: copiesBeginWhereTheyEnded },
   { clause: 'a claim is a compare-and-set: a late one fences nobody', run: lateClaimsFenceNobody },
   { clause: 'a tentative hint is tried, never stored', run: tentativeHintsAreTriedOnly },
   { clause: 'slots of different clusters are never compared', run: slotsOfClustersAreNotCompared },
+  { clause: 'what was staged below the floor goes to clean-up', run: stagingBelowTheFloorGoes },
 ];

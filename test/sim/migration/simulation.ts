@@ -9,6 +9,7 @@ import { checkState } from '../../../migrator/core/invariants.ts';
 import type { Settings } from '../../../migrator/core/settings.ts';
 import { stageOf } from '../../../migrator/core/step.ts';
 import { type HowToRun, Run } from '../../../migrator/driver.ts';
+import { tellTarget } from '../../../migrator/tell.ts';
 import type { World as MigratorWorld } from '../../../migrator/world.ts';
 import type { SystemState } from '../../../node/machine/system-state.ts';
 import { NurseryError, RETURN_CODES } from '../../../src/base/errors.ts';
@@ -97,6 +98,8 @@ class Simulation {
   readonly #queues = new Map<SimCluster, Queued[]>();
   readonly #unreachableUntil = new Map<SimCluster, number>();
   #migrators: Migrator[] = [];
+  /** Migrations whose target is being told that they were aborted. */
+  readonly #telling = new Set<number>();
   #movesLeft: number;
   #unique = 0;
   #lastMove: { readonly lo: string; readonly hi: string | null } | null = null;
@@ -160,8 +163,12 @@ class Simulation {
     return all.filter(({ phase }) => phase === 'active' || phase === 'published');
   }
 
+  get #untold(): Migration[] {
+    return [...this.#keeper.state.migrations.values()].filter(({ isUntold }) => isUntold === true);
+  }
+
   get #isQuiet(): boolean {
-    if (this.#world.isFaulty || this.#open.length > 0) return false;
+    if (this.#world.isFaulty || this.#open.length > 0 || this.#untold.length > 0) return false;
     return [...this.#clusters.values()].every(({ state }) => state.cleanups.size === 0);
   }
 
@@ -385,7 +392,27 @@ class Simulation {
     for (const { mid } of this.#open) {
       if (!this.#migrators.some((migrator) => migrator.mid === mid)) this.#start(mid, { claimAtOnce: false });
     }
+    for (const record of this.#untold) if (!this.#telling.has(record.mid)) this.#tellTarget(record);
     if (!this.#isQuiet) this.#world.after(150 + this.#random.below(300), () => this.#daemon());
+  }
+
+  #tellTarget(record: Migration): void {
+    const { mid } = record;
+    this.#count('aborted without its target');
+    this.#telling.add(mid);
+    const ask: MigratorWorld['ask'] = (cluster, request, _deadlineMs, done) => {
+      let isWanted = true;
+      const first = (answer: AdminAnswer | string): void => {
+        if (!isWanted) return;
+        isWanted = false;
+        done(typeof answer === 'string' ? new NurseryError('UNREACHABLE', answer) : answer);
+      };
+      this.#sends(mid, { cluster, request, done: first });
+    };
+    tellTarget({ ask }, record, (error) => {
+      this.#telling.delete(mid);
+      if (error === null) this.#count('target told of an abort');
+    });
   }
 
   // ── What goes wrong ──────────────────────────────────────────────────────────────────────────────────────
@@ -412,6 +439,7 @@ class Simulation {
       case 3:
         this.#tell(cluster.id, () => '── cannot be reached');
         this.#unreachableUntil.set(cluster, this.#world.nowMs + 50 + random.below(1200));
+        if (random.chance(0.3)) this.#loseTarget(cluster);
         break;
       case 4:
       case 5:
@@ -421,6 +449,12 @@ class Simulation {
       default: // for once nothing
     }
     this.#world.after(80 + random.below(250), () => this.#nemesis());
+  }
+
+  /** It is gone for long, and somebody takes back what is on its way there. */
+  #loseTarget(cluster: SimCluster): void {
+    this.#unreachableUntil.set(cluster, this.#world.nowMs + 1500 + this.#random.below(2500));
+    for (const { mid, target } of this.#open) if (target === cluster.id) this.#wish(mid, 'abort');
   }
 
   #crash(migrator: Migrator): void {

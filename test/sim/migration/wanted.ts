@@ -36,5 +36,7 @@ export const MIGRATION_WANTED: readonly string[] = [
   'read served',
   'ended: done',
   'ended: aborted',
+  'aborted without its target',
+  'target told of an abort',
   'failed: FENCED',
 ];

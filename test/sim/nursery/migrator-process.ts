@@ -121,6 +121,9 @@ export class MigratorProcess extends Host {
         if (error.code === 'DAMAGED') throw new Violation('alarm', error.message);
         return;
       }
+      case 'told':
+        rare.note('target told of an abort');
+        return;
       case 'takesOver':
       case 'progress':
       case 'keeperSilent':

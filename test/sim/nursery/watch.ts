@@ -212,8 +212,11 @@ export class Watch {
       if (outcome === 'activated') this.#checkActivation(cluster, record);
       const source = this.#outcomes.get(`${record.source}/${mid}`);
       const target = this.#outcomes.get(`${record.target}/${mid}`);
+      const wasSealed = (before.exports.get(mid)?.seal ?? null) !== null;
+      // Before the seal the source decides alone.
       const isSound =
-        (source !== 'unsealed' || target === 'abandoned') &&
+        (source !== 'unsealed' || target !== 'activated') &&
+        (outcome !== 'unsealed' || !wasSealed || target === 'abandoned') &&
         (source !== 'released' || target === 'activated');
       check(isSound, 'outcome', () => `migration ${mid} is ${target} at the target, ${source} at the source`);
       const isPublished = record.phase === 'published' || record.phase === 'done';
@@ -222,8 +225,7 @@ export class Watch {
         'evidence',
         () => `migration ${mid} is released before it is published`,
       );
-      const wasSealed = before.exports.get(mid)?.seal ?? null;
-      if (outcome === 'unsealed' && wasSealed !== null) this.#rare.note('abort after seal');
+      if (outcome === 'unsealed' && wasSealed) this.#rare.note('abort after seal');
     }
   }
 
@@ -314,7 +316,7 @@ export class Watch {
     }
   }
 
-  #checkEvidence({ mid, phase, source, target }: Migration): void {
+  #checkEvidence({ mid, phase, source, target, isUntold }: Migration): void {
     const atTarget = this.#outcomes.get(`${target}/${mid}`);
     const atSource = this.#outcomes.get(`${source}/${mid}`);
     if (phase === 'published')
@@ -325,7 +327,8 @@ export class Watch {
       );
     if (phase === 'aborted')
       check(
-        atTarget === 'abandoned' && atSource === 'unsealed',
+        atSource === 'unsealed' &&
+          (atTarget === 'abandoned' || (isUntold === true && atTarget === undefined)),
         'evidence',
         () => `migration ${mid} is aborted, ${atTarget} at its target and ${atSource} at its source`,
       );

@@ -79,6 +79,15 @@ export function bug(
   return bugOf(name, rule, [{ file, from, to }], more);
 }
 
+/** Schedules of moves alone are many times as fast as nurseries. */
+const MOVES_SEEDS_MAX = 400;
+
+/** A bug of one piece, which schedules of moves alone look for. */
+export function moveBug(name: string, rule: string, file: string, from: string, to: string): PlantedBug {
+  const replacements = [{ file, from, to }];
+  return { name, rule, replacements, plan: { simulation: 'migration' }, seedsMax: MOVES_SEEDS_MAX };
+}
+
 /** A bug of several pieces, or of none where the plan alone makes it. */
 export function bugOf(
   name: string,

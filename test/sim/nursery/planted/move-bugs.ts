@@ -1,5 +1,5 @@
 /** Planted bugs of moves and of the router. Rules marked (!) are those that an obvious implementation breaks. */
-import { BUSY, bug, bugOf, HARSH, late, type PlantedBug, ruleBug } from './bug.ts';
+import { BUSY, bug, bugOf, HARSH, late, moveBug, type PlantedBug, ruleBug } from './bug.ts';
 
 export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
@@ -37,9 +37,23 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
     'unseal before abandon',
     "the source unseals only after the target's abandoned (!)",
     'migrator/core/next-move.js#whileActive',
-    "return { kind: 'abandon' };",
-    "return source?.closed === 'unsealed' ? { kind: 'abandon' } : { kind: 'unseal' };",
+    "return now.isSealed ? { kind: 'abandon' } : { kind: 'cancel' };",
+    "return now.isSealed ? { kind: 'unseal' } : { kind: 'cancel' };",
     { changes: BUSY, seedsMax: 40 },
+  ),
+  moveBug(
+    'a sealed range is cancelled',
+    'from the seal on the target decides, and the source cancels nothing (!)',
+    'node/machine/export.js#cancel',
+    'if (record !== undefined && record.seal !== null) {',
+    'if (false) {',
+  ),
+  moveBug(
+    'aborted as told, though the target was silent',
+    'a target that was not asked is told of the abort later',
+    'migrator/core/commands.js#commandFor',
+    "const told = facts.target?.closed === 'abandoned';",
+    'const told = true;',
   ),
   bugOf(
     'activate without check',
@@ -246,6 +260,16 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
       to: 'if (hint !== null)',
     },
   ]),
+  ruleBug(
+    'staging below the floor forgotten',
+    'what was staged for a migration below the floor goes to clean-up (!)',
+    [{ file: 'node/machine/headers.js#raiseFloor', from: 'if (mid < floor)', to: 'if (false)' }],
+  ),
+  ruleBug(
+    'staging below the floor kept',
+    'what was staged for a migration below the floor goes to clean-up (!)',
+    [{ file: 'node/machine/headers.js#raiseFloor', from: 'imports: withoutBelow(imports, floor),', to: '' }],
+  ),
   ruleBug('slots of clusters compared', 'slots of different clusters are never compared (!)', [
     {
       file: 'router/core/classify.js#consistent',
