@@ -13,10 +13,11 @@ import { printRange } from '../src/keyspace/range.ts';
 import type { ClusterConfig, Migration } from '../src/protocol/admin/admin.ts';
 import type { MigrationResult, PlannedMove } from '../src/protocol/admin/moves.ts';
 import { Connections, type Nursery } from './connections.ts';
-import { claimAfterMs } from './core/beat.ts';
+import { beatMs, claimAfterMs } from './core/beat.ts';
 import { type Plan, planMigrate, planRange, planRemove } from './core/plan.ts';
 import { resultOf } from './core/result.ts';
 import { SETTINGS, type Settings } from './core/settings.ts';
+import type { Seen } from './core/state.ts';
 import { isOpen, listMigrations, runMigration, unexpected } from './driver.ts';
 import { RateMeter } from './rate.ts';
 import { sideBySide } from './side-by-side.ts';
@@ -97,7 +98,7 @@ export class Operations implements Moves {
     const all = mid === null ? await listMigrations(this.#nursery.keeper) : [];
     const mids = mid === null ? all.filter(isOpen).map((record) => record.mid) : [mid];
     const results = await sideBySide(
-      mids.map((each) => () => this.#run(each, options, false)),
+      mids.map((each) => () => this.#run(each, options, { claimAtOnce: false, seen: null })),
       RESUMED_AT_ONCE,
     );
     for (const record of all.filter(({ isUntold }) => isUntold === true)) await this.#tell(record);
@@ -150,9 +151,9 @@ export class Operations implements Moves {
     await this.#wish(mid, 'abort', why);
     for (;;) {
       const followed = await this.#follow(mid, options);
-      if (followed !== null) return followed;
+      if ('outcome' in followed) return followed;
       try {
-        return await this.#run(mid, options, false);
+        return await this.#run(mid, options, { claimAtOnce: false, seen: followed });
       } catch (error) {
         if (!(error instanceof NurseryError) || error.code !== 'FENCED') throw error;
       }
@@ -179,7 +180,7 @@ export class Operations implements Moves {
       const mid = await this.#record(move);
       options.onPlanned?.(mid, move);
       if (options.detach === true) continue;
-      const result = await this.#run(mid, options, true);
+      const result = await this.#run(mid, options, { claimAtOnce: true, seen: null });
       results.push(result);
       if (result.outcome === 'aborted') break;
     }
@@ -204,13 +205,17 @@ export class Operations implements Moves {
     }
   }
 
-  async #run(mid: number, options: MoveOptions, claimAtOnce: boolean): Promise<MigrationResult> {
+  async #run(
+    mid: number,
+    options: MoveOptions,
+    how: { readonly claimAtOnce: boolean; readonly seen: Seen | null },
+  ): Promise<MigrationResult> {
     const { signal, onProgress, onResult } = options;
     const meter = new RateMeter();
     const result = await runMigration({
       clusters: this.#nursery,
       mid,
-      claimAtOnce,
+      ...how,
       onProgress: (progress) => onProgress?.(mid, progress, meter.add(progress, performance.now())),
       settings: this.#settings,
       ...(signal === undefined ? {} : { signal }),
@@ -219,12 +224,15 @@ export class Operations implements Moves {
     return result;
   }
 
-  /** Watches another migrator at work. The result where it comes to an end, null where its heartbeat stands still. */
-  async #follow(mid: number, options: MoveOptions): Promise<MigrationResult | null> {
+  /**
+   * Watches another migrator at work, which somebody wants to abort. The result where it comes to an end; where it has missed a
+   * beat, what was seen of it last, long enough ago to be claimed at once.
+   */
+  async #follow(mid: number, options: MoveOptions): Promise<MigrationResult | Seen> {
     const settings = { ...SETTINGS, ...this.#settings };
     const meter = new RateMeter();
     let heartbeat = -1;
-    let beatMs = performance.now();
+    let lastMs = performance.now();
     for (;;) {
       if (options.signal?.aborted) {
         throw new NurseryError('GOING_DOWN', `stopped; migration ${mid} goes on where a migrator runs`);
@@ -237,10 +245,15 @@ export class Operations implements Moves {
         options.onResult?.(result);
         return result;
       }
-      options.onProgress?.(mid, progress, meter.add(progress, nowMs));
-      if (found.heartbeat !== heartbeat) beatMs = nowMs;
+      if (found.heartbeat !== heartbeat) {
+        options.onProgress?.(mid, progress, meter.add(progress, nowMs));
+        lastMs = nowMs;
+      }
       heartbeat = found.heartbeat;
-      if (nowMs - beatMs >= claimAfterMs(settings, progress)) return null;
+      const missedMs = beatMs(settings, progress, progress) + settings.claimAfterMs;
+      if (nowMs - lastMs >= Math.min(missedMs, claimAfterMs(settings, progress))) {
+        return { token: found.token, heartbeat, atMs: nowMs - claimAfterMs(settings, progress) };
+      }
       await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS));
     }
   }

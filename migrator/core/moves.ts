@@ -40,15 +40,22 @@ const OF_PAGES: ReadonlySet<Purpose> = new Set([
 export function moveOn(state: Coordination, out: Effect[]): void {
   const now = {
     isMidRound: state.pipe?.kind === 'round',
-    sourceSilent: isSilent(state, 'source'),
-    targetSilent: isSilent(state, 'target'),
+    sourceSilent: isSilent(state),
+    targetSilent: isTargetSilent(state),
   };
   carryOut(state, out, nextMove(observed(state.facts, limitsOf(state), now)));
 }
 
-function isSilent({ report, nowMs }: Coordination, party: 'source' | 'target'): boolean {
-  const silence = report.silences.get(party);
+function isSilent({ report, nowMs }: Coordination): boolean {
+  const silence = report.silences.get('source');
   return silence !== undefined && nowMs - silence.sinceMs >= SILENT_MS;
+}
+
+/** Counted from when it was asked: nothing rests on its answer. */
+function isTargetSilent({ report, calls, nowMs }: Coordination): boolean {
+  const asked = calls.open.find(({ purpose }) => purpose === 'abandon')?.sentAtMs ?? nowMs;
+  const askedAtMs = report.silences.get('target')?.askedAtMs ?? asked;
+  return nowMs - askedAtMs >= SILENT_MS;
 }
 
 function carryOut(state: Coordination, out: Effect[], move: Move): void {

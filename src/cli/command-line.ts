@@ -15,6 +15,12 @@ import { refuseValues, usageError } from './usage.ts';
 import { protectWords, refuseLostBytes } from './words.ts';
 
 const MAX = wholeNumber('max', -1, 'at most so many; -1 for all; default: 1000');
+const TIMEOUT = wholeNumber(
+  'timeout',
+  1,
+  'end after so many seconds, with 7; what was begun goes on',
+  1_000_000,
+);
 const KEY = { type: 'string', demandOption: true, describe: 'text, or 0x… for bytes' } as const;
 
 function servers<T>(parser: Argv<T>) {
@@ -166,6 +172,7 @@ function nurseryCommands<T>(parser: Argv<T>) {
             default: false,
             describe: 'say what would be moved, and move nothing',
           })
+          .option('timeout', TIMEOUT)
           .epilogue(
             examples(
               ['$0 migrate ams m bru --config router.ini', 'keys from m on go to bru'],
@@ -185,6 +192,7 @@ function nurseryCommands<T>(parser: Argv<T>) {
             type: 'string',
             describe: 'for an inner cluster: where its neighbours meet',
           })
+          .option('timeout', TIMEOUT)
           .epilogue(examples(['$0 remove bru --config router.ini', ''])),
       async (args) => (await import('./migrate-command.ts')).runRemoveCommand(args),
     )

@@ -10,7 +10,12 @@ import { type ProgressDisplay, progressDisplay } from './progress-display.ts';
 import { sayWhoIsAwaited } from './report.ts';
 import { surviveSignals } from './supervise.ts';
 
-type Common = { readonly config: string; readonly json: boolean };
+type Common = {
+  readonly config: string;
+  readonly json: boolean;
+  /** Seconds; undefined: for as long as it takes. */
+  readonly timeout: number | undefined;
+};
 
 export type MigrateArguments = Common & {
   readonly left: string | undefined;
@@ -33,19 +38,23 @@ export async function runMigrateCommand(args: MigrateArguments): Promise<void> {
   refuseContradictions(args);
   const request = isMove(args) ? requestOf(args) : null;
   await withMoves(args, async (moves, display, answered) => {
-    const options = { ...watching(display), signal: stopSignal() };
     const heeded = async (mid: number, done: Promise<void>): Promise<Heeded> => {
       await done.finally(answered);
       const seen = sayWhoIsAwaited(`a sign of life of the migrator of migration ${mid}`);
       return await moves.watchWish(mid).finally(seen);
     };
-    if (args.abort !== undefined) await moves.abort(args.abort, 'aborted by an operator', options);
-    else if (args.pause !== undefined) acknowledge(await heeded(args.pause, moves.pause(args.pause)), args);
+    const { abort } = args;
+    if (abort !== undefined) {
+      await inTime(args, display, (options) => moves.abort(abort, 'aborted by an operator', options));
+    } else if (args.pause !== undefined) acknowledge(await heeded(args.pause, moves.pause(args.pause)), args);
     else if (args.continue !== undefined)
       acknowledge(await heeded(args.continue, moves.unpause(args.continue)), args);
-    else if (request === null) await resumeAll(moves, options, args.json);
+    else if (request === null) await inTime(args, display, (options) => resumeAll(moves, options, args.json));
     else if (args.dryRun) printDryRun(await moves.dryRun(request), args.json);
-    else reportResults(await moves.migrate(request, options), args.json);
+    else {
+      const results = await inTime(args, display, (options) => moves.migrate(request, options));
+      reportResults(results, args.json);
+    }
   });
 }
 
@@ -84,8 +93,7 @@ export async function runRemoveCommand(
 ): Promise<void> {
   await withMoves(args, async (moves, display) => {
     const separator = args.separator === undefined ? null : keyOf(args.separator);
-    const options = { ...watching(display), signal: stopSignal() };
-    await moves.remove({ cluster: args.cluster, separator }, options);
+    await inTime(args, display, (options) => moves.remove({ cluster: args.cluster, separator }, options));
     if (args.json) printJson({ removed: args.cluster });
     else printLine(`${args.cluster} has left the nursery`);
   });
@@ -126,6 +134,41 @@ export async function runMigratorCommand(args: { readonly config: string }): Pro
     });
   } finally {
     nursery.close();
+  }
+}
+
+/**
+ * Runs `work` until its end, or a signal, or until its time is over.
+ *
+ * @throws NurseryError TIMEOUT saying for what it waited, and how it goes on
+ */
+async function inTime<T>(
+  { timeout }: Common,
+  display: ProgressDisplay,
+  work: (options: MoveOptions) => Promise<T>,
+): Promise<T> {
+  const late = new AbortController();
+  const timer = timeout === undefined ? undefined : setTimeout(() => late.abort(), timeout * 1000);
+  let last = '';
+  const options = watching({
+    ...display,
+    progress: (mid, progress, rate) => {
+      const waiting = progress.waitingFor === '' ? '' : `, waiting for ${progress.waitingFor}`;
+      last = `migration ${mid} is ${progress.stage}${waiting}; `;
+      display.progress(mid, progress, rate);
+    },
+  });
+  try {
+    return await work({ ...options, signal: AbortSignal.any([stopSignal(), late.signal]) });
+  } catch (error) {
+    if (!late.signal.aborted || !(error instanceof NurseryError) || error.code !== 'GOING_DOWN') throw error;
+    throw new NurseryError(
+      'TIMEOUT',
+      `not done within ${timeout} s: ${last}it goes on where a migrator runs, and nursery migrate --resume goes on with it`,
+      { cause: error },
+    );
+  } finally {
+    clearTimeout(timer);
   }
 }
 

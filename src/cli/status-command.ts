@@ -195,6 +195,11 @@ function print(
   printLine(`migrations: ${open.length} open, ${migrations.length - open.length} ended`);
   const still = stillOf(clusters);
   for (const migration of open) printLine(`  ${describeMigration(migration, still.has(migration.mid))}`);
+  for (const { mid, target, isUntold } of migrations) {
+    if (isUntold !== true) continue;
+    const what = `migration ${mid} was aborted without ${target}, which keeps what it has staged until it is told`;
+    printLine(`  ! ${what}: a migrator does so, or nursery migrate --resume`);
+  }
 }
 
 /** Of a router that is well there is nothing to say. */
