@@ -4,7 +4,8 @@
  * seeds, into docs/planted-bugs.md. Without it a few are looked for, to show that planting works.
  *
  * `SIM_PLANTED=nearby` leaves the simulations out: of the bugs of the three cores most must make a golden trace or a unit test
- * fail. It takes a minute and a half, and writes that column of the table alone.
+ * fail. It takes a minute and a half, and writes that column of the table alone. `PLANT=text` looks for those with this text in
+ * their names, and writes their rows alone.
  */
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
@@ -13,7 +14,7 @@ import type { PlantedBug } from './planted/bug.ts';
 import { BUGS } from './planted/bugs.ts';
 import { replaced } from './planted/loader.ts';
 import { expectGreen, isOfACore, seenNearby } from './planted/nearby.ts';
-import { type Row, readFound, writeRows } from './planted/table.ts';
+import { printNearby, type Row, readFound, writeRows } from './planted/table.ts';
 import { type Failed, runSeeds } from './pool.ts';
 
 const WORKERS = Number(process.env['SIM_WORKERS'] ?? 2);
@@ -30,7 +31,7 @@ const NEARBY = process.env['SIM_PLANTED'] === 'nearby';
 /** A short run looks for one in so many. */
 const ONE_IN = 7;
 const CHOSEN = ALL ? BUGS : BUGS.filter((_, index) => index % ONE_IN === 0);
-/** Looks for this one alone, and says what found it. */
+/** Looks for these alone, and says what found them. */
 const ONLY = process.env['PLANT'];
 
 /** Seeds are begun in order, so the lowest that fails is the same in every run. */
@@ -94,17 +95,29 @@ test('each stands in the code, once', () => {
 if (ONLY !== undefined) {
   test(`found: ${ONLY}`, async () => {
     const bugs = BUGS.filter(({ name }) => name.includes(ONLY));
-    for (const { bug, failed } of await ofEach(bugs, find)) {
+    const looked = await ofEach(bugs, find);
+    for (const { bug, failed } of looked) {
       console.log(`${bug.name}: ${failed === null ? 'not found' : `seed ${failed.seed}, ${failed.message}`}`);
     }
+    const nearby = await nearbyOf(bugs);
+    const rows = new Map(looked.map(({ bug, failed }) => [bug, rowOf(bug, failed, nearby.get(bug))]));
+    const before = readFound();
+    writeRows(
+      BUGS.flatMap((bug) => {
+        const found = before.get(bug.name);
+        return rows.get(bug) ?? (found === undefined ? [] : { bug, ...found });
+      }),
+    );
   });
 } else if (NEARBY) {
   test('most bugs of the cores are seen by a trace or a unit test', async () => {
     const nearby = await nearbyOf(BUGS);
     const found = readFound();
-    const known = BUGS.filter(({ name }) => found.has(name));
     writeRows(
-      known.map((bug) => ({ bug, check: '', seed: '', ...found.get(bug.name), nearby: nearby.get(bug) })),
+      BUGS.flatMap((bug) => {
+        const known = found.get(bug.name);
+        return known === undefined ? [] : { ...known, bug, nearby: printNearby(nearby.get(bug)) };
+      }),
     );
     expectMost(nearby);
   });
@@ -123,7 +136,8 @@ if (ONLY !== undefined) {
 }
 
 function rowOf(bug: PlantedBug, failed: Failed | null, nearby: string | null | undefined): Row {
-  return { bug, check: `\`${failed?.check ?? 'nothing'}\``, seed: String(failed?.seed ?? '–'), nearby };
+  const seed = String(failed?.seed ?? '–');
+  return { bug, check: `\`${failed?.check ?? 'nothing'}\``, seed, nearby: printNearby(nearby) };
 }
 
 test.run();

@@ -12,33 +12,33 @@ const HEAD = [
   '| --- | --- | --- | --- | --- | --- |',
 ];
 
-/** What a row says of its bug. `nearby`: the test that sees it without any simulation; null: none does; undefined: it is in none of the cores. */
-export type Row = {
-  readonly bug: PlantedBug;
-  readonly check: string;
-  readonly seed: string;
-  readonly nearby: string | null | undefined;
-};
+/** What was found of a bug: the check of a simulation, after how many seeds, and the test that sees it without any. */
+export type Found = { readonly check: string; readonly seed: string; readonly nearby: string };
+export type Row = Found & { readonly bug: PlantedBug };
+
+/** As a row says it. Null: no test sees it; undefined: it is in none of the cores. */
+export function printNearby(nearby: string | null | undefined): string {
+  return nearby === undefined ? '–' : nearby === null ? 'nothing' : `\`${nearby}\``;
+}
 
 export function writeRows(rows: readonly Row[]): void {
   const lines = rows.map(({ bug, check, seed, nearby }) => {
-    const seen = nearby === undefined ? '–' : nearby === null ? 'nothing' : `\`${nearby}\``;
-    return `| ${bug.name} | ${bug.rule} | ${bug.plan.simulation} | ${check} | ${seed} | ${seen} |`;
+    return `| ${bug.name} | ${bug.rule} | ${bug.plan.simulation} | ${check} | ${seed} | ${nearby} |`;
   });
   const text = [...HEAD, ...lines, ''].join('\n');
   if (text !== readFileSync(FILE, 'utf8')) writeFileSync(FILE, text);
 }
 
-/** By bug, what the simulations found when all were looked for last. */
-export function readFound(): Map<string, Pick<Row, 'check' | 'seed'>> {
+/** By bug, what was found when it was looked for last. */
+export function readFound(): Map<string, Found> {
   const rows = readFileSync(FILE, 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('| '))
     .slice(2);
   return new Map(
     rows.map((row) => {
-      const [, name = '', , , check = '', seed = ''] = row.split('|').map((cell) => cell.trim());
-      return [name, { check, seed }];
+      const [, name = '', , , check = '', seed = '', nearby = ''] = row.split('|').map((cell) => cell.trim());
+      return [name, { check, seed, nearby }];
     }),
   );
 }
