@@ -16,6 +16,7 @@ import {
   encodeAnswer,
   type KeeperMap,
   type Migration,
+  type NotedBackup,
   type Owned,
   type SealAge,
 } from '../../src/protocol/admin/admin.ts';
@@ -190,6 +191,11 @@ export class Machine {
     return this.#state.bound;
   }
 
+  /** The last backup that was noted; null where there is none. */
+  get backup(): NotedBackup | null {
+    return this.#state.backup;
+  }
+
   owned(): readonly Owned[] {
     return this.#state.owned;
   }
@@ -258,6 +264,8 @@ function* applyCommand(draft: Draft, sent: AdminCommand): Work<AdminAnswer> {
   switch (command.kind) {
     case 'bind':
       return bind(draft, command);
+    case 'noteBackup':
+      return noteBackup(draft, command);
     case 'assume':
       return yield* assume(draft, command);
     case 'beginImport':
@@ -290,6 +298,13 @@ function* applyCommand(draft: Draft, sent: AdminCommand): Work<AdminAnswer> {
     default:
       return applyKeeper(draft, command);
   }
+}
+
+/** Of two that come in any order, the newer one stays. */
+function noteBackup(draft: Draft, { slot, takenMs }: NotedBackup): AdminAnswer {
+  const { backup } = draft.state;
+  if (backup === null || slot >= backup.slot) draft.update({ backup: { slot, takenMs } });
+  return { kind: 'ok' };
 }
 
 const NO_SEALS: readonly never[] = [];

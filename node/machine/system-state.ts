@@ -23,9 +23,11 @@ import {
   storedEntryCodec,
 } from '../../src/keyspace/rangemap.ts';
 import {
+  backupCodec,
   clusterConfigCodec,
   type KnownCluster,
   type Migration,
+  type NotedBackup,
   type Outcome,
   type Owned,
   outcomeCodec,
@@ -135,6 +137,8 @@ export type SystemState = {
   readonly tokens: ReadonlyMap<number, number>;
   /** The keeper that this cluster belongs to, once it does. The keeper is bound to itself. */
   readonly bound: Binding | null;
+  /** The last backup that was taken of this cluster, as far as it was told. */
+  readonly backup: NotedBackup | null;
   /** The keeper's. */
   readonly map: RangeMap;
   /** The highest migration id allotted. */
@@ -166,6 +170,7 @@ const SINGLES = {
   floor: { row: system('floor'), codec: i64, initial: 0 },
   assumed: { row: system('assumed'), codec: i64, initial: 0 },
   bound: { row: system('bound'), codec: bindingCodec, initial: null },
+  backup: { row: system('backup'), codec: backupCodec, initial: null },
   lastMid: { row: keeper('last-mid'), codec: i64, initial: 0 },
 } as const;
 
@@ -214,6 +219,7 @@ export const INITIAL_STATE: SystemState = {
   closed: new Map(),
   tokens: new Map(),
   bound: null,
+  backup: null,
   map: EMPTY_MAP,
   lastMid: 0,
   migrations: new Map(),

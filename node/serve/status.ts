@@ -31,6 +31,7 @@ export function nodeStatus(
     founding: introduction.founding,
     keeper: introduction.keeper,
     notes: notesOf(context),
+    backup: driver.machine.backup,
   };
 }
 

@@ -88,8 +88,10 @@ async function backupOne(options: TakeOptions, { to, json }: BackupArguments): P
   }
   await inDirectory(to, async () => {
     for (const { file } of await unfinishedImages(to)) await rm(join(to, file));
-    const images = [await intoDirectory(to, options)];
-    await finish(to, { nursery: null, map: null, images }, json);
+    const image = await intoDirectory(to, options);
+    await finish(to, { nursery: null, map: null, images: [image] }, json);
+    // Where one node was asked there may be no master to note it.
+    if (options.only === null) await note(options.client, image);
   });
 }
 
@@ -132,6 +134,7 @@ async function backupAll(
       const { version, entries } = after.map;
       const kept = { nursery: after.nursery?.founding ?? '', map: { version, entries }, images };
       await finish(to, kept, json);
+      for (const taken of images) await note(nursery.cluster(taken.image.cluster), taken);
       return;
     }
     notice(`ranges have moved meanwhile: ${why}; the images concerned are taken again`);
@@ -155,6 +158,18 @@ async function intoDirectory(directory: string, options: TakeOptions): Promise<D
   );
   notice(described(taken));
   return { ...taken, file: name(taken.image) };
+}
+
+/** The cluster remembers its last backup, for status. One that cannot be told has a backup all the same. */
+async function note(client: ClusterClient, { image: { slot, taken } }: Taken): Promise<void> {
+  try {
+    await client.command({ kind: 'noteBackup', slot, takenMs: Date.parse(taken) });
+  } catch (error) {
+    if (!(error instanceof NurseryError)) throw error;
+    notice(
+      `cluster ${client.cluster} could not note its backup, and status will not show it: ${error.message}`,
+    );
+  }
 }
 
 function described({ image, entries }: Taken): string {

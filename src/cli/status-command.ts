@@ -4,7 +4,14 @@ import { EXIT_CODES, NurseryError } from '../base/errors.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
 import { printRange, type Range } from '../keyspace/range.ts';
 import { EMPTY_MAP } from '../keyspace/rangemap.ts';
-import type { KeeperMap, KnownCluster, Migration, NodeAddress, NodeStatus } from '../protocol/admin/admin.ts';
+import type {
+  KeeperMap,
+  KnownCluster,
+  Migration,
+  NodeAddress,
+  NodeStatus,
+  NotedBackup,
+} from '../protocol/admin/admin.ts';
 import type { TurnedAway } from '../protocol/arakoon/statistics.ts';
 import { NurseryConnections, readTarget, type Target } from './connections.ts';
 import { jsonRange } from './forms.ts';
@@ -185,6 +192,8 @@ function print(
   if (router !== null) printRouter(router);
   for (const { cluster, founding, nodes } of clusters) {
     printLine(`cluster ${cluster}${founding === undefined ? '' : `, founding ${founding}`}`);
+    const backup = describeBackup(nodes);
+    if (backup !== null) printLine(`  ${backup}`);
     for (const node of nodes) {
       printLine(`  ${describe(node)}`);
       for (const note of disagreements(node, founding, nursery?.founding)) printLine(`    ! ${note}`);
@@ -200,6 +209,18 @@ function print(
     const what = `migration ${mid} was aborted without ${target}, which keeps what it has staged until it is told`;
     printLine(`  ! ${what}: a migrator does so, or nursery migrate --resume`);
   }
+}
+
+/** What the nodes know of the last backup; null where none answers, or the cluster owns nothing. */
+function describeBackup(nodes: readonly NodeReport[]): string | null {
+  const there = nodes.flatMap(({ status }) => status ?? []);
+  if (!there.some(({ owned }) => owned.length > 0)) return null;
+  const newest = there
+    .flatMap(({ backup }) => backup ?? [])
+    .reduce<NotedBackup | null>((best, each) => (best === null || each.slot > best.slot ? each : best), null);
+  if (newest === null) return 'no backup was noted';
+  const age = printAge(Date.now() - newest.takenMs);
+  return `last backup: ${age} ago, as of slot ${newest.slot}`;
 }
 
 /** Of a router that is well there is nothing to say. */
@@ -289,4 +310,15 @@ export function toJson(migration: Migration): object {
         ? null
         : { ...receipt, digest: { ...digest, sum: digest.sum.toString(16).padStart(32, '0') } },
   };
+}
+
+/** A time in the one unit that says enough. */
+export function printAge(ms: number): string {
+  const units = [
+    [86_400_000, 'd'],
+    [3_600_000, 'h'],
+    [60_000, 'min'],
+  ] as const;
+  const [unitMs, name] = units.find(([least]) => ms >= 2 * least) ?? [1000, 's'];
+  return `${Math.max(0, Math.floor(ms / unitMs))} ${name}`;
 }

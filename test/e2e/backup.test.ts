@@ -81,12 +81,17 @@ tests.test(
     const counting = new Counting(client);
     await until('counters to count', () => counting.acknowledged.size === COUNTERS);
     const directory = join(lab.dir, 'monday');
+    assert.match((await nursery.run(['status'])).stdout, /^ {2}no backup was noted$/m);
     const before = new Map(counting.acknowledged);
     const moving = (async () => {
       await nursery.succeed(['migrate', '--range', 't..u', '--to', 'k-ams']);
       await nursery.succeed(['migrate', '--range', 'b..c', '--to', 'k-bru']);
     })();
     await nursery.succeed(['backup', '--all', '--to', directory]);
+    const noted = (await nursery.run(['status'])).stdout.match(
+      /^ {2}last backup: \d+ s ago, as of slot \d+$/gm,
+    );
+    assert.is(noted?.length, 2);
     await moving;
     const after = await counting.stop();
 

@@ -82,6 +82,10 @@ export type Outcome = Coded<typeof outcomeCodec>;
 
 const seal = { sealSlot: i64, digest: digestCodec };
 
+/** The slot that a backup has, and when it was begun, by the clock of whoever took it (ms since 1970). */
+export const backupCodec = struct({ slot: i64, takenMs: i64 });
+export type NotedBackup = Coded<typeof backupCodec>;
+
 /** Commands that stand alone. Tags are never reused: logs hold them. */
 const plainCommandCodec = union({
   // Ownership without migration: the first cluster of a nursery takes everything.
@@ -109,6 +113,8 @@ const plainCommandCodec = union({
   scrub: [31, struct({ from: key, rowsMax: u32 })],
   /** This cluster belongs to that keeper, from now on and for ever. */
   bind: [32, bindingCodec],
+  /** A backup holds what this cluster had at `slot`. For people; of two the one of the higher slot stays. */
+  noteBackup: [34, backupCodec],
   // At the keeper.
   initMap: [40, struct({ cluster: text })],
   plan: [41, struct({ source: text, target: text, lo: key, hi: option(key) })],
@@ -257,6 +263,8 @@ export const nodeStatusCodec = struct({
   keeper: text,
   /** What an operator should know of: one sentence each. */
   notes: list(text),
+  /** The last backup that was noted here; null where there is none. */
+  backup: option(backupCodec),
 });
 export type NodeStatus = Coded<typeof nodeStatusCodec>;
 

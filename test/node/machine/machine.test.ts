@@ -192,6 +192,8 @@ seeded('a machine that starts again from the image goes on exactly as one that n
       { kind: 'beginImport', ...header },
       { kind: 'abandon', ...header },
       { kind: 'unseal', ...header },
+      { kind: 'cancel', ...header },
+      { kind: 'noteBackup', slot: random.below(9), takenMs: n },
       { kind: 'setClusterConfig', cluster: random.pick(['Z', 'é', 'A']), nodes: [] },
       { kind: 'initMap', cluster: 'A' },
       { kind: 'plan', source: 'A', target: 'Z', lo: 'k', hi: 't' },
@@ -203,6 +205,20 @@ seeded('a machine that starts again from the image goes on exactly as one that n
     assert.equal(other.dump(), one.dump());
     assert.equal(other.machine.state, one.machine.state);
   }
+});
+
+test('the last backup is remembered; one of an older slot that is told later is not', () => {
+  const cluster = new TestCluster();
+  assert.is(cluster.machine.backup, null);
+  for (const [slot, takenMs] of [
+    [5, 100],
+    [3, 200],
+  ] as const) {
+    cluster.expect({ kind: 'noteBackup', slot, takenMs }, 'ok');
+    assert.equal(cluster.machine.backup, { slot: 5, takenMs: 100 });
+  }
+  cluster.expect({ kind: 'noteBackup', slot: 5, takenMs: 300 }, 'ok');
+  assert.equal(cluster.machine.backup, { slot: 5, takenMs: 300 });
 });
 
 test('nothing of a slot is visible before it is committed', () => {
