@@ -18,7 +18,7 @@ import { type Plan, planMigrate, planRange, planRemove } from './core/plan.ts';
 import { resultOf } from './core/result.ts';
 import { SETTINGS, type Settings } from './core/settings.ts';
 import type { Seen } from './core/state.ts';
-import { isOpen, listMigrations, runMigration, unexpected } from './driver.ts';
+import { ANSWER_MS, isOpen, listMigrations, runMigration, unexpected } from './driver.ts';
 import { RateMeter } from './rate.ts';
 import { sideBySide } from './side-by-side.ts';
 import { tellTarget } from './tell.ts';
@@ -79,7 +79,9 @@ export class Operations implements Moves {
     if (!clusters.some((config) => config.cluster === cluster) && (await this.#isForgotten(cluster)))
       return [];
     const known = { map, clusters: clusters.map((config) => config.cluster) };
-    const results = await this.#runMoves(movesOf(planRemove(known, cluster, separator)), options);
+    const moves = movesOf(planRemove(known, cluster, separator));
+    if (moves.length > 0) await this.#expectAnswer(cluster);
+    const results = await this.#runMoves(moves, options);
     const kept = results.find(({ outcome }) => outcome === 'aborted');
     if (kept !== undefined) {
       throw new NurseryError('REFUSED', `${cluster} stays: migration ${kept.mid} was aborted (${kept.why})`);
@@ -87,6 +89,18 @@ export class Operations implements Moves {
     const answer = await this.#nursery.keeper.command({ kind: 'dropCluster', cluster });
     if (answer.kind !== 'ok' && answer.kind !== 'none') throw unexpected(`remove ${cluster}`, answer);
     return results;
+  }
+
+  /** @throws NurseryError where its master does not answer: what it owns could not be moved, and nothing is planned */
+  async #expectAnswer(id: string): Promise<void> {
+    const query = { kind: 'rangeStatus', mid: 0, lo: '', hi: null } as const;
+    try {
+      await (await this.#nursery.cluster(id)).query(query, { to: 'master', deadlineMs: ANSWER_MS });
+    } catch (error) {
+      if (!(error instanceof NurseryError)) throw error;
+      const why = `${id} stays, and nothing was planned: what it owns can be moved only while it answers`;
+      throw new NurseryError(error.code, `${why} (${error.message})`, { cause: error });
+    }
   }
 
   /** Whether the keeper knew it for one of another nursery that had spoken to it, and does not any more. */

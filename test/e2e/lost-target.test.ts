@@ -105,9 +105,12 @@ tests.test('commands end with a reason where they are given a time', async (lab)
     /TIMEOUT: not done within 3 s: migration 3 is preparing, waiting for target h-bru, .*; it goes on where a migrator runs, and nursery migrate --resume goes on with it/,
   );
   assert.is((await nursery.run(['migrate', '--abort', '3', '--timeout', '20'])).code, 0);
-  const removing = await nursery.run(['remove', bru.id, '--timeout', '3']);
+  const removing = await nursery.run(['remove', bru.id]);
   assert.is(removing.code, EXIT_CODES.UNREACHABLE, removing.stderr);
-  assert.match(removing.stderr, /not done within 3 s: migration 4 is .*waiting for source h-bru/);
+  assert.match(removing.stderr, /h-bru stays, and nothing was planned: what it owns can be moved only while/);
+  const leaving = await nursery.run(['migrate', '--range', 'm01200..', '--to', ams.id, '--timeout', '3']);
+  assert.is(leaving.code, EXIT_CODES.UNREACHABLE, leaving.stderr);
+  assert.match(leaving.stderr, /not done within 3 s: migration 4 is .*waiting for source h-bru/);
   const aborting = await nursery.run(['migrate', '--abort', '4', '--timeout', '8']);
   assert.is(aborting.code, EXIT_CODES.UNREACHABLE, 'the source decides, and it is gone');
   assert.match(aborting.stderr, /not done within 8 s: migration 4 is aborting, waiting for source h-bru/);
