@@ -5,6 +5,7 @@ import type { LogRecord, Slot, Value } from '../../../node/paxos/values.ts';
 import { type Image, MemoryStore } from '../../../node/store/memory-store.ts';
 import type { StoreKey } from '../../../node/store/types.ts';
 import type { EXIT_CODES } from '../../../src/base/errors.ts';
+import { invariant } from '../base/invariant.ts';
 import { Disk } from '../paxos/disk.ts';
 
 /**
@@ -50,6 +51,9 @@ export class Hardware {
   recovered(store: MemoryStore): Recovered {
     const members = readMembers(store);
     this.noteImage(store);
+    const { highest, snapshot } = this.disk.summary;
+    const known = Math.max(highest, snapshot, readSnapshotSlot(store));
+    invariant(store.slot <= known, 'the store is not ahead of its log');
     // As the log does it: what was cut off below the store's slot is nowhere in it, and the log begins behind that slot.
     if (members !== null && this.disk.lacksUpTo(store.slot)) {
       this.append([{ kind: 'snapshot', slot: store.slot, members }]);

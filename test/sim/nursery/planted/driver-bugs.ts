@@ -11,7 +11,7 @@ export const DRIVER_BUGS: readonly PlantedBug[] = [
     'router/driver.js##carryOut',
     'this.#wake(effect.atMs);',
     '',
-    { changes: HARSH },
+    { changes: HARSH, seedsMax: 60 },
   ),
   bug(
     'sent called unsent by a router',
