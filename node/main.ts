@@ -4,6 +4,7 @@ import { FatalError, NurseryError } from '../src/base/errors.ts';
 import { TIMERS } from '../src/process/timers.ts';
 import { checkBegun, checkFiles, type HomeLock, lockHome, prepareDirectory } from './life/home.ts';
 import { Lives } from './life/lives.ts';
+import { refuseUnfinished } from './life/restore.ts';
 import { logDirOf, storePlace } from './life/storage.ts';
 import { type NodeOptions, NodeProcess, type Tally } from './process.ts';
 import { removeStore } from './store/install.ts';
@@ -27,6 +28,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const lock = lockHome(node.home, logDir);
   try {
     checkFiles(node.home, logDir);
+    refuseUnfinished(node.home);
     if (!hasRoom) checkBegun(node.home, logDir);
     return await startLives(options, lock);
   } catch (error) {

@@ -62,6 +62,24 @@ export function copyCommands<T>(parser: Argv<T>) {
       async (args) => (await import('./verify-command.ts')).runVerify(args),
     )
     .command(
+      'restore <path>',
+      'make a home from a backup, for a cluster without a nursery; the other nodes join with empty homes',
+      (command) =>
+        asking(command)
+          .positional('path', {
+            type: 'string',
+            demandOption: true,
+            describe: 'directory of a backup, or file of one image',
+          })
+          .option('node', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'whose home it becomes; default: the first of the configuration',
+          })
+          .epilogue(examples(['$0 restore monday --config ams.ini --node ams_0', ''])),
+      async (args) => (await import('./restore-command.ts')).runRestore({ ...args, node: args.node ?? null }),
+    )
+    .command(
       'export',
       'write keys and values of a range to a file, as lines of JSON',
       (command) =>

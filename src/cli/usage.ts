@@ -5,7 +5,19 @@ import type { Words } from './words.ts';
 /** Commands, for people who have mistyped one. A test holds this list against the help. */
 export const COMMANDS = [
   ...['node', 'router', 'migrator', 'dev', 'init', 'migrate', 'remove', 'status', 'bench', 'sim'],
-  ...['who-master', 'get', 'set', 'delete', 'prefix', 'range', 'backup', 'verify', 'export', 'import'],
+  ...[
+    'who-master',
+    'get',
+    'set',
+    'delete',
+    'prefix',
+    'range',
+    'backup',
+    'verify',
+    'restore',
+    'export',
+    'import',
+  ],
 ];
 
 /** Longest distance between a word and what its writer may have meant. */

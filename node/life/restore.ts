@@ -1,0 +1,166 @@
+/**
+ * Makes a home from the image of a backup: the first member of a new founding, with what the image holds, and nothing else of
+ * the old cluster: no life, no keeper, no address, no move (docs/architecture.md, "Backups").
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { open, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FatalError } from '../../src/base/errors.ts';
+import type { Range } from '../../src/keyspace/range.ts';
+import { makeDirectories } from '../../src/process/directories.ts';
+import { unusable } from '../../src/process/permissions.ts';
+import type { Owned } from '../../src/protocol/admin/admin.ts';
+import { encode } from '../../src/wire/codec.ts';
+import { TransactionLog } from '../log/log.ts';
+import { Machine } from '../machine/machine.ts';
+import { INITIAL_STATE, storeState } from '../machine/system-state.ts';
+import { type LogRecord, type MembersState, membersStateCodec, type Slot } from '../paxos/values.ts';
+import { dataFile } from '../store/environment.ts';
+import { installSnapshot, type Row, removeStore, SnapshotWriter, type StorePlace } from '../store/install.ts';
+import { type StoreKey, TABLES } from '../store/types.ts';
+import { lockHome, prepareDirectory } from './home.ts';
+import { MEMBERS_KEY, snapshotRow } from './members-row.ts';
+
+/** In a home that is being made; gone once it is whole. */
+const UNFINISHED = 'RESTORING';
+const SEGMENT = /\.tlog(\.new)?$/;
+/**
+ * The new founding goes on so many slots above the image: above any that the old one can have told its clients, who ask for "at
+ * least" that slot. A cluster that works without a pause takes days for as many.
+ */
+const LEAP: Slot = 1_000_000_000;
+
+export type RestoreOptions = {
+  readonly home: string;
+  readonly logDir: string;
+  readonly place: StorePlace;
+  readonly image: { readonly slot: Slot; readonly owned: readonly (Range & { readonly epoch: number })[] };
+  /** Keys and values of the image, in any order, some at a time. */
+  readonly rows: AsyncIterable<readonly { readonly key: string; readonly value: Uint8Array }[]>;
+};
+
+/**
+ * Makes the home, durably. One that was broken off is begun anew.
+ *
+ * @returns the founding, and the slot from which it goes on
+ * @throws FatalError HOME_UNUSABLE where the home is not empty, or cannot be used; HOME_IN_USE; and what `rows` throws, with the
+ *   home as unfinished as before
+ */
+export async function restoreHome(options: RestoreOptions): Promise<{ founding: string; slot: Slot }> {
+  const { home, logDir, place } = options;
+  for (const directory of [home, logDir]) {
+    if (!prepareDirectory(directory)) throw unusable('directory', directory, new Error('there is no room'));
+  }
+  const lock = lockHome(home, logDir);
+  try {
+    const marker = join(home, UNFINISHED);
+    if (existsSync(marker)) await clear(options);
+    else if (await holdsAnything(options)) {
+      throw new FatalError(
+        'HOME_UNUSABLE',
+        `home ${home} is not empty: name another one, or empty it if nobody needs it`,
+      );
+    }
+    await writeMarker(marker, home);
+    makeDirectories(place.dir);
+    const incarnation = randomBytes(16).toString('hex');
+    const slot = options.image.slot + LEAP;
+    const members: MembersState = {
+      cluster: incarnation,
+      members: [{ node: place.node, incarnation }],
+      superseded: [],
+    };
+    await fillStore(options, members, slot);
+    await beginLog(options, members, slot);
+    await rm(marker);
+    await syncDirectory(home);
+    return { founding: incarnation, slot };
+  } finally {
+    lock.release();
+  }
+}
+
+/** @throws FatalError HOME_UNUSABLE where a restore of this home did not come to its end */
+export function refuseUnfinished(home: string): void {
+  if (!existsSync(join(home, UNFINISHED))) return;
+  throw new FatalError(
+    'HOME_UNUSABLE',
+    `home ${home} is half restored: type nursery restore again, which begins it anew`,
+  );
+}
+
+async function holdsAnything({ logDir, place }: RestoreOptions): Promise<boolean> {
+  if (existsSync(dataFile(place.dir))) return true;
+  return (await readdir(logDir)).some((name) => SEGMENT.test(name));
+}
+
+async function clear({ logDir, place }: RestoreOptions): Promise<void> {
+  await removeStore(place.dir);
+  for (const name of await readdir(logDir)) if (SEGMENT.test(name)) await rm(join(logDir, name));
+}
+
+async function writeMarker(path: string, home: string): Promise<void> {
+  const file = await open(path, 'w');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await syncDirectory(home);
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path);
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+async function fillStore(
+  { place, image, rows }: RestoreOptions,
+  members: MembersState,
+  slot: Slot,
+): Promise<void> {
+  const writer = await SnapshotWriter.create(place);
+  try {
+    for await (const page of rows) {
+      await writer.put(page.map(({ key, value }) => ({ key: TABLES.DATA + key, value })));
+    }
+    const own: Row[] = [snapshotRow(slot), { key: MEMBERS_KEY, value: encode(membersStateCodec, members) }];
+    const owned = image.owned.map(({ lo, hi, epoch }): Owned => ({ lo, hi, epoch, sealedBy: null }));
+    storeState(INITIAL_STATE, { ...INITIAL_STATE, owned }, (key: StoreKey, value) => {
+      if (value !== null) own.push({ key, value });
+    });
+    await writer.put(own);
+    await writer.finish(slot);
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+  await installSnapshot(place.dir);
+}
+
+/** As the log of a node that founded a cluster of its own, and installed this image. */
+async function beginLog({ logDir, place }: RestoreOptions, members: MembersState, slot: Slot): Promise<void> {
+  const { cluster, node, dir } = place;
+  const { log } = await TransactionLog.open({
+    dir: logDir,
+    cluster,
+    node,
+    appliedSlot: 0,
+    store: dir,
+    onWarning: () => undefined, // of a log that is empty there is nothing to warn
+  });
+  const records: LogRecord[] = [
+    { kind: 'incarnation', incarnation: members.cluster },
+    { kind: 'founded', state: members, genesis: Machine.genesis({ nursery: false }) },
+    { kind: 'snapshot', slot, members },
+  ];
+  await new Promise<void>((resolve, reject) => {
+    log.append(records, (error) => (error === null ? resolve() : reject(error)));
+  });
+  await log.close();
+}
