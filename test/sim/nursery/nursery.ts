@@ -319,7 +319,11 @@ export class Nursery {
       this.schedule.after(RESTART_LEASES * this.plan.leaseMs, () => this.startNode(machine));
     } else if (exit === 'OTHER_CLUSTER')
       this.#fail(new Violation('invariant', `${node.name} stops: ${cause.message}`));
-    else this.schedule.after(this.plan.leaseMs, () => this.nemesis.replaced(machine, node, exit));
+    else {
+      // Its home is going to be emptied: from now on nobody may count on what it holds.
+      if (exit === 'SUPERSEDED' && machine.process === node) machine.hardware.refusal = 'SUPERSEDED';
+      this.schedule.after(this.plan.leaseMs, () => this.nemesis.replaced(machine, node, exit));
+    }
   }
 
   /** Ends the run: what a node caught on its way must not be lost. */
