@@ -1,5 +1,5 @@
 /** A cluster that lost all of its homes comes back from a backup, as it was then. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES } from '../../src/base/errors.ts';
@@ -31,7 +31,9 @@ tests.test(
     assert.is(full.code, EXIT_CODES.HOME_UNUSABLE, full.stderr);
     assert.match(full.stderr, /is not empty/);
     const [first, second, third] = cluster.nodes as [NodePlace, NodePlace, NodePlace];
-    for (const { home } of cluster.nodes) rmSync(home, { recursive: true });
+    const old = join(lab.dir, 'old home');
+    renameSync(third.home, old);
+    for (const { home } of [first, second]) rmSync(home, { recursive: true });
 
     const made = await restore('--node', second.name);
     assert.is(made.code, 0, made.stderr);
@@ -55,6 +57,15 @@ tests.test(
     assert.is((await after.get('key 0')).toString(), 'new');
     cluster.startNode(second.name);
     await cluster.caughtUp(second.name);
+
+    // A home of before that comes back is met by nobody.
+    await cluster.process(third.name).kill();
+    rmSync(third.home, { recursive: true });
+    renameSync(old, third.home);
+    const stopped = await cluster.startNode(third.name).finished();
+    assert.is(stopped.code, EXIT_CODES.OTHER_CLUSTER, stopped.stderr);
+    assert.match(stopped.stderr, /they were founded/);
+    assert.is((await after.get('key 0')).toString(), 'new');
   },
 );
 
