@@ -3,7 +3,12 @@ import { closeSync, fsyncSync, openSync, readdirSync, rmSync, statSync, writeSyn
 import { join } from 'node:path';
 import { FatalError } from '../../src/base/errors.ts';
 import { makeDirectories } from '../../src/process/directories.ts';
-import { type DirectoryLock, isSameDirectory, lockDirectory } from '../../src/process/directory-lock.ts';
+import {
+  type DirectoryLock,
+  isSameDirectory,
+  lockDirectory,
+  noteOwner,
+} from '../../src/process/directory-lock.ts';
 import { noRoomWhy } from '../../src/process/no-room.ts';
 import { checkUsable, unusable } from '../../src/process/permissions.ts';
 
@@ -110,9 +115,12 @@ export function lockHome(home: string, logDir: string): HomeLock {
   };
   try {
     locked.push(lockDirectory(home, `home ${home}`));
+    noteOwner(home);
     // Two names of one directory are one lock, which a second open file of ours would not get.
-    if (!isSameDirectory(home, logDir))
+    if (!isSameDirectory(home, logDir)) {
       locked.push(lockDirectory(logDir, `log directory ${logDir} (tlog_dir)`));
+      noteOwner(logDir);
+    }
   } catch (error) {
     release();
     throw error;

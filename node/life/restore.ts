@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FatalError } from '../../src/base/errors.ts';
+import { FatalError, NurseryError } from '../../src/base/errors.ts';
 import type { Range } from '../../src/keyspace/range.ts';
 import { makeDirectories } from '../../src/process/directories.ts';
 import { unusable } from '../../src/process/permissions.ts';
@@ -76,6 +76,8 @@ export async function restoreHome(options: RestoreOptions): Promise<{ founding: 
     await rm(marker);
     await syncDirectory(home);
     return { founding: incarnation, slot };
+  } catch (error) {
+    throw error instanceof NurseryError && error.code === 'DISK_FULL' ? unusable('home', home, error) : error;
   } finally {
     lock.release();
   }

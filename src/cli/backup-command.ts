@@ -3,7 +3,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FatalError, NurseryError } from '../base/errors.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
-import { lockDirectory, OWNER } from '../process/directory-lock.ts';
+import { lockDirectory } from '../process/directory-lock.ts';
 import { unusable } from '../process/permissions.ts';
 import type { KeeperMap } from '../protocol/admin/admin.ts';
 import { MANIFEST, type Manifest, printManifest, whyNotTheMap } from './backup/manifest.ts';
@@ -39,7 +39,8 @@ export type BackupArguments = {
  * Writes a backup of one cluster, or of all that the map names, into a directory; an image alone to standard output.
  *
  * @throws FatalError HOME_UNUSABLE where the directory cannot be written, or holds something else
- * @throws NurseryError as `takeImage`; NOT_SUPPORTED where ranges went on moving: the backup is not whole then, and says so
+ * @throws NurseryError as `takeImage`; REFUSED where there is no map; RANGE_MOVING where ranges went on moving: the
+ *   backup is not whole then, and says so
  */
 export async function runBackup(args: BackupArguments): Promise<void> {
   const target = readTarget(args.config);
@@ -106,6 +107,8 @@ async function backupAll(
   let why = '';
   for (let round = 0; round < ROUNDS; round += 1) {
     const { map, clusters } = await nursery.refresh();
+    if (map.isEmpty)
+      throw new NurseryError('REFUSED', 'there is no map, so nothing belongs to anybody: init comes first');
     const owners = [...new Set(map.entries.map(({ owner }) => owner))];
     for (const [cluster, { file, image }] of done) {
       if (
@@ -214,26 +217,21 @@ async function finish(
  */
 async function inDirectory(directory: string, work: () => Promise<void>): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 }).catch(cannotUse('directory', directory));
-  const names = await readdir(directory).catch(cannotUse('directory', directory));
-  if (names.includes(MANIFEST)) {
-    throw new FatalError('HOME_UNUSABLE', `${directory} holds a backup already: name another directory`);
-  }
-  const other = names.find((name) => !isPart(name));
-  if (other !== undefined) {
-    throw unusable('directory', directory, new Error(`it holds ${other}, which is no part of a backup`));
-  }
   const lock = lockDirectory(directory, `directory ${directory}`);
   try {
+    const names = await readdir(directory).catch(cannotUse('directory', directory));
+    if (names.includes(MANIFEST)) {
+      throw new FatalError('HOME_UNUSABLE', `${directory} holds a backup already: name another directory`);
+    }
+    const other = names.find((name) => !IMAGE_FILE.test(name) && !name.startsWith(UNFINISHED));
+    if (other !== undefined) {
+      throw unusable('directory', directory, new Error(`it holds ${other}, which is no part of a backup`));
+    }
     for (const name of names) if (name.startsWith(UNFINISHED)) await rm(join(directory, name));
     await work();
   } finally {
-    await rm(join(directory, OWNER), { force: true });
     lock.release();
   }
-}
-
-function isPart(name: string): boolean {
-  return IMAGE_FILE.test(name) || name.startsWith(UNFINISHED) || name === OWNER;
 }
 
 /** Whole images of a backup that was broken off, the newest of each cluster; all others are removed. */

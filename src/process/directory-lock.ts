@@ -19,7 +19,7 @@ import { checkUsable, unusable } from './permissions.ts';
 export type DirectoryLock = { release(): void };
 
 /** In a locked directory: who has it, for people. The lock does not rest on it. */
-export const OWNER = 'OWNER';
+const OWNER = 'OWNER';
 /** Tries to lock a directory that is put in another's place meanwhile. */
 const LOCK_TRIES = 3;
 /** Inode numbers of some file systems have more than 53 bits. */
@@ -48,7 +48,6 @@ export function lockDirectory(path: string, what: string): DirectoryLock {
       takeLock(directory, path, what);
       // Between opening and locking, another directory may have been put in its place.
       if (isSame(fstatSync(directory, BIG), statSync(path, BIG))) {
-        noteOwner(join(path, OWNER));
         return { release: () => closeSync(directory) };
       }
     } catch (error) {
@@ -73,7 +72,9 @@ function openDirectory(path: string): number {
   }
 }
 
-function noteOwner(file: string): void {
+/** Notes in a locked directory who has it. @throws FatalError HOME_UNUSABLE */
+export function noteOwner(directory: string): void {
+  const file = join(directory, OWNER);
   checkUsable(file, 'file');
   try {
     writeFileSync(file, `pid ${process.pid} on ${hostname()}\n`);
@@ -93,7 +94,7 @@ function takeLock(directory: number, path: string, what: string): void {
   if (status === 1 && stderr === '') {
     throw new FatalError(
       'HOME_IN_USE',
-      `${what} is in use by another process (${ownerOf(path)}); stop it first, or give this node a directory of its own`,
+      `${what} is in use by another process (${ownerOf(path)}); stop it first, or take another directory`,
     );
   }
   const isMissing = (error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';

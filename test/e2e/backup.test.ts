@@ -167,7 +167,9 @@ tests.test('what is broken off is no backup, and goes on; what is damaged is kno
   const directory = join(lab.dir, 'broken');
   const args = ['backup', '--config', cluster.file, '--to', directory];
   const slow = lab.start('slow backup', [...args, '--rate', '100000']);
-  await until('an image to be begun', () => existsSync(directory) && readdirSync(directory).length > 1);
+  const isBegun = (): boolean =>
+    readdirSync(directory).some((each) => each.startsWith('.nursery-unfinished-'));
+  await until('an image to be begun', () => existsSync(directory) && isBegun());
   const second = await lab.run(args);
   assert.is(second.code, EXIT_CODES.HOME_IN_USE, second.stderr);
   await slow.kill();
@@ -224,6 +226,10 @@ tests.test('what makes no sense is refused, and says what would', async (lab) =>
     assert.is(finished.code, code, `${args.join(' ')}: ${finished.stderr}`);
     assert.match(finished.stderr, why);
   }
+  const empty = await TestCluster.start(lab, { clusterId: 'empty', size: 1, keeper: 'itself' });
+  const nothing = await lab.run(['backup', '--all', '--config', empty.file, '--to', to]);
+  assert.is(nothing.code, EXIT_CODES.REFUSED, nothing.stderr);
+  assert.match(nothing.stderr, /there is no map, so nothing belongs to anybody/);
   await nursery.succeed(['backup', 'n-ams', '--to', other]);
   const piped = await nursery.succeed(['backup', 'n-ams', '--to', '-']);
   writeFileSync(join(lab.dir, 'one.image'), piped.stdout);
