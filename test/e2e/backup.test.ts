@@ -136,7 +136,8 @@ tests.test(
     const run = (...args: string[]) => lab.run(['backup', '--config', cluster.file, ...args]);
     const { code, stderr } = await run('--to', directory);
     assert.is(code, 0, stderr);
-    assert.not.match(stderr, new RegExp(`from ${master}$`, 'm'), 'the master has enough to do');
+    const isStill = (await cluster.master()) === master; // else it may have been a follower by then
+    assert.ok(!isStill || !stderr.includes(`from ${master}\n`), 'the master has enough to do');
     assert.is(entriesIn(directory).size, 50);
 
     // One that was master could answer for as long as its lease lasts.
