@@ -179,12 +179,14 @@ export class Daemon {
     const { mid } = migration;
     if (this.#telling.has(mid) || this.#telling.size >= RUNS_MAX || this.#rests(mid)) return;
     this.#telling.add(mid);
-    this.#restUntilMs.set(mid, this.#world.nowMs() + REST_MS);
     tellTarget(this.#world, migration, (error) => {
       this.#telling.delete(mid);
       if (this.#isStopped) return;
+      // Counted from here, so that those who do not answer do not keep the others from being told.
+      this.#restUntilMs.set(mid, this.#world.nowMs() + REST_MS);
       if (error === null) this.#how.onEvent?.({ kind: 'told', migration });
       else if (!(error instanceof NurseryError)) this.#break(error);
+      else if (error.code === 'DAMAGED') this.#how.onEvent?.({ kind: 'failed', mid, error });
     });
   }
 

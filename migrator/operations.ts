@@ -99,7 +99,7 @@ export class Operations implements Moves {
     } catch (error) {
       if (!(error instanceof NurseryError)) throw error;
       const why = `${id} stays, and nothing was planned: what it owns can be moved only while it answers`;
-      throw new NurseryError(error.code, `${why} (${error.message})`, { cause: error });
+      throw new NurseryError('UNREACHABLE', `${why} (${error.message})`, { cause: error });
     }
   }
 
@@ -111,12 +111,22 @@ export class Operations implements Moves {
   async resume(mid: number | null, options: MoveOptions = {}): Promise<MigrationResult[]> {
     const all = mid === null ? await listMigrations(this.#nursery.keeper) : [];
     const mids = mid === null ? all.filter(isOpen).map((record) => record.mid) : [mid];
+    // What a target keeps until it is told may be in the way of another move.
+    const told = this.#tellAll(all);
     const results = await sideBySide(
       mids.map((each) => () => this.#run(each, options, { claimAtOnce: false, seen: null })),
       RESUMED_AT_ONCE,
-    );
-    for (const record of all.filter(({ isUntold }) => isUntold === true)) await this.#tell(record);
+    ).finally(() => told);
+    const [silent] = await told;
+    if (silent !== undefined) throw silent;
     return results;
+  }
+
+  /** Why which targets of aborted migrations could not be told. */
+  async #tellAll(migrations: readonly Migration[]): Promise<Error[]> {
+    const untold = migrations.filter(({ isUntold }) => isUntold === true);
+    const settled = await Promise.allSettled(untold.map((record) => this.#tell(record)));
+    return settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []));
   }
 
   /** @throws NurseryError where the target of an aborted migration still cannot be told */

@@ -1,4 +1,5 @@
 /** Tells the target of a migration that was aborted while it did not answer (docs/architecture.md, "The coordinator"). */
+import { NurseryError } from '../src/base/errors.ts';
 import type { AdminAnswer, AdminCommand, Migration } from '../src/protocol/admin/admin.ts';
 import { ANSWER_MS, unexpected } from './driver.ts';
 import type { World } from './world.ts';
@@ -15,7 +16,11 @@ export function tellTarget(
   const { mid, target } = record;
   ask(world, target, abandonOf(record), (answer) => {
     if (answer instanceof Error) done(answer);
-    // Whatever it says of its outcome, it has no import of this migration any more; a fenced one has a newer coordinator's word.
+    else if (answer.kind === 'closed' && answer.outcome === 'activated') {
+      const why = `migration ${mid} is recorded as aborted, and ${target} has activated it: two clusters own its range`;
+      done(new NurseryError('DAMAGED', `ALARM: ${why}`));
+    }
+    // It has no import of this migration any more; a fenced one has a newer coordinator's word.
     else if (answer.kind !== 'closed' && answer.kind !== 'fenced') done(unexpected('abandon', answer));
     else {
       ask(world, '', { kind: 'noteTold', mid }, (noted) => {

@@ -47,6 +47,7 @@ import type { Coordination } from './state.ts';
 /** The keeper may refuse what its record does not allow, and is asked for the record then: at most this often. */
 export const REFUSALS_MAX = 10;
 
+const ENDS: ReadonlySet<Purpose> = new Set(['cancel', 'abandon', 'unseal', 'release']);
 const READS_RECORD: ReadonlySet<Purpose> = new Set(['note', 'noteSeal', 'askKeeper']);
 
 /** No answer comes to this attempt: the same is asked again, later each time. */
@@ -82,7 +83,7 @@ export function onAnswer(state: Coordination, out: Effect[], attempt: number, an
   endCall(calls, call);
   if (answer.kind === 'fenced') onFenced(state, out, call, answer.token);
   else if (answer.kind === 'closed' && call.to !== 'keeper') {
-    onClosed(state, call.to, answer.outcome ?? 'forgotten');
+    onClosed(state, call.to, answer.outcome ?? 'forgotten', call.purpose);
   } else if (ANSWERS[call.purpose](state, out, call, answer) === 'unexpected') {
     onUnexpected(state, out, call, answer);
   }
@@ -112,10 +113,13 @@ function onFenced(state: Coordination, out: Effect[], call: Call, token: number)
   else failFenced(state, out, 'has taken over', token);
 }
 
-function onClosed(state: Coordination, party: 'source' | 'target', closed: Closed): void {
+function onClosed(state: Coordination, party: 'source' | 'target', closed: Closed, purpose: Purpose): void {
   const { facts, report } = state;
+  const wasSealed = facts.isSealed || (facts.source?.exporting?.sealed ?? null) !== null;
   learnOutcome(facts, party, closed);
-  if (closed === 'activated' || closed === 'unsealed') endSeal(report, closed, state.nowMs);
+  // A seal that was asked for and lost made no pause.
+  if (purpose === 'cancel' && closed === 'unsealed' && !wasSealed) forgetSeal(report);
+  else if (closed === 'activated' || closed === 'unsealed') endSeal(report, closed, state.nowMs);
   const sealed = facts.source?.exporting?.sealed;
   // What changed on the way is there too: the digests were equal.
   if (closed === 'activated' && sealed) countStaged(report, sealed.digest.count, sealed.digest.bytes);
@@ -130,8 +134,11 @@ function onUnexpected(state: Coordination, out: Effect[], call: Call, answer: Ad
       'ALARM: the digest of the rows at the target differs from that of the source at the seal; the source keeps the range, nothing is lost',
     );
   } else if (call.to !== 'keeper') {
-    if (answer.kind === 'refused') decideAbort(state.facts, text);
-    else restart(state, out, text);
+    if (answer.kind === 'refused') {
+      decideAbort(state.facts, text);
+      // What ends a move is asked for again and again, but not at once.
+      if (ENDS.has(call.purpose)) repeatAt(state.calls, call, state.nowMs + state.settings.pollMs);
+    } else restart(state, out, text);
   } else if (call.purpose === 'look' || state.refusals >= REFUSALS_MAX) fail(state, out, 'REFUSED', text);
   else {
     state.refusals += 1;
@@ -258,6 +265,8 @@ function onNoted(
   { floor, record }: Answer<'claimed'>,
   call: Call,
 ): void {
+  // What was in the way below the floor goes with the next command, which no question carries.
+  if (floor > state.claim.floor) state.blocked = null;
   state.claim = { ...state.claim, floor };
   learnRecord(state.facts, record, call.mark);
 }
@@ -350,7 +359,7 @@ function onTargetChecked(state: Coordination, out: Effect[], _call: Call, status
   if (status.kind !== 'rangeStatus') return 'unexpected';
   const { facts } = state;
   if (status.token > state.claim.token) failFenced(state, out, 'has taken over', status.token);
-  else if (status.closed !== null) onClosed(state, 'target', status.closed);
+  else if (status.closed !== null) onClosed(state, 'target', status.closed, 'checkTarget');
   else if (status.importing?.seq !== facts.target?.importing?.seq) return 'unexpected';
   else facts.targetChecked = true;
   return 'taken';

@@ -51,11 +51,10 @@ function isSilent({ report, nowMs }: Coordination): boolean {
   return silence !== undefined && nowMs - silence.sinceMs >= SILENT_MS;
 }
 
-/** Counted from when it was asked: nothing rests on its answer. */
-function isTargetSilent({ report, calls, nowMs }: Coordination): boolean {
-  const asked = calls.open.find(({ purpose }) => purpose === 'abandon')?.sentAtMs ?? nowMs;
-  const askedAtMs = report.silences.get('target')?.askedAtMs ?? asked;
-  return nowMs - askedAtMs >= SILENT_MS;
+/** Counted from when it was asked first: nothing rests on its answer, and "busy" is none. */
+function isTargetSilent({ report, tellingSinceMs, nowMs }: Coordination): boolean {
+  const askedAtMs = report.silences.get('target')?.askedAtMs ?? nowMs;
+  return nowMs - Math.min(askedAtMs, tellingSinceMs ?? nowMs) >= SILENT_MS;
 }
 
 function carryOut(state: Coordination, out: Effect[], move: Move): void {
@@ -109,6 +108,7 @@ function sendCommand(
   }
   if (move === 'seal') beginSeal(state.report, state.nowMs);
   if (move === 'abandon' || move === 'cancel') decideAbort(facts, whyAborted(facts));
+  if (move === 'abandon' && facts.source?.closed === 'unsealed') state.tellingSinceMs ??= state.nowMs;
   if (ENDS_PAGES.has(move)) {
     state.pipe = null;
     state.delayMs = 0;

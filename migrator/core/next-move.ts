@@ -164,10 +164,14 @@ function whileActive(now: Observed): Move {
     return now.targetSilent ? { kind: 'recordAbort' } : { kind: 'abandon' };
   }
   if (record.wish === 'abort' || now.abortWhy !== null) {
-    return now.isSealed ? { kind: 'abandon' } : { kind: 'cancel' };
+    // A source that is silent cannot say whether the target has taken over already; the target can.
+    return now.isSealed || now.sourceSilent ? { kind: 'abandon' } : { kind: 'cancel' };
   }
   const importing = target?.importing ?? null;
-  if (importing === null) return { kind: 'beginImport' };
+  if (importing === null) {
+    // An earlier migrator may have begun to abort: the source knows, where the target does not answer.
+    return source === null && now.targetSilent ? { kind: 'askSource' } : { kind: 'beginImport' };
+  }
   const exporting = source?.exporting ?? null;
   if (exporting === null) return { kind: 'beginExport' };
   if (exporting.sealed !== null) return now.lastRowsSent ? { kind: 'activate' } : { kind: 'lastRows' };

@@ -61,6 +61,8 @@ export type Coordination = {
   /** When the keeper is asked, where notes are rare. */
   nextAskMs: number;
   blocked: Blocked | null;
+  /** When the target was first asked to abandon what the source has cancelled. */
+  tellingSinceMs: number | null;
   /** When what takes its time is asked for next. */
   nextPollMs: number;
   /** When the source is told next to slow its writers. */
@@ -92,6 +94,7 @@ export function createCoordination(options: CoordinatorOptions): Coordination {
     notedMs: Number.NEGATIVE_INFINITY,
     nextAskMs: 0,
     blocked: null,
+    tellingSinceMs: null,
     nextPollMs: 0,
     nextSlowMs: 0,
     delayMs: 0,

@@ -17,7 +17,7 @@ import { Machine } from '../machine/machine.ts';
 import { INITIAL_STATE, storeState } from '../machine/system-state.ts';
 import { type LogRecord, type MembersState, membersStateCodec, type Slot } from '../paxos/values.ts';
 import { dataFile } from '../store/environment.ts';
-import { installSnapshot, type Row, removeStore, SnapshotWriter, type StorePlace } from '../store/install.ts';
+import { installSnapshot, type Row, SnapshotWriter, type StorePlace } from '../store/install.ts';
 import { type StoreKey, TABLES } from '../store/types.ts';
 import { lockHome, prepareDirectory } from './home.ts';
 import { MEMBERS_KEY, snapshotRow } from './members-row.ts';
@@ -27,9 +27,9 @@ const UNFINISHED = 'RESTORING';
 const SEGMENT = /\.tlog(\.new)?$/;
 /**
  * The new founding goes on so many slots above the image: above any that the old one can have told its clients, who ask for "at
- * least" that slot. A cluster that works without a pause takes days for as many.
+ * least" that slot. A cluster that works without a pause takes years for as many.
  */
-const LEAP: Slot = 1_000_000_000;
+const LEAP: Slot = 2 ** 40;
 
 export type RestoreOptions = {
   readonly home: string;
@@ -41,7 +41,7 @@ export type RestoreOptions = {
 };
 
 /**
- * Makes the home, durably. One that was broken off is begun anew.
+ * Makes the home, durably. Nothing that is there is ever removed: one that was broken off is emptied by who began it.
  *
  * @returns the founding, and the slot from which it goes on
  * @throws FatalError HOME_UNUSABLE where the home is not empty, or cannot be used; HOME_IN_USE; and what `rows` throws, with the
@@ -54,14 +54,13 @@ export async function restoreHome(options: RestoreOptions): Promise<{ founding: 
   }
   const lock = lockHome(home, logDir);
   try {
-    const marker = join(home, UNFINISHED);
-    if (existsSync(marker)) await clear(options);
-    else if (await holdsAnything(options)) {
-      throw new FatalError(
-        'HOME_UNUSABLE',
-        `home ${home} is not empty: name another one, or empty it if nobody needs it`,
-      );
+    refuseUnfinished(home);
+    const there = await firstThere(options);
+    if (there !== null) {
+      const what = `${there} is there, so the home ${home} of ${place.node} is not empty`;
+      throw new FatalError('HOME_UNUSABLE', `${what}: name another one, or empty it if nobody needs it`);
     }
+    const marker = join(home, UNFINISHED);
     await writeMarker(marker, home);
     makeDirectories(place.dir);
     const incarnation = randomBytes(16).toString('hex');
@@ -77,7 +76,8 @@ export async function restoreHome(options: RestoreOptions): Promise<{ founding: 
     await syncDirectory(home);
     return { founding: incarnation, slot };
   } catch (error) {
-    throw error instanceof NurseryError && error.code === 'DISK_FULL' ? unusable('home', home, error) : error;
+    const isDisk = error instanceof NurseryError ? error.code === 'DISK_FULL' : isOfSystem(error);
+    throw isDisk ? unusable('home', home, error) : error;
   } finally {
     lock.release();
   }
@@ -88,18 +88,20 @@ export function refuseUnfinished(home: string): void {
   if (!existsSync(join(home, UNFINISHED))) return;
   throw new FatalError(
     'HOME_UNUSABLE',
-    `home ${home} is half restored: type nursery restore again, which begins it anew`,
+    `home ${home} is half restored: empty it, and its tlog_dir where it has one, and type nursery restore again`,
   );
 }
 
-async function holdsAnything({ logDir, place }: RestoreOptions): Promise<boolean> {
-  if (existsSync(dataFile(place.dir))) return true;
-  return (await readdir(logDir)).some((name) => SEGMENT.test(name));
+function isOfSystem(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && !(error instanceof FatalError);
 }
 
-async function clear({ logDir, place }: RestoreOptions): Promise<void> {
-  await removeStore(place.dir);
-  for (const name of await readdir(logDir)) if (SEGMENT.test(name)) await rm(join(logDir, name));
+/** Something of a node that is there already; null where there is nothing. */
+async function firstThere({ logDir, place }: RestoreOptions): Promise<string | null> {
+  const store = dataFile(place.dir);
+  if (existsSync(store)) return store;
+  const segment = (await readdir(logDir)).find((name) => SEGMENT.test(name));
+  return segment === undefined ? null : join(logDir, segment);
 }
 
 async function writeMarker(path: string, home: string): Promise<void> {

@@ -327,7 +327,8 @@ function bindCluster(draft: Draft, command: Introduction): void {
   const known = (id: string): string => (id === cluster ? founding : (foundingOf(draft.state, id) ?? ''));
   const completed = new Map(migrations);
   for (const [mid, record] of migrations) {
-    if (record.phase === 'done' || record.phase === 'aborted') continue;
+    const isOver = record.phase === 'done' || (record.phase === 'aborted' && record.isUntold !== true);
+    if (isOver) continue;
     const [source, target] = [known(record.source), known(record.target)];
     if (record.foundings === undefined && source !== '' && target !== '') {
       completed.set(mid, { ...record, foundings: { keeper, source, target } });

@@ -43,14 +43,14 @@ export class Images {
     }
   }
 
-  #open({ minSlot }: Of<'openImage'>, store: Store, owned: readonly Owned[]): Answer {
+  #open({ minSlot, withSealed }: Of<'openImage'>, store: Store, owned: readonly Owned[]): Answer {
     if (store.slot < minSlot) {
       const why = `slot ${minSlot} is not applied here yet, only ${store.slot}`;
       return failure('INCONSISTENT_READ', why);
     }
     const sealed = owned.find(({ sealedBy }) => sealedBy !== null);
     // Whose its rows are is being decided: a later slot says it.
-    if (sealed !== undefined) return busy(`migration ${sealed.sealedBy} has sealed a range`);
+    if (sealed !== undefined && !withSealed) return busy(`migration ${sealed.sealedBy} has sealed a range`);
     this.#forgetIdle();
     if (this.#pinned.size >= PINNED_MAX) return busy(`${PINNED_MAX} images are being copied`);
     this.#newest += 1;

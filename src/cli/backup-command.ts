@@ -1,12 +1,13 @@
 /** `nursery backup`: images of clusters that serve meanwhile. */
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FatalError, NurseryError } from '../base/errors.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
+import { makeDirectories } from '../process/directories.ts';
 import { lockDirectory } from '../process/directory-lock.ts';
 import { unusable } from '../process/permissions.ts';
 import type { KeeperMap } from '../protocol/admin/admin.ts';
-import { MANIFEST, type Manifest, printManifest, whyNotTheMap } from './backup/manifest.ts';
+import { MANIFEST, type Manifest, printManifest, whyForeign, whyNotTheMap } from './backup/manifest.ts';
 import { readImage } from './backup/read-backup.ts';
 import { fileSink, standardOutput } from './backup/sinks.ts';
 import { type Taken, type TakeOptions, takeImage } from './backup/take-image.ts';
@@ -18,8 +19,12 @@ import { notice } from './report.ts';
 
 /** Images are taken so often, where ranges move meanwhile. */
 const ROUNDS = 5;
+/** Pause between two rounds (ms): a move that is about to end needs a moment. */
+const ROUND_MS = 1000;
 /** An image of a backup that was broken off is gone on with for so long (ms); later it is taken anew. */
-const KEPT_MS = 24 * 60 * 60_000;
+const KEPT_MS = 60 * 60_000;
+/** In a directory in which a backup was begun, and is not whole: what it is of. */
+const BEGUN = 'unfinished';
 const IMAGE_FILE = /\.image$/;
 /** Who asks, as other processes see it. */
 const IDENTITY = { role: 'operator', node: 'backup' } as const;
@@ -53,7 +58,7 @@ export async function runBackup(args: BackupArguments): Promise<void> {
   try {
     const common = { only: args.node, rate: args.rate };
     if (id === null) {
-      await inDirectory(args.to, () => backupAll(nursery, args, common));
+      await inDirectory(args.to, 'all clusters', () => backupAll(nursery, args, common));
       return;
     }
     const known = own === null ? await nursery.refresh() : null;
@@ -87,8 +92,8 @@ async function backupOne(options: TakeOptions, { to, json }: BackupArguments): P
     notice(described(taken));
     return;
   }
-  await inDirectory(to, async () => {
-    for (const { file } of await unfinishedImages(to)) await rm(join(to, file));
+  await inDirectory(to, `cluster ${options.client.cluster}`, async () => {
+    for (const { file } of await unfinishedImages(to)) await rm(join(to, file)).catch(cannotUse('file', to));
     const image = await intoDirectory(to, options);
     await finish(to, { nursery: null, map: null, images: [image] }, json);
     // Where one node was asked there may be no master to note it.
@@ -103,40 +108,40 @@ async function backupAll(
   common: Pick<TakeOptions, 'only' | 'rate'>,
 ): Promise<void> {
   const done = new Map((await unfinishedImages(to)).map((image) => [image.image.cluster, image]));
-  for (const image of done.values()) notice(`goes on with ${image.file}, taken at ${image.image.taken}`);
   let why = '';
   for (let round = 0; round < ROUNDS; round += 1) {
-    const { map, clusters } = await nursery.refresh();
-    if (map.isEmpty)
+    if (round > 0) await new Promise((resolve) => setTimeout(resolve, ROUND_MS));
+    const known = await nursery.refresh();
+    const { entries } = known.map;
+    if (known.map.isEmpty) {
       throw new NurseryError('REFUSED', 'there is no map, so nothing belongs to anybody: init comes first');
-    const owners = [...new Set(map.entries.map(({ owner }) => owner))];
-    for (const [cluster, { file, image }] of done) {
-      if (
-        whyNotTheMap(
-          map.entries.filter(({ owner }) => owner === cluster),
-          [image],
-        ) === null
-      )
-        continue;
-      done.delete(cluster);
-      await rm(join(to, file));
     }
+    for (const [cluster, { file, image }] of done) {
+      const theirs = entries.filter(({ owner }) => owner === cluster);
+      if (isOf(image, known) && whyNotTheMap(theirs, [image]) === null) {
+        if (round === 0) notice(`goes on with ${file}, taken at ${image.taken}`);
+        continue;
+      }
+      done.delete(cluster);
+      await rm(join(to, file)).catch(cannotUse('file', join(to, file)));
+    }
+    const owners = [...new Set(entries.map(({ owner }) => owner))];
     for (const cluster of owners.filter((owner) => !done.has(owner))) {
-      const nodes = clusters.find((config) => config.cluster === cluster)?.nodes ?? [];
+      const nodes = known.clusters.find((config) => config.cluster === cluster)?.nodes ?? [];
       const options = { ...common, client: nursery.cluster(cluster), nodes: nodes.map(({ name }) => name) };
       done.set(cluster, await intoDirectory(to, options));
     }
     const images = [...done.values()];
     const after = await nursery.refresh();
+    const foreign = images.find(({ image }) => !isOf(image, after));
+    const whole = images.map(({ image }) => image);
     why =
-      whyNotTheMap(
-        after.map.entries,
-        images.map(({ image }) => image),
-      ) ?? '';
+      foreign === undefined
+        ? (whyNotTheMap(after.map.entries, whole) ?? '')
+        : `${foreign.file} is of another founding`;
     if (why === '') {
-      const { version, entries } = after.map;
-      const kept = { nursery: after.nursery?.founding ?? '', map: { version, entries }, images };
-      await finish(to, kept, json);
+      const map = { version: after.map.version, entries: after.map.entries };
+      await finish(to, { nursery: after.nursery?.founding ?? '', map, images }, json);
       for (const taken of images) await note(nursery.cluster(taken.image.cluster), taken);
       return;
     }
@@ -144,8 +149,14 @@ async function backupAll(
   }
   throw new NurseryError(
     'RANGE_MOVING',
-    `the backup in ${to} is incomplete: ranges moved on in each of ${ROUNDS} rounds (${why}); pause what moves them, and type it again`,
+    `the backup in ${to} is incomplete: ranges moved on in each of ${ROUNDS} rounds (${why}); see status: pause what moves them, or migrate --resume what stands still, and type it again`,
   );
+}
+
+/** Whether an image is of this nursery, and of the founding that it knows for its cluster. */
+function isOf(image: Image, { nursery, clusters }: KeeperMap): boolean {
+  const founding = clusters.find(({ cluster }) => cluster === image.cluster)?.founding ?? image.founding;
+  return whyForeign(image, nursery?.founding ?? '') === null && image.founding === founding;
 }
 
 /** An image in the directory of a backup that is not finished. */
@@ -199,7 +210,7 @@ async function finish(
   const path = join(directory, MANIFEST);
   await intoFile(
     directory,
-    (file) => file.writeFile(printManifest(manifest)),
+    (file) => file.writeFile(printManifest(manifest)).catch(cannotUse('file', path)),
     () => path,
   );
   const entries = images.reduce((sum, image) => sum + image.entries, 0);
@@ -211,30 +222,58 @@ async function finish(
 }
 
 /**
- * Runs `work` with the directory for this process alone: made anew, or one in which a backup was broken off.
+ * Runs `work` with the directory for this process alone: made anew, or one in which a backup of the same was broken off.
  *
+ * @param what is backed up
  * @throws FatalError HOME_UNUSABLE where it holds something else; HOME_IN_USE where another backup is being written there
  */
-async function inDirectory(directory: string, work: () => Promise<void>): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 }).catch(cannotUse('directory', directory));
-  const lock = lockDirectory(directory, `directory ${directory}`);
+async function inDirectory(directory: string, what: string, work: () => Promise<void>): Promise<void> {
+  const cannot = cannotUse('directory', directory);
   try {
-    const names = await readdir(directory).catch(cannotUse('directory', directory));
+    makeDirectories(directory);
+  } catch (error) {
+    cannot(error);
+  }
+  const lock = lockDirectory(directory, `directory ${directory}`);
+  const marker = join(directory, BEGUN);
+  try {
+    const names = await readdir(directory).catch(cannot);
     if (names.includes(MANIFEST)) {
       throw new FatalError('HOME_UNUSABLE', `${directory} holds a backup already: name another directory`);
     }
-    const other = names.find((name) => !IMAGE_FILE.test(name) && !name.startsWith(UNFINISHED));
-    if (other !== undefined) {
-      throw unusable('directory', directory, new Error(`it holds ${other}, which is no part of a backup`));
-    }
-    for (const name of names) if (name.startsWith(UNFINISHED)) await rm(join(directory, name));
+    if (names.length === 0)
+      await chmod(directory, 0o700).catch(cannot); // values may be secrets
+    else await refuseOther(directory, names, what);
+    await writeFile(marker, `${what}\n`).catch(cannotUse('file', marker));
+    for (const name of names.filter(isUnfinished)) await rm(join(directory, name)).catch(cannot);
     await work();
+    await rm(marker).catch(cannotUse('file', marker));
+  } catch (error) {
+    // Where there is nothing to go on with, nothing was begun.
+    const isBegun = (await readdir(directory).catch(cannot)).some((name) => IMAGE_FILE.test(name));
+    if (!isBegun) await rm(marker, { force: true }).catch(cannot);
+    throw error;
   } finally {
     lock.release();
   }
 }
 
-/** Whole images of a backup that was broken off, the newest of each cluster; all others are removed. */
+/** Nothing is ever removed, or gone on with, that this command did not begin itself. */
+async function refuseOther(directory: string, names: readonly string[], what: string): Promise<void> {
+  const other = names.find((name) => name !== BEGUN && !IMAGE_FILE.test(name) && !isUnfinished(name));
+  const begun = names.includes(BEGUN) ? (await readFile(join(directory, BEGUN), 'utf8')).trim() : null;
+  const why =
+    begun === null || other !== undefined
+      ? `it holds ${other ?? names[0]}, which is no part of a backup that was broken off`
+      : `a backup of ${begun} was broken off there, and this is one of ${what}`;
+  if (begun !== what || other !== undefined) throw unusable('directory', directory, new Error(why));
+}
+
+function isUnfinished(name: string): boolean {
+  return name.startsWith(UNFINISHED);
+}
+
+/** Whole images of a backup that was broken off, the newest of each cluster, and not too old; all others are removed. */
 async function unfinishedImages(directory: string): Promise<Done[]> {
   const newest = new Map<string, Done>();
   for (const file of (await readdir(directory)).filter((name) => IMAGE_FILE.test(name))) {
@@ -242,10 +281,10 @@ async function unfinishedImages(directory: string): Promise<Done[]> {
     const read = await readImage(path);
     const before = newest.get(read.image.cluster);
     if (Date.now() - Date.parse(read.image.taken) > KEPT_MS || (before?.image.slot ?? -1) > read.image.slot) {
-      await rm(path);
+      await rm(path).catch(cannotUse('file', path));
       continue;
     }
-    if (before !== undefined) await rm(join(directory, before.file));
+    if (before !== undefined) await rm(join(directory, before.file)).catch(cannotUse('file', path));
     newest.set(read.image.cluster, { ...read, file });
   }
   return [...newest.values()];

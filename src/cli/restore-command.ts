@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { bytesToKey } from '../base/bytes.ts';
-import { NurseryError } from '../base/errors.ts';
+import { FatalError, NurseryError } from '../base/errors.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
 import { type ClusterIni, nodeOf, readClusterConfig, toClusterConfig } from '../config/cluster-config.ts';
 import { printRange } from '../keyspace/range.ts';
@@ -40,11 +40,21 @@ export async function runRestore(args: {
       `${args.config} names a nursery: its clusters are not restored, since what moved since belongs to others; nursery import brings rows back through a router`,
     );
   }
-  const voters = ini.nodes.filter(({ learner }) => !learner);
-  const node = nodeOf(ini, args.node ?? voters[0]?.name ?? '');
+  const [first, ...others] = ini.nodes;
+  if (args.node === null && others.length > 0) {
+    const names = ini.nodes.map(({ name }) => name).join(', ');
+    throw new FatalError('USAGE', `--node says which of ${names} is on this machine: its home is made here`);
+  }
+  const node = nodeOf(ini, args.node ?? first?.name ?? '');
   if (node.learner)
     throw new NurseryError('REFUSED', `${node.name} is a learner: a cluster begins with a voter`);
   const { image, path } = await imageFor(args.path, ini.clusterId);
+  if (image.keeper !== '') {
+    throw new NurseryError(
+      'REFUSED',
+      `${path} is of a cluster of nursery ${image.keeper}: what has moved since belongs to others; nursery import brings rows back, through a router, or into a cluster that is founded anew`,
+    );
+  }
   await refuseLiving(ini);
   const { restoreHome } = await import('../../node/life/restore.ts');
   const { logDirOf, storePlace } = await import('../../node/life/storage.ts');
@@ -68,6 +78,10 @@ export async function runRestore(args: {
     printLine(
       `start ${node.name}, then the others with empty homes: founding ${made.founding} begins with it`,
     );
+    if (others.length > 0)
+      printLine(
+        'let clients in once status shows all of them as members, and never start an old home: until then all rests on this one',
+      );
   }
 }
 
@@ -97,7 +111,8 @@ async function refuseLiving(ini: ClusterIni): Promise<void> {
           return [name];
         } catch (error) {
           if (!(error instanceof NurseryError)) throw error;
-          return [];
+          // Whoever refuses, or is too slow, lives.
+          return error.code === 'UNREACHABLE' ? [] : [name];
         }
       }),
     );

@@ -1,5 +1,5 @@
 /** Backups as an operator takes them: images of clusters that serve, whole or not at all, and what comes back out of them. */
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES } from '../../src/base/errors.ts';
@@ -209,7 +209,8 @@ tests.test('what is broken off is no backup, and goes on; what is damaged is kno
   }
   rmSync(path);
   const missing = await lab.run(['verify', directory]);
-  assert.is(missing.code, EXIT_CODES.HOME_UNUSABLE, missing.stderr);
+  assert.is(missing.code, EXIT_CODES.USAGE, missing.stderr);
+  assert.match(missing.stderr, /\.image is missing/);
 });
 
 tests.test('what makes no sense is refused, and says what would', async (lab) => {
@@ -229,6 +230,36 @@ tests.test('what makes no sense is refused, and says what would', async (lab) =>
     assert.is(finished.code, code, `${args.join(' ')}: ${finished.stderr}`);
     assert.match(finished.stderr, why);
   }
+  const stray = join(lab.dir, 'stray');
+  mkdirSync(stray);
+  writeFileSync(join(stray, 'precious.image'), 'kept by itself');
+  const [, elsewhere] = nursery.clusters;
+  for (const [args, why] of [
+    [['n-ams', '--to', stray], /it holds precious\.image, which is no part of a backup that was broken off/],
+    [['--all', '--to', stray], /it holds precious\.image/],
+    [['n-ams', '--to', lab.dir], /which is no part of a backup that was broken off/],
+    [
+      [elsewhere.id, '--to', join(lab.dir, 'nothing')],
+      /owns nothing at slot \d+, so there is nothing to back up/,
+    ],
+  ] as const) {
+    const finished = await nursery.run(['backup', ...args]);
+    assert.ok(
+      [EXIT_CODES.HOME_UNUSABLE, EXIT_CODES.REFUSED].includes(finished.code as never),
+      finished.stderr,
+    );
+    assert.match(finished.stderr, why);
+  }
+  assert.equal(readdirSync(stray), ['precious.image'], 'nothing is removed that was not begun here');
+  const begun = join(lab.dir, 'begun');
+  mkdirSync(begun);
+  writeFileSync(join(begun, 'unfinished'), 'cluster n-bru\n');
+  const mixed = await nursery.run(['backup', '--all', '--to', begun]);
+  assert.is(mixed.code, EXIT_CODES.HOME_UNUSABLE);
+  assert.match(
+    mixed.stderr,
+    /a backup of cluster n-bru was broken off there, and this is one of all clusters/,
+  );
   const empty = await TestCluster.start(lab, { clusterId: 'empty', size: 1, keeper: 'itself' });
   const nothing = await lab.run(['backup', '--all', '--config', empty.file, '--to', to]);
   assert.is(nothing.code, EXIT_CODES.REFUSED, nothing.stderr);

@@ -1,5 +1,5 @@
 /** A cluster that lost all of its homes comes back from a backup, as it was then. */
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES } from '../../src/base/errors.ts';
@@ -23,13 +23,16 @@ tests.test(
     await client.set('key 0', 'written after the backup');
 
     const restore = (...args: string[]) => lab.run(['restore', backup, ...config, ...args]);
-    const living = await restore();
+    const nobody = await restore();
+    assert.is(nobody.code, EXIT_CODES.USAGE);
+    assert.match(nobody.stderr, /--node says which of lost_0, lost_1, lost_2 is on this machine/);
+    const living = await restore('--node', 'lost_0');
     assert.is(living.code, EXIT_CODES.REFUSED, living.stderr);
     assert.match(living.stderr, /answers: stop all nodes of the file first/);
     await cluster.killAll();
-    const full = await restore();
+    const full = await restore('--node', 'lost_0');
     assert.is(full.code, EXIT_CODES.HOME_UNUSABLE, full.stderr);
-    assert.match(full.stderr, /is not empty/);
+    assert.match(full.stderr, /data\.mdb is there, so the home .* of lost_0 is not empty/);
     const [first, second, third] = cluster.nodes as [NodePlace, NodePlace, NodePlace];
     const old = join(lab.dir, 'old home');
     renameSync(third.home, old);
@@ -65,7 +68,8 @@ tests.test(
     const stopped = await cluster.startNode(third.name).finished();
     assert.is(stopped.code, EXIT_CODES.OTHER_CLUSTER, stopped.stderr);
     assert.match(stopped.stderr, /they were founded/);
-    assert.is((await after.get('key 0')).toString(), 'new');
+    const last = await cluster.connect(await cluster.master());
+    assert.is((await last.get('key 0')).toString(), 'new');
   },
 );
 
@@ -89,7 +93,13 @@ tests.test(
     assert.ok(existsSync(join(home, 'RESTORING')), 'it was killed in the middle');
     const refused = await lab.run(['node', ...config, '--node', name]);
     assert.is(refused.code, EXIT_CODES.HOME_UNUSABLE, refused.stderr);
-    assert.match(refused.stderr, /is half restored: type nursery restore again/);
+    assert.match(
+      refused.stderr,
+      /is half restored: empty it, and its tlog_dir where it has one, and type nursery restore again/,
+    );
+    const again = await lab.run(['restore', backup, ...config]);
+    assert.is(again.code, EXIT_CODES.HOME_UNUSABLE, again.stderr);
+    rmSync(home, { recursive: true });
     assert.is((await lab.run(['restore', backup, ...config])).code, 0);
     cluster.startNode(name);
     await cluster.master();
@@ -106,6 +116,15 @@ tests.test(
     const inNursery = await lab.run(['restore', backup, '--config', nursery.clusters[0].file]);
     assert.is(inNursery.code, EXIT_CODES.REFUSED, inNursery.stderr);
     assert.match(inNursery.stderr, /nursery import brings rows back through a router/);
+    const theirs = join(lab.dir, 'theirs');
+    assert.is((await nursery.run(['backup', 'r-ams', '--to', theirs])).code, 0);
+    const [file] = readdirSync(theirs).filter((each) => each.endsWith('.image')) as [string];
+    const foreign = await lab.run(['restore', join(theirs, file), '--config', other]);
+    assert.is(foreign.code, EXIT_CODES.REFUSED, foreign.stderr);
+    assert.match(
+      foreign.stderr,
+      /is of a cluster of nursery [0-9a-f]+: what has moved since belongs to others/,
+    );
   },
 );
 

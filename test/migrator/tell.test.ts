@@ -66,6 +66,13 @@ test('the target abandons, in the name of the founding that is meant, and the ke
   assert.equal(told({ bru: { kind: 'closed', outcome: 'abandoned' } }, old).asked[0], ['bru', ABANDON]);
 });
 
+test('one that has activated what is recorded as aborted is an alarm, and nothing is noted', () => {
+  const { asked, error } = told({ bru: { kind: 'closed', outcome: 'activated' } });
+  assert.is(asked.length, 1);
+  assert.is((error as NurseryError).code, 'DAMAGED');
+  assert.match((error as NurseryError).message, /^ALARM: .* two clusters own its range$/);
+});
+
 test('one that is silent, or says something else, is not taken for told', () => {
   for (const bru of [SILENT, { kind: 'refused', why: 'who are you' }, { kind: 'busy', why: 'x' }] as const) {
     const { asked, error } = told({ bru });

@@ -131,6 +131,12 @@ function imageOf(value: unknown, wrong: Wrong): ImageFile {
   return { cluster, file, slot, entries, sha256 };
 }
 
+/** Why an image is none of this nursery's, or null: its cluster's ranges may be the same, and its rows others. */
+export function whyForeign({ cluster, keeper }: Image, nursery: string): string | null {
+  if (keeper === nursery) return null;
+  return `the image of ${cluster} is of nursery ${keeper || 'none'}, and not of ${nursery}`;
+}
+
 /** A range, whose it is, and since when. */
 type Claim = Range & { readonly owner: string; readonly epoch: number };
 

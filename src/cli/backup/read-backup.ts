@@ -2,9 +2,16 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NurseryError } from '../../base/errors.ts';
-import { cannotRead } from '../export/files.ts';
-import { ExportReader, linesOf } from '../export/lines.ts';
-import { type ImageFile, MANIFEST, type Manifest, readManifest, whyNotTheMap } from './manifest.ts';
+import { cannotRead, isOfSystem } from '../export/files.ts';
+import { ExportReader, type Image, linesOf } from '../export/lines.ts';
+import {
+  type ImageFile,
+  MANIFEST,
+  type Manifest,
+  readManifest,
+  whyForeign,
+  whyNotTheMap,
+} from './manifest.ts';
 import type { Taken } from './take-image.ts';
 
 /** A backup that is whole. */
@@ -28,16 +35,18 @@ export async function readBackup(directory: string): Promise<Backup> {
       throw new NurseryError('BAD_INPUT', `${path} is another image than ${MANIFEST} names`);
     images.push({ ...read, path });
   }
-  const { map } = manifest;
-  const why =
-    map === null
-      ? null
-      : whyNotTheMap(
-          map.entries,
-          images.map(({ image }) => image),
-        );
+  const why = whyNotTogether(
+    manifest,
+    images.map(({ image }) => image),
+  );
   if (why !== null) throw new NurseryError('BAD_INPUT', `${directory}: ${why}`);
   return { manifest, images };
+}
+
+function whyNotTogether({ map, nursery }: Manifest, images: readonly Image[]): string | null {
+  if (map === null || nursery === null) return null;
+  const foreign = images.map((image) => whyForeign(image, nursery)).find((why) => why !== null);
+  return foreign ?? whyNotTheMap(map.entries, images);
 }
 
 function isThat({ cluster, slot, entries, sha256 }: ImageFile, read: Taken): boolean {
@@ -54,11 +63,15 @@ function isThat({ cluster, slot, entries, sha256 }: ImageFile, read: Taken): boo
  */
 export async function readImage(path: string): Promise<Taken> {
   const reader = new ExportReader();
-  const file = await open(path, 'r').catch(cannotRead(path));
+  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') throw new NurseryError('BAD_INPUT', `${path} is missing`, { cause: error });
+    return cannotRead(path)(error);
+  });
   try {
     for await (const line of linesOf(file.createReadStream({ autoClose: false }))) reader.take(line);
     reader.finish();
   } catch (error) {
+    if (isOfSystem(error)) cannotRead(path)(error);
     if (!(error instanceof NurseryError)) throw error;
     throw new NurseryError(error.code, `${path}: ${error.message}`, { cause: error });
   } finally {

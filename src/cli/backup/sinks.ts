@@ -32,9 +32,10 @@ async function writeAll(file: FileHandle, bytes: Buffer, from: number): Promise<
 export function standardOutput(): TextSink {
   let isBegun = false;
   return {
-    begin: async () => {
-      if (isBegun)
-        throw new NurseryError('UNREACHABLE', 'the image was broken off half-way, and is not whole');
+    begin: async (why) => {
+      if (isBegun) {
+        throw new NurseryError('UNREACHABLE', `the image was broken off half-way, and is not whole: ${why}`);
+      }
       isBegun = true;
     },
     write: async (text) => print(text),

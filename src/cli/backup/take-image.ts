@@ -2,8 +2,10 @@
 import { type Key, keyToBytes } from '../../base/bytes.ts';
 import { NurseryError } from '../../base/errors.ts';
 import type { ClusterClient } from '../../client/cluster-client.ts';
+import { printRange } from '../../keyspace/range.ts';
 import type { AdminAnswer, AdminQuery, NodeStatus } from '../../protocol/admin/admin.ts';
 import { type Entry, ExportWriter, type Image } from '../export/lines.ts';
+import { notice } from '../report.ts';
 
 /** Bytes of keys and values that are asked for at a time. */
 const PAGE_BYTES = 1024 * 1024;
@@ -11,6 +13,8 @@ const PAGE_BYTES = 1024 * 1024;
 const OPEN_MS = 30_000;
 /** How long one node may take to pin an image (ms). */
 const OPEN_ONE_MS = 2000;
+/** Longest pause without a page (ms): a node lets an image go after 30 s. */
+const REST_MS = 10_000;
 /** Pause between two tries (ms). */
 const PAUSE_MS = 200;
 /** How long one node may take to say how it is (ms). */
@@ -36,8 +40,11 @@ export type Taken = {
   readonly sha256: string;
 };
 
-/** Where the text of an image goes. `begin` throws away what was written before: an image is begun anew where its node goes. */
-export type TextSink = { begin(): Promise<void>; write(text: string): Promise<void> };
+/**
+ * Where the text of an image goes. `begin` throws away what was written before: an image is begun anew where its node goes, `why`
+ * the last one was not whole.
+ */
+export type TextSink = { begin(why: string | null): Promise<void>; write(text: string): Promise<void> };
 
 /**
  * Takes an image that holds whatever was acknowledged before; of a node by name, whatever that node has.
@@ -50,8 +57,10 @@ export async function takeImage(options: TakeOptions, sink: TextSink): Promise<T
   const whys: string[] = [];
   for (let tries = 0; tries < TRIES; tries += 1) {
     const nodes = only === null ? await inOrder(options) : [await askStatus(client, only)];
-    const opened = await openImage(client, nodes, minSlot);
-    await sink.begin();
+    const opened = await openImage(client, nodes, { minSlot, withSealed: only !== null });
+    if (opened.image.owned.length === 0) throw ownsNothing(opened.image);
+    if (only !== null) for (const node of nodes) warn(node, opened.image);
+    await sink.begin(whys.at(-1) ?? null);
     try {
       return await copy(options, opened, sink);
     } catch (error) {
@@ -101,13 +110,17 @@ type Opened = {
 };
 
 /** Pins an image at the first node that is far enough, and has no range sealed. */
-async function openImage(client: ClusterClient, nodes: readonly Node[], minSlot: number): Promise<Opened> {
+async function openImage(
+  client: ClusterClient,
+  nodes: readonly Node[],
+  wanted: { readonly minSlot: number; readonly withSealed: boolean },
+): Promise<Opened> {
   const untilMs = performance.now() + OPEN_MS;
   for (;;) {
     const whys: string[] = [];
     for (const { name, status } of nodes) {
       const taken = new Date().toISOString();
-      const answer = await ask(client, name, { kind: 'openImage', minSlot }).catch(passing);
+      const answer = await ask(client, name, { kind: 'openImage', ...wanted }).catch(passing);
       if (answer instanceof NurseryError) {
         whys.push(`${name}: ${answer.message}`);
       } else if (answer.kind === 'busy') {
@@ -115,7 +128,10 @@ async function openImage(client: ClusterClient, nodes: readonly Node[], minSlot:
       } else if (answer.kind === 'image') {
         const { cluster } = client;
         const { founding, keeper } = status;
-        const owned = answer.owned.map(({ lo, hi, epoch }) => ({ lo, hi, epoch }));
+        const owned = answer.owned.map(({ lo, hi, epoch, sealedBy }) => ({
+          ...{ lo, hi, epoch },
+          ...(sealedBy === null ? {} : { sealedBy }),
+        }));
         const image = { cluster, founding, keeper, node: name, slot: answer.slot, taken, owned };
         return { node: name, number: answer.image, image };
       } else throw unexpected(client, 'openImage', answer);
@@ -139,10 +155,10 @@ async function copy(
   await sink.write(lines.begin({ kind: 'image', image }));
   const beganMs = performance.now();
   let bytes = 0;
+  const bytesMax = Math.ceil(Math.min(PAGE_BYTES, rate ?? PAGE_BYTES));
   for (const range of image.owned) {
     for (let from = range.lo, isLast = false; !isLast; ) {
-      const query: AdminQuery = { kind: 'imagePage', image: number, from, bytesMax: PAGE_BYTES };
-      const answer = await ask(client, node, query);
+      const answer = await ask(client, node, { kind: 'imagePage', image: number, from, bytesMax });
       if (answer.kind !== 'rows' || answer.asOf !== image.slot) throw unexpected(client, 'imagePage', answer);
       await sink.write(lines.more(answer.rows.map(({ key, value }) => entryOf(key, value))));
       bytes += answer.rows.reduce((sum, { key, value }) => sum + key.length + (value?.length ?? 0), 0);
@@ -150,7 +166,9 @@ async function copy(
       isLast = to === range.hi;
       if (to !== null && !isLast && to <= from) throw unexpected(client, 'imagePage', answer);
       if (to !== null) from = to;
-      if (rate !== null) await pause((bytes / rate) * 1000 - (performance.now() - beganMs));
+      if (rate === null) continue;
+      const query: AdminQuery = { kind: 'imagePage', image: number, from, bytesMax: 1 };
+      await rest((bytes / rate) * 1000 - (performance.now() - beganMs), () => ask(client, node, query));
     }
   }
   await ask(client, node, { kind: 'closeImage', image: number });
@@ -176,6 +194,34 @@ function entryOf(key: Key, value: Uint8Array | null): Entry {
 function passing(error: unknown): NurseryError {
   if (error instanceof NurseryError) return error;
   throw error;
+}
+
+/** Pauses for so long, however long that is, and has the image kept meanwhile. */
+async function rest(ms: number, keep: () => Promise<unknown>): Promise<void> {
+  for (let leftMs = ms; leftMs > 0; leftMs -= REST_MS) {
+    await pause(Math.min(leftMs, REST_MS));
+    if (leftMs > REST_MS) await keep();
+  }
+}
+
+/** An image of nothing would look like a backup of everything. */
+function ownsNothing({ cluster, node, slot }: Image): NurseryError {
+  return new NurseryError(
+    'REFUSED',
+    `${node} of ${cluster} owns nothing at slot ${slot}, so there is nothing to back up; what a keeper records is in no backup`,
+  );
+}
+
+/** Of a node that is asked alone, whatever it has: what it may lack. */
+function warn({ name, status }: Node, { slot, owned }: Image): void {
+  const lacks = status.chosen > slot ? `, of ${status.chosen} that it knows to be chosen` : '';
+  const waits = status.waitsFor === null ? '' : `; ${status.waitsFor}`;
+  notice(
+    `${name} is asked alone: what others have acknowledged since its slot ${slot}${lacks} is missing${waits}`,
+  );
+  for (const range of owned.filter(({ sealedBy }) => sealedBy !== undefined)) {
+    notice(`${printRange(range)} is sealed by migration ${range.sealedBy}: its target may have newer rows`);
+  }
 }
 
 async function pause(ms: number): Promise<void> {

@@ -1,6 +1,6 @@
 /** Files that have their names only once they are whole, and files that are read more than once. */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, link, lstat, open, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, link, lstat, open, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -37,7 +37,7 @@ export async function intoFile<T>(
       const path = nameFor(result);
       await file.sync().catch(cannotUse('file', path));
       await giveName(partial, path);
-      await directory.sync();
+      await directory.sync().catch(cannotUse('directory', place));
       return result;
     } finally {
       await file.close();
@@ -54,10 +54,31 @@ export async function refuseTaken(path: string): Promise<void> {
   if (isThere) throw taken(path);
 }
 
+/** What a file system says that has no second names for files. */
+const NO_LINKS: ReadonlySet<string | undefined> = new Set([
+  'EPERM',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EMLINK',
+]);
+
 /** Never takes the place of something that has come there meanwhile. */
 async function giveName(partial: string, path: string): Promise<void> {
   try {
     await link(partial, path);
+  } catch (error) {
+    if (isOfSystem(error) && error.code === 'EEXIST') throw taken(path);
+    if (!isOfSystem(error) || !NO_LINKS.has(error.code)) throw unusable('file', path, error);
+    await renameOver(partial, path);
+  }
+}
+
+/** The name is taken first, by an empty file, so that nobody else can have it. */
+async function renameOver(partial: string, path: string): Promise<void> {
+  try {
+    await (await open(path, 'wx', 0o600)).close();
+    await rename(partial, path);
   } catch (error) {
     throw isOfSystem(error) && error.code === 'EEXIST' ? taken(path) : unusable('file', path, error);
   }
@@ -114,6 +135,6 @@ export function cannotRead(path: string): (error: unknown) => never {
   };
 }
 
-function isOfSystem(error: unknown): error is NodeJS.ErrnoException {
+export function isOfSystem(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error;
 }

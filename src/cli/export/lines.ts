@@ -37,8 +37,11 @@ export type Image = {
   /** In ascending order. */
   readonly owned: readonly OwnedRange[];
 };
-/** A range, and the epoch at which the cluster owned it. */
-export type OwnedRange = Range & { readonly epoch: number };
+/**
+ * A range, and the epoch at which the cluster owned it. `sealedBy`: a migration had sealed it, so that its target may have taken
+ * it over, and have newer rows.
+ */
+export type OwnedRange = Range & { readonly epoch: number; readonly sealedBy?: number };
 
 /** What the first line says. */
 export type Head =
@@ -59,7 +62,7 @@ export class ExportWriter {
 
   begin(head: Head): string {
     if (head.kind === 'export') return this.#summed(line({ export: VERSION, range: jsonRange(head.range) }));
-    const owned = head.image.owned.map((range) => ({ ...jsonRange(range), epoch: range.epoch }));
+    const owned = head.image.owned.map((range) => ({ ...range, ...jsonRange(range) }));
     return this.#summed(line({ image: VERSION, ...head.image, owned }));
   }
 
@@ -172,9 +175,9 @@ export class ExportReader {
   }
 
   #ownedOf(value: unknown): OwnedRange {
-    const { epoch } = (value ?? {}) as Fields;
+    const { epoch, sealedBy } = (value ?? {}) as Fields;
     if (!isCount(epoch)) throw this.#wrong('a range has no epoch');
-    return { ...this.#rangeOf(value), epoch };
+    return { ...this.#rangeOf(value), epoch, ...(isCount(sealedBy) ? { sealedBy } : {}) };
   }
 
   #rangeOf(value: unknown): Range {

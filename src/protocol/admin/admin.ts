@@ -175,10 +175,10 @@ export const adminQueryCodec = union({
   scanBase: [4, struct({ mid: i64, minSlot: i64 })],
   nodeStatus: [5, struct({})],
   /**
-   * Pins an image of this node's, of slot `minSlot` at least, for a backup; `busy` while a range of it is sealed. It is let go
-   * 30 s after its last page.
+   * Pins an image of this node's, of slot `minSlot` at least, for a backup; `busy` while a range of it is sealed, unless what is
+   * there is better than nothing (`withSealed`). It is let go 30 s after its last page.
    */
-  openImage: [8, struct({ minSlot: i64 })],
+  openImage: [8, struct({ minSlot: i64, withSealed: bool })],
   /** Rows of a pinned image, of the range that it owns and `from` lies in, as `readPage` answers. */
   imagePage: [9, struct({ image: i64, from: key, bytesMax: u32 })],
   closeImage: [10, struct({ image: i64 })],

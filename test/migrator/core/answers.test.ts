@@ -211,6 +211,44 @@ test('that it may begin is noted, where something waits for that', () => {
   assert.equal(state.blocked, { move: 'beginImport', times: 2, isFree: true, askAtMs: 7 });
 });
 
+test('a floor that rises lets a command be sent again that was answered "busy"', () => {
+  const state = working();
+  const blocked = { move: 'beginImport' as const, times: 2, isFree: false, askAtMs: 7 };
+  state.blocked = blocked;
+  const answer = claimed(3);
+  assert.ok(answer.kind === 'claimed');
+  hear(state, 'note', 'keeper', { ...answer, floor: state.claim.floor });
+  assert.is(state.blocked, blocked);
+  hear(state, 'note', 'keeper', { ...answer, floor: state.claim.floor + 1 });
+  assert.is(state.blocked, null);
+});
+
+test('what ends a move and is refused is asked for again, and not at once', () => {
+  for (const [purpose, party] of [
+    ['cancel', 'source'],
+    ['abandon', 'target'],
+    ['unseal', 'source'],
+    ['release', 'source'],
+  ] as const) {
+    const state = working();
+    const out = hear(state, purpose, party, { kind: 'refused', why: 'no' });
+    assert.equal(sentIn(out), [], purpose);
+    assert.ok(hasCall(state.calls, purpose), purpose);
+    assert.match(state.facts.abortWhy ?? '', /refused: no/);
+  }
+});
+
+test('a cancel: too late, it says that the range is sealed; in time, a seal that was asked for made no pause', () => {
+  const late = working();
+  const out = hear(late, 'cancel', 'source', { kind: 'sealed', ...SEALED });
+  assert.equal([late.facts.isSealed, isSealed(late.report)], [true, true]);
+  assert.equal(sentIn(out), ['rangeStatus'], 'since when?');
+  const early = working();
+  beginSeal(early.report, NOW_MS - 30);
+  hear(early, 'cancel', 'source', { kind: 'closed', outcome: 'unsealed' });
+  assert.equal([isSealed(early.report), progressNow(early).pauseMs], [false, 0]);
+});
+
 test('an outcome: the target that has activated holds what the source had at the seal', () => {
   const state = working();
   learnSeal(state.facts, { kind: 'sealed', ...SEALED });

@@ -114,6 +114,13 @@ const TABLE: readonly (readonly [story: string, known: Partial<Observed>, move: 
     'cancel',
   ],
   [
+    'abort, source silent: the target may have activated',
+    { ...record({ wish: 'abort' }), sourceSilent: true },
+    'abandon',
+  ],
+  ['target silent, source not asked: it may have given up', { targetSilent: true }, 'askSource'],
+  ['target silent, source asked', { ...exporting(), targetSilent: true }, 'beginImport'],
+  [
     'abort, and the source says that it has sealed',
     { ...record({ wish: 'abort' }), isSealed: true },
     'abandon',

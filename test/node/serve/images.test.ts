@@ -41,7 +41,7 @@ class Asking {
   }
 
   open(minSlot = 0): AdminAnswer | string {
-    return this.ask({ kind: 'openImage', minSlot });
+    return this.ask({ kind: 'openImage', minSlot, withSealed: false });
   }
 
   /** Keys of a page, and where the next one begins. */

@@ -37,7 +37,7 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
     'unseal before abandon',
     "the source unseals only after the target's abandoned (!)",
     'migrator/core/next-move.js#whileActive',
-    "return now.isSealed ? { kind: 'abandon' } : { kind: 'cancel' };",
+    "return now.isSealed || now.sourceSilent ? { kind: 'abandon' } : { kind: 'cancel' };",
     "return now.isSealed ? { kind: 'unseal' } : { kind: 'cancel' };",
     { changes: BUSY, seedsMax: 40 },
   ),
