@@ -271,11 +271,11 @@ export class Introduction {
       'keeper',
       `where [nursery] points, keeper ${keeper.cluster} is founding ${keeper.founding}; this cluster belongs to ${bound?.keeper.founding}, and does not listen to another: wrong addresses, a staging copy, or emptied homes of the keeper`,
     );
-    this.#rest(this.#options.restMs);
+    // Its own may be behind another of these addresses: who serves nothing before that has spoken does not wait long.
+    const restMs = this.refusal === null ? this.#options.restMs : ASK_SOON_MS;
+    this.#rest(restMs);
     if (verdict === 'foreign' && this.#options.driver.mayRead()) {
-      this.#question({ kind: 'command', command: this.#introduction() }, () =>
-        this.#rest(this.#options.restMs),
-      );
+      this.#question({ kind: 'command', command: this.#introduction() }, () => this.#rest(restMs));
     }
   }
 

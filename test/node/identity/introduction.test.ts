@@ -94,6 +94,20 @@ tests('another keeper is heard by nobody, whatever it says', () => {
   }
 });
 
+tests('after the word of another keeper, who serves nothing yet asks again soon; who serves does not', () => {
+  const meeting = new Meeting().bound();
+  meeting.answer = () => says('inForce', '', STAGING);
+  meeting.pass(1000);
+  meeting.answer = () => says('inForce');
+  meeting.pass(500);
+  assert.is(meeting.introduction.refusal, null);
+  meeting.answer = () => says('inForce', '', STAGING);
+  meeting.pass(4000);
+  meeting.asked.length = 0;
+  meeting.pass(4000);
+  assert.ok(meeting.asked.length <= 3, `asked ${meeting.asked.length} times`);
+});
+
 tests('its own keeper says that it is over: it stops', () => {
   for (const verdict of ['taken', 'dead'] as const) {
     const meeting = new Meeting().bound();
