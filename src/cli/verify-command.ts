@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { printRange } from '../keyspace/range.ts';
 import { readBackup, readImage } from './backup/read-backup.ts';
 import { cannotRead } from './export/files.ts';
-import type { Image } from './export/lines.ts';
+import type { Image, OwnedRange } from './export/lines.ts';
 import { jsonRange } from './forms.ts';
 import { printJson, printLine } from './output.ts';
 
@@ -39,10 +39,16 @@ export async function runVerify({
 }
 
 function sayImage({ cluster, slot, node, taken, owned }: Image, entries: number): string {
-  const ranges = owned.map(printRange).join(' ') || 'nothing';
+  const ranges = owned.map(sayRange).join(' ') || 'nothing';
   return `${cluster}: ${entries} keys of ${ranges}, as of slot ${slot}, taken ${taken} from ${node}`;
 }
 
+function sayRange(range: OwnedRange): string {
+  const { sealedBy } = range;
+  if (sealedBy === undefined) return printRange(range);
+  return `${printRange(range)} (sealed by migration ${sealedBy}: its target may have newer rows)`;
+}
+
 function imageToJson({ owned, ...image }: Image): object {
-  return { ...image, owned: owned.map((range) => ({ ...jsonRange(range), epoch: range.epoch })) };
+  return { ...image, owned: owned.map((range) => ({ ...range, ...jsonRange(range) })) };
 }
