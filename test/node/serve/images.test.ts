@@ -92,6 +92,10 @@ test('not while a range is sealed, and not before the slot that is wanted', () =
     String(new Asking(storeOf(['a']), owning()).open(8)),
     /slot 8 is not applied here yet, only 7/,
   );
+  const asking = new Asking(storeOf(['a']), { owned: () => sealed });
+  const opened = asking.ask({ kind: 'openImage', minSlot: 0, withSealed: true }) as AdminAnswer;
+  assert.ok(opened.kind === 'image' && opened.owned[0]?.sealedBy === 3, 'it is better than nothing');
+  assert.equal(asking.page(1, ''), [['a'], null]);
 });
 
 test('so many at a time; those that nobody reads are let go', () => {
