@@ -38,6 +38,8 @@ export class Registered {
         'one-founding',
         () => `founding ${founding} of ${id} is in force, and was dead`,
       );
+      // One that was bound and removed in the same slot was in force in between.
+      for (const each of dead) bound.add(each);
       const former = earlier?.founding ?? '';
       check(
         former === '' || former === founding || (founding === '' && dead.includes(former)),
