@@ -17,7 +17,13 @@ import { Machine } from '../machine/machine.ts';
 import { INITIAL_STATE, storeState } from '../machine/system-state.ts';
 import { type LogRecord, type MembersState, membersStateCodec, type Slot } from '../paxos/values.ts';
 import { dataFile } from '../store/environment.ts';
-import { installSnapshot, type Row, SnapshotWriter, type StorePlace } from '../store/install.ts';
+import {
+  installSnapshot,
+  type Row,
+  SnapshotWriter,
+  type StorePlace,
+  syncDirectory,
+} from '../store/install.ts';
 import { type StoreKey, TABLES } from '../store/types.ts';
 import { lockHome, prepareDirectory } from './home.ts';
 import { MEMBERS_KEY, snapshotRow } from './members-row.ts';
@@ -112,15 +118,6 @@ async function writeMarker(path: string, home: string): Promise<void> {
     await file.close();
   }
   await syncDirectory(home);
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path);
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }
 
 async function fillStore(

@@ -195,7 +195,8 @@ async function complete(dir: string): Promise<void> {
   await rm(join(dir, INCOMING), { recursive: true });
 }
 
-async function syncDirectory(dir: string): Promise<void> {
+/** The names in the directory are on the disk. */
+export async function syncDirectory(dir: string): Promise<void> {
   const handle = await withDescriptor(() => open(dir));
   try {
     await handle.sync();
