@@ -4,6 +4,7 @@ import { FatalError, NurseryError } from '../src/base/errors.ts';
 import { TIMERS } from '../src/process/timers.ts';
 import { checkBegun, checkFiles, type HomeLock, lockHome, prepareDirectory } from './life/home.ts';
 import { Lives } from './life/lives.ts';
+import { finishPromotion, promoteHome } from './life/promote.ts';
 import { refuseUnfinished } from './life/restore.ts';
 import { logDirOf, storePlace } from './life/storage.ts';
 import { type NodeOptions, NodeProcess, type Tally } from './process.ts';
@@ -22,13 +23,18 @@ export type RunningNode = {
  * @throws FatalError with an exit code of its own for each reason not to start
  */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
-  const { node } = options;
+  const { ini, node } = options;
   const logDir = logDirOf(node);
   const hasRoom = [node.home, logDir].map(prepareDirectory).every(Boolean);
   const lock = lockHome(node.home, logDir);
   try {
     checkFiles(node.home, logDir);
     refuseUnfinished(node.home);
+    await finishPromotion({
+      home: node.home,
+      logDir,
+      place: storePlace(node.home, ini.clusterId, node.name),
+    });
     if (!hasRoom) checkBegun(node.home, logDir);
     return await startLives(options, lock);
   } catch (error) {
@@ -42,13 +48,15 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 /** A node with peers outlives its store: it begins anew with an empty one, which log and peers fill again. */
 async function startLives(options: NodeOptions, lock: HomeLock): Promise<RunningNode> {
   const { ini, node, logger } = options;
+  const place = storePlace(node.home, ini.clusterId, node.name);
   const tally: Tally = { scrubDifferences: 0, storeRebuilds: 0 };
   const lives = await Lives.start({
-    begin: (damaged) => new NodeProcess(options, tally, damaged).start(),
+    begin: (damaged, promoted) => new NodeProcess(options, tally, { damaged, promoted }).start(),
     removeStore: async () => {
       tally.storeRebuilds += 1;
-      await removeStore(storePlace(node.home, ini.clusterId, node.name).dir);
+      await removeStore(place.dir);
     },
+    promote: (slot) => promoteHome({ home: node.home, logDir: logDirOf(node), place }, slot),
     canRebuild: ini.nodes.length > 1,
     logger,
     nowMs,

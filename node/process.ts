@@ -91,11 +91,19 @@ type Serving = { readonly cost: UpdateCost; readonly seals: Seals; readonly hear
 /** The parts before one, by the names of those that it needs. */
 type Built<K extends keyof Parts> = Pick<Parts, K>;
 
+/** Told, once or more, why another life must begin. */
+type Ends = {
+  /** The store must not be used any more. */
+  damaged(error: FatalError): void;
+  /** All that is left of the founding is here, up to `slot`. */
+  promoted(slot: Slot): void;
+};
+
 /** A node from the opening of its store to its close. */
 export class NodeProcess {
   readonly #options: NodeOptions;
   readonly #tally: Tally;
-  readonly #damaged: (error: FatalError) => void;
+  readonly #ends: Ends;
   readonly #logger: Logger;
   readonly #scheduler = new Scheduler(nowMs, afterArrivals);
   readonly #share = new FairShare({
@@ -119,11 +127,10 @@ export class NodeProcess {
   /** Snapshots that were not installed. */
   readonly #notInstalled: Repeated;
 
-  /** @param damaged told, once or more, that the store must not be used any more */
-  constructor(options: NodeOptions, tally: Tally, damaged: (error: FatalError) => void) {
+  constructor(options: NodeOptions, tally: Tally, ends: Ends) {
     this.#options = options;
     this.#tally = tally;
-    this.#damaged = damaged;
+    this.#ends = ends;
     this.#logger = options.logger;
     this.#notInstalled = new Repeated((times, what) => this.#logger.error({ times }, what), nowMs);
   }
@@ -243,6 +250,7 @@ export class NodeProcess {
         applied: (slot) => {
           for (const hear of applied) hear(slot);
         },
+        promoted: (slot) => this.#ends.promoted(slot),
         stop: (exit, cause) => this.#stop(exit, cause),
       },
       replica,
@@ -293,7 +301,7 @@ export class NodeProcess {
       nowMs,
       after: (delayMs, run) => setTimeout(run, delayMs).unref(),
       tell: (finding, to) => peers.tell(finding, to),
-      differs: (what) => this.#damaged(storage.damaged(what)),
+      differs: (what) => this.#ends.damaged(storage.damaged(what)),
     });
   }
 
@@ -339,7 +347,7 @@ export class NodeProcess {
       received: (from, incarnation, message) =>
         driver.submit({ kind: 'message', from, incarnation, message }),
       scrubbed: (from, incarnation, finding) => scrubber.received(from, incarnation, finding),
-      foreign: (from, founding) => driver.submit({ kind: 'foreign', from, founding }),
+      foreign: (from, founding, replaces) => driver.submit({ kind: 'foreign', from, founding, replaces }),
       spoke: (word) => introduction.heard(word),
     });
     this.#endWatch = watchCollections((tookMs) => this.#share.collected(tookMs));
@@ -465,6 +473,7 @@ export class NodeProcess {
       ...named('founding', this.#introduction?.founding),
       ...named('keeper', this.#introduction?.keeper),
       ...(this.#memory === null ? {} : { memory: this.#memory }),
+      ...(this.#introduction === null ? {} : { replaces: this.#introduction.replaces }),
     };
   }
 
@@ -474,7 +483,7 @@ export class NodeProcess {
 
   #stop(exit: keyof typeof EXIT_CODES, cause: Error): void {
     const fatal = cause instanceof FatalError ? cause : new FatalError(exit, cause.message, { cause });
-    if (isStoreDamage(fatal)) this.#damaged(fatal);
+    if (isStoreDamage(fatal)) this.#ends.damaged(fatal);
     else this.#options.stop(fatal);
   }
 }

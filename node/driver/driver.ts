@@ -15,7 +15,7 @@ import { Machine } from '../machine/machine.ts';
 import type { Effect, Event } from '../paxos/contract.ts';
 import { checkDelta, factsOf, observe } from '../paxos/invariants.ts';
 import { entriesMessage } from '../paxos/messages.ts';
-import { masterOf, mayPropose, type Replica, readableUntilMs, step } from '../paxos/step.ts';
+import { masterOf, mayPropose, type Replica, readableUntilMs, retirement, step } from '../paxos/step.ts';
 import {
   type LogRecord,
   membersStateCodec,
@@ -212,6 +212,8 @@ export class Driver {
   get refusal(): Answer | null {
     if (this.#standing === 'damaged') return failure('GOING_DOWN', STORE_DAMAGED_ANSWER);
     if (this.#stopped) return failure('GOING_DOWN', 'node is going down; not executed');
+    const retired = retirement(this.#replica, this.#world.nowMs());
+    if (retired !== null) return failure('GOING_DOWN', `${retired}; not executed`);
     return this.#standing === 'doubtful' ? failure('GOING_DOWN', STORE_DOUBTFUL_ANSWER) : null;
   }
 
@@ -391,6 +393,9 @@ export class Driver {
         return;
       case 'installSnapshot':
         this.#world.installSnapshot(effect.from);
+        return;
+      case 'promoted':
+        this.#world.promoted(effect.slot);
         return;
       case 'log':
         this.#world.logger[effect.level](effect.facts, effect.what);

@@ -40,6 +40,8 @@ export type World = Timers & {
   installSnapshot(from: NodeName): void;
   /** After each slot that was applied. */
   applied(slot: Slot): void;
+  /** All that is left of the founding is here, up to `slot`, and durable: the home may begin a new one. */
+  promoted(slot: Slot): void;
   /** Ends the process; never returns to the driver's work. */
   stop(
     exit: 'OTHER_CLUSTER' | 'SUPERSEDED' | 'INVARIANT' | 'DISK_FAILED' | 'STORE_DAMAGED',

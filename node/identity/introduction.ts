@@ -12,6 +12,7 @@ import type { AdminCommand } from '../../src/protocol/admin/admin.ts';
 import { failure } from '../../src/protocol/arakoon/replies.ts';
 import { encodeUpdate } from '../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
+import { replacedBy } from '../paxos/members-state.ts';
 import { Notes } from '../serve/notes.ts';
 import { addressOf, introductionOf, livesOf, sameLives } from './announcement.ts';
 import { ClaimWait } from './claim-wait.ts';
@@ -63,6 +64,11 @@ export class Introduction {
   get founding(): string {
     const { founded, members } = this.#options.driver.replica;
     return founded === null ? '' : members.cluster;
+  }
+
+  /** Foundings that this one took the place of. */
+  get replaces(): readonly string[] {
+    return replacedBy(this.#options.driver.replica.members);
   }
 
   get label(): string {

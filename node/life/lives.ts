@@ -1,4 +1,5 @@
-/** A node's lives: it begins anew, in the same process, when its store turns out to be damaged. */
+/** A node's lives: it begins anew, in the same process, when its store turns out to be damaged, or when it is promoted. */
+import { present } from '../../src/base/assert.ts';
 import type { FatalError } from '../../src/base/errors.ts';
 import type { Logger } from '../../src/process/log.ts';
 import { isStoreDamage } from '../store/failures.ts';
@@ -18,13 +19,16 @@ export type Life = {
 
 export type LivesOptions = {
   /**
-   * Begins a life; `damaged` is to be called when its store must not be used any more.
+   * Begins a life; `damaged` is to be called when its store must not be used any more, `promoted` when it is all that is left of
+   * its founding, at `slot`, and is to go on as the first of a new one.
    *
    * @throws FatalError STORE_DAMAGED where it cannot be used from the beginning, with everything closed again
    */
-  begin(damaged: (error: FatalError) => void): Promise<Life>;
+  begin(damaged: (error: FatalError) => void, promoted: (slot: number) => void): Promise<Life>;
   /** Removes the store, which is closed. */
   removeStore(): Promise<void>;
+  /** Makes a new founding of what the home holds, which is closed. */
+  promote(slot: number): Promise<void>;
   /** Whether there are peers that have what the log no longer has. */
   readonly canRebuild: boolean;
   readonly logger: Logger;
@@ -83,10 +87,15 @@ export class Lives {
   async #beginOnce(): Promise<void> {
     let life: Life | null = null;
     let early: FatalError | null = null;
-    life = await this.#options.begin((error) => {
-      if (life === null) early ??= error;
-      else this.#onDamage(life, error);
-    });
+    life = await this.#options.begin(
+      (error) => {
+        if (life === null) early ??= error;
+        else this.#onDamage(life, error);
+      },
+      (slot) => {
+        if (life !== null) this.#next(life, () => this.#promote(present(life, 'life'), slot));
+      },
+    );
     this.#life = life;
     if (early !== null) this.#onDamage(life, early);
   }
@@ -106,11 +115,23 @@ export class Lives {
   }
 
   #onDamage(life: Life, error: FatalError): void {
+    this.#next(life, () => this.#rebuild(life, error));
+  }
+
+  /** Ends this life, and begins another one. */
+  #next(life: Life, work: () => Promise<void>): void {
     if (this.#life !== life || this.#isClosing) return; // heard before, or over anyway
     this.#life = null;
     this.#rebuilding = this.#rebuilding
-      .then(() => this.#rebuild(life, error))
+      .then(work)
       .catch((failure: FatalError) => this.#options.stop(failure));
+  }
+
+  async #promote(life: Life, slot: number): Promise<void> {
+    await life.close();
+    await this.#options.promote(slot);
+    await this.#begin();
+    this.#options.logger.warn({ slot }, 'this home is the first member of a new founding: it was promoted');
   }
 
   async #rebuild(life: Life, error: FatalError): Promise<void> {

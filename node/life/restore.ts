@@ -12,10 +12,8 @@ import { makeDirectories } from '../../src/process/directories.ts';
 import { unusable } from '../../src/process/permissions.ts';
 import type { Owned } from '../../src/protocol/admin/admin.ts';
 import { encode } from '../../src/wire/codec.ts';
-import { TransactionLog } from '../log/log.ts';
-import { Machine } from '../machine/machine.ts';
 import { INITIAL_STATE, storeState } from '../machine/system-state.ts';
-import { type LogRecord, type MembersState, membersStateCodec, type Slot } from '../paxos/values.ts';
+import { type MembersState, membersStateCodec, type Slot } from '../paxos/values.ts';
 import { dataFile } from '../store/environment.ts';
 import {
   installSnapshot,
@@ -27,16 +25,11 @@ import {
 import { type StoreKey, TABLES } from '../store/types.ts';
 import { lockHome, prepareDirectory } from './home.ts';
 import { MEMBERS_KEY, snapshotRow } from './members-row.ts';
+import { beginLog, LEAP } from './new-founding.ts';
 
 /** In a home that is being made; gone once it is whole. */
 const UNFINISHED = 'RESTORING';
 const SEGMENT = /\.tlog(\.new)?$/;
-/**
- * The new founding goes on so many slots above the image: above any that the old one can have told its clients, who ask for "at
- * least" that slot. A cluster that works without a pause takes years for as many.
- */
-const LEAP: Slot = 2 ** 40;
-
 export type RestoreOptions = {
   readonly home: string;
   readonly logDir: string;
@@ -142,26 +135,4 @@ async function fillStore(
     throw error;
   }
   await installSnapshot(place.dir);
-}
-
-/** As the log of a node that founded a cluster of its own, and installed this image. */
-async function beginLog({ logDir, place }: RestoreOptions, members: MembersState, slot: Slot): Promise<void> {
-  const { cluster, node, dir } = place;
-  const { log } = await TransactionLog.open({
-    dir: logDir,
-    cluster,
-    node,
-    appliedSlot: 0,
-    store: dir,
-    onWarning: () => undefined, // of a log that is empty there is nothing to warn
-  });
-  const records: LogRecord[] = [
-    { kind: 'incarnation', incarnation: members.cluster },
-    { kind: 'founded', state: members, genesis: Machine.genesis({ nursery: false }) },
-    { kind: 'snapshot', slot, members },
-  ];
-  await new Promise<void>((resolve, reject) => {
-    log.append(records, (error) => (error === null ? resolve() : reject(error)));
-  });
-  await log.close();
 }

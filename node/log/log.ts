@@ -130,7 +130,7 @@ export class TransactionLog {
         await log.#appendDurably([{ kind: 'snapshot', slot: appliedSlot, members: state }]);
       }
       await log.checkSpace();
-      const { incarnation, founded, promised, chosen, superseded } = recovery.summary;
+      const { incarnation, founded, promised, chosen, superseded, retired } = recovery.summary;
       const accepted = [...recovery.accepted.values()].sort((a, b) => a.slot - b.slot);
       const firstLogSlot = log.firstSlot;
       return {
@@ -142,6 +142,7 @@ export class TransactionLog {
           accepted,
           chosen,
           superseded: [...superseded],
+          ...(retired === undefined ? {} : { retired }),
           firstLogSlot,
           floorMembers: membersAt(recovery.summary, firstLogSlot - 1),
         },

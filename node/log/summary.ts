@@ -1,7 +1,7 @@
 /** All that the log says besides the values of slots, as one value: each segment begins with it, so that older ones can go. Pure. */
 import { unreachable } from '../../src/base/assert.ts';
-import { includesLife } from '../../src/identity/founding.ts';
-import { bytes, type Coded, i64, list, option, struct, text } from '../../src/wire/codec.ts';
+import { includesLife, storedWithMore } from '../../src/identity/founding.ts';
+import { bytes, type Codec, type Coded, i64, list, option, struct, text } from '../../src/wire/codec.ts';
 import { isChangeOfMembers, nextMembers } from '../paxos/members-state.ts';
 import {
   ballotCodec,
@@ -11,6 +11,8 @@ import {
   memberCodec,
   membersStateCodec,
   NO_BALLOT,
+  type Retirement,
+  retirementCodec,
   type Slot,
   type Value,
   valueCodec,
@@ -30,7 +32,7 @@ const first = {
 };
 /** As builds wrote it that kept no list of members. */
 export const firstSummaryCodec = struct(first);
-export const summaryCodec = struct({
+const withMembersCodec = struct({
   ...first,
   /** The members in force at a slot up to which all is known chosen; null where no record or store has told. */
   members: option(struct({ slot: i64, state: membersStateCodec })),
@@ -38,7 +40,21 @@ export const summaryCodec = struct({
   changes: list(struct({ slot: i64, value: valueCodec })),
 });
 /** The fold of all records up to a point. Changed in place by `fold`. */
-export type Summary = Coded<typeof summaryCodec>;
+export type Summary = Coded<typeof withMembersCodec> & {
+  /** Missing where this life has not retired. */
+  retired?: Retirement;
+};
+/** One that has not retired has the bytes of before there was that. */
+export const summaryCodec: Codec<Summary> = storedWithMore<
+  Coded<typeof withMembersCodec>,
+  Retirement,
+  Summary
+>(
+  withMembersCodec,
+  retirementCodec,
+  ({ retired }) => retired ?? null,
+  (summary, retired) => ({ ...summary, retired }),
+);
 
 /** Of a log without records. */
 export function emptySummary(): Summary {
@@ -103,6 +119,9 @@ export function fold(summary: Summary, record: LogRecord): void {
     case 'snapshot':
       settleMembers(summary, record.slot, record.members);
       foldSnapshot(summary, record.slot);
+      return;
+    case 'retired':
+      summary.retired = { by: record.by, hasParted: record.hasParted };
       return;
     default:
       unreachable(record);

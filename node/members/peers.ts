@@ -37,7 +37,7 @@ export type Hearers = {
   /** What a peer found in its store (scrub/findings.ts). */
   scrubbed(from: NodeName, incarnation: Incarnation, finding: Finding): void;
   /** A peer by name is of another founding of the cluster: it is never heard. */
-  foreign(node: NodeName, founding: string): void;
+  foreign(node: NodeName, founding: string, replaces: readonly string[]): void;
   /** What a peer heard of the keeper. */
   spoke(word: Word): void;
 };
@@ -173,7 +173,7 @@ export class Peers {
     if (peer.role !== 'node' || peer.node === mine.node || peer.cluster !== mine.cluster) return;
     const isOther =
       mine.founding !== undefined && peer.founding !== undefined && peer.founding !== mine.founding;
-    if (isOther) this.#hearers?.foreign(peer.node, peer.founding as string);
+    if (isOther) this.#hearers?.foreign(peer.node, peer.founding as string, peer.replaces ?? []);
   }
 
   /** This node says something else of itself from now on: all links are opened anew. */

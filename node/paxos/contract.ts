@@ -8,6 +8,7 @@ import type {
   MembersState,
   NodeName,
   RecordNumber,
+  Retirement,
   Slot,
   Value,
 } from './values.ts';
@@ -59,6 +60,8 @@ export type Recovered = {
    * it voted there (docs/architecture.md, "A lost store").
    */
   readonly firstLogSlot: Slot;
+  /** Missing where this life has not retired. */
+  readonly retired?: Retirement;
   /** Members in force just below `firstLogSlot`, as the log's summary has them; null in a log of an earlier build. */
   readonly floorMembers: MembersState | null;
 };
@@ -81,10 +84,21 @@ export type Event = { readonly nowMs: number } & (
   /** Every few milliseconds; `random` in [0, 1). */
   | { readonly kind: 'tick'; readonly random: number }
   | { readonly kind: 'dropMaster' }
+  /**
+   * An operator promotes this node: those that are `gone` never start again; where a chosen slot is lost, all from `loseFrom` on is
+   * given up (null: nothing is). To be repeated until it is done.
+   */
+  | { readonly kind: 'promote'; readonly gone: readonly NodeName[]; readonly loseFrom: Slot | null }
   /** The machine slept: a master's grants may have run out without its clock having moved. It asks for its lease anew at once. */
   | { readonly kind: 'slept' }
   /** Where a peer should be there is one of another founding: nothing was exchanged with it but the hello. */
-  | { readonly kind: 'foreign'; readonly from: NodeName; readonly founding: Incarnation }
+  | {
+      readonly kind: 'foreign';
+      readonly from: NodeName;
+      readonly founding: Incarnation;
+      /** Foundings that it says it took the place of. */
+      readonly replaces?: readonly Incarnation[];
+    }
   /** Nobody has the cluster's id: it may be founded. */
   | { readonly kind: 'mayFound' }
   | {
@@ -134,6 +148,11 @@ export type Effect =
     }
   /** Replace the store by a snapshot of that peer's; ends in `snapshotInstalled` or `snapshotFailed`. */
   | { readonly kind: 'installSnapshot'; readonly from: NodeName }
+  /**
+   * All that is left of the founding is here, applied and durable, and nobody else serves: this node may go on as the first
+   * member of a new one. `members` are in force at `slot`.
+   */
+  | { readonly kind: 'promoted'; readonly slot: Slot; readonly members: MembersState }
   /** For people: mastership, admissions, refusals. */
   | {
       readonly kind: 'log';

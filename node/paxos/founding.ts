@@ -54,6 +54,7 @@ export function tickFounding(replica: Replica, out: Effect[], nowMs: number): vo
     activateIfAllJoined(replica, out);
   } else {
     // A wiped member of a cluster of two is heard by nobody else, and need not even know yet that it is a member.
+    if (replica.retired?.hasParted === true) return;
     const isNewcomer = !mayVote(replica) && !replica.config.learners.includes(replica.config.node);
     if (isNewcomer || isStuck(replica, nowMs)) ask(replica, out, cluster, 0);
   }
@@ -90,6 +91,8 @@ export function onAsk(
     send(out, from, { kind: 'report', asker: incarnation, ...empty }, replica.bornRecord);
     return;
   }
+  // The founding that a life has retired in is over: nobody joins it.
+  if (replica.retired !== null && message.cluster === '') return;
   const challenge = challengeOf(replica, from, incarnation);
   const isPresent = challenge === 0 || message.echo === challenge;
   if (active && isPresent)

@@ -1,9 +1,12 @@
 /** The list of members as a function of the chosen changes to it. Pure: consensus and the log's summary fold it alike. */
 import { includesLife } from '../../src/identity/founding.ts';
-import type { Member, MembersState, NodeName, Value } from './values.ts';
+import type { Incarnation, Member, MembersState, NodeName, Value } from './values.ts';
 
 /** Among the lives that are over: the node left the list at this point, so that the next life of it was added, not admitted. */
 export const LEFT = '';
+
+/** Among the lives that are over, in the place of a node's name: the founding that this one took the place of. */
+const FOUNDING = '';
 
 /** The list after `value` was chosen below it; the same object where that changes nothing. */
 export function nextMembers(state: MembersState, value: Value): MembersState {
@@ -37,6 +40,30 @@ export function nextMembers(state: MembersState, value: Value): MembersState {
     default:
       return state;
   }
+}
+
+/**
+ * The list with which a survivor begins a new founding, which its new life names: itself alone. All lives of before are over, and
+ * whoever comes back with an empty home is added.
+ */
+export function promotedMembers(state: MembersState, survivor: Member): MembersState {
+  const others = state.members.filter(({ node }) => node !== survivor.node);
+  const own = state.members.filter(({ node }) => node === survivor.node);
+  return {
+    cluster: survivor.incarnation,
+    members: [survivor],
+    superseded: [
+      ...state.superseded,
+      ...others.flatMap((member) => [member, { node: member.node, incarnation: LEFT }]),
+      ...own,
+      { node: FOUNDING, incarnation: state.cluster },
+    ],
+  };
+}
+
+/** The foundings that this one took the place of. */
+export function replacedBy({ superseded }: MembersState): Incarnation[] {
+  return superseded.flatMap(({ node, incarnation }) => (node === FOUNDING ? [incarnation] : []));
 }
 
 /** Whether a value may change the list. */

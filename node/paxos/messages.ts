@@ -91,6 +91,21 @@ export const messageCodec = union({
   ],
   /** To a life that was replaced or removed, and need not know: it has nothing more to say here. */
   over: [34, struct({ cluster: text, incarnation: text })],
+  // Rescue.
+  /** By an operator's order: never vote again in this founding, and say what you accepted from slot `from` on. */
+  retire: [50, struct({ cluster: text, from: i64 })],
+  /** As `promise` reports it; `why`: the sender has not retired. */
+  retired: [
+    51,
+    struct({
+      cluster: text,
+      accepted: list(acceptedEntryCodec),
+      chosen: i64,
+      floor: i64,
+      upTo: option(i64),
+      why: option(text),
+    }),
+  ],
   // Catching up.
   fetch: [40, struct({ cluster: text, from: i64, request: i64 })],
   /** Chosen values from the first slot asked for on; `firstLogSlot` is the first that the sender's log still has. */

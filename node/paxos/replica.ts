@@ -12,6 +12,7 @@ import {
   NO_BALLOT,
   type NodeName,
   type RecordNumber,
+  type Retirement,
   type Slot,
   type Value,
 } from './values.ts';
@@ -94,6 +95,23 @@ export type Peer = {
   readonly eligible: boolean;
 };
 
+/** What a survivor that is being promoted has gathered. */
+export type Promotion = {
+  /** Those that never start again, by the operator's word. */
+  readonly gone: readonly NodeName[];
+  /** All from that slot on may be given up, where a slot is lost; null: nothing. */
+  loseFrom: Slot | null;
+  /** What each of the others voted, once it has retired. */
+  readonly reports: Map<NodeName, Promised>;
+  /** Why one has not. */
+  readonly refusals: Map<NodeName, string>;
+  untilMs: number;
+  askedMs: number;
+  /** When all had reported (ms); null before. */
+  reportedMs: number | null;
+  isDone: boolean;
+};
+
 export type Replica = {
   readonly config: ReplicaConfig;
   readonly recovered: Recovered;
@@ -125,6 +143,8 @@ export type Replica = {
   readonly saidEmptyTo: Map<NodeName, Incarnation>;
   lastAskMs: number;
   readonly foreign: Set<NodeName>;
+  /** Peers at whose place there is a founding that this one took the place of. */
+  readonly formers: Set<NodeName>;
 
   promised: Ballot;
   promisedRecord: RecordNumber;
@@ -176,6 +196,10 @@ export type Replica = {
   nextChallenge: number;
   /** Mastership was dropped on request: others come first until the process ends. */
   isDropped: boolean;
+  /** In this founding this life never promises, votes, grants or serves again: by the order that promotes a survivor. */
+  retired: (Retirement & { readonly record: RecordNumber }) | null;
+  /** The order that promotes this node, while it is repeated. */
+  promotion: Promotion | null;
 };
 
 const NOBODY: MembersState = { cluster: '', members: [], superseded: [] };
@@ -201,6 +225,7 @@ export function createReplica(config: ReplicaConfig, recovered: Recovered): Repl
     saidEmptyTo: new Map(),
     lastAskMs: Number.NEGATIVE_INFINITY,
     foreign: new Set(),
+    formers: new Set(),
     promised,
     promisedRecord: 0,
     accepted: new Map(),
@@ -231,6 +256,8 @@ export function createReplica(config: ReplicaConfig, recovered: Recovered): Repl
     echoes: new Map(),
     nextChallenge: 1,
     isDropped: false,
+    retired: recovered.retired === undefined ? null : { ...recovered.retired, record: 0 },
+    promotion: null,
   };
 }
 
@@ -345,7 +372,7 @@ export function isVoter(
 export function mayVote(replica: Replica): boolean {
   const { config, incarnation, founded, supersededBy, active } = replica;
   const list = knownMembers(replica);
-  if (founded === null || !active || list === null) return false;
+  if (founded === null || !active || list === null || replica.retired !== null) return false;
   if (!isVoter(replica, config.node, incarnation, list)) return false;
   const entitled = supersededBy.get(config.node);
   if (entitled?.incarnation === incarnation) return true;

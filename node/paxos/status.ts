@@ -7,8 +7,8 @@ import { waitsFor } from './waiting.ts';
 
 /** What a node says of itself. */
 export type ReplicaStatus = {
-  /** `short`: the store is gone, or older than its log, and what is missing has not been fetched yet. */
-  readonly role: 'joining' | 'short' | 'learner' | 'follower' | 'candidate' | 'master';
+  /** `retired`: a survivor of this founding is being promoted, or was. `short`: the store is gone, or older than its log, and what is missing has not been fetched yet. */
+  readonly role: 'joining' | 'retired' | 'short' | 'learner' | 'follower' | 'candidate' | 'master';
   readonly chosen: Slot;
   /** What the node waits for, and for whom; null where it waits for nothing. */
   readonly waitsFor: string | null;
@@ -45,9 +45,15 @@ export function shortage(replica: Replica, nowMs: number): string | null {
   return waitsFor(replica, nowMs) ?? 'the store is older than the log';
 }
 
+/** Why this life serves nobody any more, whatever is asked; null where it does. */
+export function retirement(replica: Replica, nowMs: number): string | null {
+  return replica.retired === null ? null : waitsFor(replica, nowMs);
+}
+
 /** The master that this node believes in while its lease lasts; null where there is none. */
 export function masterOf(replica: Replica, nowMs: number): NodeName | null {
-  const { role, grant, config } = replica;
+  const { role, grant, config, retired } = replica;
+  if (retired !== null) return null;
   if (role.kind === 'master')
     return nowMs < leaseUntilMs(replica, role) && role.draining === null ? config.node : null;
   return grant !== null && nowMs < grant.untilMs ? proposerOf(grant.ballot) : null;
@@ -76,6 +82,7 @@ export function statusOf(replica: Replica, nowMs: number): ReplicaStatus {
 
 function roleOf(replica: Replica): ReplicaStatus['role'] {
   if (replica.founded === null || !replica.active) return 'joining';
+  if (replica.retired !== null) return 'retired';
   if (isShort(replica)) return 'short';
   if (replica.role.kind === 'master') return 'master';
   if (replica.role.kind !== 'following') return 'candidate';

@@ -16,7 +16,17 @@ import { activateIfAllJoined, onAdopted, onAsk, onJoined, onReport, tickFounding
 import { goOnWithOwnLog, hearOf, onEntries, onFetch, onSnapshotInstalled, serveDurable } from './learner.ts';
 import { countOwnVotes, drain, onAccepted, onGranted, onNack, proposeBatch, tickMaster } from './master.ts';
 import { isSuperseded } from './members.ts';
+import { replacedBy } from './members-state.ts';
 import type { Message } from './messages.ts';
+import {
+  goOnPromoting,
+  heardOfGone,
+  isLeftAlone,
+  onPromote,
+  onRetire,
+  onRetired,
+  tickPromotion,
+} from './promotion.ts';
 import { lifeOf, newestOf, othersOf, ownLife, persist, type Replica, send } from './replica.ts';
 import { electionJitterMs } from './timing.ts';
 import type { Incarnation, NodeName } from './values.ts';
@@ -29,6 +39,7 @@ export {
   mayPropose,
   mayRead,
   readableUntilMs,
+  retirement,
   shortage,
   statusOf,
 } from './status.ts';
@@ -61,16 +72,20 @@ export function step(replica: Replica, event: Event): Effect[] {
       tickWaiting(replica, out, event.nowMs);
       campaignIfDue(replica, out, event.nowMs);
       tickMaster(replica, out, event.nowMs);
+      tickPromotion(replica, out, event.nowMs);
       break;
     case 'dropMaster':
       if (replica.role.kind === 'master') replica.isDropped = true;
       drain(replica, '', event.nowMs);
       break;
+    case 'promote':
+      onPromote(replica, out, event);
+      break;
     case 'slept':
       if (replica.role.kind === 'master') replica.role.lastHeartbeatMs = Number.NEGATIVE_INFINITY;
       break;
     case 'foreign':
-      meetForeign(replica, out, event.from, event.founding);
+      meetForeign(replica, out, event.from, event.founding, event.replaces);
       break;
     case 'mayFound':
       replica.mayFound = true;
@@ -84,6 +99,7 @@ export function step(replica: Replica, event: Event): Effect[] {
     default:
       unreachable(event);
   }
+  goOnPromoting(replica, out, event.nowMs);
   finishPhase1(replica, out, event.nowMs); // what was learnt or synced may have been the last thing missing
   return out;
 }
@@ -127,7 +143,11 @@ function onMessage(replica: Replica, out: Effect[], heard: Heard, message: Messa
   }
   if (isForeign(replica, out, from, message)) return;
   const inForce = replica.members.members.find(({ node }) => node === from);
-  if (inForce?.incarnation === incarnation) replica.heardMs.set(from, nowMs);
+  if (inForce?.incarnation === incarnation) {
+    replica.heardMs.set(from, nowMs);
+    heardOfGone(replica, out, from);
+  }
+  if (isLeftAlone(replica, message)) return;
   switch (message.kind) {
     case 'ask':
       hearOf(replica, out, heard, message.chosen);
@@ -173,6 +193,12 @@ function onMessage(replica: Replica, out: Effect[], heard: Heard, message: Messa
       break;
     case 'over':
       if (message.incarnation === replica.incarnation) stopSuperseded(replica, out);
+      break;
+    case 'retire':
+      onRetire(replica, out, heard, message);
+      break;
+    case 'retired':
+      onRetired(replica, out, heard, message);
       break;
     case 'prepare':
       replica.active = true; // who prepares knows that all members have joined
@@ -221,9 +247,25 @@ function isForeign(replica: Replica, out: Effect[], from: NodeName, message: Mes
 }
 
 /** At the place of a peer there is another founding. */
-function meetForeign(replica: Replica, out: Effect[], from: NodeName, theirs: Incarnation): void {
+function meetForeign(
+  replica: Replica,
+  out: Effect[],
+  from: NodeName,
+  theirs: Incarnation,
+  replaces: readonly Incarnation[] = [],
+): void {
   const { cluster, members } = replica.members;
-  if (replica.founded === null || theirs === cluster || replica.foreign.has(from)) return;
+  if (replica.founded === null || theirs === cluster) return;
+  if (replaces.includes(cluster)) {
+    const why = `${from} is of founding ${theirs}, which took the place of ${cluster}, that of this home, when a survivor was promoted: empty this home, and start it again`;
+    out.push({ kind: 'stop', exit: 'OTHER_CLUSTER', why });
+    return;
+  }
+  if (replica.foreign.has(from)) return;
+  if (replacedBy(replica.members).includes(theirs)) {
+    meetFormer(replica, out, from, theirs);
+    return;
+  }
   replica.foreign.add(from);
   const facts = { peer: from, theirs, ours: cluster };
   out.push({ kind: 'log', level: 'error', what: 'peer belongs to another cluster', facts });
@@ -236,6 +278,16 @@ function meetForeign(replica: Replica, out: Effect[], from: NodeName, theirs: In
       'apart. Decide which one is meant to live; empty the homes of the other, and start them again without --bootstrap';
     out.push({ kind: 'stop', exit: 'OTHER_CLUSTER', why });
   }
+}
+
+/** A node of the founding that this one took the place of: it was said to be gone. */
+function meetFormer(replica: Replica, out: Effect[], from: NodeName, theirs: Incarnation): void {
+  if (replica.formers.has(from)) return;
+  replica.formers.add(from);
+  const facts = { peer: from, theirs, ours: replica.members.cluster };
+  const what =
+    'a node of the founding that this one took the place of is running: stop it, and empty its home; what it told clients since is lost';
+  out.push({ kind: 'log', level: 'error', what, facts });
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The vocabulary of one Paxos member: names, ballots, values, lists of members, and what a log remembers. */
-import { bytes, type Coded, i64, list, struct, text, union } from '../../src/wire/codec.ts';
+import { bool, bytes, type Coded, i64, list, struct, text, union } from '../../src/wire/codec.ts';
 
 /** Name of a member, as in the INI. */
 export type NodeName = string;
@@ -55,6 +55,13 @@ export const membersStateCodec = struct({
 });
 export type MembersState = Coded<typeof membersStateCodec>;
 
+/**
+ * A survivor named `by` is being promoted. `hasParted`: it is this one, and what it takes for chosen from here on need not be what
+ * was chosen in this founding.
+ */
+export const retirementCodec = struct({ by: text, hasParted: bool });
+export type Retirement = Coded<typeof retirementCodec>;
+
 /** Tags of the records that are about one slot: the log reads it without decoding them. */
 export const ACCEPT_TAG = 4;
 export const LEARN_TAG = 5;
@@ -83,5 +90,7 @@ export const logRecordCodec = union({
    * before of these slots is void: a value accepted there need not be the chosen one.
    */
   snapshot: [9, struct({ slot: i64, members: membersStateCodec })],
+  /** In this founding this life never promises, votes, grants or serves again. */
+  retired: [10, retirementCodec],
 });
 export type LogRecord = Coded<typeof logRecordCodec>;

@@ -2,7 +2,7 @@
 
 import type { Effect } from './contract.ts';
 import { UNAPPLIED_MAX } from './learner.ts';
-import { floorOf, isShort, knownMembers, othersOf, type Replica } from './replica.ts';
+import { floorOf, isShort, knownMembers, othersOf, type Promotion, type Replica } from './replica.ts';
 import type { NodeName, Slot } from './values.ts';
 
 /** How often a node that goes on waiting says so (ms). */
@@ -36,7 +36,41 @@ export function isStuck(replica: Replica, nowMs: number): boolean {
 
 /** For people: what this node waits for, and for whom; null where it waits for nothing. */
 export function waitsFor(replica: Replica, nowMs: number): string | null {
-  return joiningOf(replica) ?? lackOf(replica, nowMs);
+  return joiningOf(replica) ?? retiredOf(replica) ?? lackOf(replica, nowMs);
+}
+
+/** A life that has retired serves nothing any more. */
+function retiredOf(replica: Replica): string | null {
+  const { retired, promotion, config, chosen } = replica;
+  if (retired === null) return null;
+  const isOwn = retired.by === config.node;
+  const again = `nursery rescue promote --node ${retired.by} goes on`;
+  if (!isOwn) return `this node has retired: ${retired.by} is being promoted in its founding; ${again}`;
+  if (promotion === null) return `this node has retired: it was being promoted itself, and ${again}`;
+  const missing = unreportedOf(replica, promotion).map((node) => {
+    const why = promotion.refusals.get(node);
+    return why === undefined ? `${node} (does not answer)` : `${node} (${why})`;
+  });
+  if (missing.length > 0) return `promotion: waiting for ${missing.join(', ')} to retire`;
+  const ahead = [...promotion.reports].filter(([, report]) => retired.hasParted && report.chosen > chosen);
+  if (ahead.length > 0) {
+    const [node] = ahead[0] as [NodeName, unknown];
+    return `promotion: ${node} has gone on since this one began to be promoted: promote ${node} in its place, and empty this home`;
+  }
+  const { watermark } = replica;
+  if (chosen >= watermark)
+    return `promotion: all is here up to slot ${chosen}; waiting until no lease can hold`;
+  const isHeld = [...promotion.reports.values()].some((report) => report.chosen > chosen);
+  const slots = slotsOf(chosen + 1, watermark);
+  if (isHeld) return `promotion: fetching slots ${slots}`;
+  if (chosen === 0)
+    return 'promotion: this node holds nothing, and nobody who is left does: restore a backup';
+  return `promotion: slots ${slots} were chosen, and not all of them are left: --lose-from ${chosen + 1} gives up what follows slot ${chosen} where it is not`;
+}
+
+/** Who must retire before this node is promoted, and has not reported; the list may grow with what is learnt. */
+export function unreportedOf(replica: Replica, { gone, reports }: Promotion): NodeName[] {
+  return othersOf(replica).filter((node) => !gone.includes(node) && !reports.has(node));
 }
 
 function joiningOf({ founded, active, config, emptyHomes, joined, foreign }: Replica): string | null {

@@ -94,10 +94,16 @@ export async function openMessagingPort(
   });
 }
 
-/** A store that may be wrong is not handed on; of two members, though, the one who asks has given up its own. */
+/**
+ * A store that may be wrong is not handed on; of two members, though, the one who asks has given up its own. Who has retired serves
+ * nobody but the survivor that needs its copy.
+ */
 function serveSnapshot(snapshots: SnapshotServer, driver: Driver, body: Buffer): Answer {
-  const isPair = driver.replica.members.members.length <= 2;
-  if (driver.refusal !== null && !(driver.standing === 'doubtful' && isPair)) return driver.refusal;
+  const { retired, members } = driver.replica;
+  const isPair = members.members.length <= 2;
+  const isLeft = retired?.hasParted === false && driver.standing === 'sound';
+  if (!isLeft && driver.refusal !== null && !(driver.standing === 'doubtful' && isPair))
+    return driver.refusal;
   try {
     return snapshots.answer(body);
   } catch (error) {

@@ -18,6 +18,7 @@ export const QUERIES: { readonly [K in AdminQuery['kind']]: QueryFacts } = {
   openImage: { isShort: true, decides: false },
   imagePage: { isShort: false, decides: false },
   closeImage: { isShort: true, decides: false },
+  promote: { isShort: true, decides: false },
   slowDown: { isShort: true, decides: false },
   mayBegin: { isShort: false, decides: true },
   getMap: { isShort: false, decides: true },

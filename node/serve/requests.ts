@@ -53,6 +53,7 @@ import { isStoreDamage } from '../store/failures.ts';
 import type { Work } from '../store/types.ts';
 import { Images, isOfImages } from './images.ts';
 import { PausableView } from './pausable-view.ts';
+import { promote } from './promote.ts';
 import { QUERIES } from './query-facts.ts';
 import type { RequestContext } from './request-context.ts';
 import { OVERLOADED, withRoom } from './room.ts';
@@ -349,6 +350,9 @@ export class Requests {
       case 'watchMap':
         if (link !== null) watchers.add(link, driver.machine.mapVersion);
         respond(mapAnswer(driver.machine.keeperMap(), query.sinceVersion));
+        return;
+      case 'promote':
+        respond({ bytes: encodeAnswer(promote(this.#context, query)), hint: null });
         return;
       case 'slowDown':
         slowDowns.set(query.mid, query.delayMs, driver.machine);

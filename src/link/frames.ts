@@ -83,6 +83,8 @@ export type Hello = Omit<Coded<typeof layoutCodec>, 'role'> & {
   readonly founding?: string;
   readonly keeper?: string;
   readonly memory?: Memory;
+  /** Foundings of the cluster that this one took the place of by a rescue: whoever is of one of them must not go on. */
+  readonly replaces?: readonly string[];
 };
 
 /**
@@ -96,32 +98,39 @@ export type Memory = {
   readonly slot: number;
 };
 
+/** Foundings that a hello names as replaced: the last ones. */
+const REPLACED_MAX = 20;
+
 /** Both directions of a hello. */
 export const helloCodec: Codec<Hello> = {
-  write: (writer, { founding = '', keeper = '', memory, ...hello }) => {
+  write: (writer, { founding = '', keeper = '', memory, replaces = [], ...hello }) => {
     const words = [hello.incarnation, founding, keeper];
-    if (memory !== undefined) {
+    if (memory === undefined) words.push('', '', '', '');
+    else {
       const { process, round, slot, proposer } = memory;
       words.push(process, String(round), String(slot), encodeURIComponent(proposer));
     }
+    words.push(replaces.slice(-REPLACED_MAX).join());
     layoutCodec.write(writer, { ...hello, incarnation: words.join(' ').trimEnd() });
   },
   read: (reader) => {
     const hello = layoutCodec.read(reader);
-    const [incarnation = '', founding = '', keeper = '', ...memory] = hello.incarnation.split(' ');
+    const [incarnation = '', founding = '', keeper = '', ...rest] = hello.incarnation.split(' ');
+    const replaces = (rest[4] ?? '').split(',').filter((each) => each !== '');
     return {
       ...hello,
       role: hello.role as Role,
       incarnation,
       ...(founding === '' ? {} : { founding }),
       ...(keeper === '' ? {} : { keeper }),
-      ...memoryIn(memory),
+      ...memoryIn(rest),
+      ...(replaces.length === 0 ? {} : { replaces }),
     };
   },
 };
 
 function memoryIn([process, round, slot, proposer = '']: readonly string[]): { readonly memory?: Memory } {
-  if (process === undefined || round === undefined || slot === undefined) return {};
+  if (process === undefined || process === '' || round === undefined || slot === undefined) return {};
   const numbers = [Number(round), Number(slot)];
   if (!numbers.every(Number.isSafeInteger)) throw malformed(`a hello with ballot ${round}, slot ${slot}`);
   try {

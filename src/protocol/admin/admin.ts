@@ -184,6 +184,12 @@ export const adminQueryCodec = union({
   closeImage: [10, struct({ image: i64 })],
   /** Slows writers of an export's range at the master: each waits `delayMs`. Forgotten after 1 s unless repeated. */
   slowDown: [6, struct({ mid: i64, delayMs: u32 })],
+  /**
+   * An operator's order to a survivor of `founding`, to be repeated until it is carried out: those that are `gone` never start
+   * again; where a chosen slot is lost, all from `loseFrom` on is given up (docs/architecture.md, "Rescue"). `isTrial`: says only
+   * whether it would be.
+   */
+  promote: [11, struct({ founding: text, gone: list(text), loseFrom: option(i64), isTrial: bool })],
   /** Whether beginExport (`source`) or beginImport (`target`) would be answered `busy` now; `ok`: not so. */
   mayBegin: [7, struct({ mid: i64, lo: key, hi: option(key), as: oneOf('source', 'target') })],
   // At the keeper.

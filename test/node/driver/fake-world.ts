@@ -21,6 +21,8 @@ export class FakeWorld {
   readonly written: LogRecord[] = [];
   /** What was logged at the levels info and error. */
   readonly said: { readonly facts: object; readonly message: string }[] = [];
+  /** Slots up to which the home was said to be all that is left. */
+  readonly promotions: number[] = [];
   readonly stops: { readonly exit: string; readonly cause: Error }[] = [];
   readonly store = new MemoryStore();
   readonly driver: Driver;
@@ -56,6 +58,7 @@ export class FakeWorld {
       send: (to, message) => this.sent.push({ to, message }),
       installSnapshot: () => undefined,
       applied: () => undefined,
+      promoted: (slot) => this.promotions.push(slot),
       stop: (exit, cause) => this.stops.push({ exit, cause }),
     };
     Object.defineProperty(world.log, 'isFull', { get: () => this.isFull });

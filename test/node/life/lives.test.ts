@@ -16,6 +16,7 @@ class Stage {
   /** Damage that the next life finds before it has begun. */
   early: FatalError | null = null;
   damaged: (error: FatalError) => void = () => undefined;
+  promoted: (slot: number) => void = () => undefined;
   lives = 0;
   #onStop: () => void = () => undefined;
   readonly stopped = new Promise<void>((resolve) => {
@@ -24,8 +25,12 @@ class Stage {
 
   start(options: Partial<LivesOptions> = {}): Promise<Lives> {
     return Lives.start({
-      begin: async (damaged) => this.#begin(damaged),
+      begin: async (damaged, promoted) => {
+        this.promoted = promoted;
+        return this.#begin(damaged);
+      },
       removeStore: async () => void this.events.push('remove'),
+      promote: async (slot) => void this.events.push(`promote ${slot}`),
       canRebuild: true,
       logger: SILENT,
       nowMs: () => this.nowMs,
@@ -77,6 +82,26 @@ test('damage found at the start, or while starting, is mended too', async () => 
   const lives = await stage.start();
   await lives.close();
   assert.equal(stage.events, ['remove', 'begin 1', 'abandon 1', 'remove', 'begin 2', 'close 2']);
+});
+
+test('a home that is promoted ends its life in order, and begins the next one as the first of a new founding', async () => {
+  const stage = new Stage();
+  const lives = await stage.start();
+  stage.promoted(7);
+  stage.promoted(7); // said twice, done once
+  await lives.close();
+  assert.equal(stage.events, ['begin 1', 'close 1', 'promote 7', 'begin 2', 'close 2']);
+});
+
+test('a promotion that fails ends the process, with the home as it was left', async () => {
+  const stage = new Stage();
+  const promote = async (): Promise<void> => {
+    throw new FatalError('HOME_UNUSABLE', 'no room');
+  };
+  await stage.start({ promote });
+  stage.promoted(7);
+  await stage.stopped;
+  assert.equal(stage.events, ['begin 1', 'close 1', 'stop: no room']);
 });
 
 test('without peers, and for any other failure, the store stays as it is', async () => {

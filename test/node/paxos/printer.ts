@@ -120,6 +120,8 @@ function printRecord(record: LogRecord): string {
       return `snapshot ${record.slot} ${printMembers(record.members)}`;
     case 'snapshotOnly':
       return `snapshot ${record.slot}`;
+    case 'retired':
+      return `retired for ${record.by}${record.hasParted ? ', and parted' : ''}`;
     default:
       return `chosen ${record.chosen}`;
   }
@@ -253,6 +255,8 @@ export class Printer {
         const facts = Object.entries(effect.facts).map(([name, value]) => ` ${name}=${tidy(String(value))}`);
         return `say (${effect.level}) ${effect.what}${facts.join('')}`;
       }
+      case 'promoted':
+        return `promoted at ${effect.slot}${this.#changed(node, effect.members)}`;
       default:
         return `stop ${effect.exit}: ${tidy(effect.why)}`;
     }

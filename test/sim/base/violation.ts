@@ -18,6 +18,8 @@ export const CHECKS = {
   history: 'what once went wrong, by a schedule written by hand (test/sim/paxos/histories.ts)',
   'lost-store':
     'a clause of what a node may do whose store is lost behind its log, by a schedule written by hand (test/sim/paxos/lost-store.ts)',
+  promotion:
+    'a clause of what becomes of a survivor that is promoted, by a schedule written by hand (test/sim/paxos/promotion.ts)',
   'migration-rule': 'a clause of moving a range, by a schedule written by hand (test/sim/migration/rules.ts)',
   moves: 'moves of ranges between state machines alone (test/sim/migration/checker.ts)',
   'one-cluster': 'I20: whoever founds, everybody joins the same cluster',

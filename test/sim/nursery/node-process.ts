@@ -142,6 +142,7 @@ export class NodeProcess extends Host implements Server {
         this.#seals.applied(this.driver.machine.seals, slot, () => this.driver.mayRead(), this.nowMs());
         this.#watchers.changed(this.driver.machine.mapVersion, () => this.driver.machine.keeperMap());
       },
+      promoted: (slot) => nursery.promoted(this, slot),
       stop: (exit, cause) => nursery.nodeStopped(this, exit, cause),
     };
     return new WatchedDriver(world, replica, new Machine(this.store), this.#served, nursery.rare);
@@ -297,7 +298,8 @@ export class NodeProcess extends Host implements Server {
     const { name, incarnation, memory, founding } = sender;
     if (this.founding !== '' && founding !== '' && this.founding !== founding) {
       this.#nursery.rare.note('two foundings met');
-      this.run(() => this.driver.submit({ kind: 'foreign', from: name, founding }));
+      const { replaces } = sender.#introduction;
+      this.run(() => this.driver.submit({ kind: 'foreign', from: name, founding, replaces }));
       return false;
     }
     if (sender.isDead) return true; // a message that was under way: the hellos of its link are long over

@@ -30,6 +30,15 @@ export class Checker {
   #freshFrom = Number.POSITIVE_INFINITY;
   #freshSlot: Slot | null = null;
   acknowledged = 0;
+  /** Slots that were chosen, and that an order gave up. */
+  lost = 0;
+  /** Foundings that a survivor took the place of. */
+  readonly #over = new Set<string>();
+  /** By the life of a node that is being promoted: from which slot on its history is its own. */
+  readonly #parted = new Map<
+    string,
+    { from: Slot; readonly slots: (Chosen & { readonly id: number | null })[] }
+  >();
 
   /** Number of slots that anyone has applied. */
   get height(): Slot {
@@ -43,6 +52,50 @@ export class Checker {
 
   get isFounded(): boolean {
     return this.#history.length > 0;
+  }
+
+  /** The founding that clients know: the last one that a survivor began, else the first. */
+  get cluster(): string {
+    return this.#at(0).members.cluster;
+  }
+
+  /** A node that is being promoted applies what it takes for chosen: from some slot on a history of its own. */
+  appliedParted(life: string, { slot, value, members }: Apply): void {
+    const text = textOf(value);
+    const parted = this.#parted.get(life) ?? { from: slot, slots: [] };
+    if (parted.slots.length === 0 && this.#history[slot]?.value === text) return;
+    if (parted.slots.length === 0) parted.from = slot;
+    this.#parted.set(life, parted);
+    const index = slot - parted.from;
+    const known = parted.slots[index]?.value ?? this.#history[slot]?.value;
+    const isKnown = index < 0 || index < parted.slots.length;
+    check(!isKnown || known === text, 'promotion', () => `slot ${slot} is ${text}, and was ${known}`);
+    if (isKnown) return;
+    const membersText = encode(membersStateCodec, members).toString('latin1');
+    parted.slots.push({ value: text, members, membersText, id: proposalIn(value) });
+  }
+
+  /**
+   * That node is the first member of a new founding, with what it held at `slot`; one slot above, where `members` are in force. What
+   * was chosen above, or otherwise, is lost by order.
+   */
+  promoted(life: string, slot: Slot, members: MembersState): void {
+    this.#over.add(this.cluster);
+    const parted = this.#parted.get(life);
+    const first = parted === undefined || parted.slots.length === 0 ? slot + 1 : parted.from;
+    const dropped = this.#history.splice(first);
+    for (const [id, at] of [...this.#slotOf]) if (at >= first) this.#slotOf.delete(id);
+    for (const { id, ...chosen } of parted?.slots ?? []) {
+      if (id !== null) this.#slotOf.set(id, this.#history.length);
+      this.#history.push(chosen);
+    }
+    invariant(this.height === slot, `slot ${slot} is the last of ${this.height}`);
+    const membersText = encode(membersStateCodec, members).toString('latin1');
+    this.#history.push({ value: 'promoted', members, membersText });
+    this.#history[0] = { value: 'founding', members, membersText };
+    this.#seen = this.height;
+    this.lost += Math.max(0, dropped.length - (slot + 1 - first));
+    this.#parted.clear();
   }
 
   /** From now on `freshSlot` waits for a proposal with this number or a higher one. */
@@ -72,6 +125,7 @@ export class Checker {
    * @param isKept whether that founding is on any disk, or known to any process
    */
   founded(node: NodeName, state: MembersState, isKept: (founding: MembersState) => boolean): void {
+    if (this.#over.has(state.cluster)) return;
     const membersText = encode(membersStateCodec, state).toString('latin1');
     const first = this.#history[0];
     if (first === undefined || (this.height === 0 && !isKept(first.members))) {
@@ -88,6 +142,7 @@ export class Checker {
 
   /** All nodes apply equal values at equal slots; a proposal is applied once, and not if it was refused. */
   applied(node: NodeName, { slot, value, members }: Apply): void {
+    if (members.cluster !== this.cluster) return; // of a founding that is over: nobody serves it
     const text = textOf(value);
     const membersText = encode(membersStateCodec, members).toString('latin1');
     const known = this.#history[slot];

@@ -1,7 +1,14 @@
 /** One simulated run: a cluster, its clients and its operator, from a seed to a verdict. */
 
-import type { ReplicaConfig } from '../../../node/paxos/contract.ts';
-import type { LogRecord, MembersState, NodeName } from '../../../node/paxos/values.ts';
+import type { Effect, ReplicaConfig } from '../../../node/paxos/contract.ts';
+import {
+  type Ballot,
+  compareBallots,
+  type LogRecord,
+  type MembersState,
+  type NodeName,
+  type Slot,
+} from '../../../node/paxos/values.ts';
 import { present } from '../../../src/base/assert.ts';
 import { createRandom, type Random } from '../../support/random.ts';
 import { invariant } from '../base/invariant.ts';
@@ -9,8 +16,8 @@ import { Rare } from '../base/rare.ts';
 import { Schedule } from '../base/schedule.ts';
 import { check } from '../base/violation.ts';
 import { type Bugs, NO_BUGS } from './bugs.ts';
-import { Checker } from './checker.ts';
-import { Disk } from './disk.ts';
+import { Checker, textOf } from './checker.ts';
+import { Disk, refoundDisk } from './disk.ts';
 import { Nemesis } from './nemesis.ts';
 import { CALM, Network } from './network.ts';
 import { drawPlan, NAMES, type Plan } from './plan.ts';
@@ -72,6 +79,10 @@ export class Cluster {
   readonly rare = new Rare();
   readonly nodes: readonly Node[];
   readonly bugs: Bugs;
+  /** Nodes that never start again in this founding, by the operator's word, while a survivor is promoted. */
+  gone: readonly NodeName[] = [];
+  /** What the operator gives up with that order, from that slot on. */
+  loseFrom: Slot | null = null;
   /** Members that the operator wants at present. */
   wished: readonly NodeName[];
   readonly #world: World;
@@ -113,10 +124,12 @@ export class Cluster {
         this.running().some(({ replica }) => replica.founded?.state.cluster === cluster),
       stopped: (process, { exit, why }) => {
         this.note(`stops itself: ${exit}`, `${process.node} ${why}`);
+        const isOver = process.replica.members.cluster !== this.checker.cluster;
         process.crash();
-        if (exit === 'SUPERSEDED') this.replaceHome(process);
+        if (exit === 'SUPERSEDED' || isOver) this.replaceHome(process);
         else invariant(false, `${process.node} stops: ${exit}: ${why}`);
       },
+      promoted: (process, effect) => this.#promoted(process, effect),
       trace: this.#trace,
     };
   }
@@ -154,7 +167,7 @@ export class Cluster {
       preferredMasters: plan.preferredMasters,
       learners: [],
     };
-    const fresh = `${this.#incarnations.toString(16).padStart(12, '0')}${'0'.repeat(20)}`;
+    const fresh = incarnationOf(this.#incarnations);
     node.process = new Process(this.#world, node.name, node.hardware, config, fresh);
   }
 
@@ -183,6 +196,38 @@ export class Cluster {
     node.wished = this.wished;
     this.wipe(node);
     this.schedule.after(this.plan.leaseMs / 2, () => this.start(node));
+  }
+
+  /** The survivor begins a new founding; its home is empty but for what it held. */
+  #promoted(process: Process, { slot, members }: Extract<Effect, { kind: 'promoted' }>): void {
+    const node = this.node(process.node);
+    invariant(
+      process.stateSlot === slot,
+      `${node.name} applied ${process.stateSlot}, and is promoted at ${slot}`,
+    );
+    this.note('survivor promoted', `${node.name} at ${slot}`);
+    const left = this.nodes.filter(({ name }) => !this.gone.includes(name));
+    const expected = leftOf(left.map(({ hardware }) => hardware.disk));
+    process.crash();
+    this.#incarnations += 1;
+    const incarnation = incarnationOf(this.#incarnations);
+    const disk = refoundDisk({ slot, members }, { node: node.name, incarnation }, 1);
+    const before = this.checker.height;
+    const kept = (at: Slot): string => this.checker.valueAt(at);
+    this.checker.promoted(process.incarnation, slot, present(disk.image, 'image').members);
+    for (const [at, value] of expected) {
+      if (at > slot && this.loseFrom !== null) this.note('what was left behind a lost slot is given up');
+      else
+        check(
+          at <= slot && kept(at) === value,
+          'promotion',
+          () => `slot ${at} of ${slot} lacks ${value}, which was left`,
+        );
+    }
+    if (before > slot) this.note('chosen slots lost by order');
+    node.hardware = { ...node.hardware, disk, witness: new Witness() };
+    this.gone = [];
+    this.schedule.after(this.plan.leaseMs * this.random.next(), () => this.start(node));
   }
 
   note(what: string, detail = ''): void {
@@ -313,6 +358,26 @@ export class Cluster {
       this.#nextProposal += 1;
     }
   }
+}
+
+function incarnationOf(number: number): string {
+  return `${number.toString(16).padStart(12, '0')}${'0'.repeat(20)}`;
+}
+
+/** What the homes that are left have of slots that no image covers: of each slot the value of the highest ballot. */
+function leftOf(disks: readonly Disk[]): ReadonlyMap<Slot, string> {
+  const best = new Map<Slot, { readonly ballot: Ballot | null; readonly value: string }>();
+  for (const disk of disks) {
+    for (const [slot, { ballot, value }] of disk.entries) {
+      const known = best.get(slot);
+      const isBetter =
+        known === undefined ||
+        (known.ballot !== null && (ballot === null || compareBallots(ballot, known.ballot) > 0));
+      if (isBetter) best.set(slot, { ballot, value: textOf(value) });
+    }
+  }
+  const covered = Math.max(0, ...disks.map(({ image }) => image?.slot ?? 0));
+  return new Map([...best].flatMap(([slot, { value }]) => (slot > covered ? [[slot, value] as const] : [])));
 }
 
 /** Sorted names of the members in force. */

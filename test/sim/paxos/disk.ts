@@ -2,10 +2,12 @@
 
 import { emptySummary, fold, membersAt, type Summary, settleMembers } from '../../../node/log/summary.ts';
 import type { Recovered } from '../../../node/paxos/contract.ts';
+import { promotedMembers } from '../../../node/paxos/members-state.ts';
 import {
   type Ballot,
   compareBallots,
   type LogRecord,
+  type Member,
   type MembersState,
   type Slot,
   type Value,
@@ -82,6 +84,11 @@ export class Disk {
     return slot > this.#dropped ? this.#last.get(slot)?.value : undefined;
   }
 
+  /** The last durable record of each slot that the log still has. */
+  get entries(): ReadonlyMap<Slot, { readonly ballot: Ballot | null; readonly value: Value }> {
+    return this.#last;
+  }
+
   /** Whether a slot up to `applied`, which no record says was known chosen, has none. */
   lacksUpTo(applied: Slot): boolean {
     const from = Math.max(this.summary.chosen + 1, this.firstSlot);
@@ -120,7 +127,7 @@ export class Disk {
     if (members !== null && isCurrent) settleMembers(this.summary, applied, members);
     if (snapshot > this.summary.snapshot && members !== null)
       this.append([{ kind: 'snapshot', slot: applied, members }]);
-    const { incarnation, founded, promised, chosen, superseded, highest } = this.summary;
+    const { incarnation, founded, promised, chosen, superseded, highest, retired } = this.summary;
     invariant(applied <= Math.max(highest, this.summary.snapshot), 'the store is not ahead of its log');
     const accepted: { slot: Slot; ballot: Ballot | null; value: Value }[] = [];
     for (const [slot, { ballot, value }] of this.#remaining())
@@ -133,6 +140,7 @@ export class Disk {
       accepted,
       chosen,
       superseded: [...superseded],
+      ...(retired === undefined ? {} : { retired }),
       applied,
       members,
       firstLogSlot: this.firstSlot,
@@ -151,4 +159,22 @@ export class Disk {
     }
     return last;
   }
+}
+
+/** The home of a survivor that begins a new founding with what it held, `leap` slots above: as node/life/promote.ts leaves it. */
+export function refoundDisk(
+  held: { readonly slot: Slot; readonly members: MembersState },
+  survivor: Member,
+  leap: number,
+): Disk {
+  const slot = held.slot + leap;
+  const members = promotedMembers(held.members, survivor);
+  const disk = new Disk();
+  disk.append([
+    { kind: 'incarnation', incarnation: survivor.incarnation },
+    { kind: 'founded', state: members, genesis: new Uint8Array(0) },
+    { kind: 'snapshot', slot, members },
+  ]);
+  disk.image = { slot, members, snapshot: slot };
+  return disk;
 }

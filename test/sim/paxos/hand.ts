@@ -19,9 +19,12 @@ import { present } from '../../../src/base/assert.ts';
 import { invariant } from '../base/invariant.ts';
 import { check } from '../base/violation.ts';
 import { textOf } from './checker.ts';
-import { Disk } from './disk.ts';
+import { Disk, refoundDisk } from './disk.ts';
+import { holds } from './history.ts';
 
 export const LEASE_MS = 1000;
+/** Slots between what a survivor held and what its new founding begins with. */
+export const LEAP = 1000;
 const TICK_MS = 10;
 
 type WithoutTime<E> = E extends unknown ? Omit<E, 'nowMs'> : never;
@@ -36,6 +39,8 @@ type Node = {
   applied: Slot;
   members: MembersState | null;
   stopped: string | null;
+  /** It is all that is left of its founding, up to that slot. */
+  promoted: { readonly slot: Slot; readonly members: MembersState } | null;
   /** Nothing that it writes becomes durable any more, nor is anything sent that waits for that. */
   isDiskStuck: boolean;
 };
@@ -70,6 +75,8 @@ export class Hand {
   nowMs = 0;
   /** Whether a message gets through, by sender, receiver and kind. */
   hears: (from: NodeName, to: NodeName, kind: Message['kind'], message: Message) => boolean = () => true;
+  /** Whether what the node applies may differ from what was chosen: it is being promoted. */
+  isFork: (name: NodeName) => boolean = () => false;
   /** How long a copy of a store takes (ms). */
   copyMs = 50;
   /** Slots in one answer from a log. */
@@ -115,6 +122,7 @@ export class Hand {
         applied: 0,
         members: this.#founding,
         stopped: null,
+        promoted: null,
         isDiskStuck: false,
       });
     }
@@ -134,6 +142,20 @@ export class Hand {
     const node = this.node(name);
     node.disk = new Disk();
     node.home = home;
+  }
+
+  /** A survivor begins a new founding with what it holds, `LEAP` slots above, in its life number `home`. */
+  refound(name: NodeName, home: number): void {
+    const node = this.node(name);
+    const { slot, members } = present(node.promoted, `${name} is promoted`);
+    holds(node.applied === slot, `${name} applied ${node.applied}, and is promoted at ${slot}`);
+    this.stop(name);
+    const disk = refoundDisk({ slot, members }, { node: name, incarnation: lifeOf(name, home) }, LEAP);
+    node.disk = disk;
+    node.home = home;
+    node.promoted = null;
+    const image = present(disk.image, 'image');
+    this.#chosen.set(image.slot, { value: 'promoted', members: image.members });
   }
 
   /** Says beforehand what is chosen in a slot, and which list is in force above it. */
@@ -360,6 +382,9 @@ export class Hand {
       case 'installSnapshot':
         this.#copies.push({ atMs: this.nowMs + this.copyMs, from: effect.from, to: node.name });
         return;
+      case 'promoted':
+        node.promoted = effect;
+        return;
       case 'log':
         this.said.push(`${node.name}: ${effect.what}`);
         return;
@@ -377,6 +402,11 @@ export class Hand {
     invariant(slot === node.applied + 1, `slot ${slot} is applied after ${node.applied}`);
     const known = this.#chosen.get(slot);
     const text = textOf(value);
+    if (this.isFork(node.name)) {
+      node.applied = slot;
+      node.members = members;
+      return;
+    }
     check(
       known === undefined || known.value === text,
       'replicas-agree',

@@ -1,5 +1,5 @@
 /** What goes wrong in a simulated run, and what its operator does meanwhile. Only what design and manual allow. */
-import { createReplica, isShort, mayVote, type Replica } from '../../../node/paxos/replica.ts';
+import { createReplica, isShort, mayVote, othersOf, type Replica } from '../../../node/paxos/replica.ts';
 import { step } from '../../../node/paxos/step.ts';
 import type { Member, NodeName, Slot } from '../../../node/paxos/values.ts';
 import { type Cluster, type Node, namesOf } from './cluster.ts';
@@ -79,7 +79,8 @@ export class Nemesis {
 
   /** Whether the node is wished, or still in force as far as any member would know after a power cut. */
   #isNeeded(node: Node): boolean {
-    const { checker, wished } = this.#cluster;
+    const { checker, wished, gone } = this.#cluster;
+    if (gone.includes(node.name)) return false;
     if (wished.includes(node.name)) return true;
     if (!checker.isFounded || node.process === null) return false;
     const { members } = checker.membersAt(checker.height);
@@ -176,7 +177,89 @@ export class Nemesis {
         return;
       case 'reconfigure':
         this.#reconfigure();
+        return;
+      case 'promote':
+        this.#promote(running);
     }
+  }
+
+  /**
+   * A majority is lost, with as many of the others as chance will; a survivor is promoted by an operator who does not give up. The
+   * lost homes are emptied, but now and then one comes back as it was.
+   */
+  #promote(running: readonly Node[]): void {
+    const cluster = this.#cluster;
+    const { checker, random, schedule, plan } = cluster;
+    if (cluster.gone.length > 0 || !checker.isFounded || checker.height === 0) return;
+    if (checker.membersAt(checker.height).members.length < 2) return; // it would serve alone
+    const { members } = checker.membersAt(checker.height);
+    const isMember = ({ name, process }: Node): boolean =>
+      members.some((each) => each.node === name && each.incarnation === process?.incarnation);
+    const survivor = random.pick(running);
+    const isBarred = plan.forcedMaster !== null && plan.forcedMaster !== survivor.name;
+    const woken = this.#woken(survivor.name);
+    if (woken?.active !== true || isShort(woken)) return; // it has joined, and holds nothing yet, or nothing any more
+    if (!isMember(survivor) || isBarred || !cluster.wished.includes(survivor.name)) return;
+    const others = cluster.nodes.filter((node) => node !== survivor && this.#isNeeded(node));
+    const kept = random.below(Math.max(1, Math.floor(members.length / 2)));
+    const left = others.filter((node) => running.includes(node) && isMember(node)).slice(0, kept);
+    const gone = others.filter((node) => !left.includes(node));
+    if (gone.length === 0) return;
+    cluster.note('majority lost', `${survivor.name} is left with ${left.map(({ name }) => name)}`);
+    cluster.gone = gone.map(({ name }) => name);
+    for (const node of gone) cluster.crash(node);
+    const sinceMs = schedule.nowMs;
+    const order = (): void => {
+      if (cluster.gone.length === 0) {
+        for (const node of gone) this.#comeBack(node);
+        return;
+      }
+      const { process } = survivor;
+      if (process?.isDead === true) this.#startLater(survivor, plan.leaseMs * 0.2);
+      else if (process?.isPaused === false) {
+        // Who has waited for long reads what is lost, and gives it up.
+        const hasRead = schedule.nowMs - sinceMs > plan.leaseMs * 6;
+        cluster.loseFrom = hasRead ? process.replica.chosen + 1 : null;
+        const others = othersOf(process.replica);
+        const gone = cluster.gone.filter((name) => others.includes(name)); // as the refusal says
+        process.handle({ kind: 'promote', gone, loseFrom: cluster.loseFrom });
+      }
+      schedule.after(plan.leaseMs * 0.5, order);
+    };
+    order();
+  }
+
+  /** A home that was said to be gone: emptied, or first as it was, which nobody was promised would not be. */
+  #comeBack(node: Node): void {
+    const cluster = this.#cluster;
+    const { random, schedule, plan } = cluster;
+    const empty = (): void => {
+      cluster.crash(node);
+      cluster.wipe(node);
+      this.#startLater(node, plan.leaseMs * random.next());
+    };
+    // One that is a majority by what it holds would serve, where it was said to be gone: nothing can tell it before it hears others.
+    const isFew = (this.#woken(node.name)?.members.members.length ?? 0) < 3;
+    const isTaken = cluster.nodes.some(({ name }) => name !== node.name && this.#isOld(name));
+    if (isFew || isTaken || random.chance(0.6)) empty();
+    else {
+      cluster.note('an old home comes back', node.name);
+      cluster.start(node);
+      schedule.after(plan.leaseMs * 4, () => {
+        if (this.#isOld(node.name)) empty();
+      });
+    }
+  }
+
+  /** Whether a node runs in a founding that is over. */
+  #isOld(name: NodeName): boolean {
+    const { process } = this.#cluster.node(name);
+    const { checker } = this.#cluster;
+    return (
+      process?.isDead === false &&
+      process.replica.founded !== null &&
+      process.replica.members.cluster !== checker.cluster
+    );
   }
 
   /** Most troubles end by themselves, or nothing would ever be under way when the next one comes. */
@@ -238,6 +321,7 @@ export class Nemesis {
    * after a restart; and where the node's INI names one of them, or it would begin a cluster of its own.
    */
   #wipe(node: Node): void {
+    if (this.#cluster.gone.length > 0) return; // an order is being carried out: nobody does anything else to homes or files
     const { checker, random, plan, wished } = this.#cluster;
     if (!checker.isFounded || checker.height === 0) return;
     const { members } = checker.membersAt(checker.height);
@@ -281,6 +365,7 @@ export class Nemesis {
    * this store.
    */
   #loseStore(node: Node): void {
+    if (this.#cluster.gone.length > 0) return; // an order is being carried out: nobody does anything else to homes or files
     const { disk } = node.hardware;
     const { checker, random } = this.#cluster;
     if (!checker.isFounded || disk.summary.founded === null || !this.#canBeHad(node, disk.firstSlot - 1))
@@ -306,7 +391,9 @@ export class Nemesis {
     const isKept = (name: NodeName): boolean =>
       wished.includes(name) || members.some((member) => member.node === name);
     const others = nodes.filter((other) => other !== node && isKept(other.name));
-    const held = Math.max(0, ...others.map(({ name }) => this.#woken(name)?.chosen ?? 0));
+    const holders = others.map(({ name }) => this.#woken(name)).filter((woken) => woken !== null);
+    const ofThis = holders.filter((woken) => woken.members.cluster === checker.cluster);
+    const held = Math.max(0, ...ofThis.map(({ chosen }) => chosen));
     for (let slot = held + 1; slot <= floor; slot += 1) {
       const list = checker.membersAt(slot - 1).members;
       const remembering = list.filter((member) => {
@@ -327,6 +414,7 @@ export class Nemesis {
    * that these are chosen; it is gone when the first one comes back.
    */
   #duel(running: readonly Node[]): void {
+    if (this.#cluster.gone.length > 0) return; // an order is being carried out: nobody does anything else to homes or files
     const { schedule, network, random, plan } = this.#cluster;
     const isMaster = ({ process }: Node): boolean =>
       process?.isDead === false && process.replica.role.kind === 'master';
@@ -377,6 +465,7 @@ export class Nemesis {
 
   /** Edits the INI and restarts the nodes, one after the other. */
   #reconfigure(): void {
+    if (this.#cluster.gone.length > 0) return; // an order is being carried out: nobody does anything else to homes or files
     const cluster = this.#cluster;
     const { checker, random, schedule, plan } = cluster;
     if (!checker.isFounded || checker.height === 0) return;

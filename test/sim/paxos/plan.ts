@@ -17,6 +17,8 @@ const KINDS: readonly Message['kind'][] = [
   'granted',
   'entries',
   'adopted',
+  'retire',
+  'retired',
 ];
 
 export const FAULTS = [
@@ -37,6 +39,7 @@ export const FAULTS = [
   'lateCopies',
   'dropMaster',
   'reconfigure',
+  'promote',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 

@@ -2,6 +2,7 @@
 
 import type { Effect, Event, ReplicaConfig } from '../../../node/paxos/contract.ts';
 import { checkDelta, checkState, observe } from '../../../node/paxos/invariants.ts';
+import { replacedBy } from '../../../node/paxos/members-state.ts';
 import { entriesMessage, type Message, messageCodec } from '../../../node/paxos/messages.ts';
 import { createReplica, mayPropose, mayRead, type Replica } from '../../../node/paxos/step.ts';
 import type {
@@ -47,6 +48,8 @@ export type World = {
   isKept(founding: MembersState): boolean;
   /** The node asked to be stopped. */
   stopped(process: Process, effect: Of<'stop'>): void;
+  /** All that is left of its founding is here. */
+  promoted(process: Process, effect: Of<'promoted'>): void;
   /** Null where nobody wants to see it. */
   readonly trace: ((line: string) => void) | null;
 };
@@ -119,6 +122,11 @@ export class Process {
     return this.#isDead;
   }
 
+  /** It is being promoted, and its history need not be that of its founding any more. */
+  get hasParted(): boolean {
+    return this.replica.retired?.hasParted === true;
+  }
+
   get isPaused(): boolean {
     return this.#backlog !== null;
   }
@@ -154,7 +162,20 @@ export class Process {
 
   receive(parcel: Parcel): void {
     const { from, incarnation, message } = parcel;
-    this.#run(() => this.handle({ kind: 'message', from, incarnation, message }));
+    this.#run(() => {
+      this.#greet(parcel);
+      this.handle({ kind: 'message', from, incarnation, message });
+    });
+  }
+
+  /** Links begin with a hello, which says what the other end took the place of. */
+  #greet({ from, incarnation, message }: Parcel): void {
+    const peer = this.#world.processOf(from);
+    const { founded, members } = this.replica;
+    if (founded === null || peer?.incarnation !== incarnation || !('cluster' in message)) return;
+    if (message.cluster === '' || message.cluster === members.cluster) return;
+    const replaces = replacedBy(peer.replica.members);
+    this.handle({ kind: 'foreign', from, founding: message.cluster, replaces });
   }
 
   /** Lets the core handle one event and carries out what it asks for. */
@@ -282,6 +303,9 @@ export class Process {
       case 'installSnapshot':
         this.#installSnapshot(effect);
         return;
+      case 'promoted':
+        this.#world.promoted(this, effect);
+        return;
       case 'log':
         this.#noteLog(effect);
         return;
@@ -359,7 +383,8 @@ export class Process {
   #apply(effect: Of<'apply'>): void {
     const { checker } = this.#world;
     invariant(effect.slot === this.#stateSlot + 1, `slot ${effect.slot} is applied after ${this.#stateSlot}`);
-    checker.applied(this.node, effect);
+    if (this.hasParted) checker.appliedParted(this.incarnation, effect);
+    else checker.applied(this.node, effect);
     this.#stateSlot = effect.slot;
     this.#stateMembers = effect.members;
     this.#appliedAt.push({ slot: effect.slot, record: this.#lastRecord });
@@ -392,6 +417,7 @@ export class Process {
     const { checker } = this.#world;
     const from = disk.image?.slot ?? 0;
     if (disk.image !== null && slot <= from) return;
+    if (this.hasParted || this.replica.members.cluster !== checker.cluster) return; // its slots are others'
     for (let at = Math.max(from + 1, disk.firstSlot); at <= slot; at += 1) {
       const value = disk.valueAt(at);
       check(

@@ -1,0 +1,125 @@
+/**
+ * A survivor's home becomes the first member of a new founding, with all that it holds (docs/architecture.md, "Rescue"). Of the old
+ * founding it keeps the rows, the keeper, and who is over for ever; its life, its log and what it voted end.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { present } from '../../src/base/assert.ts';
+import { FatalError, NurseryError } from '../../src/base/errors.ts';
+import { unusable } from '../../src/process/permissions.ts';
+import { encode } from '../../src/wire/codec.ts';
+import { promotedState } from '../machine/rescue.ts';
+import { loadState, storeState } from '../machine/system-state.ts';
+import { promotedMembers } from '../paxos/members-state.ts';
+import { type MembersState, membersStateCodec, type Slot } from '../paxos/values.ts';
+import { type StorePlace, syncDirectory } from '../store/install.ts';
+import { LmdbStore } from '../store/lmdb-store.ts';
+import type { StoreKey } from '../store/types.ts';
+import { MEMBERS_KEY, readMembers, snapshotRow } from './members-row.ts';
+import { beginLog, LEAP } from './new-founding.ts';
+
+/** In a home that is being promoted: from here on it is only ever completed. Gone once that is done. */
+const MARKER = 'PROMOTING';
+const LOG_FILE = /\.tlog(\.new)?$/;
+
+/** The directories of a node, which this process owns and which nobody has open. */
+export type ClosedHome = { readonly home: string; readonly logDir: string; readonly place: StorePlace };
+
+/** What is to become of it: the slot that it holds, that from which it goes on, and its new life, which names the founding. */
+type Order = { readonly from: Slot; readonly to: Slot; readonly incarnation: string };
+
+/**
+ * Promotes a home whose store is the image of `slot`, and holds all that is left of its founding.
+ *
+ * @throws FatalError INVARIANT where the store is not of that slot: nothing has been changed; HOME_UNUSABLE where there is no room,
+ *   and what was begun goes on at the next start
+ */
+export async function promoteHome(place: ClosedHome, slot: Slot): Promise<void> {
+  const order: Order = { from: slot, to: slot + LEAP, incarnation: randomBytes(16).toString('hex') };
+  const store = await LmdbStore.open(place.place);
+  const { slot: held } = store;
+  await store.close();
+  if (held !== slot) {
+    throw new FatalError('INVARIANT', `the store of ${place.home} is of slot ${held}, not of ${slot}`);
+  }
+  await writeMarker(place.home, order);
+  await finishPromotion(place);
+}
+
+/**
+ * Completes what was begun, where it was; to be called before anything of a home is looked at. Every step may be done twice.
+ *
+ * @throws FatalError HOME_UNUSABLE where there is no room, or the marker cannot be read
+ */
+export async function finishPromotion(closed: ClosedHome): Promise<void> {
+  const { home, logDir, place } = closed;
+  const marker = join(home, MARKER);
+  if (!existsSync(marker)) return;
+  const order = await readMarker(marker);
+  try {
+    const members = await changeStore(place, order);
+    for (const name of await readdir(logDir)) if (LOG_FILE.test(name)) await rm(join(logDir, name));
+    await syncDirectory(logDir);
+    await beginLog(closed, members, order.to);
+    await rm(marker);
+    await syncDirectory(home);
+  } catch (error) {
+    if (error instanceof NurseryError && error.code === 'DISK_FULL') throw unusable('home', home, error);
+    throw error;
+  }
+}
+
+/** The store as the new founding begins with it; returns that one's members. */
+async function changeStore(place: StorePlace, { from, to, incarnation }: Order): Promise<MembersState> {
+  const store = await LmdbStore.open(place);
+  try {
+    if (store.slot === from) {
+      const members = promotedMembers(present(readMembers(store), 'members of a founding'), {
+        node: place.node,
+        incarnation,
+      });
+      const { key, value } = snapshotRow(to);
+      const changes = new Map<StoreKey, Uint8Array | null>([
+        [MEMBERS_KEY, encode(membersStateCodec, members)],
+        [key, value],
+      ]);
+      const state = loadState(store);
+      storeState(state, promotedState(state, incarnation), (row, bytes) => changes.set(row, bytes));
+      store.commit(changes, to);
+      await store.flush(to);
+    }
+    return present(readMembers(store), 'members of a founding');
+  } finally {
+    await store.close();
+  }
+}
+
+async function writeMarker(home: string, order: Order): Promise<void> {
+  const path = join(home, MARKER);
+  const file = await open(`${path}.new`, 'w');
+  try {
+    await file.writeFile(`${JSON.stringify(order)}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${path}.new`, path);
+  await syncDirectory(home);
+}
+
+async function readMarker(path: string): Promise<Order> {
+  const text = await readFile(path, 'utf8');
+  try {
+    const { from, to, incarnation } = JSON.parse(text) as Partial<Order>;
+    if (Number.isSafeInteger(from) && Number.isSafeInteger(to) && /^[0-9a-f]{32}$/.test(incarnation ?? ''))
+      return { from: from as Slot, to: to as Slot, incarnation: incarnation as string };
+  } catch {
+    // said below
+  }
+  throw new FatalError(
+    'HOME_UNUSABLE',
+    `${path} is not what a promotion wrote (${JSON.stringify(text.slice(0, 100))}): this home was being promoted, and cannot be completed`,
+  );
+}

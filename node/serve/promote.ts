@@ -1,0 +1,28 @@
+/** An operator's order to a node that is left of its cluster: to go on as the first member of a new founding. */
+import type { AdminAnswer, AdminQuery } from '../../src/protocol/admin/admin.ts';
+import { whyNotPromoted } from '../paxos/promotion.ts';
+import type { RequestContext } from './request-context.ts';
+
+type Order = Extract<AdminQuery, { kind: 'promote' }>;
+
+/** Carries it out, or goes on with it; `refused` where it cannot be. */
+export function promote(
+  { driver, introduction, node, nowMs }: Pick<RequestContext, 'driver' | 'introduction' | 'node' | 'nowMs'>,
+  { founding, gone, loseFrom, isTrial }: Order,
+): AdminAnswer {
+  const why =
+    whyRefused(founding, { driver, introduction, node }) ?? whyNotPromoted(driver.replica, gone, nowMs());
+  if (why !== null) return { kind: 'refused', why };
+  if (!isTrial) driver.submit({ kind: 'promote', gone, loseFrom });
+  return { kind: 'ok' };
+}
+
+function whyRefused(
+  founding: string,
+  { driver, introduction, node }: Pick<RequestContext, 'driver' | 'introduction' | 'node'>,
+): string | null {
+  if (introduction.founding !== founding)
+    return `${node} is of founding ${introduction.founding || 'none'}, not of ${founding}`;
+  if (driver.standing !== 'sound') return `the store of ${node} is ${driver.standing}`;
+  return null;
+}
