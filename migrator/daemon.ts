@@ -5,7 +5,7 @@ import type { MigrationResult } from '../src/protocol/admin/moves.ts';
 import { claimAfterMs } from './core/beat.ts';
 import { SETTINGS, type Settings } from './core/settings.ts';
 import type { Seen } from './core/state.ts';
-import { ANSWER_MS, isOpen, Run, unexpected } from './driver.ts';
+import { ANSWER_MS, isAnybodys, Run, unexpected } from './driver.ts';
 import { tellTarget } from './tell.ts';
 import { type Clusters, type World, worldOf } from './world.ts';
 
@@ -158,7 +158,7 @@ export class Daemon {
   }
 
   #found(migrations: readonly Migration[]): void {
-    const open = migrations.filter(isOpen);
+    const open = migrations.filter(isAnybodys);
     forgetOthers(this.#watched, open);
     const untold = migrations.filter(({ isUntold }) => isUntold === true);
     forgetOthers(this.#restUntilMs, [...open, ...untold]);

@@ -173,9 +173,14 @@ export async function listMigrations(keeper: Cluster): Promise<Migration[]> {
   return answer.migrations;
 }
 
-/** Whether it is neither done nor aborted. */
+/** Whether it has not ended. */
 export function isOpen(migration: Migration): boolean {
   return migration.phase === 'active' || migration.phase === 'published';
+}
+
+/** Whether any migrator may go on with it: what an order brings to another cluster its command alone has. */
+export function isAnybodys(migration: Migration): boolean {
+  return isOpen(migration) && migration.rescue?.isCopy !== true;
 }
 
 /** The error for an answer that the question does not have. */

@@ -18,7 +18,7 @@ import { type Plan, planMigrate, planRange, planRemove } from './core/plan.ts';
 import { resultOf } from './core/result.ts';
 import { SETTINGS, type Settings } from './core/settings.ts';
 import type { Seen } from './core/state.ts';
-import { ANSWER_MS, isOpen, listMigrations, runMigration, unexpected } from './driver.ts';
+import { ANSWER_MS, isAnybodys, isOpen, listMigrations, runMigration, unexpected } from './driver.ts';
 import { RateMeter } from './rate.ts';
 import { sideBySide } from './side-by-side.ts';
 import { tellTarget } from './tell.ts';
@@ -110,7 +110,7 @@ export class Operations implements Moves {
 
   async resume(mid: number | null, options: MoveOptions = {}): Promise<MigrationResult[]> {
     const all = mid === null ? await listMigrations(this.#nursery.keeper) : [];
-    const mids = mid === null ? all.filter(isOpen).map((record) => record.mid) : [mid];
+    const mids = mid === null ? all.filter(isAnybodys).map((record) => record.mid) : [mid];
     // What a target keeps until it is told may be in the way of another move.
     const told = this.#tellAll(all);
     const results = await sideBySide(

@@ -280,6 +280,7 @@ export class NodeProcess {
       store: storage.store,
       logger: this.#logger,
       nowMs,
+      wallMs: Date.now,
       random: Math.random,
       connect: (keeper) => connectKeeper(keeper, node.name),
       tell: (word) => peers.speak(word),

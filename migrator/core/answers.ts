@@ -47,7 +47,7 @@ import type { Coordination } from './state.ts';
 /** The keeper may refuse what its record does not allow, and is asked for the record then: at most this often. */
 export const REFUSALS_MAX = 10;
 
-const ENDS: ReadonlySet<Purpose> = new Set(['cancel', 'abandon', 'unseal', 'release']);
+const ENDS: ReadonlySet<Purpose> = new Set(['cancel', 'takeBack', 'abandon', 'unseal', 'release']);
 const READS_RECORD: ReadonlySet<Purpose> = new Set(['note', 'noteSeal', 'askKeeper']);
 
 /** No answer comes to this attempt: the same is asked again, later each time. */
@@ -119,7 +119,8 @@ function onClosed(state: Coordination, party: 'source' | 'target', closed: Close
   learnOutcome(facts, party, closed);
   // A seal that was asked for and lost made no pause.
   if (purpose === 'cancel' && closed === 'unsealed' && !wasSealed) forgetSeal(report);
-  else if (closed === 'activated' || closed === 'unsealed') endSeal(report, closed, state.nowMs);
+  else if (closed === 'activated' || closed === 'unsealed' || closed === 'takenBack')
+    endSeal(report, closed, state.nowMs);
   const sealed = facts.source?.exporting?.sealed;
   // What changed on the way is there too: the digests were equal.
   if (closed === 'activated' && sealed) countStaged(report, sealed.digest.count, sealed.digest.bytes);
@@ -193,6 +194,7 @@ const ANSWERS: Answers = {
   recordAbort: hoping('ok', onDone),
   publish: hoping('ok', onDone),
   finish: hoping('ok', onDone),
+  settle: hoping('ok', onDone),
 
   askSource: hoping('rangeStatus', onSource),
   askSealAge: hoping('rangeStatus', ({ report, nowMs }, _out, { sealAge }) => {
@@ -215,6 +217,7 @@ const ANSWERS: Answers = {
   seal: onSealAnswered,
   unseal: decides,
   cancel: hoping('sealed', onTooLate),
+  takeBack: decides,
   release: decides,
 
   beginImport: hoping('importing', ({ facts, report }, _out, answer) => {
@@ -239,7 +242,7 @@ function onLook(state: Coordination, out: Effect[], { migrations: [record] }: An
   const { token, heartbeat, phase } = record;
   const { seen, nowMs } = state;
   const waitMs = claimAfterMs(state.settings, record.progress);
-  if (phase === 'done' || phase === 'aborted') finish(state, out);
+  if (phase === 'done' || phase === 'aborted' || phase === 'lost') finish(state, out);
   else if (token === 0 && state.claimAtOnce) claimToken(state, out, token);
   else if (seen === null) {
     state.seen = { token, heartbeat, atMs: nowMs };
@@ -288,6 +291,7 @@ function onDone({ facts, calls }: Coordination, _out: Effect[], _answer: Answer<
   if (command?.kind === 'setBase') learnBase(facts, command.base);
   if (command?.kind === 'publish') changeRecord(facts, { phase: 'published', receipt: command.receipt });
   if (command?.kind === 'recordAbort') changeRecord(facts, { phase: 'aborted', why: command.why });
+  if (command?.kind === 'settle') changeRecord(facts, { phase: 'lost', why: 'its other end is dead' });
   if (command?.kind === 'finish') changeRecord(facts, { phase: 'done' });
   // A question sent before is answered with what was true before.
   dropCalls(calls, ({ purpose }) => READS_RECORD.has(purpose));

@@ -62,6 +62,8 @@ export type Purpose =
   | 'abandon'
   | 'unseal'
   | 'cancel'
+  | 'takeBack'
+  | 'settle'
   | 'recordAbort'
   | 'publish'
   | 'release'

@@ -33,6 +33,14 @@ export function commandFor(
     case 'cancel':
     case 'release':
       return { to: 'source', command: { kind: move, ...headerFor('source', facts, claim) } };
+    case 'takeBack': {
+      const { rescue } = recordOf(facts);
+      if (rescue === undefined) return null;
+      const header = headerFor('source', facts, claim);
+      return { to: 'source', command: { kind: move, ...header, epoch: rescue.epoch } };
+    }
+    case 'settle':
+      return { to: 'keeper', command: { kind: move, mid, token } };
     case 'seal': {
       const { rowsMax, bytesMax } = extra.limits;
       const header = headerFor('source', facts, claim);

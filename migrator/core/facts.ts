@@ -95,7 +95,8 @@ export function isTooLate({ record, target }: Facts): boolean {
 /** Why it is given up, for the keeper's record. */
 export function whyAborted(facts: Facts): string {
   if (facts.abortWhy !== null) return facts.abortWhy;
-  const { wish, why } = recordOf(facts);
+  const { wish, why, rescue } = recordOf(facts);
+  if (rescue !== undefined) return `order ${rescue.order}: its ${rescue.dead} is dead`;
   return wish === 'abort' ? why : 'an earlier migrator began to abort';
 }
 

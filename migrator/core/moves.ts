@@ -25,7 +25,14 @@ import { type Blocked, type Coordination, limitsOf } from './state.ts';
 const SILENT_MS = 1000;
 
 /** Moves after which no page, seal or trim of this coordinator is wanted: an abort, or the point of no return. */
-const ENDS_PAGES: ReadonlySet<Move['kind']> = new Set(['cancel', 'abandon', 'unseal', 'publish', 'release']);
+const ENDS_PAGES: ReadonlySet<Move['kind']> = new Set([
+  'cancel',
+  'abandon',
+  'unseal',
+  'takeBack',
+  'publish',
+  'release',
+]);
 const OF_PAGES: ReadonlySet<Purpose> = new Set([
   'read',
   'page',

@@ -10,6 +10,7 @@ import type {
   importStatusCodec,
   Migration,
   Outcome,
+  Rescued,
 } from '../../src/protocol/admin/admin.ts';
 import type { Coded } from '../../src/wire/codec.ts';
 
@@ -96,6 +97,9 @@ export type Move =
   | { readonly kind: 'abandon' }
   | { readonly kind: 'unseal' }
   | { readonly kind: 'recordAbort' }
+  /** One end is dead, by an order: what was sealed for it comes back; and the keeper records that the move is settled. */
+  | { readonly kind: 'takeBack' }
+  | { readonly kind: 'settle' }
   /** Wanted by an operator, possible before the seal only. */
   | { readonly kind: 'pause' }
   /** What is known is too old to decide. */
@@ -107,17 +111,19 @@ export type Move =
 
 /** The next move. Total: every combination of answers has one. */
 export function nextMove(now: Observed): Move {
-  const contradiction = contradictionIn(now);
+  const { phase, rescue } = now.record;
+  // What the dead one did nobody can ask, and facts of before the order need not fit those after it.
+  const contradiction = rescue === undefined ? contradictionIn(now) : null;
   if (contradiction !== null) return { kind: 'alarm', why: contradiction };
-  const { phase } = now.record;
   switch (phase) {
     case 'done':
     case 'aborted':
+    case 'lost':
       return { kind: 'end' };
     case 'published':
-      return afterPublish(now);
+      return rescue === undefined || rescue.isThere ? afterPublish(now) : withoutOne(now, rescue);
     case 'active':
-      return whileActive(now);
+      return rescue === undefined ? whileActive(now) : withoutOne(now, rescue);
     default:
       return unreachable(phase);
   }
@@ -184,6 +190,31 @@ function whileActive(now: Observed): Move {
   if (exporting.dirtyRows > rowsMax || exporting.dirtyBytes > bytesMax) return { kind: 'round' };
   if (exporting.dirtyRows > rowsWanted && now.isShrinking && !now.checked) return { kind: 'round' };
   return now.checked ? { kind: 'seal' } : { kind: 'check' };
+}
+
+/**
+ * One end is dead, and the other one's log decides: a source that had not sealed keeps the range, and one that had takes it back; a
+ * target that had activated has it, and one that had not abandons.
+ */
+function withoutOne({ record, source, target, isSealed }: Observed, { dead }: Rescued): Move {
+  if (dead === 'source') {
+    if (record.phase === 'published') return { kind: 'finish' };
+    if (target?.closed === 'activated') return { kind: 'publish' };
+    if (target?.closed === 'abandoned') return { kind: 'settle' };
+    return target?.closed === 'forgotten' ? { kind: 'askKeeper' } : { kind: 'abandon' };
+  }
+  switch (source?.closed ?? null) {
+    case 'takenBack':
+      return { kind: 'settle' };
+    case 'unsealed':
+      return { kind: 'recordAbort' };
+    case 'released': // before the order: the range is the target's, and nobody serves it
+      return record.phase === 'published' ? { kind: 'finish' } : { kind: 'askKeeper' };
+    case null:
+      return isSealed ? { kind: 'takeBack' } : { kind: 'cancel' };
+    default:
+      return { kind: 'askKeeper' };
+  }
 }
 
 function afterPublish({ source }: Observed): Move {

@@ -32,6 +32,8 @@ const STAGES: { readonly [K in Move['kind']]: string | null } = {
   finish: 'finishing',
   abandon: 'aborting',
   unseal: 'aborting',
+  takeBack: 'taking back',
+  settle: 'settling',
   cancel: 'aborting',
   recordAbort: 'aborting',
   pause: 'paused',
@@ -134,7 +136,7 @@ export function forgetSeal(report: Report): void {
 }
 
 /** Somebody serves again: the target, or after an abort the source. */
-export function endSeal(report: Report, closed: 'activated' | 'unsealed', nowMs: number): void {
+export function endSeal(report: Report, closed: 'activated' | 'unsealed' | 'takenBack', nowMs: number): void {
   report.servedSinceMs ??= nowMs;
   // A target that is found to serve has done so for some time; its predecessor may have told how long the pause was.
   const isFound = report.sealedSinceMs === null && closed === 'activated';

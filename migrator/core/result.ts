@@ -7,5 +7,11 @@ export function resultOf(record: Migration, progress: Progress): MigrationResult
   const { mid, phase, wish, receipt } = record;
   const isDone = phase === 'done';
   const why = isDone && wish === 'abort' ? 'too late to abort: the target had taken over' : record.why;
-  return { mid, outcome: isDone ? 'done' : 'aborted', why, receipt: isDone ? receipt : null, progress };
+  return {
+    mid,
+    outcome: isDone ? 'done' : phase === 'lost' ? 'lost' : 'aborted',
+    why,
+    receipt: isDone ? receipt : null,
+    progress,
+  };
 }

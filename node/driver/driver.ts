@@ -15,7 +15,7 @@ import { Machine } from '../machine/machine.ts';
 import type { Effect, Event } from '../paxos/contract.ts';
 import { checkDelta, factsOf, observe } from '../paxos/invariants.ts';
 import { entriesMessage } from '../paxos/messages.ts';
-import { masterOf, mayPropose, type Replica, readableUntilMs, retirement, step } from '../paxos/step.ts';
+import { masterOf, mayPropose, type Replica, readableUntilMs, step } from '../paxos/step.ts';
 import {
   type LogRecord,
   membersStateCodec,
@@ -27,6 +27,7 @@ import { OVERLAY_MAX_BYTES } from '../store/types.ts';
 import { Applier } from './applier.ts';
 import { Fullness } from './fullness.ts';
 import { Proposals, type Respond } from './proposals.ts';
+import { retirement } from './retirement.ts';
 import { SleepWatch } from './sleep.ts';
 import type { Happening, Standing, World } from './world.ts';
 
@@ -134,10 +135,6 @@ export class Driver {
     return this.#world.log.firstSlot;
   }
 
-  get diskFull(): boolean {
-    return this.#diskFull;
-  }
-
   /** The master that this node believes in, while its lease lasts. */
   master(): NodeName | null {
     return masterOf(this.#replica, this.#world.nowMs());
@@ -213,7 +210,7 @@ export class Driver {
     if (this.#standing === 'damaged') return failure('GOING_DOWN', STORE_DAMAGED_ANSWER);
     if (this.#stopped) return failure('GOING_DOWN', 'node is going down; not executed');
     const retired = retirement(this.#replica, this.#world.nowMs());
-    if (retired !== null) return failure('GOING_DOWN', `${retired}; not executed`);
+    if (retired !== null) return retired;
     return this.#standing === 'doubtful' ? failure('GOING_DOWN', STORE_DOUBTFUL_ANSWER) : null;
   }
 

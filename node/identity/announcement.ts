@@ -1,5 +1,5 @@
 /** What a node tells its keeper: of its cluster, and of the place where it is reached itself. */
-import { isSameLife, type KnownLife, type Life } from '../../src/identity/founding.ts';
+import { type Claim, isSameLife, type KnownLife, type Life } from '../../src/identity/founding.ts';
 import type { AdminCommand } from '../../src/protocol/admin/admin.ts';
 import { readMembers } from '../life/members-row.ts';
 import type { IntroductionOptions } from './contract.ts';
@@ -69,4 +69,16 @@ export function sameLives(known: readonly KnownLife[], lives: readonly Life[]): 
       known.some((other) => isSameLife(other, { node, incarnation }) && other.learner === learner),
     )
   );
+}
+
+export function placeOf({ ips, port }: Pick<Claim, 'ips' | 'port'>): string {
+  return `${ips.join(', ')} port ${port}`;
+}
+
+/** What a keeper says of a life that has spoken from two places. */
+export function twinOf(cluster: string, known: KnownLife, claim: Claim): string {
+  const { node } = known;
+  return claim.refused
+    ? `node ${node} of cluster ${cluster} runs twice in one life: at ${placeOf(known)}, and from a copy of its home at ${placeOf(claim)}, which is refused`
+    : `node ${node} of cluster ${cluster}, known at ${placeOf(known)}, claims to be at ${placeOf(claim)}: that counts once the former place has been silent for long enough`;
 }

@@ -50,6 +50,8 @@ export type IntroductionOptions = {
   readonly store: Store;
   readonly logger: Logger;
   nowMs(): number;
+  /** Wall clock, for people (ms since 1970). */
+  wallMs(): number;
   random(): number;
   connect(keeper: Omit<KeeperRef, 'founding'>): KeeperLink;
   /** Tells all peers. */

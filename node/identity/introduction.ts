@@ -5,6 +5,7 @@
  * It owns no socket and no timer: they come in, so that a simulation runs this very code.
  */
 
+import { present } from '../../src/base/assert.ts';
 import { FatalError } from '../../src/base/errors.ts';
 import type { Claim, KeeperRef, KnownLife, Standing, Verdict } from '../../src/identity/founding.ts';
 import { isSameLife } from '../../src/identity/founding.ts';
@@ -14,9 +15,10 @@ import { encodeUpdate } from '../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import { replacedBy } from '../paxos/members-state.ts';
 import { Notes } from '../serve/notes.ts';
-import { addressOf, introductionOf, livesOf, sameLives } from './announcement.ts';
+import { addressOf, introductionOf, livesOf, placeOf, sameLives, twinOf } from './announcement.ts';
 import { ClaimWait } from './claim-wait.ts';
 import type { IntroductionOptions, KeeperLink, Question, Word } from './contract.ts';
+import { Succession } from './succession.ts';
 
 /** Pause between two questions to the keeper while something is open (ms). */
 const ASK_SOON_MS = 250;
@@ -35,6 +37,7 @@ const REFUSALS: ReadonlySet<Verdict> = new Set(['taken', 'unfit', 'dead', 'forei
 export class Introduction {
   readonly #options: IntroductionOptions;
   readonly #notes: Notes;
+  readonly succession: Succession;
   #link: { readonly to: string; readonly link: KeeperLink } | null = null;
   #isAsking = false;
   #isBinding = false;
@@ -56,6 +59,7 @@ export class Introduction {
   constructor(options: IntroductionOptions) {
     this.#options = options;
     this.#notes = new Notes(options.logger, options.nowMs);
+    this.succession = new Succession(options, this.#notes);
     this.#serves = options.withoutKeeper;
     this.#claimWait = new ClaimWait(options.restMs * (1 + PAUSE_SPREAD));
   }
@@ -87,6 +91,7 @@ export class Introduction {
 
   /** Why nothing is served yet; null where it is. Not before the keeper, or a peer that serves, has said that it may. */
   get refusal(): Answer | null {
+    if (this.succession.refusal !== null) return this.succession.refusal;
     if (this.#serves) return null;
     const { bound } = this.#options.driver.machine;
     if (bound === null || bound.mine === bound.keeper.founding) return null;
@@ -110,6 +115,7 @@ export class Introduction {
       this.#liveAlone();
       return;
     }
+    if (this.succession.tick(this.founding, () => this.#linkTo(present(this.#place, 'keeper')))) return;
     if (isMaster) this.#bindWhereDue();
     if (this.#isAsking || nowMs() < this.#nextMs) return;
     this.#ask();
@@ -138,10 +144,7 @@ export class Introduction {
     const claim = said.presences.find((presence) => presence.node === node)?.claim ?? null;
     const known = said.members.find((life) => life.node === node);
     if (claim === null || known === undefined) return;
-    const text = claim.refused
-      ? `node ${node} of cluster ${cluster} runs twice in one life: at ${placeOf(known)}, and from a copy of its home at ${placeOf(claim)}, which is refused`
-      : `node ${node} of cluster ${cluster}, known at ${placeOf(known)}, claims to be at ${placeOf(claim)}: that counts once the former place has been silent for long enough`;
-    this.#notes.set(`twice ${cluster} ${node}`, text, REFUSAL_SHOWN_MS);
+    this.#notes.set(`twice ${cluster} ${node}`, twinOf(cluster, known, claim), REFUSAL_SHOWN_MS);
   }
 
   close(): void {
@@ -493,8 +496,4 @@ export class Introduction {
     const serves = this.#serves && this.keeper !== '';
     if (serves || this.#refused !== '') tell({ founding: this.founding, serves, refused: this.#refused });
   }
-}
-
-function placeOf({ ips, port }: Pick<Claim, 'ips' | 'port'>): string {
-  return `${ips.join(', ')} port ${port}`;
 }

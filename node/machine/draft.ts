@@ -5,7 +5,7 @@ import type { AdminCommand } from '../../src/protocol/admin/admin.ts';
 import type { StoreKey, View } from '../store/types.ts';
 import { Ownership } from './ownership.ts';
 import { Pace } from './pace.ts';
-import { type SystemState, storeState } from './system-state.ts';
+import { inForce, type SystemState, storeState } from './system-state.ts';
 import { SlotTransaction } from './transaction.ts';
 
 /** What commands and updates of one slot work on. */
@@ -39,7 +39,8 @@ export class Draft {
   /** Replaces parts of the state. */
   update(parts: Partial<SystemState>): void {
     this.#state = { ...this.#state, ...parts };
-    if (parts.owned !== undefined) this.#ownership = new Ownership(parts.owned);
+    if (parts.owned !== undefined || parts.unconfirmed !== undefined)
+      this.#ownership = new Ownership(inForce(this.#state));
     if (parts.exports !== undefined) this.#watchExports();
   }
 

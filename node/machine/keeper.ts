@@ -18,6 +18,7 @@ import { encode } from '../../src/wire/codec.ts';
 import { refused } from './answers.ts';
 import type { Draft } from './draft.ts';
 import { rangeOf } from './headers.ts';
+import { isRescued, lose, planCopy, replace, settle } from './orders.ts';
 import {
   bury,
   CLUSTERS_MAX,
@@ -56,6 +57,10 @@ export type KeeperCommand = Of<
   | 'introduce'
   | 'tellAddress'
   | 'claimAddress'
+  | 'replace'
+  | 'lose'
+  | 'settle'
+  | 'planCopy'
 >;
 
 /** Carries out one of them. */
@@ -91,6 +96,14 @@ export function applyKeeper(draft: Draft, command: KeeperCommand): AdminAnswer {
       return tellAddress(draft, command);
     case 'claimAddress':
       return claimAddress(draft, command);
+    case 'replace':
+      return replace(draft, command);
+    case 'lose':
+      return lose(draft, command);
+    case 'settle':
+      return settle(draft, command);
+    case 'planCopy':
+      return planCopy(draft, command);
     default:
       return unreachable(command);
   }
@@ -146,6 +159,14 @@ function plan(draft: Draft, command: Of<'plan'>): AdminAnswer {
   if (!configs.has(target)) return refused(unknownCluster(target));
   if (isKeeper(draft.state) && foundings === null) {
     return refused(unboundCluster(foundingOf(draft.state, source) === null ? source : target));
+  }
+  const dead = entriesIn(map, range).find(
+    ({ owner, founding }) => owner === source && founding !== undefined && founding !== foundings?.source,
+  );
+  if (dead !== undefined && foundings !== null) {
+    return refused(
+      `${printRange(dead)} is of founding ${dead.founding} of ${source}, which is dead: nursery rescue lost ${source} brings it to another cluster`,
+    );
   }
   if (!ownsAll(map, range, source)) {
     const owners = entriesIn(map, range).map((entry) => `${entry.owner} owns ${printRange(entry)}`);
@@ -253,7 +274,9 @@ function recordAbort(draft: Draft, { mid, token, why, told }: Of<'recordAbort'>)
   if ('kind' in record) return record;
   if (record.phase === 'aborted') return OK;
   if (record.phase !== 'active') return refused(`migration ${mid} is ${record.phase}: it cannot be aborted`);
-  save(draft, { ...record, phase: 'aborted', why, ...(told ? {} : { isUntold: true }) });
+  // Who is dead need not be told.
+  const isUntold = !told && !isRescued(record);
+  save(draft, { ...record, phase: 'aborted', why, ...(isUntold ? { isUntold } : {}) });
   return OK;
 }
 
@@ -377,8 +400,9 @@ function foundingsOf(state: SystemState, sourceId: string, targetId: string): Fo
 }
 
 /** Why a move may not go on as things are, or null: both ends must be the foundings that it was planned with. */
-function notInForce(state: SystemState, { mid, source, target, foundings }: Migration): string | null {
-  if (!isKeeper(state)) return null;
+function notInForce(state: SystemState, record: Migration): string | null {
+  const { mid, source, target, foundings } = record;
+  if (!isKeeper(state) || isRescued(record)) return null;
   const now = foundingsOf(state, source, target);
   if (foundings === undefined || now === null) {
     return `migration ${mid} waits until ${source} and ${target} are bound to this keeper`;

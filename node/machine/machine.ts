@@ -41,7 +41,8 @@ import { Ownership } from './ownership.ts';
 import { answerQuery } from './queries.ts';
 import { answerRead, isDataRead, REPLY_MAX } from './reads.ts';
 import { strangersWhy } from './registry.ts';
-import { INITIAL_STATE, loadState, type SystemState, storeState } from './system-state.ts';
+import { confirm, takeBack } from './rescue.ts';
+import { INITIAL_STATE, inForce, loadState, type SystemState, storeState } from './system-state.ts';
 import { execute } from './updates.ts';
 
 /** What one slot does. */
@@ -76,7 +77,7 @@ export class Machine {
   constructor(view: View) {
     this.#view = view;
     this.#state = loadState(view);
-    this.#ownership = new Ownership(this.#state.owned);
+    this.#ownership = new Ownership(inForce(this.#state));
   }
 
   /** How the cluster begins, as bytes that its founder replicates. With a nursery, a cluster owns nothing at first. */
@@ -191,6 +192,11 @@ export class Machine {
     return this.#state.bound;
   }
 
+  /** The founding that this one takes the place of, until the keeper has confirmed it; '' where it need not. */
+  get unconfirmed(): string {
+    return this.#state.unconfirmed;
+  }
+
   /** The last backup that was noted; null where there is none. */
   get backup(): NotedBackup | null {
     return this.#state.backup;
@@ -266,6 +272,10 @@ function* applyCommand(draft: Draft, sent: AdminCommand): Work<AdminAnswer> {
       return bind(draft, command);
     case 'noteBackup':
       return noteBackup(draft, command);
+    case 'confirm':
+      return yield* confirm(draft, command);
+    case 'takeBack':
+      return yield* takeBack(draft, command);
     case 'assume':
       return yield* assume(draft, command);
     case 'beginImport':

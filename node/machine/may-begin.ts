@@ -9,7 +9,7 @@ import { rangeOf } from './headers.ts';
 import { inTheWay, rowsInTheWay } from './import.ts';
 import { Ownership } from './ownership.ts';
 import { dataRange, scanSlice } from './store-keys.ts';
-import type { SystemState } from './system-state.ts';
+import { inForce, type SystemState } from './system-state.ts';
 
 type Query = Extract<AdminQuery, { kind: 'mayBegin' }>;
 
@@ -26,7 +26,7 @@ export function* mayBegin(
   if (range === null || isBegun) return { kind: 'ok' };
   let why: string | null;
   if (query.as === 'source') {
-    why = exportInTheWay({ state, ownership: new Ownership(state.owned) }, range);
+    why = exportInTheWay({ state, ownership: new Ownership(inForce(state)) }, range);
   } else {
     why = inTheWay({ state }, range);
     const { from, to } = dataRange(range);

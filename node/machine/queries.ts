@@ -70,6 +70,8 @@ export function answerQuery(source: QuerySource, query: AdminQuery): Answer | Wo
       const record = state.migrations.get(query.mid);
       return answerOf({ kind: 'migrations', migrations: record === undefined ? [] : [record] });
     }
+    case 'listOrders':
+      return answerOf({ kind: 'orders', orders: [...state.orders.values()] });
     case 'standing':
       return answerOf({ kind: 'standing', ...standingOf(state, query) });
     default:

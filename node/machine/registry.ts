@@ -189,7 +189,7 @@ export function strangersWhy(state: Registry): string | null {
 
 /** Forgets a cluster for good: its founding is dead from now on, and its id is free. Null where there is none. */
 export function bury(draft: Draft, cluster: string): AdminAnswer | null {
-  const { identities, strangers, configs, map } = draft.state;
+  const { identities, strangers, map } = draft.state;
   if (strangers.has(cluster)) draft.update({ strangers: withEntry(strangers, cluster, null) });
   const identity = identities.get(cluster);
   if (identity === undefined || identity.founding === '') return null;
@@ -199,13 +199,32 @@ export function bury(draft: Draft, cluster: string): AdminAnswer | null {
       `${cluster} owns keys since before there was a map: nursery init ${cluster} gives it all of them`,
     );
   }
-  const dead = [...identity.dead, identity.founding];
+  buryFounding(draft, cluster);
+  return { kind: 'ok' };
+}
+
+/** The founding of `cluster` that is in force is dead from now on. */
+export function buryFounding(draft: Draft, cluster: string): void {
+  const { identities, configs, map } = draft.state;
+  const { founding, dead } = identities.get(cluster) ?? NOBODY;
   draft.update({
-    identities: withEntry(identities, cluster, { ...NOBODY, dead }),
+    identities: withEntry(identities, cluster, { ...NOBODY, dead: [...dead, founding] }),
     configs: withEntry(configs, cluster, null),
     map: map.at(map.version + 1),
   });
-  return { kind: 'ok' };
+}
+
+/** Another founding takes the place of the one in force, which is dead from now on. Its nodes tell their addresses themselves. */
+export function replaceFounding(draft: Draft, command: Of<'replace'>): void {
+  const { cluster, founding, version, members, owned } = command;
+  const identity = draft.state.identities.get(cluster) ?? NOBODY;
+  const dead = [...identity.dead, identity.founding];
+  const known = members.map((life): KnownLife => {
+    const before = identity.members.find(({ node }) => node === life.node);
+    const { ips, port, label } = before ?? { ips: [], port: 0, label: '' };
+    return { ...life, ips, port, label };
+  });
+  keep(draft, cluster, { founding, dead, version, members: known, presences: [], owned: owned.length > 0 });
 }
 
 /** Why the first map cannot be made yet, or null. */

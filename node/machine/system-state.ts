@@ -28,8 +28,10 @@ import {
   type KnownCluster,
   type Migration,
   type NotedBackup,
+  type Order,
   type Outcome,
   type Owned,
+  orderCodec,
   outcomeCodec,
   ownedCodec,
 } from '../../src/protocol/admin/admin.ts';
@@ -139,6 +141,11 @@ export type SystemState = {
   readonly bound: Binding | null;
   /** The last backup that was taken of this cluster, as far as it was told. */
   readonly backup: NotedBackup | null;
+  /**
+   * The founding that this one takes the place of, by an order, until the keeper has said which of its ranges are still its own:
+   * nothing is served before. '' where there is no such thing.
+   */
+  readonly unconfirmed: string;
   /** The keeper's. */
   readonly map: RangeMap;
   /** The highest migration id allotted. */
@@ -149,6 +156,8 @@ export type SystemState = {
   readonly identities: ReadonlyMap<string, Identity>;
   /** Clusters that introduced themselves as another keeper's, and that one's founding. */
   readonly strangers: ReadonlyMap<string, string>;
+  /** Orders of operators, by number. */
+  readonly orders: ReadonlyMap<number, Order>;
 };
 
 /** How a field of the state is stored: as one row, which is missing where it has its initial value. */
@@ -171,6 +180,7 @@ const SINGLES = {
   assumed: { row: system('assumed'), codec: i64, initial: 0 },
   bound: { row: system('bound'), codec: bindingCodec, initial: null },
   backup: { row: system('backup'), codec: backupCodec, initial: null },
+  unconfirmed: { row: system('unconfirmed'), codec: text, initial: '' },
   lastMid: { row: keeper('last-mid'), codec: i64, initial: 0 },
 } as const;
 
@@ -202,6 +212,7 @@ const MAPS = {
   configs: { rows: keeper('cluster/'), codec: storedWithFounding(clusterConfigCodec), ...NAMED },
   identities: { rows: keeper('identity/'), codec: identityCodec, ...NAMED },
   strangers: { rows: keeper('stranger/'), codec: text, ...NAMED },
+  orders: { rows: keeper('order/'), codec: orderCodec, ...NUMBERED },
 } as const;
 
 type SingleName = keyof typeof SINGLES;
@@ -220,13 +231,23 @@ export const INITIAL_STATE: SystemState = {
   tokens: new Map(),
   bound: null,
   backup: null,
+  unconfirmed: '',
   map: EMPTY_MAP,
   lastMid: 0,
   migrations: new Map(),
   configs: new Map(),
   identities: new Map(),
   strangers: new Map(),
+  orders: new Map(),
 };
+
+/** The ranges that are served, or sealed: none before a rescue is confirmed. */
+export function inForce({
+  owned,
+  unconfirmed,
+}: Pick<SystemState, 'owned' | 'unconfirmed'>): readonly Owned[] {
+  return unconfirmed === '' ? owned : [];
+}
 
 /** The state that is stored in an image. */
 export function loadState(view: View): SystemState {

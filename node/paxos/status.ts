@@ -45,11 +45,6 @@ export function shortage(replica: Replica, nowMs: number): string | null {
   return waitsFor(replica, nowMs) ?? 'the store is older than the log';
 }
 
-/** Why this life serves nobody any more, whatever is asked; null where it does. */
-export function retirement(replica: Replica, nowMs: number): string | null {
-  return replica.retired === null ? null : waitsFor(replica, nowMs);
-}
-
 /** The master that this node believes in while its lease lasts; null where there is none. */
 export function masterOf(replica: Replica, nowMs: number): NodeName | null {
   const { role, grant, config, retired } = replica;

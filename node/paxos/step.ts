@@ -39,7 +39,6 @@ export {
   mayPropose,
   mayRead,
   readableUntilMs,
-  retirement,
   shortage,
   statusOf,
 } from './status.ts';

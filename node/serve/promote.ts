@@ -23,6 +23,10 @@ function whyRefused(
 ): string | null {
   if (introduction.founding !== founding)
     return `${node} is of founding ${introduction.founding || 'none'}, not of ${founding}`;
+  const { bound } = driver.machine;
+  if (bound !== null && bound.mine === bound.keeper.founding) {
+    return `${node} is of the keeper, which may lack moves that it planned and maps that it published: a survivor of it is not promoted`;
+  }
   if (driver.standing !== 'sound') return `the store of ${node} is ${driver.standing}`;
   return null;
 }

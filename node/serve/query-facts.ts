@@ -26,5 +26,6 @@ export const QUERIES: { readonly [K in AdminQuery['kind']]: QueryFacts } = {
   listMigrations: { isShort: false, decides: true },
   getMigration: { isShort: false, decides: true },
   getMapSince: { isShort: false, decides: true },
+  listOrders: { isShort: true, decides: true },
   standing: { isShort: false, decides: true },
 };

@@ -33,7 +33,10 @@ export type RequestContext = {
   readonly introduction: Pick<
     Introduction,
     'label' | 'founding' | 'keeper' | 'notes' | 'refusal' | 'noteRefusal' | 'noteClaim'
-  >;
+  > & {
+    /** For what this founding waits before it serves; null where it does not. */
+    readonly succession?: { readonly why: string | null };
+  };
   readonly seals: Seals;
   /** Where this is a keeper: which migrations stand still. Default: nobody looks. */
   readonly heartbeats?: Pick<Heartbeats, 'notes'>;

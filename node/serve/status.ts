@@ -23,7 +23,7 @@ export function nodeStatus(
     applied: store.slot,
     chosen: status.chosen,
     firstLogSlot: driver.firstLogSlot,
-    waitsFor: status.waitsFor,
+    waitsFor: introduction.succession?.why ?? status.waitsFor,
     members: status.members.map(({ node: name, seen, applied }) => ({ node: name, seen, applied })),
     owned: [...driver.machine.owned()],
     keys: 0,

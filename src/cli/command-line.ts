@@ -11,6 +11,7 @@ import { copyCommands } from './copy-commands.ts';
 import { wholeNumber, wholeNumberOr } from './numbers.ts';
 import { checkOutputAtExit, printLine } from './output.ts';
 import { report, reportAsJson } from './report.ts';
+import { rescueCommand } from './rescue-commands.ts';
 import { refuseValues, usageError } from './usage.ts';
 import { protectWords, refuseLostBytes } from './words.ts';
 
@@ -350,6 +351,7 @@ const GROUPS: readonly (readonly [first: string, title: string])[] = [
   ['init', 'A nursery:'],
   ['who-master', 'Data:'],
   ['backup', 'Copies:'],
+  ['rescue', 'When all else is lost:'],
   ['bench', 'Measuring:'],
 ];
 
@@ -403,6 +405,7 @@ async function run(given: readonly string[]): Promise<void> {
   nurseryCommands(parser);
   dataCommands(parser);
   copyCommands(parser);
+  rescueCommand(parser);
   benchCommand(parser);
   // With a callback yargs does not print help and version itself, and does not look at whether that worked.
   let help = '';

@@ -37,6 +37,7 @@ const ONCE: ReadonlySet<AdminCommand['kind']> = new Set([
   'assume',
   'initMap',
   'plan',
+  'planCopy',
   'claim',
   'forget',
   'dropCluster',

@@ -20,6 +20,7 @@ import {
   clusterConfigCodec,
   introductionCodec,
   knownClusterCodec,
+  lifeCodec,
   ownedCodec,
   selfCodec,
   standingCodec,
@@ -54,7 +55,14 @@ export {
   type Owned,
   ownedCodec,
 } from '../../identity/founding.ts';
-export { type Foundings, type Migration, NO_PROGRESS, type Progress, type Receipt } from './migration.ts';
+export {
+  type Foundings,
+  type Migration,
+  NO_PROGRESS,
+  type Progress,
+  type Receipt,
+  type Rescued,
+} from './migration.ts';
 
 /** Request code, and kind of update in the log, of an adminCommand. */
 export const ADMIN_COMMAND = 0x80;
@@ -77,7 +85,7 @@ export const PAGE_COPY = 0;
 export const PAGE_DIRTY = 1;
 
 /** Outcome of a migration at one cluster; the first one chosen stands for ever. */
-export const outcomeCodec = oneOf('activated', 'abandoned', 'unsealed', 'released');
+export const outcomeCodec = oneOf('activated', 'abandoned', 'unsealed', 'released', 'takenBack');
 export type Outcome = Coded<typeof outcomeCodec>;
 
 const seal = { sealSlot: i64, digest: digestCodec };
@@ -85,6 +93,49 @@ const seal = { sealSlot: i64, digest: digestCodec };
 /** The slot that a backup has, and when it was begun, by the clock of whoever took it (ms since 1970). */
 export const backupCodec = struct({ slot: i64, takenMs: i64 });
 export type NotedBackup = Coded<typeof backupCodec>;
+
+/** What a founding that takes the place of another tells the keeper; `owned` and `activated` as its log shows them. */
+export const replacementCodec = struct({
+  cluster: text,
+  was: text,
+  founding: text,
+  /** Slot as of which this is. */
+  version: i64,
+  members: list(lifeCodec),
+  owned: list(ownedCodec),
+  /** Migrations to here that it has activated. */
+  activated: list(i64),
+  /** Imports that it had begun: their rows go. */
+  imports: i64,
+  /** The highest migration that it has met. */
+  lastMid: i64,
+  /** When, by the clock of the node that says so (ms since 1970). */
+  takenMs: i64,
+});
+export type Replacement = Coded<typeof replacementCodec>;
+
+/** What the keeper gives it; `spareMid`: the first of as many numbers as it needs for its clean-ups. */
+export const confirmationCodec = struct({
+  order: i64,
+  ranges: list(ownedCodec),
+  floorMid: i64,
+  spareMid: i64,
+});
+export type Confirmation = Coded<typeof confirmationCodec>;
+
+/** An order of an operator, as the keeper records it: for ever, so that people can ask who did what. */
+export const orderCodec = struct({
+  order: i64,
+  kind: oneOf('promote', 'lost'),
+  cluster: text,
+  /** The founding that is dead by it, and the one in its place ('': none). */
+  was: text,
+  founding: text,
+  takenMs: i64,
+  /** What the new founding was given, once its moves are settled. */
+  given: option(confirmationCodec),
+});
+export type Order = Coded<typeof orderCodec>;
 
 /** Commands that stand alone. Tags are never reused: logs hold them. */
 const plainCommandCodec = union({
@@ -107,6 +158,8 @@ const plainCommandCodec = union({
   release: [25, struct(header)],
   /** As `unseal`, but only where the range is not sealed: else the target is asked first. */
   cancel: [26, struct(header)],
+  /** By an order, since the target is dead: a sealed range is served again as of the seal, at another epoch. */
+  takeBack: [27, struct({ ...header, epoch: i64 })],
   // Proposed by a cluster's own master.
   cleanupStep: [30, struct({ mid: i64, rowsMax: u32 })],
   /** Changes nothing: each replica takes the digest of the next rows of its whole store, from store key `from` on. */
@@ -115,6 +168,8 @@ const plainCommandCodec = union({
   bind: [32, bindingCodec],
   /** A backup holds what this cluster had at `slot`. For people; of two the one of the higher slot stays. */
   noteBackup: [34, backupCodec],
+  /** A founding that took the place of another one owns these of its ranges from now on, and nothing else that it had. */
+  confirm: [35, confirmationCodec],
   // At the keeper.
   initMap: [40, struct({ cluster: text })],
   plan: [41, struct({ source: text, target: text, lo: key, hi: option(key) })],
@@ -136,6 +191,14 @@ const plainCommandCodec = union({
   claimAddress: [53, claimedAddressCodec],
   /** The target of a migration that was aborted without it knows by now. */
   noteTold: [54, struct({ mid: i64 })],
+  /** By an order: a survivor, or a backup, begins `founding` in the place of `was`, which is dead from then on. */
+  replace: [55, replacementCodec],
+  /** By an order: `founding` is dead, and nothing takes its place. */
+  lose: [56, struct({ cluster: text, founding: text, takenMs: i64 })],
+  /** A migration with a dead end has gone back, or nowhere: by the order that it stands under. */
+  settle: [57, struct({ mid: i64, token: i64 })],
+  /** By an order: what the map gives to a dead founding comes to `target`, from a backup or empty. */
+  planCopy: [58, struct({ order: i64, target: text, lo: key, hi: option(key) })],
 });
 type PlainCommand = Coded<typeof plainCommandCodec>;
 
@@ -207,6 +270,7 @@ export const adminQueryCodec = union({
    * What the keeper's master says of a founding ('': of an empty home, which would found). `keeper` as in `introduce`.
    */
   standing: [25, struct({ cluster: text, founding: text, keeper: text })],
+  listOrders: [26, struct({})],
 });
 export type AdminQuery = Coded<typeof adminQueryCodec>;
 
@@ -345,6 +409,9 @@ export const adminAnswerCodec = union({
   standing: [22, standingCodec],
   /** A pinned image: its number, slot, and the ranges whose rows it gives out, in ascending order. */
   image: [23, struct({ image: i64, slot: i64, owned: list(ownedCodec) })],
+  /** What a founding that took the place of another one is given. */
+  given: [24, confirmationCodec],
+  orders: [25, struct({ orders: list(orderCodec) })],
 });
 export type AdminAnswer = Coded<typeof adminAnswerCodec>;
 

@@ -62,7 +62,7 @@ const planned = {
   target: text,
   lo: key,
   hi: option(key),
-  phase: oneOf('active', 'published', 'done', 'aborted'),
+  phase: oneOf('active', 'published', 'done', 'aborted', 'lost'),
   token: i64,
   heartbeat: i64,
   wish,
@@ -72,8 +72,23 @@ const planned = {
 const recordCodec = struct({ ...planned, progress: progressCodec, receipt: option(receiptCodec) });
 /** Whose move it is, and between which foundings; missing in a record that was planned before the keeper knew them. */
 export type Foundings = { readonly keeper: string; readonly source: string; readonly target: string };
+/**
+ * One end of a move is a founding that is dead by an order, and the move is settled without it (docs/architecture.md, "Rescue").
+ * `epoch`: what the source takes the range back at, where the target is dead. `isThere`: a survivor of the target had activated, so
+ * that the range is the target's. `isCopy`: what the map gives to the dead source is brought to the target by that order itself.
+ */
+const rescueCodec = struct({
+  order: i64,
+  dead: oneOf('source', 'target'),
+  epoch: i64,
+  isThere: bool,
+  isCopy: bool,
+});
+export type Rescued = Coded<typeof rescueCodec>;
+
 export type Migration = Coded<typeof recordCodec> & {
   readonly foundings?: Foundings;
+  readonly rescue?: Rescued;
   /** It was aborted while its target did not answer: what that has staged is dropped once somebody tells it. */
   readonly isUntold?: true;
 };
@@ -85,15 +100,18 @@ export const migrationCodec: Codec<Migration> = {
     recordCodec.write(writer, record);
     option(foundingsCodec).write(writer, record.foundings ?? null);
     bool.write(writer, record.isUntold === true);
+    option(rescueCodec).write(writer, record.rescue ?? null);
   },
   read: (reader) => {
     const record = recordCodec.read(reader);
     const foundings = option(foundingsCodec).read(reader);
     const isUntold = bool.read(reader);
+    const rescue = option(rescueCodec).read(reader);
     return {
       ...record,
       ...(foundings === null ? {} : { foundings }),
       ...(isUntold ? { isUntold } : {}),
+      ...(rescue === null ? {} : { rescue }),
     };
   },
 };
@@ -147,12 +165,14 @@ export const storedMigrationCodec: Codec<Migration> = {
     const isNew =
       foundings !== undefined ||
       record.isUntold === true ||
+      record.rescue !== undefined ||
       progress.pauseAtLeast ||
       receipt?.pauseAtLeast === true;
     if (isNew) endCodec.write(writer, { ...progress, receipt });
     else firstEndCodec.write(writer, { ...progress, receipt });
     if (foundings !== undefined) foundingsCodec.write(writer, foundings);
-    if (record.isUntold === true) bool.write(writer, true);
+    if (record.isUntold === true || record.rescue !== undefined) bool.write(writer, record.isUntold === true);
+    if (record.rescue !== undefined) rescueCodec.write(writer, record.rescue);
   },
   read: (reader) => {
     const { counted: known, ...beginning } = beginningCodec.read(reader);
@@ -165,7 +185,9 @@ export const storedMigrationCodec: Codec<Migration> = {
     const { receipt, ...more } = endCodec.read(reader);
     const record = { ...beginning, progress: { ...known, ...more }, receipt };
     const foundings = reader.left > UNTOLD_BYTES ? { foundings: foundingsCodec.read(reader) } : {};
-    return { ...record, ...foundings, ...(reader.left > 0 && bool.read(reader) ? { isUntold: true } : {}) };
+    const untold = reader.left > 0 && bool.read(reader) ? { isUntold: true as const } : {};
+    const rescue = reader.left > 0 ? { rescue: rescueCodec.read(reader) } : {};
+    return { ...record, ...foundings, ...untold, ...rescue };
   },
 };
 

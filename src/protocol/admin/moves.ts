@@ -8,7 +8,8 @@ export type PlannedMove = Range & { readonly source: string; readonly target: st
 /** How a migration ended. `why` says what led to an abort, or that one came too late; else it is empty. */
 export type MigrationResult = {
   readonly mid: number;
-  readonly outcome: 'done' | 'aborted';
+  /** `lost`: one of its ends is dead, by an order. */
+  readonly outcome: 'done' | 'aborted' | 'lost';
   readonly why: string;
   /** Proof of a move that is done; null after an abort. */
   readonly receipt: Receipt | null;

@@ -50,6 +50,7 @@ export class Meeting {
       store: this.world.store,
       logger: SILENT,
       nowMs: () => this.world.nowMs,
+      wallMs: () => 1,
       random: () => 0.5,
       connect: () => ({
         ask: (question, done) => {

@@ -216,7 +216,7 @@ for (const commandOf of COORDINATOR) {
 /** What each decision does in each phase: the phase afterwards, or that it is refused. */
 const DECISIONS: readonly (readonly [
   AdminCommand,
-  Record<Migration['phase'], Migration['phase'] | 'refused'>,
+  Record<Exclude<Migration['phase'], 'lost'>, Migration['phase'] | 'refused'>,
 ])[] = [
   [
     { kind: 'publish', mid: 2, token: 1, receipt },

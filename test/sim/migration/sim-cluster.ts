@@ -30,10 +30,14 @@ export class SimCluster {
   #machine: Machine;
   readonly #random: Random;
 
-  constructor(id: string, random: Random) {
+  constructor(
+    id: string,
+    random: Random,
+    store: TinyStore = new TinyStore(Machine.found(Machine.genesis({ nursery: true }))),
+  ) {
     this.id = id;
     this.#random = random;
-    this.store = new TinyStore(Machine.found(Machine.genesis({ nursery: true })));
+    this.store = store;
     this.#machine = new Machine(this.store);
   }
 

@@ -1,10 +1,12 @@
 /** What outlives a node's process: its disk, with the log and the store's last flushed image, and its clock. */
+
 import { readMembers, readSnapshotSlot, snapshotRow } from '../../../node/life/members-row.ts';
 import type { Recovered } from '../../../node/paxos/contract.ts';
 import type { LogRecord, Slot, Value } from '../../../node/paxos/values.ts';
 import { type Image, MemoryStore } from '../../../node/store/memory-store.ts';
 import type { StoreKey } from '../../../node/store/types.ts';
 import type { EXIT_CODES } from '../../../src/base/errors.ts';
+import type { Memory } from '../../../src/link/frames.ts';
 import { invariant } from '../base/invariant.ts';
 import { Disk } from '../paxos/disk.ts';
 
@@ -94,6 +96,14 @@ export class Hardware {
 
   get hasForgotten(): boolean {
     return this.#forgotten.length > 0;
+  }
+
+  /** Whether a process that remembered `memory` when it began may yet be refused by a peer which remembers more of this life. */
+  mayBeRefused({ slot, round }: Pick<Memory, 'slot' | 'round'>): boolean {
+    return this.#forgotten.some((record) => {
+      if (record.kind === 'accept') return record.slot > slot || record.ballot.round > round;
+      return record.kind === 'promise' && record.ballot.round > round;
+    });
   }
 
   /** Whether it knows again what it voted: of all slots, or of that one. */

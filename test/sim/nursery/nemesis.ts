@@ -451,6 +451,8 @@ export class Nemesis {
     const machine = this.#nursery.machine(name);
     const woken = this.#woken(machine);
     if (woken === null || !machine.hardware.isWhole || !machine.hardware.remembersVotes()) return false;
+    // What it forgot it may have learnt again; a peer that it has not met since refuses it all the same, and its home is emptied.
+    if (machine.process !== null && machine.hardware.mayBeRefused(machine.process.memory)) return false;
     return mayVote(woken) && namesIn(woken.members) === namesIn(this.#nursery.watch.members(machine.cluster));
   }
 

@@ -182,6 +182,7 @@ export class NodeProcess extends Host implements Server {
       bootstrap: false,
       withoutKeeper: false,
       restMs: 5000,
+      wallMs: this.nowMs,
       driver: this.driver,
       store: this.store,
       logger: nursery.logger(this.name),

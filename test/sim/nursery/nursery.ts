@@ -302,6 +302,11 @@ export class Nursery {
     this.note('starts', name);
   }
 
+  /** A survivor is promoted: nobody here orders that (test/sim/paxos/promotion.ts and test/sim/migration/rescue.ts do). */
+  promoted(node: NodeProcess, slot: number): void {
+    this.#fail(new Violation('promotion', `${node.name} is promoted at ${slot}, and nobody gave an order`));
+  }
+
   /** A node ends itself. */
   nodeStopped(node: NodeProcess, exit: string, cause: Error): void {
     this.note(`stops itself: ${exit}`, `${node.name} ${cause.message}`);

@@ -152,6 +152,7 @@ export class Cluster {
   /** Starts the node if it is down. */
   start(node: Node): void {
     if (node.process !== null && !node.process.isDead) return;
+    if (this.gone.includes(node.name)) return; // by the operator's word
     this.#starts += 1;
     this.#incarnations += 1;
     const { plan } = this;

@@ -198,7 +198,7 @@ export class Nemesis {
     const survivor = random.pick(running);
     const isBarred = plan.forcedMaster !== null && plan.forcedMaster !== survivor.name;
     const woken = this.#woken(survivor.name);
-    if (woken?.active !== true || isShort(woken)) return; // it has joined, and holds nothing yet, or nothing any more
+    if (woken?.active !== true || isShort(woken) || woken.chosen === 0) return; // it has joined, and holds nothing yet, or nothing any more
     if (!isMember(survivor) || isBarred || !cluster.wished.includes(survivor.name)) return;
     const others = cluster.nodes.filter((node) => node !== survivor && this.#isNeeded(node));
     const kept = random.below(Math.max(1, Math.floor(members.length / 2)));
@@ -206,11 +206,12 @@ export class Nemesis {
     const gone = others.filter((node) => !left.includes(node));
     if (gone.length === 0) return;
     cluster.note('majority lost', `${survivor.name} is left with ${left.map(({ name }) => name)}`);
-    cluster.gone = gone.map(({ name }) => name);
+    const names = gone.map(({ name }) => name);
+    cluster.gone = names;
     for (const node of gone) cluster.crash(node);
     const sinceMs = schedule.nowMs;
     const order = (): void => {
-      if (cluster.gone.length === 0) {
+      if (cluster.gone !== names) {
         for (const node of gone) this.#comeBack(node);
         return;
       }

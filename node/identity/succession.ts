@@ -1,0 +1,99 @@
+/**
+ * A founding that took the place of another one, and its keeper: tells it once more and again, until the keeper has said which ranges
+ * are still its own, and then has its cluster take that over (docs/architecture.md, "Rescue"). Until then nothing is served.
+ */
+import type { AdminAnswer, AdminCommand } from '../../src/protocol/admin/admin.ts';
+import { failure } from '../../src/protocol/arakoon/replies.ts';
+import { encodeUpdate } from '../../src/protocol/arakoon/updates.ts';
+import type { Answer } from '../../src/protocol/arakoon/values.ts';
+import type { Notes } from '../serve/notes.ts';
+import { livesOf } from './announcement.ts';
+import type { IntroductionOptions, KeeperLink } from './contract.ts';
+
+/** Pause between two attempts (ms). */
+const AGAIN_MS = 500;
+
+/** One node's part in it; only a master does anything. */
+export class Succession {
+  readonly #options: IntroductionOptions;
+  readonly #notes: Notes;
+  #isBusy = false;
+  #nextMs = 0;
+
+  constructor(options: IntroductionOptions, notes: Notes) {
+    this.#options = options;
+    this.#notes = notes;
+  }
+
+  /** Why nothing is served yet; null where that is not so. */
+  get why(): string | null {
+    const { unconfirmed, bound } = this.#options.driver.machine;
+    if (unconfirmed === '') return null;
+    return `this founding took the place of ${unconfirmed}, and waits until keeper ${bound?.keeper.cluster} has said which ranges are still its own`;
+  }
+
+  /** The same as an answer to whoever asks for keys. */
+  get refusal(): Answer | null {
+    const { why } = this;
+    return why === null ? null : failure('GOING_DOWN', `${why}; not executed`);
+  }
+
+  /** Does what is due; false where there is nothing to wait for. */
+  tick(founding: string, link: () => KeeperLink): boolean {
+    const { driver, nowMs } = this.#options;
+    if (this.why === null) return false;
+    if (this.#isBusy || nowMs() < this.#nextMs || !driver.mayRead()) return true;
+    this.#isBusy = true;
+    link().ask({ kind: 'command', command: this.#replacement(founding) }, (answer) => {
+      this.#nextMs = nowMs() + AGAIN_MS;
+      if (typeof answer === 'string') this.#wait(`it does not answer (${answer})`);
+      else if (answer.kind === 'given') this.#take(answer);
+      else this.#wait('why' in answer ? answer.why : `it answers ${answer.kind}`);
+    });
+    return true;
+  }
+
+  #wait(why: string): void {
+    this.#isBusy = false;
+    const { bound } = this.#options.driver.machine;
+    this.#notes.set('succession', `${this.why}; keeper ${bound?.keeper.cluster}: ${why}`);
+  }
+
+  #take({ kind: _, ...given }: Extract<AdminAnswer, { kind: 'given' }>): void {
+    const { driver, logger } = this.#options;
+    const command: AdminCommand = { kind: 'confirm', ...given };
+    driver.propose(encodeUpdate({ kind: 'admin', command }), () => {
+      this.#isBusy = false;
+      this.#notes.clear('succession');
+      logger.warn(
+        { order: given.order, ranges: given.ranges.length },
+        'the keeper has confirmed this founding',
+      );
+    });
+  }
+
+  #replacement(founding: string): AdminCommand {
+    const { driver, clusterId, store, wallMs } = this.#options;
+    const { state } = driver.machine;
+    const activated = [...state.closed].flatMap(([mid, outcome]) => (outcome === 'activated' ? [mid] : []));
+    const met = [
+      state.floor,
+      state.assumed,
+      ...state.tokens.keys(),
+      ...state.owned.map(({ epoch }) => epoch),
+    ];
+    return {
+      kind: 'replace',
+      cluster: clusterId,
+      was: state.unconfirmed,
+      founding,
+      version: store.slot,
+      members: livesOf(this.#options, []),
+      owned: [...state.owned],
+      activated,
+      imports: state.imports.size,
+      lastMid: Math.max(0, ...met),
+      takenMs: wallMs(),
+    };
+  }
+}

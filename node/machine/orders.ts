@@ -1,0 +1,239 @@
+/** The keeper's part of a rescue: orders, each one entry of its log (docs/architecture.md, "Rescue"). */
+import { intersect, overlaps, printRange, type Range, subtract } from '../../src/keyspace/range.ts';
+import { carve, entriesIn, type MapEntry, RangeMap } from '../../src/keyspace/rangemap.ts';
+import {
+  type AdminAnswer,
+  type AdminCommand,
+  type Confirmation,
+  type Migration,
+  NO_PROGRESS,
+  type Order,
+  type Owned,
+} from '../../src/protocol/admin/admin.ts';
+import { refused } from './answers.ts';
+import type { Draft } from './draft.ts';
+import { rangeOf } from './headers.ts';
+import { buryFounding, foundingOf, isKeeper, replaceFounding, standingOf } from './registry.ts';
+import { type SystemState, withEntry } from './system-state.ts';
+
+type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;
+type Place = { readonly cluster: string; readonly founding: string };
+
+/**
+ * `founding` takes the place of `was`. The first time that fences: `was` is dead from then on, and so is whoever coordinates a move
+ * with it. Once its moves are settled, what the map still gives to `was`, and `founding` had at that very epoch, is its own, at
+ * epochs that nobody has met; repeated, the answer is the same.
+ */
+export function replace(draft: Draft, command: Of<'replace'>): AdminAnswer {
+  const { cluster, was, founding } = command;
+  const standing = standingOf(draft.state, { cluster, founding, keeper: '' });
+  if (standing.verdict === 'notKeeper' || standing.verdict === 'dead') return refused(standing.why);
+  if (cluster === draft.state.bound?.keeper.cluster) {
+    return refused(`${cluster} is the keeper: it may lack moves that it planned and maps that it published`);
+  }
+  let order = orderOf(draft.state, { cluster, founding });
+  if (order === null) {
+    if (foundingOf(draft.state, cluster) !== was) {
+      return refused(`founding ${was} of cluster ${cluster} is not in force: ${standing.why}`);
+    }
+    order = enter(draft, { kind: 'promote', cluster, was, founding, takenMs: command.takenMs });
+    replaceFounding(draft, command);
+    raise(draft, command.lastMid);
+    fence(draft, order, new Set(command.activated));
+  }
+  if (order.given !== null) return { kind: 'given', ...order.given };
+  const open = unsettled(draft.state, order.order);
+  if (open.length > 0) {
+    return {
+      kind: 'busy',
+      why: `order ${order.order} waits until migrations ${open.join(', ')} are settled: a migrator does that, or nursery migrate --resume`,
+    };
+  }
+  const given = give(draft, order, command);
+  save(draft, { ...order, given });
+  return { kind: 'given', ...given };
+}
+
+/** A founding is dead, and nothing takes its place: what the map gives it nobody serves, until it is brought to another cluster. */
+export function lose(draft: Draft, { cluster, founding, takenMs }: Of<'lose'>): AdminAnswer {
+  const { state } = draft;
+  if (!isKeeper(state)) return refused('this cluster is no keeper, or does not know itself yet');
+  const known = [...state.orders.values()].find(
+    (order) => order.cluster === cluster && order.was === founding,
+  );
+  if (known !== undefined) return { kind: 'orders', orders: [known] };
+  if (cluster === state.bound?.keeper.cluster) return refused(`${cluster} is the keeper itself`);
+  if (foundingOf(state, cluster) !== founding) {
+    return refused(`founding ${founding} of cluster ${cluster} is not in force`);
+  }
+  const order = enter(draft, { kind: 'lost', cluster, was: founding, founding: '', takenMs });
+  buryFounding(draft, cluster);
+  fence(draft, order, new Set());
+  return { kind: 'orders', orders: [order] };
+}
+
+/** What became of a move with a dead end: back to its source, at a new epoch where that took it back, or nowhere. */
+export function settle(draft: Draft, { mid, token }: Of<'settle'>): AdminAnswer {
+  const record = draft.state.migrations.get(mid);
+  if (record === undefined) return refused(`no migration ${mid} is on record`);
+  if (token < record.token) return { kind: 'fenced', token: record.token };
+  if (record.phase === 'lost') return { kind: 'ok' };
+  const { rescue, foundings } = record;
+  const isOpen = record.phase === 'active' || (record.phase === 'published' && rescue?.dead === 'target');
+  if (rescue === undefined || foundings === undefined || !isOpen || rescue.isThere) {
+    return refused(`migration ${mid} is ${record.phase}, and no order settles it`);
+  }
+  if (rescue.dead === 'target') {
+    const { lo, hi } = record;
+    const { map } = draft.state;
+    draft.update({ map: carve(map, { lo, hi }, record.source, rescue.epoch, foundings.source) });
+  }
+  end(draft, record, `order ${rescue.order}: its ${rescue.dead} is dead`);
+  return { kind: 'ok' };
+}
+
+/** What the map gives to the dead founding of an order is to come to `target`, with what its command brings, or with nothing. */
+export function planCopy(draft: Draft, command: Of<'planCopy'>): AdminAnswer {
+  const { map, migrations, bound, lastMid, orders } = draft.state;
+  const order = orders.get(command.order);
+  const range = rangeOf(command);
+  if (order === undefined || range === null)
+    return refused(`no order ${command.order} is on record, or the range is empty`);
+  const target = foundingOf(draft.state, command.target);
+  if (target === null) return refused(`cluster ${command.target} is not bound to this keeper`);
+  const entries = entriesIn(map, range);
+  const other = entries.find(({ owner, founding }) => owner !== order.cluster || founding !== order.was);
+  if (other !== undefined)
+    return refused(`${printRange(other)} is not of founding ${order.was} of ${order.cluster}`);
+  const open = [...migrations.values()].find(
+    (record) => (record.phase === 'active' || record.phase === 'published') && overlaps(record, range),
+  );
+  if (open !== undefined) return { kind: 'busy', why: `migration ${open.mid} is about ${printRange(open)}` };
+  const mid = lastMid + 1;
+  const record: Migration = {
+    mid,
+    source: order.cluster,
+    target: command.target,
+    lo: range.lo,
+    hi: range.hi,
+    phase: 'active',
+    token: 0,
+    heartbeat: 0,
+    wish: 'run',
+    why: '',
+    progress: NO_PROGRESS,
+    receipt: null,
+    foundings: { keeper: bound?.mine ?? '', source: order.was, target },
+    rescue: { order: order.order, dead: 'source', epoch: 0, isThere: false, isCopy: true },
+  };
+  draft.update({ lastMid: mid, migrations: withEntry(migrations, mid, record) });
+  return { kind: 'planned', mid };
+}
+
+/** Whether a migration goes on although one of its ends is dead: an order says how. */
+export function isRescued({ rescue }: Migration): boolean {
+  return rescue !== undefined;
+}
+
+function orderOf({ orders }: SystemState, { cluster, founding }: Place): Order | null {
+  return (
+    [...orders.values()].find((order) => order.cluster === cluster && order.founding === founding) ?? null
+  );
+}
+
+function enter(draft: Draft, order: Omit<Order, 'order' | 'given'>): Order {
+  const number = Math.max(0, ...draft.state.orders.keys()) + 1;
+  const entered: Order = { ...order, order: number, given: null };
+  save(draft, entered);
+  return entered;
+}
+
+function save(draft: Draft, order: Order): void {
+  draft.update({ orders: withEntry(draft.state.orders, order.order, order) });
+}
+
+/** Nobody has met a migration above it. */
+function raise(draft: Draft, mid: number): void {
+  if (mid > draft.state.lastMid) draft.update({ lastMid: mid });
+}
+
+/** A new token for each move with the dead founding, and how it ends without it. What a survivor shows as activated is its own. */
+function fence(draft: Draft, { order, was }: Order, activated: ReadonlySet<number>): void {
+  for (const record of [...draft.state.migrations.values()]) {
+    const { mid, phase, foundings, token } = record;
+    if ((phase !== 'active' && phase !== 'published') || foundings === undefined) continue;
+    const dead = foundings.source === was ? 'source' : foundings.target === was ? 'target' : null;
+    if (dead === null) continue;
+    const before = record.rescue;
+    if (before !== undefined && before.dead !== dead) {
+      end(draft, record, `orders ${before.order} and ${order}: both ends are dead`);
+      continue;
+    }
+    const isThere = dead === 'target' && activated.has(mid);
+    const epoch = draft.state.lastMid + 1;
+    draft.update({ lastMid: epoch });
+    const rescue = { order, dead, epoch, isThere, isCopy: false } as const;
+    const fenced: Migration = { ...record, token: token + 1, rescue };
+    draft.update({ migrations: withEntry(draft.state.migrations, mid, fenced) });
+    if (isThere && phase === 'active') publishFor(draft, fenced);
+  }
+}
+
+/** The target had activated, and its survivor shows it: the map follows its evidence. */
+function publishFor(draft: Draft, record: Migration): void {
+  const { mid, lo, hi, target, foundings } = record;
+  const { map, migrations } = draft.state;
+  draft.update({
+    map: carve(map, { lo, hi }, target, mid, foundings?.target),
+    migrations: withEntry(migrations, mid, { ...record, phase: 'published' }),
+  });
+}
+
+function end(draft: Draft, record: Migration, why: string): void {
+  const ended: Migration = { ...record, phase: 'lost', why };
+  draft.update({ migrations: withEntry(draft.state.migrations, record.mid, ended) });
+}
+
+/** Moves of an order that decide whose a range is. */
+function unsettled({ migrations }: SystemState, order: number): number[] {
+  return [...migrations.values()]
+    .filter(({ phase, rescue }) => {
+      if (rescue?.order !== order) return false;
+      return phase === 'active' || (phase === 'published' && rescue.dead === 'target' && !rescue.isThere);
+    })
+    .map(({ mid }) => mid);
+}
+
+/** What the map gives to the dead founding, and the new one had at that epoch; each piece at an epoch of its own. */
+function give(draft: Draft, { cluster, was, order }: Order, command: Of<'replace'>): Confirmation {
+  const { founding, owned, imports } = command;
+  const ranges: Owned[] = [];
+  const entries = draft.state.map.entries.flatMap((entry): MapEntry[] => {
+    if (entry.owner !== cluster || entry.founding !== was) return [entry];
+    const pieces = owned.flatMap((own): Range[] => {
+      const common = own.epoch === entry.epoch ? intersect(own, entry) : null;
+      return common === null ? [] : [common];
+    });
+    const mine = pieces.map((piece): MapEntry => {
+      const epoch = draft.state.lastMid + 1;
+      draft.update({ lastMid: epoch });
+      ranges.push({ ...piece, epoch, sealedBy: null });
+      return { ...piece, owner: cluster, epoch, founding };
+    });
+    const rest = pieces
+      .reduce<Range[]>(
+        (left, piece) => left.flatMap((part) => subtract(part, piece)),
+        [{ lo: entry.lo, hi: entry.hi }],
+      )
+      .map((piece): MapEntry => ({ ...entry, ...piece }));
+    return [...mine, ...rest].sort((a, b) => (a.lo < b.lo ? -1 : 1));
+  });
+  const { map } = draft.state;
+  if (ranges.length > 0) draft.update({ map: RangeMap.of(map.version + 1, entries) });
+  const spareMid = draft.state.lastMid + 1;
+  // As many as there can be pieces that go: what is cut out of a range leaves one more than there were cuts.
+  const floorMid = spareMid + owned.length + ranges.length + imports + 1;
+  draft.update({ lastMid: floorMid - 1 });
+  ranges.sort((a, b) => (a.lo < b.lo ? -1 : 1));
+  return { order, ranges, floorMid, spareMid };
+}

@@ -1,0 +1,100 @@
+/** In a nursery: two of three machines of a cluster are burnt, or all of them; what is typed then, and what clients see. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { EXIT_CODES } from '../../src/base/errors.ts';
+import type { NodeStatus } from '../../src/protocol/admin/admin.ts';
+import type { NodePlace, TestCluster } from '../support/clusters.ts';
+import { selfOf } from '../support/identities.ts';
+import { TestNursery } from '../support/nurseries.ts';
+import { labSuite } from '../support/processes.ts';
+import { until } from '../support/wait.ts';
+
+const tests = labSuite('rescue');
+
+async function statusOf(cluster: TestCluster, name: string): Promise<NodeStatus> {
+  return await until(`${name} to answer`, () => selfOf(cluster.id, name, cluster.place(name).clientPort));
+}
+
+tests.test('a survivor of a cluster of a nursery goes on with what the map still gives it', async (lab) => {
+  const nursery = await TestNursery.start(lab, { prefix: 'p', keeperSize: 1, size: 3 });
+  const [ams, bru] = nursery.clusters;
+  const client = await nursery.connect();
+  for (const key of 'abcdefghijklmnopqrstuvwxyz') await client.set(key, `first ${key}`);
+  await nursery.succeed(['migrate', ams.id, 'm', bru.id]);
+  const [first, second, third] = bru.nodes as [NodePlace, NodePlace, NodePlace];
+  for (const { name } of [second, third]) await bru.process(name).kill();
+  await until('the lease to be over', async () => (await statusOf(bru, first.name)).master === null);
+  const promote = ['rescue', 'promote', '--config', bru.file, '--node', first.name];
+  const dry = await lab.run([...promote, '--dry-run']);
+  assert.is(dry.code, 0, dry.stderr);
+  assert.match(dry.stdout, /then the keeper says which ranges are still its own/);
+  const done = await lab.run([...promote, '--yes', bru.id, '--gone', `${second.name},${third.name}`]);
+  assert.is(done.code, 0, done.stderr);
+  for (const key of 'amz') assert.is((await client.get(key)).toString(), `first ${key}`);
+  await client.set('z', 'second');
+  for (const { name, home } of [second, third]) {
+    rmSync(home, { recursive: true, force: true });
+    bru.startNode(name);
+  }
+  for (const { name } of [second, third]) await bru.caughtUp(name);
+  await nursery.succeed(['migrate', ams.id, 't', bru.id]).catch(() => undefined);
+  await nursery.succeed(['migrate', '--range', 'x..', '--to', ams.id]);
+  assert.is((await client.get('z')).toString(), 'second', 'moves go on as ever');
+  const keeper = await lab.run([
+    'rescue',
+    'promote',
+    '--config',
+    nursery.keeper.file,
+    '--node',
+    nursery.keeper.nodes[0]?.name ?? '',
+    '--yes',
+    nursery.keeper.id,
+  ]);
+  assert.is(keeper.code, EXIT_CODES.REFUSED, keeper.stderr);
+});
+
+tests.test(
+  'all of a cluster is gone: its range comes to another one from a backup, and an empty home begins anew',
+  async (lab) => {
+    const nursery = await TestNursery.start(lab, { prefix: 'l', keeperSize: 1, size: 3 });
+    const [ams, bru] = nursery.clusters;
+    const client = await nursery.connect();
+    for (const key of 'abcdefghijklmnopqrstuvwxyz') await client.set(key, `first ${key}`);
+    await nursery.succeed(['migrate', ams.id, 'm', bru.id]);
+    const backup = join(lab.dir, 'backup');
+    await nursery.succeed(['backup', '--all', '--to', backup]);
+    await client.set('z', 'after the backup');
+    const lost = (...args: string[]) => nursery.run(['rescue', 'lost', bru.id, '--at', ams.id, ...args]);
+    const gone = bru.nodes.map(({ name }) => name).join();
+    const alive = await lost('--restore', backup, '--yes', bru.id, '--gone', gone);
+    assert.is(alive.code, EXIT_CODES.REFUSED, alive.stderr);
+    assert.match(alive.stderr, /answers: it is not gone/);
+    await bru.killAll();
+    for (const { home } of bru.nodes) rmSync(home, { recursive: true });
+
+    for (const args of [[], ['--restore', backup, '--empty']])
+      assert.is((await lost(...args, '--yes', bru.id)).code, EXIT_CODES.USAGE);
+    const some = await lost('--restore', backup, '--yes', bru.id, '--gone', bru.nodes[0]?.name ?? '');
+    assert.is(some.code, EXIT_CODES.USAGE, some.stderr);
+    const dry = await lost('--restore', backup, '--dry-run');
+    assert.is(dry.code, 0, dry.stderr);
+    assert.match(dry.stdout, /\[m\.\.end\) comes to l-ams, from the backup/);
+    const done = await lost('--restore', backup, '--yes', bru.id, '--gone', gone);
+    assert.is(done.code, 0, done.stderr);
+    assert.match(done.stdout, /\[m\.\.end\) is served by l-ams, with 14 keys/);
+    for (const key of 'amz') assert.is((await client.get(key)).toString(), `first ${key}`);
+    await client.set('z', 'second');
+    const again = await lost('--restore', backup);
+    assert.is(again.code, 0, again.stderr);
+    assert.is((await client.get('z')).toString(), 'second', 'typed again it does nothing');
+
+    // Empty homes begin a new cluster of that name, which may take ranges as any other.
+    bru.startAll();
+    await bru.master();
+    await nursery.succeed(['migrate', '--range', 'x..', '--to', bru.id]);
+    assert.is((await client.get('z')).toString(), 'second');
+  },
+);
+
+tests.run();

@@ -1,0 +1,335 @@
+/**
+ * A move of which one end is lost, at every step of it: an order settles it with what is left, by real coordinators against real
+ * state machines (docs/architecture.md, "Rescue"). The end that is lost stays so, or a survivor of it goes on, which may lag.
+ */
+import type { Settings } from '../../../migrator/core/settings.ts';
+import { Run } from '../../../migrator/driver.ts';
+import { promotedState } from '../../../node/machine/rescue.ts';
+import { rowsIn } from '../../../node/machine/rows.ts';
+import { inForce, loadState, storeState } from '../../../node/machine/system-state.ts';
+import type { StoreKey } from '../../../node/store/types.ts';
+import { NurseryError } from '../../../src/base/errors.ts';
+import { overlaps, printRange } from '../../../src/keyspace/range.ts';
+import { checkPartition } from '../../../src/keyspace/rangemap.ts';
+import {
+  type AdminAnswer,
+  type AdminCommand,
+  decodeAnswer,
+  type Migration,
+  type Owned,
+} from '../../../src/protocol/admin/admin.ts';
+import { createRandom } from '../../support/random.ts';
+import { check } from '../base/violation.ts';
+import { SimCluster } from './sim-cluster.ts';
+import { TinyStore } from './tiny-store.ts';
+import { World } from './world.ts';
+
+const K = 'k'.repeat(32);
+const RANGE = { lo: 'h', hi: 'p' };
+/** Small pages: a move has many steps. */
+const SETTINGS: Partial<Settings> = {
+  pageBytes: 6,
+  dirtyRowsMax: 2,
+  sealRowsMax: 2,
+  sealRowsWanted: 1,
+  pollMs: 20,
+};
+const LONG_MS = 20_000;
+
+/** Which end is lost; and what is left of it: nothing, or a survivor that lacks its last so many slots. */
+export type Loss = { readonly end: 'a' | 'b'; readonly lag: number | null };
+
+function holds(condition: boolean, what: string): void {
+  check(condition, 'migration-rule', () => what);
+}
+
+/** Keeper, source `a` and target `b`, each bound; and one move of half of a's rows. */
+export class RescuedMove {
+  readonly #random = createRandom(1);
+  readonly #world = new World(this.#random);
+  readonly #keeper = new SimCluster('keeper', this.#random);
+  readonly #clusters = new Map<string, SimCluster>();
+  readonly #foundings = new Map<string, string>();
+  readonly #mid: number;
+  /** What clients were told is stored, in all. */
+  readonly #rows = new Map<string, string>();
+  #run: Run | null = null;
+  /** Commands that the coordinator still gets through. */
+  #left = Number.POSITIVE_INFINITY;
+  #written = 0;
+  result = '';
+
+  constructor() {
+    this.#world.isFaulty = false;
+    this.#bind(this.#keeper, 'keeper', K);
+    for (const id of ['a', 'b']) {
+      const cluster = new SimCluster(id, this.#random);
+      this.#clusters.set(id, cluster);
+      this.#foundings.set(id, `${id}1`);
+      const members = [{ node: `${id}_0`, incarnation: `${id}1`, learner: false }];
+      const told = { cluster: id, founding: `${id}1`, keeper: '', version: 1, members, owned: [] };
+      holds(this.#keeper.command({ kind: 'introduce', ...told }).kind === 'standing', 'introduced');
+      this.#bind(cluster, id, `${id}1`);
+    }
+    const map = this.#keeper.command({ kind: 'initMap', cluster: 'a' });
+    if (map.kind !== 'planned') throw new Error(map.kind);
+    this.#under('a', { kind: 'assume', epoch: map.mid });
+    for (const key of 'abcdefghijklmnopqrs') this.#set(this.cluster('a'), key, '1');
+    const planned = this.#keeper.command({ kind: 'plan', source: 'a', target: 'b', ...RANGE });
+    if (planned.kind !== 'planned') throw new Error(planned.kind);
+    this.#mid = planned.mid;
+  }
+
+  cluster(id: string): SimCluster {
+    const cluster = this.#clusters.get(id);
+    if (cluster === undefined) throw new Error(id);
+    return cluster;
+  }
+
+  get #record(): Migration {
+    return this.#keeper.state.migrations.get(this.#mid) as Migration;
+  }
+
+  #bind(cluster: SimCluster, id: string, mine: string): void {
+    const keeper = { cluster: 'keeper', founding: K, nodes: [] };
+    holds(cluster.command({ kind: 'bind', keeper, mine }).kind === 'ok', `${id} is bound`);
+  }
+
+  #under(id: string, command: Extract<AdminCommand, { kind: 'assume' }>): void {
+    const founding = this.#foundings.get(id) ?? '';
+    const answer = this.cluster(id).command({ kind: 'under', keeper: K, founding, peer: '', command });
+    holds(answer.kind === 'ok', answer.kind);
+  }
+
+  /** A client's update, where it is served. */
+  #set(cluster: SimCluster, key: string, value: string): boolean {
+    const { answers } = cluster.apply([{ kind: 'set', key, value: Buffer.from(value) }]);
+    const isDone = Buffer.from(answers[0]?.bytes ?? []).readUInt32LE(0) === 0;
+    if (isDone) this.#rows.set(key, value);
+    return isDone;
+  }
+
+  /** Runs the move until its coordinator has got `commands` of its commands through, and dies. False where it ends before. */
+  advance(commands: number): boolean {
+    this.#left = commands;
+    this.#work(true);
+    this.#world.run(this.#world.nowMs + LONG_MS, () => {
+      this.#cleanUp(1);
+      return this.#left <= 0 || this.#run?.isOver === true;
+    });
+    const isAlive = this.#run?.isOver !== true;
+    this.#run?.stop();
+    this.#run = null;
+    return isAlive;
+  }
+
+  /** Writes that clients get through in the range now, wherever it is served. */
+  write(): void {
+    for (const [id, cluster] of this.#clusters) {
+      if (!this.#set(cluster, 'k', `${id} ${this.#written}`)) continue;
+      this.#written += 1;
+    }
+  }
+
+  /** A survivor lacks so many slots at most: it was bound before. */
+  lagMax(id: string): number {
+    return this.cluster(id).store.image.slot - 1;
+  }
+
+  /** One end is lost: an order, and coordinators that settle what is left, until a survivor is confirmed. */
+  lose({ end, lag }: Loss): void {
+    const was = this.#foundings.get(end) ?? '';
+    const before = this.#record.phase;
+    if (lag === null) {
+      this.#clusters.delete(end);
+      for (const _ of [1, 2]) {
+        const answer = this.#keeper.command({ kind: 'lose', cluster: end, founding: was, takenMs: 1 });
+        holds(answer.kind === 'orders', answer.kind);
+      }
+    } else this.#promote(end, lag, `${end}2`);
+    const isOver = before === 'done' || before === 'aborted';
+    for (let rounds = 0; this.#isOpen && rounds < 5; rounds += 1) {
+      this.#left = Number.POSITIVE_INFINITY;
+      this.#work(false);
+      this.#world.run(this.#world.nowMs + LONG_MS, () => {
+        this.#cleanUp(100);
+        return this.#run?.isOver === true;
+      });
+      this.#run?.stop();
+    }
+    holds(!this.#isOpen, `migration ${this.#mid} is ${this.#record.phase}: ${this.result}`);
+    if (isOver) holds(this.#record.phase === before, 'what had ended changed');
+    if (lag !== null) this.#confirm(end);
+    this.#cleanUp(100);
+  }
+
+  /** What the masters propose of themselves. */
+  #cleanUp(rowsMax: number): void {
+    for (const cluster of this.#clusters.values()) {
+      for (let steps = 0; cluster.machine.cleanups.length > 0 && steps < 100; steps += 1) {
+        const [mid] = cluster.machine.cleanups as [number];
+        cluster.command({ kind: 'cleanupStep', mid, rowsMax });
+      }
+    }
+  }
+
+  get #isOpen(): boolean {
+    return this.#record.phase === 'active' || this.#record.phase === 'published';
+  }
+
+  #promote(id: string, lag: number, founding: string): void {
+    const image = this.cluster(id).store.lagging(lag);
+    const rows = new Map<StoreKey, Uint8Array | null>(image.rows);
+    const state = loadState(image);
+    storeState(state, promotedState(state, founding), (key, value) => rows.set(key, value));
+    const survivor = new SimCluster(id, this.#random, new TinyStore(rows));
+    this.#clusters.set(id, survivor);
+    this.#foundings.set(id, founding);
+    holds(inForce(survivor.state).length === 0, 'a founding that is not confirmed serves');
+    const first = this.#replace(id);
+    holds(first.kind === 'given' || first.kind === 'busy', `${first.kind}`);
+  }
+
+  #replace(id: string): AdminAnswer {
+    const { state } = this.cluster(id);
+    const founding = this.#foundings.get(id) ?? '';
+    return this.#keeper.command({
+      kind: 'replace',
+      cluster: id,
+      was: state.unconfirmed,
+      founding,
+      version: 1,
+      members: [{ node: `${id}_0`, incarnation: founding, learner: false }],
+      owned: [...state.owned],
+      activated: [...state.closed].flatMap(([mid, outcome]) => (outcome === 'activated' ? [mid] : [])),
+      imports: state.imports.size,
+      lastMid: Math.max(state.floor, ...state.tokens.keys()),
+      takenMs: 1,
+    });
+  }
+
+  #confirm(id: string): void {
+    const given = this.#replace(id);
+    if (given.kind !== 'given') throw new Error(`${given.kind} ${'why' in given ? given.why : ''}`);
+    const again = this.#replace(id);
+    holds(JSON.stringify(again) === JSON.stringify(given), 'asked again, the keeper gives the same');
+    const { kind: _, ...what } = given;
+    for (const _again of [1, 2])
+      holds(this.cluster(id).command({ kind: 'confirm', ...what }).kind === 'ok', 'confirmed');
+  }
+
+  #work(claimAtOnce: boolean): void {
+    const world = this.#world;
+    const { token, heartbeat } = this.#record;
+    const seen = claimAtOnce ? null : { token, heartbeat, atMs: world.nowMs - 60_000 };
+    const run: Run = new Run(
+      {
+        nowMs: () => world.nowMs,
+        wallMs: () => 1,
+        defer: (work) => world.after(0, () => this.#when(run, work)),
+        after: (delayMs, work) => {
+          let isWanted = true;
+          world.after(delayMs, () => this.#when(run, () => isWanted && work()));
+          return () => {
+            isWanted = false;
+          };
+        },
+        ask: (id, request, _deadlineMs, done) => {
+          world.after(1, () =>
+            this.#when(run, () => {
+              const cluster = id === '' ? this.#keeper : this.#clusters.get(id);
+              if (cluster === undefined) {
+                world.after(50, () => this.#when(run, () => done(new NurseryError('UNREACHABLE', 'gone'))));
+                return;
+              }
+              const answer =
+                request.kind === 'query'
+                  ? decodeAnswer(cluster.query(request.query, 'master').bytes)
+                  : cluster.command(request.command);
+              if (request.kind === 'command') this.#left -= 1;
+              if (this.#left > 0) this.#when(run, () => done(answer));
+            }),
+          );
+        },
+      },
+      { mid: this.#mid, settings: SETTINGS, claimAtOnce, seen },
+      (result) => {
+        this.result = result instanceof Error ? result.message : result.outcome;
+      },
+    );
+    this.#run = run;
+    run.start();
+  }
+
+  #when(run: Run, work: () => void): void {
+    if (this.#run === run && !run.isOver) work();
+  }
+
+  /** Each key is served by whom the map names, if that one lives, and by nobody else; nothing is left of the move. */
+  check(loss: Loss, rowsThen: ReadonlyMap<string, string>): void {
+    const { map } = this.#keeper.state;
+    checkPartition(map);
+    for (const entry of map.entries) {
+      const cluster = this.#clusters.get(entry.owner);
+      const isAlive = cluster !== undefined && entry.founding === this.#foundings.get(entry.owner);
+      const served = (cluster === undefined ? [] : inForce(cluster.state)).filter((own) =>
+        overlaps(own, entry),
+      );
+      if (!isAlive)
+        holds(
+          served.every((own) => own.epoch !== entry.epoch),
+          `${printRange(entry)} of the dead is served`,
+        );
+      else
+        holds(
+          covers(served, entry),
+          `${printRange(entry)} at ${entry.epoch}: ${entry.owner} has ${JSON.stringify(served)}`,
+        );
+    }
+    for (const [id, cluster] of this.#clusters) {
+      const { exports, imports, cleanups, owned, unconfirmed } = cluster.state;
+      holds(exports.size + imports.size + cleanups.size === 0 && unconfirmed === '', `${id} is not done`);
+      for (const own of owned) {
+        holds(own.sealedBy === null, `${id} has ${printRange(own)} sealed`);
+        const entry = map.entries.find((each) => overlaps(each, own));
+        holds(
+          entry?.owner === id && entry.epoch === own.epoch,
+          `${id} owns ${printRange(own)} and the map does not say so`,
+        );
+        for (const [key, value] of rowsThen) {
+          if (loss.lag !== null && loss.lag > 0) continue; // a survivor that lags has lost by order
+          if (key < own.lo || (own.hi !== null && key >= own.hi)) continue;
+          const row = rowsIn(cluster.store, { lo: key, hi: `${key}\0` })[0]?.[1];
+          const text = row === undefined ? 'nothing' : Buffer.from(row).toString();
+          // What the dead end acknowledged since the seal is lost by order.
+          const isTaken = key === 'k' && own.epoch > this.#mid && loss.end === 'b';
+          holds(text === value || isTaken, `${id} has ${text} under ${key}, not ${value}`);
+        }
+      }
+      const outside = [...rowsIn(cluster.store, { lo: '', hi: null })].filter(
+        ([key]) => !owned.some((own) => key >= own.lo && (own.hi === null || key < own.hi)),
+      );
+      holds(outside.length === 0, `${id} keeps rows that it does not own: ${outside.map(([key]) => key)}`);
+    }
+  }
+
+  get rows(): ReadonlyMap<string, string> {
+    return new Map(this.#rows);
+  }
+
+  get phase(): string {
+    return this.#record.phase;
+  }
+}
+
+function covers(
+  served: readonly Owned[],
+  entry: { readonly lo: string; readonly hi: string | null; readonly epoch: number },
+): boolean {
+  return served.some(
+    (own) =>
+      own.epoch === entry.epoch &&
+      own.lo <= entry.lo &&
+      (own.hi === null || (entry.hi !== null && entry.hi <= own.hi)),
+  );
+}
