@@ -51,7 +51,7 @@ async function startLives(options: NodeOptions, lock: HomeLock): Promise<Running
   const place = storePlace(node.home, ini.clusterId, node.name);
   const tally: Tally = { scrubDifferences: 0, storeRebuilds: 0 };
   const lives = await Lives.start({
-    begin: (damaged, promoted) => new NodeProcess(options, tally, { damaged, promoted }).start(),
+    begin: (ends) => new NodeProcess(options, tally, ends).start(),
     removeStore: async () => {
       tally.storeRebuilds += 1;
       await removeStore(place.dir);

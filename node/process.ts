@@ -21,7 +21,7 @@ import { driftMsOf, WINDOW_MAX } from './driver/timing.ts';
 import { UpdateCost } from './driver/update-cost.ts';
 import { Introduction } from './identity/introduction.ts';
 import { connectKeeper } from './identity/keeper-link.ts';
-import type { Life } from './life/lives.ts';
+import type { Ends, Life } from './life/lives.ts';
 import { readMembers } from './life/members-row.ts';
 import { logDirOf, Storage, storePlace } from './life/storage.ts';
 import { Machine } from './machine/machine.ts';
@@ -90,14 +90,6 @@ type Serving = { readonly cost: UpdateCost; readonly seals: Seals; readonly hear
 
 /** The parts before one, by the names of those that it needs. */
 type Built<K extends keyof Parts> = Pick<Parts, K>;
-
-/** Told, once or more, why another life must begin. */
-type Ends = {
-  /** The store must not be used any more. */
-  damaged(error: FatalError): void;
-  /** All that is left of the founding is here, up to `slot`. */
-  promoted(slot: Slot): void;
-};
 
 /** A node from the opening of its store to its close. */
 export class NodeProcess {

@@ -17,14 +17,21 @@ export type Life = {
   abandon(): Promise<void>;
 };
 
+/** Told, once or more, why another life must begin. */
+export type Ends = {
+  /** The store must not be used any more. */
+  damaged(error: FatalError): void;
+  /** All that is left of the founding is here, up to `slot`: it goes on as the first of a new one. */
+  promoted(slot: number): void;
+};
+
 export type LivesOptions = {
   /**
-   * Begins a life; `damaged` is to be called when its store must not be used any more, `promoted` when it is all that is left of
-   * its founding, at `slot`, and is to go on as the first of a new one.
+   * Begins a life.
    *
    * @throws FatalError STORE_DAMAGED where it cannot be used from the beginning, with everything closed again
    */
-  begin(damaged: (error: FatalError) => void, promoted: (slot: number) => void): Promise<Life>;
+  begin(ends: Ends): Promise<Life>;
   /** Removes the store, which is closed. */
   removeStore(): Promise<void>;
   /** Makes a new founding of what the home holds, which is closed. */
@@ -87,15 +94,15 @@ export class Lives {
   async #beginOnce(): Promise<void> {
     let life: Life | null = null;
     let early: FatalError | null = null;
-    life = await this.#options.begin(
-      (error) => {
+    life = await this.#options.begin({
+      damaged: (error) => {
         if (life === null) early ??= error;
         else this.#onDamage(life, error);
       },
-      (slot) => {
+      promoted: (slot) => {
         if (life !== null) this.#next(life, () => this.#promote(present(life, 'life'), slot));
       },
-    );
+    });
     this.#life = life;
     if (early !== null) this.#onDamage(life, early);
   }

@@ -25,7 +25,7 @@ class Stage {
 
   start(options: Partial<LivesOptions> = {}): Promise<Lives> {
     return Lives.start({
-      begin: async (damaged, promoted) => {
+      begin: async ({ damaged, promoted }) => {
         this.promoted = promoted;
         return this.#begin(damaged);
       },
