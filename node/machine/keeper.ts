@@ -18,7 +18,7 @@ import { encode } from '../../src/wire/codec.ts';
 import { refused } from './answers.ts';
 import type { Draft } from './draft.ts';
 import { rangeOf } from './headers.ts';
-import { isRescued, lose, planCopy, replace, settle } from './orders.ts';
+import { install, isRescued, lose, planCopy, replace, settle } from './orders.ts';
 import {
   bury,
   CLUSTERS_MAX,
@@ -61,6 +61,7 @@ export type KeeperCommand = Of<
   | 'lose'
   | 'settle'
   | 'planCopy'
+  | 'install'
 >;
 
 /** Carries out one of them. */
@@ -104,6 +105,8 @@ export function applyKeeper(draft: Draft, command: KeeperCommand): AdminAnswer {
       return settle(draft, command);
     case 'planCopy':
       return planCopy(draft, command);
+    case 'install':
+      return install(draft, command);
     default:
       return unreachable(command);
   }
@@ -111,10 +114,10 @@ export function applyKeeper(draft: Draft, command: KeeperCommand): AdminAnswer {
 
 /** Map and client configurations, as watchers get them. */
 export function keeperMapOf(state: SystemState): KeeperMap {
-  const { map, bound } = state;
+  const { map, bound, replaced } = state;
   const known = { map, clusters: [...state.configs.values()] };
   if (bound === null || !isKeeper(state)) return known;
-  return { ...known, nursery: { founding: bound.mine, replaced: [] } };
+  return { ...known, nursery: { founding: bound.mine, replaced } };
 }
 
 /** The lowest migration that is not decided, or the next one to come: everything below may be forgotten everywhere. */

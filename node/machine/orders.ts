@@ -13,7 +13,14 @@ import {
 import { refused } from './answers.ts';
 import type { Draft } from './draft.ts';
 import { rangeOf } from './headers.ts';
-import { buryFounding, foundingOf, isKeeper, replaceFounding, standingOf } from './registry.ts';
+import {
+  buryFounding,
+  foundingOf,
+  installCluster,
+  isKeeper,
+  replaceFounding,
+  standingOf,
+} from './registry.ts';
 import { type SystemState, withEntry } from './system-state.ts';
 
 type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;
@@ -128,6 +135,37 @@ export function planCopy(draft: Draft, command: Of<'planCopy'>): AdminAnswer {
   };
   draft.update({ lastMid: mid, migrations: withEntry(migrations, mid, record) });
   return { kind: 'planned', mid };
+}
+
+/**
+ * What this keeper, which has no map, goes on with in the place of one that is lost: computed from what every cluster has told. A
+ * second one is the first one again, or nothing.
+ */
+export function install(draft: Draft, command: Of<'install'>): AdminAnswer {
+  const { map, bound, orders, replaced } = draft.state;
+  if (!isKeeper(draft.state) || bound === null)
+    return refused('this cluster is no keeper, or does not know itself yet');
+  const known = orders.get(command.order);
+  if (known !== undefined) return { kind: 'orders', orders: [known] };
+  if (!map.isEmpty) return refused('this keeper has a map: only a new one is given another');
+  const order: Order = {
+    order: command.order,
+    kind: 'keeper',
+    cluster: bound.keeper.cluster,
+    was: command.from,
+    founding: bound.mine,
+    takenMs: command.order,
+    given: null,
+  };
+  for (const { cluster, founding } of command.clusters) installCluster(draft, cluster, founding);
+  draft.update({
+    map: RangeMap.of(draft.state.map.version + 1, command.entries),
+    migrations: new Map(command.migrations.map((record) => [record.mid, record])),
+    lastMid: command.lastMid,
+    replaced: [...replaced, command.from],
+  });
+  save(draft, order);
+  return { kind: 'orders', orders: [order] };
 }
 
 /** Whether a migration goes on although one of its ends is dead: an order says how. */

@@ -214,6 +214,14 @@ export function buryFounding(draft: Draft, cluster: string): void {
   });
 }
 
+/** A keeper that was lost had bound this founding: its master tells who its members are. */
+export function installCluster(draft: Draft, cluster: string, founding: string): void {
+  const { identities, strangers } = draft.state;
+  const { dead, members } = identities.get(cluster) ?? NOBODY;
+  draft.update({ strangers: withEntry(strangers, cluster, null) });
+  keep(draft, cluster, { founding, dead, version: 0, members, presences: [], owned: true });
+}
+
 /** Another founding takes the place of the one in force, which is dead from now on. Its nodes tell their addresses themselves. */
 export function replaceFounding(draft: Draft, command: Of<'replace'>): void {
   const { cluster, founding, version, members, owned } = command;

@@ -1,6 +1,8 @@
 /** The clusters' part of a rescue: what becomes of their state when a founding takes the place of another (docs/architecture.md, "Rescue"). */
+
+import type { Founded } from '../../src/identity/founding.ts';
 import { intersect, type Range, subtract } from '../../src/keyspace/range.ts';
-import type { AdminAnswer, AdminCommand, Owned } from '../../src/protocol/admin/admin.ts';
+import type { AdminAnswer, AdminCommand, Belongings, Owned } from '../../src/protocol/admin/admin.ts';
 import type { Work } from '../store/types.ts';
 import { refused } from './answers.ts';
 import { clearDirty } from './dirty.ts';
@@ -82,4 +84,55 @@ export function* takeBack(draft: Draft, command: Of<'takeBack'>): Work<AdminAnsw
     exports: withEntry(exports, mid, null),
   });
   return close(draft, mid, 'takenBack');
+}
+
+/**
+ * By an order: another keeper takes the place of the one that is lost. Of two orders the later one counts, so that two rescues never
+ * mix; the same again is answered with what is so by then.
+ */
+export function adopt(draft: Draft, { order, from, keeper }: Of<'adopt'>): AdminAnswer {
+  const { bound, adopted } = draft.state;
+  if (bound === null) return refused('this cluster is in no nursery');
+  if (bound.mine === bound.keeper.founding) return refused('this cluster is a keeper itself');
+  if (order < adopted) return refused(`order ${adopted} came later: this one, ${order}, is over`);
+  const isThere = bound.keeper.founding === keeper.founding;
+  if (!isThere && bound.keeper.founding !== from) {
+    return refused(`this cluster belongs to the nursery ${bound.keeper.founding}, not to ${from}`);
+  }
+  draft.update({ bound: { ...bound, keeper }, adopted: order });
+  return { kind: 'belongings', ...belongingsOf(draft.state, bound.mine) };
+}
+
+function belongingsOf(state: SystemState, founding: string): Belongings {
+  const { owned, exports, imports, closed, tokens, forward, floor, assumed, unconfirmed } = state;
+  const end = (
+    [mid, record]: readonly [number, Range & Founded],
+    peer: string,
+  ): Belongings['exports'][number] => ({
+    mid,
+    lo: record.lo,
+    hi: record.hi,
+    peer,
+    founding: record.founding ?? '',
+  });
+  const epochs = [...owned, ...forward].map(({ epoch }) => epoch);
+  return {
+    founding,
+    unconfirmed,
+    owned: [...owned],
+    exports: [...exports].map((entry) => end(entry, entry[1].target)),
+    imports: [...imports].map((entry) => end(entry, entry[1].source)),
+    closed: [...closed].map(([mid, outcome]) => ({ mid, outcome })),
+    tokens: [...tokens].map(([mid, token]) => ({ mid, token })),
+    forward: [...forward],
+    lastMid: Math.max(
+      floor,
+      assumed,
+      ...tokens.keys(),
+      ...closed.keys(),
+      ...exports.keys(),
+      ...imports.keys(),
+      ...epochs,
+    ),
+  };
 }

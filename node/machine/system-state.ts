@@ -146,8 +146,12 @@ export type SystemState = {
    * nothing is served before. '' where there is no such thing.
    */
   readonly unconfirmed: string;
+  /** The last order by which it came to another keeper; 0 where there was none. */
+  readonly adopted: number;
   /** The keeper's. */
   readonly map: RangeMap;
+  /** Keepers that this one took the place of. */
+  readonly replaced: readonly string[];
   /** The highest migration id allotted. */
   readonly lastMid: number;
   readonly migrations: ReadonlyMap<number, Migration>;
@@ -181,6 +185,8 @@ const SINGLES = {
   bound: { row: system('bound'), codec: bindingCodec, initial: null },
   backup: { row: system('backup'), codec: backupCodec, initial: null },
   unconfirmed: { row: system('unconfirmed'), codec: text, initial: '' },
+  adopted: { row: system('adopted'), codec: i64, initial: 0 },
+  replaced: { row: keeper('replaced'), codec: list(text), initial: [] },
   lastMid: { row: keeper('last-mid'), codec: i64, initial: 0 },
 } as const;
 
@@ -232,6 +238,8 @@ export const INITIAL_STATE: SystemState = {
   bound: null,
   backup: null,
   unconfirmed: '',
+  adopted: 0,
+  replaced: [],
   map: EMPTY_MAP,
   lastMid: 0,
   migrations: new Map(),

@@ -201,7 +201,8 @@ export class Requests {
   /** Why this node takes no such update at all; null where it does. */
   #refusal(request: Request, update: Uint8Array): Answer | null {
     const { readOnly, valueBytesMax, updateBytesMax, node, introduction } = this.#context;
-    if (introduction.refusal !== null) return introduction.refusal;
+    // Who waits for a keeper that is lost hears of the one in its place.
+    if (introduction.refusal !== null && !isAdoption(request)) return introduction.refusal;
     if (readOnly) return failure('READ_ONLY', node);
     const long =
       ('value' in request ? whyTooLong('value', request.value.length, valueBytesMax) : null) ??
@@ -478,4 +479,8 @@ function plainOk(answer: Answer): Answer {
   if (returnCodeOf(answer.bytes) !== RETURN_CODES.OK) return answer;
   const said = decodeAnswer(answer.bytes);
   return said.kind === 'refused' ? failure('BAD_INPUT', said.why) : OK;
+}
+
+function isAdoption(request: Request): boolean {
+  return request.kind === 'adminCommand' && request.command.kind === 'adopt';
 }

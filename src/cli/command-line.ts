@@ -394,6 +394,7 @@ async function run(given: readonly string[]): Promise<void> {
       refuseValues(words, optionsOf(parser).boolean);
       for (const [name, value] of Object.entries(argv)) {
         if (typeof value === 'string') argv[name] = words.decode(value);
+        else if (name === 'names') argv[name] = (value as string[]).map((word) => words.decode(word));
       }
     }, true)
     // Without a message it is a command that failed, and whoever awaits the parser hears of that.

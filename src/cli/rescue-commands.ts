@@ -7,12 +7,17 @@ import { wholeNumber } from './numbers.ts';
 /** Adds the command; what it does is its first word. */
 export function rescueCommand<T>(parser: Argv<T>) {
   return parser.command(
-    'rescue <what> [cluster]',
-    'promote: a survivor goes on where a majority is gone; lost CLUSTER: its ranges go to another one',
+    'rescue <what> [names..]',
+    'promote: a survivor goes on; lost CLUSTER: its ranges go to another; keeper FILE…: a new keeper',
     (command) =>
       asking(command)
-        .positional('what', { type: 'string', demandOption: true, describe: 'promote, or lost' })
-        .positional('cluster', { type: 'string', describe: 'lost: the cluster that is gone' })
+        .positional('what', { type: 'string', demandOption: true, describe: 'promote, lost, or keeper' })
+        .positional('names', {
+          type: 'string',
+          array: true,
+          default: [],
+          describe: 'lost: the cluster that is gone; keeper: configuration files of all clusters',
+        })
         .option('node', {
           type: 'string',
           requiresArg: true,
@@ -37,6 +42,11 @@ export function rescueCommand<T>(parser: Argv<T>) {
           type: 'string',
           requiresArg: true,
           describe: 'lost: FROM..TO alone, each text or 0x…; empty is open',
+        })
+        .option('lost', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'keeper: clusters that are lost too, with commas between',
         })
         .option('gone', {
           type: 'string',
@@ -66,43 +76,64 @@ export function rescueCommand<T>(parser: Argv<T>) {
               'what is known, and what may be lost',
             ],
             ['$0 rescue lost bru --restore monday --at ams --config router.ini', 'all of bru is gone'],
+            ['$0 rescue keeper ams.ini bru.ini --config keeper.ini', 'all of the keeper is gone'],
           ),
         ),
     async (args) => {
       const common = {
         config: args.config,
         json: args.json,
-        gone: args.gone?.split(',').map((name) => name.trim()) ?? null,
         yes: args.yes ?? null,
         dryRun: args['dry-run'],
-        timeout: args.timeout ?? null,
       };
-      if (args.what === 'promote') {
-        refuse(args, ['at', 'restore', 'range', 'cluster']);
-        const { runPromote } = await import('./rescue/promote.ts');
-        await runPromote({ ...common, node: args.node ?? null, loseFrom: args['lose-from'] ?? null });
-      } else if (args.what === 'lost') {
-        refuse(args, ['node', 'lose-from']);
-        const { runLost } = await import('./rescue/lost.ts');
-        await runLost({
-          ...common,
-          cluster: args.cluster ?? null,
-          at: args.at ?? null,
-          restore: args.restore ?? null,
-          empty: args.empty,
-          range: args.range ?? null,
-        });
-      } else throw new FatalError('USAGE', `rescue ${args.what}: there is promote, and lost`);
+      const gone = listOf(args.gone);
+      const timeout = args.timeout ?? null;
+      switch (args.what) {
+        case 'promote': {
+          refuse(args, ['at', 'restore', 'range', 'lost'], 0);
+          const { runPromote } = await import('./rescue/promote.ts');
+          const loseFrom = args['lose-from'] ?? null;
+          await runPromote({ ...common, gone, timeout, node: args.node ?? null, loseFrom });
+          return;
+        }
+        case 'lost': {
+          refuse(args, ['node', 'lose-from', 'lost'], 1);
+          const { runLost } = await import('./rescue/lost.ts');
+          const { at = null, restore = null, range = null, empty } = args;
+          const [cluster = null] = args.names;
+          await runLost({ ...common, gone, timeout, cluster, at, restore, empty, range });
+          return;
+        }
+        case 'keeper': {
+          refuse(
+            args,
+            ['node', 'lose-from', 'at', 'restore', 'range', 'gone', 'timeout'],
+            Number.POSITIVE_INFINITY,
+          );
+          const { runKeeper } = await import('./rescue/keeper.ts');
+          await runKeeper({ ...common, files: args.names, lost: listOf(args.lost) ?? [] });
+          return;
+        }
+        default:
+          throw new FatalError('USAGE', `rescue ${args.what}: there is promote, lost, and keeper`);
+      }
     },
   );
 }
 
+/** Names with commas between; null where there is no such option. */
+function listOf(names: string | undefined): string[] | null {
+  return names?.split(',').map((name) => name.trim()) ?? null;
+}
+
+/** Options of another kind of rescue, and more names than it takes. */
 function refuse(
-  args: { readonly what: string; readonly [name: string]: unknown },
-  names: readonly string[],
+  args: { readonly what: string; readonly names: readonly string[]; readonly [name: string]: unknown },
+  options: readonly string[],
+  namesMax: number,
 ): void {
-  const given = names.find((name) => args[name] !== undefined);
-  if (given === undefined) return;
-  const what = given === 'cluster' ? 'the name of a cluster' : `--${given}`;
-  throw new FatalError('USAGE', `rescue ${args.what} does not take ${what}`);
+  const given = options.find((name) => args[name] !== undefined);
+  if (given !== undefined) throw new FatalError('USAGE', `rescue ${args.what} does not take --${given}`);
+  if (args.names.length > namesMax)
+    throw new FatalError('USAGE', `rescue ${args.what} does not take "${args.names[namesMax]}"`);
 }

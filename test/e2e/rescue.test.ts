@@ -97,4 +97,51 @@ tests.test(
   },
 );
 
+tests.test(
+  'all of the keeper is gone: a new one is told by every cluster what it has, and moves go on',
+  async (lab) => {
+    const nursery = await TestNursery.start(lab, { prefix: 'k', keeperSize: 3, size: 1 });
+    const [ams, bru] = nursery.clusters;
+    const client = await nursery.connect();
+    for (const key of 'abcdefghijklmnopqrstuvwxyz') await client.set(key, `first ${key}`);
+    await nursery.succeed(['migrate', ams.id, 'm', bru.id]);
+    await nursery.keeper.killAll();
+    for (const { home } of nursery.keeper.nodes) rmSync(home, { recursive: true });
+    await client.set('z', 'while there was no keeper');
+
+    const files = [ams.file, bru.file];
+    const config = ['--config', nursery.keeper.file];
+    const rescue = (...args: string[]) =>
+      lab.run(['rescue', 'keeper', ...args, ...config, '--yes', nursery.keeper.id]);
+    nursery.keeper.startAll();
+    await nursery.keeper.master();
+    const init = await nursery.run(['init', ams.id]);
+    assert.is(init.code, EXIT_CODES.REFUSED, init.stderr);
+    const nothing = await rescue();
+    assert.is(nothing.code, EXIT_CODES.USAGE, nothing.stderr);
+    const some = await rescue(ams.file);
+    assert.is(some.code, EXIT_CODES.REFUSED, some.stderr);
+    assert.match(some.stderr, /nobody owns \[m\.\.end\): k-bru had it last/);
+    assert.is((await client.get('z')).toString(), 'while there was no keeper', 'it is served as before');
+    const done = await rescue(...files);
+    assert.is(done.code, 0, done.stderr);
+    assert.match(done.stdout, /\["?"?\.\.m\) {2}k-ams/);
+    assert.match(done.stdout, /\[m\.\.end\) {2}k-bru/);
+    const again = await rescue(...files);
+    assert.is(again.code, EXIT_CODES.REFUSED, again.stderr);
+
+    for (const key of 'amy') assert.is((await client.get(key)).toString(), `first ${key}`);
+    await nursery.succeed(['migrate', '--range', 'x..', '--to', ams.id]);
+    assert.is((await client.get('z')).toString(), 'while there was no keeper', 'the router follows');
+    await client.set('z', 'second');
+    await ams.process(ams.nodes[0]?.name ?? '').kill();
+    ams.startNode(ams.nodes[0]?.name ?? '');
+    await until('ams to serve again', async () => (await client.get('z').catch(() => null)) !== null);
+    await nursery.router.kill();
+    await nursery.startRouter();
+    const fresh = await nursery.connect();
+    assert.is((await fresh.get('z')).toString(), 'second');
+  },
+);
+
 tests.run();

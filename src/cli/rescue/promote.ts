@@ -246,6 +246,18 @@ async function tryOrder(client: ClusterClient, name: string, what: Order): Promi
   }
 }
 
+/** Once more; it may be closing its ports by now, or have begun anew. */
+async function repeat(client: ClusterClient, name: string, what: Order): Promise<void> {
+  try {
+    await order(client, name, { ...what, isTrial: false });
+  } catch (error) {
+    if (!(error instanceof NurseryError)) throw error;
+    if (error.code !== 'REFUSED') return;
+    const now = await statusOf(client, name);
+    if (now === null || now.founding === what.founding) throw error;
+  }
+}
+
 /** Repeats the order until the node is of another founding, and then waits until it serves. */
 async function carryOut(
   client: ClusterClient,
@@ -271,12 +283,7 @@ async function carryOut(
       );
     }
     if (isNew && isUnconfirmed(status)) await settle();
-    else if (status !== null && what !== null && !isNew) {
-      await order(client, name, { ...what, isTrial: false }).catch((error: unknown) => {
-        // It may be closing its ports, to begin anew.
-        if (!(error instanceof NurseryError) || error.code === 'REFUSED') throw error;
-      });
-    }
+    else if (status !== null && what !== null && !isNew) await repeat(client, name, what);
     await new Promise((resolve) => setTimeout(resolve, REPEAT_MS));
   }
 }

@@ -19,6 +19,7 @@ import {
   claimedAddressCodec,
   clusterConfigCodec,
   introductionCodec,
+  keeperRefCodec,
   knownClusterCodec,
   lifeCodec,
   ownedCodec,
@@ -123,10 +124,28 @@ export const confirmationCodec = struct({
 });
 export type Confirmation = Coded<typeof confirmationCodec>;
 
+/** A move that a cluster has begun: its other end, and which founding of it. */
+const endCodec = struct({ mid: i64, lo: key, hi: option(key), peer: text, founding: text });
+/** All of a cluster that a new keeper can be rebuilt from, as of one slot. */
+export const belongingsCodec = struct({
+  founding: text,
+  /** The founding that it takes the place of and that no keeper has confirmed; '' where that is not so. */
+  unconfirmed: text,
+  owned: list(ownedCodec),
+  exports: list(endCodec),
+  imports: list(endCodec),
+  closed: list(struct({ mid: i64, outcome: outcomeCodec })),
+  tokens: list(struct({ mid: i64, token: i64 })),
+  forward: list(mapEntryCodec),
+  /** The highest migration that it has met. */
+  lastMid: i64,
+});
+export type Belongings = Coded<typeof belongingsCodec>;
+
 /** An order of an operator, as the keeper records it: for ever, so that people can ask who did what. */
 export const orderCodec = struct({
   order: i64,
-  kind: oneOf('promote', 'lost'),
+  kind: oneOf('promote', 'lost', 'keeper'),
   cluster: text,
   /** The founding that is dead by it, and the one in its place ('': none). */
   was: text,
@@ -170,6 +189,11 @@ const plainCommandCodec = union({
   noteBackup: [34, backupCodec],
   /** A founding that took the place of another one owns these of its ranges from now on, and nothing else that it had. */
   confirm: [35, confirmationCodec],
+  /**
+   * By an order: `keeper` takes the place of the keeper `from`, which is lost. Answered with all that the cluster has, as of that very
+   * slot; commands of the keeper before do nothing from there on.
+   */
+  adopt: [36, struct({ order: i64, from: text, keeper: keeperRefCodec })],
   // At the keeper.
   initMap: [40, struct({ cluster: text })],
   plan: [41, struct({ source: text, target: text, lo: key, hi: option(key) })],
@@ -198,6 +222,18 @@ const plainCommandCodec = union({
   /** A migration with a dead end has gone back, or nowhere: by the order that it stands under. */
   settle: [57, struct({ mid: i64, token: i64 })],
   /** By an order: what the map gives to a dead founding comes to `target`, from a backup or empty. */
+  /** By an order: what a new keeper, which has no map yet, goes on with in the place of `from`. */
+  install: [
+    59,
+    struct({
+      order: i64,
+      from: text,
+      clusters: list(struct({ cluster: text, founding: text })),
+      entries: list(mapEntryCodec),
+      migrations: list(migrationCodec),
+      lastMid: i64,
+    }),
+  ],
   planCopy: [58, struct({ order: i64, target: text, lo: key, hi: option(key) })],
 });
 type PlainCommand = Coded<typeof plainCommandCodec>;
@@ -412,6 +448,7 @@ export const adminAnswerCodec = union({
   /** What a founding that took the place of another one is given. */
   given: [24, confirmationCodec],
   orders: [25, struct({ orders: list(orderCodec) })],
+  belongings: [26, belongingsCodec],
 });
 export type AdminAnswer = Coded<typeof adminAnswerCodec>;
 
