@@ -250,9 +250,7 @@ export function initWhy({ identities, strangers, bound }: Registry, cluster: str
   return null;
 }
 
-/** What people would wish for: naming it says that there is no other command to look for. */
-const RESCUE =
-  "put that one's homes back (nursery rescue keeper, which rebuilds the map from what the clusters own, is not there yet)";
+const RESCUE = 'nursery rescue keeper, with the files of all clusters, tells it what they have';
 
 const COMES_OVER =
   'The rows of a cluster that lived by itself come over through clients: read them there, write them through a router, then empty its homes and start it as a new cluster';

@@ -14,6 +14,7 @@ export const COMMANDS = [
     'range',
     'backup',
     'verify',
+    'rescue',
     'restore',
     'export',
     'import',

@@ -278,7 +278,7 @@ test('the first map is for a bound cluster, and waits while others own something
   assert.is(introduce(other, 'C', 'c1', { keeper: 'another' }).verdict, 'foreign');
   assert.match(
     other.expect({ kind: 'initMap', cluster: 'A' }, 'refused').why,
-    /cluster C belongs to another.*rescue keeper.*is not there yet.*nursery remove C/,
+    /cluster C belongs to another.*rescue keeper.*nursery remove C/,
   );
   assert.match(other.machine.strangersWhy ?? '', /cluster C belongs to another/);
   other.expect({ kind: 'dropCluster', cluster: 'C' }, 'ok');

@@ -127,7 +127,15 @@ test('the commands are those of the help', () => {
 test('help names the groups of commands, in their order', () => {
   const help = execFileSync(process.execPath, [MAIN, '--help'], { encoding: 'utf8' });
   const titles = help.split('\n').filter((line) => /^[A-Z].*:$/.test(line));
-  assert.equal(titles, ['Servers:', 'A nursery:', 'Data:', 'Copies:', 'Measuring:', 'Options:']);
+  assert.equal(titles, [
+    'Servers:',
+    'A nursery:',
+    'Data:',
+    'Copies:',
+    'When all else is lost:',
+    'Measuring:',
+    'Options:',
+  ]);
 });
 
 const execute = promisify(execFile);

@@ -1,0 +1,106 @@
+/** A survivor's home becomes the first of a new founding; broken off at any step it is completed at the next start. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readMembers } from '../../../node/life/members-row.ts';
+import { LEAP } from '../../../node/life/new-founding.ts';
+import { type ClosedHome, finishPromotion, promoteHome } from '../../../node/life/promote.ts';
+import { restoreHome } from '../../../node/life/restore.ts';
+import { storePlace } from '../../../node/life/storage.ts';
+import { TransactionLog } from '../../../node/log/log.ts';
+import { LmdbStore } from '../../../node/store/lmdb-store.ts';
+import { FatalError } from '../../../src/base/errors.ts';
+
+const tests = suite('a home that is promoted');
+const made: string[] = [];
+tests.after(() => {
+  for (const dir of made) rmSync(dir, { recursive: true, force: true });
+});
+
+/** A home with a row, of a founding of its own. */
+async function home(): Promise<{ closed: ClosedHome; slot: number; founding: string }> {
+  const dir = mkdtempSync(join(tmpdir(), 'nursery-promote-'));
+  made.push(dir);
+  const closed = {
+    home: join(dir, 'n1'),
+    logDir: join(dir, 'log'),
+    place: storePlace(join(dir, 'n1'), 'c', 'n1'),
+  };
+  const owned = [{ lo: '', hi: null, epoch: 0 }];
+  async function* rows() {
+    yield [{ key: 'apple', value: Buffer.from('red') }];
+  }
+  const restored = await restoreHome({ ...closed, image: { slot: 10, owned }, rows: rows() });
+  return { closed, ...restored };
+}
+
+/** What a node that starts there would find. */
+async function look({ logDir, place }: ClosedHome) {
+  const store = await LmdbStore.open(place);
+  const members = readMembers(store);
+  const { slot } = store;
+  const { log, recovered } = await TransactionLog.open({
+    dir: logDir,
+    cluster: place.cluster,
+    node: place.node,
+    appliedSlot: slot,
+    snapshotSlot: slot,
+    members,
+    onWarning: (message) => assert.unreachable(message),
+  });
+  await log.close();
+  await store.close();
+  return { slot, members, recovered };
+}
+
+tests('it has a new life, which names the founding; the old one is over', async () => {
+  const { closed, slot, founding } = await home();
+  await promoteHome(closed, slot);
+  const { members, recovered, slot: now } = await look(closed);
+  assert.is(now, slot + LEAP);
+  assert.is.not(members?.cluster, founding);
+  assert.equal(members?.members, [{ node: 'n1', incarnation: members?.cluster }]);
+  assert.ok(members?.superseded.some(({ node, incarnation }) => node === 'n1' && incarnation === founding));
+  assert.ok(members?.superseded.some(({ node, incarnation }) => node === '' && incarnation === founding));
+  assert.is(recovered.incarnation, members?.cluster);
+  assert.is(recovered.founded?.state.cluster, members?.cluster);
+  assert.is(recovered.retired, undefined);
+  assert.not.ok(existsSync(join(closed.home, 'PROMOTING')));
+});
+
+tests('broken off anywhere, it is completed with the same life', async () => {
+  const { closed, slot } = await home();
+  const marker = join(closed.home, 'PROMOTING');
+  const incarnation = 'ab'.repeat(16);
+  const order = `${JSON.stringify({ from: slot, to: slot + LEAP, incarnation })}\n`;
+  writeFileSync(marker, order); // nothing else was done
+  await finishPromotion(closed);
+  assert.is((await look(closed)).members?.cluster, incarnation);
+  writeFileSync(marker, order); // all but the removal of the marker
+  await finishPromotion(closed);
+  writeFileSync(marker, order); // between the old log and the new one
+  for (const name of readdirSync(closed.logDir)) rmSync(join(closed.logDir, name));
+  await finishPromotion(closed);
+  const { members, recovered, slot: now } = await look(closed);
+  assert.equal([now, members?.cluster, recovered.incarnation], [slot + LEAP, incarnation, incarnation]);
+  await finishPromotion(closed); // nothing to do
+});
+
+tests('a store that is of another slot, and a marker that nobody wrote, change nothing', async () => {
+  const { closed, slot } = await home();
+  const refusal = async (work: Promise<void>): Promise<string> =>
+    work.then(
+      () => 'done',
+      (error: unknown) => (error instanceof FatalError ? error.message : String(error)),
+    );
+  assert.match(await refusal(promoteHome(closed, slot + 1)), /is of slot \d+, not of/);
+  assert.not.ok(existsSync(join(closed.home, 'PROMOTING')));
+  writeFileSync(join(closed.home, 'PROMOTING'), 'what?');
+  assert.match(await refusal(finishPromotion(closed)), /is not what a promotion wrote/);
+  assert.is(readFileSync(join(closed.home, 'PROMOTING'), 'utf8'), 'what?');
+  assert.is((await look(closed)).slot, slot);
+});
+
+tests.run();

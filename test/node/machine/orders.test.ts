@@ -1,0 +1,173 @@
+/** Orders at the keeper: what each does, whom it fences, and that it does it once. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { AdminCommand, Owned, Replacement } from '../../../src/protocol/admin/admin.ts';
+import { TestCluster } from './cluster.ts';
+
+const K = 'k'.repeat(32);
+const NODES = [{ name: 'k_0', ips: ['10.0.0.1'], port: 4000 }];
+
+const own = (lo: string, hi: string | null, epoch: number): Owned => ({ lo, hi, epoch, sealedBy: null });
+
+/** A keeper that knows a, with all keys at epoch 1, b and c. */
+function keeper(): TestCluster {
+  const cluster = new TestCluster({ nursery: true });
+  cluster.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: NODES }, mine: K }, 'ok');
+  for (const id of ['a', 'b', 'c']) introduce(cluster, id, `${id}1`);
+  cluster.expect({ kind: 'initMap', cluster: 'a' }, 'planned');
+  return cluster;
+}
+
+function introduce(cluster: TestCluster, id: string, founding: string): string {
+  const members = [{ node: `${id}_0`, incarnation: founding, learner: false }];
+  const what = { cluster: id, founding, keeper: '', version: 1, members, owned: [] };
+  return cluster.expect({ kind: 'introduce', ...what }, 'standing').verdict;
+}
+
+function replacement(more: Partial<Replacement> = {}): AdminCommand {
+  return {
+    kind: 'replace',
+    cluster: 'a',
+    was: 'a1',
+    founding: 'a2',
+    version: 9,
+    members: [{ node: 'a_0', incarnation: 'a2', learner: false }],
+    owned: [own('', null, 1)],
+    activated: [],
+    imports: 0,
+    lastMid: 0,
+    takenMs: 5,
+    ...more,
+  };
+}
+
+const map = (cluster: TestCluster): string[] =>
+  cluster.machine
+    .keeperMap()
+    .map.entries.map(
+      ({ lo, hi, owner, epoch, founding }) => `${lo}..${hi ?? ''} ${owner} ${epoch} ${founding}`,
+    );
+
+test('a founding takes the place of the one in force: at new epochs, once, and for ever', () => {
+  const cluster = keeper();
+  const given = cluster.expect(replacement(), 'given');
+  assert.equal(map(cluster), ['.. a 2 a2']);
+  assert.equal(given.ranges, [own('', null, 2)]);
+  const before = cluster.dump();
+  assert.equal(cluster.expect(replacement(), 'given'), given, 'asked again, it is the same');
+  assert.equal(cluster.dump(), before);
+  assert.is(introduce(cluster, 'a', 'a1'), 'dead');
+  assert.is(introduce(cluster, 'a', 'a2'), 'inForce');
+  cluster.expect(replacement({ founding: 'a3' }), 'refused');
+  cluster.expect(replacement({ was: 'a2', founding: 'a1' }), 'refused');
+  assert.ok(given.spareMid > 2 && given.floorMid > given.spareMid, 'nothing that it is given comes again');
+  const plan = cluster.expect({ kind: 'plan', source: 'a', target: 'b', lo: 'm', hi: null }, 'planned');
+  assert.ok(plan.mid >= given.floorMid, `${plan.mid}`);
+  assert.equal(cluster.query({ kind: 'listOrders' }, 'orders').orders.length, 1);
+});
+
+test('it is given what it owned at the epoch of the map, and the rest stays with the dead', () => {
+  const cluster = keeper();
+  const owned = [own('', 'f', 1), own('f', 'm', 7)];
+  const given = cluster.expect(replacement({ owned, lastMid: 40 }), 'given');
+  assert.equal(given.ranges, [own('', 'f', 41)], 'above all that it has met');
+  assert.equal(map(cluster), ['..f a 41 a2', 'f.. a 1 a1']);
+  const plan = { kind: 'plan', source: 'a', target: 'b', lo: 'f', hi: null } as const;
+  assert.match(cluster.expect(plan, 'refused').why, /founding a1 of a, which is dead: nursery rescue lost a/);
+  cluster.expect({ ...plan, lo: 'a', hi: 'b' }, 'planned');
+});
+
+test('open moves are settled first; whoever coordinated them is fenced', () => {
+  const cluster = keeper();
+  const { mid } = cluster.expect({ kind: 'plan', source: 'a', target: 'b', lo: 'm', hi: null }, 'planned');
+  cluster.expect({ kind: 'claim', mid, tokenSeen: 0 }, 'claimed');
+  assert.match(cluster.expect(replacement(), 'busy').why, new RegExp(`migrations ${mid} are settled`));
+  const receipt = { sealSlot: 1, digest: { sum: 0n, count: 0, bytes: 0 }, pauseMs: 0, pauseAtLeast: false };
+  cluster.expect({ kind: 'publish', mid, token: 1, receipt }, 'fenced');
+  const { record } = cluster.expect({ kind: 'claim', mid, tokenSeen: 2 }, 'claimed');
+  assert.equal(record.rescue?.dead, 'source');
+  cluster.expect({ kind: 'settle', mid, token: 2 }, 'fenced');
+  cluster.expect({ kind: 'settle', mid, token: 3 }, 'ok');
+  cluster.expect({ kind: 'settle', mid, token: 3 }, 'ok');
+  assert.is(cluster.machine.state.migrations.get(mid)?.phase, 'lost');
+  cluster.expect(replacement(), 'given');
+});
+
+test('of a move to it that it shows as activated the map follows its evidence', () => {
+  const cluster = keeper();
+  const { mid } = cluster.expect({ kind: 'plan', source: 'a', target: 'b', lo: 'm', hi: null }, 'planned');
+  const given = cluster.expect(
+    replacement({ cluster: 'b', was: 'b1', founding: 'b2', owned: [own('m', null, mid)], activated: [mid] }),
+    'given',
+  );
+  assert.is(cluster.machine.state.migrations.get(mid)?.phase, 'published', 'the source still releases');
+  assert.equal(map(cluster), ['..m a 1 a1', `m.. b ${given.ranges[0]?.epoch} b2`]);
+  cluster.expect({ kind: 'claim', mid, tokenSeen: 1 }, 'claimed');
+  cluster.expect({ kind: 'settle', mid, token: 2 }, 'refused');
+  cluster.expect({ kind: 'finish', mid, token: 2 }, 'ok');
+});
+
+test('a move of which both ends are dead has ended', () => {
+  const cluster = keeper();
+  const { mid } = cluster.expect({ kind: 'plan', source: 'a', target: 'b', lo: 'm', hi: null }, 'planned');
+  const lose = (id: string) =>
+    cluster.expect({ kind: 'lose', cluster: id, founding: `${id}1`, takenMs: 1 }, 'orders');
+  const first = lose('b').orders[0]?.order;
+  assert.is(lose('b').orders[0]?.order, first, 'typed again it is the same order');
+  assert.is(cluster.machine.state.migrations.get(mid)?.phase, 'active');
+  lose('a');
+  assert.is(cluster.machine.state.migrations.get(mid)?.phase, 'lost');
+});
+
+test('what is lost comes to another cluster, and to no one that is not in force', () => {
+  const cluster = keeper();
+  cluster.expect({ kind: 'lose', cluster: 'a', founding: 'a2', takenMs: 1 }, 'refused');
+  cluster.expect({ kind: 'lose', cluster: 'K', founding: K, takenMs: 1 }, 'refused');
+  const order =
+    cluster.expect({ kind: 'lose', cluster: 'a', founding: 'a1', takenMs: 1 }, 'orders').orders[0]?.order ??
+    0;
+  assert.equal(map(cluster), ['.. a 1 a1'], 'nobody serves it');
+  assert.is(introduce(cluster, 'a', 'a1'), 'dead');
+  const copy = { kind: 'planCopy', order, target: 'b', lo: '', hi: 'm' } as const;
+  cluster.expect({ ...copy, order: 9 }, 'refused');
+  cluster.expect({ ...copy, target: 'x' }, 'refused');
+  cluster.expect({ ...copy, lo: 'z', hi: 'a' }, 'refused');
+  const { mid } = cluster.expect(copy, 'planned');
+  cluster.expect(copy, 'busy');
+  cluster.expect({ kind: 'claim', mid, tokenSeen: 0 }, 'claimed');
+  const receipt = { sealSlot: 0, digest: { sum: 0n, count: 0, bytes: 0 }, pauseMs: 0, pauseAtLeast: false };
+  cluster.expect({ kind: 'publish', mid, token: 1, receipt }, 'ok');
+  cluster.expect({ kind: 'finish', mid, token: 1 }, 'ok');
+  assert.equal(map(cluster), [`..m b ${mid} b1`, 'm.. a 1 a1']);
+  cluster.expect(copy, 'refused');
+});
+
+test('a new keeper is given a map once, and says whose place it took', () => {
+  const cluster = new TestCluster({ nursery: true });
+  const install: AdminCommand = {
+    kind: 'install',
+    order: 77,
+    from: 'old',
+    clusters: [{ cluster: 'a', founding: 'a1' }],
+    entries: [{ lo: '', hi: null, owner: 'a', epoch: 4, founding: 'a1' }],
+    migrations: [],
+    lastMid: 1000,
+  };
+  cluster.expect(install, 'refused');
+  cluster.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: NODES }, mine: K }, 'ok');
+  cluster.expect(install, 'orders');
+  const before = cluster.dump();
+  cluster.expect(install, 'orders');
+  cluster.expect({ ...install, order: 78 }, 'refused');
+  assert.equal(cluster.dump(), before);
+  assert.equal(map(cluster), ['.. a 4 a1']);
+  assert.equal(cluster.machine.keeperMap().nursery, { founding: K, replaced: ['old'] });
+  assert.is(introduce(cluster, 'a', 'a1'), 'inForce');
+  introduce(cluster, 'b', 'b1');
+  assert.is(
+    cluster.expect({ kind: 'plan', source: 'a', target: 'b', lo: 'm', hi: null }, 'planned').mid,
+    1001,
+  );
+});
+
+test.run();

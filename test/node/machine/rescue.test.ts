@@ -1,0 +1,125 @@
+/** What a cluster does with orders: a founding that is confirmed, a range that is taken back, another keeper. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { promotedState } from '../../../node/machine/rescue.ts';
+import { loadState, storeState } from '../../../node/machine/system-state.ts';
+import type { AdminCommand, Header, Owned } from '../../../src/protocol/admin/admin.ts';
+import { bytes, failureOf, TestCluster } from './cluster.ts';
+
+const K = 'k'.repeat(32);
+const RANGE = { lo: 'h', hi: 'p' };
+const own = (lo: string, hi: string | null, epoch: number): Owned => ({ lo, hi, epoch, sealedBy: null });
+
+/** Bound, with all keys at epoch 1, and a row for each letter. */
+function bound(): TestCluster {
+  const cluster = new TestCluster({ nursery: true });
+  cluster.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: [] }, mine: 'a1' }, 'ok');
+  under(cluster, { kind: 'assume', epoch: 1 }, '');
+  for (const key of 'abchijpqr') cluster.set(key, key);
+  return cluster;
+}
+
+type Inner = Extract<AdminCommand, { kind: 'under' }>['command'];
+
+function under(cluster: TestCluster, command: Inner, peer = 'b1', founding = 'a1', keeper = K) {
+  return cluster.command({ kind: 'under', keeper, founding, peer, command });
+}
+
+const header = (mid: number, token = 1): Header => ({ mid, token, floor: 0, ...RANGE, peer: 'b' });
+
+/** Exported by migration 5, and sealed. */
+function sealed(): TestCluster {
+  const cluster = bound();
+  under(cluster, { kind: 'beginExport', ...header(5) });
+  under(cluster, { kind: 'setBase', ...header(5), base: { sum: 0n, count: 0, bytes: 0 } });
+  assert.is(under(cluster, { kind: 'seal', ...header(5), rowsMax: 9, bytesMax: 99 }).kind, 'sealed');
+  return cluster;
+}
+
+function promote(cluster: TestCluster): void {
+  const changes = new Map<string, Uint8Array | null>();
+  const state = loadState(cluster.store);
+  storeState(state, promotedState(state, 'a2'), (key, value) => changes.set(key, value));
+  cluster.store.commit(changes, cluster.slot + 1);
+  cluster.restart();
+}
+
+test('a founding that is not confirmed serves nothing; confirmed it owns what it was given, and cleans up the rest', () => {
+  const cluster = sealed();
+  promote(cluster);
+  assert.is(cluster.machine.unconfirmed, 'a1');
+  assert.is(failureOf(cluster.update({ kind: 'set', key: 'a', value: bytes('x') })).message, 'a');
+  const confirm: AdminCommand = {
+    kind: 'confirm',
+    order: 1,
+    ranges: [own('', 'h', 20), own('h', 'p', 21)],
+    floorMid: 40,
+    spareMid: 30,
+  };
+  assert.is(cluster.command({ ...confirm, ranges: [own('', null, 20), own('x', null, 22)] }).kind, 'ok');
+  const again = sealed();
+  promote(again);
+  again.expect(confirm, 'ok');
+  const { owned, exports, closed, tokens, floor, cleanups, unconfirmed } = again.machine.state;
+  assert.equal(owned, [own('', 'h', 20), own('h', 'p', 21)], 'what was sealed is served again');
+  assert.equal([exports.size, closed.size, tokens.size, floor, unconfirmed], [0, 0, 0, 40, '']);
+  assert.equal([...cleanups], [[30, { lo: 'p', hi: null }]]);
+  again.set('i', 'new');
+  const before = again.dump();
+  again.expect({ ...confirm, ranges: [] }, 'ok');
+  assert.equal(again.dump(), before, 'a confirmation that comes late changes nothing');
+});
+
+test('it is not given what it does not own', () => {
+  const cluster = new TestCluster({ nursery: true });
+  cluster.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: [] }, mine: 'a1' }, 'ok');
+  promote(cluster);
+  const what = { order: 1, ranges: [own('', 'h', 20)], floorMid: 40, spareMid: 30 };
+  cluster.expect({ kind: 'confirm', ...what }, 'refused');
+  assert.is(cluster.machine.unconfirmed, 'a1');
+});
+
+test('outside a nursery nobody has to confirm anything', () => {
+  const cluster = new TestCluster();
+  cluster.set('a', '1');
+  promote(cluster);
+  assert.is(cluster.machine.unconfirmed, '');
+  cluster.set('a', '2');
+});
+
+test('a survivor of one that was never confirmed takes the place of the first', () => {
+  const state = loadState(bound().store);
+  assert.is(promotedState(promotedState(state, 'a2'), 'a3').unconfirmed, 'a1');
+});
+
+test('a sealed range is taken back at its new epoch; one that is not sealed is not', () => {
+  const open = bound();
+  under(open, { kind: 'beginExport', ...header(5) });
+  assert.is(under(open, { kind: 'takeBack', ...header(5), epoch: 9 }).kind, 'none');
+  const cluster = sealed();
+  assert.is(under(cluster, { kind: 'takeBack', ...header(5), hi: 'q', epoch: 9 }).kind, 'refused');
+  const back = under(cluster, { kind: 'takeBack', ...header(5), epoch: 9 });
+  assert.equal(back, { kind: 'closed', outcome: 'takenBack' });
+  assert.equal(cluster.machine.owned(), [own('', 'h', 1), own('h', 'p', 9), own('p', null, 1)]);
+  cluster.set('i', 'new');
+  for (const kind of ['unseal', 'cancel', 'release'] as const)
+    assert.equal(under(cluster, { kind, ...header(5) }), back, 'an outcome stands');
+});
+
+test('another keeper: commands under the one before do nothing, and a later order counts', () => {
+  const cluster = sealed();
+  const keeper = { cluster: 'K', founding: 'k2', nodes: [] };
+  cluster.expect({ kind: 'adopt', order: 7, from: 'x', keeper }, 'refused');
+  const told = cluster.expect({ kind: 'adopt', order: 7, from: K, keeper }, 'belongings');
+  assert.equal(told.exports, [{ mid: 5, ...RANGE, peer: 'b', founding: 'b1' }]);
+  assert.equal(told.tokens, [{ mid: 5, token: 1 }]);
+  assert.equal([told.founding, told.unconfirmed, told.lastMid], ['a1', '', 5]);
+  assert.is(under(cluster, { kind: 'unseal', ...header(5) }).kind, 'refused');
+  assert.equal(cluster.expect({ kind: 'adopt', order: 8, from: K, keeper }, 'belongings'), told);
+  cluster.expect({ kind: 'adopt', order: 7, from: K, keeper }, 'refused');
+  assert.is(under(cluster, { kind: 'unseal', ...header(5) }, 'b1', 'a1', 'k2').kind, 'closed');
+  const alone = new TestCluster();
+  alone.expect({ kind: 'adopt', order: 1, from: K, keeper }, 'refused');
+});
+
+test.run();
