@@ -51,8 +51,9 @@ type Survey = {
 export async function runLost(args: LostArgs): Promise<void> {
   const { cluster, at } = checked(args);
   const wanted: Range = args.range === null ? { lo: '', hi: null } : rangeOf(args.range);
+  const { keeper } = readTarget(args.config);
   const backup = args.restore === null ? null : await openBackup(args.restore);
-  const nursery = new NurseryConnections(readTarget(args.config).keeper);
+  const nursery = new NurseryConnections(keeper);
   try {
     const known = await nursery.refresh();
     const survey = await look(nursery, known, cluster, wanted);
