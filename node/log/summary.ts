@@ -121,7 +121,7 @@ export function fold(summary: Summary, record: LogRecord): void {
       foldSnapshot(summary, record.slot);
       return;
     case 'retired':
-      summary.retired = { by: record.by, hasParted: record.hasParted };
+      summary.retired = { by: record.by, parted: record.parted };
       return;
     default:
       unreachable(record);

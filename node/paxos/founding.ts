@@ -53,8 +53,8 @@ export function tickFounding(replica: Replica, out: Effect[], nowMs: number): vo
     }
     activateIfAllJoined(replica, out);
   } else {
+    if (replica.retired !== null && replica.retired.parted !== null) return;
     // A wiped member of a cluster of two is heard by nobody else, and need not even know yet that it is a member.
-    if (replica.retired?.hasParted === true) return;
     const isNewcomer = !mayVote(replica) && !replica.config.learners.includes(replica.config.node);
     if (isNewcomer || isStuck(replica, nowMs)) ask(replica, out, cluster, 0);
   }
@@ -64,14 +64,11 @@ export function tickFounding(replica: Replica, out: Effect[], nowMs: number): vo
 function ask(replica: Replica, out: Effect[], cluster: string, after: RecordNumber): void {
   const votes = mayVote(replica);
   const eligible = isEligible(replica);
-  const { chosen } = replica;
+  const { chosen, echoes } = replica;
+  const isRetired = replica.retired !== null;
   for (const to of othersOf(replica)) {
-    send(
-      out,
-      to,
-      { kind: 'ask', cluster, chosen, votes, eligible, echo: replica.echoes.get(to) ?? 0 },
-      after,
-    );
+    const echo = echoes.get(to) ?? 0;
+    send(out, to, { kind: 'ask', cluster, chosen, votes, eligible, isRetired, echo }, after);
   }
 }
 
@@ -82,7 +79,7 @@ export function onAsk(
   { from, incarnation, nowMs }: Heard,
   message: Of<'ask'>,
 ): void {
-  const { chosen, votes, eligible } = message;
+  const { chosen, votes, eligible, isRetired } = message;
   const { founded, active, saidEmptyTo } = replica;
   const { bootstrap } = replica.config;
   if (founded === null) {
@@ -95,7 +92,8 @@ export function onAsk(
   if (replica.retired !== null && message.cluster === '') return;
   const challenge = challengeOf(replica, from, incarnation);
   const isPresent = challenge === 0 || message.echo === challenge;
-  if (active && isPresent)
+  // One that has retired would be admitted again and again, and never vote.
+  if (active && isPresent && !isRetired)
     replica.peers.set(from, {
       incarnation,
       heardMs: nowMs,
@@ -107,7 +105,7 @@ export function onAsk(
   const { state, genesis, record } = founded;
   const known = { founded: { state, genesis }, active, chosen: replica.chosen, bootstrap, challenge };
   send(out, from, { kind: 'report', asker: incarnation, ...known }, record);
-  if (isPresent && !votes) adoptPartner(replica, out, { node: from, incarnation });
+  if (isPresent && !votes && !isRetired) adoptPartner(replica, out, { node: from, incarnation });
 }
 
 /**

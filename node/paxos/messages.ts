@@ -11,8 +11,9 @@ export const messageCodec = union({
   /**
    * From an empty home (no cluster), or from one that has no vote or lacks what was chosen: does anyone belong to a cluster, or
    * hold more? `echo` repeats the `challenge` of the receiver's last report to this life, 0 where there was none.
+   * `isRetired`: it asks for what was chosen alone, and is never admitted again.
    */
-  ask: [1, struct({ cluster: text, chosen: i64, votes: bool, eligible: bool, echo: i64 })],
+  ask: [1, struct({ cluster: text, chosen: i64, votes: bool, eligible: bool, isRetired: bool, echo: i64 })],
   /** To an `ask` of the life `asker`: the cluster's founding, or null from an empty home. `active`: all members had joined. */
   report: [
     2,
@@ -94,13 +95,18 @@ export const messageCodec = union({
   // Rescue.
   /** By an operator's order: never vote again in this founding, and say what you accepted from slot `from` on. */
   retire: [50, struct({ cluster: text, from: i64 })],
-  /** As `promise` reports it; `why`: the sender has not retired. */
+  /**
+   * As `promise` reports it, from slot `from` on. `known`: up to there all was chosen, as the sender heard, whether it holds it or
+   * not. `why`: the sender has not retired.
+   */
   retired: [
     51,
     struct({
       cluster: text,
+      from: i64,
       accepted: list(acceptedEntryCodec),
       chosen: i64,
+      known: i64,
       floor: i64,
       upTo: option(i64),
       why: option(text),

@@ -7,18 +7,16 @@
  * in each slot: it may have been acknowledged. Once every lease has ended that a retired node may have granted, the driver is told.
  */
 
-import { includesLife } from '../../src/identity/founding.ts';
 import { report } from './acceptor.ts';
 import type { Effect, Event, Heard } from './contract.ts';
-import { choose, fetchMissing, noteHolder, UNAPPLIED_MAX } from './learner.ts';
+import { askedFrom, isOtherLife, nextOf } from './gathering.ts';
+import { choose, fetchMissing, noteHolder } from './learner.ts';
 import type { Message, Of } from './messages.ts';
-import { highestReported } from './promises.ts';
 import {
   floorOf,
   isVoter,
   knownMembers,
   othersOf,
-  type Promised,
   type Promotion,
   persist,
   type Replica,
@@ -27,8 +25,7 @@ import {
 } from './replica.ts';
 import { stepDown } from './role.ts';
 import { masterOf } from './status.ts';
-import type { Incarnation, NodeName, Slot } from './values.ts';
-import { unreportedOf } from './waiting.ts';
+import type { NodeName, Retirement, Value } from './values.ts';
 
 /** How often who has not retired yet is asked to (ms). */
 const ASK_EVERY_MS = 100;
@@ -54,7 +51,7 @@ const PARTING: ReadonlySet<Message['kind']> = new Set(['retire', 'retired']);
  * nothing from those who are not fenced: its history need not be that of this founding any more.
  */
 export function isLeftAlone({ retired }: Replica, { kind }: Message): boolean {
-  return retired !== null && (retired.hasParted ? !PARTING.has(kind) : BINDING.has(kind));
+  return retired !== null && (retired.parted === null ? BINDING.has(kind) : !PARTING.has(kind));
 }
 
 /** Why this node cannot be promoted while those are gone, or null. */
@@ -75,14 +72,18 @@ export function whyNotPromoted(replica: Replica, gone: readonly NodeName[], nowM
     return `${config.node} has retired, since ${retired.by} is being promoted: go on with that one, or vouch that it is gone`;
   }
   const others = othersOf(replica);
-  const unknown = gone.filter((node) => !others.includes(node));
+  const unknown = gone.filter((node) => node !== config.node && !others.includes(node));
   if (unknown.length > 0) return `${unknown.join(', ')}: no other member or node of the file has that name`;
   const answering = answeringOf(replica, nowMs);
   const alive = gone.filter((node) => answering.has(node));
   if (alive.length > 0) return `${alive.join(', ')} answers: it is not gone`;
+  if (!isSelfVoter(replica) && !gone.includes(config.node)) {
+    return `this home of ${config.node} is no member yet, and may hold a part of what was acknowledged: rather restore a backup; --gone ${config.node} vouches that its former home is gone too, and that what this one lacks is given up`;
+  }
+  // Who lacks what was chosen elects nobody, and need not be elected.
   const voters = votersOf(replica, knownMembers(replica) ?? replica.members);
   const willing = voters.filter(
-    ({ node }) => answering.has(node) && replica.peers.get(node)?.votes !== false,
+    ({ node }) => answering.has(node) && replica.peers.get(node)?.eligible !== false,
   );
   const own = replica.retired === null && isSelfVoter(replica) ? 1 : 0;
   if (willing.length + own > voters.length / 2) {
@@ -99,11 +100,13 @@ export function onPromote(
   { gone, loseFrom, nowMs }: Extract<Event, { kind: 'promote' }>,
 ): void {
   const { promotion } = replica;
-  if (promotion !== null && promotion.gone.join() === gone.join()) {
+  if (promotion !== null && [...promotion.gone].sort().join() === [...gone].sort().join()) {
     promotion.untilMs = nowMs + ORDER_MS;
     promotion.loseFrom = loseFrom;
     return;
   }
+  // Until then who runs may not have been heard.
+  if (nowMs - replica.startedMs < SILENT_MS) return;
   if (whyNotPromoted(replica, gone, nowMs) !== null) return;
   retire(replica, out, replica.config.node);
   replica.promotion = {
@@ -120,15 +123,12 @@ export function onPromote(
   out.push({ kind: 'log', level: 'warn', what: 'promotion: fencing the members that are left', facts });
 }
 
-/** In this founding this life never promises, votes, grants or serves again. */
+/** In this founding this life never promises, votes, grants or serves again; it reports to whoever it retired for last. */
 function retire(replica: Replica, out: Effect[], by: NodeName): void {
-  if (replica.retired !== null) return;
-  stepDown(replica, out, `it has retired, by the order that promotes ${by}`);
-  replica.retired = {
-    by,
-    hasParted: false,
-    record: persist(replica, out, { kind: 'retired', by, hasParted: false }),
-  };
+  const { retired } = replica;
+  if (retired?.by === by) return;
+  if (retired === null) stepDown(replica, out, `it has retired, by the order that promotes ${by}`);
+  replica.retired = retirementOf(replica, out, { by, parted: retired?.parted ?? null });
 }
 
 /** A survivor that is being promoted asks this one to retire, and what it voted. */
@@ -140,22 +140,30 @@ export function onRetire(
 ): void {
   const { cluster } = replica.members;
   const master = masterOf(replica, nowMs);
-  const known = { chosen: replica.chosen, floor: floorOf(replica) };
+  const { promotion, retired, chosen, watermark } = replica;
   const why =
-    replica.retired?.by === replica.config.node
+    promotion !== null || (retired !== null && retired.parted !== null)
       ? 'it is being promoted itself'
-      : replica.retired === null && master !== null
+      : retired === null && master !== null
         ? `${master} is master, as far as it knows`
         : null;
+  const said = {
+    kind: 'retired',
+    cluster,
+    from: message.from,
+    chosen,
+    known: watermark,
+    floor: floorOf(replica),
+  } as const;
   if (why !== null) {
-    send(out, from, { kind: 'retired', cluster, accepted: [], ...known, upTo: null, why });
+    send(out, from, { ...said, accepted: [], upTo: null, why });
     return;
   }
   retire(replica, out, from);
-  const { accepted, upTo } = report(replica, message.from);
-  // What is reported is durable: a vote that a crash takes back was never one.
+  // What is reported is durable: a vote that a crash takes back was never one. Until then one answer is enough.
   const after = replica.nextRecord - 1;
-  send(out, from, { kind: 'retired', cluster, accepted, ...known, upTo, why: null }, after);
+  if (retired?.by === from && replica.syncedRecord < after) return;
+  send(out, from, { ...said, ...report(replica, message.from), why: null }, after);
 }
 
 /** One of those that are left has retired, or says why not. */
@@ -167,7 +175,7 @@ export function onRetired(
 ): void {
   const { promotion } = replica;
   if (promotion === null) return;
-  const { accepted, chosen, floor, upTo, why } = message;
+  const { accepted, chosen, known, floor, upTo, why } = message;
   if (why !== null) {
     promotion.refusals.set(from, why);
     return;
@@ -179,9 +187,11 @@ export function onRetired(
     );
     return;
   }
+  // One that was asked for before this process began, or by an order before this one, may begin too late.
+  if (message.from > askedFrom(replica)) return;
   promotion.refusals.delete(from);
   promotion.reports.set(from, { incarnation, accepted, admissions: [], chosen, floor, upTo });
-  replica.watermark = Math.max(replica.watermark, chosen, floor);
+  replica.watermark = Math.max(replica.watermark, known);
   noteHolder(replica, from, chosen, nowMs);
   goOnPromoting(replica, out, nowMs);
 }
@@ -211,120 +221,67 @@ export function tickPromotion(replica: Replica, out: Effect[], nowMs: number): v
   if (nowMs - promotion.askedMs >= ASK_EVERY_MS) {
     promotion.askedMs = nowMs;
     const { cluster } = replica.members;
-    const from = replica.chosen + 1;
-    for (const to of unreportedOf(replica, promotion))
+    const from = askedFrom(replica);
+    const next = nextOf(replica, promotion, nowMs);
+    for (const to of next.kind === 'unreported' ? next.nodes : [])
       send(out, to, { kind: 'retire', cluster, from }, replica.retired?.record ?? 0);
   }
   goOnPromoting(replica, out, nowMs);
 }
 
-/**
- * Once all have reported: fetches what any of them holds, waits until no lease can hold any more, and then takes what was merely
- * accepted.
- */
+/** Goes on with what `nextOf` says, once more is here or some time has passed. */
 export function goOnPromoting(replica: Replica, out: Effect[], nowMs: number): void {
-  const { promotion, config, retired } = replica;
+  const { promotion, retired } = replica;
   if (promotion === null || retired === null || promotion.isDone) return;
-  if (unreportedOf(replica, promotion).length > 0) return;
-  promotion.reportedMs ??= nowMs;
-  const best = bestHolder(promotion);
-  if (best !== null && best.chosen > replica.chosen) {
-    if (!retired.hasParted) fetchMissing(replica, out, best.node, best.chosen, nowMs);
-    return;
+  let next = nextOf(replica, promotion, nowMs);
+  if (next.kind !== 'unreported') promotion.reportedMs ??= nowMs;
+  if (next.kind === 'fetch') fetchMissing(replica, out, next.from, next.upTo, nowMs);
+  if (next.kind === 'take') {
+    take(replica, out, promotion, next.values);
+    next = nextOf(replica, promotion, nowMs);
   }
-  if (nowMs < promotion.reportedMs + config.leaseMs + config.driftMs) return;
-  takeAccepted(replica, out, promotion);
-  if (unreportedOf(replica, promotion).length > 0) return;
-  if (lastKnown(replica, promotion) > replica.chosen && !isLossOrdered(replica, promotion)) return;
-  if (replica.applied < replica.chosen || replica.syncedRecord < replica.nextRecord - 1) return;
+  if (next.kind !== 'done') return;
   promotion.isDone = true;
   out.push({ kind: 'promoted', slot: replica.chosen, members: replica.members });
 }
 
 /**
- * Takes in each slot the accepted value of the highest ballot, and a no-op where nobody has one above all that is known to be
- * chosen. A slot that is known to be chosen, and that nobody who is left has, is lost: what follows it would rest on a gap, so it
- * ends there, and goes on only where the order says that all from that slot on is given up. Before the first of them it *parts*, durably: what it holds from then on was chosen by an order, and need not be what
- * those chose who were said to be gone.
+ * Takes values for chosen. Before the first of them this node *parts*, durably: what it holds from then on was chosen by an order,
+ * and need not be what those chose who were said to be gone.
  */
-function takeAccepted(replica: Replica, out: Effect[], promotion: Promotion): void {
-  const last = lastKnown(replica, promotion);
-  if (last <= replica.chosen) return;
-  const complete = Math.min(last, ...[...promotion.reports.values()].map(({ upTo }) => upTo ?? last));
-  const best = highestReported(allReports(replica, promotion), replica.chosen);
-  while (replica.chosen < complete && replica.chosen - replica.applied <= UNAPPLIED_MAX) {
+function take(replica: Replica, out: Effect[], { gone, reports }: Promotion, values: readonly Value[]): void {
+  if (values.length === 0) return;
+  const { retired } = replica;
+  if (retired !== null && retired.parted === null) {
+    const { chosen: at } = replica;
+    replica.retired = retirementOf(replica, out, { by: retired.by, parted: { at, gone: [...gone] } });
+    const facts = { slots: `${at + 1}..`, gone: gone.join(', ') };
+    out.push({ kind: 'log', level: 'warn', what: 'promotion: what was merely accepted is taken', facts });
+  }
+  for (const value of values) {
     const slot = replica.chosen + 1;
-    const value = best.get(slot)?.value ?? (slot > replica.watermark ? ({ kind: 'noop' } as const) : null);
-    if (value === null) return;
-    part(replica, out);
     persist(replica, out, { kind: 'learn', slot, value, chosen: slot });
     choose(replica, out, value, null, null);
   }
   // A report that was too long is asked for again, from where it ended.
-  for (const [node, { upTo }] of [...promotion.reports])
-    if (upTo !== null && upTo <= replica.chosen) promotion.reports.delete(node);
+  for (const [node, { upTo }] of [...reports])
+    if (upTo !== null && upTo <= replica.chosen) reports.delete(node);
 }
 
-/** Whether the next slot is one that is lost, and the order gives up all from there on. */
-function isLossOrdered(replica: Replica, promotion: Promotion): boolean {
-  const { loseFrom } = promotion;
-  const slot = replica.chosen + 1;
-  // Who holds nothing at all is no survivor.
-  if (loseFrom === null || slot < loseFrom || slot > replica.watermark || replica.chosen === 0) return false;
-  return !highestReported(allReports(replica, promotion), replica.chosen).has(slot);
+function retirementOf(replica: Replica, out: Effect[], retirement: Retirement): Replica['retired'] {
+  return { ...retirement, record: persist(replica, out, { kind: 'retired', ...retirement }) };
 }
 
-function part(replica: Replica, out: Effect[]): void {
-  const { retired } = replica;
-  if (retired === null || retired.hasParted) return;
-  const { by } = retired;
-  replica.retired = {
-    by,
-    hasParted: true,
-    record: persist(replica, out, { kind: 'retired', by, hasParted: true }),
-  };
-}
-
-function allReports(replica: Replica, { reports }: Promotion): Map<NodeName, Promised> {
-  const accepted = [...replica.accepted].map(([slot, { ballot, value }]) => ({ slot, ballot, value }));
-  const own: Promised = {
-    incarnation: replica.incarnation,
-    accepted,
-    admissions: [],
-    chosen: replica.chosen,
-    floor: floorOf(replica),
-    upTo: null,
-  };
-  return new Map([...reports, [replica.config.node, own]]);
-}
-
-/** The highest slot of which anybody who is left knows anything. */
-function lastKnown(replica: Replica, promotion: Promotion): Slot {
-  let last = replica.watermark;
-  for (const { accepted } of allReports(replica, promotion).values())
-    for (const { slot } of accepted) if (slot > last) last = slot;
-  return last;
-}
-
-function bestHolder({ reports }: Promotion): { readonly node: NodeName; readonly chosen: Slot } | null {
-  let best: { readonly node: NodeName; readonly chosen: Slot } | null = null;
-  for (const [node, { chosen }] of reports)
-    if (best === null || chosen > best.chosen) best = { node, chosen };
-  return best;
-}
-
-/** Members that were heard of lately, in the lives that vote. */
-function answeringOf({ heardMs }: Replica, nowMs: number): Set<NodeName> {
-  return new Set([...heardMs].filter(([, atMs]) => nowMs - atMs <= SILENT_MS).map(([node]) => node));
+/** Who was heard of lately: members in the lives that vote, and those that are in no list, such as learners. */
+function answeringOf({ heardMs, peers, members }: Replica, nowMs: number): Set<NodeName> {
+  const isRecent = (atMs: number): boolean => nowMs - atMs <= SILENT_MS;
+  const listed = [...heardMs].filter(([, atMs]) => isRecent(atMs)).map(([node]) => node);
+  const isListed = (node: NodeName): boolean => members.members.some((member) => member.node === node);
+  const unlisted = [...peers].filter(([node, peer]) => isRecent(peer.heardMs) && !isListed(node));
+  return new Set([...listed, ...unlisted.map(([node]) => node)]);
 }
 
 function isSelfVoter(replica: Replica): boolean {
-  const list = knownMembers(replica);
-  return list !== null && isVoter(replica, replica.config.node, replica.incarnation, list);
-}
-
-/** Whether another life of that node votes: where its home is, nobody can tell from this one. */
-function isOtherLife(replica: Replica, node: NodeName, incarnation: Incarnation): boolean {
-  const voters = votersOf(replica);
-  return voters.some((voter) => voter.node === node) && !includesLife(voters, { node, incarnation });
+  const list = knownMembers(replica) ?? replica.members;
+  return isVoter(replica, replica.config.node, replica.incarnation, list);
 }

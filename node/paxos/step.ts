@@ -46,6 +46,8 @@ export {
 /** Advances `replica` by one event and returns what must be done about it, in order. */
 export function step(replica: Replica, event: Event): Effect[] {
   const out: Effect[] = [];
+  // The driver was told what this home becomes: nothing that is heard now may change it.
+  if (replica.promotion?.isDone === true) return out;
   switch (event.kind) {
     case 'start':
       onStart(replica, out, event);

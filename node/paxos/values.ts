@@ -1,5 +1,5 @@
 /** The vocabulary of one Paxos member: names, ballots, values, lists of members, and what a log remembers. */
-import { bool, bytes, type Coded, i64, list, struct, text, union } from '../../src/wire/codec.ts';
+import { bytes, type Coded, i64, list, option, struct, text, union } from '../../src/wire/codec.ts';
 
 /** Name of a member, as in the INI. */
 export type NodeName = string;
@@ -56,10 +56,13 @@ export const membersStateCodec = struct({
 export type MembersState = Coded<typeof membersStateCodec>;
 
 /**
- * A survivor named `by` is being promoted. `hasParted`: it is this one, and what it takes for chosen from here on need not be what
- * was chosen in this founding.
+ * A survivor named `by` is being promoted. `parted`: it is this one, and what it takes for chosen above slot `at` need not be what
+ * was chosen in this founding; it rests on the word that those named in `gone` never start again.
  */
-export const retirementCodec = struct({ by: text, hasParted: bool });
+export const retirementCodec = struct({
+  by: text,
+  parted: option(struct({ at: i64, gone: list(text) })),
+});
 export type Retirement = Coded<typeof retirementCodec>;
 
 /** Tags of the records that are about one slot: the log reads it without decoding them. */

@@ -1,6 +1,8 @@
 /** What a node waits for, and for whom: decides when it asks everyone, and tells people (docs/architecture.md, "A lost store"). */
 
+import { unreachable } from '../../src/base/assert.ts';
 import type { Effect } from './contract.ts';
+import { nextOf } from './gathering.ts';
 import { UNAPPLIED_MAX } from './learner.ts';
 import { floorOf, isShort, knownMembers, othersOf, type Promotion, type Replica } from './replica.ts';
 import type { NodeName, Slot } from './values.ts';
@@ -36,41 +38,45 @@ export function isStuck(replica: Replica, nowMs: number): boolean {
 
 /** For people: what this node waits for, and for whom; null where it waits for nothing. */
 export function waitsFor(replica: Replica, nowMs: number): string | null {
-  return joiningOf(replica) ?? retiredOf(replica) ?? lackOf(replica, nowMs);
+  return joiningOf(replica) ?? retiredOf(replica, nowMs) ?? lackOf(replica, nowMs);
 }
 
 /** A life that has retired serves nothing any more. */
-function retiredOf(replica: Replica): string | null {
-  const { retired, promotion, config, chosen } = replica;
+function retiredOf(replica: Replica, nowMs: number): string | null {
+  const { retired, promotion, config } = replica;
   if (retired === null) return null;
-  const isOwn = retired.by === config.node;
-  const again = `nursery rescue promote --node ${retired.by} goes on`;
-  if (!isOwn) return `this node has retired: ${retired.by} is being promoted in its founding; ${again}`;
-  if (promotion === null) return `this node has retired: it was being promoted itself, and ${again}`;
-  const missing = unreportedOf(replica, promotion).map((node) => {
-    const why = promotion.refusals.get(node);
-    return why === undefined ? `${node} (does not answer)` : `${node} (${why})`;
-  });
-  if (missing.length > 0) return `promotion: waiting for ${missing.join(', ')} to retire`;
-  const ahead = [...promotion.reports].filter(([, report]) => retired.hasParted && report.chosen > chosen);
-  if (ahead.length > 0) {
-    const [node] = ahead[0] as [NodeName, unknown];
-    return `promotion: ${node} has gone on since this one began to be promoted: promote ${node} in its place, and empty this home`;
-  }
-  const { watermark } = replica;
-  if (chosen >= watermark)
-    return `promotion: all is here up to slot ${chosen}; waiting until no lease can hold`;
-  const isHeld = [...promotion.reports.values()].some((report) => report.chosen > chosen);
-  const slots = slotsOf(chosen + 1, watermark);
-  if (isHeld) return `promotion: fetching slots ${slots}`;
-  if (chosen === 0)
-    return 'promotion: this node holds nothing, and nobody who is left does: restore a backup';
-  return `promotion: slots ${slots} were chosen, and not all of them are left: --lose-from ${chosen + 1} gives up what follows slot ${chosen} where it is not`;
+  if (promotion !== null) return `promotion: ${promotionWaitsFor(replica, promotion, nowMs)}`;
+  const again = `nursery rescue promote --node ${retired.by} goes on; where the cluster works without this node, empty its home`;
+  if (retired.by === config.node) return `this node has retired: it was being promoted itself, and ${again}`;
+  return `this node has retired: ${retired.by} is being promoted in its founding; ${again}`;
 }
 
-/** Who must retire before this node is promoted, and has not reported; the list may grow with what is learnt. */
-export function unreportedOf(replica: Replica, { gone, reports }: Promotion): NodeName[] {
-  return othersOf(replica).filter((node) => !gone.includes(node) && !reports.has(node));
+function promotionWaitsFor(replica: Replica, promotion: Promotion, nowMs: number): string {
+  const { chosen, watermark, retired, syncedRecord } = replica;
+  if (syncedRecord < (retired?.record ?? 0)) return 'waiting for the disk of this node, where it is recorded';
+  const next = nextOf(replica, promotion, nowMs);
+  switch (next.kind) {
+    case 'unreported': {
+      const names = next.nodes.map(
+        (node) => `${node} (${promotion.refusals.get(node) ?? 'does not answer'})`,
+      );
+      return `waiting for ${names.join(', ')} to retire`;
+    }
+    case 'overtaken':
+      return `${next.node} has gone on since this one began to be promoted: promote ${next.node} in its place, and empty this home`;
+    case 'fetch':
+      return `fetching slots ${slotsOf(chosen + 1, next.upTo)} from ${next.from}`;
+    case 'lease':
+      return 'all who are left have retired; waiting until no lease can hold';
+    case 'lost':
+      if (chosen === 0) return 'this node holds nothing, and nobody who is left does: restore a backup';
+      return `slots ${slotsOf(next.slot, watermark)} were chosen, and not all of them are left: --lose-from ${next.slot} gives up what follows slot ${next.slot - 1}`;
+    case 'take':
+    case 'done':
+      return `all that is left is here; waiting until it is stored, up to slot ${chosen}`;
+    default:
+      return unreachable(next);
+  }
 }
 
 function joiningOf({ founded, active, config, emptyHomes, joined, foreign }: Replica): string | null {

@@ -101,7 +101,7 @@ export async function openMessagingPort(
 function serveSnapshot(snapshots: SnapshotServer, driver: Driver, body: Buffer): Answer {
   const { retired, members } = driver.replica;
   const isPair = members.members.length <= 2;
-  const isLeft = retired?.hasParted === false && driver.standing === 'sound';
+  const isLeft = retired?.parted === null && driver.standing === 'sound';
   if (!isLeft && driver.refusal !== null && !(driver.standing === 'doubtful' && isPair))
     return driver.refusal;
   try {

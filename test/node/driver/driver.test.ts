@@ -210,7 +210,15 @@ test('an empty home tells nobody its life before its disk holds it', () => {
     kind: 'message',
     from: 'b',
     incarnation: 'b'.repeat(32),
-    message: { kind: 'ask', cluster: '', chosen: 0, votes: false, eligible: false, echo: 0 },
+    message: {
+      kind: 'ask',
+      cluster: '',
+      chosen: 0,
+      votes: false,
+      eligible: false,
+      isRetired: false,
+      echo: 0,
+    },
   });
   world.turn();
   const reports = world.sent.filter(({ message }) => message.kind === 'report');

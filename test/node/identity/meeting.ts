@@ -105,7 +105,15 @@ export class Meeting {
 
   /** Another empty home asks, and hears that this one is empty. */
   isAskedBy(from: string): void {
-    const ask = { kind: 'ask', cluster: '', chosen: 0, votes: false, eligible: false, echo: 0 } as const;
+    const ask = {
+      kind: 'ask',
+      cluster: '',
+      chosen: 0,
+      votes: false,
+      eligible: false,
+      isRetired: false,
+      echo: 0,
+    } as const;
     this.world.driver.submit({ kind: 'message', from, incarnation: from.repeat(32), message: ask });
     this.pass(0);
   }

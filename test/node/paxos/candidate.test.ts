@@ -533,7 +533,7 @@ testWhole([
   [
     'who is short does not campaign, and says for whom it waits',
     () => tick(wake({ ...OWN, chosen: 4, applied: 3 }), LATER_MS),
-    'send b, c: ask chosen=3 votes no-eligible echo=0',
+    'send b, c: ask chosen=3 votes no-eligible no-isRetired echo=0',
     'say (warn) slots 4 are chosen, nobody reachable holds them: waiting for b (not seen), c (not seen)',
   ],
   [

@@ -45,11 +45,11 @@ const RECORDS: { readonly [K in LogRecord['kind']]: readonly [number, Extract<Lo
   supersede: [7, { kind: 'supersede', ...life }],
   snapshotOnly: [8, { kind: 'snapshotOnly', slot: 3 }],
   snapshot: [9, { kind: 'snapshot', slot: 3, members: STATE }],
-  retired: [10, { kind: 'retired', by: 'b', hasParted: true }],
+  retired: [10, { kind: 'retired', by: 'b', parted: { at: 7, gone: ['c'] } }],
 };
 
 const MESSAGES: { readonly [K in Message['kind']]: readonly [number, Extract<Message, { kind: K }>] } = {
-  ask: [1, { kind: 'ask', ...of, chosen: 2, votes: true, eligible: false, echo: 3 }],
+  ask: [1, { kind: 'ask', ...of, chosen: 2, votes: true, eligible: false, isRetired: false, echo: 3 }],
   report: [
     2,
     {
@@ -79,7 +79,10 @@ const MESSAGES: { readonly [K in Message['kind']]: readonly [number, Extract<Mes
   adopted: [33, { kind: 'adopted', ...of, incarnation: 'n', promised, accepted, chosen: 2 }],
   over: [34, { kind: 'over', ...of, incarnation: 'n' }],
   retire: [50, { kind: 'retire', ...of, from: 3 }],
-  retired: [51, { kind: 'retired', ...of, accepted, chosen: 2, floor: 1, upTo: 9, why: 'a is master' }],
+  retired: [
+    51,
+    { kind: 'retired', ...of, from: 3, accepted, chosen: 2, known: 4, floor: 1, upTo: 9, why: 'a is master' },
+  ],
   fetch: [40, { kind: 'fetch', ...of, from: 3, request: 4 }],
   entries: [
     41,

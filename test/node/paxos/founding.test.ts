@@ -130,7 +130,15 @@ test('a report to a former life is not believed', () => {
 const founded = { state: STATE, genesis: GENESIS };
 
 test('(!) a founding that is not active is believed where it names the life that was told of this home', () => {
-  const ask: Message = { kind: 'ask', cluster: '', chosen: 0, votes: false, eligible: false, echo: 0 };
+  const ask: Message = {
+    kind: 'ask',
+    cluster: '',
+    chosen: 0,
+    votes: false,
+    eligible: false,
+    isRetired: false,
+    echo: 0,
+  };
   const told = empty();
   hear(told, 'b', ask, 10);
   assert.ok(founding(hear(told, 'b', report({ founded }), 10)));
@@ -212,7 +220,15 @@ test('an empty home asks once its life is durable; who has a vote and lacks noth
 
 test('an empty home answers that it is empty, and remembers whom it told', () => {
   const replica = empty({ bootstrap: true });
-  const ask: Message = { kind: 'ask', cluster: '', chosen: 0, votes: false, eligible: false, echo: 0 };
+  const ask: Message = {
+    kind: 'ask',
+    cluster: '',
+    chosen: 0,
+    votes: false,
+    eligible: false,
+    isRetired: false,
+    echo: 0,
+  };
   assert.equal(sentTo(hear(replica, 'c', ask, 10), 'c'), [report({ asker: lifeOf('c'), bootstrap: true })]);
   assert.is(replica.saidEmptyTo.get('c'), lifeOf('c'));
 });
@@ -220,7 +236,15 @@ test('an empty home answers that it is empty, and remembers whom it told', () =>
 test('(!) nothing is done for a life that does not repeat its number: it may be over', () => {
   const replica = wake();
   const ask = (incarnation: string, echo: number): Effect[] => {
-    const message: Message = { kind: 'ask', cluster: '', chosen: 0, votes: false, eligible: false, echo };
+    const message: Message = {
+      kind: 'ask',
+      cluster: '',
+      chosen: 0,
+      votes: false,
+      eligible: false,
+      isRetired: false,
+      echo,
+    };
     return step(replica, { kind: 'message', from: 'c', incarnation, message, nowMs: 10 });
   };
   const numberOf = (effects: readonly Effect[]): number => {
@@ -405,7 +429,15 @@ test('an empty home that founds only with all others holds up no bootstrap', () 
 test('of two, a life that is recorded as the newest need repeat no number, although it is not listed', () => {
   const replica = ofTwo();
   askAs(replica, 'b', NEW_LIFE, 10);
-  const ask: Message = { kind: 'ask', cluster: CLUSTER, chosen: 0, votes: false, eligible: false, echo: 0 };
+  const ask: Message = {
+    kind: 'ask',
+    cluster: CLUSTER,
+    chosen: 0,
+    votes: false,
+    eligible: false,
+    isRetired: false,
+    echo: 0,
+  };
   const effects = step(replica, {
     kind: 'message',
     from: 'b',
@@ -420,7 +452,15 @@ test('of two, a life that is recorded as the newest need repeat no number, altho
 
 test('a listed life is believed whatever number it repeats', () => {
   const replica = wake();
-  const ask: Message = { kind: 'ask', cluster: '', chosen: 0, votes: true, eligible: true, echo: 99 };
+  const ask: Message = {
+    kind: 'ask',
+    cluster: '',
+    chosen: 0,
+    votes: true,
+    eligible: true,
+    isRetired: false,
+    echo: 99,
+  };
   hear(replica, 'c', ask, 10);
   assert.equal(replica.peers.get('c'), {
     incarnation: lifeOf('c'),
@@ -470,6 +510,7 @@ function asks(replica: Replica, incarnation: string, more: Partial<Ask> = {}): r
     chosen: 0,
     votes: false,
     eligible: false,
+    isRetired: false,
     echo: 0,
     ...more,
   };
@@ -492,7 +533,7 @@ testWhole([
   [
     'an empty home asks',
     () => tick(empty(), 200),
-    'send b, c: ask cluster=- chosen=0 no-votes no-eligible echo=0',
+    'send b, c: ask cluster=- chosen=0 no-votes no-eligible no-isRetired echo=0',
   ],
   [
     'an empty home is asked',
@@ -556,7 +597,7 @@ testWhole([
         (replica) => hear(replica, 'c', report(), 10),
         (replica) => tick(replica, 3000),
       ),
-    'send b, c: ask cluster=- chosen=0 no-votes no-eligible echo=0',
+    'send b, c: ask cluster=- chosen=0 no-votes no-eligible no-isRetired echo=0',
     'say (info) founding a cluster members=2',
     'write #1 founded [a0 c0]',
     'found members=[a0 c0]',
@@ -659,7 +700,7 @@ testWhole([
   [
     'who has no vote asks everyone',
     () => tick(wake({ incarnation: NEW_LIFE }), 200),
-    'send b, c: ask chosen=0 no-votes no-eligible echo=0',
+    'send b, c: ask chosen=0 no-votes no-eligible no-isRetired echo=0',
   ],
   ['who has a vote and lacks nothing is silent', () => tick(wake(), 200)],
 ]);

@@ -336,7 +336,7 @@ test('what waits to be applied is what is chosen and not applied yet', () => {
 
 test('whoever asks, canvasses or favours says what it holds', () => {
   const said: Message[] = [
-    { kind: 'ask', cluster: CLUSTER, chosen: 3, votes: true, eligible: true, echo: 0 },
+    { kind: 'ask', cluster: CLUSTER, chosen: 3, votes: true, eligible: true, isRetired: false, echo: 0 },
     { kind: 'canvass', cluster: CLUSTER, chosen: 3 },
     { kind: 'favour', cluster: CLUSTER, granted: false, promised: ballotOf(5, 'b'), chosen: 3 },
   ];

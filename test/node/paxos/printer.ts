@@ -121,7 +121,7 @@ function printRecord(record: LogRecord): string {
     case 'snapshotOnly':
       return `snapshot ${record.slot}`;
     case 'retired':
-      return `retired for ${record.by}${record.hasParted ? ', and parted' : ''}`;
+      return `retired for ${record.by}${record.parted === null ? '' : `, and parted at ${record.parted.at}`}`;
     default:
       return `chosen ${record.chosen}`;
   }

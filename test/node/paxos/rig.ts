@@ -70,7 +70,15 @@ export function hear(replica: Replica, from: Name, message: Message, nowMs: numb
 /** A home without a vote asks, in a life of its own, and repeats what the answer tells it to; what came of it. */
 export function askAs(replica: Replica, from: Name, incarnation: string, nowMs: number): Effect[] {
   const ask = (echo: number): Effect[] => {
-    const message: Message = { kind: 'ask', cluster: '', chosen: 0, votes: false, eligible: false, echo };
+    const message: Message = {
+      kind: 'ask',
+      cluster: '',
+      chosen: 0,
+      votes: false,
+      eligible: false,
+      isRetired: false,
+      echo,
+    };
     return step(replica, { kind: 'message', from, incarnation, message, nowMs });
   };
   const [report] = sentTo(ask(0), from);

@@ -66,7 +66,7 @@ test('who is short is stuck at once, and asks everyone, learners too', () => {
   for (const to of ['b', 'c'] as const) {
     assert.equal(
       sentTo(effects, to).filter(({ kind }) => kind === 'ask'),
-      [{ kind: 'ask', cluster: CLUSTER, chosen: 0, votes: true, eligible: false, echo: 0 }],
+      [{ kind: 'ask', cluster: CLUSTER, chosen: 0, votes: true, eligible: false, isRetired: false, echo: 0 }],
     );
   }
 });

@@ -17,7 +17,15 @@ function lateQuestionOfAnOlderLife(): void {
   hand.start('n2');
   hand.run(4 * LEASE_MS);
   serves(hand, 'the emptied home has its vote');
-  const ask = { kind: 'ask', cluster: '', chosen: 0, votes: false, eligible: false, echo: 0 } as const;
+  const ask = {
+    kind: 'ask',
+    cluster: '',
+    chosen: 0,
+    votes: false,
+    eligible: false,
+    isRetired: false,
+    echo: 0,
+  } as const;
   for (let copies = 0; copies < 3; copies += 1) {
     hand.handle('n1', { kind: 'message', from: 'n2', incarnation: between, message: ask });
     hand.run(20);

@@ -124,7 +124,7 @@ export class Process {
 
   /** It is being promoted, and its history need not be that of its founding any more. */
   get hasParted(): boolean {
-    return this.replica.retired?.hasParted === true;
+    return (this.replica.retired?.parted ?? null) !== null;
   }
 
   get isPaused(): boolean {

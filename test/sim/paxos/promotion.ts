@@ -36,7 +36,7 @@ function cluster(names: readonly NodeName[], learners: readonly NodeName[] = [])
 }
 
 function accepted(hand: Hand, names: readonly NodeName[], value: Value, round: number, slot = SLOT): void {
-  for (const name of names) hand.accepts(name, slot, value, ballotOf(round, 'n2'), slot - 1);
+  for (const name of names) hand.accepts(name, slot, value, ballotOf(round, 'n2'), Math.min(BASE, slot - 1));
 }
 
 /** The order, as its command repeats it, for as long as `forMs` or until it is carried out. */
@@ -405,6 +405,212 @@ function whoHasAMasterDoesNotRetire(): void {
   holds(hand.reader !== null, 'the two serve on');
 }
 
+/** n1, for which n2 and n3 retired, burns as well: only one of the two goes on. */
+function theNextSurvivorIsOne(): void {
+  const hand = cluster([...FIVE, 'n6', 'n7']);
+  hand.start('n1', 'n2', 'n3');
+  hand.run(SILENT_MS);
+  const dead = ['n4', 'n5', 'n6', 'n7'];
+  promote(hand, 'n1', dead, 500);
+  hand.stop('n1');
+  hand.run(SILENT_MS);
+  const gone = ['n1', ...dead];
+  for (let round = 0; round < 10; round += 1) {
+    for (const name of ['n2', 'n3'])
+      if (hand.node(name).promoted === null) hand.handle(name, { kind: 'promote', gone, loseFrom: null });
+    hand.run(500);
+  }
+  const promoted = ['n2', 'n3'].filter((name) => hand.node(name).promoted !== null);
+  holds(promoted.length === 0, `${promoted} are promoted`);
+  const said = hand.waitsFor('n2') ?? '';
+  holds(said.includes('n3 (it is being promoted itself)'), `n2 says what it waits for: ${said}`);
+  hand.run(2 * SILENT_MS);
+  holds(promote(hand, 'n3', gone), 'once one order is over the other is carried out');
+  const why = whyNotPromoted(hand.replica('n2'), gone, hand.nowMs) ?? '';
+  holds(why.includes('n3 is being promoted'), `n2 has retired for n3: ${why}`);
+}
+
+/** The order was for the wrong one, and is over: what n1 accepted is not lost with its vote. */
+function anOrderThatIsOverIsHandedOn(): void {
+  const hand = cluster(FIVE);
+  accepted(hand, ['n1'], TRUE_VALUE, 2);
+  hand.start('n1', 'n2');
+  hand.run(SILENT_MS);
+  hand.handle('n1', { kind: 'promote', gone: ['n3', 'n4', 'n5'], loseFrom: null });
+  hand.hears = (_from, _to, kind) => kind !== 'retire';
+  hand.run(8 * LEASE_MS);
+  hand.hears = () => true;
+  rescue(hand, 'n2', ['n3', 'n4', 'n5']);
+  isKept(hand, SLOT, TRUE_VALUE);
+}
+
+/** n2 was said to be gone when n1 parted; n1 dies, n2 comes back, and the order is typed without its name. */
+function whoWasSaidToBeGoneKnowsBetter(): void {
+  for (const isChosen of [true, false]) {
+    const hand = cluster(FIVE);
+    accepted(hand, ['n1'], OTHER_VALUE, 2);
+    accepted(hand, ['n2', 'n3', 'n4'], TRUE_VALUE, 4);
+    hand.choose(SLOT, TRUE_VALUE);
+    if (isChosen) {
+      hand.write('n2', { kind: 'chosen', chosen: SLOT });
+      hand.flush('n2', SLOT);
+    }
+    hand.start('n1');
+    hand.run(SILENT_MS);
+    hand.isFork = (name) => name === 'n1';
+    holds(promote(hand, 'n1', ['n2', 'n3', 'n4', 'n5']), 'promoted');
+    hand.stop('n1');
+    hand.node('n1').promoted = null;
+    hand.flush('n1', BASE, BASE);
+    hand.start('n1', 'n2');
+    hand.run(SILENT_MS);
+    holds(!promote(hand, 'n1', ['n3', 'n4', 'n5']), 'promoted over what n2 knows');
+    holds(hand.waitsFor('n1')?.includes('promote n2 in its place') === true, hand.waitsFor('n1') ?? '');
+  }
+}
+
+/** n2 heard that the slots up to SLOT + 1 were chosen, and holds the last of them alone. */
+function whatOthersHeardCounts(): void {
+  const hand = cluster(FIVE);
+  accepted(hand, ['n2'], TRUE_VALUE, 2, SLOT + 1);
+  hand.start('n1', 'n2');
+  hand.run(SILENT_MS);
+  hand.replica('n2').watermark = SLOT + 1;
+  holds(!promote(hand, 'n1', ['n3', 'n4', 'n5']), 'a slot that n2 knows to be chosen is skipped');
+  const said = hand.waitsFor('n1') ?? '';
+  holds(said.includes(`--lose-from ${SLOT}`), said);
+}
+
+/** While a slot is lost nothing is taken: n2, which holds it, may be repaired after all, and asks n1. */
+function partsOnlyWhenItCanFinish(): void {
+  const hand = cluster(FIVE);
+  accepted(hand, ['n2', 'n3', 'n4'], TRUE_VALUE, 2, SLOT + 1);
+  accepted(hand, ['n1'], OTHER_VALUE, 2);
+  accepted(hand, ['n1'], batch(9), 2, SLOT + 2);
+  hand.start('n1');
+  hand.run(SILENT_MS);
+  hand.replica('n1').watermark = SLOT + 2;
+  holds(!promote(hand, 'n1', ['n2', 'n3', 'n4', 'n5']), 'promoted with a gap');
+  holds(hand.replica('n1').retired?.parted === null, 'it has parted already');
+  hand.start('n2');
+  hand.run(4 * SILENT_MS);
+  rescue(hand, 'n2', ['n3', 'n4', 'n5']);
+  for (const [slot, value] of [
+    [SLOT, OTHER_VALUE],
+    [SLOT + 1, TRUE_VALUE],
+    [SLOT + 2, batch(9)],
+  ] as const)
+    isKept(hand, slot, value);
+}
+
+/** n1's home is new, and holds what it has copied so far. */
+function aNewcomerIsNoSurvivor(): void {
+  const hand = cluster(FIVE);
+  hand.wipe('n1', 1);
+  hand.start('n1', 'n2');
+  hand.run(SILENT_MS);
+  hand.stop('n2');
+  hand.run(SILENT_MS);
+  const gone = ['n2', 'n3', 'n4', 'n5'];
+  holds(!promote(hand, 'n1', gone), 'promoted in a life that nobody admitted');
+  const why = whyNotPromoted(hand.replica('n1'), gone, hand.nowMs) ?? '';
+  holds(why.includes('is no member yet'), why);
+  holds(promote(hand, 'n1', ['n1', ...gone]), 'vouched for it is');
+}
+
+/** n2's answer was asked for by a process of n1 that knew more: it begins too late. */
+function aLateReportIsNotWhole(): void {
+  const hand = cluster(FIVE);
+  accepted(hand, ['n2'], TRUE_VALUE, 4);
+  accepted(hand, ['n1'], OTHER_VALUE, 2);
+  hand.start('n1', 'n2');
+  hand.run(SILENT_MS);
+  hand.hears = (_from, _to, kind) => kind !== 'retire';
+  promote(hand, 'n1', ['n3', 'n4', 'n5'], 500);
+  const { cluster: founding } = hand.replica('n1').members;
+  const known = { from: SLOT + 1, chosen: BASE, known: BASE, floor: 0 } as const;
+  hand.deliver('n1', 'n2', lifeOf('n2'), {
+    ...{ kind: 'retired', cluster: founding, accepted: [], upTo: null, why: null },
+    ...known,
+  });
+  holds(!promote(hand, 'n1', ['n3', 'n4', 'n5']), 'promoted by a report that leaves a slot out');
+  hand.hears = () => true;
+  rescue(hand, 'n1', ['n3', 'n4', 'n5']);
+  isKept(hand, SLOT, TRUE_VALUE);
+}
+
+/** An old home of n3 has retired, and what is learnt says that another one votes. */
+function anOldLifeDoesNotAnswerForTheNewOne(): void {
+  const hand = cluster(FIVE);
+  accepted(
+    hand,
+    ['n1'],
+    { kind: 'admit', node: 'n3', incarnation: lifeOf('n3', 1), ballot: ballotOf(2, 'n2') },
+    2,
+  );
+  hand.start('n1', 'n3');
+  hand.run(SILENT_MS);
+  holds(!promote(hand, 'n1', ['n2', 'n4', 'n5']), 'promoted though the home of n3 that votes is somewhere');
+  const said = hand.waitsFor('n1') ?? '';
+  holds(said.includes('waiting for n3'), said);
+}
+
+/** Of three one is burnt, and one lost its store, which nobody can bring back: they elect nobody by themselves. */
+function whoIsShortElectsNobody(): void {
+  const hand = cluster(['n1', 'n2', 'n3']);
+  hand.flush('n2', BASE, BASE);
+  hand.lose('n2');
+  hand.choose(SLOT, TRUE_VALUE);
+  hand.start('n1');
+  hand.run(SILENT_MS);
+  hand.replica('n1').peers.set('n2', {
+    ...{ incarnation: lifeOf('n2'), heardMs: hand.nowMs, chosen: 0, applied: 0, votes: true },
+    eligible: false,
+  });
+  hand.replica('n1').heardMs.set('n2', hand.nowMs);
+  const why = whyNotPromoted(hand.replica('n1'), ['n3'], hand.nowMs) ?? 'promoted';
+  holds(why === 'promoted', why);
+}
+
+/** Once the home is being closed nothing that is heard changes it. */
+function whatIsDoneStands(): void {
+  const hand = cluster(FIVE);
+  hand.start('n1', 'n2');
+  hand.run(SILENT_MS);
+  holds(promote(hand, 'n1', ['n3', 'n4', 'n5']), 'promoted');
+  hand.start('n3');
+  hand.run(LEASE_MS);
+  holds(hand.replica('n1').promotion?.isDone === true, 'the order was given up after it was carried out');
+}
+
+/** A false alarm: three of five serve, and n2 has retired. */
+function whoHasRetiredIsNotAdmitted(): void {
+  const hand = cluster(FIVE);
+  hand.start('n1', 'n2');
+  hand.run(SILENT_MS);
+  promote(hand, 'n1', ['n3', 'n4', 'n5'], 500);
+  hand.stop('n1');
+  hand.start('n3', 'n4', 'n5');
+  hand.run(10 * LEASE_MS);
+  holds(hand.reader !== null, 'the three serve');
+  const before = hand.appliedBy(hand.reader ?? '');
+  hand.run(10 * LEASE_MS);
+  const after = hand.appliedBy(hand.reader ?? '');
+  holds(after <= before + 1, `${after - before} slots without a client`);
+  holds(hand.waitsFor('n2')?.includes('empty its home') === true, hand.waitsFor('n2') ?? '');
+}
+
+/** The order comes before n1, which has just started, can have heard that the others serve. */
+function whoHasJustStartedWaits(): void {
+  const hand = cluster(['n1', 'n2', 'n3']);
+  hand.start('n2', 'n3');
+  hand.run(6 * LEASE_MS);
+  hand.start('n1');
+  promote(hand, 'n1', ['n3'], 10);
+  holds(hand.replica('n1').retired === null, 'n1 has retired beside a cluster that serves');
+  holds(!promote(hand, 'n1', ['n3']) && hand.replica('n1').retired === null, 'it is promoted');
+}
+
 export const PROMOTION_RULES: readonly Rule[] = [
   { clause: 'a survivor keeps what it held and accepted, serves alone, and is joined', run: aloneKeepsAll },
   {
@@ -434,4 +640,28 @@ export const PROMOTION_RULES: readonly Rule[] = [
   { clause: 'another life of a node vouches for nothing', run: anotherLifeVouchesForNothing },
   { clause: 'who is a member by what is learnt retires, too', run: whoIsAddedRetires },
   { clause: 'who follows a master does not retire', run: whoHasAMasterDoesNotRetire },
+  {
+    clause: 'whoever retired for one that burns retires for the next, and one alone goes on',
+    run: theNextSurvivorIsOne,
+  },
+  {
+    clause: 'an order that is over is handed on with all that was accepted',
+    run: anOrderThatIsOverIsHandedOn,
+  },
+  {
+    clause: 'who was said to be gone at the parting, and knows better, is not passed over',
+    run: whoWasSaidToBeGoneKnowsBetter,
+  },
+  { clause: 'what others heard to be chosen counts', run: whatOthersHeardCounts },
+  { clause: 'it parts only when it can finish', run: partsOnlyWhenItCanFinish },
+  {
+    clause: 'a home that nobody admitted is no survivor, unless it is vouched for',
+    run: aNewcomerIsNoSurvivor,
+  },
+  { clause: 'a report that begins too late counts for nothing', run: aLateReportIsNotWhole },
+  { clause: 'an old life does not answer for the one that votes', run: anOldLifeDoesNotAnswerForTheNewOne },
+  { clause: 'who lacks what was chosen elects nobody', run: whoIsShortElectsNobody },
+  { clause: 'what is done stands', run: whatIsDoneStands },
+  { clause: 'who has retired is not admitted again', run: whoHasRetiredIsNotAdmitted },
+  { clause: 'who has just started hears first who runs', run: whoHasJustStartedWaits },
 ];
