@@ -4,6 +4,7 @@ import { FatalError, NurseryError } from '../src/base/errors.ts';
 import { TIMERS } from '../src/process/timers.ts';
 import { checkBegun, checkFiles, type HomeLock, lockHome, prepareDirectory } from './life/home.ts';
 import { Lives } from './life/lives.ts';
+import { canBeRebuilt } from './life/peers.ts';
 import { finishPromotion, promoteHome } from './life/promote.ts';
 import { refuseUnfinished } from './life/restore.ts';
 import { logDirOf, storePlace } from './life/storage.ts';
@@ -49,6 +50,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 async function startLives(options: NodeOptions, lock: HomeLock): Promise<RunningNode> {
   const { ini, node, logger } = options;
   const place = storePlace(node.home, ini.clusterId, node.name);
+  const peers = ini.nodes.map(({ name }) => name).filter((name) => name !== node.name);
   const tally: Tally = { scrubDifferences: 0, storeRebuilds: 0 };
   const lives = await Lives.start({
     begin: (ends) => new NodeProcess(options, tally, ends).start(),
@@ -57,7 +59,7 @@ async function startLives(options: NodeOptions, lock: HomeLock): Promise<Running
       await removeStore(place.dir);
     },
     promote: (slot) => promoteHome({ home: node.home, logDir: logDirOf(node), place }, slot),
-    canRebuild: ini.nodes.length > 1,
+    canRebuild: () => canBeRebuilt({ logDir: logDirOf(node), place }, peers),
     logger,
     nowMs,
     stop: options.stop,

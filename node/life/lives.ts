@@ -1,6 +1,6 @@
 /** A node's lives: it begins anew, in the same process, when its store turns out to be damaged, or when it is promoted. */
 import { present } from '../../src/base/assert.ts';
-import type { FatalError } from '../../src/base/errors.ts';
+import { FatalError } from '../../src/base/errors.ts';
 import type { Logger } from '../../src/process/log.ts';
 import { isStoreDamage } from '../store/failures.ts';
 
@@ -36,8 +36,12 @@ export type LivesOptions = {
   removeStore(): Promise<void>;
   /** Makes a new founding of what the home holds, which is closed. */
   promote(slot: number): Promise<void>;
-  /** Whether there are peers that have what the log no longer has. */
-  readonly canRebuild: boolean;
+  /**
+   * Whether there are peers that have what the log no longer has; asked while both files are closed.
+   *
+   * @throws FatalError where the log cannot be read either
+   */
+  canRebuild(): Promise<boolean>;
   readonly logger: Logger;
   nowMs(): number;
   /** Ends the process. */
@@ -112,7 +116,15 @@ export class Lives {
     const { canRebuild, logger, nowMs, removeStore } = this.#options;
     const sinceMs = nowMs() - REBUILDS_WITHIN_MS;
     const recent = this.#rebuiltMs.filter((atMs) => atMs > sinceMs).length;
-    if (!canRebuild || recent >= REBUILDS_MAX) throw error;
+    if (!(await canRebuild())) {
+      throw told(error, 'nobody else has what it holds, so it stays: put back a copy, or restore a backup');
+    }
+    if (recent >= REBUILDS_MAX) {
+      throw told(
+        error,
+        'it was rebuilt so often lately that the disk may fail. On one that is sound delete the directory of the store and start again: it is rebuilt from the log and the other nodes',
+      );
+    }
     logger.error(
       { reason: error.message },
       'the store is damaged: it is deleted now, and rebuilt from log and peers',
@@ -147,4 +159,9 @@ export class Lives {
     await this.#begin();
     this.#options.logger.info({}, 'the store is being rebuilt; this node goes on');
   }
+}
+
+/** That damage, with what to do about it. */
+function told(damage: FatalError, what: string): FatalError {
+  return new FatalError('STORE_DAMAGED', `${damage.message}; ${what}`, { cause: damage });
 }

@@ -14,6 +14,8 @@ import { promotedState } from '../machine/rescue.ts';
 import { loadState, storeState } from '../machine/system-state.ts';
 import { promotedMembers } from '../paxos/members-state.ts';
 import { type MembersState, membersStateCodec, type Slot } from '../paxos/values.ts';
+import { dataFile } from '../store/environment.ts';
+import { isStoreDamage } from '../store/failures.ts';
 import { type StorePlace, syncDirectory } from '../store/install.ts';
 import { LmdbStore } from '../store/lmdb-store.ts';
 import type { StoreKey } from '../store/types.ts';
@@ -33,8 +35,8 @@ type Order = { readonly from: Slot; readonly to: Slot; readonly incarnation: str
 /**
  * Promotes a home whose store is the image of `slot`, and holds all that is left of its founding.
  *
- * @throws FatalError INVARIANT where the store is not of that slot: nothing has been changed; HOME_UNUSABLE where there is no room,
- *   and what was begun goes on at the next start
+ * @throws FatalError INVARIANT where the store is not of that slot: nothing has been changed; HOME_UNUSABLE where there is no room;
+ *   what was begun goes on at the next start
  */
 export async function promoteHome(place: ClosedHome, slot: Slot): Promise<void> {
   const order: Order = { from: slot, to: slot + LEAP, incarnation: randomBytes(16).toString('hex') };
@@ -44,14 +46,17 @@ export async function promoteHome(place: ClosedHome, slot: Slot): Promise<void> 
   if (held !== slot) {
     throw new FatalError('INVARIANT', `the store of ${place.home} is of slot ${held}, not of ${slot}`);
   }
-  await writeMarker(place.home, order);
+  await writeMarker(place.home, order).catch((error: unknown) => {
+    throw unusable('home', place.home, error);
+  });
   await finishPromotion(place);
 }
 
 /**
  * Completes what was begun, where it was; to be called before anything of a home is looked at. Every step may be done twice.
  *
- * @throws FatalError HOME_UNUSABLE where there is no room, or the marker cannot be read
+ * @throws FatalError HOME_UNUSABLE where there is no room, the marker cannot be read, or the store is not the one that was marked:
+ *   nothing has been changed then
  */
 export async function finishPromotion(closed: ClosedHome): Promise<void> {
   const { home, logDir, place } = closed;
@@ -73,9 +78,13 @@ export async function finishPromotion(closed: ClosedHome): Promise<void> {
 
 /** The store as the new founding begins with it; returns that one's members. */
 async function changeStore(place: StorePlace, { from, to, incarnation }: Order): Promise<MembersState> {
-  const store = await LmdbStore.open(place);
+  const store = await openMarked(place, from);
   try {
-    if (store.slot === from) {
+    const isDone = store.slot === to && readMembers(store)?.cluster === incarnation;
+    if (store.slot !== from && !isDone) {
+      throw beingPromoted(place, from, `is of slot ${store.slot}: it is not the one that was promoted`);
+    }
+    if (!isDone) {
       const members = promotedMembers(present(readMembers(store), 'members of a founding'), {
         node: place.node,
         incarnation,
@@ -94,6 +103,24 @@ async function changeStore(place: StorePlace, { from, to, incarnation }: Order):
   } finally {
     await store.close();
   }
+}
+
+/** It is never made, nor given up: it may be all that is left. */
+async function openMarked(place: StorePlace, from: Slot): Promise<LmdbStore> {
+  if (!existsSync(dataFile(place.dir))) throw beingPromoted(place, from, 'is not there');
+  try {
+    return await LmdbStore.open(place);
+  } catch (error) {
+    if (isStoreDamage(error)) throw beingPromoted(place, from, `is damaged (${error.message})`);
+    throw error;
+  }
+}
+
+function beingPromoted({ dir }: StorePlace, from: Slot, what: string): FatalError {
+  return new FatalError(
+    'HOME_UNUSABLE',
+    `this home is being promoted, and its store in ${dir} ${what}; put back a copy of it of slot ${from}, promote another survivor, or restore a backup. Nothing was changed; do not delete it: it may be all that is left.`,
+  );
 }
 
 async function writeMarker(home: string, order: Order): Promise<void> {
@@ -120,6 +147,6 @@ async function readMarker(path: string): Promise<Order> {
   }
   throw new FatalError(
     'HOME_UNUSABLE',
-    `${path} is not what a promotion wrote (${JSON.stringify(text.slice(0, 100))}): this home was being promoted, and cannot be completed`,
+    `${path} is not what a promotion wrote (${JSON.stringify(text.slice(0, 100))}): this home was being promoted, and goes on with none but that file: put back a copy of it, promote another survivor, or restore a backup`,
   );
 }

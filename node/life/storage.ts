@@ -18,6 +18,7 @@ import { installSnapshot, LmdbStore, SnapshotWriter, type StorePlace } from '../
 import { enterOpening, forgetOpenings, OPENINGS_SUSPECT, settleOpenings } from '../store/openings.ts';
 import { OVERLAY_FLUSH_BYTES, type View } from '../store/types.ts';
 import { readMembers, readSnapshotSlot, snapshotRow } from './members-row.ts';
+import { otherMembers } from './peers.ts';
 
 /** How often the overlay is written to the store (ms). */
 const FLUSH_EVERY_MS = 500;
@@ -115,17 +116,18 @@ export class Storage {
   }
 
   /**
-   * A single node has no peer to rebuild its store from.
+   * A single node has no peer to rebuild its store from, and the first of a founding has none yet, whatever its file names.
    *
    * @param peers names of the other nodes in the file
    * @throws FatalError STORE_UNREBUILDABLE where slots below the log's first are in no store
    */
   refuseIfLost(peers: readonly string[]): void {
-    const { applied, firstLogSlot, founded, floorMembers } = this.recovered;
+    const { applied, firstLogSlot, founded } = this.recovered;
     const { dir, node } = this.#options.place;
-    const members = floorMembers?.members ?? [];
-    if (founded === null || peers.length > 0 || firstLogSlot <= applied + 1) return;
-    const others = members.map((member) => member.node).filter((name) => name !== node);
+    if (founded === null || firstLogSlot <= applied + 1) return;
+    const known = otherMembers(this.recovered, node);
+    if (peers.length > 0 && known?.size !== 0) return;
+    const others = [...(known ?? [])];
     const who =
       others.length === 0
         ? 'this node has no peer'

@@ -14,12 +14,7 @@ const DAMAGE: readonly unknown[] = [-30797, -30796, -30794, -30793, -30784, -307
 
 /** The store's file does not hold what it should. */
 export function storeDamaged(dir: string, what: string, cause?: unknown): FatalError {
-  return new FatalError(
-    'STORE_DAMAGED',
-    `store file ${dataFile(dir)} is damaged: ${what}. Delete the directory ${dir} and start again: ` +
-      'it is rebuilt from the log and the other nodes.',
-    { cause },
-  );
+  return new FatalError('STORE_DAMAGED', `store file ${dataFile(dir)} is damaged: ${what}`, { cause });
 }
 
 /** Whether an error says that the store's file does not hold what it should: it is of no use any more. */

@@ -6,10 +6,12 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readMembers } from '../../../node/life/members-row.ts';
 import { LEAP } from '../../../node/life/new-founding.ts';
+import { canBeRebuilt } from '../../../node/life/peers.ts';
 import { type ClosedHome, finishPromotion, promoteHome } from '../../../node/life/promote.ts';
 import { restoreHome } from '../../../node/life/restore.ts';
 import { storePlace } from '../../../node/life/storage.ts';
 import { TransactionLog } from '../../../node/log/log.ts';
+import type { Value } from '../../../node/paxos/values.ts';
 import { LmdbStore } from '../../../node/store/lmdb-store.ts';
 import { FatalError } from '../../../src/base/errors.ts';
 
@@ -101,6 +103,58 @@ tests('a store that is of another slot, and a marker that nobody wrote, change n
   assert.match(await refusal(finishPromotion(closed)), /is not what a promotion wrote/);
   assert.is(readFileSync(join(closed.home, 'PROMOTING'), 'utf8'), 'what?');
   assert.is((await look(closed)).slot, slot);
+});
+
+tests('a store that is not the one that was marked stays as it is, and so does the log', async () => {
+  const { closed, slot } = await home();
+  const incarnation = 'cd'.repeat(16);
+  const file = join(closed.place.dir, 'data.mdb');
+  const marked = (from: number): void =>
+    writeFileSync(
+      join(closed.home, 'PROMOTING'),
+      `${JSON.stringify({ from, to: from + LEAP, incarnation })}\n`,
+    );
+  const refusal = async (): Promise<string> =>
+    finishPromotion(closed).then(
+      () => 'done',
+      (error: unknown) => (error instanceof FatalError ? error.message : String(error)),
+    );
+  marked(slot - 1); // an older copy was put back
+  assert.match(await refusal(), /is of slot \d+: it is not the one that was promoted; put back a copy/);
+  marked(slot - LEAP); // as high as what the order leads to, and of another founding
+  assert.match(await refusal(), /is not the one that was promoted/);
+  marked(slot);
+  const whole = readFileSync(file);
+  writeFileSync(file, Buffer.alloc(whole.length, 1));
+  assert.match(await refusal(), /is damaged .*do not delete it/);
+  rmSync(file);
+  assert.match(await refusal(), /is not there; put back a copy/);
+  assert.not.ok(existsSync(file), 'nothing is made in its place');
+  writeFileSync(file, whole);
+  assert.ok(readdirSync(closed.logDir).some((name) => name.endsWith('.tlog')));
+  assert.is(await refusal(), 'done');
+});
+
+tests('the only store of a founding is never given up to be rebuilt', async () => {
+  const { closed, slot } = await home();
+  assert.is(await canBeRebuilt(closed, ['n2', 'n3']), false, 'restored');
+  await promoteHome(closed, slot);
+  assert.is(await canBeRebuilt(closed, ['n2', 'n3']), false, 'promoted');
+  const append = async (value: Value): Promise<void> => {
+    const { cluster, node } = closed.place;
+    const { log } = await TransactionLog.open({
+      ...{ dir: closed.logDir, cluster, node, appliedSlot: slot + LEAP },
+      onWarning: (message) => assert.unreachable(message),
+    });
+    await new Promise<void>((resolve) => {
+      const at = slot + LEAP + 1;
+      log.append([{ kind: 'learn', slot: at, value, chosen: at }], () => resolve());
+    });
+    await log.close();
+  };
+  await append({ kind: 'addMember', node: 'n2', incarnation: 'ef'.repeat(16) });
+  assert.is(await canBeRebuilt(closed, ['n2', 'n3']), true, 'another member has it');
+  assert.is(await canBeRebuilt(closed, []), false, 'no peer');
 });
 
 tests.run();

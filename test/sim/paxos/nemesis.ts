@@ -218,11 +218,12 @@ export class Nemesis {
       const { process } = survivor;
       if (process?.isDead === true) this.#startLater(survivor, plan.leaseMs * 0.2);
       else if (process?.isPaused === false) {
-        // Who has waited for long reads what is lost, and gives it up.
+        // Who has waited for long reads what is lost, or that this home is none that counts, and gives up what it lacks.
         const hasRead = schedule.nowMs - sinceMs > plan.leaseMs * 6;
         cluster.loseFrom = hasRead ? process.replica.chosen + 1 : null;
         const others = othersOf(process.replica);
-        const gone = cluster.gone.filter((name) => others.includes(name)); // as the refusal says
+        const known = cluster.gone.filter((name) => others.includes(name)); // as the refusal says
+        const gone = hasRead ? [...known, survivor.name] : known;
         process.handle({ kind: 'promote', gone, loseFrom: cluster.loseFrom });
       }
       schedule.after(plan.leaseMs * 0.5, order);
