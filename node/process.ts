@@ -304,6 +304,7 @@ export class NodeProcess {
     return new Requests({
       clusterId: ini.clusterId,
       node: node.name,
+      nursery: ini.nursery?.clusterId ?? null,
       driver,
       store: storage.store,
       scheduler: this.#scheduler,

@@ -7,11 +7,11 @@ type Order = Extract<AdminQuery, { kind: 'promote' }>;
 
 /** Carries it out, or goes on with it; `refused` where it cannot be. */
 export function promote(
-  { driver, introduction, node, nowMs }: Pick<RequestContext, 'driver' | 'introduction' | 'node' | 'nowMs'>,
+  context: Pick<RequestContext, 'driver' | 'introduction' | 'node' | 'nowMs' | 'nursery'>,
   { founding, gone, loseFrom, isTrial }: Order,
 ): AdminAnswer {
-  const why =
-    whyRefused(founding, { driver, introduction, node }) ?? whyNotPromoted(driver.replica, gone, nowMs());
+  const { driver, nowMs } = context;
+  const why = whyRefused(founding, context) ?? whyNotPromoted(driver.replica, gone, nowMs());
   if (why !== null) return { kind: 'refused', why };
   if (!isTrial) driver.submit({ kind: 'promote', gone, loseFrom });
   return { kind: 'ok' };
@@ -19,11 +19,19 @@ export function promote(
 
 function whyRefused(
   founding: string,
-  { driver, introduction, node }: Pick<RequestContext, 'driver' | 'introduction' | 'node'>,
+  {
+    driver,
+    introduction,
+    node,
+    nursery,
+  }: Pick<RequestContext, 'driver' | 'introduction' | 'node' | 'nursery'>,
 ): string | null {
   if (introduction.founding !== founding)
     return `${node} is of founding ${introduction.founding || 'none'}, not of ${founding}`;
   const { bound } = driver.machine;
+  if (bound === null && nursery !== null) {
+    return `${node} has not learnt that its cluster is of the nursery ${nursery}, as its file says, and may lag behind moves: what it moved away would be served twice. Promote another survivor; where the cluster never was of that nursery (nursery status of it shows nothing of it), take [nursery] out of the file of ${node} and restart it first`;
+  }
   if (bound !== null && bound.mine === bound.keeper.founding) {
     return `${node} is of the keeper, which may lack moves that it planned and maps that it published: a survivor of it is not promoted`;
   }

@@ -15,6 +15,8 @@ import type { SlowDowns } from './slow-downs.ts';
 export type RequestContext = {
   readonly clusterId: string;
   readonly node: string;
+  /** Cluster of the keeper that its file names; null where it names none. */
+  readonly nursery: string | null;
   readonly driver: Driver;
   readonly store: Store;
   /** Carries out what our own processes ask for, and another one what clients want to read. */
