@@ -4,13 +4,13 @@ import * as assert from 'uvu/assert';
 import { promote } from '../../../node/serve/promote.ts';
 
 const FOUNDING = 'f'.repeat(32);
-const ORDER = {
+const ORDER: Parameters<typeof promote>[1] = {
   kind: 'promote',
   founding: FOUNDING,
   gone: ['n2', 'n3'],
   loseFrom: null,
   isTrial: false,
-} as const;
+};
 
 type Bound = { readonly mine: string; readonly keeper: { readonly founding: string } } | null;
 

@@ -43,7 +43,7 @@ import { createScrubber } from './scrubbing.ts';
 import { Served } from './served.ts';
 import { SimLog } from './sim-log.ts';
 import { imageOf, SimStore } from './sim-store.ts';
-import { KEEPER, KEEPER, SECOND_KEEPER } from './watch.ts';
+import { KEEPER, SECOND_KEEPER } from './watch.ts';
 import { WatchedDriver } from './watched-driver.ts';
 
 /** Few, so that a clean-up takes several steps. */

@@ -235,6 +235,7 @@ export class Nemesis {
   #comeBack(node: Node): void {
     const cluster = this.#cluster;
     const { random, schedule, plan } = cluster;
+    if (node.process?.isDead === false && !this.#isOld(node.name)) return; // the end of all faults has started it
     const empty = (): void => {
       cluster.crash(node);
       cluster.wipe(node);
