@@ -95,7 +95,7 @@ export function settle(draft: Draft, { mid, token }: Of<'settle'>): AdminAnswer 
     const { map } = draft.state;
     draft.update({ map: carve(map, { lo, hi }, record.source, rescue.epoch, foundings.source) });
   }
-  end(draft, record, `order ${rescue.order}: its ${rescue.dead} is dead`);
+  end(draft, record, 'lost', `order ${rescue.order}: its ${rescue.dead} is dead`);
   return { kind: 'ok' };
 }
 
@@ -203,11 +203,14 @@ function fence(draft: Draft, { order, was }: Order, activated: ReadonlySet<numbe
     const dead = foundings.source === was ? 'source' : foundings.target === was ? 'target' : null;
     if (dead === null) continue;
     const before = record.rescue;
+    const isThere = dead === 'target' && activated.has(mid);
     if (before !== undefined && before.dead !== dead) {
-      end(draft, record, `orders ${before.order} and ${order}: both ends are dead`);
+      const why = `orders ${before.order} and ${order}: both ends are dead`;
+      if (isThere && phase === 'active') publishFor(draft, record);
+      // What the target acknowledged stands, where its survivor shows it; no source is left that could release.
+      end(draft, record, isThere ? 'done' : 'lost', why);
       continue;
     }
-    const isThere = dead === 'target' && activated.has(mid);
     const epoch = draft.state.lastMid + 1;
     draft.update({ lastMid: epoch });
     const rescue = { order, dead, epoch, isThere, isCopy: false } as const;
@@ -227,8 +230,8 @@ function publishFor(draft: Draft, record: Migration): void {
   });
 }
 
-function end(draft: Draft, record: Migration, why: string): void {
-  const ended: Migration = { ...record, phase: 'lost', why };
+function end(draft: Draft, record: Migration, phase: 'done' | 'lost', why: string): void {
+  const ended: Migration = { ...record, phase, why };
   draft.update({ migrations: withEntry(draft.state.migrations, record.mid, ended) });
 }
 

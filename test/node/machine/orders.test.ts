@@ -119,6 +119,26 @@ test('a move of which both ends are dead has ended', () => {
   assert.is(cluster.machine.state.migrations.get(mid)?.phase, 'lost');
 });
 
+test('of a move whose source is dead already, what the survivor of its target had activated is published first', () => {
+  for (const isCopy of [false, true]) {
+    const cluster = keeper();
+    const range = { lo: 'm', hi: null };
+    const plan = { kind: 'plan', source: 'a', target: 'b', ...range } as const;
+    const planned = isCopy ? null : cluster.expect(plan, 'planned').mid;
+    const { orders } = cluster.expect({ kind: 'lose', cluster: 'a', founding: 'a1', takenMs: 1 }, 'orders');
+    const copy = { kind: 'planCopy', order: orders[0]?.order ?? 0, target: 'b', ...range } as const;
+    const mid = planned ?? cluster.expect(copy, 'planned').mid;
+    const survivor = { cluster: 'b', was: 'b1', founding: 'b2', owned: [own('m', null, mid)] };
+    const given = cluster.expect(replacement({ ...survivor, activated: [mid] }), 'given');
+    assert.equal(
+      given.ranges.map(({ lo, hi }) => [lo, hi]),
+      [['m', null]],
+    );
+    assert.is(cluster.machine.state.migrations.get(mid)?.phase, 'done');
+    assert.equal(map(cluster), ['..m a 1 a1', `m.. b ${given.ranges[0]?.epoch} b2`]);
+  }
+});
+
 test('what is lost comes to another cluster, and to no one that is not in force', () => {
   const cluster = keeper();
   cluster.expect({ kind: 'lose', cluster: 'a', founding: 'a2', takenMs: 1 }, 'refused');

@@ -6,31 +6,54 @@ import { type Loss, RescuedMove } from './rescue.ts';
 const STEPS_MAX = 400;
 const LAGS: readonly (number | null)[] = [null, 0, 1, 2, 5];
 
+/** Loses these ends, one after the other, after every command of a move. */
+function loseAtEveryStep(losses: readonly Loss[]): void {
+  const ends = new Map<string, number>();
+  let commands = 1;
+  for (; commands < STEPS_MAX; commands += 1) {
+    const move = new RescuedMove();
+    const isUnderWay = move.advance(commands);
+    move.write();
+    const { rows } = move;
+    const bounded = losses.map(
+      ({ end, lag }): Loss => ({ end, lag: lag === null ? null : Math.min(lag, move.lagMax(end)) }),
+    );
+    try {
+      move.lose(...bounded);
+      move.check(bounded, rows);
+    } catch (error) {
+      (error as Error).message += ` (after ${commands} commands; ${move.phase}; ${move.result})`;
+      throw error;
+    }
+    ends.set(move.phase, (ends.get(move.phase) ?? 0) + 1);
+    if (!isUnderWay) break;
+  }
+  assert.ok(commands < STEPS_MAX, 'the move comes to its end');
+  assert.ok((ends.get('done') ?? 0) > 0, `it was done before: ${JSON.stringify([...ends])}`);
+}
+
+function saying({ end, lag }: Loss): string {
+  const what = lag === null ? 'is gone' : `has a survivor that lacks ${lag} slots`;
+  return `the ${end === 'a' ? 'source' : 'target'} ${what}`;
+}
+
 for (const end of ['a', 'b'] as const) {
-  for (const lag of LAGS) {
-    const what = lag === null ? 'is gone' : `has a survivor that lacks ${lag} slots`;
-    test(`${end === 'a' ? 'the source' : 'the target'} ${what}, at every step of a move`, () => {
-      const ends = new Map<string, number>();
-      let commands = 1;
-      for (; commands < STEPS_MAX; commands += 1) {
-        const move = new RescuedMove();
-        const isUnderWay = move.advance(commands);
-        move.write();
-        const { rows } = move;
-        const loss: Loss = { end, lag: lag === null ? null : Math.min(lag, move.lagMax(end)) };
-        move.lose(loss);
-        try {
-          move.check(loss, rows);
-        } catch (error) {
-          (error as Error).message += ` (after ${commands} commands; ${move.phase}; ${move.result})`;
-          throw error;
-        }
-        ends.set(move.phase, (ends.get(move.phase) ?? 0) + 1);
-        if (!isUnderWay) break;
-      }
-      assert.ok(commands < STEPS_MAX, 'the move comes to its end');
-      assert.ok((ends.get('done') ?? 0) > 0, `it was done before: ${JSON.stringify([...ends])}`);
-    });
+  for (const lag of LAGS)
+    test(`${saying({ end, lag })}, at every step of a move`, () => loseAtEveryStep([{ end, lag }]));
+}
+
+for (const [end, other] of [
+  ['a', 'b'],
+  ['b', 'a'],
+] as const) {
+  for (const lag of [null, 0, 2]) {
+    for (const otherLag of [null, 0]) {
+      const losses: Loss[] = [
+        { end, lag },
+        { end: other, lag: otherLag },
+      ];
+      test(`${losses.map(saying).join(', then ')}, at every step of a move`, () => loseAtEveryStep(losses));
+    }
   }
 }
 

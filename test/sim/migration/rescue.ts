@@ -57,6 +57,8 @@ export class RescuedMove {
   /** Commands that the coordinator still gets through. */
   #left = Number.POSITIVE_INFINITY;
   #written = 0;
+  /** A survivor of the target shows that it had taken the range over. */
+  #hadActivated = false;
   result = '';
 
   constructor() {
@@ -136,17 +138,10 @@ export class RescuedMove {
     return this.cluster(id).store.image.slot - 1;
   }
 
-  /** One end is lost: an order, and coordinators that settle what is left, until a survivor is confirmed. */
-  lose({ end, lag }: Loss): void {
-    const was = this.#foundings.get(end) ?? '';
+  /** One end is lost, or one after the other: orders, and coordinators that settle what is left, until survivors are confirmed. */
+  lose(...losses: readonly Loss[]): void {
     const before = this.#record.phase;
-    if (lag === null) {
-      this.#clusters.delete(end);
-      for (const _ of [1, 2]) {
-        const answer = this.#keeper.command({ kind: 'lose', cluster: end, founding: was, takenMs: 1 });
-        holds(answer.kind === 'orders', answer.kind);
-      }
-    } else this.#promote(end, lag, `${end}2`);
+    for (const loss of losses) this.#order(loss);
     const isOver = before === 'done' || before === 'aborted';
     for (let rounds = 0; this.#isOpen && rounds < 5; rounds += 1) {
       this.#left = Number.POSITIVE_INFINITY;
@@ -159,8 +154,19 @@ export class RescuedMove {
     }
     holds(!this.#isOpen, `migration ${this.#mid} is ${this.#record.phase}: ${this.result}`);
     if (isOver) holds(this.#record.phase === before, 'what had ended changed');
-    if (lag !== null) this.#confirm(end);
+    for (const { end, lag } of losses) if (lag !== null) this.#confirm(end);
     this.#cleanUp(100);
+  }
+
+  #order({ end, lag }: Loss): void {
+    const was = this.#foundings.get(end) ?? '';
+    if (lag === null) {
+      this.#clusters.delete(end);
+      for (const _ of [1, 2]) {
+        const answer = this.#keeper.command({ kind: 'lose', cluster: end, founding: was, takenMs: 1 });
+        holds(answer.kind === 'orders', answer.kind);
+      }
+    } else this.#promote(end, lag, `${end}2`);
   }
 
   /** What the masters propose of themselves. */
@@ -179,6 +185,7 @@ export class RescuedMove {
 
   #promote(id: string, lag: number, founding: string): void {
     const image = this.cluster(id).store.lagging(lag);
+    this.#hadActivated ||= id === 'b' && loadState(image).closed.get(this.#mid) === 'activated';
     const rows = new Map<StoreKey, Uint8Array | null>(image.rows);
     const state = loadState(image);
     storeState(state, promotedState(state, founding), (key, value) => rows.set(key, value));
@@ -266,9 +273,12 @@ export class RescuedMove {
   }
 
   /** Each key is served by whom the map names, if that one lives, and by nobody else; nothing is left of the move. */
-  check(loss: Loss, rowsThen: ReadonlyMap<string, string>): void {
+  check(losses: readonly Loss[], rowsThen: ReadonlyMap<string, string>): void {
     const { map } = this.#keeper.state;
     checkPartition(map);
+    const owner = map.entries.find((entry) => overlaps(entry, RANGE));
+    const isTheirs = owner?.owner === 'b' && owner.founding === this.#foundings.get('b');
+    holds(!this.#hadActivated || isTheirs, `what b had taken over is ${owner?.owner}'s, ${owner?.founding}`);
     for (const entry of map.entries) {
       const cluster = this.#clusters.get(entry.owner);
       const isAlive = cluster !== undefined && entry.founding === this.#foundings.get(entry.owner);
@@ -297,12 +307,12 @@ export class RescuedMove {
           `${id} owns ${printRange(own)} and the map does not say so`,
         );
         for (const [key, value] of rowsThen) {
-          if (loss.lag !== null && loss.lag > 0) continue; // a survivor that lags has lost by order
+          if (losses.some(({ lag }) => lag !== null && lag > 0)) continue; // a survivor that lags has lost by order
           if (key < own.lo || (own.hi !== null && key >= own.hi)) continue;
           const row = rowsIn(cluster.store, { lo: key, hi: `${key}\0` })[0]?.[1];
           const text = row === undefined ? 'nothing' : Buffer.from(row).toString();
           // What the dead end acknowledged since the seal is lost by order.
-          const isTaken = key === 'k' && own.epoch > this.#mid && loss.end === 'b';
+          const isTaken = id === 'a' && key === 'k' && own.epoch > this.#mid;
           holds(text === value || isTaken, `${id} has ${text} under ${key}, not ${value}`);
         }
       }
