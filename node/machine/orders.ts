@@ -18,6 +18,7 @@ import {
   foundingOf,
   installCluster,
   isKeeper,
+  noteDead,
   replaceFounding,
   standingOf,
 } from './registry.ts';
@@ -66,15 +67,17 @@ export function lose(draft: Draft, { cluster, founding, takenMs }: Of<'lose'>): 
   const { state } = draft;
   if (!isKeeper(state)) return refused('this cluster is no keeper, or does not know itself yet');
   const known = [...state.orders.values()].find(
-    (order) => order.cluster === cluster && order.was === founding,
+    // That a keeper was lost settles none of its moves as a cluster that served keys too.
+    (order) => order.kind !== 'keeper' && order.cluster === cluster && order.was === founding,
   );
   if (known !== undefined) return { kind: 'orders', orders: [known] };
-  if (cluster === state.bound?.keeper.cluster) return refused(`${cluster} is the keeper itself`);
-  if (foundingOf(state, cluster) !== founding) {
+  if (founding === state.bound?.mine) return refused(`${cluster} is the keeper itself`);
+  const isDead = state.identities.get(cluster)?.dead.includes(founding) === true;
+  if (!isDead && foundingOf(state, cluster) !== founding) {
     return refused(`founding ${founding} of cluster ${cluster} is not in force`);
   }
   const order = enter(draft, { kind: 'lost', cluster, was: founding, founding: '', takenMs });
-  buryFounding(draft, cluster);
+  if (!isDead) buryFounding(draft, cluster);
   fence(draft, order, new Set());
   return { kind: 'orders', orders: [order] };
 }
@@ -157,7 +160,10 @@ export function install(draft: Draft, command: Of<'install'>): AdminAnswer {
     takenMs: command.order,
     given: null,
   };
-  for (const { cluster, founding } of command.clusters) installCluster(draft, cluster, founding);
+  // The id of this very keeper is its own founding's, whatever the one before it had under that id.
+  for (const { cluster, founding } of command.clusters)
+    if (cluster !== bound.keeper.cluster) installCluster(draft, cluster, founding);
+  noteDead(draft, [{ cluster: bound.keeper.cluster, founding: command.from }, ...placesIn(command)]);
   draft.update({
     map: RangeMap.of(draft.state.map.version + 1, command.entries),
     migrations: new Map(command.migrations.map((record) => [record.mid, record])),
@@ -166,6 +172,21 @@ export function install(draft: Draft, command: Of<'install'>): AdminAnswer {
   });
   save(draft, order);
   return { kind: 'orders', orders: [order] };
+}
+
+/** Every founding that a map and open moves name. */
+function placesIn({ entries, migrations }: Of<'install'>): Place[] {
+  return [
+    ...entries.map(({ owner, founding = '' }) => ({ cluster: owner, founding })),
+    ...migrations.flatMap(({ source, target, foundings }) =>
+      foundings === undefined
+        ? []
+        : [
+            { cluster: source, founding: foundings.source },
+            { cluster: target, founding: foundings.target },
+          ],
+    ),
+  ];
 }
 
 /** Whether a migration goes on although one of its ends is dead: an order says how. */

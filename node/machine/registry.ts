@@ -222,6 +222,27 @@ export function installCluster(draft: Draft, cluster: string, founding: string):
   keep(draft, cluster, { founding, dead, version: 0, members, presences: [], owned: true });
 }
 
+/** Of these, the foundings that are not in force are dead: what the map gives them nobody serves. */
+export function noteDead(
+  draft: Draft,
+  places: readonly { readonly cluster: string; readonly founding: string }[],
+): void {
+  const dead = new Map<string, Set<string>>();
+  for (const { cluster, founding } of places) {
+    if (founding === '' || founding === foundingOf(draft.state, cluster)) continue;
+    dead.set(cluster, (dead.get(cluster) ?? new Set(deadOf(draft.state, cluster))).add(founding));
+  }
+  for (const [cluster, foundings] of dead) {
+    const identity = draft.state.identities.get(cluster) ?? NOBODY;
+    const noted = { ...identity, dead: [...foundings] };
+    draft.update({ identities: withEntry(draft.state.identities, cluster, noted) });
+  }
+}
+
+function deadOf({ identities }: Registry, cluster: string): readonly string[] {
+  return identities.get(cluster)?.dead ?? [];
+}
+
 /** Another founding takes the place of the one in force, which is dead from now on. Its nodes tell their addresses themselves. */
 export function replaceFounding(draft: Draft, command: Of<'replace'>): void {
   const { cluster, founding, version, members, owned } = command;
@@ -278,12 +299,12 @@ function unboundWhy(state: Registry, { cluster, owned }: Introduction): string |
 }
 
 /** In what a cluster's ranges differ from what map and open moves give it; null where they are just these, at these epochs. */
-function differenceOf(
-  { map, migrations }: Registry,
-  cluster: string,
-  owned: readonly Owned[],
-): string | null {
-  const given = map.entries.filter(({ owner }) => owner === cluster);
+function differenceOf(state: Registry, cluster: string, owned: readonly Owned[]): string | null {
+  const { map, migrations } = state;
+  const dead = deadOf(state, cluster);
+  const given = map.entries.filter(
+    ({ owner, founding }) => owner === cluster && !dead.includes(founding ?? ''),
+  );
   const open = [...migrations.values()].filter(({ phase }) => phase === 'active' || phase === 'published');
   const extra = without(owned, given).filter((own) => !isMoving(open, cluster, own));
   const missing = without(given, owned);
@@ -343,10 +364,10 @@ function bindCluster(draft: Draft, command: Introduction): void {
   const { cluster, founding, owned } = command;
   const { identities, migrations, map, configs, strangers, bound } = draft.state;
   const keeper = bound?.mine ?? '';
-  const entries = map.entries.map(
-    (entry): MapEntry => (entry.owner === cluster ? { ...entry, founding } : entry),
-  );
-  const isOwner = entries.some(({ owner }) => owner === cluster);
+  const isIts = (entry: MapEntry): boolean =>
+    entry.owner === cluster && !deadOf(draft.state, cluster).includes(entry.founding ?? '');
+  const entries = map.entries.map((entry): MapEntry => (isIts(entry) ? { ...entry, founding } : entry));
+  const isOwner = map.entries.some(isIts);
   if (isOwner) draft.update({ map: RangeMap.of(map.version, entries) });
   // A record may be completed only once both ends are known.
   const known = (id: string): string => (id === cluster ? founding : (foundingOf(draft.state, id) ?? ''));

@@ -1,7 +1,14 @@
 /** Orders at the keeper: what each does, whom it fences, and that it does it once. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { AdminCommand, Owned, Replacement } from '../../../src/protocol/admin/admin.ts';
+import {
+  type AdminCommand,
+  type Foundings,
+  type Migration,
+  NO_PROGRESS,
+  type Owned,
+  type Replacement,
+} from '../../../src/protocol/admin/admin.ts';
 import { TestCluster } from './cluster.ts';
 
 const K = 'k'.repeat(32);
@@ -189,5 +196,61 @@ test('a new keeper is given a map once, and says whose place it took', () => {
     1001,
   );
 });
+
+test('a keeper that served keys: its own founding stands, and what the one before had is brought to others', () => {
+  for (const isIntroduced of [true, false]) {
+    const cluster = new TestCluster({ nursery: true });
+    cluster.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: NODES }, mine: K }, 'ok');
+    if (isIntroduced) introduce(cluster, 'K', K);
+    const foundings = { keeper: K, source: 'old', target: 'a1' };
+    cluster.expect(
+      {
+        kind: 'install',
+        order: 1,
+        from: 'old',
+        clusters: [
+          { cluster: 'a', founding: 'a1' },
+          { cluster: 'K', founding: 'old' },
+        ],
+        entries: [
+          { lo: '', hi: 'm', owner: 'a', epoch: 4, founding: 'a1' },
+          { lo: 'm', hi: null, owner: 'K', epoch: 5, founding: 'old' },
+        ],
+        migrations: [moving(7, 'K', 'a', foundings)],
+        lastMid: 1000,
+      },
+      'orders',
+    );
+    assert.is(introduce(cluster, 'K', K), 'inForce');
+    assert.is(introduce(cluster, 'K', 'old'), 'dead');
+    assert.equal(map(cluster), ['..m a 4 a1', 'm.. K 5 old'], 'nobody serves it');
+    cluster.expect({ kind: 'lose', cluster: 'K', founding: K, takenMs: 1 }, 'refused');
+    const { orders } = cluster.expect({ kind: 'lose', cluster: 'K', founding: 'old', takenMs: 1 }, 'orders');
+    assert.is(cluster.machine.state.migrations.get(7)?.rescue?.dead, 'source');
+    cluster.expect({ kind: 'claim', mid: 7, tokenSeen: 1 }, 'claimed');
+    cluster.expect({ kind: 'settle', mid: 7, token: 2 }, 'ok');
+    const order = orders[0]?.order ?? 0;
+    cluster.expect({ kind: 'planCopy', order, target: 'a', lo: 'm', hi: null }, 'planned');
+    assert.is(introduce(cluster, 'K', K), 'inForce');
+  }
+});
+
+function moving(mid: number, source: string, target: string, foundings: Foundings): Migration {
+  return {
+    mid,
+    source,
+    target,
+    lo: 'm',
+    hi: null,
+    phase: 'active',
+    token: 0,
+    heartbeat: 0,
+    wish: 'abort',
+    why: '',
+    progress: NO_PROGRESS,
+    receipt: null,
+    foundings,
+  };
+}
 
 test.run();
