@@ -44,10 +44,11 @@ export class Succession {
     if (this.why === null) return false;
     if (this.#isBusy || nowMs() < this.#nextMs || !driver.mayRead()) return true;
     this.#isBusy = true;
-    link().ask({ kind: 'command', command: this.#replacement(founding) }, (answer) => {
+    const keeper = driver.machine.bound?.keeper.founding ?? '';
+    link().ask({ kind: 'command', command: this.#replacement(keeper, founding) }, (answer) => {
       this.#nextMs = nowMs() + AGAIN_MS;
       if (typeof answer === 'string') this.#wait(`it does not answer (${answer})`);
-      else if (answer.kind === 'given') this.#take(answer);
+      else if (answer.kind === 'given') this.#take(answer, keeper, founding);
       else this.#wait('why' in answer ? answer.why : `it answers ${answer.kind}`);
     });
     return true;
@@ -59,11 +60,22 @@ export class Succession {
     this.#notes.set('succession', `${this.why}; keeper ${bound?.keeper.cluster}: ${why}`);
   }
 
-  #take({ kind: _, ...given }: Extract<AdminAnswer, { kind: 'given' }>): void {
+  /** Whoever was asked may have been lost since, and have come here late: then it is asked anew. */
+  #take(
+    { kind: _, ...given }: Extract<AdminAnswer, { kind: 'given' }>,
+    keeper: string,
+    founding: string,
+  ): void {
     const { driver, logger } = this.#options;
-    const command: AdminCommand = { kind: 'confirm', ...given };
+    const { bound } = driver.machine;
+    if (bound?.keeper.founding !== keeper || bound.mine !== founding) {
+      this.#isBusy = false;
+      return;
+    }
+    const command: AdminCommand = { kind: 'confirm', keeper, founding, given };
     driver.propose(encodeUpdate({ kind: 'admin', command }), () => {
       this.#isBusy = false;
+      if (this.why !== null) return; // its cluster did not take that over
       this.#notes.clear('succession');
       logger.warn(
         { order: given.order, ranges: given.ranges.length },
@@ -72,7 +84,7 @@ export class Succession {
     });
   }
 
-  #replacement(founding: string): AdminCommand {
+  #replacement(keeper: string, founding: string): AdminCommand {
     const { driver, clusterId, store, wallMs } = this.#options;
     const { state } = driver.machine;
     const activated = [...state.closed].flatMap(([mid, outcome]) => (outcome === 'activated' ? [mid] : []));
@@ -85,6 +97,7 @@ export class Succession {
     return {
       kind: 'replace',
       cluster: clusterId,
+      keeper,
       was: state.unconfirmed,
       founding,
       version: store.slot,

@@ -34,8 +34,8 @@ type Place = { readonly cluster: string; readonly founding: string };
  */
 export function replace(draft: Draft, command: Of<'replace'>): AdminAnswer {
   const { cluster, was, founding } = command;
-  const standing = standingOf(draft.state, { cluster, founding, keeper: '' });
-  if (standing.verdict === 'notKeeper' || standing.verdict === 'dead') return refused(standing.why);
+  const standing = standingOf(draft.state, command);
+  if (['notKeeper', 'foreign', 'dead'].includes(standing.verdict)) return refused(standing.why);
   if (cluster === draft.state.bound?.keeper.cluster) {
     return refused(`${cluster} is the keeper: it may lack moves that it planned and maps that it published`);
   }

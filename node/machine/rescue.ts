@@ -29,10 +29,15 @@ export function promotedState(state: SystemState, founding: string): SystemState
  */
 export function* confirm(draft: Draft, command: Of<'confirm'>): Work<AdminAnswer> {
   const { state } = draft;
-  const { ranges, floorMid, spareMid } = command;
+  const { order, ranges, floorMid, spareMid } = command.given;
+  const { bound } = state;
+  // It may have been on its way while another keeper took the place of that one, which gives it other epochs.
+  if (bound === null || bound.keeper.founding !== command.keeper || bound.mine !== command.founding) {
+    return refused(`order ${order} is of keeper ${command.keeper}, for founding ${command.founding}`);
+  }
   if (state.unconfirmed === '') return { kind: 'ok' }; // it came twice
   const foreign = ranges.find((range) => missing(range, state.owned).length > 0);
-  if (foreign !== undefined) return refused(`order ${command.order} gives a range that is not owned here`);
+  if (foreign !== undefined) return refused(`order ${order} gives a range that is not owned here`);
   for (const mid of state.exports.keys()) yield* clearDirty(draft, mid);
   const gone = [
     ...state.owned.flatMap((own) => missing(own, ranges)),

@@ -98,6 +98,8 @@ export type NotedBackup = Coded<typeof backupCodec>;
 /** What a founding that takes the place of another tells the keeper; `owned` and `activated` as its log shows them. */
 export const replacementCodec = struct({
   cluster: text,
+  /** The keeper that it is bound to: another one gives it nothing. */
+  keeper: text,
   was: text,
   founding: text,
   /** Slot as of which this is. */
@@ -187,8 +189,11 @@ const plainCommandCodec = union({
   bind: [32, bindingCodec],
   /** A backup holds what this cluster had at `slot`. For people; of two the one of the higher slot stays. */
   noteBackup: [34, backupCodec],
-  /** A founding that took the place of another one owns these of its ranges from now on, and nothing else that it had. */
-  confirm: [35, confirmationCodec],
+  /**
+   * A founding that took the place of another one owns these of its ranges from now on, and nothing else that it had; as said by that
+   * keeper, to that founding.
+   */
+  confirm: [35, struct({ keeper: text, founding: text, given: confirmationCodec })],
   /**
    * By an order: `keeper` takes the place of the keeper `from`, which is lost. Answered with all that the cluster has, as of that very
    * slot; commands of the keeper before do nothing from there on.

@@ -35,6 +35,7 @@ function replacement(more: Partial<Replacement> = {}): AdminCommand {
   return {
     kind: 'replace',
     cluster: 'a',
+    keeper: K,
     was: 'a1',
     founding: 'a2',
     version: 9,
@@ -66,6 +67,7 @@ test('a founding takes the place of the one in force: at new epochs, once, and f
   assert.is(introduce(cluster, 'a', 'a1'), 'dead');
   assert.is(introduce(cluster, 'a', 'a2'), 'inForce');
   cluster.expect(replacement({ founding: 'a3' }), 'refused');
+  assert.match(cluster.expect(replacement({ keeper: 'k2' }), 'refused').why, /belongs to the nursery k2/);
   cluster.expect(replacement({ was: 'a2', founding: 'a1' }), 'refused');
   assert.ok(given.spareMid > 2 && given.floorMid > given.spareMid, 'nothing that it is given comes again');
   const plan = cluster.expect({ kind: 'plan', source: 'a', target: 'b', lo: 'm', hi: null }, 'planned');

@@ -44,19 +44,17 @@ function promote(cluster: TestCluster): void {
   cluster.restart();
 }
 
+function confirmation(ranges: Owned[], keeper = K, founding = 'a2'): AdminCommand {
+  return { kind: 'confirm', keeper, founding, given: { order: 1, ranges, floorMid: 40, spareMid: 30 } };
+}
+
 test('a founding that is not confirmed serves nothing; confirmed it owns what it was given, and cleans up the rest', () => {
   const cluster = sealed();
   promote(cluster);
   assert.is(cluster.machine.unconfirmed, 'a1');
   assert.is(failureOf(cluster.update({ kind: 'set', key: 'a', value: bytes('x') })).message, 'a');
-  const confirm: AdminCommand = {
-    kind: 'confirm',
-    order: 1,
-    ranges: [own('', 'h', 20), own('h', 'p', 21)],
-    floorMid: 40,
-    spareMid: 30,
-  };
-  assert.is(cluster.command({ ...confirm, ranges: [own('', null, 20), own('x', null, 22)] }).kind, 'ok');
+  const confirm = confirmation([own('', 'h', 20), own('h', 'p', 21)]);
+  cluster.expect(confirmation([own('', null, 20), own('x', null, 22)]), 'ok');
   const again = sealed();
   promote(again);
   again.expect(confirm, 'ok');
@@ -66,16 +64,29 @@ test('a founding that is not confirmed serves nothing; confirmed it owns what it
   assert.equal([...cleanups], [[30, { lo: 'p', hi: null }]]);
   again.set('i', 'new');
   const before = again.dump();
-  again.expect({ ...confirm, ranges: [] }, 'ok');
+  again.expect(confirmation([]), 'ok');
   assert.equal(again.dump(), before, 'a confirmation that comes late changes nothing');
+});
+
+test('what the keeper before said does nothing once another one has taken its place, nor what another founding was told', () => {
+  const cluster = bound();
+  promote(cluster);
+  const ranges = [own('', null, 20)];
+  cluster.expect(confirmation(ranges, K, 'a3'), 'refused');
+  const keeper = { cluster: 'K', founding: 'k2', nodes: [] };
+  cluster.expect({ kind: 'adopt', order: 7, from: K, keeper }, 'belongings');
+  const before = cluster.dump();
+  assert.match(cluster.expect(confirmation(ranges), 'refused').why, /order 1 is of keeper k+/);
+  assert.equal(cluster.dump(), before);
+  assert.is(cluster.machine.unconfirmed, 'a1');
+  cluster.expect(confirmation(ranges, 'k2'), 'ok');
 });
 
 test('it is not given what it does not own', () => {
   const cluster = new TestCluster({ nursery: true });
   cluster.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: [] }, mine: 'a1' }, 'ok');
   promote(cluster);
-  const what = { order: 1, ranges: [own('', 'h', 20)], floorMid: 40, spareMid: 30 };
-  cluster.expect({ kind: 'confirm', ...what }, 'refused');
+  cluster.expect(confirmation([own('', 'h', 20)]), 'refused');
   assert.is(cluster.machine.unconfirmed, 'a1');
 });
 

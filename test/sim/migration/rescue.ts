@@ -203,6 +203,7 @@ export class RescuedMove {
     return this.#keeper.command({
       kind: 'replace',
       cluster: id,
+      keeper: K,
       was: state.unconfirmed,
       founding,
       version: 1,
@@ -221,8 +222,13 @@ export class RescuedMove {
     const again = this.#replace(id);
     holds(JSON.stringify(again) === JSON.stringify(given), 'asked again, the keeper gives the same');
     const { kind: _, ...what } = given;
-    for (const _again of [1, 2])
-      holds(this.cluster(id).command({ kind: 'confirm', ...what }).kind === 'ok', 'confirmed');
+    const confirm = {
+      kind: 'confirm',
+      keeper: K,
+      founding: this.#foundings.get(id) ?? '',
+      given: what,
+    } as const;
+    for (const _again of [1, 2]) holds(this.cluster(id).command(confirm).kind === 'ok', 'confirmed');
   }
 
   #work(claimAtOnce: boolean): void {
