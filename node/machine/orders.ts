@@ -161,14 +161,13 @@ export function install(draft: Draft, command: Of<'install'>): AdminAnswer {
     given: null,
   };
   // The id of this very keeper is its own founding's, whatever the one before it had under that id.
-  for (const { cluster, founding } of command.clusters)
-    if (cluster !== bound.keeper.cluster) installCluster(draft, cluster, founding);
+  for (const each of command.clusters) if (each.cluster !== bound.keeper.cluster) installCluster(draft, each);
   noteDead(draft, [{ cluster: bound.keeper.cluster, founding: command.from }, ...placesIn(command)]);
   draft.update({
     map: RangeMap.of(draft.state.map.version + 1, command.entries),
     migrations: new Map(command.migrations.map((record) => [record.mid, record])),
     lastMid: command.lastMid,
-    replaced: [...replaced, command.from],
+    replaced: [...new Set([...replaced, ...command.replaced, command.from])],
   });
   save(draft, order);
   return { kind: 'orders', orders: [order] };

@@ -214,10 +214,20 @@ export function buryFounding(draft: Draft, cluster: string): void {
   });
 }
 
-/** A keeper that was lost had bound this founding: its master tells who its members are. */
-export function installCluster(draft: Draft, cluster: string, founding: string): void {
+/**
+ * A keeper that was lost had bound this founding: its master tells who its members are. Those of one that is lost too are known by
+ * their addresses alone, so that people can be told who must be off.
+ */
+export function installCluster(
+  draft: Draft,
+  { cluster, founding, nodes }: KnownCluster & { readonly founding: string },
+): void {
   const { identities, strangers } = draft.state;
-  const { dead, members } = identities.get(cluster) ?? NOBODY;
+  const { dead, members: before } = identities.get(cluster) ?? NOBODY;
+  const known = nodes.map(({ name, ips, port }): KnownLife => {
+    return { node: name, incarnation: '', learner: false, ips, port, label: '' };
+  });
+  const members = known.length === 0 ? before : known;
   draft.update({ strangers: withEntry(strangers, cluster, null) });
   keep(draft, cluster, { founding, dead, version: 0, members, presences: [], owned: true });
 }

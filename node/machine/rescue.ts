@@ -2,7 +2,13 @@
 
 import type { Founded } from '../../src/identity/founding.ts';
 import { intersect, type Range, subtract } from '../../src/keyspace/range.ts';
-import type { AdminAnswer, AdminCommand, Belongings, Owned } from '../../src/protocol/admin/admin.ts';
+import {
+  type AdminAnswer,
+  type AdminCommand,
+  type Belongings,
+  KEEPERS_MAX,
+  type Owned,
+} from '../../src/protocol/admin/admin.ts';
 import type { Work } from '../store/types.ts';
 import { refused } from './answers.ts';
 import { clearDirty } from './dirty.ts';
@@ -95,21 +101,24 @@ export function* takeBack(draft: Draft, command: Of<'takeBack'>): Work<AdminAnsw
  * By an order: another keeper takes the place of the one that is lost. Of two orders the later one counts, so that two rescues never
  * mix; the same again is answered with what is so by then.
  */
-export function adopt(draft: Draft, { order, from, keeper }: Of<'adopt'>): AdminAnswer {
-  const { bound, adopted } = draft.state;
+export function adopt(draft: Draft, { order, from: expected, keeper }: Of<'adopt'>): AdminAnswer {
+  const { bound, adopted, keepers } = draft.state;
   if (bound === null) return refused('this cluster is in no nursery');
   if (bound.mine === bound.keeper.founding) return refused('this cluster is a keeper itself');
   if (order < adopted) return refused(`order ${adopted} came later: this one, ${order}, is over`);
   const isThere = bound.keeper.founding === keeper.founding;
-  if (!isThere && bound.keeper.founding !== from) {
-    return refused(`this cluster belongs to the nursery ${bound.keeper.founding}, not to ${from}`);
+  if (!isThere && bound.keeper.founding !== expected) {
+    return refused(`this cluster belongs to the nursery ${bound.keeper.founding}, not to ${expected}`);
   }
-  draft.update({ bound: { ...bound, keeper }, adopted: order });
+  const others = keepers.filter((founding) => founding !== bound.keeper.founding);
+  const from = [...others, bound.keeper.founding].slice(-KEEPERS_MAX);
+  draft.update({ bound: { ...bound, keeper }, adopted: order, keepers: isThere ? keepers : from });
   return { kind: 'belongings', ...belongingsOf(draft.state, bound.mine) };
 }
 
 function belongingsOf(state: SystemState, founding: string): Belongings {
-  const { owned, exports, imports, closed, tokens, forward, floor, assumed, unconfirmed } = state;
+  const { owned, exports, imports, closed, tokens, forward, floor, assumed, unconfirmed, adopted, keepers } =
+    state;
   const end = (
     [mid, record]: readonly [number, Range & Founded],
     peer: string,
@@ -121,6 +130,7 @@ function belongingsOf(state: SystemState, founding: string): Belongings {
     founding: record.founding ?? '',
   });
   const epochs = [...owned, ...forward].map(({ epoch }) => epoch);
+  const mids = [closed, tokens, exports, imports].flatMap((each) => [...each.keys()]);
   return {
     founding,
     unconfirmed,
@@ -130,14 +140,16 @@ function belongingsOf(state: SystemState, founding: string): Belongings {
     closed: [...closed].map(([mid, outcome]) => ({ mid, outcome })),
     tokens: [...tokens].map(([mid, token]) => ({ mid, token })),
     forward: [...forward],
-    lastMid: Math.max(
-      floor,
-      assumed,
-      ...tokens.keys(),
-      ...closed.keys(),
-      ...exports.keys(),
-      ...imports.keys(),
-      ...epochs,
-    ),
+    floor,
+    lastMid: highest([floor, assumed, ...mids, ...epochs]),
+    adopted,
+    keepers: [...keepers],
   };
+}
+
+/** Of so many that they are too many for the arguments of one call; 0 of none. */
+export function highest(numbers: readonly number[]): number {
+  let found = 0;
+  for (const each of numbers) if (each > found) found = each;
+  return found;
 }

@@ -148,6 +148,8 @@ export type SystemState = {
   readonly unconfirmed: string;
   /** The last order by which it came to another keeper; 0 where there was none. */
   readonly adopted: number;
+  /** Keepers that it came from then, oldest first; the last `KEEPERS_MAX`. */
+  readonly keepers: readonly string[];
   /** The keeper's. */
   readonly map: RangeMap;
   /** Keepers that this one took the place of. */
@@ -186,6 +188,7 @@ const SINGLES = {
   backup: { row: system('backup'), codec: backupCodec, initial: null },
   unconfirmed: { row: system('unconfirmed'), codec: text, initial: '' },
   adopted: { row: system('adopted'), codec: i64, initial: 0 },
+  keepers: { row: system('keepers'), codec: list(text), initial: [] },
   replaced: { row: keeper('replaced'), codec: list(text), initial: [] },
   lastMid: { row: keeper('last-mid'), codec: i64, initial: 0 },
 } as const;
@@ -239,6 +242,7 @@ export const INITIAL_STATE: SystemState = {
   backup: null,
   unconfirmed: '',
   adopted: 0,
+  keepers: [],
   replaced: [],
   map: EMPTY_MAP,
   lastMid: 0,

@@ -32,6 +32,8 @@ export function nodeStatus(
     keeper: introduction.keeper,
     notes: notesOf(context),
     backup: driver.machine.backup,
+    adopted: driver.machine.state.adopted,
+    keepers: [...driver.machine.state.keepers],
   };
 }
 

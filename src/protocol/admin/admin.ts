@@ -21,7 +21,6 @@ import {
   introductionCodec,
   keeperRefCodec,
   knownClusterCodec,
-  lifeCodec,
   ownedCodec,
   selfCodec,
   standingCodec,
@@ -47,6 +46,15 @@ import {
   Writer,
 } from '../../wire/codec.ts';
 import { lastProgressCodec, lastReceiptCodec, lastTold, migrationCodec } from './migration.ts';
+import {
+  adoptions,
+  belongingsCodec,
+  confirmationCodec,
+  installationCodec,
+  orderCodec,
+  outcomeCodec,
+  replacementCodec,
+} from './orders.ts';
 
 export {
   type ClusterConfig,
@@ -64,6 +72,17 @@ export {
   type Receipt,
   type Rescued,
 } from './migration.ts';
+
+export {
+  type Belongings,
+  type Confirmation,
+  KEEPERS_MAX,
+  type Order,
+  type Outcome,
+  orderCodec,
+  outcomeCodec,
+  type Replacement,
+} from './orders.ts';
 
 /** Request code, and kind of update in the log, of an adminCommand. */
 export const ADMIN_COMMAND = 0x80;
@@ -85,78 +104,11 @@ export type Row = Coded<typeof rowCodec>;
 export const PAGE_COPY = 0;
 export const PAGE_DIRTY = 1;
 
-/** Outcome of a migration at one cluster; the first one chosen stands for ever. */
-export const outcomeCodec = oneOf('activated', 'abandoned', 'unsealed', 'released', 'takenBack');
-export type Outcome = Coded<typeof outcomeCodec>;
-
 const seal = { sealSlot: i64, digest: digestCodec };
 
 /** The slot that a backup has, and when it was begun, by the clock of whoever took it (ms since 1970). */
 export const backupCodec = struct({ slot: i64, takenMs: i64 });
 export type NotedBackup = Coded<typeof backupCodec>;
-
-/** What a founding that takes the place of another tells the keeper; `owned` and `activated` as its log shows them. */
-export const replacementCodec = struct({
-  cluster: text,
-  /** The keeper that it is bound to: another one gives it nothing. */
-  keeper: text,
-  was: text,
-  founding: text,
-  /** Slot as of which this is. */
-  version: i64,
-  members: list(lifeCodec),
-  owned: list(ownedCodec),
-  /** Migrations to here that it has activated. */
-  activated: list(i64),
-  /** Imports that it had begun: their rows go. */
-  imports: i64,
-  /** The highest migration that it has met. */
-  lastMid: i64,
-  /** When, by the clock of the node that says so (ms since 1970). */
-  takenMs: i64,
-});
-export type Replacement = Coded<typeof replacementCodec>;
-
-/** What the keeper gives it; `spareMid`: the first of as many numbers as it needs for its clean-ups. */
-export const confirmationCodec = struct({
-  order: i64,
-  ranges: list(ownedCodec),
-  floorMid: i64,
-  spareMid: i64,
-});
-export type Confirmation = Coded<typeof confirmationCodec>;
-
-/** A move that a cluster has begun: its other end, and which founding of it. */
-const endCodec = struct({ mid: i64, lo: key, hi: option(key), peer: text, founding: text });
-/** All of a cluster that a new keeper can be rebuilt from, as of one slot. */
-export const belongingsCodec = struct({
-  founding: text,
-  /** The founding that it takes the place of and that no keeper has confirmed; '' where that is not so. */
-  unconfirmed: text,
-  owned: list(ownedCodec),
-  exports: list(endCodec),
-  imports: list(endCodec),
-  closed: list(struct({ mid: i64, outcome: outcomeCodec })),
-  tokens: list(struct({ mid: i64, token: i64 })),
-  forward: list(mapEntryCodec),
-  /** The highest migration that it has met. */
-  lastMid: i64,
-});
-export type Belongings = Coded<typeof belongingsCodec>;
-
-/** An order of an operator, as the keeper records it: for ever, so that people can ask who did what. */
-export const orderCodec = struct({
-  order: i64,
-  kind: oneOf('promote', 'lost', 'keeper'),
-  cluster: text,
-  /** The founding that is dead by it, and the one in its place ('': none). */
-  was: text,
-  founding: text,
-  takenMs: i64,
-  /** What the new founding was given, once its moves are settled. */
-  given: option(confirmationCodec),
-});
-export type Order = Coded<typeof orderCodec>;
 
 /** Commands that stand alone. Tags are never reused: logs hold them. */
 const plainCommandCodec = union({
@@ -226,19 +178,9 @@ const plainCommandCodec = union({
   lose: [56, struct({ cluster: text, founding: text, takenMs: i64 })],
   /** A migration with a dead end has gone back, or nowhere: by the order that it stands under. */
   settle: [57, struct({ mid: i64, token: i64 })],
-  /** By an order: what the map gives to a dead founding comes to `target`, from a backup or empty. */
   /** By an order: what a new keeper, which has no map yet, goes on with in the place of `from`. */
-  install: [
-    59,
-    struct({
-      order: i64,
-      from: text,
-      clusters: list(struct({ cluster: text, founding: text })),
-      entries: list(mapEntryCodec),
-      migrations: list(migrationCodec),
-      lastMid: i64,
-    }),
-  ],
+  install: [59, installationCodec],
+  /** By an order: what the map gives to a dead founding comes to `target`, from a backup or empty. */
   planCopy: [58, struct({ order: i64, target: text, lo: key, hi: option(key) })],
 });
 type PlainCommand = Coded<typeof plainCommandCodec>;
@@ -376,6 +318,7 @@ export const nodeStatusCodec = struct({
   notes: list(text),
   /** The last backup that was noted here; null where there is none. */
   backup: option(backupCodec),
+  ...adoptions,
 });
 export type NodeStatus = Coded<typeof nodeStatusCodec>;
 

@@ -177,7 +177,11 @@ test('a new keeper is given a map once, and says whose place it took', () => {
     kind: 'install',
     order: 77,
     from: 'old',
-    clusters: [{ cluster: 'a', founding: 'a1' }],
+    replaced: ['older'],
+    clusters: [
+      { cluster: 'a', founding: 'a1', nodes: [] },
+      { cluster: 'c', founding: 'c1', nodes: NODES },
+    ],
     entries: [{ lo: '', hi: null, owner: 'a', epoch: 4, founding: 'a1' }],
     migrations: [],
     lastMid: 1000,
@@ -190,7 +194,13 @@ test('a new keeper is given a map once, and says whose place it took', () => {
   cluster.expect({ ...install, order: 78 }, 'refused');
   assert.equal(cluster.dump(), before);
   assert.equal(map(cluster), ['.. a 4 a1']);
-  assert.equal(cluster.machine.keeperMap().nursery, { founding: K, replaced: ['old'] });
+  assert.equal(cluster.machine.keeperMap().nursery, { founding: K, replaced: ['older', 'old'] });
+  const lost = cluster.machine.keeperMap().clusters.find((each) => each.cluster === 'c');
+  assert.equal(
+    lost,
+    { cluster: 'c', founding: 'c1', nodes: NODES },
+    'whoever is lost has addresses to be asked at',
+  );
   assert.is(introduce(cluster, 'a', 'a1'), 'inForce');
   introduce(cluster, 'b', 'b1');
   assert.is(
@@ -210,9 +220,10 @@ test('a keeper that served keys: its own founding stands, and what the one befor
         kind: 'install',
         order: 1,
         from: 'old',
+        replaced: [],
         clusters: [
-          { cluster: 'a', founding: 'a1' },
-          { cluster: 'K', founding: 'old' },
+          { cluster: 'a', founding: 'a1', nodes: [] },
+          { cluster: 'K', founding: 'old', nodes: [] },
         ],
         entries: [
           { lo: '', hi: 'm', owner: 'a', epoch: 4, founding: 'a1' },

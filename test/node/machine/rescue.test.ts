@@ -3,7 +3,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { promotedState } from '../../../node/machine/rescue.ts';
 import { loadState, storeState } from '../../../node/machine/system-state.ts';
-import type { AdminCommand, Header, Owned } from '../../../src/protocol/admin/admin.ts';
+import {
+  type AdminCommand,
+  type Header,
+  KEEPERS_MAX,
+  type Owned,
+} from '../../../src/protocol/admin/admin.ts';
 import { bytes, failureOf, TestCluster } from './cluster.ts';
 
 const K = 'k'.repeat(32);
@@ -125,12 +130,28 @@ test('another keeper: commands under the one before do nothing, and a later orde
   assert.equal(told.exports, [{ mid: 5, ...RANGE, peer: 'b', founding: 'b1' }]);
   assert.equal(told.tokens, [{ mid: 5, token: 1 }]);
   assert.equal([told.founding, told.unconfirmed, told.lastMid], ['a1', '', 5]);
+  assert.equal([told.adopted, told.keepers, told.floor], [7, [K], 0]);
   assert.is(under(cluster, { kind: 'unseal', ...header(5) }).kind, 'refused');
-  assert.equal(cluster.expect({ kind: 'adopt', order: 8, from: K, keeper }, 'belongings'), told);
+  const again = { ...told, adopted: 8 };
+  assert.equal(cluster.expect({ kind: 'adopt', order: 8, from: 'k2', keeper }, 'belongings'), again);
   cluster.expect({ kind: 'adopt', order: 7, from: K, keeper }, 'refused');
   assert.is(under(cluster, { kind: 'unseal', ...header(5) }, 'b1', 'a1', 'k2').kind, 'closed');
   const alone = new TestCluster();
   alone.expect({ kind: 'adopt', order: 1, from: K, keeper }, 'refused');
+});
+
+test('it remembers the keepers that it came from, each once, and no more than a bound', () => {
+  const cluster = bound();
+  let from = K;
+  for (let order = 1; order <= KEEPERS_MAX + 3; order += 1) {
+    const founding = `k${order}`;
+    const keeper = { cluster: 'K', founding, nodes: [] };
+    const told = cluster.expect({ kind: 'adopt', order, from, keeper }, 'belongings');
+    if (order === 2) assert.equal(told.keepers, [K, 'k1']);
+    if (order > KEEPERS_MAX) assert.is(told.keepers.length, KEEPERS_MAX);
+    assert.is(told.keepers.at(-1), from);
+    from = founding;
+  }
 });
 
 test.run();

@@ -12,7 +12,7 @@ const own = (lo: string, hi: string | null, epoch: number, sealedBy: number | nu
 });
 
 function told(cluster: string, has: Partial<Belongings>): Told {
-  const nothing = { owned: [], exports: [], imports: [], closed: [], tokens: [], forward: [] };
+  const nothing = { owned: [], exports: [], imports: [], closed: [], tokens: [], forward: [], adopted: 0, keepers: [], floor: 0 };
   return {
     cluster,
     belongings: { founding: `${cluster}1`, unconfirmed: '', lastMid: 0, ...nothing, ...has },
