@@ -6,6 +6,8 @@ import type { AdminAnswer, AdminCommand } from '../../src/protocol/admin/admin.t
 import { failure } from '../../src/protocol/arakoon/replies.ts';
 import { encodeUpdate } from '../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
+import { highest } from '../machine/sweep.ts';
+import { replacedBy } from '../paxos/members-state.ts';
 import type { Notes } from '../serve/notes.ts';
 import { livesOf } from './announcement.ts';
 import type { IntroductionOptions, KeeperLink } from './contract.ts';
@@ -100,12 +102,13 @@ export class Succession {
       keeper,
       was: state.unconfirmed,
       founding,
+      after: replacedBy(driver.replica.members),
       version: store.slot,
       members: livesOf(this.#options, []),
       owned: [...state.owned],
       activated,
       imports: state.imports.size,
-      lastMid: Math.max(0, ...met),
+      lastMid: highest(met),
       takenMs: wallMs(),
     };
   }

@@ -1,5 +1,5 @@
 /** The keeper's part of a rescue: orders, each one entry of its log (docs/architecture.md, "Rescue"). */
-import { intersect, overlaps, printRange, type Range, subtract } from '../../src/keyspace/range.ts';
+import { overlaps, printRange } from '../../src/keyspace/range.ts';
 import { carve, entriesIn, type MapEntry, RangeMap } from '../../src/keyspace/rangemap.ts';
 import {
   type AdminAnswer,
@@ -22,6 +22,7 @@ import {
   replaceFounding,
   standingOf,
 } from './registry.ts';
+import { ascending, commonParts, gapsIn, highest } from './sweep.ts';
 import { type SystemState, withEntry } from './system-state.ts';
 
 type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;
@@ -41,25 +42,53 @@ export function replace(draft: Draft, command: Of<'replace'>): AdminAnswer {
   }
   let order = orderOf(draft.state, { cluster, founding });
   if (order === null) {
-    if (foundingOf(draft.state, cluster) !== was) {
+    const inForce = foundingOf(draft.state, cluster) ?? '';
+    if (!mayFollow(draft.state, command, inForce)) {
       return refused(`founding ${was} of cluster ${cluster} is not in force: ${standing.why}`);
     }
-    order = enter(draft, { kind: 'promote', cluster, was, founding, takenMs: command.takenMs });
+    order = enter(draft, { kind: 'promote', cluster, was: inForce, founding, takenMs: command.takenMs });
     replaceFounding(draft, command);
     raise(draft, command.lastMid);
     fence(draft, order, new Set(command.activated));
   }
   if (order.given !== null) return { kind: 'given', ...order.given };
-  const open = unsettled(draft.state, order.order);
+  const chain = chainOf(draft.state, order, was);
+  const open = unsettled(draft.state, new Set(chain.map((each) => each.order)));
   if (open.length > 0) {
     return {
       kind: 'busy',
       why: `order ${order.order} waits until migrations ${open.join(', ')} are settled: a migrator does that, or nursery migrate --resume`,
     };
   }
-  const given = give(draft, order, command);
-  save(draft, { ...order, given });
+  const { given, before } = give(draft, chain, command);
+  save(draft, { ...order, given, before });
   return { kind: 'given', ...given };
+}
+
+/**
+ * Whether the founding in force is the one that `command` takes the place of: `was`, or one that took the place of `was` itself, was
+ * not confirmed as far as its survivor knows, and is where that survivor's log comes from.
+ */
+function mayFollow(state: SystemState, { cluster, was, after }: Of<'replace'>, inForce: string): boolean {
+  if (inForce === '') return false;
+  if (inForce === was) return true;
+  const last = orderOf(state, { cluster, founding: inForce });
+  return last !== null && after.includes(inForce) && chainOf(state, last, was).at(-1)?.was === was;
+}
+
+/** The orders by which foundings took the place of `was`, one after the other; the last one first. */
+function chainOf(state: SystemState, last: Order, was: string): Order[] {
+  const chain: Order[] = [];
+  const { cluster } = last;
+  for (
+    let order: Order | null = last;
+    order !== null;
+    order = orderOf(state, { cluster, founding: order.was })
+  ) {
+    chain.push(order);
+    if (order.was === was) break;
+  }
+  return chain;
 }
 
 /** A founding is dead, and nothing takes its place: what the map gives it nobody serves, until it is brought to another cluster. */
@@ -159,13 +188,16 @@ export function install(draft: Draft, command: Of<'install'>): AdminAnswer {
     founding: bound.mine,
     takenMs: command.order,
     given: null,
+    before: [],
   };
   // The id of this very keeper is its own founding's, whatever the one before it had under that id.
   for (const each of command.clusters) if (each.cluster !== bound.keeper.cluster) installCluster(draft, each);
   noteDead(draft, [{ cluster: bound.keeper.cluster, founding: command.from }, ...placesIn(command)]);
   draft.update({
     map: RangeMap.of(draft.state.map.version + 1, command.entries),
-    migrations: new Map(command.migrations.map((record) => [record.mid, record])),
+    migrations: new Map(
+      [...command.migrations].sort((a, b) => a.mid - b.mid).map((record) => [record.mid, record]),
+    ),
     lastMid: command.lastMid,
     replaced: [...new Set([...replaced, ...command.replaced, command.from])],
   });
@@ -199,9 +231,9 @@ function orderOf({ orders }: SystemState, { cluster, founding }: Place): Order |
   );
 }
 
-function enter(draft: Draft, order: Omit<Order, 'order' | 'given'>): Order {
-  const number = Math.max(0, ...draft.state.orders.keys()) + 1;
-  const entered: Order = { ...order, order: number, given: null };
+function enter(draft: Draft, order: Omit<Order, 'order' | 'given' | 'before'>): Order {
+  const number = highest(draft.state.orders.keys()) + 1;
+  const entered: Order = { ...order, order: number, given: null, before: [] };
   save(draft, entered);
   return entered;
 }
@@ -255,46 +287,61 @@ function end(draft: Draft, record: Migration, phase: 'done' | 'lost', why: strin
   draft.update({ migrations: withEntry(draft.state.migrations, record.mid, ended) });
 }
 
-/** Moves of an order that decide whose a range is. */
-function unsettled({ migrations }: SystemState, order: number): number[] {
+/** Moves of these orders that decide whose a range is. */
+function unsettled({ migrations }: SystemState, orders: ReadonlySet<number>): number[] {
   return [...migrations.values()]
     .filter(({ phase, rescue }) => {
-      if (rescue?.order !== order) return false;
+      if (rescue === undefined || !orders.has(rescue.order)) return false;
       return phase === 'active' || (phase === 'published' && rescue.dead === 'target' && !rescue.isThere);
     })
     .map(({ mid }) => mid);
 }
 
-/** What the map gives to the dead founding, and the new one had at that epoch; each piece at an epoch of its own. */
-function give(draft: Draft, { cluster, was, order }: Order, command: Of<'replace'>): Confirmation {
-  const { founding, owned, imports } = command;
+/** What the map gives to dead foundings of the chain, and the new one had at that epoch; each piece at an epoch of its own. */
+function give(
+  draft: Draft,
+  chain: readonly Order[],
+  command: Of<'replace'>,
+): { readonly given: Confirmation; readonly before: number[] } {
+  const { cluster, founding, imports } = command;
+  const order = chain[0]?.order ?? 0;
+  const owned = ascending(command.owned);
   const ranges: Owned[] = [];
-  const entries = draft.state.map.entries.flatMap((entry): MapEntry[] => {
-    if (entry.owner !== cluster || entry.founding !== was) return [entry];
-    const pieces = owned.flatMap((own): Range[] => {
-      const common = own.epoch === entry.epoch ? intersect(own, entry) : null;
-      return common === null ? [] : [common];
-    });
-    const mine = pieces.map((piece): MapEntry => {
-      const epoch = draft.state.lastMid + 1;
-      draft.update({ lastMid: epoch });
-      ranges.push({ ...piece, epoch, sealedBy: null });
-      return { ...piece, owner: cluster, epoch, founding };
-    });
-    const rest = pieces
-      .reduce<Range[]>(
-        (left, piece) => left.flatMap((part) => subtract(part, piece)),
-        [{ lo: entry.lo, hi: entry.hi }],
-      )
-      .map((piece): MapEntry => ({ ...entry, ...piece }));
-    return [...mine, ...rest].sort((a, b) => (a.lo < b.lo ? -1 : 1));
-  });
+  const before: number[] = [];
+  const entries: MapEntry[] = [];
   const { map } = draft.state;
+  const epochThen = epochsOf(chain, command.was);
+  let epoch = draft.state.lastMid;
+  for (const { range: entry, parts } of commonParts(map.entries, owned)) {
+    const then = entry.owner === cluster ? epochThen(entry) : null;
+    const mine = parts.filter(({ of }) => of.epoch === then);
+    const pieces = mine.map(({ lo, hi }): MapEntry => {
+      epoch += 1;
+      ranges.push({ lo, hi, epoch, sealedBy: null });
+      before.push(then ?? 0);
+      return { lo, hi, owner: cluster, epoch, founding };
+    });
+    const rest = gapsIn(entry, mine).map((gap): MapEntry => ({ ...entry, ...gap }));
+    entries.push(...ascending([...pieces, ...rest]));
+  }
   if (ranges.length > 0) draft.update({ map: RangeMap.of(map.version + 1, entries) });
-  const spareMid = draft.state.lastMid + 1;
+  const spareMid = epoch + 1;
   // As many as there can be pieces that go: what is cut out of a range leaves one more than there were cuts.
   const floorMid = spareMid + owned.length + ranges.length + imports + 1;
   draft.update({ lastMid: floorMid - 1 });
-  ranges.sort((a, b) => (a.lo < b.lo ? -1 : 1));
-  return { order, ranges, floorMid, spareMid };
+  return { given: { order, ranges, floorMid, spareMid }, before };
+}
+
+/**
+ * The epoch at which whoever goes on knows an entry of a dead founding: the entry's own, or what that was before an order of the
+ * chain gave it another one, which nobody has taken over. Null where it is not of the chain.
+ */
+function epochsOf(chain: readonly Order[], was: string): (entry: MapEntry) => number | null {
+  const known = new Map(
+    chain.slice(1).map(({ founding, given, before }) => {
+      const epochs = given?.ranges.map(({ epoch }, at): [number, number] => [epoch, before[at] ?? 0]);
+      return [founding, new Map(epochs)];
+    }),
+  );
+  return ({ founding = '', epoch }) => (founding === was ? epoch : (known.get(founding)?.get(epoch) ?? null));
 }

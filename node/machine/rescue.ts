@@ -1,7 +1,7 @@
 /** The clusters' part of a rescue: what becomes of their state when a founding takes the place of another (docs/architecture.md, "Rescue"). */
 
 import type { Founded } from '../../src/identity/founding.ts';
-import { intersect, type Range, subtract } from '../../src/keyspace/range.ts';
+import { intersect, type Range } from '../../src/keyspace/range.ts';
 import {
   type AdminAnswer,
   type AdminCommand,
@@ -16,6 +16,7 @@ import type { Draft } from './draft.ts';
 import { close } from './export.ts';
 import { sameAsRecord } from './headers.ts';
 import { removeRange } from './ownership.ts';
+import { ascending, highest, without } from './sweep.ts';
 import { type Cleanup, type SystemState, withEntry } from './system-state.ts';
 
 type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;
@@ -35,26 +36,28 @@ export function promotedState(state: SystemState, founding: string): SystemState
  */
 export function* confirm(draft: Draft, command: Of<'confirm'>): Work<AdminAnswer> {
   const { state } = draft;
-  const { order, ranges, floorMid, spareMid } = command.given;
+  const { order, floorMid, spareMid } = command.given;
+  const ranges = ascending(command.given.ranges);
   const { bound } = state;
   // It may have been on its way while another keeper took the place of that one, which gives it other epochs.
   if (bound === null || bound.keeper.founding !== command.keeper || bound.mine !== command.founding) {
     return refused(`order ${order} is of keeper ${command.keeper}, for founding ${command.founding}`);
   }
   if (state.unconfirmed === '') return { kind: 'ok' }; // it came twice
-  const foreign = ranges.find((range) => missing(range, state.owned).length > 0);
-  if (foreign !== undefined) return refused(`order ${order} gives a range that is not owned here`);
+  if (without(ranges, state.owned).length > 0)
+    return refused(`order ${order} gives a range that is not owned here`);
   for (const mid of state.exports.keys()) yield* clearDirty(draft, mid);
   const gone = [
-    ...state.owned.flatMap((own) => missing(own, ranges)),
+    ...without(state.owned, ranges),
     ...[...state.imports.values()].map(({ lo, hi }) => ({ lo, hi })),
   ];
-  let cleanups: ReadonlyMap<number, Cleanup> = draft.state.cleanups;
-  for (const [index, { lo, hi }] of gone.entries())
-    cleanups = withEntry(cleanups, spareMid + index, { lo, hi });
+  const cleanups = new Map([
+    ...state.cleanups,
+    ...gone.map(({ lo, hi }, index): [number, Cleanup] => [spareMid + index, { lo, hi }]),
+  ]);
   draft.update({
     owned: ranges.map(({ lo, hi, epoch }): Owned => ({ lo, hi, epoch, sealedBy: null })),
-    forward: ranges.reduce((forward, range) => removeRange(forward, range), state.forward),
+    forward: without(state.forward, ranges),
     exports: new Map(),
     imports: new Map(),
     closed: new Map(),
@@ -64,14 +67,6 @@ export function* confirm(draft: Draft, command: Of<'confirm'>): Work<AdminAnswer
     unconfirmed: '',
   });
   return { kind: 'ok' };
-}
-
-/** What of `range` none of `others` covers. */
-function missing(range: Range, others: readonly Range[]): Range[] {
-  return others.reduce<Range[]>(
-    (rest, other) => rest.flatMap((part) => subtract(part, other)),
-    [{ lo: range.lo, hi: range.hi }],
-  );
 }
 
 /**
@@ -145,11 +140,4 @@ function belongingsOf(state: SystemState, founding: string): Belongings {
     adopted,
     keepers: [...keepers],
   };
-}
-
-/** Of so many that they are too many for the arguments of one call; 0 of none. */
-export function highest(numbers: readonly number[]): number {
-  let found = 0;
-  for (const each of numbers) if (each > found) found = each;
-  return found;
 }

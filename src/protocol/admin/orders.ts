@@ -15,6 +15,8 @@ export const replacementCodec = struct({
   keeper: text,
   was: text,
   founding: text,
+  /** Foundings that its own log came from, of whatever age: one of them may be in force that nobody has confirmed to `was`. */
+  after: list(text),
   /** Slot as of which this is. */
   version: i64,
   members: list(lifeCodec),
@@ -75,6 +77,8 @@ export const orderCodec = struct({
   takenMs: i64,
   /** What the new founding was given, once its moves are settled. */
   given: option(confirmationCodec),
+  /** The epoch that each range which was given had until then. */
+  before: list(i64),
 });
 export type Order = Coded<typeof orderCodec>;
 

@@ -38,6 +38,7 @@ function replacement(more: Partial<Replacement> = {}): AdminCommand {
     keeper: K,
     was: 'a1',
     founding: 'a2',
+    after: ['a1'],
     version: 9,
     members: [{ node: 'a_0', incarnation: 'a2', learner: false }],
     owned: [own('', null, 1)],
@@ -73,6 +74,62 @@ test('a founding takes the place of the one in force: at new epochs, once, and f
   const plan = cluster.expect({ kind: 'plan', source: 'a', target: 'b', lo: 'm', hi: null }, 'planned');
   assert.ok(plan.mid >= given.floorMid, `${plan.mid}`);
   assert.equal(cluster.query({ kind: 'listOrders' }, 'orders').orders.length, 1);
+});
+
+test('one that goes on from a founding which was never confirmed takes the place of both', () => {
+  for (const isGiven of [true, false]) {
+    const cluster = keeper();
+    const moved = cluster.expect(
+      { kind: 'plan', source: 'a', target: 'b', lo: 'x', hi: null },
+      'planned',
+    ).mid;
+    cluster.expect(replacement(), 'busy');
+    const settle = (): void => {
+      cluster.expect({ kind: 'claim', mid: moved, tokenSeen: 1 }, 'claimed');
+      cluster.expect({ kind: 'settle', mid: moved, token: 2 }, 'ok');
+    };
+    if (isGiven) {
+      settle();
+      cluster.expect(replacement(), 'given');
+    }
+    const third = { founding: 'a3', owned: [own('', 'm', 1)] };
+    cluster.expect(replacement({ ...third, after: ['a1'] }), 'refused'); // an old home of a1
+    cluster.expect(replacement({ ...third, was: 'a0', after: ['a1', 'a2'] }), 'refused');
+    const second = replacement({ ...third, after: ['a1', 'a2'] });
+    if (!isGiven) {
+      cluster.expect(second, 'busy');
+      settle();
+    }
+    const given = cluster.expect(second, 'given');
+    assert.equal(cluster.expect(second, 'given'), given);
+    const [range] = given.ranges;
+    assert.equal(map(cluster)[0], `..m a ${range?.epoch} a3`);
+    assert.match(map(cluster)[1] ?? '', isGiven ? /^m\.\. a \d+ a2$/ : /^m\.\. a 1 a1$/);
+    assert.is(introduce(cluster, 'a', 'a2'), 'dead');
+    cluster.expect(replacement(), 'refused');
+    const fourth = { founding: 'a4', owned: [own('', 'f', 1)], after: ['a1', 'a2', 'a3'] };
+    assert.equal(cluster.expect(replacement(fourth), 'given').ranges.length, 1);
+    assert.match(map(cluster)[0] ?? '', /^\.\.f a \d+ a4$/);
+  }
+});
+
+test('thousands of ranges are given in one sweep', () => {
+  const count = 20_000;
+  const name = (index: number): string => String(index).padStart(6, '0');
+  const owned = Array.from({ length: count }, (_, index) =>
+    own(index === 0 ? '' : name(index), index + 1 === count ? null : name(index + 1), index + 1),
+  );
+  const cluster = new TestCluster({ nursery: true });
+  cluster.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: NODES }, mine: K }, 'ok');
+  const entries = owned.map(({ lo, hi, epoch }) => ({ lo, hi, owner: 'a', epoch, founding: 'a1' }));
+  const clusters = [{ cluster: 'a', founding: 'a1', nodes: [] }];
+  const what = { order: 1, from: 'old', replaced: [], clusters, entries, migrations: [], lastMid: count };
+  cluster.expect({ kind: 'install', ...what }, 'orders');
+  const beginMs = performance.now();
+  const { ranges } = cluster.expect(replacement({ owned: owned.reverse() }), 'given');
+  const tookMs = performance.now() - beginMs;
+  assert.is(ranges.length, count);
+  assert.ok(tookMs < 5000, `${tookMs} ms, where each range against each would be a minute`);
 });
 
 test('it is given what it owned at the epoch of the map, and the rest stays with the dead', () => {

@@ -154,4 +154,16 @@ test('it remembers the keepers that it came from, each once, and no more than a 
   }
 });
 
+test('what more migrations are known of than a call has arguments for is told all the same', () => {
+  const cluster = bound();
+  const changes = new Map<string, Uint8Array | null>();
+  const state = loadState(cluster.store);
+  const tokens = new Map(Array.from({ length: 150_000 }, (_, index) => [index + 1, 1]));
+  storeState(state, { ...state, tokens }, (key, value) => changes.set(key, value));
+  cluster.store.commit(changes, cluster.slot + 1);
+  cluster.restart();
+  const keeper = { cluster: 'K', founding: 'k2', nodes: [] };
+  assert.is(cluster.expect({ kind: 'adopt', order: 7, from: K, keeper }, 'belongings').lastMid, 150_000);
+});
+
 test.run();

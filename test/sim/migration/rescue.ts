@@ -206,6 +206,7 @@ export class RescuedMove {
       keeper: K,
       was: state.unconfirmed,
       founding,
+      after: [],
       version: 1,
       members: [{ node: `${id}_0`, incarnation: founding, learner: false }],
       owned: [...state.owned],
