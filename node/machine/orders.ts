@@ -186,7 +186,7 @@ export function install(draft: Draft, command: Of<'install'>): AdminAnswer {
     cluster: bound.keeper.cluster,
     was: command.from,
     founding: bound.mine,
-    takenMs: command.order,
+    takenMs: command.takenMs,
     given: null,
     before: [],
   };

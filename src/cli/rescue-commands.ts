@@ -46,7 +46,12 @@ export function rescueCommand<T>(parser: Argv<T>) {
         .option('lost', {
           type: 'string',
           requiresArg: true,
-          describe: 'keeper: clusters that are lost too, with commas between',
+          describe: 'keeper: configuration files of clusters that are lost too, with commas between',
+        })
+        .option('unclaimed', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'keeper: the cluster that is to have had what nobody claims, where several are lost',
         })
         .option('gone', {
           type: 'string',
@@ -77,6 +82,7 @@ export function rescueCommand<T>(parser: Argv<T>) {
             ],
             ['$0 rescue lost bru --restore monday --at ams --config router.ini', 'all of bru is gone'],
             ['$0 rescue keeper ams.ini bru.ini --config keeper.ini', 'all of the keeper is gone'],
+            ['$0 rescue keeper ams.ini --lost bru.ini --config keeper.ini', 'and all of bru'],
           ),
         ),
     async (args) => {
@@ -90,14 +96,14 @@ export function rescueCommand<T>(parser: Argv<T>) {
       const timeout = args.timeout ?? null;
       switch (args.what) {
         case 'promote': {
-          refuse(args, ['at', 'restore', 'range', 'lost'], 0);
+          refuse(args, ['at', 'restore', 'range', 'lost', 'unclaimed'], 0);
           const { runPromote } = await import('./rescue/promote.ts');
           const loseFrom = args['lose-from'] ?? null;
           await runPromote({ ...common, gone, timeout, node: args.node ?? null, loseFrom });
           return;
         }
         case 'lost': {
-          refuse(args, ['node', 'lose-from', 'lost'], 1);
+          refuse(args, ['node', 'lose-from', 'lost', 'unclaimed'], 1);
           const { runLost } = await import('./rescue/lost.ts');
           const { at = null, restore = null, range = null, empty } = args;
           const [cluster = null] = args.names;
@@ -105,13 +111,10 @@ export function rescueCommand<T>(parser: Argv<T>) {
           return;
         }
         case 'keeper': {
-          refuse(
-            args,
-            ['node', 'lose-from', 'at', 'restore', 'range', 'gone', 'timeout'],
-            Number.POSITIVE_INFINITY,
-          );
+          refuse(args, ['node', 'lose-from', 'at', 'restore', 'range', 'timeout'], Number.POSITIVE_INFINITY);
           const { runKeeper } = await import('./rescue/keeper.ts');
-          await runKeeper({ ...common, files: args.names, lost: listOf(args.lost) ?? [] });
+          const { unclaimed = null } = args;
+          await runKeeper({ ...common, gone, unclaimed, files: args.names, lost: listOf(args.lost) ?? [] });
           return;
         }
         default:

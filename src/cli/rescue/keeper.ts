@@ -9,30 +9,40 @@ import { NurseryConnections, readTarget } from '../connections.ts';
 import { jsonRange } from '../forms.ts';
 import { printJson, printLine } from '../output.ts';
 import { confirm } from './confirm.ts';
+import { type Bound, type Predecessors, predecessorsOf } from './predecessors.ts';
 import { type Rebuilt, rebuild, type Told } from './rebuild.ts';
+import { refuseAnswering, statusesOf } from './statuses.ts';
 
-/** How long a node may take to answer (ms). */
-const NODE_MS = 1500;
 /** Digits of the old keeper's founding that are typed. */
 const TYPED = 8;
 
 export type KeeperArgs = {
   readonly config: string;
-  /** Files of all clusters. */
+  /** Files of all clusters that answer. */
   readonly files: readonly string[];
+  /** Files of those that are lost too. */
   readonly lost: readonly string[];
+  readonly unclaimed: string | null;
+  readonly gone: readonly string[] | null;
   readonly yes: string | null;
   readonly dryRun: boolean;
   readonly json: boolean;
 };
 
-/** A cluster, as its nodes say before anything is done. */
-type Found = { readonly config: ClusterConfig; readonly founding: string; readonly keeper: string };
+/** A cluster that answers. */
+type Found = Bound & { readonly config: ClusterConfig };
+/** What is known before anything is done. */
+type Survey = Predecessors & {
+  readonly keeper: KeeperRef;
+  readonly found: readonly Found[];
+  readonly lost: readonly ClusterConfig[];
+};
 
 /**
  * Has every cluster come to the new keeper, and tells that what they have; typed again it goes on.
  *
- * @throws NurseryError REFUSED where the keeper is none that is new, a cluster does not answer, or no map follows from the answers
+ * @throws NurseryError REFUSED where the keeper is none that is new, a cluster does not answer, one that is said to be lost does, or no
+ *   map follows from the answers
  * @throws FatalError CONFIG, USAGE
  */
 export async function runKeeper(args: KeeperArgs): Promise<void> {
@@ -41,6 +51,7 @@ export async function runKeeper(args: KeeperArgs): Promise<void> {
       'USAGE',
       'rescue keeper takes the configuration files of all clusters of the nursery',
     );
+  const configs = configsOf(args);
   const nursery = new NurseryConnections(readTarget(args.config).keeper);
   try {
     const known = await nursery.refresh();
@@ -51,125 +62,174 @@ export async function runKeeper(args: KeeperArgs): Promise<void> {
         'the cluster that [nursery] names is no keeper: its own file must name itself, and its nodes must be up',
       );
     const { cluster, nodes } = readTarget(args.config).keeper;
-    const keeper: KeeperRef = { cluster, founding, nodes };
-    const found = await Promise.all(args.files.map(find));
-    const from = oldKeeperOf(found, founding);
     if (!known.map.isEmpty)
       throw new NurseryError('REFUSED', `keeper ${cluster} has a map: it is not a new one`);
-    describe(keeper, found, from, args);
-    if (args.dryRun) return;
-    await confirm([
-      { expected: cluster, given: args.yes, question: `type the name of the keeper (${cluster})` },
-      ...(args.yes === null
-        ? [
-            {
-              expected: from.slice(0, TYPED),
-              given: null,
-              question: `type ${from.slice(0, TYPED)}: the keeper of that founding is off, and its homes never start again`,
-            },
-          ]
-        : []),
-    ]);
-    const order = Date.now();
-    const told: Told[] = [];
-    for (const each of found) told.push(await adopt(each, { order, from, keeper }));
-    const rebuilt = rebuild(founding, told, args.lost);
-    if ('whyNot' in rebuilt) {
-      throw new NurseryError(
-        'REFUSED',
-        `no map follows from what was told; nothing is served otherwise than before: ${rebuilt.whyNot.join('; ')}`,
+    const { alive, lost } = configs;
+    const living = alive.find((each) => each.cluster === cluster);
+    if (living !== undefined)
+      throw new FatalError(
+        'USAGE',
+        `${cluster} is the keeper: where the one that is lost served keys too, its file belongs behind --lost`,
       );
-    }
-    const answer = await nursery.keeper.command({
-      kind: 'install',
-      order,
-      from,
-      replaced: [],
-      clusters: rebuilt.clusters.map((each) => ({ ...each, nodes: [] })),
-      entries: [...rebuilt.entries],
-      migrations: [...rebuilt.migrations],
-      lastMid: rebuilt.lastMid,
-    });
-    if (answer.kind !== 'orders')
-      throw new NurseryError('REFUSED', 'why' in answer ? answer.why : answer.kind);
-    report(keeper, rebuilt, args.json);
+    const found = await Promise.all(alive.map(find));
+    // Under the keeper's addresses the new one answers.
+    for (const each of lost) if (each.cluster !== cluster) await refuseAnswering(each);
+    const survey: Survey = {
+      ...predecessorsOf(found, founding),
+      keeper: { cluster, founding, nodes },
+      found,
+      lost,
+    };
+    describe(survey, args.json);
+    if (args.dryRun) return;
+    await ask(args, survey);
+    report(survey.keeper, await install(nursery, survey, args.unclaimed), args.json);
   } finally {
     nursery.close();
   }
 }
 
-async function find(file: string): Promise<Found> {
-  const config = toClusterConfig(readClusterConfig(file));
-  const client = clientOf(config);
-  try {
-    const statuses = await Promise.all(
-      config.nodes.map(({ name }) =>
-        client.query({ kind: 'nodeStatus' }, { to: name, deadlineMs: NODE_MS }).catch((error: unknown) => {
-          if (!(error instanceof NurseryError)) throw error;
-          return null;
-        }),
-      ),
+/** @throws FatalError USAGE where one cluster is named twice */
+function configsOf({ files, lost }: KeeperArgs): {
+  readonly alive: readonly ClusterConfig[];
+  readonly lost: readonly ClusterConfig[];
+} {
+  const read = (file: string): ClusterConfig => toClusterConfig(readClusterConfig(file));
+  const configs = { alive: files.map(read), lost: lost.map(read) };
+  const ids = [...configs.alive, ...configs.lost].map(({ cluster }) => cluster);
+  const twice = ids.find((id, index) => ids.indexOf(id) < index);
+  if (twice !== undefined) throw new FatalError('USAGE', `cluster ${twice} is named twice`);
+  return configs;
+}
+
+async function find(config: ClusterConfig): Promise<Found> {
+  const { cluster } = config;
+  const bound = (await statusesOf(config)).flatMap(({ status }) =>
+    status !== null && status.cluster === cluster && status.keeper !== '' ? [status] : [],
+  );
+  const [first] = bound;
+  if (first === undefined)
+    throw new NurseryError(
+      'UNREACHABLE',
+      `no node of ${cluster} answers that belongs to a nursery: where all of it is gone, its file belongs behind --lost`,
     );
-    const bound = statuses.find((status) => status?.kind === 'nodeStatus' && status.keeper !== '');
-    if (bound?.kind !== 'nodeStatus')
-      throw new NurseryError(
-        'UNREACHABLE',
-        `no node of ${config.cluster} (${file}) answers that belongs to a nursery`,
-      );
-    return { config, founding: bound.founding, keeper: bound.keeper };
-  } finally {
-    client.close();
-  }
+  // A node that lags may not know of the last order yet.
+  const { founding, keeper, keepers, adopted } = bound.reduce(
+    (last, each) => (each.adopted > last.adopted ? each : last),
+    first,
+  );
+  return { config, cluster, founding, keeper, keepers, adopted };
 }
 
 function clientOf(config: ClusterConfig): ClusterClient {
   return new ClusterClient(config, { role: 'operator', node: 'rescue' });
 }
 
-/** The keeper that all of them belong to, but those that have come to the new one already. */
-function oldKeeperOf(found: readonly Found[], fresh: string): string {
-  const old = new Set(found.map(({ keeper }) => keeper).filter((keeper) => keeper !== fresh));
-  if (old.size > 1)
-    throw new NurseryError('REFUSED', `they belong to more than one nursery: ${[...old].join(', ')}`);
-  const [from] = old;
-  return from ?? fresh;
-}
-
-function describe(
-  { cluster, founding }: KeeperRef,
-  found: readonly Found[],
-  from: string,
-  { json, lost }: KeeperArgs,
-): void {
-  const clusters = found.map(({ config, founding: theirs, keeper }) => ({
-    cluster: config.cluster,
-    founding: theirs,
-    keeper,
-  }));
+function describe({ keeper, found, lost, from, replaced }: Survey, json: boolean): void {
+  const { cluster, founding } = keeper;
   if (json) {
-    printJson({ keeper: cluster, founding, from, clusters, lost });
+    const clusters = found.map((each) => ({
+      cluster: each.cluster,
+      founding: each.founding,
+      keeper: each.keeper,
+    }));
+    printJson({ keeper: cluster, founding, from, clusters, lost: lost.map((each) => each.cluster) });
     return;
   }
   printLine(`keeper ${cluster}, founding ${founding}, takes the place of founding ${from}`);
-  for (const { cluster: id, founding: theirs, keeper } of clusters)
-    printLine(`  ${id}, founding ${theirs}${keeper === founding ? ' has come to it already' : ''}`);
-  for (const id of lost)
+  for (const each of replaced)
+    if (each !== from) printLine(`  and of ${each}, which some of them know or have known as their keeper`);
+  for (const each of found)
     printLine(
-      `  ${id} is lost: what was its own nobody serves, until nursery rescue lost brings it to another one`,
+      `  ${each.cluster}, founding ${each.founding}${each.keeper === founding ? ' has come to it already' : ''}`,
     );
+  for (const each of lost) {
+    printLine(
+      `  ${each.cluster} is lost: what was its own nobody serves, until nursery rescue lost brings it to another one`,
+    );
+    if (each.cluster === cluster) continue;
+    for (const { name } of each.nodes)
+      printLine(`    ${name}  does not answer: it must be off, and its home must never start again`);
+  }
   printLine('every cluster of the nursery must be named: one that is not is not part of it any more');
   printLine(
     'lost: what the old keeper alone knew, such as finished moves; moves that are open go back, or on where the target had taken over',
   );
 }
 
+async function ask({ gone, yes }: KeeperArgs, { keeper, lost, from }: Survey): Promise<void> {
+  const ofOthers = lost.flatMap(({ cluster, nodes }) =>
+    cluster === keeper.cluster ? [] : nodes.map(({ name }) => name),
+  );
+  const old = keeper.nodes.map(({ name }) => name);
+  const unnamed = [...old, ...ofOthers].filter((name) => gone?.includes(name) === false);
+  if (unnamed.length > 0)
+    throw new FatalError('USAGE', `--gone does not name ${unnamed.join(', ')}: nothing was done`);
+  const typed = from.slice(0, TYPED);
+  await confirm([
+    {
+      expected: keeper.cluster,
+      given: yes,
+      question: `type the name of the keeper (${keeper.cluster})`,
+    },
+    {
+      expected: typed,
+      given: gone === null ? null : typed,
+      question: `type ${typed}: the keeper of that founding is off, and its homes never start again`,
+    },
+    ...ofOthers.map((name) => ({
+      expected: name,
+      given: gone === null ? null : name,
+      question: `type ${name}: it is off, and its home will never start again`,
+    })),
+  ]);
+}
+
+async function install(
+  nursery: NurseryConnections,
+  { keeper, found, lost, from, replaced, order }: Survey,
+  unclaimed: string | null,
+): Promise<Rebuilt> {
+  const { cluster, founding } = keeper;
+  const told: Told[] = [];
+  for (const each of found) told.push(await adopt(each, { order, keeper }));
+  const rebuilt = rebuild(told, {
+    order,
+    keeper: { cluster, founding, from },
+    lost: lost.map((each) => each.cluster),
+    unclaimed,
+  });
+  if ('whyNot' in rebuilt) {
+    throw new NurseryError(
+      'REFUSED',
+      `no map follows from what was told; nothing is served otherwise than before: ${rebuilt.whyNot.join('; ')}`,
+    );
+  }
+  const met = [...replaced, ...told.flatMap(({ belongings }) => belongings.keepers)];
+  const answer = await nursery.keeper.command({
+    kind: 'install',
+    order,
+    from,
+    replaced: [...new Set(met)].filter((each) => each !== founding),
+    takenMs: Date.now(),
+    clusters: rebuilt.clusters.map((each) => ({
+      ...each,
+      nodes: [...(lost.find((one) => one.cluster === each.cluster)?.nodes ?? [])],
+    })),
+    entries: [...rebuilt.entries],
+    migrations: [...rebuilt.migrations],
+    lastMid: rebuilt.lastMid,
+  });
+  if (answer.kind !== 'orders') throw new NurseryError('REFUSED', 'why' in answer ? answer.why : answer.kind);
+  return rebuilt;
+}
+
 async function adopt(
-  { config }: Found,
-  what: { readonly order: number; readonly from: string; readonly keeper: KeeperRef },
+  { config, keeper: from }: Found,
+  { order, keeper }: { readonly order: number; readonly keeper: KeeperRef },
 ): Promise<Told> {
   const client = clientOf(config);
   try {
-    const { order, from, keeper } = what;
     const answer = await client.command({
       kind: 'adopt',
       order,
@@ -177,7 +237,10 @@ async function adopt(
       keeper: { ...keeper, nodes: [...keeper.nodes] },
     });
     if (answer.kind !== 'belongings')
-      throw new NurseryError('REFUSED', `${config.cluster}: ${'why' in answer ? answer.why : answer.kind}`);
+      throw new NurseryError(
+        'REFUSED',
+        `${config.cluster}: ${'why' in answer ? answer.why : answer.kind}; type the same again, unless another rescue is under way`,
+      );
     const { kind: _, ...belongings } = answer;
     return { cluster: config.cluster, belongings };
   } finally {

@@ -2,12 +2,24 @@
  * The map and the open moves of a nursery whose keeper is lost, computed from what every cluster has told of itself; or why that
  * cannot be (docs/architecture.md, "Rescue"). Pure: the same answers give the same map.
  */
-import { contains, printRange, type Range } from '../../keyspace/range.ts';
+import type { Key } from '../../base/bytes.ts';
+import { contains, overlaps, printRange, type Range } from '../../keyspace/range.ts';
 import type { MapEntry } from '../../keyspace/rangemap.ts';
 import { type Belongings, type Migration, NO_PROGRESS } from '../../protocol/admin/admin.ts';
 
 /** What one cluster has told, as of the slot in which it came to the new keeper. */
 export type Told = { readonly cluster: string; readonly belongings: Belongings };
+
+/** What the operator says. */
+export type Order = {
+  readonly order: number;
+  /** The new keeper's cluster, its founding, and the founding of the one that is lost. */
+  readonly keeper: { readonly cluster: string; readonly founding: string; readonly from: string };
+  /** Clusters that cannot tell any more; also the keeper's, where that served keys. */
+  readonly lost: readonly string[];
+  /** Whose is what nobody says anything of, or what a dead founding of that cluster had last; null: that is to be refused. */
+  readonly unclaimed: string | null;
+};
 
 /** What the new keeper is given. `clusters`: those that told, and those that are said to be lost, as far as anybody knows them. */
 export type Rebuilt = {
@@ -20,102 +32,145 @@ export type Rebuilt = {
 /** So far above everything that was met the new keeper goes on: what the lost one allotted and nobody met lies below. */
 const LEAP = 1_000_000;
 
-type Claim = { readonly cluster: string; readonly epoch: number; readonly sealedBy: number | null };
+type Claim = {
+  readonly cluster: string;
+  readonly epoch: number;
+  readonly sealedBy: number | null;
+  readonly isConfirmed: boolean;
+};
+/** Whose an interval is; `epoch` null where nobody says since when. */
+type Owner = { readonly cluster: string; readonly founding: string; readonly epoch: number | null };
 
-/**
- * @param keeper founding of the new keeper
- * @param lost clusters that cannot tell any more, by the operator's word
- */
-export function rebuild(
-  keeper: string,
-  told: readonly Told[],
-  lost: readonly string[],
-): Rebuilt | { readonly whyNot: string[] } {
-  const foundings = foundingsOf(told, lost);
-  const whyNot = [...missingOf(told, lost), ...unknownOf(lost, foundings)];
-  const lastMet = Math.max(0, ...told.map(({ belongings }) => belongings.lastMid));
-  let lastMid = lastMet + LEAP;
+/** The map and the open moves, or all reasons why not. */
+export function rebuild(told: readonly Told[], order: Order): Rebuilt | { readonly whyNot: string[] } {
+  const foundings = foundingsOf(told, order);
+  const whyNot = missingOf(told, order);
+  let lastMid = told.reduce((high, { belongings }) => Math.max(high, belongings.lastMid), 0) + LEAP;
   const entries: MapEntry[] = [];
+  const sides = told.map((each) => new Side(each));
   for (const range of intervalsOf(told)) {
-    const owner = ownerOf(range, told, lost);
+    const owner = ownerOf(range, sides, foundings, order);
     if ('whyNot' in owner) {
       whyNot.push(owner.whyNot);
       continue;
     }
-    const { cluster } = owner;
-    const founding = foundings.get(cluster);
+    const { cluster, founding } = owner;
     // Nobody says since when it is a lost one's: since now.
     if (owner.epoch === null) lastMid += 1;
     const epoch = owner.epoch ?? lastMid;
     const last = entries.at(-1);
-    if (last?.owner === cluster && last.epoch === epoch && last.hi === range.lo)
-      entries[entries.length - 1] = { ...last, hi: range.hi };
-    else entries.push({ ...range, owner: cluster, epoch, ...(founding === undefined ? {} : { founding }) });
+    const joins = last?.owner === cluster && last.founding === founding && last.epoch === epoch;
+    if (joins && last.hi === range.lo) entries[entries.length - 1] = { ...last, hi: range.hi };
+    else entries.push({ ...range, owner: cluster, epoch, founding });
   }
   if (whyNot.length > 0) return { whyNot };
-  const migrations = migrationsOf(keeper, told, foundings);
+  const moves = new Moves(told, foundings, order, lastMid);
+  const migrations = moves.records();
   const clusters = [...foundings].map(([cluster, founding]) => ({ cluster, founding }));
-  return { clusters, entries, migrations, lastMid };
+  return { clusters, entries, migrations, lastMid: moves.lastMid };
 }
 
-/** A founding that no keeper has confirmed yet is known by the one whose place it takes. */
-function foundingsOf(told: readonly Told[], lost: readonly string[]): Map<string, string> {
-  const foundings = new Map(
-    told.map(({ cluster, belongings }) => [cluster, belongings.unconfirmed || belongings.founding]),
-  );
+/**
+ * Which founding of each id is in force. Who tells says it himself; one that no keeper has confirmed yet is known by the one whose
+ * place it takes. Of a lost one it is what was met last, if anybody has met it.
+ */
+function foundingsOf(told: readonly Told[], { lost, keeper }: Order): Map<string, string> {
+  const met = new Map<string, { readonly founding: string; readonly at: number }>();
+  const meet = (id: string, founding: string, at: number): void => {
+    if (founding !== '' && at >= (met.get(id)?.at ?? 0)) met.set(id, { founding, at });
+  };
   for (const { belongings } of told) {
-    for (const { peer, founding } of [...belongings.exports, ...belongings.imports])
-      if (lost.includes(peer) && founding !== '') foundings.set(peer, founding);
-    for (const { owner, founding } of belongings.forward)
-      if (lost.includes(owner) && founding !== undefined) foundings.set(owner, founding);
+    for (const { peer, founding, mid } of [...belongings.exports, ...belongings.imports])
+      meet(peer, founding, mid);
+    for (const { owner, founding = '', epoch } of belongings.forward) meet(owner, founding, epoch);
   }
+  const foundings = new Map<string, string>();
+  for (const id of lost) {
+    // No founding has such a name: it is dead from the beginning on.
+    const known = id === keeper.cluster ? keeper.from : met.get(id)?.founding;
+    foundings.set(id, known ?? `unknown-${id}`);
+  }
+  for (const { cluster, belongings } of told)
+    foundings.set(cluster, belongings.unconfirmed || belongings.founding);
   return foundings;
 }
 
-/** Whoever is named by an answer must have answered, or be named as lost: its log decides. */
-function missingOf(told: readonly Told[], lost: readonly string[]): string[] {
+/** Whoever has begun a move must have answered, or be named as lost: its log decides. */
+function missingOf(told: readonly Told[], { lost }: Order): string[] {
   const known = new Set([...told.map(({ cluster }) => cluster), ...lost]);
   return told.flatMap(({ cluster, belongings }) =>
     [...belongings.exports, ...belongings.imports].flatMap(({ mid, peer }) =>
       known.has(peer)
         ? []
         : [
-            `${cluster} has migration ${mid} with ${peer}, which has not answered: name its file too, or --lost ${peer}`,
+            `${cluster} has migration ${mid} with ${peer}, which has not answered: name its file too, or, where it is lost, --lost and its file`,
           ],
     ),
   );
 }
 
-function unknownOf(lost: readonly string[], foundings: ReadonlyMap<string, string>): string[] {
-  return lost.flatMap((id) =>
-    foundings.has(id)
-      ? []
-      : [`nobody who answered has ever had to do with ${id}: it owns nothing that could be known`],
-  );
-}
-
 /** The key space, cut wherever a range of anybody begins or ends. */
 function intervalsOf(told: readonly Told[]): Range[] {
-  const ranges = told.flatMap(({ belongings }) => [...belongings.owned, ...belongings.forward]);
-  const cuts = new Set(['', ...ranges.flatMap(({ lo, hi }) => (hi === null ? [lo] : [lo, hi]))]);
+  const cuts = new Set(['']);
+  for (const { belongings } of told)
+    for (const { lo, hi } of [...belongings.owned, ...belongings.forward]) {
+      cuts.add(lo);
+      if (hi !== null) cuts.add(hi);
+    }
   const sorted = [...cuts].sort();
   return sorted.map((lo, index) => ({ lo, hi: sorted[index + 1] ?? null }));
 }
 
-/** Whose an interval is; `epoch` null where nobody says since when. */
+/** What one cluster says of key after key, each above the one before. */
+class Side {
+  readonly cluster: string;
+  readonly #isConfirmed: boolean;
+  readonly #owned: (key: Key) => Belongings['owned'][number] | null;
+  readonly #forward: (key: Key) => MapEntry | null;
+
+  constructor({ cluster, belongings }: Told) {
+    this.cluster = cluster;
+    this.#isConfirmed = belongings.unconfirmed === '';
+    this.#owned = sweep(belongings.owned);
+    this.#forward = sweep(belongings.forward);
+  }
+
+  claim(key: Key): Claim[] {
+    const own = this.#owned(key);
+    const { cluster } = this;
+    if (own === null) return [];
+    return [{ cluster, epoch: own.epoch, sealedBy: own.sealedBy, isConfirmed: this.#isConfirmed }];
+  }
+
+  hint(key: Key): MapEntry[] {
+    const entry = this.#forward(key);
+    return entry === null ? [] : [entry];
+  }
+}
+
+function sweep<T extends Range>(ranges: readonly T[]): (key: Key) => T | null {
+  const sorted = [...ranges].sort((a, b) => (a.lo < b.lo ? -1 : 1));
+  let at = 0;
+  return (key) => {
+    while (at < sorted.length && isBelow(sorted[at] as T, key)) at += 1;
+    const range = sorted[at];
+    return range !== undefined && contains(range, key) ? range : null;
+  };
+}
+
+function isBelow({ hi }: Range, key: Key): boolean {
+  return hi !== null && hi <= key;
+}
+
 function ownerOf(
   range: Range,
-  told: readonly Told[],
-  lost: readonly string[],
-): { readonly cluster: string; readonly epoch: number | null } | { readonly whyNot: string } {
-  const claims = told.flatMap(({ cluster, belongings }): Claim[] => {
-    const own = belongings.owned.find((each) => contains(each, range.lo));
-    return own === undefined ? [] : [{ cluster, epoch: own.epoch, sealedBy: own.sealedBy }];
-  });
-  // A source that has sealed and a target that has activated: the range is the target's.
-  const standing = claims.filter(
-    ({ sealedBy }) => sealedBy === null || !claims.some((other) => other.epoch === sealedBy),
-  );
+  sides: readonly Side[],
+  foundings: ReadonlyMap<string, string>,
+  order: Order,
+): Owner | { readonly whyNot: string } {
+  const claims = sides.flatMap((side) => side.claim(range.lo));
+  const hints = sides.flatMap((side) => side.hint(range.lo));
+  const standing = claims.filter((claim) => !isOver(claim, claims));
   const [first, second] = standing;
   if (first !== undefined && second !== undefined) {
     const both = standing.map(({ cluster, epoch }) => `${cluster} at epoch ${epoch}`).join(' and ');
@@ -123,60 +178,171 @@ function ownerOf(
       whyNot: `${printRange(range)} is owned by ${both}: the higher epoch is the later one; stop the other cluster, and name it with --lost`,
     };
   }
-  if (first !== undefined) return { cluster: first.cluster, epoch: first.epoch };
-  const hints = told
-    .flatMap(({ belongings }) => belongings.forward.filter((entry) => contains(entry, range.lo)))
-    .sort((a, b) => b.epoch - a.epoch);
-  const [hint] = hints;
-  if (hint !== undefined && lost.includes(hint.owner)) return { cluster: hint.owner, epoch: hint.epoch };
-  const [only] = lost;
-  if (hint === undefined && only !== undefined && lost.length === 1) return { cluster: only, epoch: null };
-  const whose =
-    hint === undefined
-      ? 'nobody says whose it was'
-      : `${hint.owner} had it last, and does not claim it, or has not answered`;
+  if (first !== undefined)
+    return { cluster: first.cluster, founding: foundings.get(first.cluster) ?? '', epoch: first.epoch };
+  const hint = hints.reduce<MapEntry | null>(
+    (high, each) => (high === null || each.epoch > high.epoch ? each : high),
+    null,
+  );
+  return hint === null ? ownerOfUnknown(range, foundings, order) : ownerByHint(range, hint, foundings, order);
+}
+
+/**
+ * Of those that serve nothing there: a source that has sealed, beside a target that has activated, whatever epoch that has by now;
+ * and a founding that nobody has confirmed, beside whoever got the range later.
+ */
+function isOver({ epoch, sealedBy, isConfirmed }: Claim, claims: readonly Claim[]): boolean {
+  if (sealedBy !== null && claims.some((other) => other.epoch >= sealedBy)) return true;
+  return !isConfirmed && claims.some((other) => other.epoch > epoch);
+}
+
+/** Nobody owns it, and somebody says who had it last. */
+function ownerByHint(
+  range: Range,
+  { owner, epoch, founding }: MapEntry,
+  foundings: ReadonlyMap<string, string>,
+  { lost, unclaimed, keeper }: Order,
+): Owner | { readonly whyNot: string } {
+  const now = foundings.get(owner);
+  const had = founding ?? now ?? '';
+  if (lost.includes(owner)) return { cluster: owner, founding: had, epoch };
+  const nobody = `nobody owns ${printRange(range)}: ${owner} had it last`;
+  if (owner === keeper.cluster)
+    return { whyNot: `${nobody}, which is the keeper itself: name its own file with --lost` };
+  if (now === undefined || had === now)
+    return {
+      whyNot: `${nobody}, and does not claim it, or has not answered; name the file of its cluster, or, where it is lost, --lost and its file`,
+    };
+  // A survivor that lacked it took the place of whoever had it.
+  if (unclaimed === owner) return { cluster: owner, founding: had, epoch };
   return {
-    whyNot: `nobody owns ${printRange(range)}: ${whose}; name the file of its cluster, or --lost CLUSTER`,
+    whyNot: `${nobody}, in founding ${had}, whose place ${now} has taken: where no other cluster has it, --unclaimed ${owner} leaves it to that one, and nursery rescue lost ${owner} brings it to another cluster`,
   };
 }
 
-/** Moves that are begun somewhere. One whose target has activated is finished; any other goes back. */
-function migrationsOf(
-  keeper: string,
-  told: readonly Told[],
+/** Nobody owns it, and nobody knows who did. */
+function ownerOfUnknown(
+  range: Range,
   foundings: ReadonlyMap<string, string>,
-): Migration[] {
-  const records = new Map<number, Migration>();
-  const of = (id: string): Belongings | undefined => told.find(({ cluster }) => cluster === id)?.belongings;
-  for (const { cluster, belongings } of told) {
-    const ends = [
-      ...belongings.exports.map((end) => ({ ...end, source: cluster, target: end.peer })),
-      ...belongings.imports.map((end) => ({ ...end, source: end.peer, target: cluster })),
-    ];
-    for (const { mid, lo, hi, source, target } of ends) {
-      const theirs = of(target);
-      const isActivated =
-        theirs?.closed.some((each) => each.mid === mid && each.outcome === 'activated') === true ||
-        theirs?.owned.some(({ epoch }) => epoch === mid) === true;
-      const tokens = [of(source), theirs].flatMap(
-        (each) => each?.tokens.filter((token) => token.mid === mid) ?? [],
+  { lost, unclaimed }: Order,
+): Owner | { readonly whyNot: string } {
+  const heir = unclaimed ?? (lost.length === 1 ? lost[0] : null) ?? null;
+  const founding = heir === null || !lost.includes(heir) ? undefined : foundings.get(heir);
+  if (heir !== null && founding !== undefined) return { cluster: heir, founding, epoch: null };
+  const nobody = `nobody owns ${printRange(range)}: nobody says whose it was`;
+  if (lost.length === 0)
+    return {
+      whyNot: `${nobody}; name the file of its cluster, or, where that is lost, --lost and its file`,
+    };
+  return {
+    whyNot: `${nobody}, and ${lost.join(', ')} are lost: --unclaimed with the name of one of them leaves it to that one, from where nursery rescue lost brings it to another cluster, as all that was theirs`,
+  };
+}
+
+type End = Belongings['exports'][number] & { readonly source: string; readonly target: string };
+
+/** Moves that are begun somewhere. One whose target has activated is finished; any other goes back. */
+class Moves {
+  lastMid: number;
+  readonly #told: ReadonlyMap<string, Belongings>;
+  readonly #tokens = new Map<number, number>();
+  readonly #activated = new Map<string, ReadonlySet<number>>();
+  readonly #exports = new Map<string, ReadonlySet<number>>();
+  readonly #foundings: ReadonlyMap<string, string>;
+  readonly #order: Order;
+
+  constructor(told: readonly Told[], foundings: ReadonlyMap<string, string>, order: Order, lastMid: number) {
+    this.#told = new Map(told.map(({ cluster, belongings }) => [cluster, belongings]));
+    this.#foundings = foundings;
+    this.#order = order;
+    this.lastMid = lastMid;
+    for (const { cluster, belongings } of told) {
+      for (const { mid, token } of belongings.tokens)
+        this.#tokens.set(mid, Math.max(token, this.#tokens.get(mid) ?? 0));
+      const activated = belongings.closed.flatMap(({ mid, outcome }) =>
+        outcome === 'activated' ? [mid] : [],
       );
-      records.set(mid, {
-        mid,
-        source,
-        target,
-        lo,
-        hi,
-        phase: isActivated ? 'published' : 'active',
-        token: Math.max(0, ...tokens.map(({ token }) => token)),
-        heartbeat: 0,
-        wish: isActivated ? 'run' : 'abort',
-        why: isActivated ? '' : 'its keeper was lost',
-        progress: NO_PROGRESS,
-        receipt: null,
-        foundings: { keeper, source: foundings.get(source) ?? '', target: foundings.get(target) ?? '' },
-      });
+      this.#activated.set(cluster, new Set(activated));
+      this.#exports.set(cluster, new Set(belongings.exports.map(({ mid }) => mid)));
     }
   }
-  return [...records.values()].sort((a, b) => a.mid - b.mid);
+
+  /** In the order of their numbers. */
+  records(): Migration[] {
+    const records = new Map<number, Migration>();
+    for (const [cluster, belongings] of this.#told) {
+      for (const end of belongings.exports)
+        records.set(end.mid, this.#record({ ...end, source: cluster, target: end.peer }, cluster));
+      for (const end of belongings.imports)
+        if (!records.has(end.mid))
+          records.set(end.mid, this.#record({ ...end, source: end.peer, target: cluster }, cluster));
+    }
+    return [...records.values()].sort((a, b) => a.mid - b.mid);
+  }
+
+  #record(end: End, teller: string): Migration {
+    const { mid, lo, hi, source, target, founding } = end;
+    const founded = (id: string): string =>
+      (id === teller ? '' : founding) || (this.#foundings.get(id) ?? '');
+    const isActivated = this.#hasActivated(end);
+    const isOver = this.#isOver(end);
+    const foundings = {
+      keeper: this.#order.keeper.founding,
+      source: founded(source),
+      target: founded(target),
+    };
+    const rescue = isOver ? {} : this.#rescueOf(end, foundings, isActivated);
+    return {
+      mid,
+      source,
+      target,
+      lo,
+      hi,
+      phase: isOver ? 'aborted' : isActivated ? 'published' : 'active',
+      token: this.#tokens.get(mid) ?? 0,
+      heartbeat: 0,
+      wish: isActivated ? 'run' : 'abort',
+      why: isActivated ? '' : 'its keeper was lost',
+      progress: NO_PROGRESS,
+      receipt: null,
+      foundings,
+      ...(isOver ? { isUntold: true as const } : {}),
+      ...rescue,
+    };
+  }
+
+  /** A survivor of a target that had activated has the range at a later epoch. */
+  #hasActivated({ mid, target, ...range }: End): boolean {
+    if (this.#activated.get(target)?.has(mid) === true) return true;
+    const owned = this.#told.get(target)?.owned ?? [];
+    return owned.some((own) => own.epoch >= mid && overlaps(own, range));
+  }
+
+  /** It was aborted while its target did not answer: its source has forgotten it, and the target is to be told. */
+  #isOver({ mid, source, target }: End): boolean {
+    const theirs = this.#told.get(source);
+    if (theirs === undefined || this.#exports.get(source)?.has(mid) === true) return false;
+    return mid < theirs.floor && this.#told.get(target)?.imports.some((end) => end.mid === mid) === true;
+  }
+
+  /** An end of it was dead before the keeper was lost, or is the keeper: it is settled without that one. */
+  #rescueOf(
+    { source, target }: End,
+    foundings: { readonly source: string; readonly target: string },
+    isActivated: boolean,
+  ): Pick<Migration, 'rescue'> {
+    const { order, keeper } = this.#order;
+    const isDead = (id: string, founding: string): boolean =>
+      id === keeper.cluster || this.#foundings.get(id) !== founding;
+    const dead = isDead(target, foundings.target)
+      ? 'target'
+      : isDead(source, foundings.source)
+        ? 'source'
+        : null;
+    if (dead === null) return {};
+    const isThere = dead === 'target' && isActivated;
+    if (dead === 'target' && !isThere) this.lastMid += 1;
+    const epoch = dead === 'target' && !isThere ? this.lastMid : 0;
+    return { rescue: { order, dead, epoch, isThere, isCopy: false } };
+  }
 }

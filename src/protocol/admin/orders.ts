@@ -88,6 +88,8 @@ export const installationCodec = struct({
   from: text,
   /** All keepers that the new one stands for. */
   replaced: list(text),
+  /** When, by the clock of whoever gives the order (ms since 1970). */
+  takenMs: i64,
   /** `nodes`: where those of a cluster that is lost were reached; whoever lives tells its own. */
   clusters: list(struct({ cluster: text, founding: text, nodes: list(nodeAddressCodec) })),
   entries: list(mapEntryCodec),

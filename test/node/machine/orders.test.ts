@@ -123,7 +123,16 @@ test('thousands of ranges are given in one sweep', () => {
   cluster.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: NODES }, mine: K }, 'ok');
   const entries = owned.map(({ lo, hi, epoch }) => ({ lo, hi, owner: 'a', epoch, founding: 'a1' }));
   const clusters = [{ cluster: 'a', founding: 'a1', nodes: [] }];
-  const what = { order: 1, from: 'old', replaced: [], clusters, entries, migrations: [], lastMid: count };
+  const what = {
+    order: 1,
+    from: 'old',
+    replaced: [],
+    takenMs: 1,
+    clusters,
+    entries,
+    migrations: [],
+    lastMid: count,
+  };
   cluster.expect({ kind: 'install', ...what }, 'orders');
   const beginMs = performance.now();
   const { ranges } = cluster.expect(replacement({ owned: owned.reverse() }), 'given');
@@ -235,6 +244,7 @@ test('a new keeper is given a map once, and says whose place it took', () => {
     order: 77,
     from: 'old',
     replaced: ['older'],
+    takenMs: 1,
     clusters: [
       { cluster: 'a', founding: 'a1', nodes: [] },
       { cluster: 'c', founding: 'c1', nodes: NODES },
@@ -278,6 +288,7 @@ test('a keeper that served keys: its own founding stands, and what the one befor
         order: 1,
         from: 'old',
         replaced: [],
+        takenMs: 1,
         clusters: [
           { cluster: 'a', founding: 'a1', nodes: [] },
           { cluster: 'K', founding: 'old', nodes: [] },
