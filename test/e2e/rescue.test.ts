@@ -111,14 +111,24 @@ tests.test(
 
     const files = [ams.file, bru.file];
     const config = ['--config', nursery.keeper.file];
-    const rescue = (...args: string[]) =>
-      lab.run(['rescue', 'keeper', ...args, ...config, '--yes', nursery.keeper.id]);
+    const names = nursery.keeper.nodes.map(({ name }) => name);
+    const rescue = (...args: string[]) => {
+      const gone = [...names, ...bru.nodes.map(({ name }) => name)].join();
+      return lab.run(['rescue', 'keeper', ...args, ...config, '--yes', nursery.keeper.id, '--gone', gone]);
+    };
     nursery.keeper.startAll();
     await nursery.keeper.master();
     const init = await nursery.run(['init', ams.id]);
     assert.is(init.code, EXIT_CODES.REFUSED, init.stderr);
     const nothing = await rescue();
     assert.is(nothing.code, EXIT_CODES.USAGE, nothing.stderr);
+    const alive = await rescue(ams.file, '--lost', bru.file);
+    assert.is(alive.code, EXIT_CODES.REFUSED, alive.stderr);
+    assert.match(alive.stderr, /of k-bru answers: it is not gone/);
+    const unsaid = await lab.run(['rescue', 'keeper', ...files, ...config, '--yes', nursery.keeper.id]);
+    assert.is(unsaid.code, EXIT_CODES.USAGE, unsaid.stderr);
+    const unnamed = await rescue(...files, '--gone', names[0] ?? '');
+    assert.is(unnamed.code, EXIT_CODES.USAGE, unnamed.stderr);
     const some = await rescue(ams.file);
     assert.is(some.code, EXIT_CODES.REFUSED, some.stderr);
     assert.match(some.stderr, /nobody owns \[m\.\.end\): k-bru had it last/);

@@ -5,7 +5,7 @@
 import type { Key } from '../../base/bytes.ts';
 import { contains, overlaps, printRange, type Range } from '../../keyspace/range.ts';
 import type { MapEntry } from '../../keyspace/rangemap.ts';
-import { type Belongings, type Migration, NO_PROGRESS } from '../../protocol/admin/admin.ts';
+import { type Belongings, type Migration, NO_PROGRESS, type Outcome } from '../../protocol/admin/admin.ts';
 
 /** What one cluster has told, as of the slot in which it came to the new keeper. */
 export type Told = { readonly cluster: string; readonly belongings: Belongings };
@@ -38,6 +38,8 @@ type Claim = {
   readonly sealedBy: number | null;
   readonly isConfirmed: boolean;
 };
+/** Which founding of each id is in force, and of which of them somebody waits to take the place. */
+type Known = ReadonlyMap<string, { readonly founding: string; readonly successor: string | null }>;
 /** Whose an interval is; `epoch` null where nobody says since when. */
 type Owner = { readonly cluster: string; readonly founding: string; readonly epoch: number | null };
 
@@ -66,7 +68,7 @@ export function rebuild(told: readonly Told[], order: Order): Rebuilt | { readon
   if (whyNot.length > 0) return { whyNot };
   const moves = new Moves(told, foundings, order, lastMid);
   const migrations = moves.records();
-  const clusters = [...foundings].map(([cluster, founding]) => ({ cluster, founding }));
+  const clusters = [...foundings].map(([cluster, { founding }]) => ({ cluster, founding }));
   return { clusters, entries, migrations, lastMid: moves.lastMid };
 }
 
@@ -74,7 +76,7 @@ export function rebuild(told: readonly Told[], order: Order): Rebuilt | { readon
  * Which founding of each id is in force. Who tells says it himself; one that no keeper has confirmed yet is known by the one whose
  * place it takes. Of a lost one it is what was met last, if anybody has met it.
  */
-function foundingsOf(told: readonly Told[], { lost, keeper }: Order): Map<string, string> {
+function foundingsOf(told: readonly Told[], { lost, keeper }: Order): Known {
   const met = new Map<string, { readonly founding: string; readonly at: number }>();
   const meet = (id: string, founding: string, at: number): void => {
     if (founding !== '' && at >= (met.get(id)?.at ?? 0)) met.set(id, { founding, at });
@@ -84,14 +86,20 @@ function foundingsOf(told: readonly Told[], { lost, keeper }: Order): Map<string
       meet(peer, founding, mid);
     for (const { owner, founding = '', epoch } of belongings.forward) meet(owner, founding, epoch);
   }
-  const foundings = new Map<string, string>();
+  const foundings = new Map<string, { readonly founding: string; readonly successor: string | null }>();
   for (const id of lost) {
     // No founding has such a name: it is dead from the beginning on.
     const known = id === keeper.cluster ? keeper.from : met.get(id)?.founding;
-    foundings.set(id, known ?? `unknown-${id}`);
+    foundings.set(id, { founding: known ?? `unknown-${id}`, successor: null });
   }
-  for (const { cluster, belongings } of told)
-    foundings.set(cluster, belongings.unconfirmed || belongings.founding);
+  for (const { cluster, belongings } of told) {
+    const { founding, unconfirmed } = belongings;
+    const isPlain = unconfirmed === '';
+    foundings.set(
+      cluster,
+      isPlain ? { founding, successor: null } : { founding: unconfirmed, successor: founding },
+    );
+  }
   return foundings;
 }
 
@@ -165,7 +173,7 @@ function isBelow({ hi }: Range, key: Key): boolean {
 function ownerOf(
   range: Range,
   sides: readonly Side[],
-  foundings: ReadonlyMap<string, string>,
+  foundings: Known,
   order: Order,
 ): Owner | { readonly whyNot: string } {
   const claims = sides.flatMap((side) => side.claim(range.lo));
@@ -179,7 +187,11 @@ function ownerOf(
     };
   }
   if (first !== undefined)
-    return { cluster: first.cluster, founding: foundings.get(first.cluster) ?? '', epoch: first.epoch };
+    return {
+      cluster: first.cluster,
+      founding: foundings.get(first.cluster)?.founding ?? '',
+      epoch: first.epoch,
+    };
   const hint = hints.reduce<MapEntry | null>(
     (high, each) => (high === null || each.epoch > high.epoch ? each : high),
     null,
@@ -200,34 +212,35 @@ function isOver({ epoch, sealedBy, isConfirmed }: Claim, claims: readonly Claim[
 function ownerByHint(
   range: Range,
   { owner, epoch, founding }: MapEntry,
-  foundings: ReadonlyMap<string, string>,
+  foundings: Known,
   { lost, unclaimed, keeper }: Order,
 ): Owner | { readonly whyNot: string } {
   const now = foundings.get(owner);
-  const had = founding ?? now ?? '';
+  const had = founding ?? now?.founding ?? '';
   if (lost.includes(owner)) return { cluster: owner, founding: had, epoch };
   const nobody = `nobody owns ${printRange(range)}: ${owner} had it last`;
   if (owner === keeper.cluster)
     return { whyNot: `${nobody}, which is the keeper itself: name its own file with --lost` };
-  if (now === undefined || had === now)
+  const successor = now?.founding === had ? now.successor : (now?.founding ?? null);
+  if (successor === null)
     return {
       whyNot: `${nobody}, and does not claim it, or has not answered; name the file of its cluster, or, where it is lost, --lost and its file`,
     };
   // A survivor that lacked it took the place of whoever had it.
   if (unclaimed === owner) return { cluster: owner, founding: had, epoch };
   return {
-    whyNot: `${nobody}, in founding ${had}, whose place ${now} has taken: where no other cluster has it, --unclaimed ${owner} leaves it to that one, and nursery rescue lost ${owner} brings it to another cluster`,
+    whyNot: `${nobody}, in founding ${had}, whose place ${successor} has taken: where no other cluster has it, --unclaimed ${owner} leaves it to that one, and nursery rescue lost ${owner} brings it to another cluster`,
   };
 }
 
 /** Nobody owns it, and nobody knows who did. */
 function ownerOfUnknown(
   range: Range,
-  foundings: ReadonlyMap<string, string>,
+  foundings: Known,
   { lost, unclaimed }: Order,
 ): Owner | { readonly whyNot: string } {
   const heir = unclaimed ?? (lost.length === 1 ? lost[0] : null) ?? null;
-  const founding = heir === null || !lost.includes(heir) ? undefined : foundings.get(heir);
+  const founding = heir === null || !lost.includes(heir) ? undefined : foundings.get(heir)?.founding;
   if (heir !== null && founding !== undefined) return { cluster: heir, founding, epoch: null };
   const nobody = `nobody owns ${printRange(range)}: nobody says whose it was`;
   if (lost.length === 0)
@@ -246,12 +259,12 @@ class Moves {
   lastMid: number;
   readonly #told: ReadonlyMap<string, Belongings>;
   readonly #tokens = new Map<number, number>();
-  readonly #activated = new Map<string, ReadonlySet<number>>();
+  readonly #closed = new Map<string, ReadonlyMap<number, Outcome>>();
   readonly #exports = new Map<string, ReadonlySet<number>>();
-  readonly #foundings: ReadonlyMap<string, string>;
+  readonly #foundings: Known;
   readonly #order: Order;
 
-  constructor(told: readonly Told[], foundings: ReadonlyMap<string, string>, order: Order, lastMid: number) {
+  constructor(told: readonly Told[], foundings: Known, order: Order, lastMid: number) {
     this.#told = new Map(told.map(({ cluster, belongings }) => [cluster, belongings]));
     this.#foundings = foundings;
     this.#order = order;
@@ -259,10 +272,7 @@ class Moves {
     for (const { cluster, belongings } of told) {
       for (const { mid, token } of belongings.tokens)
         this.#tokens.set(mid, Math.max(token, this.#tokens.get(mid) ?? 0));
-      const activated = belongings.closed.flatMap(({ mid, outcome }) =>
-        outcome === 'activated' ? [mid] : [],
-      );
-      this.#activated.set(cluster, new Set(activated));
+      this.#closed.set(cluster, new Map(belongings.closed.map(({ mid, outcome }) => [mid, outcome])));
       this.#exports.set(cluster, new Set(belongings.exports.map(({ mid }) => mid)));
     }
   }
@@ -273,9 +283,12 @@ class Moves {
     for (const [cluster, belongings] of this.#told) {
       for (const end of belongings.exports)
         records.set(end.mid, this.#record({ ...end, source: cluster, target: end.peer }, cluster));
-      for (const end of belongings.imports)
-        if (!records.has(end.mid))
-          records.set(end.mid, this.#record({ ...end, source: end.peer, target: cluster }, cluster));
+      for (const each of belongings.imports) {
+        const end = { ...each, source: each.peer, target: cluster };
+        // Whoever waits to be confirmed drops what it had staged by that.
+        const isDropped = this.#isOver(end) && belongings.unconfirmed !== '';
+        if (!records.has(each.mid) && !isDropped) records.set(each.mid, this.#record(end, cluster));
+      }
     }
     return [...records.values()].sort((a, b) => a.mid - b.mid);
   }
@@ -283,8 +296,9 @@ class Moves {
   #record(end: End, teller: string): Migration {
     const { mid, lo, hi, source, target, founding } = end;
     const founded = (id: string): string =>
-      (id === teller ? '' : founding) || (this.#foundings.get(id) ?? '');
+      (id === teller ? '' : founding) || (this.#foundings.get(id)?.founding ?? '');
     const isActivated = this.#hasActivated(end);
+    const isPublished = isActivated || this.#hasReleased(end);
     const isOver = this.#isOver(end);
     const foundings = {
       keeper: this.#order.keeper.founding,
@@ -298,11 +312,11 @@ class Moves {
       target,
       lo,
       hi,
-      phase: isOver ? 'aborted' : isActivated ? 'published' : 'active',
+      phase: isOver ? 'aborted' : isPublished ? 'published' : 'active',
       token: this.#tokens.get(mid) ?? 0,
       heartbeat: 0,
-      wish: isActivated ? 'run' : 'abort',
-      why: isActivated ? '' : 'its keeper was lost',
+      wish: isPublished ? 'run' : 'abort',
+      why: isPublished ? '' : 'its keeper was lost',
       progress: NO_PROGRESS,
       receipt: null,
       foundings,
@@ -311,11 +325,20 @@ class Moves {
     };
   }
 
+  #outcomeOf(cluster: string, mid: number): Outcome | undefined {
+    return this.#closed.get(cluster)?.get(mid);
+  }
+
   /** A survivor of a target that had activated has the range at a later epoch. */
   #hasActivated({ mid, target, ...range }: End): boolean {
-    if (this.#activated.get(target)?.has(mid) === true) return true;
+    if (this.#outcomeOf(target, mid) === 'activated') return true;
     const owned = this.#told.get(target)?.owned ?? [];
     return owned.some((own) => own.epoch >= mid && overlaps(own, range));
+  }
+
+  /** Its target had activated, which a survivor of that one does not know. */
+  #hasReleased({ mid, source }: End): boolean {
+    return this.#outcomeOf(source, mid) === 'released';
   }
 
   /** It was aborted while its target did not answer: its source has forgotten it, and the target is to be told. */
@@ -333,7 +356,7 @@ class Moves {
   ): Pick<Migration, 'rescue'> {
     const { order, keeper } = this.#order;
     const isDead = (id: string, founding: string): boolean =>
-      id === keeper.cluster || this.#foundings.get(id) !== founding;
+      id === keeper.cluster || this.#foundings.get(id)?.founding !== founding;
     const dead = isDead(target, foundings.target)
       ? 'target'
       : isDead(source, foundings.source)

@@ -8,7 +8,9 @@ import { promotedState } from '../../../node/machine/rescue.ts';
 import { rowsIn } from '../../../node/machine/rows.ts';
 import { inForce, loadState, storeState } from '../../../node/machine/system-state.ts';
 import type { StoreKey } from '../../../node/store/types.ts';
+import { present } from '../../../src/base/assert.ts';
 import { NurseryError } from '../../../src/base/errors.ts';
+import { rebuild, type Told } from '../../../src/cli/rescue/rebuild.ts';
 import { overlaps, printRange } from '../../../src/keyspace/range.ts';
 import { checkPartition } from '../../../src/keyspace/rangemap.ts';
 import {
@@ -25,6 +27,8 @@ import { TinyStore } from './tiny-store.ts';
 import { World } from './world.ts';
 
 const K = 'k'.repeat(32);
+/** Of the keeper that takes the place of K. */
+const K2 = 'l'.repeat(32);
 const RANGE = { lo: 'h', hi: 'p' };
 /** Small pages: a move has many steps. */
 const SETTINGS: Partial<Settings> = {
@@ -36,8 +40,8 @@ const SETTINGS: Partial<Settings> = {
 };
 const LONG_MS = 20_000;
 
-/** Which end is lost; and what is left of it: nothing, or a survivor that lacks its last so many slots. */
-export type Loss = { readonly end: 'a' | 'b'; readonly lag: number | null };
+/** Which end is lost, or the keeper; and what is left of it: nothing, or a survivor that lacks its last so many slots. */
+export type Loss = { readonly end: 'a' | 'b' | 'keeper'; readonly lag: number | null };
 
 function holds(condition: boolean, what: string): void {
   check(condition, 'migration-rule', () => what);
@@ -47,7 +51,10 @@ function holds(condition: boolean, what: string): void {
 export class RescuedMove {
   readonly #random = createRandom(1);
   readonly #world = new World(this.#random);
-  readonly #keeper = new SimCluster('keeper', this.#random);
+  #keeper = new SimCluster('keeper', this.#random);
+  #nursery = K;
+  /** Slot in which each cluster came to another keeper. */
+  readonly #boundAt = new Map<string, number>();
   readonly #clusters = new Map<string, SimCluster>();
   readonly #foundings = new Map<string, string>();
   readonly #mid: number;
@@ -88,18 +95,25 @@ export class RescuedMove {
     return cluster;
   }
 
-  get #record(): Migration {
-    return this.#keeper.state.migrations.get(this.#mid) as Migration;
+  /** A keeper that was rebuilt knows nothing of a move that had ended. */
+  get #record(): Migration | undefined {
+    return this.#keeper.state.migrations.get(this.#mid);
   }
 
   #bind(cluster: SimCluster, id: string, mine: string): void {
-    const keeper = { cluster: 'keeper', founding: K, nodes: [] };
+    const keeper = { cluster: 'keeper', founding: this.#nursery, nodes: [] };
     holds(cluster.command({ kind: 'bind', keeper, mine }).kind === 'ok', `${id} is bound`);
   }
 
   #under(id: string, command: Extract<AdminCommand, { kind: 'assume' }>): void {
     const founding = this.#foundings.get(id) ?? '';
-    const answer = this.cluster(id).command({ kind: 'under', keeper: K, founding, peer: '', command });
+    const answer = this.cluster(id).command({
+      kind: 'under',
+      keeper: this.#nursery,
+      founding,
+      peer: '',
+      command,
+    });
     holds(answer.kind === 'ok', answer.kind);
   }
 
@@ -133,14 +147,14 @@ export class RescuedMove {
     }
   }
 
-  /** A survivor lacks so many slots at most: it was bound before. */
-  lagMax(id: string): number {
-    return this.cluster(id).store.image.slot - 1;
+  /** A survivor lacks so many slots at most: it was bound before, also to the keeper in force. */
+  #lagMax(id: string): number {
+    return this.cluster(id).store.image.slot - (this.#boundAt.get(id) ?? 1);
   }
 
   /** One end is lost, or one after the other: orders, and coordinators that settle what is left, until survivors are confirmed. */
   lose(...losses: readonly Loss[]): void {
-    const before = this.#record.phase;
+    const before = this.phase;
     for (const loss of losses) this.#order(loss);
     const isOver = before === 'done' || before === 'aborted';
     for (let rounds = 0; this.#isOpen && rounds < 5; rounds += 1) {
@@ -152,21 +166,64 @@ export class RescuedMove {
       });
       this.#run?.stop();
     }
-    holds(!this.#isOpen, `migration ${this.#mid} is ${this.#record.phase}: ${this.result}`);
-    if (isOver) holds(this.#record.phase === before, 'what had ended changed');
-    for (const { end, lag } of losses) if (lag !== null) this.#confirm(end);
+    holds(!this.#isOpen, `migration ${this.#mid} is ${this.phase}: ${this.result}`);
+    const isKnown = this.#record !== undefined;
+    if (isOver && isKnown) holds(this.phase === before, 'what had ended changed');
+    for (const { end, lag } of losses) if (lag !== null && end !== 'keeper') this.#confirm(end);
     this.#cleanUp(100);
   }
 
   #order({ end, lag }: Loss): void {
-    const was = this.#foundings.get(end) ?? '';
-    if (lag === null) {
+    if (end === 'keeper') this.#loseKeeper();
+    else if (lag === null) {
       this.#clusters.delete(end);
-      for (const _ of [1, 2]) {
-        const answer = this.#keeper.command({ kind: 'lose', cluster: end, founding: was, takenMs: 1 });
-        holds(answer.kind === 'orders', answer.kind);
-      }
+      this.#bury(end);
     } else this.#promote(end, lag, `${end}2`);
+  }
+
+  #bury(id: string): void {
+    const founding = this.#keeper.state.identities.get(id)?.founding || (this.#foundings.get(id) ?? '');
+    for (const _ of [1, 2]) {
+      const answer = this.#keeper.command({ kind: 'lose', cluster: id, founding, takenMs: 1 });
+      holds(answer.kind === 'orders', answer.kind);
+    }
+  }
+
+  /** A new keeper is told by all that are left what they have; orders of before are given to it once more. */
+  #loseKeeper(): void {
+    this.#keeper = new SimCluster('keeper', this.#random);
+    this.#nursery = K2;
+    this.#bind(this.#keeper, 'keeper', K2);
+    const keeper = { cluster: 'keeper', founding: K2, nodes: [] };
+    const told = [...this.#clusters].map(([id, cluster]): Told => {
+      const answer = cluster.command({ kind: 'adopt', order: 1, from: K, keeper });
+      if (answer.kind !== 'belongings') throw new Error(answer.kind);
+      this.#boundAt.set(id, cluster.store.image.slot);
+      return { cluster: id, belongings: answer };
+    });
+    const lost = ['a', 'b'].filter((id) => !this.#clusters.has(id));
+    const said = { order: 1, keeper: { ...keeper, from: K }, lost };
+    let rebuilt = rebuild(told, { ...said, unclaimed: null });
+    if ('whyNot' in rebuilt) {
+      const why = rebuilt.whyNot.join('; ');
+      holds(/--unclaimed b leaves it/.test(why), why);
+      rebuilt = rebuild(told, { ...said, unclaimed: 'b' });
+    }
+    if ('whyNot' in rebuilt) throw new Error(rebuilt.whyNot.join('; '));
+    const install = {
+      order: 1,
+      from: K,
+      replaced: [K],
+      takenMs: 1,
+      clusters: rebuilt.clusters.map((each) => ({ ...each, nodes: [] })),
+      entries: [...rebuilt.entries],
+      migrations: [...rebuilt.migrations],
+      lastMid: rebuilt.lastMid,
+    };
+    const installed = this.#keeper.command({ kind: 'install', ...install });
+    holds(installed.kind === 'orders', installed.kind);
+    for (const id of lost) this.#bury(id);
+    for (const [id, cluster] of this.#clusters) if (cluster.state.unconfirmed !== '') this.#replace(id);
   }
 
   /** What the masters propose of themselves. */
@@ -180,11 +237,11 @@ export class RescuedMove {
   }
 
   get #isOpen(): boolean {
-    return this.#record.phase === 'active' || this.#record.phase === 'published';
+    return this.phase === 'active' || this.phase === 'published';
   }
 
   #promote(id: string, lag: number, founding: string): void {
-    const image = this.cluster(id).store.lagging(lag);
+    const image = this.cluster(id).store.lagging(Math.min(lag, this.#lagMax(id)));
     this.#hadActivated ||= id === 'b' && loadState(image).closed.get(this.#mid) === 'activated';
     const rows = new Map<StoreKey, Uint8Array | null>(image.rows);
     const state = loadState(image);
@@ -203,7 +260,7 @@ export class RescuedMove {
     return this.#keeper.command({
       kind: 'replace',
       cluster: id,
-      keeper: K,
+      keeper: this.#nursery,
       was: state.unconfirmed,
       founding,
       after: [],
@@ -225,7 +282,7 @@ export class RescuedMove {
     const { kind: _, ...what } = given;
     const confirm = {
       kind: 'confirm',
-      keeper: K,
+      keeper: this.#nursery,
       founding: this.#foundings.get(id) ?? '',
       given: what,
     } as const;
@@ -234,7 +291,7 @@ export class RescuedMove {
 
   #work(claimAtOnce: boolean): void {
     const world = this.#world;
-    const { token, heartbeat } = this.#record;
+    const { token, heartbeat } = present(this.#record, 'a record');
     const seen = claimAtOnce ? null : { token, heartbeat, atMs: world.nowMs - 60_000 };
     const run: Run = new Run(
       {
@@ -335,7 +392,7 @@ export class RescuedMove {
   }
 
   get phase(): string {
-    return this.#record.phase;
+    return this.#record?.phase ?? 'unknown';
   }
 }
 

@@ -152,6 +152,9 @@ test('a dead founding is never taken for a living one of its id', () => {
   const survivor = told('b', { founding: 'b2' });
   assert.match(whyNot([a, survivor]), /in founding b1, whose place b2 has taken: .*--unclaimed b/);
   assert.equal(mapOf([a, survivor], { unclaimed: 'b' }), ['..m a 1 a1', 'm.. b 2 b1']);
+  const waiting = told('b', { founding: 'b2', unconfirmed: 'b1' });
+  assert.match(whyNot([a, waiting]), /in founding b1, whose place b2 has taken: .*--unclaimed b/);
+  assert.equal(mapOf([a, waiting], { unclaimed: 'b' }), ['..m a 1 a1', 'm.. b 2 b1']);
 });
 
 test('a source that has sealed yields to a survivor of its target, which has the range at a later epoch', () => {
@@ -179,6 +182,10 @@ test('a move that was aborted while its target did not answer is still to be tol
   const b = told('b', { imports: [end(5, 'a')] });
   const [record] = built([a, b]).migrations;
   assert.equal([record?.phase, record?.isUntold, record?.rescue], ['aborted', true, undefined]);
+  const survivor = told('b', { founding: 'b2', unconfirmed: 'b1', imports: [end(5, 'a')] });
+  assert.equal(built([a, survivor]).migrations, [], 'it drops that when it is confirmed');
+  const released = told('a', { owned: [own('', null, 1)], closed: [{ mid: 5, outcome: 'released' }] });
+  assert.is(built([released, survivor]).migrations[0]?.phase, 'published');
   const open = told('a', { owned: [own('', null, 1)], floor: 5 });
   assert.is(built([open, b]).migrations[0]?.phase, 'active');
 });
