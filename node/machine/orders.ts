@@ -260,7 +260,7 @@ function fence(draft: Draft, { order, was }: Order, activated: ReadonlySet<numbe
       const why = `orders ${before.order} and ${order}: both ends are dead`;
       if (isThere && phase === 'active') publishFor(draft, record);
       // What the target acknowledged stands, where its survivor shows it; no source is left that could release.
-      end(draft, record, isThere ? 'done' : 'lost', why);
+      end(draft, record, isThere || before.isThere ? 'done' : 'lost', why);
       continue;
     }
     const epoch = draft.state.lastMid + 1;
