@@ -215,8 +215,8 @@ export function buryFounding(draft: Draft, cluster: string): void {
 }
 
 /**
- * A keeper that was lost had bound this founding: its master tells who its members are. Those of one that is lost too are known by
- * their addresses alone, so that people can be told who must be off.
+ * A keeper that was lost had bound this founding. Its nodes are known by their addresses alone: those that live tell who they are, and
+ * of those that are lost people are told who must be off.
  */
 export function installCluster(
   draft: Draft,

@@ -154,4 +154,47 @@ tests.test(
   },
 );
 
+tests.test(
+  'keeper and cluster are gone together: the map names what is lost, and another one gets it',
+  async (lab) => {
+    const nursery = await TestNursery.start(lab, { prefix: 'b', keeperSize: 1, size: 1 });
+    const [ams, bru] = nursery.clusters;
+    const client = await nursery.connect();
+    for (const key of 'amz') await client.set(key, `first ${key}`);
+    await nursery.succeed(['migrate', ams.id, 'm', bru.id]);
+    for (const cluster of [bru, nursery.keeper]) {
+      await cluster.killAll();
+      for (const { home } of cluster.nodes) rmSync(home, { recursive: true });
+    }
+    nursery.keeper.startAll();
+    await nursery.keeper.master();
+    const names = [...nursery.keeper.nodes, ...bru.nodes].map(({ name }) => name);
+    const rescue = (gone: readonly string[]) =>
+      lab.run(
+        ['rescue', 'keeper', ams.file, '--lost', bru.file, '--config', nursery.keeper.file].concat([
+          '--yes',
+          nursery.keeper.id,
+          '--gone',
+          gone.join(),
+        ]),
+      );
+    const some = await rescue(names.slice(0, 1));
+    assert.is(some.code, EXIT_CODES.USAGE, some.stderr);
+    assert.match(some.stderr, /--gone does not name b-bru_0/);
+    const done = await rescue(names);
+    assert.is(done.code, 0, done.stderr);
+    assert.match(done.stdout, /b-bru_0 {2}does not answer/);
+    assert.match(done.stdout, /\[m\.\.end\) {2}b-bru/);
+    const lost = ['rescue', 'lost', bru.id, '--at', ams.id, '--empty', '--config', nursery.keeper.file];
+    const brought = await lab.run([...lost, '--yes', bru.id, '--gone', bru.nodes[0]?.name ?? '']);
+    assert.is(brought.code, 0, brought.stderr);
+    assert.match(brought.stdout, /\[m\.\.end\) is served by b-ams, with 0 keys/);
+    await nursery.router.kill();
+    await nursery.startRouter();
+    const fresh = await nursery.connect();
+    assert.is((await fresh.get('a')).toString(), 'first a');
+    await fresh.set('z', 'second');
+  },
+);
+
 tests.run();

@@ -205,6 +205,7 @@ async function install(
       `no map follows from what was told; nothing is served otherwise than before: ${rebuilt.whyNot.join('; ')}`,
     );
   }
+  const configs = [...lost, ...found.map(({ config }) => config)];
   const met = [...replaced, ...told.flatMap(({ belongings }) => belongings.keepers)];
   const answer = await nursery.keeper.command({
     kind: 'install',
@@ -214,7 +215,7 @@ async function install(
     takenMs: Date.now(),
     clusters: rebuilt.clusters.map((each) => ({
       ...each,
-      nodes: [...(lost.find((one) => one.cluster === each.cluster)?.nodes ?? [])],
+      nodes: [...(configs.find((config) => config.cluster === each.cluster)?.nodes ?? [])],
     })),
     entries: [...rebuilt.entries],
     migrations: [...rebuilt.migrations],

@@ -90,7 +90,7 @@ export const installationCodec = struct({
   replaced: list(text),
   /** When, by the clock of whoever gives the order (ms since 1970). */
   takenMs: i64,
-  /** `nodes`: where those of a cluster that is lost were reached; whoever lives tells its own. */
+  /** `nodes`: where files say that they are, or were; whoever lives tells that himself from then on. */
   clusters: list(struct({ cluster: text, founding: text, nodes: list(nodeAddressCodec) })),
   entries: list(mapEntryCodec),
   migrations: list(migrationCodec),

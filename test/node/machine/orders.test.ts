@@ -246,7 +246,7 @@ test('a new keeper is given a map once, and says whose place it took', () => {
     replaced: ['older'],
     takenMs: 1,
     clusters: [
-      { cluster: 'a', founding: 'a1', nodes: [] },
+      { cluster: 'a', founding: 'a1', nodes: [{ name: 'a_0', ips: ['10.0.0.7'], port: 4000 }] },
       { cluster: 'c', founding: 'c1', nodes: NODES },
     ],
     entries: [{ lo: '', hi: null, owner: 'a', epoch: 4, founding: 'a1' }],
@@ -261,6 +261,8 @@ test('a new keeper is given a map once, and says whose place it took', () => {
   cluster.expect({ ...install, order: 78 }, 'refused');
   assert.equal(cluster.dump(), before);
   assert.equal(map(cluster), ['.. a 4 a1']);
+  const at = () => cluster.machine.keeperMap().clusters.find((each) => each.cluster === 'a')?.nodes;
+  assert.is(at()?.[0]?.ips[0], '10.0.0.7', 'it is reached before its nodes have spoken');
   assert.equal(cluster.machine.keeperMap().nursery, { founding: K, replaced: ['older', 'old'] });
   const lost = cluster.machine.keeperMap().clusters.find((each) => each.cluster === 'c');
   assert.equal(
@@ -269,6 +271,9 @@ test('a new keeper is given a map once, and says whose place it took', () => {
     'whoever is lost has addresses to be asked at',
   );
   assert.is(introduce(cluster, 'a', 'a1'), 'inForce');
+  const [life] = cluster.machine.state.identities.get('a')?.members ?? [];
+  assert.equal([life?.incarnation, life?.ips], ['a1', ['10.0.0.7']], 'a node tells which life it is');
+  assert.is(at()?.[0]?.port, 4000);
   introduce(cluster, 'b', 'b1');
   assert.is(
     cluster.expect({ kind: 'plan', source: 'a', target: 'b', lo: 'm', hi: null }, 'planned').mid,
