@@ -17,13 +17,16 @@ const IDENTITY = { role: 'migrator', node: 'migrator' } as const;
 /** Follows the keeper's map, so that a cluster whose nodes move is still found. */
 export class Connections implements Nursery {
   readonly keeper: ClusterClient;
+  /** Names no founding, so that it hears the map of a keeper that has replaced the one that is commanded. */
+  readonly #watcher: ClusterClient;
   readonly #clients = new Map<string, ClusterClient>();
   #configs: readonly KnownCluster[] = [];
 
   /** @param keeper how to reach the keeper */
   constructor(keeper: ClusterConfig) {
     this.keeper = new ClusterClient(keeper, IDENTITY, { keepsToFirst: true });
-    this.keeper.watchMap(({ map }) => this.#learn(map));
+    this.#watcher = new ClusterClient(keeper, IDENTITY);
+    this.#watcher.watchMap(({ map }) => this.#learn(map));
   }
 
   async map(): Promise<KeeperMap> {
@@ -51,10 +54,12 @@ export class Connections implements Nursery {
 
   close(): void {
     this.keeper.close();
+    this.#watcher.close();
     for (const client of this.#clients.values()) client.close();
   }
 
-  #learn({ clusters }: KeeperMap): void {
+  #learn({ clusters, nursery }: KeeperMap): void {
+    if (nursery !== undefined && !this.keeper.follow(nursery)) return;
     this.#configs = clusters;
     for (const config of clusters) this.#clients.get(config.cluster)?.update(config);
   }

@@ -96,11 +96,7 @@ function linkTo({ ips, port, founding }: Connect, hello: Hello, events: LinkEven
 
 function watchKeeper(keeper: ClusterClient, driver: Driver): MapWatch {
   return keeper.watchMap(
-    (news) => {
-      const { nursery } = news.map;
-      if (nursery !== undefined) keeper.expect(nursery.founding);
-      driver.learn(news);
-    },
+    (news) => driver.learn(news),
     (why) => driver.watched(why),
     (stranger) => driver.metStranger(stranger.nursery?.founding ?? 'none'),
   );

@@ -124,6 +124,18 @@ export class ClusterClient {
     }
   }
 
+  /**
+   * From now on nodes must be of this keeper's founding, where none was expected yet, or it says that it has replaced that one.
+   *
+   * @returns false where it is a stranger: all stays as it is
+   */
+  follow({ founding, replaced }: NonNullable<KeeperMap['nursery']>): boolean {
+    const known = this.#founding;
+    if (known !== '' && known !== founding && !replaced.includes(known)) return false;
+    this.expect(founding);
+    return true;
+  }
+
   /** Uses these nodes from now on. Connections to nodes that stay are kept, unless another founding is meant. */
   update(config: KnownCluster): void {
     const before = this.#endpoints;
@@ -173,9 +185,10 @@ export class ClusterClient {
 
   /**
    * Calls `onMap` with the keeper's map: soon with the present one, then with each that is newer or different.
-   * Survives the loss of nodes. This must be a client of the keeper. `onTrouble` hears of each attempt to watch: null
+   * Survives the loss of nodes. This must be a client of the keeper, and one that expects no founding: else a keeper that has replaced
+   * the first one that was met would never be heard. `onTrouble` hears of each attempt to watch: null
    * where it succeeded, else why it did not, or is over. `onStranger` is told of the map of another keeper than the first one
-   * that was met: it is not followed.
+   * that was met, and none that has replaced it: it is not followed.
    */
   watchMap(
     onMap: (news: MapNews) => void,

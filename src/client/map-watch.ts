@@ -108,7 +108,7 @@ export class MapWatch {
       (link) => {
         if (this.#closed) return;
         this.#endpoint = endpoint;
-        const query: AdminQuery = { kind: 'watchMap', sinceVersion: this.#follower.version };
+        const query: AdminQuery = { kind: 'watchMap', sinceVersion: this.#sinceAt(link.peer.founding) };
         link.request(encodeQuery(query), SUBSCRIBE_MS, (result) => {
           if (this.#closed) return;
           const why = result.kind === 'reply' ? this.#refusal(result.bytes) : result.why;
@@ -126,6 +126,12 @@ export class MapWatch {
         this.#again(name, error.message);
       },
     );
+  }
+
+  /** What a keeper of that founding need not tell again; -1 where it is another one, whose versions say nothing of those known. */
+  #sinceAt(founding: string | undefined): number {
+    const { keeper, version } = this.#follower;
+    return keeper === '' || founding === undefined || founding === keeper ? version : -1;
   }
 
   /** Takes in the reply to a subscription; why it is none, or null. */

@@ -144,6 +144,14 @@ tests.test(
     await nursery.succeed(['migrate', '--range', 'x..', '--to', ams.id]);
     assert.is((await client.get('z')).toString(), 'while there was no keeper', 'the router follows');
     await client.set('z', 'second');
+
+    // Nobody is left who could tell the router where these keys are now, but the map of the new keeper.
+    await bru.killAll();
+    const lost = ['rescue', 'lost', bru.id, '--at', ams.id, '--empty', '--yes', bru.id];
+    await nursery.succeed([...lost, '--gone', bru.nodes.map(({ name }) => name).join()]);
+    await client.set('p', 'third');
+    assert.is((await client.get('p')).toString(), 'third', 'the router that has run all along');
+
     await ams.process(ams.nodes[0]?.name ?? '').kill();
     ams.startNode(ams.nodes[0]?.name ?? '');
     await until('ams to serve again', async () => (await client.get('z').catch(() => null)) !== null);

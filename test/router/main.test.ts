@@ -31,11 +31,13 @@ function serve(
   cluster: string,
   node: string,
   answer: (body: Buffer, link: Link | null) => Answer,
+  { port = 0, founding = '' } = {},
 ): Promise<ClientPort> {
-  const hello: Hello = { protocol: LINK_PROTOCOL, role: 'node', cluster, node, incarnation: '' };
+  const who: Hello = { protocol: LINK_PROTOCOL, role: 'node', cluster, node, incarnation: '' };
+  const hello: Hello = founding === '' ? who : { ...who, founding };
   return ClientPort.listen({
     ips: [LOCAL],
-    port: 0,
+    port,
     clusterId: cluster,
     hello: () => hello,
     links: {
@@ -60,6 +62,10 @@ class Setup {
   /** What the keeper says of cluster C in place of the truth; an older one may have stored anything. */
   stored: readonly NodeAddress[] | null = null;
   map: RangeMap;
+  /** Whose map it is. */
+  nursery = { founding: 'K', replaced: [] as string[] };
+  /** Hears the router's errors. */
+  complained: (message: string) => void = () => undefined;
   router!: RunningRouter;
 
   constructor(map: RangeMap) {
@@ -75,7 +81,7 @@ class Setup {
         this.ports.set(node, await serve(id, node, (body) => cluster.serve(node, body)));
       }
     }
-    const keeper = await serve('keeper', 'keeper1', (body, link) => this.#keep(body, link));
+    const keeper = await this.#serveKeeper(0);
     const keeperPort = keeper.port;
     if (isKeeperUp) this.ports.set('keeper1', keeper);
     else await keeper.close();
@@ -92,7 +98,12 @@ class Setup {
       warnings: [],
     };
     const keeperClient = keeperOf(ini);
-    this.router = await startRouter({ ini, logger: SILENT, keeper: keeperClient, waits: () => undefined });
+    this.router = await startRouter({
+      ini,
+      logger: { ...SILENT, error: (_facts, message) => this.complained(message) },
+      keeper: keeperClient,
+      waits: () => undefined,
+    });
     this.atEnd.push(() => keeperClient.close());
     return this;
   }
@@ -106,6 +117,16 @@ class Setup {
     this.map = map;
     for (const link of this.#watchers)
       link.post(TOPIC.map, encode(mapPushCodec, { kind: 'whole', ...this.#keeperMap() }));
+  }
+
+  /** Another keeper is at the address of the first one, with that map. */
+  async replaceKeeper(nursery: { founding: string; replaced: string[] }, map: RangeMap): Promise<void> {
+    const before = this.ports.get('keeper1') as ClientPort;
+    const { port } = before;
+    await before.close();
+    this.nursery = nursery;
+    this.map = map;
+    this.ports.set('keeper1', await this.#serveKeeper(port));
   }
 
   async arakoon(): Promise<ArakoonClient> {
@@ -149,11 +170,19 @@ class Setup {
     });
   }
 
+  #serveKeeper(port: number): Promise<ClientPort> {
+    const { founding } = this.nursery;
+    return serve('keeper', 'keeper1', (body, link) => this.#keep(body, link), { port, founding });
+  }
+
   #keep(body: Buffer, link: Link | null): Answer {
     const request = decodeRequest(body);
     if (request.kind === 'whoMaster') return okOptionalText('keeper1');
     if (request.kind !== 'adminQuery') return failure('NOT_SUPPORTED', request.kind);
-    if (request.query.kind === 'watchMap' && link !== null) this.#watchers.add(link);
+    const { query } = request;
+    if (query.kind === 'watchMap' && link !== null) this.#watchers.add(link);
+    const since = query.kind === 'watchMap' ? query.sinceVersion : -1;
+    if (this.map.version <= since) return { bytes: encodeAnswer({ kind: 'ok' }), hint: null };
     return { bytes: encodeAnswer({ kind: 'keeperMap', ...this.#keeperMap() }), hint: null };
   }
 
@@ -165,7 +194,7 @@ class Setup {
           ? [...this.stored]
           : nodes.map((name): NodeAddress => ({ name, ips: [LOCAL], port: this.ports.get(name)?.port ?? 1 })),
     }));
-    return { map: this.map, clusters };
+    return { map: this.map, clusters, nursery: this.nursery };
   }
 }
 
@@ -329,6 +358,30 @@ router('large values pass both ways', async ({ setup }) => {
     await client.set('a', value);
     assert.ok((await client.get('a')).equals(value));
   }
+});
+
+router('it passes to the keeper that has replaced its own, and to no other', async ({ setup }) => {
+  const client = await setup.arakoon();
+  await client.set('a', '1');
+  setup.publish(mapOf(['', 'A'], ['k', 'B']).at(9));
+  // A stranger at those addresses, with a later map: nobody follows it.
+  const met = new Promise<void>((resolve) => {
+    setup.complained = (message) => {
+      if (message.includes('another keeper')) resolve();
+    };
+  });
+  await setup.replaceKeeper({ founding: 'S', replaced: ['other'] }, mapOf(['', 'B']).at(20));
+  await met;
+  await client.set('b', '1');
+  assert.equal([...setup.cluster('A').data.keys()], ['a', 'b'], 'as before');
+
+  // One that was rescued, with an earlier version: only its map tells where the keys are now.
+  const rescued = RangeMap.of(1, [{ lo: '', hi: null, owner: 'C', epoch: 1_000_002 }]);
+  setup.cluster('A').owned = [];
+  setup.cluster('C').owned = [...rescued.entries];
+  await setup.replaceKeeper({ founding: 'L', replaced: ['K'] }, rescued);
+  await client.set('c', '2');
+  assert.equal([...setup.cluster('C').data.keys()], ['c']);
 });
 
 router.run();

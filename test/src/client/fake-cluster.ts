@@ -89,6 +89,16 @@ export class FakeCluster {
     for (const node of this.nodes) node.push();
   }
 
+  /** All nodes are of another founding now, and have that map: somebody else is at their addresses. */
+  async become(founding: string, map: KeeperMap): Promise<void> {
+    await this.stop();
+    this.map = map;
+    for (const node of this.nodes) {
+      node.founding = founding;
+      await node.start();
+    }
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.stop()));
   }
@@ -171,7 +181,11 @@ export class FakeNode {
     if (request.kind === 'expectProgressPossible') return okBool(this.isReady);
     if (request.kind === 'version') return okVersion({ major: 1, minor: 2, patch: 3, text: this.name });
     if (request.kind === 'adminQuery') {
-      if (request.query.kind === 'watchMap') this.#watchers.add(connection as Link);
+      if (request.query.kind === 'watchMap') {
+        this.#watchers.add(connection as Link);
+        if (this.#cluster.map.map.version <= request.query.sinceVersion)
+          return { bytes: encodeAnswer({ kind: 'ok' }), hint: null };
+      }
       return { bytes: encodeAnswer({ kind: 'keeperMap', ...this.#cluster.map }), hint: null };
     }
     if (request.kind === 'statistics') return failure('NOT_SUPPORTED', 'statistics');
