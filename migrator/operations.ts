@@ -173,6 +173,15 @@ export class Operations implements Moves {
 
   async abort(mid: number, why: string, options: MoveOptions = {}): Promise<MigrationResult> {
     await this.#wish(mid, 'abort', why);
+    return await this.seeThrough(mid, options);
+  }
+
+  /**
+   * Watches a migration until it has ended, and runs it where nobody else does: whoever claims it first has it.
+   *
+   * @throws NurseryError as `Moves.resume`, but for FENCED
+   */
+  async seeThrough(mid: number, options: MoveOptions = {}): Promise<MigrationResult> {
     for (;;) {
       const followed = await this.#follow(mid, options);
       if ('outcome' in followed) return followed;
@@ -249,7 +258,7 @@ export class Operations implements Moves {
   }
 
   /**
-   * Watches another migrator at work, which somebody wants to abort. The result where it comes to an end; where it has missed a
+   * Watches another migrator at work. The result where it comes to an end; where it has missed a
    * beat, what was seen of it last, long enough ago to be claimed at once.
    */
   async #follow(mid: number, options: MoveOptions): Promise<MigrationResult | Seen> {

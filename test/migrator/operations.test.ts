@@ -312,6 +312,23 @@ test('resume leaves alone what is alive', async () => {
   assert.is(result?.outcome, 'done');
 });
 
+test('who sees a migration through runs it, or watches whoever was first, and is never told to go', async () => {
+  const nursery = filled(10);
+  const mid = nursery.plan('a', 'b', '', null);
+  const each = await Promise.all(
+    [1, 2, 3].map(async () => await new Operations(nursery, FAST).seeThrough(mid)),
+  );
+  for (const { outcome } of each) assert.is(outcome, 'done');
+  const late = new AbortController();
+  const next = nursery.plan('b', 'c', '', null);
+  nursery.keeper.sim.command({ kind: 'wish', mid: next, wish: 'pause', why: '' });
+  const waits = failureOf(new Operations(nursery, FAST).seeThrough(next, { signal: late.signal }));
+  while (nursery.keeper.sim.state.migrations.get(next)?.progress.stage !== 'paused')
+    await new Promise((resolve) => setImmediate(resolve));
+  late.abort();
+  assert.is((await waits).code, 'GOING_DOWN');
+});
+
 test('a daemon brings orphans to their end, also those that are only planned', async () => {
   const nursery = filled(50);
   const stop = new AbortController();

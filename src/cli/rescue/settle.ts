@@ -1,11 +1,12 @@
 /** Moves with a dead end: they decide what an order gives, so the command that gives it settles them. */
+import { NurseryError } from '../../base/errors.ts';
 import { readTarget } from '../connections.ts';
 import { notice } from '../report.ts';
 
 /**
- * Ends the open moves that `isIts` says an order stands behind.
+ * Ends the open moves that `isIts` says an order stands behind, or watches the migrator that is about to.
  *
- * @throws NurseryError as whatever runs a migration
+ * @throws NurseryError TIMEOUT where it takes too long; and as whatever runs a migration
  */
 export async function settleMoves(
   config: string,
@@ -23,7 +24,11 @@ export async function settleMoves(
     for (const { mid } of open) {
       notice(`migration ${mid} is being settled`);
       const signal = AbortSignal.timeout(Math.max(1, Math.round(untilMs - performance.now())));
-      await moves.resume(mid, { signal });
+      await moves.seeThrough(mid, { signal }).catch((error: unknown) => {
+        if (!signal.aborted || !(error instanceof NurseryError)) throw error;
+        const why = `migration ${mid} is not settled yet: type the same again, and it goes on`;
+        throw new NurseryError('TIMEOUT', why, { cause: error });
+      });
     }
   } finally {
     connections.close();
