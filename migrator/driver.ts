@@ -178,9 +178,10 @@ export function isOpen(migration: Migration): boolean {
   return migration.phase === 'active' || migration.phase === 'published';
 }
 
-/** Whether any migrator may go on with it: what an order brings to another cluster its command alone has. */
+/** Whether any migrator may go on with it: the rows that an order brings to another cluster its command alone has, until they are there. */
 export function isAnybodys(migration: Migration): boolean {
-  return isOpen(migration) && migration.rescue?.isCopy !== true;
+  const { phase, rescue } = migration;
+  return phase === 'published' || (phase === 'active' && rescue?.isCopy !== true);
 }
 
 /** The error for an answer that the question does not have. */

@@ -25,6 +25,7 @@ import { tellTarget } from './tell.ts';
 import { worldOf } from './world.ts';
 
 export { type DaemonEvent, type DaemonOptions, runDaemon } from './daemon.ts';
+export { isAnybodys } from './driver.ts';
 
 /** Migrations that `resume` takes on at a time. Each is watched for a second before it is claimed. */
 const RESUMED_AT_ONCE = 16;

@@ -3,43 +3,75 @@ import { open } from 'node:fs/promises';
 import { bytesToKey, type Key } from '../../base/bytes.ts';
 import { NurseryError } from '../../base/errors.ts';
 import { contains, intersect, printRange, type Range, subtract } from '../../keyspace/range.ts';
+import type { Nursery } from '../../protocol/admin/admin.ts';
 import { type Backup, readBackup } from '../backup/read-backup.ts';
 import { cannotRead } from '../export/files.ts';
-import { ExportReader, linesOf } from '../export/lines.ts';
+import { ExportReader, type Image, linesOf } from '../export/lines.ts';
 import type { RowSource } from './copy.ts';
 
 /** A part of a range that one image holds. */
-type Piece = Range & { readonly path: string };
+type Piece = Range & { readonly path: string; readonly image: Image; readonly epoch: number };
+
+/** A part of a range, and the image that it comes from, for people. */
+export type Used = {
+  readonly range: Range;
+  readonly cluster: string;
+  readonly epoch: number;
+  readonly slot: number;
+  readonly taken: string;
+};
+
+/** A backup, as a source of rows. */
+export type BackupRows = {
+  readonly rows: RowSource;
+  /**
+   * @param nursery whose the rows are to be; null where the keeper does not know itself
+   * @throws NurseryError REFUSED where no image holds some of it, or an image that does is of another nursery
+   */
+  readonly refuseUnfit: (ranges: readonly Range[], nursery: Nursery | null) => void;
+  /** Where each part of the ranges comes from. */
+  readonly used: (ranges: readonly Range[]) => Used[];
+};
 
 /**
  * A whole backup, checked.
  *
  * @throws NurseryError BAD_INPUT where it is not whole
  */
-export async function openBackup(directory: string): Promise<{
-  readonly rows: RowSource;
-  /** @throws NurseryError REFUSED where no image holds some of it */
-  readonly refuseUncovered: (range: Range) => void;
-  /** What its images are as of, for people. */
-  readonly asOf: string;
-}> {
+export async function openBackup(directory: string): Promise<BackupRows> {
   const backup = await readBackup(directory);
+  const refuseUncovered = (range: Range): void => {
+    const [missing] = piecesOf(backup, range).reduce<Range[]>(
+      (left, piece) => left.flatMap((part) => subtract(part, piece)),
+      [range],
+    );
+    if (missing === undefined) return;
+    throw new NurseryError(
+      'REFUSED',
+      `no image in ${directory} holds ${printRange(missing)}: --range names what is to come from it; the rest comes from another backup, or with --empty`,
+    );
+  };
   return {
     rows: (range) => rowsOf(piecesOf(backup, range)),
-    refuseUncovered: (range) => {
-      const [missing] = piecesOf(backup, range).reduce<Range[]>(
-        (left, piece) => left.flatMap((part) => subtract(part, piece)),
-        [range],
-      );
-      if (missing === undefined) return;
-      throw new NurseryError(
-        'REFUSED',
-        `no image in ${directory} holds ${printRange(missing)}: --range names what is to come from it; the rest comes from another backup, or with --empty`,
-      );
+    refuseUnfit: (ranges, nursery) => {
+      const own = nursery === null ? [] : [nursery.founding, ...nursery.replaced];
+      for (const range of ranges) {
+        refuseUncovered(range);
+        const foreign = piecesOf(backup, range).find(({ image }) => !own.includes(image.keeper));
+        if (foreign === undefined) continue;
+        const { cluster, keeper } = foreign.image;
+        throw new NurseryError(
+          'REFUSED',
+          `${foreign.path}, the image of ${cluster}, is of nursery ${keeper || 'none'}, and this one is ${own.join(', before that ') || 'none'}: take a backup of this nursery; nursery import brings rows of others, once the range is served (--empty)`,
+        );
+      }
     },
-    asOf: backup.images
-      .map(({ image }) => `${image.cluster} as of slot ${image.slot}, ${image.taken}`)
-      .join('; '),
+    used: (ranges) =>
+      ranges.flatMap((range) =>
+        piecesOf(backup, range).map(({ lo, hi, epoch, image: { cluster, slot, taken } }) => {
+          return { range: { lo, hi }, cluster, epoch, slot, taken };
+        }),
+      ),
   };
 }
 
@@ -48,7 +80,7 @@ function piecesOf({ images }: Backup, range: Range): Piece[] {
   const pieces = images.flatMap(({ image, path }) =>
     image.owned.flatMap((owned): Piece[] => {
       const common = intersect(owned, range);
-      return common === null ? [] : [{ ...common, path }];
+      return common === null ? [] : [{ ...common, path, image, epoch: owned.epoch }];
     }),
   );
   return pieces.sort((a, b) => (a.lo < b.lo ? -1 : 1));

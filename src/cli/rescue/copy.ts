@@ -1,21 +1,25 @@
 /**
  * What the map gives to a dead founding comes to a living cluster, with the rows that somebody hands in: the commands of a migration,
- * without a source (docs/architecture.md, "Rescue"). One that was broken off is given up, and begun anew.
+ * without a source (docs/architecture.md, "Rescue"). One that was broken off is given up, and begun anew; once it is published any
+ * migrator finishes it.
  */
 import { type Key, successor } from '../../base/bytes.ts';
 import { NurseryError } from '../../base/errors.ts';
 import type { ClusterClient } from '../../client/cluster-client.ts';
 import { type Digest, DigestSum, NO_ROWS } from '../../keyspace/digest.ts';
-import { printRange, type Range } from '../../keyspace/range.ts';
+import { overlaps, printRange, type Range } from '../../keyspace/range.ts';
 import {
   type AdminAnswer,
   type AdminCommand,
   type Header,
   type Migration,
   NO_PROGRESS,
+  type Order,
   PAGE_COPY,
   type Row,
 } from '../../protocol/admin/admin.ts';
+import type { NurseryConnections } from '../connections.ts';
+import { openMigrations } from './lost-survey.ts';
 
 /** Keys and values of a page (bytes), and its rows. */
 const PAGE_BYTES = 512 * 1024;
@@ -41,7 +45,7 @@ export type CopyOptions = {
 type Under = Extract<AdminCommand, { kind: 'under' }>['command'];
 
 /**
- * Brings one range, all of it under the dead founding of the order.
+ * Brings one range, all of it under the dead founding of the order; no copy of it may be open.
  *
  * @returns its number, and the rows that it has
  * @throws NurseryError REFUSED where keeper or target will not have it; TIMEOUT; and what `rows` throws, with the range unserved as
@@ -51,26 +55,37 @@ export async function copyRange(
   range: Range,
   options: CopyOptions,
 ): Promise<{ mid: number; digest: Digest }> {
-  await giveUpOthers(range, options);
   const { keeper, order, targetId } = options;
   const planned = await patiently(options, () =>
     keeper.command({ kind: 'planCopy', order, target: targetId, lo: range.lo, hi: range.hi }),
   );
   if (planned.kind !== 'planned') throw unexpected(`${printRange(range)}`, planned);
   const copy = new Copy(options, await claimed(keeper, planned.mid));
-  return { mid: planned.mid, digest: await copy.run() };
+  return { mid: planned.mid, digest: await copy.run(options) };
 }
 
-/** Copies of that range that an earlier command has begun, and nobody goes on with. */
-async function giveUpOthers(range: Range, options: CopyOptions): Promise<void> {
-  const answer = await options.keeper.query({ kind: 'listMigrations' });
-  if (answer.kind !== 'migrations') throw unexpected('listMigrations', answer);
-  for (const record of answer.migrations) {
-    const isIts = record.rescue?.isCopy === true && record.rescue.order === options.order;
-    if (!isIts || (record.phase !== 'active' && record.phase !== 'published')) continue;
-    if (record.hi !== null && record.hi <= range.lo) continue;
-    if (range.hi !== null && range.hi <= record.lo) continue;
-    await new Copy(options, await claimed(options.keeper, record.mid)).giveUp();
+/**
+ * Copies by these orders that an earlier command has begun, to whichever cluster, and nobody goes on with. What was brought is thrown
+ * away, unless it is whole: then the range is there.
+ *
+ * @throws NurseryError as `copyRange`
+ */
+export async function giveUpCopies(
+  nursery: Pick<NurseryConnections, 'keeper' | 'cluster'>,
+  orders: readonly Order[],
+  range: Range,
+): Promise<void> {
+  for (const record of await openMigrations(nursery)) {
+    const { mid, rescue, phase, target } = record;
+    const isIts = rescue?.isCopy === true && orders.some(({ order }) => order === rescue.order);
+    if (!isIts || phase !== 'active' || !overlaps(record, range)) continue;
+    const ends = { keeper: nursery.keeper, target: nursery.cluster(target) };
+    const copy = new Copy(ends, await claimed(nursery.keeper, mid));
+    await copy.giveUp().catch((error: unknown) => {
+      if (!(error instanceof NurseryError) || error.code !== 'UNREACHABLE') throw error;
+      const why = `${target}, where migration ${mid} was to bring ${printRange(record)}, has to give that up first, and does not answer: start it; or nursery rescue lost ${target}, where it is gone too`;
+      throw new NurseryError('UNREACHABLE', `${why} (${error.message})`, { cause: error });
+    });
   }
 }
 
@@ -88,50 +103,51 @@ async function claimed(
 
 /** One copy, under one token. */
 class Copy {
-  readonly #options: CopyOptions;
+  readonly #ends: Pick<CopyOptions, 'keeper' | 'target'>;
   readonly #record: Migration;
   readonly #header: Header;
 
-  constructor(options: CopyOptions, { token, floor, record }: Extract<AdminAnswer, { kind: 'claimed' }>) {
+  constructor(
+    ends: Pick<CopyOptions, 'keeper' | 'target'>,
+    { token, floor, record }: Extract<AdminAnswer, { kind: 'claimed' }>,
+  ) {
     const { mid, lo, hi, source } = record;
-    this.#options = options;
+    this.#ends = ends;
     this.#record = record;
     this.#header = { mid, token, floor, lo, hi, peer: source };
   }
 
-  async run(): Promise<Digest> {
-    const { mid, token } = this.#header;
-    const begun = await patiently(this.#options, () => this.#ask({ kind: 'beginImport', ...this.#header }));
+  async run(options: CopyOptions): Promise<Digest> {
+    const begun = await patiently(options, () => this.#ask({ kind: 'beginImport', ...this.#header }));
     if (begun.kind !== 'importing') throw unexpected('beginImport', begun);
-    const { seq, digest } = await this.#pages();
-    const seal = { sealSlot: 0, digest };
-    const activated = await this.#ask({ kind: 'activate', ...this.#header, seq, ...seal });
+    const { seq, digest } = await this.#pages(options);
+    const activated = await this.#ask({ kind: 'activate', ...this.#header, seq, sealSlot: 0, digest });
     const isThere = activated.kind === 'closed' && activated.outcome === 'activated';
     if (!isThere) throw unexpected('activate', activated);
-    await this.#tell({ kind: 'publish', mid, token, receipt: { ...seal, pauseMs: 0, pauseAtLeast: false } });
-    await this.#tell({ kind: 'finish', mid, token });
+    await this.#publish(digest);
     return digest;
   }
 
   /** What was brought is thrown away, unless it is whole: then it is published. */
   async giveUp(): Promise<void> {
     const { mid, token } = this.#header;
-    if (this.#record.phase === 'published') {
-      await this.#tell({ kind: 'finish', mid, token });
-      return;
-    }
     const ended = await this.#ask({ kind: 'abandon', ...this.#header });
     if (ended.kind !== 'closed') throw unexpected('abandon', ended);
-    if (ended.outcome === 'activated') {
-      const receipt = { sealSlot: 0, digest: NO_ROWS, pauseMs: 0, pauseAtLeast: false };
-      await this.#tell({ kind: 'publish', mid, token, receipt });
-      await this.#tell({ kind: 'finish', mid, token });
-    } else await this.#tell({ kind: 'settle', mid, token });
+    if (ended.outcome === 'activated') await this.#publish(NO_ROWS);
+    else await this.#tell({ kind: 'settle', mid, token });
   }
 
-  async #pages(): Promise<{ readonly seq: number; readonly digest: Digest }> {
+  async #publish(digest: Digest): Promise<void> {
+    const { mid, token } = this.#header;
+    const receipt = { sealSlot: 0, digest, pauseMs: 0, pauseAtLeast: false };
+    await this.#tell({ kind: 'publish', mid, token, receipt });
+    const answer = await this.#ends.keeper.command({ kind: 'finish', mid, token });
+    // Once it is published any migrator may have claimed it, and finishes it.
+    if (answer.kind !== 'ok' && answer.kind !== 'fenced') throw unexpected('finish', answer);
+  }
+
+  async #pages({ onPage, rows }: CopyOptions): Promise<{ readonly seq: number; readonly digest: Digest }> {
     const { lo, hi } = this.#header;
-    const { onPage, rows } = this.#options;
     const sum = new DigestSum(NO_ROWS);
     let page: Row[] = [];
     let bytes = 0;
@@ -164,19 +180,19 @@ class Copy {
   async #note(keysCopied: number): Promise<void> {
     const { mid, token } = this.#header;
     const progress = { ...NO_PROGRESS, stage: 'restoring', keysCopied };
-    const answer = await this.#options.keeper.command({ kind: 'note', mid, token, progress });
+    const answer = await this.#ends.keeper.command({ kind: 'note', mid, token, progress });
     if (answer.kind !== 'claimed') throw unexpected('note', answer);
   }
 
   async #tell(command: AdminCommand): Promise<void> {
-    const answer = await this.#options.keeper.command(command);
+    const answer = await this.#ends.keeper.command(command);
     if (answer.kind !== 'ok') throw unexpected(command.kind, answer);
   }
 
   /** At the target; meant for its founding, and for a move with the dead one. */
   async #ask(command: Under): Promise<AdminAnswer> {
     const { keeper, source, target } = this.#record.foundings ?? { keeper: '', source: '', target: '' };
-    return await this.#options.target.command({
+    return await this.#ends.target.command({
       kind: 'under',
       keeper,
       founding: target,

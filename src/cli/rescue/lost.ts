@@ -1,19 +1,17 @@
 /** `nursery rescue lost`: a cluster is gone for good; what the map gives it comes to another one, from a backup or empty. */
 import { FatalError, NurseryError } from '../../base/errors.ts';
-import { ClusterClient } from '../../client/cluster-client.ts';
 import { intersect, printRange, type Range } from '../../keyspace/range.ts';
 import type { MapEntry } from '../../keyspace/rangemap.ts';
-import type { KeeperMap, KnownCluster, Migration, NodeStatus, Order } from '../../protocol/admin/admin.ts';
+import type { Order } from '../../protocol/admin/admin.ts';
 import { NurseryConnections, readTarget } from '../connections.ts';
 import { jsonRange, rangeOf } from '../forms.ts';
 import { printJson, printLine } from '../output.ts';
-import { openBackup } from './backup-rows.ts';
+import { type BackupRows, openBackup } from './backup-rows.ts';
 import { confirm } from './confirm.ts';
-import { copyRange, type RowSource } from './copy.ts';
+import { copyRange, giveUpCopies, type RowSource } from './copy.ts';
+import { type Survey, survey } from './lost-survey.ts';
 import { settleMoves } from './settle.ts';
 
-/** How long a node may take to answer (ms). */
-const NODE_MS = 1500;
 /** Before the command gives up waiting (s), unless it is told otherwise. */
 const PATIENCE_S = 600;
 
@@ -31,21 +29,11 @@ export type LostArgs = {
   readonly json: boolean;
 };
 
-/** What is known before anything is done. */
-type Survey = {
-  readonly founding: string;
-  /** The order that was given before; null where this is the first time. */
-  readonly order: Order | null;
-  readonly nodes: readonly string[];
-  /** What the map gives to the founding, of what was asked for. */
-  readonly entries: readonly MapEntry[];
-  readonly moves: readonly Migration[];
-};
-
 /**
  * Says what is known, has names typed, and carries it out; typed again it goes on.
  *
- * @throws NurseryError REFUSED where a node of the cluster answers, or the backup does not hold what is asked for; TIMEOUT
+ * @throws NurseryError REFUSED where a node of the cluster answers and nothing is left of a founding before it, or the backup is of
+ *   another nursery, or does not hold what is asked for; TIMEOUT
  * @throws FatalError CONFIG, USAGE
  */
 export async function runLost(args: LostArgs): Promise<void> {
@@ -56,19 +44,23 @@ export async function runLost(args: LostArgs): Promise<void> {
   const nursery = new NurseryConnections(keeper);
   try {
     const known = await nursery.refresh();
-    const survey = await look(nursery, known, cluster, wanted);
-    await refuseLiving(known, cluster, survey);
-    for (const entry of survey.entries) backup?.refuseUncovered(within(entry, wanted));
+    const found = await survey(nursery, known, cluster, wanted);
+    const ranges = found.entries.map((entry) => within(entry, wanted));
+    backup?.refuseUnfit(ranges, known.nursery ?? null);
     nursery.cluster(at);
-    describe(cluster, at, survey, { backup: backup?.asOf ?? null, wanted, json: args.json });
+    describe(cluster, at, found, { backup, ranges, json: args.json });
     if (args.dryRun) return;
-    if (survey.order === null) await ask(args, cluster, survey);
+    if (found.graves.some(({ order }) => order === null)) await ask(args, cluster, found);
     const untilMs = performance.now() + (args.timeout ?? PATIENCE_S) * 1000;
-    const order = survey.order ?? (await give(nursery, cluster, survey.founding));
+    const orders: Order[] = [];
+    for (const { founding, order } of found.graves)
+      orders.push(order ?? (await give(nursery, cluster, founding)));
     // They decide what the map gives it.
-    await settleMoves(args.config, (move) => move.order === order.order, untilMs);
-    const copied = await bring(nursery, order, { cluster, at, wanted, rows: backup?.rows ?? none, untilMs });
-    report(cluster, at, order, copied, args.json);
+    const isIts = (move: { readonly order: number }): boolean =>
+      orders.some(({ order }) => order === move.order);
+    await settleMoves(args.config, isIts, untilMs);
+    const copied = await bring(nursery, orders, { cluster, at, wanted, rows: backup?.rows ?? none, untilMs });
+    report(cluster, at, { orders, goesOn: found.goesOn, copied }, args.json);
   } finally {
     nursery.close();
   }
@@ -92,119 +84,45 @@ function checked({ cluster, at, restore, empty }: LostArgs): {
   return { cluster, at };
 }
 
-async function look(
-  nursery: NurseryConnections,
-  { map, clusters }: KeeperMap,
-  cluster: string,
-  wanted: Range,
-): Promise<Survey> {
-  const [orders, migrations] = await Promise.all([listOrders(nursery), listMigrations(nursery)]);
-  const config = clusters.find((each) => each.cluster === cluster);
-  const order = orders.filter((each) => each.kind === 'lost' && each.cluster === cluster).at(-1) ?? null;
-  const founding = config?.founding ?? order?.was;
-  if (founding === undefined) {
-    const names = clusters.map((each) => each.cluster).join(', ');
-    throw new NurseryError(
-      'REFUSED',
-      `the keeper knows no founding of cluster ${cluster}; known are ${names || 'none'}`,
-    );
-  }
-  const isIts = (entry: MapEntry): boolean => entry.owner === cluster && entry.founding === founding;
-  return {
-    founding,
-    order: order?.was === founding ? order : null,
-    nodes: (config?.nodes ?? []).map(({ name }) => name),
-    entries: map.entries.filter((entry) => isIts(entry) && intersect(entry, wanted) !== null),
-    moves: migrations.filter(
-      ({ phase, foundings }) =>
-        (phase === 'active' || phase === 'published') &&
-        (foundings?.source === founding || foundings?.target === founding),
-    ),
-  };
-}
-
-async function listOrders(nursery: NurseryConnections): Promise<Order[]> {
-  const answer = await nursery.keeper.query({ kind: 'listOrders' });
-  if (answer.kind !== 'orders')
-    throw new NurseryError('MALFORMED', `the keeper answered ${answer.kind} to listOrders`);
-  return answer.orders;
-}
-
-async function listMigrations(nursery: NurseryConnections): Promise<Migration[]> {
-  const answer = await nursery.keeper.query({ kind: 'listMigrations' });
-  if (answer.kind !== 'migrations')
-    throw new NurseryError('MALFORMED', `the keeper answered ${answer.kind} to listMigrations`);
-  return answer.migrations;
-}
-
-/** @throws NurseryError REFUSED where a node of that founding answers: it could serve, or be promoted */
-async function refuseLiving({ clusters }: KeeperMap, cluster: string, { founding }: Survey): Promise<void> {
-  const config = clusters.find((each) => each.cluster === cluster);
-  if (config === undefined) return;
-  const alive = (await statusesOf(config)).flatMap(({ name, status }) =>
-    status?.founding === founding ? [{ name, role: status.role }] : [],
-  );
-  if (alive.length === 0) return;
-  const names = alive.map(({ name, role }) => `${name} (${role})`).join(', ');
-  throw new NurseryError(
-    'REFUSED',
-    `${names} of ${cluster} answers: it is not gone. nursery rescue promote goes on with what it holds; or stop it, and never start its home again`,
-  );
-}
-
-async function statusesOf(config: KnownCluster): Promise<{ name: string; status: NodeStatus | null }[]> {
-  const client = new ClusterClient(
-    { cluster: '', nodes: config.nodes },
-    { role: 'operator', node: 'rescue' },
-  );
-  try {
-    return await Promise.all(
-      config.nodes.map(async ({ name }) => {
-        const status = await client
-          .query({ kind: 'nodeStatus' }, { to: name, deadlineMs: NODE_MS })
-          .catch((error: unknown) => {
-            if (!(error instanceof NurseryError)) throw error;
-            return null;
-          });
-        return { name, status: status?.kind === 'nodeStatus' ? status : null };
-      }),
-    );
-  } finally {
-    client.close();
-  }
-}
-
 function describe(
   cluster: string,
   at: string,
-  { founding, order, nodes, entries, moves }: Survey,
+  { graves, goesOn, nodes, entries, moves }: Survey,
   {
     backup,
-    wanted,
+    ranges,
     json,
-  }: { readonly backup: string | null; readonly wanted: Range; readonly json: boolean },
+  }: { readonly backup: BackupRows | null; readonly ranges: readonly Range[]; readonly json: boolean },
 ): void {
-  const ranges = entries.map((entry) => within(entry, wanted));
+  // Those of long ago, of which nothing is left, are of interest to nobody.
+  const left = graves.filter(
+    ({ founding, order }) =>
+      order === null ||
+      entries.some((entry) => entry.founding === founding) ||
+      moves.some(({ foundings }) => foundings?.source === founding || foundings?.target === founding),
+  );
+  const shown = left.length > 0 ? left : graves.slice(-1);
   if (json) {
     printJson({
       cluster,
-      founding,
+      foundings: shown.map(({ founding, order }) => ({ founding, order: order?.order ?? null })),
       nodes,
       at,
       ranges: ranges.map(jsonRange),
-      backup,
+      backup: backup?.used(ranges) ?? null,
       moves: moves.map(({ mid }) => mid),
     });
     return;
   }
-  printLine(
-    `cluster ${cluster}, founding ${founding}${order === null ? '' : `: dead by order ${order.order}`}`,
-  );
-  if (order === null) {
-    for (const name of nodes)
-      printLine(`  ${name}  does not answer: it must be off, and its home must never start again`);
+  for (const { founding, order } of shown)
+    printLine(
+      `cluster ${cluster}, founding ${founding}${order === null ? '' : `: dead by order ${order.order}`}`,
+    );
+  if (goesOn !== null) printLine(`founding ${goesOn} of ${cluster} is in force, and goes on`);
+  for (const name of nodes)
+    printLine(`  ${name}  does not answer: it must be off, and its home must never start again`);
+  if (shown.some(({ order }) => order === null))
     printLine('the founding is dead for ever from now on, whoever of it comes back');
-  }
   for (const { mid, source, target } of moves)
     printLine(
       `  migration ${mid}, ${source} → ${target}: is settled without ${cluster}; where that had taken over, what it acknowledged since is lost`,
@@ -212,8 +130,10 @@ function describe(
   const what =
     backup === null
       ? 'empty: all that it held is lost'
-      : `from the backup (${backup}): what was acknowledged since is lost`;
+      : 'from the backup: what was acknowledged since is lost';
   for (const range of ranges) printLine(`  ${printRange(range)} comes to ${at}, ${what}`);
+  for (const { range, cluster: from, epoch, slot, taken } of backup?.used(ranges) ?? [])
+    printLine(`  ${printRange(range)} out of the image of ${from} at epoch ${epoch}, slot ${slot}, ${taken}`);
   if (ranges.length === 0) printLine('  the map gives it nothing of that');
 }
 
@@ -242,7 +162,7 @@ type Copied = Range & { readonly mid: number; readonly keys: number };
 
 async function bring(
   nursery: NurseryConnections,
-  { order, was }: Order,
+  orders: readonly Order[],
   what: {
     readonly cluster: string;
     readonly at: string;
@@ -252,24 +172,32 @@ async function bring(
   },
 ): Promise<Copied[]> {
   const { cluster, at, wanted, rows, untilMs } = what;
-  const copied: Copied[] = [];
-  // What the map says now: moves may have ended since it was looked at.
+  await giveUpCopies(nursery, orders, wanted);
+  // What the map says now: moves and copies have ended since it was looked at.
   const { map } = await nursery.refresh();
-  for (const entry of map.entries) {
-    if (entry.owner !== cluster || entry.founding !== was || intersect(entry, wanted) === null) continue;
-    const range = within(entry, wanted);
-    const options = {
-      keeper: nursery.keeper,
-      target: nursery.cluster(at),
-      order,
-      targetId: at,
-      rows,
-      untilMs,
-    };
-    const { mid, digest } = await copyRange(range, options);
-    copied.push({ ...range, mid, keys: digest.count });
+  const copied: Copied[] = [];
+  for (const { order, was } of orders) {
+    const isIts = (entry: MapEntry): boolean => entry.owner === cluster && entry.founding === was;
+    for (const range of joined(map.entries.filter((entry) => isIts(entry)))) {
+      const part = intersect(range, wanted);
+      if (part === null) continue;
+      const options = { keeper: nursery.keeper, target: nursery.cluster(at), order, targetId: at };
+      const { mid, digest } = await copyRange(part, { ...options, rows, untilMs });
+      copied.push({ ...part, mid, keys: digest.count });
+    }
   }
   return copied;
+}
+
+/** Ascending ranges, those that meet made one: a backup is read once for each. */
+function joined(ranges: readonly Range[]): Range[] {
+  const whole: Range[] = [];
+  for (const { lo, hi } of ranges) {
+    const last = whole.at(-1);
+    if (last !== undefined && last.hi === lo) whole[whole.length - 1] = { lo: last.lo, hi };
+    else whole.push({ lo, hi });
+  }
+  return whole;
 }
 
 function within(entry: Range, wanted: Range): Range {
@@ -281,15 +209,26 @@ async function* none(): AsyncGenerator<never> {}
 function report(
   cluster: string,
   at: string,
-  { order }: Order,
-  copied: readonly Copied[],
+  {
+    orders,
+    goesOn,
+    copied,
+  }: {
+    readonly orders: readonly Order[];
+    readonly goesOn: string | null;
+    readonly copied: readonly Copied[];
+  },
   json: boolean,
 ): void {
   if (json) {
-    printJson({ cluster, order, at, ranges: copied.map((each) => ({ ...each, ...jsonRange(each) })) });
+    const ranges = copied.map((each) => ({ ...each, ...jsonRange(each) }));
+    printJson({ cluster, orders: orders.map(({ order }) => order), at, ranges });
     return;
   }
   for (const each of copied)
     printLine(`${printRange(each)} is served by ${at}, with ${each.keys} keys, at epoch ${each.mid}`);
-  printLine(`${cluster} is dead by order ${order}; empty homes may begin a new cluster of that name`);
+  if (goesOn === null)
+    printLine(
+      `${cluster} is dead by order ${orders.at(-1)?.order}; empty homes may begin a new cluster of that name`,
+    );
 }

@@ -17,9 +17,11 @@ export async function settleMoves(
   const connections = migrator.openNursery(readTarget(config).keeper);
   try {
     const moves = new migrator.Operations(connections);
-    const open = (await moves.list()).filter(({ phase, rescue, source, target }) => {
-      const isOpen = phase === 'active' || phase === 'published';
-      return isOpen && rescue?.isCopy === false && isIts({ order: rescue.order, source, target });
+    const open = (await moves.list()).filter((move) => {
+      const { rescue, source, target } = move;
+      return (
+        rescue !== undefined && migrator.isAnybodys(move) && isIts({ order: rescue.order, source, target })
+      );
     });
     for (const { mid } of open) {
       notice(`migration ${mid} is being settled`);

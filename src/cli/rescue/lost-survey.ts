@@ -1,0 +1,134 @@
+/** What is known of a cluster that is said to be lost, before anything is done about it. */
+import { NurseryError } from '../../base/errors.ts';
+import { ClusterClient } from '../../client/cluster-client.ts';
+import { intersect, type Range } from '../../keyspace/range.ts';
+import type { MapEntry } from '../../keyspace/rangemap.ts';
+import type { KeeperMap, KnownCluster, Migration, NodeStatus, Order } from '../../protocol/admin/admin.ts';
+import type { NurseryConnections } from '../connections.ts';
+
+/** How long a node may take to answer (ms). */
+const NODE_MS = 1500;
+
+/** A founding of the cluster that is dead, by this order; null: this command is to give it. */
+export type Grave = { readonly founding: string; readonly order: Order | null };
+
+/** What is known. */
+export type Survey = {
+  /** All dead foundings of the cluster, and the one that this command is to bury. */
+  readonly graves: readonly Grave[];
+  /** The founding in force where its nodes answer: it goes on. Null where there is none, or it is to be buried. */
+  readonly goesOn: string | null;
+  /** Nodes of the founding that is to be buried. */
+  readonly nodes: readonly string[];
+  /** What the map gives to dead foundings, of what was asked for. */
+  readonly entries: readonly MapEntry[];
+  /** Open migrations that a dead founding takes part in. */
+  readonly moves: readonly Migration[];
+};
+
+/**
+ * Asks the keeper, and every node of the founding in force. What the map gives to a founding that died before, by a promotion or an
+ * earlier loss, is lost whether or not that one answers.
+ *
+ * @throws NurseryError REFUSED where a node of the cluster answers and nothing is left of foundings before it; where a promotion still
+ *   waits for its ranges; and where the keeper knows no such cluster
+ */
+export async function survey(
+  nursery: NurseryConnections,
+  { map, clusters }: KeeperMap,
+  cluster: string,
+  wanted: Range,
+): Promise<Survey> {
+  const [orders, migrations] = await Promise.all([ordersOf(nursery, cluster), openMigrations(nursery)]);
+  const config = clusters.find((each) => each.cluster === cluster);
+  const inForce = config?.founding;
+  const named = map.entries.flatMap(({ owner, founding }) =>
+    owner === cluster && founding !== undefined ? [founding] : [],
+  );
+  const dead = new Set([...orders.map(({ was }) => was), ...named]);
+  if (inForce !== undefined) dead.delete(inForce);
+  const isOf = (founding: string | undefined): boolean => founding !== undefined && dead.has(founding);
+  const isMove = ({ foundings }: Migration): boolean => isOf(foundings?.source) || isOf(foundings?.target);
+
+  const alive = config === undefined ? [] : await livingOf(config);
+  if (alive.length > 0) {
+    const waiting = orders.find(
+      ({ kind, founding, given }) => kind === 'promote' && founding === inForce && given === null,
+    );
+    if (waiting !== undefined)
+      throw new NurseryError(
+        'REFUSED',
+        `founding ${inForce} of ${cluster} took the place of ${waiting.was} by order ${waiting.order}, and waits for its ranges: nursery rescue promote goes on with what it holds`,
+      );
+    if (!named.some(isOf) && !migrations.some(isMove))
+      throw new NurseryError(
+        'REFUSED',
+        `${alive.join(', ')} of ${cluster} answers: it is not gone. nursery rescue promote goes on with what it holds; or stop it, and never start its home again`,
+      );
+  } else if (inForce !== undefined) dead.add(inForce);
+  if (dead.size === 0) {
+    const names = clusters.map((each) => each.cluster).join(', ');
+    throw new NurseryError(
+      'REFUSED',
+      `the keeper knows no founding of cluster ${cluster}; known are ${names || 'none'}`,
+    );
+  }
+  const isBuried = alive.length === 0 && inForce !== undefined;
+  return {
+    graves: [...dead].map((founding) => ({
+      founding,
+      order: orders.find(({ was }) => was === founding) ?? null,
+    })),
+    goesOn: alive.length > 0 ? (inForce ?? null) : null,
+    nodes: isBuried ? (config?.nodes ?? []).map(({ name }) => name) : [],
+    entries: map.entries.filter(
+      (entry) => entry.owner === cluster && isOf(entry.founding) && intersect(entry, wanted) !== null,
+    ),
+    moves: migrations.filter(isMove),
+  };
+}
+
+/** Orders by which foundings of the cluster died. */
+async function ordersOf(nursery: NurseryConnections, cluster: string): Promise<Order[]> {
+  const answer = await nursery.keeper.query({ kind: 'listOrders' });
+  if (answer.kind !== 'orders')
+    throw new NurseryError('MALFORMED', `the keeper answered ${answer.kind} to listOrders`);
+  return answer.orders.filter((order) => order.kind !== 'keeper' && order.cluster === cluster);
+}
+
+/** Migrations that have not ended. */
+export async function openMigrations(nursery: Pick<NurseryConnections, 'keeper'>): Promise<Migration[]> {
+  const answer = await nursery.keeper.query({ kind: 'listMigrations' });
+  if (answer.kind !== 'migrations')
+    throw new NurseryError('MALFORMED', `the keeper answered ${answer.kind} to listMigrations`);
+  return answer.migrations.filter(({ phase }) => phase === 'active' || phase === 'published');
+}
+
+/** Nodes that answer and are of the founding in force: they could serve, or be promoted. */
+async function livingOf(config: KnownCluster): Promise<string[]> {
+  return (await statusesOf(config)).flatMap(({ name, status }) =>
+    status !== null && status.founding === config.founding ? [`${name} (${status.role})`] : [],
+  );
+}
+
+async function statusesOf(config: KnownCluster): Promise<{ name: string; status: NodeStatus | null }[]> {
+  const client = new ClusterClient(
+    { cluster: '', nodes: config.nodes },
+    { role: 'operator', node: 'rescue' },
+  );
+  try {
+    return await Promise.all(
+      config.nodes.map(async ({ name }) => {
+        const status = await client
+          .query({ kind: 'nodeStatus' }, { to: name, deadlineMs: NODE_MS })
+          .catch((error: unknown) => {
+            if (!(error instanceof NurseryError)) throw error;
+            return null;
+          });
+        return { name, status: status?.kind === 'nodeStatus' ? status : null };
+      }),
+    );
+  } finally {
+    client.close();
+  }
+}
