@@ -124,9 +124,10 @@ export function rescueCommand<T>(parser: Argv<T>) {
   );
 }
 
-/** Names with commas between; null where there is no such option. */
+/** Names with commas between, none where there is nothing; null where there is no such option. */
 function listOf(names: string | undefined): string[] | null {
-  return names?.split(',').map((name) => name.trim()) ?? null;
+  const list = names?.split(',').map((name) => name.trim()) ?? null;
+  return list?.filter((name) => name !== '') ?? null;
 }
 
 /** Options of another kind of rescue, and more names than it takes. */

@@ -1,5 +1,5 @@
 /** Two of three machines are burnt: what is typed then, and what becomes of it. */
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES } from '../../src/base/errors.ts';
@@ -36,13 +36,38 @@ tests.test(
     for (const { name } of [second, third]) await cluster.process(name).kill();
     const old = join(lab.dir, 'old home');
     renameSync(third.home, old);
-    await until('the lease to be over', async () => (await statusOf(cluster, first.name)).master === null);
+    // Its mastership ends a moment after its lease.
+    await until(
+      'the mastership to be over',
+      async () => (await statusOf(cluster, first.name)).role !== 'master',
+    );
 
+    const foreign = join(lab.dir, 'foreign.ini');
+    writeFileSync(
+      foreign,
+      readFileSync(cluster.file, 'utf8').replaceAll(/^(cluster_id *= *)burnt$/gm, '$1other'),
+    );
+    const strange = await lab.run([
+      'rescue',
+      'promote',
+      '--config',
+      foreign,
+      '--node',
+      first.name,
+      '--yes',
+      'other',
+    ]);
+    assert.is(strange.code, EXIT_CODES.OTHER_CLUSTER, strange.stderr);
+    assert.match(strange.stderr, /burnt_0 of cluster other in .* answers burnt_0 of cluster burnt/);
     const which = await promote();
     assert.is(which.code, EXIT_CODES.USAGE, which.stderr);
     const dry = await promote('--node', first.name, '--dry-run');
     assert.is(dry.code, 0, dry.stderr);
-    assert.match(dry.stdout, /burnt_0 {2}(candidate|follower), holds all up to slot \d+: it is to go on/);
+    assert.match(
+      dry.stdout,
+      /burnt_0 {2}(candidate|follower), holds all up to slot \d+: it is to go on/,
+      dry.stdout,
+    );
     assert.match(
       dry.stdout,
       /burnt_1 {2}does not answer: it must be off, and its home must never start again/,

@@ -2,8 +2,10 @@
 import { FatalError, NurseryError } from '../../base/errors.ts';
 import { ClusterClient } from '../../client/cluster-client.ts';
 import { nodeOf, readClusterConfig, toClusterConfig } from '../../config/cluster-config.ts';
-import type { NodeStatus } from '../../protocol/admin/admin.ts';
-import { NurseryConnections, readTarget } from '../connections.ts';
+import { printRange, type Range } from '../../keyspace/range.ts';
+import type { AdminAnswer, NodeStatus } from '../../protocol/admin/admin.ts';
+import { NurseryConnections, readTarget, withNursery } from '../connections.ts';
+import { jsonRange } from '../forms.ts';
 import { printJson, printLine } from '../output.ts';
 import { notice } from '../report.ts';
 import { confirm } from './confirm.ts';
@@ -31,6 +33,9 @@ export type PromoteArgs = {
   readonly json: boolean;
 };
 
+/** The cluster's file, and a client of whoever answers at its addresses. */
+type Place = { readonly client: ClusterClient; readonly file: string; readonly cluster: string };
+
 /** What is known before anything is done. */
 type Survey = {
   readonly founding: string;
@@ -44,8 +49,8 @@ type Survey = {
 /**
  * Says what is known and what may be lost, has names typed, and has the survivor carry it out; typed again it goes on.
  *
- * @throws NurseryError REFUSED where the cluster has a master or a majority, or somebody who is said to be gone answers; UNREACHABLE
- *   where the survivor does not answer, or it takes too long
+ * @throws NurseryError REFUSED where the cluster has a master or a majority, or somebody who is said to be gone answers; WRONG_CLUSTER
+ *   where somebody else answers at an address of the file; UNREACHABLE where the survivor does not answer, or it takes too long
  * @throws FatalError CONFIG, USAGE
  */
 export async function runPromote(args: PromoteArgs): Promise<void> {
@@ -60,41 +65,43 @@ export async function runPromote(args: PromoteArgs): Promise<void> {
     { role: 'operator', node: 'rescue' },
   );
   try {
+    const { clusterId } = ini;
+    const place = { client, file: args.config, cluster: clusterId };
     const survey = await look(
-      client,
+      place,
       name,
       ini.nodes.map((node) => node.name),
     );
-    const { clusterId } = ini;
     const untilMs = performance.now() + (args.timeout ?? PATIENCE_S) * 1000;
     const settle = async (): Promise<void> => {
       const isIts = (move: { source: string; target: string }): boolean =>
         move.source === clusterId || move.target === clusterId;
       if (survey.own.keeper !== '') await settleMoves(args.config, isIts, untilMs);
     };
-    const what = isUnconfirmed(survey.own)
+    const what = isWaiting(survey.own, name)
       ? null // it was promoted already
-      : await agree(client, args, { clusterId, name, survey });
+      : await agree(place, args, { clusterId, name, survey });
     if (args.dryRun) return;
-    const after = await carryOut(client, name, { what, settle, untilMs });
-    report(ini.clusterId, name, survey.others, after, args.json);
+    const after = await carryOut(place, name, { what, settle, untilMs });
+    const behind = await leftBehind(args.config, clusterId, after);
+    report(clusterId, name, { others: survey.others, after, behind, file: args.config }, args.json);
   } finally {
     client.close();
   }
 }
 
-/** Says what is known, and has it confirmed; what is to be ordered. */
+/** Says what is known, and has it confirmed; what is to be ordered, or null where it turns out to have been promoted already. */
 async function agree(
-  client: ClusterClient,
+  place: Place,
   args: PromoteArgs,
   { clusterId, name, survey }: { readonly clusterId: string; readonly name: string; readonly survey: Survey },
-): Promise<Order> {
+): Promise<Order | null> {
   const silent = survey.others.filter((other) => !survey.left.has(other));
   const gone = args.gone ?? silent;
   describe(clusterId, name, survey, silent, args.json);
   refuseLiving(gone, survey);
   const what = { founding: survey.founding, gone, loseFrom: args.loseFrom };
-  await tryOrder(client, name, what);
+  if (!(await tryOrder(place, name, what))) return null;
   if (survey.own.keeper !== '') await askKeeper(args, clusterId, survey.own);
   if (args.dryRun) return what;
   const unnamed = args.gone === null ? gone : [];
@@ -119,7 +126,11 @@ async function askKeeper(
   try {
     const query = { kind: 'standing', cluster, founding, keeper } as const;
     const answer = await nursery.keeper.query(query, { deadlineMs: KEEPER_MS });
-    if (answer.kind === 'standing' && answer.verdict !== 'inForce')
+    if (answer.kind !== 'standing' || answer.verdict === 'inForce') return;
+    // Bound, and neither in force nor dead: it was promoted, and burnt before it could tell the keeper.
+    if (answer.verdict === 'taken')
+      notice(`the keeper has not heard of this founding, and decides when it does: ${answer.why}`);
+    else
       throw new NurseryError(
         'REFUSED',
         `the keeper does not know this founding for the one in force: ${answer.why}`,
@@ -136,13 +147,13 @@ async function askKeeper(
   printLine('then the keeper says which ranges are still its own: what moved away stays where it is');
 }
 
-/** It took the place of a founding, and waits for its keeper. */
-function isUnconfirmed({ waitsFor }: NodeStatus): boolean {
-  return waitsFor?.includes('took the place of') === true;
+/** A master that serves nothing: it took the place of a founding, and waits for its keeper. Without a master it has to be promoted. */
+function isWaiting({ keeper, master, waitsFor }: NodeStatus, name: string): boolean {
+  return keeper !== '' && master === name && waitsFor !== null;
 }
 
-async function look(client: ClusterClient, name: string, inFile: readonly string[]): Promise<Survey> {
-  const own = await statusOf(client, name);
+async function look(place: Place, name: string, inFile: readonly string[]): Promise<Survey> {
+  const own = await statusOf(place, name);
   if (own === null) {
     throw new NurseryError(
       'UNREACHABLE',
@@ -154,22 +165,39 @@ async function look(client: ClusterClient, name: string, inFile: readonly string
   const left = new Map<string, NodeStatus>();
   await Promise.all(
     others.map(async (node) => {
-      const status = inFile.includes(node) ? await statusOf(client, node) : null;
+      const status = inFile.includes(node) ? await statusOf(place, node).catch(otherCluster) : null;
       if (status !== null && status.founding === own.founding) left.set(node, status);
     }),
   );
   return { founding: own.founding, others, left, own };
 }
 
-/** Null where it does not answer. */
-async function statusOf(client: ClusterClient, node: string): Promise<NodeStatus | null> {
+/** An address that belongs to somebody else by now tells nothing of whoever burnt. */
+function otherCluster(error: unknown): null {
+  if (!(error instanceof NurseryError) || error.code !== 'WRONG_CLUSTER') throw error;
+  notice(error.message);
+  return null;
+}
+
+/**
+ * Null where it does not answer.
+ *
+ * @throws NurseryError WRONG_CLUSTER where a node of another cluster does at its address; REFUSED for another one of this cluster
+ */
+async function statusOf({ client, file, cluster }: Place, node: string): Promise<NodeStatus | null> {
+  let answer: AdminAnswer;
   try {
-    const answer = await client.query({ kind: 'nodeStatus' }, { to: node, deadlineMs: NODE_MS });
-    return answer.kind === 'nodeStatus' ? answer : null;
+    answer = await client.query({ kind: 'nodeStatus' }, { to: node, deadlineMs: NODE_MS });
   } catch (error) {
     if (!(error instanceof NurseryError)) throw error;
     return null;
   }
+  if (answer.kind !== 'nodeStatus') return null;
+  if (answer.cluster === cluster && answer.node === node) return answer;
+  throw new NurseryError(
+    answer.cluster === cluster ? 'REFUSED' : 'WRONG_CLUSTER',
+    `at the address of ${node} of cluster ${cluster} in ${file} answers ${answer.node} of cluster ${answer.cluster}: correct the file`,
+  );
 }
 
 function describe(
@@ -231,36 +259,41 @@ async function order(
   if (answer.kind === 'refused') throw new NurseryError('REFUSED', answer.why);
 }
 
-/** Whoever has just died was heard of a moment ago, and its lease may last: a refusal counts once that cannot be the reason any more. */
-async function tryOrder(client: ClusterClient, name: string, what: Order): Promise<void> {
+/**
+ * Whoever has just died was heard of a moment ago, and its lease may last: a refusal counts once that cannot be the reason any more.
+ * False where the node turns out to have been promoted a moment ago.
+ */
+async function tryOrder(place: Place, name: string, what: Order): Promise<boolean> {
   const untilMs = performance.now() + HEARD_MS;
   for (;;) {
     try {
-      await order(client, name, { ...what, isTrial: true });
-      return;
+      await order(place.client, name, { ...what, isTrial: true });
+      return true;
     } catch (error) {
       if (!(error instanceof NurseryError) || error.code !== 'REFUSED' || performance.now() > untilMs)
         throw error;
     }
+    const now = await statusOf(place, name);
+    if (now !== null && isWaiting(now, name)) return false;
     await new Promise((resolve) => setTimeout(resolve, REPEAT_MS));
   }
 }
 
 /** Once more; it may be closing its ports by now, or have begun anew. */
-async function repeat(client: ClusterClient, name: string, what: Order): Promise<void> {
+async function repeat(place: Place, name: string, what: Order): Promise<void> {
   try {
-    await order(client, name, { ...what, isTrial: false });
+    await order(place.client, name, { ...what, isTrial: false });
   } catch (error) {
     if (!(error instanceof NurseryError)) throw error;
     if (error.code !== 'REFUSED') return;
-    const now = await statusOf(client, name);
+    const now = await statusOf(place, name);
     if (now === null || now.founding === what.founding) throw error;
   }
 }
 
 /** Repeats the order until the node is of another founding, and then waits until it serves. */
 async function carryOut(
-  client: ClusterClient,
+  place: Place,
   name: string,
   {
     what,
@@ -270,7 +303,7 @@ async function carryOut(
 ): Promise<NodeStatus> {
   let said = '';
   for (;;) {
-    const status = await statusOf(client, name);
+    const status = await statusOf(place, name);
     const isNew = status !== null && status.founding !== what?.founding;
     if (isNew && status.master === name && status.waitsFor === null) return status;
     const waits = status?.waitsFor ?? '';
@@ -282,24 +315,58 @@ async function carryOut(
         `${name} is not through yet: ${said || 'it does not answer'}; type the same again, and it goes on`,
       );
     }
-    if (isNew && isUnconfirmed(status)) await settle();
-    else if (status !== null && what !== null && !isNew) await repeat(client, name, what);
+    if (isNew && isWaiting(status, name)) await settle();
+    else if (status !== null && what !== null && !isNew) await repeat(place, name, what);
     await new Promise((resolve) => setTimeout(resolve, REPEAT_MS));
+  }
+}
+
+/** Ranges that the map gives to foundings before this one, at epochs that it has missed: nobody serves them. */
+async function leftBehind(
+  file: string,
+  cluster: string,
+  { founding, keeper }: NodeStatus,
+): Promise<readonly Range[]> {
+  if (keeper === '') return [];
+  try {
+    return await withNursery(file, async (nursery) => {
+      const { map } = await nursery.refresh(KEEPER_MS);
+      return map.entries.filter(
+        (entry) => entry.owner === cluster && (entry.founding ?? founding) !== founding,
+      );
+    });
+  } catch (error) {
+    if (!(error instanceof NurseryError)) throw error;
+    notice(`the keeper does not say which ranges were left behind (${error.message}): see nursery status`);
+    return [];
   }
 }
 
 function report(
   cluster: string,
   name: string,
-  others: readonly string[],
-  { founding, applied }: NodeStatus,
+  {
+    others,
+    after: { founding, applied },
+    behind,
+    file,
+  }: {
+    readonly others: readonly string[];
+    readonly after: NodeStatus;
+    readonly behind: readonly Range[];
+    readonly file: string;
+  },
   json: boolean,
 ): void {
   if (json) {
-    printJson({ cluster, node: name, founding, slot: applied });
+    printJson({ cluster, node: name, founding, slot: applied, leftBehind: behind.map(jsonRange) });
     return;
   }
   printLine(`${name} serves: it is the first member of founding ${founding}, from slot ${applied} on`);
+  for (const range of behind)
+    printLine(
+      `${printRange(range)} had come to ${cluster} by a move that ${name} has missed, and is served by nobody: nursery rescue lost ${cluster} --at CLUSTER --restore DIR --config ${file} brings it to another cluster from a backup, --empty without one`,
+    );
   if (others.length > 0)
     printLine(
       `now empty the homes of ${others.join(', ')}, and start them: each joins by itself, and until then all rests on ${name}. Never start an old home`,
