@@ -98,6 +98,48 @@ tests.test(
 );
 
 tests.test(
+  'a survivor that has missed a move, beside a migrator: what was left behind is named, and brought elsewhere',
+  async (lab) => {
+    const nursery = await TestNursery.start(lab, { prefix: 's', keeperSize: 1, size: 3 });
+    const [ams, bru] = nursery.clusters;
+    const client = await nursery.connect();
+    for (const key of 'abcdefghijklmnopqrstuvwxyz') await client.set(key, `first ${key}`);
+    await nursery.succeed(['migrate', '--range', 'x..', '--to', bru.id]);
+    const [first, second, third] = bru.nodes as [NodePlace, NodePlace, NodePlace];
+    await bru.caughtUp(third.name);
+    await bru.process(third.name).kill();
+    await nursery.succeed(['migrate', '--range', 'm..p', '--to', bru.id]);
+    for (const { name } of [first, second]) await bru.process(name).kill();
+    // A move that has to be settled: the command, and a migrator that works on it all along.
+    const stuck = nursery.start(['migrate', '--range', 'a..c', '--to', bru.id, '--json']);
+    await stuck.output('the move to be planned', (text) => text.includes('planned'));
+    await stuck.kill();
+    nursery.start(['migrator']);
+    bru.startNode(third.name);
+    await statusOf(bru, third.name);
+    const promote = ['rescue', 'promote', '--config', bru.file, '--node', third.name];
+    const done = await lab.run([...promote, '--yes', bru.id, '--gone', `${first.name},${second.name}`]);
+    assert.is(done.code, 0, done.stderr);
+    assert.match(done.stdout, /\[m\.\.p\) had come to s-bru .* nursery rescue lost s-bru --at CLUSTER/);
+    for (const key of 'acz') assert.is((await client.get(key)).toString(), `first ${key}`);
+    const other = await nursery.connect();
+    const value = await other.get('m', { deadlineMs: 2000 }).then(String, () => 'nobody serves it');
+    assert.is(value, 'nobody serves it');
+    const lost = (...args: string[]) =>
+      nursery.run(['rescue', 'lost', bru.id, '--at', ams.id, '--empty', '--yes', bru.id, ...args]);
+    const left = await lost();
+    assert.is(left.code, 0, left.stderr);
+    assert.match(left.stdout, /is in force, and goes on/);
+    assert.match(left.stdout, /\[m\.\.p\) is served by s-ams, with 0 keys/);
+    await client.set('m', 'second');
+    assert.is((await client.get('z')).toString(), 'first z', 'the survivor keeps what it has');
+    const again = await lost();
+    assert.is(again.code, EXIT_CODES.REFUSED, again.stderr);
+    assert.match(again.stderr, /answers: it is not gone/);
+  },
+);
+
+tests.test(
   'all of the keeper is gone: a new one is told by every cluster what it has, and moves go on',
   async (lab) => {
     const nursery = await TestNursery.start(lab, { prefix: 'k', keeperSize: 3, size: 1 });

@@ -126,15 +126,15 @@ async function askKeeper(
   try {
     const query = { kind: 'standing', cluster, founding, keeper } as const;
     const answer = await nursery.keeper.query(query, { deadlineMs: KEEPER_MS });
-    if (answer.kind !== 'standing' || answer.verdict === 'inForce') return;
-    // Bound, and neither in force nor dead: it was promoted, and burnt before it could tell the keeper.
-    if (answer.verdict === 'taken')
+    if (answer.kind === 'standing' && answer.verdict === 'taken') {
+      // Bound, and neither in force nor dead: it was promoted, and burnt before it could tell the keeper.
       notice(`the keeper has not heard of this founding, and decides when it does: ${answer.why}`);
-    else
+    } else if (answer.kind === 'standing' && answer.verdict !== 'inForce') {
       throw new NurseryError(
         'REFUSED',
         `the keeper does not know this founding for the one in force: ${answer.why}`,
       );
+    }
   } catch (error) {
     if (!(error instanceof NurseryError) || error.code === 'REFUSED') throw error;
     notice(
