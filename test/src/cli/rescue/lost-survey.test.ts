@@ -44,6 +44,7 @@ const PROMOTED: Order = {
   was: 'g1',
   founding: 'g2',
   takenMs: 1,
+  before: [],
   given: GIVEN,
 };
 
