@@ -1,13 +1,10 @@
 /** What is known of a cluster that is said to be lost, before anything is done about it. */
 import { NurseryError } from '../../base/errors.ts';
-import { ClusterClient } from '../../client/cluster-client.ts';
 import { intersect, type Range } from '../../keyspace/range.ts';
 import type { MapEntry } from '../../keyspace/rangemap.ts';
-import type { KeeperMap, KnownCluster, Migration, NodeStatus, Order } from '../../protocol/admin/admin.ts';
+import type { KeeperMap, KnownCluster, Migration, Order } from '../../protocol/admin/admin.ts';
 import type { NurseryConnections } from '../connections.ts';
-
-/** How long a node may take to answer (ms). */
-const NODE_MS = 1500;
+import { statusesOf } from './statuses.ts';
 
 /** A founding of the cluster that is dead, by this order; null: this command is to give it. */
 export type Grave = { readonly founding: string; readonly order: Order | null };
@@ -105,30 +102,10 @@ export async function openMigrations(nursery: Pick<NurseryConnections, 'keeper'>
 }
 
 /** Nodes that answer and are of the founding in force: they could serve, or be promoted. */
+/** Who could serve, or be promoted: also of a founding that the keeper does not know, as one that belongs to an older keeper. */
 async function livingOf(config: KnownCluster): Promise<string[]> {
-  return (await statusesOf(config)).flatMap(({ name, status }) =>
-    status !== null && status.founding === config.founding ? [`${name} (${status.role})`] : [],
-  );
-}
-
-async function statusesOf(config: KnownCluster): Promise<{ name: string; status: NodeStatus | null }[]> {
-  const client = new ClusterClient(
-    { cluster: '', nodes: config.nodes },
-    { role: 'operator', node: 'rescue' },
-  );
-  try {
-    return await Promise.all(
-      config.nodes.map(async ({ name }) => {
-        const status = await client
-          .query({ kind: 'nodeStatus' }, { to: name, deadlineMs: NODE_MS })
-          .catch((error: unknown) => {
-            if (!(error instanceof NurseryError)) throw error;
-            return null;
-          });
-        return { name, status: status?.kind === 'nodeStatus' ? status : null };
-      }),
-    );
-  } finally {
-    client.close();
-  }
+  return (await statusesOf(config)).flatMap(({ name, status, isSilent }) => {
+    if (status === null) return isSilent ? [] : [`${name} (it refuses)`];
+    return status.cluster === config.cluster && status.founding !== '' ? [`${name} (${status.role})`] : [];
+  });
 }

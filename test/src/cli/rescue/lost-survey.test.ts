@@ -13,6 +13,7 @@ import {
   type KnownCluster,
   type Order,
 } from '../../../../src/protocol/admin/admin.ts';
+import { failure } from '../../../../src/protocol/arakoon/replies.ts';
 import { FakeCluster } from '../../client/fake-cluster.ts';
 
 const STATUS = {
@@ -52,18 +53,22 @@ type Case = {
   /** Founding in force, and whether its node answers. */
   readonly inForce: string | null;
   readonly isUp?: boolean;
+  /** What the node says of itself, where it is not of the founding in force; null: it refuses. */
+  readonly says?: { readonly cluster?: string; readonly founding: string } | null;
   readonly orders?: readonly Order[];
   /** Owner's founding of [m..end); ams has the rest. */
   readonly named: string | null;
 };
 
 /** What is found, or why it is refused. */
-async function found({ inForce, isUp = false, orders = [], named }: Case): Promise<Survey | string> {
+async function found({ inForce, isUp = false, says, orders = [], named }: Case): Promise<Survey | string> {
   const bru = await new FakeCluster('bru').start(1);
-  bru.interfere = (request) =>
-    request.kind === 'adminQuery'
-      ? { bytes: encodeAnswer({ kind: 'nodeStatus', ...STATUS, founding: inForce ?? '' }), hint: null }
-      : undefined;
+  const status = says === undefined ? { founding: inForce ?? '' } : says;
+  bru.interfere = (request) => {
+    if (request.kind !== 'adminQuery') return undefined;
+    if (status === null) return failure('GOING_DOWN', 'not now');
+    return { bytes: encodeAnswer({ kind: 'nodeStatus', ...STATUS, ...status }), hint: null };
+  };
   const config: KnownCluster[] = inForce === null ? [] : [{ ...bru.config, founding: inForce }];
   if (!isUp) await bru.stop();
   const upper = named === null ? { owner: 'ams', founding: 'a' } : { owner: 'bru', founding: named };
@@ -96,6 +101,14 @@ test('a founding in force is buried only while none of its nodes answers', async
   assert.is(await graves({ inForce: 'g1', named: 'g1' }), 'g1!; none; n0; 1');
   assert.match(await graves({ inForce: 'g1', named: 'g1', isUp: true }), /n0 \(follower\) of bru answers/);
   assert.match(await graves({ inForce: null, named: null }), /knows no founding of cluster bru/);
+});
+
+test('a node of a founding that the keeper does not know answers, and one that refuses; not an empty home, nor another cluster', async () => {
+  const at = (says: Case['says']) => graves({ inForce: 'g1', named: 'g1', isUp: true, says: says ?? null });
+  assert.match(await at({ founding: 'gX' }), /n0 \(follower\) of bru answers/);
+  assert.match(await at(null), /n0 \(it refuses\) of bru answers/);
+  assert.is(await at({ founding: '' }), 'g1!; none; n0; 1');
+  assert.is(await at({ cluster: 'cru', founding: 'c1' }), 'g1!; none; n0; 1');
 });
 
 test('what a promotion left under the founding before it is lost, and the one in force goes on', async () => {
