@@ -16,9 +16,9 @@ type Lane = { readonly parts: readonly Part[]; readonly processes: number; reado
 const ALL = /\.test\.js$/;
 /** End-to-end tests in two halves that take about as long as each other. */
 const ONE_HALF =
-  /^(backup|bad-input|chaos|damage|descriptors|export|full-disk|home-lock|lost-target|owners|restore|signals|status)[^/]*\.test\.js$/;
+  /^(backup|bad-input|chaos|damage|descriptors|export|full-disk|home-lock|lost-target|owners|rescue|restore|signals|status)[^/]*\.test\.js$/;
 const OTHER_HALF =
-  /^(?!backup|bad-input|chaos|damage|descriptors|export|full-disk|home-lock|lost-target|owners|restore|signals|status)[^/]*\.test\.js$/;
+  /^(?!backup|bad-input|chaos|damage|descriptors|export|full-disk|home-lock|lost-target|owners|rescue|restore|signals|status)[^/]*\.test\.js$/;
 
 const WAITING: Lane = {
   parts: [{ folder: 'e2e', files: ONE_HALF }, { folder: 'e2e', files: OTHER_HALF }, whole('examples')],
