@@ -3,7 +3,7 @@
 import { EXIT_CODES, NurseryError } from '../base/errors.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
 import { printRange, type Range } from '../keyspace/range.ts';
-import { EMPTY_MAP } from '../keyspace/rangemap.ts';
+import { EMPTY_MAP, type MapEntry } from '../keyspace/rangemap.ts';
 import type {
   KeeperMap,
   KnownCluster,
@@ -60,7 +60,9 @@ export async function runStatus(args: { config: string; json: boolean }): Promis
   ]);
   if (args.json) {
     const { version, entries } = keeper.known.map;
-    const map = { version, entries: entries.map(withJsonRange) };
+    const isDead = (entry: MapEntry) =>
+      isOver(entry, keeper.known.clusters) ? { servedByNobody: true } : {};
+    const map = { version, entries: entries.map((entry) => ({ ...withJsonRange(entry), ...isDead(entry) })) };
     const migrations = keeper.migrations?.map(toJson) ?? null;
     const silent = keeper.why === null ? {} : { keeperSilent: keeper.why };
     const nursery = keeper.known.nursery?.founding ?? null;
@@ -174,7 +176,7 @@ function withoutKind({ kind: _, ...map }: { readonly kind: string } & KeeperMap)
 }
 
 function print(
-  { known: { map, nursery }, migrations, why }: Keeper,
+  { known: { map, nursery, clusters: known }, migrations, why }: Keeper,
   clusters: readonly ClusterReport[],
   router: RouterReport | null,
 ): void {
@@ -186,8 +188,15 @@ function print(
     const whose = nursery === undefined ? '' : `, of nursery ${nursery.founding}`;
     printLine(`map, version ${map.version}${whose}`);
     if (map.isEmpty) printLine('  empty: nursery init gives it to a first cluster');
-    for (const entry of map.entries)
+    for (const entry of map.entries) {
       printLine(`  ${printRange(entry)}  ${entry.owner}  epoch ${entry.epoch}`);
+      if (isOver(entry, known)) {
+        const what = `founding ${entry.founding} of ${entry.owner} is over, and serves nothing`;
+        printLine(
+          `    ! ${what}: nursery rescue promote goes on where it was begun; nursery rescue lost ${entry.owner} brings the range to another cluster`,
+        );
+      }
+    }
   }
   if (router !== null) printRouter(router);
   for (const { cluster, founding, nodes } of clusters) {
@@ -209,6 +218,12 @@ function print(
     const what = `migration ${mid} was aborted without ${target}, which keeps what it has staged until it is told`;
     printLine(`  ! ${what}: a migrator does so, or nursery migrate --resume`);
   }
+}
+
+/** Whether the map gives a range to a founding that another one took the place of, or that is lost. */
+export function isOver({ owner, founding }: MapEntry, clusters: readonly KnownCluster[]): boolean {
+  const known = clusters.find(({ cluster }) => cluster === owner);
+  return founding !== undefined && (known === undefined || (known.founding ?? founding) !== founding);
 }
 
 /** What the nodes know of the last backup; null where none answers, or the cluster owns nothing. */

@@ -125,6 +125,12 @@ tests.test(
     const other = await nursery.connect();
     const value = await other.get('m', { deadlineMs: 2000 }).then(String, () => 'nobody serves it');
     assert.is(value, 'nobody serves it');
+    const { stdout } = await nursery.run(['status']);
+    assert.match(
+      stdout,
+      /\[m\.\.p\) .*\n.*! founding \w+ of s-bru is over, and serves nothing: .*rescue lost s-bru/,
+    );
+    assert.is(stdout.match(/is over, and serves nothing/g)?.length, 1);
     const lost = (...args: string[]) =>
       nursery.run(['rescue', 'lost', bru.id, '--at', ams.id, '--empty', '--yes', bru.id, ...args]);
     const left = await lost();
