@@ -6,6 +6,7 @@ import { runSeed as runConsensus } from '../paxos/cluster.ts';
 import { HISTORIES } from '../paxos/histories.ts';
 import { LOST_STORE_RULES } from '../paxos/lost-store.ts';
 import { FAULTS as CONSENSUS_FAULTS } from '../paxos/plan.ts';
+import { PROMOTION_RULES } from '../paxos/promotion.ts';
 import { RULES } from '../paxos/rules.ts';
 import { CONSENSUS_WANTED, CONSENSUS_WANTED_FROM_SEEDS } from '../paxos/wanted.ts';
 import { NURSERY_HISTORIES } from './histories.ts';
@@ -87,6 +88,7 @@ export function runOne(job: Job, trace?: (line: string) => void): Passed {
         ...HISTORIES,
         ...NURSERY_HISTORIES,
         ...IDENTITY_RULES,
+        ...PROMOTION_RULES,
       ][seed - 1]?.run();
       return { ...passed, digest: '', rare: new Map() };
   }

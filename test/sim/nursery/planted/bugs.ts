@@ -8,11 +8,13 @@ import { IDENTITY_BUGS } from './identity-bugs.ts';
 import { LOST_STORE_BUGS } from './lost-store-bugs.ts';
 import { MOVE_BUGS } from './move-bugs.ts';
 import { NODE_BUGS } from './node-bugs.ts';
+import { PROMOTION_BUGS } from './promotion-bugs.ts';
 
 export const BUGS: readonly PlantedBug[] = [
   ...CONSENSUS_BUGS,
   ...LOST_STORE_BUGS,
   ...HISTORY_BUGS,
+  ...PROMOTION_BUGS,
   ...NODE_BUGS,
   ...CLIENT_BUGS,
   ...DRIVER_BUGS,

@@ -114,7 +114,7 @@ export const LOST_STORE_BUGS: readonly PlantedBug[] = [
         'active, chosen: replica.chosen, bootstrap, challenge',
         'active, chosen: replica.watermark, bootstrap, challenge',
       ],
-      ['founding#ask', 'const { chosen } = replica;\n    for', 'const chosen = replica.watermark;\n    for'],
+      ['founding#ask', 'const { chosen, echoes }', 'const { watermark: chosen, echoes }'],
     ),
   ),
   ruleBug(
