@@ -176,7 +176,7 @@ export class NodeProcess {
     });
     if (storage.log.isFull)
       waits(`waits for room: ${storage.log.fullWhy}; updates are refused until then, reads are served`);
-    storage.refuseIfLost(this.#others.map(({ name }) => name));
+    storage.refuseIfLost(this.#others);
     return storage;
   }
 

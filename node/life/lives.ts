@@ -117,7 +117,10 @@ export class Lives {
     const sinceMs = nowMs() - REBUILDS_WITHIN_MS;
     const recent = this.#rebuiltMs.filter((atMs) => atMs > sinceMs).length;
     if (!(await canRebuild())) {
-      throw told(error, 'nobody else has what it holds, so it stays: put back a copy, or restore a backup');
+      throw told(
+        error,
+        'no other member has what it holds, so it stays: put back a copy, or restore a backup; where a learner has all of it, delete its directory and start again',
+      );
     }
     if (recent >= REBUILDS_MAX) {
       throw told(

@@ -22,7 +22,8 @@ export function otherMembers(
 
 /**
  * Whether log and peers hold all that the store of this home did. They do not where the founding has this member alone, as after a
- * restore or a promotion, whatever its file names; nor where it has retired, and what it holds may be all that is left.
+ * restore or a promotion, whatever its file names (a learner may have less: that people decide); nor where it has retired, and what
+ * it holds may be all that is left.
  *
  * @param peers names of the other nodes in the file
  * @throws FatalError as `TransactionLog.open`

@@ -118,15 +118,15 @@ export class Storage {
   /**
    * A single node has no peer to rebuild its store from, and the first of a founding has none yet, whatever its file names.
    *
-   * @param peers names of the other nodes in the file
+   * @param peers the other nodes in the file; a learner may have all of it, though no list names it
    * @throws FatalError STORE_UNREBUILDABLE where slots below the log's first are in no store
    */
-  refuseIfLost(peers: readonly string[]): void {
+  refuseIfLost(peers: readonly { readonly learner: boolean }[]): void {
     const { applied, firstLogSlot, founded } = this.recovered;
     const { dir, node } = this.#options.place;
     if (founded === null || firstLogSlot <= applied + 1) return;
     const known = otherMembers(this.recovered, node);
-    if (peers.length > 0 && known?.size !== 0) return;
+    if (peers.some(({ learner }) => learner) || (peers.length > 0 && known?.size !== 0)) return;
     const others = [...(known ?? [])];
     const who =
       others.length === 0

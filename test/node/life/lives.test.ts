@@ -107,7 +107,7 @@ test('a promotion that fails ends the process, with the home as it was left', as
 test('without peers, and for any other failure, the store stays as it is', async () => {
   const alone = new Stage();
   alone.refusals = [damage('bad')];
-  assert.match(await failureOf(alone.start({ canRebuild: async () => false })), /^bad; nobody else has/);
+  assert.match(await failureOf(alone.start({ canRebuild: async () => false })), /^bad; no other member has/);
   const taken = new Stage();
   taken.refusals = [new FatalError('PORT_IN_USE', 'port 4000 is taken')];
   assert.is(await failureOf(taken.start()), 'port 4000 is taken');

@@ -9,7 +9,7 @@ import { LEAP } from '../../../node/life/new-founding.ts';
 import { canBeRebuilt } from '../../../node/life/peers.ts';
 import { type ClosedHome, finishPromotion, promoteHome } from '../../../node/life/promote.ts';
 import { restoreHome } from '../../../node/life/restore.ts';
-import { storePlace } from '../../../node/life/storage.ts';
+import { Storage, storePlace } from '../../../node/life/storage.ts';
 import { TransactionLog } from '../../../node/log/log.ts';
 import type { Value } from '../../../node/paxos/values.ts';
 import { LmdbStore } from '../../../node/store/lmdb-store.ts';
@@ -134,6 +134,25 @@ tests('a store that is not the one that was marked stays as it is, and so does t
   assert.ok(readdirSync(closed.logDir).some((name) => name.endsWith('.tlog')));
   assert.is(await refusal(), 'done');
 });
+
+tests(
+  'without its store the first of a founding does not wait for peers that never had it, but for a learner',
+  async () => {
+    const { closed } = await home();
+    rmSync(closed.place.dir, { recursive: true });
+    const quiet = (): void => undefined;
+    const storage = await Storage.open({
+      ...{ place: closed.place, logDir: closed.logDir, segmentBytes: null, reserveBytes: null },
+      logger: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+    });
+    assert.throws(
+      () => storage.refuseIfLost([{ learner: false }]),
+      (error: unknown) => error instanceof FatalError && /put back a copy/.test(error.message),
+    );
+    storage.refuseIfLost([{ learner: false }, { learner: true }]);
+    await storage.close(0);
+  },
+);
 
 tests('the only store of a founding is never given up to be rebuilt', async () => {
   const { closed, slot } = await home();
