@@ -114,6 +114,25 @@ function lateRelease(): void {
   holds(false, 'the others elect a master once the lease is over');
 }
 
+/** The master's disk hangs, and one of the two others is down: a vote that a crash forgets is none. */
+function ownVoteIsDurable(): void {
+  const hand = new Hand(['n1', 'n2', 'n3']);
+  hand.start('n1', 'n2', 'n3');
+  hand.run(LONG_MS);
+  const master = hand.reader ?? 'n1';
+  const [one = 'n2', other = 'n3'] = hand.names.filter((name) => name !== master);
+  hand.stop(other);
+  hand.run(LEASE_MS / 10);
+  hand.node(master).isDiskStuck = true;
+  const before = hand.appliedBy(master);
+  holds(hand.propose() !== null, `${master} takes an update`);
+  const { syncedRecord: record } = hand.replica(master);
+  hand.handle(master, { kind: 'synced', record }); // of the group before
+  hand.run(LEASE_MS / 2);
+  holds(hand.replica(one).accepted.size > 0, `${one} has accepted it, durably`);
+  holds(hand.appliedBy(master) === before, 'the vote of a disk that hangs made a majority');
+}
+
 export const HISTORIES_OF_SLOTS: readonly Rule[] = [
   {
     clause: 'a slot whose last record is not durable is served to nobody (seed 71)',
@@ -131,4 +150,5 @@ export const HISTORIES_OF_SLOTS: readonly Rule[] = [
     run: highestBallotOfOwn,
   },
   { clause: 'a late release gives back no lease of another ballot', run: lateRelease },
+  { clause: 'a vote of its own counts when it is durable', run: ownVoteIsDurable },
 ];

@@ -3,6 +3,15 @@ import { inPaxos, type PlantedBug, ruleBug } from './bug.ts';
 
 export const HISTORY_BUGS: readonly PlantedBug[] = [
   ruleBug(
+    'own vote before sync',
+    'a vote of its own counts when it is durable',
+    inPaxos([
+      'master#countOwnVotes',
+      'if (flight.record > replica.syncedRecord)',
+      'if (flight.record > Number.POSITIVE_INFINITY)',
+    ]),
+  ),
+  ruleBug(
     'nothing heard without a master',
     'members without a master tell each other what is chosen',
     inPaxos(

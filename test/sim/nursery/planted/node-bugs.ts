@@ -11,14 +11,6 @@ export const NODE_BUGS: readonly PlantedBug[] = [
     { changes: { ...HARSH, syncMaxMs: 20 }, seedsMax: 150 },
   ),
   bug(
-    'own vote before sync',
-    "a master's own vote counts when it is durable",
-    'node/paxos/master.js#countOwnVotes',
-    'if (flight.record > replica.syncedRecord)',
-    'if (flight.record > Number.POSITIVE_INFINITY)',
-    { changes: { ...HARSH, syncMaxMs: 20 }, seedsMax: 40 },
-  ),
-  bug(
     'lease from receive time',
     'a master counts its lease from when it sent the renewal',
     'node/paxos/master.js#onGranted',
