@@ -172,7 +172,7 @@ export class ClusterClient {
    *
    * @throws NurseryError as `send`, and what a reply other than an answer says
    */
-  async command(command: AdminCommand, options: Omit<SendOptions, 'to'> = {}): Promise<AdminAnswer> {
+  async command(command: AdminCommand, options: SendOptions = {}): Promise<AdminAnswer> {
     const idempotent = options.idempotent ?? !ONCE.has(command.kind);
     return answerOf((await this.send(encodeCommand(command), { ...options, idempotent })).bytes);
   }

@@ -253,4 +253,51 @@ tests.test(
   },
 );
 
+tests.test(
+  'keeper and most of a cluster burn together: the survivor is promoted, and waits for the new keeper',
+  async (lab) => {
+    const nursery = await TestNursery.start(lab, { prefix: 'b', keeperSize: 1, size: 3 });
+    const [ams, bru] = nursery.clusters;
+    const client = await nursery.connect();
+    for (const key of 'abcdefghijklmnopqrstuvwxyz') await client.set(key, `first ${key}`);
+    await nursery.succeed(['migrate', ams.id, 'm', bru.id]);
+    const [first, second, third] = bru.nodes as [NodePlace, NodePlace, NodePlace];
+    await bru.caughtUp(third.name);
+    await nursery.keeper.killAll();
+    for (const { name } of [first, second]) await bru.process(name).kill();
+    for (const { home } of nursery.keeper.nodes) rmSync(home, { recursive: true });
+    await until('the lease to be over', async () => (await statusOf(bru, third.name)).role === 'candidate');
+    nursery.keeper.startAll();
+    await nursery.keeper.master();
+
+    const keeper = ['rescue', 'keeper', ams.file, bru.file, '--config', nursery.keeper.file];
+    const vow = ['--yes', nursery.keeper.id, '--gone', nursery.keeper.nodes.map(({ name }) => name).join()];
+    const early = await lab.run([...keeper, ...vow]);
+    assert.is(early.code, EXIT_CODES.NO_MASTER, early.stderr);
+    assert.match(early.stderr, /has no master: .*nursery rescue promote comes first/);
+    const promote = ['rescue', 'promote', '--config', bru.file, '--node', third.name, '--yes', bru.id];
+    const half = await lab.run([...promote, '--gone', first.name]);
+    assert.is(half.code, EXIT_CODES.USAGE, half.stderr);
+    assert.match(half.stderr, new RegExp(`does not name ${second.name}.*nothing was done`));
+    assert.is((await statusOf(bru, third.name)).role, 'candidate', 'nothing was done');
+    const waiting = lab.run([...promote, '--gone', `${first.name},${second.name}`]);
+    await until('the survivor to wait', async () => {
+      const { master, waitsFor } = await statusOf(bru, third.name);
+      return master === third.name && waitsFor !== null;
+    });
+    const done = await lab.run([...keeper, ...vow]);
+    assert.is(done.code, 0, done.stderr);
+    const promoted = await waiting;
+    assert.is(promoted.code, 0, promoted.stderr);
+    for (const key of 'amz') assert.is((await client.get(key)).toString(), `first ${key}`);
+    await client.set('z', 'second');
+    const again = await lab.run([...keeper, ...vow]);
+    assert.is(again.code, 0, again.stderr);
+    assert.match(again.stdout, /done before/);
+    const nothing = ['rescue', 'lost', ams.id, '--at', bru.id, '--empty', '--range', 'x..y', '--yes', ams.id];
+    const typo = await nursery.run(nothing);
+    assert.is(typo.code, EXIT_CODES.REFUSED, typo.stderr);
+  },
+);
+
 tests.run();

@@ -30,7 +30,11 @@ export type KeeperArgs = {
 };
 
 /** A cluster that answers. */
-type Found = Bound & { readonly config: ClusterConfig };
+type Found = Bound & {
+  readonly config: ClusterConfig;
+  /** The node that says it is master: a survivor that waits for the keeper that is lost names none to clients. */
+  readonly master: string;
+};
 /** What is known before anything is done. */
 type Survey = Predecessors & {
   readonly keeper: KeeperRef;
@@ -62,8 +66,11 @@ export async function runKeeper(args: KeeperArgs): Promise<void> {
         'the cluster that [nursery] names is no keeper: its own file must name itself, and its nodes must be up',
       );
     const { cluster, nodes } = readTarget(args.config).keeper;
-    if (!known.map.isEmpty)
-      throw new NurseryError('REFUSED', `keeper ${cluster} has a map: it is not a new one`);
+    if (!known.map.isEmpty) {
+      await refuseUnlessDone(nursery, cluster, founding);
+      printDone(cluster, founding, args.json);
+      return;
+    }
     const { alive, lost } = configs;
     const living = alive.find((each) => each.cluster === cluster);
     if (living !== undefined)
@@ -87,6 +94,24 @@ export async function runKeeper(args: KeeperArgs): Promise<void> {
   } finally {
     nursery.close();
   }
+}
+
+/** @throws NurseryError REFUSED where the keeper has a map, and it did not get it by a rescue */
+async function refuseUnlessDone(
+  nursery: NurseryConnections,
+  cluster: string,
+  founding: string,
+): Promise<void> {
+  const answer = await nursery.keeper.query({ kind: 'listOrders' });
+  const isDone =
+    answer.kind === 'orders' &&
+    answer.orders.some((order) => order.kind === 'keeper' && order.founding === founding);
+  if (!isDone) throw new NurseryError('REFUSED', `keeper ${cluster} has a map: it is not a new one`);
+}
+
+function printDone(cluster: string, founding: string, json: boolean): void {
+  if (json) printJson({ keeper: cluster, founding, isDone: true });
+  else printLine(`done before: keeper ${cluster} took the place of the one that is lost, and has its map`);
 }
 
 /** @throws FatalError USAGE where one cluster is named twice */
@@ -118,7 +143,13 @@ async function find(config: ClusterConfig): Promise<Found> {
     (last, each) => (each.adopted > last.adopted ? each : last),
     first,
   );
-  return { config, cluster, founding, keeper, keepers, adopted };
+  const master = bound.find(({ role }) => role === 'master')?.node ?? null;
+  if (master === null)
+    throw new NurseryError(
+      'NOT_MASTER',
+      `${cluster} has no master: wait until it has one; where a majority of it is gone for good, nursery rescue promote comes first, and then this again`,
+    );
+  return { config, cluster, founding, keeper, keepers, adopted, master };
 }
 
 function clientOf(config: ClusterConfig): ClusterClient {
@@ -226,17 +257,15 @@ async function install(
 }
 
 async function adopt(
-  { config, keeper: from }: Found,
+  { config, keeper: from, master }: Found,
   { order, keeper }: { readonly order: number; readonly keeper: KeeperRef },
 ): Promise<Told> {
   const client = clientOf(config);
   try {
-    const answer = await client.command({
-      kind: 'adopt',
-      order,
-      from,
-      keeper: { ...keeper, nodes: [...keeper.nodes] },
-    });
+    const answer = await client.command(
+      { kind: 'adopt', order, from, keeper: { ...keeper, nodes: [...keeper.nodes] } },
+      { to: master },
+    );
     if (answer.kind !== 'belongings')
       throw new NurseryError(
         'REFUSED',

@@ -48,6 +48,11 @@ export async function runLost(args: LostArgs): Promise<void> {
     const ranges = found.entries.map((entry) => within(entry, wanted));
     backup?.refuseUnfit(ranges, known.nursery ?? null);
     nursery.cluster(at);
+    if (args.range !== null && ranges.length === 0 && found.graves.some(({ order }) => order === null))
+      throw new NurseryError(
+        'REFUSED',
+        `the map gives ${cluster} nothing of ${printRange(wanted)}: nothing was done; without --range all that it has is brought`,
+      );
     describe(cluster, at, found, { backup, ranges, json: args.json });
     if (args.dryRun) return;
     if (found.graves.some(({ order }) => order === null)) await ask(args, cluster, found);

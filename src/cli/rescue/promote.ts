@@ -100,6 +100,12 @@ async function agree(
   const gone = args.gone ?? silent;
   describe(clusterId, name, survey, silent, args.json);
   refuseLiving(gone, survey);
+  const unsaid = silent.filter((node) => !gone.includes(node));
+  if (unsaid.length > 0)
+    throw new FatalError(
+      'USAGE',
+      `--gone does not name ${unsaid.join(', ')}, of whom nothing is heard: start them, or say that they are gone; nothing was done`,
+    );
   const what = { founding: survey.founding, gone, loseFrom: args.loseFrom };
   if (!(await tryOrder(place, name, what))) return null;
   if (survey.own.keeper !== '') await askKeeper(args, clusterId, survey.own);
@@ -129,6 +135,10 @@ async function askKeeper(
     if (answer.kind === 'standing' && answer.verdict === 'taken') {
       // Bound, and neither in force nor dead: it was promoted, and burnt before it could tell the keeper.
       notice(`the keeper has not heard of this founding, and decides when it does: ${answer.why}`);
+    } else if (answer.kind === 'standing' && answer.verdict === 'foreign' && (await isNew(nursery))) {
+      notice(
+        `at the keeper's place is a new one, which knows nothing yet: nothing is served before nursery rescue keeper was typed; type it while this waits, or then type this again`,
+      );
     } else if (answer.kind === 'standing' && answer.verdict !== 'inForce') {
       throw new NurseryError(
         'REFUSED',
@@ -138,13 +148,18 @@ async function askKeeper(
   } catch (error) {
     if (!(error instanceof NurseryError) || error.code === 'REFUSED') throw error;
     notice(
-      `the keeper does not answer (${error.message}): nothing is served before it has confirmed the new founding`,
+      `the keeper does not answer (${error.message}): nothing is served before it has confirmed the new founding. Where all of it is gone for good, a new one takes its place meanwhile: nursery rescue keeper`,
     );
   } finally {
     nursery.close();
   }
   if (json) return;
   printLine('then the keeper says which ranges are still its own: what moved away stays where it is');
+}
+
+/** Whether it has no map: it was founded in the place of one that is lost. */
+async function isNew(nursery: NurseryConnections): Promise<boolean> {
+  return (await nursery.refresh(KEEPER_MS)).map.isEmpty;
 }
 
 /** A master that serves nothing: it took the place of a founding, and waits for its keeper. Without a master it has to be promoted. */
