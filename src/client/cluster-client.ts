@@ -167,7 +167,7 @@ export class ClusterClient {
   }
 
   /**
-   * Has an administrative command carried out. One that may be repeated by its nature is, unless `idempotent` says
+   * Has an administrative command carried out, by the master unless `to` names a node. One that may be repeated by its nature is, unless `idempotent` says
    * otherwise.
    *
    * @throws NurseryError as `send`, and what a reply other than an answer says
