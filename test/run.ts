@@ -46,7 +46,11 @@ const FOLDER_MS = Number(process.env['TEST_FOLDER_MS'] ?? 20 * 60_000);
 /** How long a process may live after its summary (ms): longer, and a test has left something open. */
 const EXIT_MS = 15_000;
 
-type Outcome = { readonly passed: number; readonly failed: number };
+/** Longest account of one part's failures at the end (lines): the whole of it stands above. */
+const FAILURE_LINES = 60;
+
+/** `failures`: what failed and how, said again at the end, where whoever reads only that finds it. */
+type Outcome = { readonly passed: number; readonly failed: number; readonly failures: string };
 
 async function main(): Promise<void> {
   const wanted = process.argv.slice(2);
@@ -56,6 +60,7 @@ async function main(): Promise<void> {
   await Promise.all(lanes);
   const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
   const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0);
+  for (const { failures } of outcomes) if (failures !== '') console.log(failures);
   console.log(`took ${Math.round((performance.now() - startedMs) / 1000)} s`);
   console.log(`${passed} passed, ${failed} failed`);
   process.exit(failed === 0 && passed > 0 ? 0 : 1);
@@ -68,7 +73,9 @@ function whole(folder: string): Part {
 async function lint(): Promise<Outcome> {
   const { code, output } = await run(['node_modules/@biomejs/biome/bin/biome', 'ci', '.'], 0);
   console.log(`── lint\n${output}`);
-  return { passed: 0, failed: code === 0 ? 0 : 1 };
+  return code === 0
+    ? { passed: 0, failed: 0, failures: '' }
+    : { passed: 0, failed: 1, failures: '── lint failed: see above' };
 }
 
 async function runLane({ parts, processes, niceness }: Lane, wanted: readonly string[]): Promise<Outcome[]> {
@@ -88,14 +95,22 @@ async function runLane({ parts, processes, niceness }: Lane, wanted: readonly st
 /** One uvu process; one that dies before its summary, or does not end after it, counts as a failure. */
 async function runPart({ folder, files }: Part, niceness: number): Promise<Outcome> {
   const path = `dist/test/${folder}`;
-  if (!existsSync(path)) return { passed: 0, failed: 0 };
+  if (!existsSync(path)) return { passed: 0, failed: 0, failures: '' };
   const startedMs = performance.now();
   const { code, output } = await run(['node_modules/uvu/bin.js', path, files.source], niceness);
   console.log(`── ${folder}, ${Math.round((performance.now() - startedMs) / 1000)} s\n${output}`);
   const plain = stripVTControlCharacters(output);
   const total = Number(/^\s*Total:\s+(\d+)/m.exec(plain)?.[1] ?? 0);
   const passed = Number(/^\s*Passed:\s+(\d+)/m.exec(plain)?.[1] ?? 0);
-  return { passed, failed: Math.max(total - passed, code === 0 ? 0 : 1) };
+  const failed = Math.max(total - passed, code === 0 ? 0 : 1);
+  return { passed, failed, failures: failed === 0 ? '' : `── ${folder} failed\n${accountOf(plain)}` };
+}
+
+/** What uvu says of the tests that failed; of a process that died without a word of them, its last lines. */
+function accountOf(output: string): string {
+  const lines = output.split('\n');
+  const first = lines.findIndex((line) => /^\s*FAIL\s/.test(line));
+  return (first === -1 ? lines.slice(-FAILURE_LINES) : lines.slice(first, first + FAILURE_LINES)).join('\n');
 }
 
 async function run(args: readonly string[], niceness: number): Promise<{ code: number; output: string }> {
