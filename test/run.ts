@@ -1,47 +1,35 @@
 /**
  * The test command: lint, then every test, in two lanes side by side: tests of real processes, which mostly wait, and
  * all others, which compute and get what processor time the former leave. Ends with the line `N passed, N failed` and
- * exits non-zero where anything failed. Arguments narrow it to folders: `npm test -- sim/paxos`.
+ * exits non-zero where anything failed. Arguments narrow it: `npm test -- sim/paxos e2e/rescue`.
  */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { stripVTControlCharacters } from 'node:util';
 
-/** A folder below dist/test, and the files of it that one process runs. */
-type Part = { readonly folder: string; readonly files: RegExp };
+/** A folder below dist/test, or one file of it: what one process runs. */
+type Part = { readonly folder: string; readonly file?: string };
 
 /** Parts that are run in this order, so many processes at a time, all at this niceness. */
 type Lane = { readonly parts: readonly Part[]; readonly processes: number; readonly niceness: number };
 
-const ALL = /\.test\.js$/;
-/** End-to-end tests in two halves that take about as long as each other. */
-const ONE_HALF =
-  /^(backup|bad-input|chaos|damage|descriptors|export|full-disk|home-lock|lost-target|owners|rescue|restore|signals|status)[^/]*\.test\.js$/;
-const OTHER_HALF =
-  /^(?!backup|bad-input|chaos|damage|descriptors|export|full-disk|home-lock|lost-target|owners|rescue|restore|signals|status)[^/]*\.test\.js$/;
-
 const WAITING: Lane = {
-  parts: [{ folder: 'e2e', files: ONE_HALF }, { folder: 'e2e', files: OTHER_HALF }, whole('examples')],
+  parts: [...each('e2e'), { folder: 'examples' }],
   processes: 2,
   niceness: 0,
 };
 /** The longest first, so that nothing is left over for one core at the end. */
 const COMPUTING: Lane = {
   parts: [
-    'sim/nursery',
-    'sim/paxos',
-    'node',
-    'sim/migration',
-    'mutate',
-    'src',
-    'router',
-    'migrator',
-    'layout',
-  ].map(whole),
+    ...each('sim/nursery'),
+    ...['sim/paxos', 'node', 'sim/migration', 'mutate', 'src', 'router', 'migrator', 'layout'].map(
+      (folder) => ({ folder }),
+    ),
+  ],
   processes: 2,
   niceness: 19,
 };
-/** Longest that one folder's tests may take (ms): far above what they need, so that a hang has an end. */
+/** Longest that one process's tests may take (ms): far above what they need, so that a hang has an end. */
 const FOLDER_MS = Number(process.env['TEST_FOLDER_MS'] ?? 20 * 60_000);
 /** How long a process may live after its summary (ms): longer, and a test has left something open. */
 const EXIT_MS = 15_000;
@@ -66,8 +54,12 @@ async function main(): Promise<void> {
   process.exit(failed === 0 && passed > 0 ? 0 : 1);
 }
 
-function whole(folder: string): Part {
-  return { folder, files: ALL };
+/** Each test file of a folder by itself: long ones side by side, and how long each took is said. */
+function each(folder: string): Part[] {
+  return readdirSync(`dist/test/${folder}`)
+    .filter((file) => file.endsWith('.test.js'))
+    .sort()
+    .map((file) => ({ folder, file }));
 }
 
 async function lint(): Promise<Outcome> {
@@ -80,7 +72,8 @@ async function lint(): Promise<Outcome> {
 
 async function runLane({ parts, processes, niceness }: Lane, wanted: readonly string[]): Promise<Outcome[]> {
   const left = parts.filter(
-    ({ folder }) => wanted.length === 0 || wanted.some((want) => folder.startsWith(want)),
+    ({ folder, file = '' }) =>
+      wanted.length === 0 || wanted.some((want) => `${folder}/${file}`.startsWith(want)),
   );
   const outcomes: Outcome[] = [];
   const workers = Array.from({ length: processes }, async () => {
@@ -93,17 +86,17 @@ async function runLane({ parts, processes, niceness }: Lane, wanted: readonly st
 }
 
 /** One uvu process; one that dies before its summary, or does not end after it, counts as a failure. */
-async function runPart({ folder, files }: Part, niceness: number): Promise<Outcome> {
-  const path = `dist/test/${folder}`;
-  if (!existsSync(path)) return { passed: 0, failed: 0, failures: '' };
+async function runPart({ folder, file }: Part, niceness: number): Promise<Outcome> {
   const startedMs = performance.now();
-  const { code, output } = await run(['node_modules/uvu/bin.js', path, files.source], niceness);
-  console.log(`── ${folder}, ${Math.round((performance.now() - startedMs) / 1000)} s\n${output}`);
+  const wanted = file === undefined ? '\\.test\\.js$' : `^${file.replaceAll('.', '\\.')}$`;
+  const { code, output } = await run(['node_modules/uvu/bin.js', `dist/test/${folder}`, wanted], niceness);
+  const name = file === undefined ? folder : `${folder}/${file}`;
+  console.log(`── ${name}, ${Math.round((performance.now() - startedMs) / 1000)} s\n${output}`);
   const plain = stripVTControlCharacters(output);
   const total = Number(/^\s*Total:\s+(\d+)/m.exec(plain)?.[1] ?? 0);
   const passed = Number(/^\s*Passed:\s+(\d+)/m.exec(plain)?.[1] ?? 0);
   const failed = Math.max(total - passed, code === 0 ? 0 : 1);
-  return { passed, failed, failures: failed === 0 ? '' : `── ${folder} failed\n${accountOf(plain)}` };
+  return { passed, failed, failures: failed === 0 ? '' : `── ${name} failed\n${accountOf(plain)}` };
 }
 
 /** What uvu says of the tests that failed; of a process that died without a word of them, its last lines. */
