@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FatalError, NurseryError } from '../../src/base/errors.ts';
+import { FatalError, isOfSystem, NurseryError } from '../../src/base/errors.ts';
 import type { Range } from '../../src/keyspace/range.ts';
 import { makeDirectories } from '../../src/process/directories.ts';
 import { unusable } from '../../src/process/permissions.ts';
@@ -89,10 +89,6 @@ export function refuseUnfinished(home: string): void {
     'HOME_UNUSABLE',
     `home ${home} is half restored: empty it, and its tlog_dir where it has one, and type nursery restore again`,
   );
-}
-
-function isOfSystem(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error && !(error instanceof FatalError);
 }
 
 /** Something of a node that is there already; null where there is nothing. */

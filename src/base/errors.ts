@@ -151,3 +151,8 @@ export class FatalError extends Error {
     this.exitCode = EXIT_CODES[exit];
   }
 }
+
+/** Whether the operating system says so, of a file or a socket. */
+export function isOfSystem(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error && !(error instanceof FatalError);
+}

@@ -1,8 +1,8 @@
 /** Reads what `nursery backup` has written, whole, and checks it. */
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NurseryError } from '../../base/errors.ts';
-import { cannotRead, isOfSystem } from '../export/files.ts';
+import { isOfSystem, NurseryError } from '../../base/errors.ts';
+import { cannotRead } from '../export/files.ts';
 import { ExportReader, type Image, linesOf } from '../export/lines.ts';
 import {
   type ImageFile,

@@ -4,7 +4,7 @@ import { type FileHandle, link, lstat, open, rename, rm, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { FatalError } from '../../base/errors.ts';
+import { FatalError, isOfSystem } from '../../base/errors.ts';
 import { unreadableWhy, unusable } from '../../process/permissions.ts';
 
 /** In the place of a file: standard input or output. */
@@ -133,8 +133,4 @@ export function cannotRead(path: string): (error: unknown) => never {
       cause: error,
     });
   };
-}
-
-export function isOfSystem(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'syscall' in error;
 }
