@@ -1,18 +1,21 @@
 /**
  * Makes a home from the image of a backup: the first member of a new founding, with what the image holds, and nothing else of
- * the old cluster: no life, no keeper, no address, no move (docs/architecture.md, "Backups").
+ * the old cluster: no life, no address, no move (docs/architecture.md, "Backups"). In a nursery it takes the place of a founding, as a
+ * survivor that is promoted, and serves nothing before its keeper has confirmed it.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FatalError, isOfSystem, NurseryError } from '../../src/base/errors.ts';
+import type { KeeperRef } from '../../src/identity/founding.ts';
 import type { Range } from '../../src/keyspace/range.ts';
 import { makeDirectories } from '../../src/process/directories.ts';
 import { unusable } from '../../src/process/permissions.ts';
 import type { Owned } from '../../src/protocol/admin/admin.ts';
 import { encode } from '../../src/wire/codec.ts';
-import { INITIAL_STATE, storeState } from '../machine/system-state.ts';
+import { INITIAL_STATE, loadState, type SystemState, storeState } from '../machine/system-state.ts';
+import { replacedBy, restoredMembers } from '../paxos/members-state.ts';
 import { type MembersState, membersStateCodec, type Slot } from '../paxos/values.ts';
 import { dataFile } from '../store/environment.ts';
 import {
@@ -22,21 +25,45 @@ import {
   type StorePlace,
   syncDirectory,
 } from '../store/install.ts';
+import { LmdbStore } from '../store/lmdb-store.ts';
 import { type StoreKey, TABLES } from '../store/types.ts';
 import { lockHome, prepareDirectory } from './home.ts';
-import { MEMBERS_KEY, snapshotRow } from './members-row.ts';
+import { MEMBERS_KEY, readMembers, snapshotRow } from './members-row.ts';
 import { beginLog, LEAP } from './new-founding.ts';
 
 /** In a home that is being made; gone once it is whole. */
 const UNFINISHED = 'RESTORING';
 const SEGMENT = /\.tlog(\.new)?$/;
-export type RestoreOptions = {
-  readonly home: string;
-  readonly logDir: string;
-  readonly place: StorePlace;
+
+/** In a nursery: whose place the new founding takes. */
+export type Succession = {
+  /** The keeper that has to say which ranges are still its own, and those of before that the image's cluster belonged to. */
+  readonly keeper: KeeperRef;
+  readonly keepers: readonly string[];
+  /** The founding at whose epochs the image has its ranges. */
+  readonly was: string;
+  /** All that it takes the place of, the last one first. */
+  readonly replaced: readonly string[];
+};
+
+type Directories = { readonly home: string; readonly logDir: string; readonly place: StorePlace };
+
+export type RestoreOptions = Directories & {
   readonly image: { readonly slot: Slot; readonly owned: readonly (Range & { readonly epoch: number })[] };
   /** Keys and values of the image, in any order, some at a time. */
   readonly rows: AsyncIterable<readonly { readonly key: string; readonly value: Uint8Array }[]>;
+  /** Null outside a nursery. */
+  readonly succession: Succession | null;
+};
+
+/** A home that was made before. */
+export type Restored = {
+  readonly founding: string;
+  readonly slot: Slot;
+  readonly owned: readonly Owned[];
+  /** As in `Succession`; '' once the keeper has confirmed it. */
+  readonly was: string;
+  readonly replaced: readonly string[];
 };
 
 /**
@@ -64,11 +91,8 @@ export async function restoreHome(options: RestoreOptions): Promise<{ founding: 
     makeDirectories(place.dir);
     const incarnation = randomBytes(16).toString('hex');
     const slot = options.image.slot + LEAP;
-    const members: MembersState = {
-      cluster: incarnation,
-      members: [{ node: place.node, incarnation }],
-      superseded: [],
-    };
+    const founder = { node: place.node, incarnation };
+    const members = restoredMembers(founder, options.succession?.replaced ?? []);
     await fillStore(options, members, slot);
     await beginLog(options, members, slot);
     await rm(marker);
@@ -77,6 +101,33 @@ export async function restoreHome(options: RestoreOptions): Promise<{ founding: 
   } catch (error) {
     const isDisk = error instanceof NurseryError ? error.code === 'DISK_FULL' : isOfSystem(error);
     throw isDisk ? unusable('home', home, error) : error;
+  } finally {
+    lock.release();
+  }
+}
+
+/**
+ * What was made of a home before, by a command that may have been killed after it; null where the home is empty.
+ *
+ * @throws FatalError HOME_UNUSABLE where it is half restored; HOME_IN_USE where its node runs; STORE_FOREIGN and others as
+ *   `LmdbStore.open`
+ */
+export async function restoredBefore({ home, logDir, place }: Directories): Promise<Restored | null> {
+  if (!existsSync(home) || !existsSync(logDir)) return null;
+  const lock = lockHome(home, logDir);
+  try {
+    refuseUnfinished(home);
+    if (!existsSync(dataFile(place.dir))) return null;
+    const store = await LmdbStore.open(place);
+    try {
+      const members = readMembers(store);
+      if (members === null) return null;
+      const { owned, unconfirmed } = loadState(store);
+      const replaced = replacedBy(members);
+      return { founding: members.cluster, slot: store.slot, owned, was: unconfirmed, replaced };
+    } finally {
+      await store.close();
+    }
   } finally {
     lock.release();
   }
@@ -109,8 +160,18 @@ async function writeMarker(path: string, home: string): Promise<void> {
   await syncDirectory(home);
 }
 
+/** As of a survivor that is promoted: it owns what it had, and waits to be told what of that is still its own. */
+function bindingOf(
+  succession: Succession | null,
+  mine: string,
+): Partial<Pick<SystemState, 'bound' | 'unconfirmed' | 'keepers'>> {
+  if (succession === null) return {};
+  const { keeper, keepers, was } = succession;
+  return { bound: { keeper, mine }, unconfirmed: was, keepers };
+}
+
 async function fillStore(
-  { place, image, rows }: RestoreOptions,
+  { place, image, rows, succession }: RestoreOptions,
   members: MembersState,
   slot: Slot,
 ): Promise<void> {
@@ -121,7 +182,8 @@ async function fillStore(
     }
     const own: Row[] = [snapshotRow(slot), { key: MEMBERS_KEY, value: encode(membersStateCodec, members) }];
     const owned = image.owned.map(({ lo, hi, epoch }): Owned => ({ lo, hi, epoch, sealedBy: null }));
-    storeState(INITIAL_STATE, { ...INITIAL_STATE, owned }, (key: StoreKey, value) => {
+    const state = { ...INITIAL_STATE, owned, ...bindingOf(succession, members.cluster) };
+    storeState(INITIAL_STATE, state, (key: StoreKey, value) => {
       if (value !== null) own.push({ key, value });
     });
     await writer.put(own);

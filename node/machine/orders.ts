@@ -10,6 +10,7 @@ import {
   type Order,
   type Owned,
 } from '../../src/protocol/admin/admin.ts';
+import { chainOf, epochsThen } from '../../src/protocol/admin/lineage.ts';
 import { refused } from './answers.ts';
 import type { Draft } from './draft.ts';
 import { rangeOf } from './headers.ts';
@@ -52,7 +53,7 @@ export function replace(draft: Draft, command: Of<'replace'>): AdminAnswer {
     fence(draft, order, new Set(command.activated));
   }
   if (order.given !== null) return { kind: 'given', ...order.given };
-  const chain = chainOf(draft.state, order, was);
+  const chain = chainOf(draft.state.orders.values(), order, was);
   const open = unsettled(draft.state, new Set(chain.map((each) => each.order)));
   if (open.length > 0) {
     return {
@@ -73,22 +74,9 @@ function mayFollow(state: SystemState, { cluster, was, after }: Of<'replace'>, i
   if (inForce === '') return false;
   if (inForce === was) return true;
   const last = orderOf(state, { cluster, founding: inForce });
-  return last !== null && after.includes(inForce) && chainOf(state, last, was).at(-1)?.was === was;
-}
-
-/** The orders by which foundings took the place of `was`, one after the other; the last one first. */
-function chainOf(state: SystemState, last: Order, was: string): Order[] {
-  const chain: Order[] = [];
-  const { cluster } = last;
-  for (
-    let order: Order | null = last;
-    order !== null;
-    order = orderOf(state, { cluster, founding: order.was })
-  ) {
-    chain.push(order);
-    if (order.was === was) break;
-  }
-  return chain;
+  return (
+    last !== null && after.includes(inForce) && chainOf(state.orders.values(), last, was).at(-1)?.was === was
+  );
 }
 
 /** A founding is dead, and nothing takes its place: what the map gives it nobody serves, until it is brought to another cluster. */
@@ -310,7 +298,7 @@ function give(
   const before: number[] = [];
   const entries: MapEntry[] = [];
   const { map } = draft.state;
-  const epochThen = epochsOf(chain, command.was);
+  const epochThen = epochsThen(chain.slice(1), command.was);
   let epoch = draft.state.lastMid;
   for (const { range: entry, parts } of commonParts(map.entries, owned)) {
     const then = entry.owner === cluster ? epochThen(entry) : null;
@@ -330,18 +318,4 @@ function give(
   const floorMid = spareMid + owned.length + ranges.length + imports + 1;
   draft.update({ lastMid: floorMid - 1 });
   return { given: { order, ranges, floorMid, spareMid }, before };
-}
-
-/**
- * The epoch at which whoever goes on knows an entry of a dead founding: the entry's own, or what that was before an order of the
- * chain gave it another one, which nobody has taken over. Null where it is not of the chain.
- */
-function epochsOf(chain: readonly Order[], was: string): (entry: MapEntry) => number | null {
-  const known = new Map(
-    chain.slice(1).map(({ founding, given, before }) => {
-      const epochs = given?.ranges.map(({ epoch }, at): [number, number] => [epoch, before[at] ?? 0]);
-      return [founding, new Map(epochs)];
-    }),
-  );
-  return ({ founding = '', epoch }) => (founding === was ? epoch : (known.get(founding)?.get(epoch) ?? null));
 }

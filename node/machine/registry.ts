@@ -27,7 +27,10 @@ import type { Draft } from './draft.ts';
 import { type Identity, type SystemState, withEntry } from './system-state.ts';
 
 type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;
-type Registry = Pick<SystemState, 'bound' | 'identities' | 'configs' | 'map' | 'migrations' | 'strangers'>;
+type Registry = Pick<
+  SystemState,
+  'bound' | 'identities' | 'configs' | 'map' | 'migrations' | 'strangers' | 'orders'
+>;
 
 /** Clusters that the keeper knows, and those of other keepers that it has noted. */
 export const CLUSTERS_MAX = 1000;
@@ -76,10 +79,7 @@ export function standingOf(
     return say('foreign', `cluster ${cluster} belongs to the nursery ${keeper}, and this keeper is ${mine}`);
   }
   if (founding !== '' && identity.dead.includes(founding)) {
-    return say(
-      'dead',
-      `founding ${founding} of cluster ${cluster} was removed from the nursery, for ever: with an empty home its node can be of a new cluster`,
-    );
+    return say('dead', deathOf(state, cluster, founding));
   }
   if (identity.founding !== '' && identity.founding === founding) return say('inForce', '');
   if (identity.founding !== '') return say('taken', takenBy(cluster, identity));
@@ -90,6 +90,22 @@ export function standingOf(
     return say('taken', `the map gives ranges to cluster ${cluster}: its homes hold them`);
   }
   return say('free', '');
+}
+
+/** How a founding ended, and what its nodes can be from then on. */
+function deathOf({ orders, identities }: Registry, cluster: string, founding: string): string {
+  const what = `founding ${founding} of cluster ${cluster}`;
+  const order = [...orders.values()].find((each) => each.cluster === cluster && each.was === founding);
+  if (order?.kind === 'lost') {
+    const now =
+      (identities.get(cluster)?.founding ?? '') === ''
+        ? 'a new cluster of that name'
+        : 'the one that is in force';
+    return `${what} was declared lost by order ${order.order}: its ranges went to other clusters, and what is in this home alone is not part of the nursery any more; keep a copy of it where that is still wanted. With an empty home its node can be of ${now}`;
+  }
+  if (order?.kind === 'promote')
+    return `founding ${order.founding} took the place of ${what} by order ${order.order}, for ever: with an empty home its node joins that one`;
+  return `${what} was removed from the nursery, for ever: with an empty home its node can be of a new cluster`;
 }
 
 function takenBy(cluster: string, { founding, members }: Identity): string {

@@ -61,6 +61,15 @@ export function promotedMembers(state: MembersState, survivor: Member): MembersS
   };
 }
 
+/** The list with which a backup's image begins a new founding in the place of others, the last one first. */
+export function restoredMembers(founder: Member, foundings: readonly Incarnation[]): MembersState {
+  return {
+    cluster: founder.incarnation,
+    members: [founder],
+    superseded: foundings.map((incarnation) => ({ node: FOUNDING, incarnation })),
+  };
+}
+
 /** The foundings that this one took the place of. */
 export function replacedBy({ superseded }: MembersState): Incarnation[] {
   return superseded.flatMap(({ node, incarnation }) => (node === FOUNDING ? [incarnation] : []));

@@ -7,6 +7,7 @@
  * in each slot: it may have been acknowledged. Once every lease has ended that a retired node may have granted, the driver is told.
  */
 
+import { notGone } from '../../src/base/names.ts';
 import { report } from './acceptor.ts';
 import type { Effect, Event, Heard } from './contract.ts';
 import { askedFrom, isOtherLife, nextOf } from './gathering.ts';
@@ -76,7 +77,7 @@ export function whyNotPromoted(replica: Replica, gone: readonly NodeName[], nowM
   if (unknown.length > 0) return `${unknown.join(', ')}: no other member or node of the file has that name`;
   const answering = answeringOf(replica, nowMs);
   const alive = gone.filter((node) => answering.has(node));
-  if (alive.length > 0) return `${alive.join(', ')} answers: it is not gone`;
+  if (alive.length > 0) return notGone(alive);
   if (!isSelfVoter(replica) && !gone.includes(config.node)) {
     return `this home of ${config.node} is no member yet, and may hold a part of what was acknowledged: rather restore a backup; --gone ${config.node} vouches that its former home is gone too, and that what this one lacks is given up`;
   }

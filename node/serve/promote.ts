@@ -1,16 +1,23 @@
 /** An operator's order to a node that is left of its cluster: to go on as the first member of a new founding. */
 import type { AdminAnswer, AdminQuery } from '../../src/protocol/admin/admin.ts';
+import { replacedBy } from '../paxos/members-state.ts';
 import { whyNotPromoted } from '../paxos/promotion.ts';
+import { masterOf } from '../paxos/status.ts';
 import type { RequestContext } from './request-context.ts';
 
 type Order = Extract<AdminQuery, { kind: 'promote' }>;
 
-/** Carries it out, or goes on with it; `refused` where it cannot be. */
+/**
+ * Carries it out, or goes on with it; `refused` where it cannot be; `none` where nothing is left to be done, since this founding took
+ * the place of another one and has a master.
+ */
 export function promote(
   context: Pick<RequestContext, 'driver' | 'introduction' | 'node' | 'nowMs' | 'nursery'>,
   { founding, gone, loseFrom, isTrial }: Order,
 ): AdminAnswer {
-  const { driver, nowMs } = context;
+  const { driver, introduction, nowMs } = context;
+  const isDone = introduction.founding === founding && replacedBy(driver.replica.members).length > 0;
+  if (isDone && masterOf(driver.replica, nowMs()) !== null) return { kind: 'none' };
   const why = whyRefused(founding, context) ?? whyNotPromoted(driver.replica, gone, nowMs());
   if (why !== null) return { kind: 'refused', why };
   if (!isTrial) driver.submit({ kind: 'promote', gone, loseFrom });

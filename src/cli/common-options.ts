@@ -1,5 +1,6 @@
 /** Options that many commands have. */
 import type { Argv } from 'yargs';
+import { wholeNumber } from './numbers.ts';
 
 export const CONFIG = {
   type: 'string',
@@ -11,6 +12,37 @@ export const JSON_FLAG = { type: 'boolean', default: false, describe: 'print JSO
 /** Options of every command that asks and prints. */
 export function asking<T>(command: Argv<T>) {
   return command.option('config', CONFIG).option('json', JSON_FLAG);
+}
+
+/** Options of commands that do something for good: what is known is said first, and names are typed. */
+export function vowing<T>(command: Argv<T>) {
+  return command
+    .option('gone', {
+      type: 'string',
+      requiresArg: true,
+      describe:
+        'nodes that are off, and whose homes never start again, with commas between; default: it is asked',
+    })
+    .option('yes', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'name of the cluster, instead of typing it',
+    })
+    .option('dry-run', {
+      type: 'boolean',
+      default: false,
+      describe: 'say what is known and what may be lost, and do nothing',
+    })
+    .option(
+      'timeout',
+      wholeNumber('timeout', 1, 'end after so many seconds, with 7; the same again goes on', 1_000_000),
+    );
+}
+
+/** Names with commas between, none where there is nothing; null where there is no such option. */
+export function namesIn(names: string | undefined): string[] | null {
+  const list = names?.split(',').map((name) => name.trim()) ?? null;
+  return list?.filter((name) => name !== '') ?? null;
 }
 
 /** A command to type, `$0` for the program, and what it does: '' where the command says it. */

@@ -1,6 +1,6 @@
 /** The commands for copies: backups and exports, and the way back. */
 import type { Argv } from 'yargs';
-import { asking, examples, JSON_FLAG } from './common-options.ts';
+import { asking, examples, JSON_FLAG, namesIn, vowing } from './common-options.ts';
 import { wholeNumber } from './numbers.ts';
 
 /** Adds the commands that write copies of what a cluster holds, and bring it back. */
@@ -63,9 +63,9 @@ export function copyCommands<T>(parser: Argv<T>) {
     )
     .command(
       'restore <path>',
-      'make a home from a backup, for a cluster without a nursery; the other nodes join with empty homes',
+      'make a home from a backup, with which a cluster begins anew; the other nodes join with empty homes',
       (command) =>
-        asking(command)
+        vowing(asking(command))
           .positional('path', {
             type: 'string',
             demandOption: true,
@@ -76,8 +76,32 @@ export function copyCommands<T>(parser: Argv<T>) {
             requiresArg: true,
             describe: 'whose home it becomes; default: the first of the configuration',
           })
-          .epilogue(examples(['$0 restore monday --config ams.ini --node ams_0', ''])),
-      async (args) => (await import('./restore-command.ts')).runRestore({ ...args, node: args.node ?? null }),
+          .option('replace', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'in a nursery: the founding whose place is taken, as status shows it; 8 digits do',
+          })
+          .epilogue(
+            examples(
+              ['$0 restore monday --config ams.ini --node ams_0', 'without a nursery'],
+              [
+                '$0 restore monday --config ams.ini --node ams_0 --replace 0f3a9b21',
+                'in a nursery; asks for names, and does it',
+              ],
+            ),
+          ),
+      async (args) =>
+        (await import('./restore-command.ts')).runRestore({
+          path: args.path,
+          config: args.config,
+          json: args.json,
+          node: args.node ?? null,
+          replace: args.replace ?? null,
+          gone: namesIn(args.gone),
+          yes: args.yes ?? null,
+          dryRun: args['dry-run'],
+          timeout: args.timeout ?? null,
+        }),
     )
     .command(
       'export',

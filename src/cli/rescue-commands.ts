@@ -1,7 +1,7 @@
 /** `nursery rescue`: what is left to be typed when a majority, or all, is gone. */
 import type { Argv } from 'yargs';
 import { FatalError } from '../base/errors.ts';
-import { asking, examples } from './common-options.ts';
+import { asking, examples, namesIn, vowing } from './common-options.ts';
 import { wholeNumber } from './numbers.ts';
 
 /** Adds the command; what it does is its first word. */
@@ -10,7 +10,7 @@ export function rescueCommand<T>(parser: Argv<T>) {
     'rescue <what> [names..]',
     'promote: a survivor goes on; lost CLUSTER: its ranges go to another; keeper FILE…: a new keeper',
     (command) =>
-      asking(command)
+      vowing(asking(command))
         .positional('what', { type: 'string', demandOption: true, describe: 'promote, lost, or keeper' })
         .positional('names', {
           type: 'string',
@@ -53,26 +53,6 @@ export function rescueCommand<T>(parser: Argv<T>) {
           requiresArg: true,
           describe: 'keeper: the cluster that is to have had what nobody claims, where several are lost',
         })
-        .option('gone', {
-          type: 'string',
-          requiresArg: true,
-          describe:
-            'nodes that are off, and whose homes never start again, with commas between; default: it is asked',
-        })
-        .option('yes', {
-          type: 'string',
-          requiresArg: true,
-          describe: 'name of the cluster, instead of typing it',
-        })
-        .option('dry-run', {
-          type: 'boolean',
-          default: false,
-          describe: 'say what is known and what may be lost, and do nothing',
-        })
-        .option(
-          'timeout',
-          wholeNumber('timeout', 1, 'end after so many seconds, with 7; the same again goes on', 1_000_000),
-        )
         .epilogue(
           examples(
             ['$0 rescue promote --config ams.ini --node ams_0', 'asks for names, and does it'],
@@ -92,7 +72,7 @@ export function rescueCommand<T>(parser: Argv<T>) {
         yes: args.yes ?? null,
         dryRun: args['dry-run'],
       };
-      const gone = listOf(args.gone);
+      const gone = namesIn(args.gone);
       const timeout = args.timeout ?? null;
       switch (args.what) {
         case 'promote': {
@@ -114,7 +94,7 @@ export function rescueCommand<T>(parser: Argv<T>) {
           refuse(args, ['node', 'lose-from', 'at', 'restore', 'range', 'timeout'], Number.POSITIVE_INFINITY);
           const { runKeeper } = await import('./rescue/keeper.ts');
           const { unclaimed = null } = args;
-          await runKeeper({ ...common, gone, unclaimed, files: args.names, lost: listOf(args.lost) ?? [] });
+          await runKeeper({ ...common, gone, unclaimed, files: args.names, lost: namesIn(args.lost) ?? [] });
           return;
         }
         default:
@@ -122,12 +102,6 @@ export function rescueCommand<T>(parser: Argv<T>) {
       }
     },
   );
-}
-
-/** Names with commas between, none where there is nothing; null where there is no such option. */
-function listOf(names: string | undefined): string[] | null {
-  const list = names?.split(',').map((name) => name.trim()) ?? null;
-  return list?.filter((name) => name !== '') ?? null;
 }
 
 /** Options of another kind of rescue, and more names than it takes. */

@@ -28,7 +28,7 @@ tests.test(
     assert.match(nobody.stderr, /--node says which of lost_0, lost_1, lost_2 is on this machine/);
     const living = await restore('--node', 'lost_0');
     assert.is(living.code, EXIT_CODES.REFUSED, living.stderr);
-    assert.match(living.stderr, /answers: stop all nodes of the file first/);
+    assert.match(living.stderr, /of lost answer: stop all nodes of the file first/);
     await cluster.killAll();
     const full = await restore('--node', 'lost_0');
     assert.is(full.code, EXIT_CODES.HOME_UNUSABLE, full.stderr);
@@ -113,11 +113,14 @@ tests.test(
     assert.is(unknown.code, EXIT_CODES.USAGE, unknown.stderr);
     assert.match(unknown.stderr, /has no image of cluster else, only of half/);
     const nursery = await TestNursery.start(lab, { prefix: 'r', keeperSize: 1, size: 1 });
-    const inNursery = await lab.run(['restore', backup, '--config', nursery.clusters[0].file]);
-    assert.is(inNursery.code, EXIT_CODES.REFUSED, inNursery.stderr);
-    assert.match(inNursery.stderr, /nursery import brings rows back through a router/);
     const theirs = join(lab.dir, 'theirs');
     assert.is((await nursery.run(['backup', 'r-ams', '--to', theirs])).code, 0);
+    const inNursery = await lab.run(['restore', theirs, '--config', nursery.clusters[0].file]);
+    assert.is(inNursery.code, EXIT_CODES.USAGE, inNursery.stderr);
+    assert.match(inNursery.stderr, /is in force: --replace [0-9a-f]{8} says that its place is taken/);
+    const alone = await lab.run(['restore', backup, '--config', nursery.clusters[0].file]);
+    assert.is(alone.code, EXIT_CODES.USAGE, alone.stderr);
+    assert.match(alone.stderr, /has no image of cluster r-ams/);
     const [file] = readdirSync(theirs).filter((each) => each.endsWith('.image')) as [string];
     const foreign = await lab.run(['restore', join(theirs, file), '--config', other]);
     assert.is(foreign.code, EXIT_CODES.REFUSED, foreign.stderr);

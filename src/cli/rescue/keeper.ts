@@ -156,7 +156,8 @@ function clientOf(config: ClusterConfig): ClusterClient {
   return new ClusterClient(config, { role: 'operator', node: 'rescue' });
 }
 
-function describe({ keeper, found, lost, from, replaced }: Survey, json: boolean): void {
+function describe(survey: Survey, json: boolean): void {
+  const { keeper, found, lost, from, replaced } = survey;
   const { cluster, founding } = keeper;
   if (json) {
     const clusters = found.map((each) => ({
@@ -164,7 +165,14 @@ function describe({ keeper, found, lost, from, replaced }: Survey, json: boolean
       founding: each.founding,
       keeper: each.keeper,
     }));
-    printJson({ keeper: cluster, founding, from, clusters, lost: lost.map((each) => each.cluster) });
+    printJson({
+      keeper: cluster,
+      founding,
+      from,
+      clusters,
+      lost: lost.map((each) => each.cluster),
+      gone: namesOf(survey),
+    });
     return;
   }
   printLine(`keeper ${cluster}, founding ${founding}, takes the place of founding ${from}`);
@@ -173,6 +181,10 @@ function describe({ keeper, found, lost, from, replaced }: Survey, json: boolean
   for (const each of found)
     printLine(
       `  ${each.cluster}, founding ${each.founding}${each.keeper === founding ? ' has come to it already' : ''}`,
+    );
+  for (const { name } of keeper.nodes)
+    printLine(
+      `  ${name}  of the keeper that is lost must be off, and its home of before must never start again: it is named too`,
     );
   for (const each of lost) {
     printLine(
@@ -188,12 +200,20 @@ function describe({ keeper, found, lost, from, replaced }: Survey, json: boolean
   );
 }
 
-async function ask({ gone, yes }: KeeperArgs, { keeper, lost, from }: Survey): Promise<void> {
-  const ofOthers = lost.flatMap(({ cluster, nodes }) =>
+/** All nodes whose homes of before never start again: the old keeper's, and those of clusters that are lost. */
+function namesOf({ keeper, lost }: Survey): string[] {
+  return [...keeper.nodes.map(({ name }) => name), ...namesOfLost({ keeper, lost })];
+}
+
+function namesOfLost({ keeper, lost }: Pick<Survey, 'keeper' | 'lost'>): string[] {
+  return lost.flatMap(({ cluster, nodes }) =>
     cluster === keeper.cluster ? [] : nodes.map(({ name }) => name),
   );
-  const old = keeper.nodes.map(({ name }) => name);
-  const unnamed = [...old, ...ofOthers].filter((name) => gone?.includes(name) === false);
+}
+
+async function ask({ gone, yes }: KeeperArgs, survey: Survey): Promise<void> {
+  const { keeper, from } = survey;
+  const unnamed = namesOf(survey).filter((name) => gone?.includes(name) === false);
   if (unnamed.length > 0)
     throw new FatalError('USAGE', `--gone does not name ${unnamed.join(', ')}: nothing was done`);
   const typed = from.slice(0, TYPED);
@@ -208,7 +228,7 @@ async function ask({ gone, yes }: KeeperArgs, { keeper, lost, from }: Survey): P
       given: gone === null ? null : typed,
       question: `type ${typed}: the keeper of that founding is off, and its homes never start again`,
     },
-    ...ofOthers.map((name) => ({
+    ...namesOfLost(survey).map((name) => ({
       expected: name,
       given: gone === null ? null : name,
       question: `type ${name}: it is off, and its home will never start again`,

@@ -1,5 +1,6 @@
 /** What is known of a cluster that is said to be lost, before anything is done about it. */
 import { NurseryError } from '../../base/errors.ts';
+import { whoDoes } from '../../base/names.ts';
 import { intersect, type Range } from '../../keyspace/range.ts';
 import type { MapEntry } from '../../keyspace/rangemap.ts';
 import type { KeeperMap, KnownCluster, Migration, Order } from '../../protocol/admin/admin.ts';
@@ -60,7 +61,7 @@ export async function survey(
     if (!named.some(isOf) && !migrations.some(isMove))
       throw new NurseryError(
         'REFUSED',
-        `${alive.join(', ')} of ${cluster} answers: it is not gone. nursery rescue promote goes on with what it holds; or stop it, and never start its home again`,
+        `${whoDoes(alive, 'answers', `of ${cluster}`)}: it is not gone. nursery rescue promote goes on with what it holds; or stop it, and never start its home again`,
       );
   } else if (inForce !== undefined) dead.add(inForce);
   if (dead.size === 0) {
@@ -101,7 +102,6 @@ export async function openMigrations(nursery: Pick<NurseryConnections, 'keeper'>
   return answer.migrations.filter(({ phase }) => phase === 'active' || phase === 'published');
 }
 
-/** Nodes that answer and are of the founding in force: they could serve, or be promoted. */
 /** Who could serve, or be promoted: also of a founding that the keeper does not know, as one that belongs to an older keeper. */
 async function livingOf(config: KnownCluster): Promise<string[]> {
   return (await statusesOf(config)).flatMap(({ name, status, isSilent }) => {

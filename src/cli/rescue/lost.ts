@@ -48,6 +48,11 @@ export async function runLost(args: LostArgs): Promise<void> {
     const ranges = found.entries.map((entry) => within(entry, wanted));
     backup?.refuseUnfit(ranges, known.nursery ?? null);
     nursery.cluster(at);
+    if (at === keeper.cluster)
+      throw new NurseryError(
+        'REFUSED',
+        `${at} is the keeper, with which they would be lost the next time: --at names another cluster`,
+      );
     if (args.range !== null && ranges.length === 0 && found.graves.some(({ order }) => order === null))
       throw new NurseryError(
         'REFUSED',

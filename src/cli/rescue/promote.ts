@@ -1,5 +1,6 @@
 /** `nursery rescue promote`: where a majority is gone, one survivor begins a new founding with all that is left. */
 import { FatalError, NurseryError } from '../../base/errors.ts';
+import { notGone } from '../../base/names.ts';
 import { ClusterClient } from '../../client/cluster-client.ts';
 import { nodeOf, readClusterConfig, toClusterConfig } from '../../config/cluster-config.ts';
 import { printRange, type Range } from '../../keyspace/range.ts';
@@ -81,7 +82,8 @@ export async function runPromote(args: PromoteArgs): Promise<void> {
     const what = isWaiting(survey.own, name)
       ? null // it was promoted already
       : await agree(place, args, { clusterId, name, survey });
-    if (args.dryRun) return;
+    if (what === 'done') printDone(clusterId, survey.own, args.json);
+    if (args.dryRun || what === 'done') return;
     const after = await carryOut(place, name, { what, settle, untilMs });
     const behind = await leftBehind(args.config, clusterId, after);
     report(clusterId, name, { others: survey.others, after, behind, file: args.config }, args.json);
@@ -90,12 +92,15 @@ export async function runPromote(args: PromoteArgs): Promise<void> {
   }
 }
 
-/** Says what is known, and has it confirmed; what is to be ordered, or null where it turns out to have been promoted already. */
+/**
+ * Says what is known, and has it confirmed; what is to be ordered, or null where it turns out to have been promoted a moment ago, and
+ * `done` where a founding that was promoted before works.
+ */
 async function agree(
   place: Place,
   args: PromoteArgs,
   { clusterId, name, survey }: { readonly clusterId: string; readonly name: string; readonly survey: Survey },
-): Promise<Order | null> {
+): Promise<Order | 'done' | null> {
   const silent = survey.others.filter((other) => !survey.left.has(other));
   const gone = args.gone ?? silent;
   describe(clusterId, name, survey, silent, args.json);
@@ -107,7 +112,8 @@ async function agree(
       `--gone does not name ${unsaid.join(', ')}, of whom nothing is heard: start them, or say that they are gone; nothing was done`,
     );
   const what = { founding: survey.founding, gone, loseFrom: args.loseFrom };
-  if (!(await tryOrder(place, name, what))) return null;
+  const tried = await tryOrder(place, name, what);
+  if (tried !== 'ordered') return tried === 'done' ? 'done' : null;
   if (survey.own.keeper !== '') await askKeeper(args, clusterId, survey.own);
   if (args.dryRun) return what;
   const unnamed = args.gone === null ? gone : [];
@@ -120,6 +126,14 @@ async function agree(
     })),
   ]);
   return what;
+}
+
+function printDone(cluster: string, { founding, master }: NodeStatus, json: boolean): void {
+  if (json) printJson({ cluster, founding, isDone: true });
+  else
+    printLine(
+      `done before: founding ${founding} of ${cluster} took the place of another one, and ${master ?? 'a node of it'} is master`,
+    );
 }
 
 /** @throws NurseryError REFUSED where its keeper would not have it; a keeper that is silent is waited for later */
@@ -253,7 +267,7 @@ function describe(
 
 function refuseLiving(gone: readonly string[], { left }: Survey): void {
   const alive = gone.filter((node) => left.has(node));
-  if (alive.length > 0) throw new NurseryError('REFUSED', `${alive.join(', ')} answers: it is not gone`);
+  if (alive.length > 0) throw new NurseryError('REFUSED', notGone(alive));
 }
 
 type Order = {
@@ -266,30 +280,31 @@ async function order(
   client: ClusterClient,
   name: string,
   { gone, ...rest }: Order & { readonly isTrial: boolean },
-): Promise<void> {
+): Promise<'ordered' | 'done'> {
   const answer = await client.query(
     { kind: 'promote', gone: [...gone], ...rest },
     { to: name, deadlineMs: NODE_MS },
   );
   if (answer.kind === 'refused') throw new NurseryError('REFUSED', answer.why);
+  return answer.kind === 'none' ? 'done' : 'ordered';
 }
 
 /**
- * Whoever has just died was heard of a moment ago, and its lease may last: a refusal counts once that cannot be the reason any more.
- * False where the node turns out to have been promoted a moment ago.
+ * Whoever has just died was heard of a moment ago, and its lease may last: a refusal counts once that cannot be the reason any more,
+ * and so does that all is done. `waits` where the node turns out to have been promoted a moment ago.
  */
-async function tryOrder(place: Place, name: string, what: Order): Promise<boolean> {
+async function tryOrder(place: Place, name: string, what: Order): Promise<'ordered' | 'done' | 'waits'> {
   const untilMs = performance.now() + HEARD_MS;
   for (;;) {
     try {
-      await order(place.client, name, { ...what, isTrial: true });
-      return true;
+      const tried = await order(place.client, name, { ...what, isTrial: true });
+      if (tried === 'ordered' || performance.now() > untilMs) return tried;
     } catch (error) {
       if (!(error instanceof NurseryError) || error.code !== 'REFUSED' || performance.now() > untilMs)
         throw error;
     }
     const now = await statusOf(place, name);
-    if (now !== null && isWaiting(now, name)) return false;
+    if (now !== null && isWaiting(now, name)) return 'waits';
     await new Promise((resolve) => setTimeout(resolve, REPEAT_MS));
   }
 }

@@ -1,5 +1,6 @@
 /** Asks each node of a cluster for itself how it is. */
 import { NurseryError } from '../../base/errors.ts';
+import { whoDoes } from '../../base/names.ts';
 import { ClusterClient } from '../../client/cluster-client.ts';
 import type { ClusterConfig, NodeStatus } from '../../protocol/admin/admin.ts';
 
@@ -27,10 +28,10 @@ export async function refuseAnswering(config: ClusterConfig): Promise<void> {
     status === null ? !isSilent : status.cluster === config.cluster,
   );
   if (alive.length === 0) return;
-  const names = alive.map(({ name, status }) => `${name} (${status?.role ?? 'it refuses'})`).join(', ');
+  const names = alive.map(({ name, status }) => `${name} (${status?.role ?? 'it refuses'})`);
   throw new NurseryError(
     'REFUSED',
-    `${names} of ${config.cluster} answers: it is not gone. Name its file among those of the clusters that answer, after nursery rescue promote where it has no majority; or stop it, and never start its home again`,
+    `${whoDoes(names, 'answers', `of ${config.cluster}`)}: it is not gone. Name its file among those of the clusters that answer, after nursery rescue promote where it has no majority; or stop it, and never start its home again`,
   );
 }
 

@@ -34,7 +34,12 @@ async function home(): Promise<{ closed: ClosedHome; slot: number; founding: str
   async function* rows() {
     yield [{ key: 'apple', value: Buffer.from('red') }];
   }
-  const restored = await restoreHome({ ...closed, image: { slot: 10, owned }, rows: rows() });
+  const restored = await restoreHome({
+    ...closed,
+    image: { slot: 10, owned },
+    rows: rows(),
+    succession: null,
+  });
   return { closed, ...restored };
 }
 

@@ -113,6 +113,36 @@ test('one that goes on from a founding which was never confirmed takes the place
   }
 });
 
+test('an image of the first founding takes the place of the third: epochs are traced back through both orders', () => {
+  const cluster = keeper();
+  cluster.expect(replacement(), 'given');
+  const [second] = cluster.expect(
+    replacement({ was: 'a2', founding: 'a3', after: ['a2', 'a1'], owned: [own('', null, 2)] }),
+    'given',
+  ).ranges;
+  const image = { was: 'a1', founding: 'a4', after: ['a3', 'a2', 'a1'], owned: [own('m', null, 1)] };
+  const [range] = cluster.expect(replacement(image), 'given').ranges;
+  assert.equal(map(cluster), [`..m a ${second?.epoch} a3`, `m.. a ${range?.epoch} a4`]);
+  assert.ok((range?.epoch ?? 0) > (second?.epoch ?? 0));
+});
+
+test('a founding that is dead is told by which order', () => {
+  const why = (cluster: TestCluster, id: string, founding: string): string =>
+    cluster.query({ kind: 'standing', cluster: id, founding, keeper: '' }, 'standing').why;
+  const cluster = keeper();
+  cluster.expect(replacement(), 'given');
+  assert.match(why(cluster, 'a', 'a1'), /founding a2 took the place of founding a1 of cluster a by order 1/);
+  cluster.expect({ kind: 'lose', cluster: 'b', founding: 'b1', takenMs: 1 }, 'orders');
+  assert.match(
+    why(cluster, 'b', 'b1'),
+    /b1 of cluster b was declared lost by order 2: .*of a new cluster of that name/,
+  );
+  introduce(cluster, 'b', 'b2');
+  assert.match(why(cluster, 'b', 'b1'), /its node can be of the one that is in force/);
+  cluster.expect({ kind: 'dropCluster', cluster: 'c' }, 'ok');
+  assert.match(why(cluster, 'c', 'c1'), /c1 of cluster c was removed from the nursery, for ever/);
+});
+
 test('thousands of ranges are given in one sweep', () => {
   const count = 20_000;
   const name = (index: number): string => String(index).padStart(6, '0');

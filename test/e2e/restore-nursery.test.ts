@@ -1,0 +1,197 @@
+/** Clusters of a nursery that come back from a backup under their own names: one of them, and all of them with a new keeper. */
+import { renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { EXIT_CODES } from '../../src/base/errors.ts';
+import type { NodePlace, TestCluster } from '../support/clusters.ts';
+import { selfOf } from '../support/identities.ts';
+import { TestNursery } from '../support/nurseries.ts';
+import { type Lab, labSuite } from '../support/processes.ts';
+import { until } from '../support/wait.ts';
+
+const tests = labSuite('restore in a nursery');
+const LETTERS = [...'abcdefghijklmnopqrstuvwxyz'];
+
+function namesOf(cluster: TestCluster): string {
+  return cluster.nodes.map(({ name }) => name).join();
+}
+
+async function foundingOf(cluster: TestCluster): Promise<string> {
+  const { name, clientPort } = cluster.nodes[0] as NodePlace;
+  return (await until(`${name} to answer`, () => selfOf(cluster.id, name, clientPort))).founding;
+}
+
+async function burn(cluster: TestCluster): Promise<void> {
+  await cluster.killAll();
+  for (const { home } of cluster.nodes) rmSync(home, { recursive: true, force: true });
+}
+
+/** `nursery restore` into the home of the cluster's first node. */
+function restorer(lab: Lab, cluster: TestCluster, backup: string) {
+  const node = cluster.nodes[0]?.name ?? '';
+  return (...args: string[]) =>
+    lab.run(['restore', backup, '--config', cluster.file, '--node', node, ...args]);
+}
+
+tests.test(
+  'all homes of one cluster are gone: it gets back what the map still gives it, as of the backup',
+  async (lab) => {
+    const nursery = await TestNursery.start(lab, { prefix: 'y', keeperSize: 1, size: 3 });
+    const [ams, bru] = nursery.clusters;
+    const client = await nursery.connect();
+    for (const key of LETTERS) await client.set(key, `first ${key}`);
+    await nursery.succeed(['migrate', ams.id, 'm', bru.id]);
+    const backup = join(lab.dir, 'monday');
+    await nursery.succeed(['backup', '--all', '--to', backup]);
+    // Since then one part has moved away, another one has come, and all was written to.
+    await nursery.succeed(['migrate', '--range', 'x..', '--to', ams.id]);
+    await nursery.succeed(['migrate', '--range', 'c..e', '--to', bru.id]);
+    for (const key of LETTERS) await client.set(key, `second ${key}`);
+    const founding = await foundingOf(bru);
+    const restore = restorer(lab, bru, backup);
+    const vow = ['--yes', bru.id, '--gone', namesOf(bru)];
+
+    const alive = await restore('--replace', founding, ...vow);
+    assert.is(alive.code, EXIT_CODES.REFUSED, alive.stderr);
+    assert.match(alive.stderr, /of y-bru answer: it is not gone/);
+    await bru.killAll();
+    const first = bru.nodes[0] as NodePlace;
+    const old = join(lab.dir, 'an old home');
+    renameSync(first.home, old);
+    for (const { home } of bru.nodes) rmSync(home, { recursive: true, force: true });
+
+    const unnamed = await restore(...vow);
+    assert.is(unnamed.code, EXIT_CODES.USAGE, unnamed.stderr);
+    assert.match(
+      unnamed.stderr,
+      new RegExp(`--replace ${founding.slice(0, 8)} says that its place is taken`),
+    );
+    const other = await restore('--replace', 'f'.repeat(32), ...vow);
+    assert.is(other.code, EXIT_CODES.REFUSED, other.stderr);
+    const some = await restore('--replace', founding, '--yes', bru.id, '--gone', first.name);
+    assert.is(some.code, EXIT_CODES.USAGE, some.stderr);
+    assert.match(some.stderr, /--gone does not name y-bru_1, y-bru_2: nothing was done/);
+    const dry = await restore('--replace', founding.slice(0, 8), '--dry-run');
+    assert.is(dry.code, 0, dry.stderr);
+    assert.match(dry.stdout, /y-bru_2 {2}does not answer: it must be off/);
+    assert.match(dry.stdout, /\[m\.\.x\) comes back/);
+    assert.match(dry.stdout, /\[c\.\.e\) had come to y-bru after this image/);
+    assert.match(dry.stdout, /\[x\.\.end\) of the image is of y-ams by now, and stays there/);
+
+    const done = await restore('--replace', founding, ...vow);
+    assert.is(done.code, 0, done.stderr);
+    assert.match(done.stdout, /\[m\.\.x\) is y-bru's again, at epoch \d+/);
+    assert.match(
+      done.stdout,
+      /\[c\.\.e\) had come to y-bru after it: nobody serves it, until nursery rescue lost/,
+    );
+    const again = await restore('--replace', founding, ...vow);
+    assert.is(again.code, 0, again.stderr);
+    assert.match(again.stdout, /\[m\.\.x\) is y-bru's again/, 'typed again it goes on');
+
+    bru.startAll();
+    for (const { name } of bru.nodes) await bru.caughtUp(name);
+    const running = await restore('--replace', founding, ...vow);
+    assert.is(running.code, 0, running.stderr);
+    assert.is((await client.get('m')).toString(), 'first m', 'as of the backup');
+    assert.is((await client.get('w')).toString(), 'first w');
+    for (const key of ['a', 'x', 'z']) assert.is((await client.get(key)).toString(), `second ${key}`);
+    const patient = await nursery.connect();
+    const nobody = await patient.get('c', { deadlineMs: 2000 }).then(String, () => 'nobody serves it');
+    assert.is(nobody, 'nobody serves it');
+    await client.set('m', 'third m');
+    const lost = await nursery.run([
+      'rescue',
+      'lost',
+      bru.id,
+      '--restore',
+      backup,
+      '--at',
+      ams.id,
+      '--yes',
+      bru.id,
+    ]);
+    assert.is(lost.code, 0, lost.stderr);
+    assert.is(
+      (await client.get('c')).toString(),
+      'first c',
+      'from the image of the cluster that had it then',
+    );
+    await nursery.succeed(['migrate', '--range', 'x..', '--to', bru.id]);
+    assert.is((await client.get('z')).toString(), 'second z', 'moves go on as ever');
+
+    // An old home comes back: it hears what became of its founding.
+    await bru.process(first.name).kill();
+    rmSync(first.home, { recursive: true });
+    renameSync(old, first.home);
+    const stopped = await bru.startNode(first.name).finished();
+    assert.is(stopped.code, EXIT_CODES.OTHER_CLUSTER, stopped.stderr);
+    assert.match(stopped.stderr, /took the place of/);
+    assert.is((await client.get('m')).toString(), 'third m');
+  },
+);
+
+tests.test(
+  'all of a nursery is gone: a new keeper, clusters from the backup, and the new keeper is told whose all is',
+  async (lab) => {
+    const nursery = await TestNursery.start(lab, { prefix: 'x', keeperSize: 1, size: 1 });
+    const [ams, bru] = nursery.clusters;
+    const client = await nursery.connect();
+    for (const key of LETTERS) await client.set(key, `first ${key}`);
+    await nursery.succeed(['migrate', ams.id, 'm', bru.id]);
+    const backup = join(lab.dir, 'tuesday');
+    await nursery.succeed(['backup', '--all', '--to', backup]);
+    await client.set('z', 'after the backup');
+    const foundings = new Map<string, string>();
+    for (const cluster of [ams, bru]) foundings.set(cluster.id, await foundingOf(cluster));
+    await nursery.router.kill();
+    for (const cluster of nursery.all) await burn(cluster);
+
+    const restore = (cluster: TestCluster, ...args: string[]) =>
+      restorer(lab, cluster, backup)(
+        '--replace',
+        foundings.get(cluster.id) ?? '',
+        '--yes',
+        cluster.id,
+        '--gone',
+        namesOf(cluster),
+        ...args,
+      );
+    const silent = await restore(ams);
+    assert.is(silent.code, EXIT_CODES.UNREACHABLE, silent.stderr);
+    assert.match(silent.stderr, /the keeper has to say whose place is taken, and does not answer: start it/);
+    nursery.keeper.startAll();
+    await nursery.keeper.master();
+    for (const cluster of [ams, bru]) {
+      const made = await restore(cluster);
+      assert.is(made.code, 0, made.stderr);
+      assert.match(made.stdout, /serves nothing before nursery rescue keeper was typed/);
+      cluster.startAll();
+    }
+    for (const cluster of [ams, bru])
+      await until(`${cluster.id} to wait for the keeper`, async () => {
+        const { name, clientPort } = cluster.nodes[0] as NodePlace;
+        const status = await selfOf(cluster.id, name, clientPort);
+        return status?.master === name && status.waitsFor !== null;
+      });
+    const rescue = await lab.run(
+      ['rescue', 'keeper', ams.file, bru.file, '--config', nursery.keeper.file].concat([
+        '--yes',
+        nursery.keeper.id,
+        '--gone',
+        namesOf(nursery.keeper),
+      ]),
+    );
+    assert.is(rescue.code, 0, rescue.stderr);
+    assert.match(rescue.stdout, /\[m\.\.end\) {2}x-bru/);
+    await nursery.startRouter();
+    const fresh = await nursery.connect();
+    await until('the router to serve', () => fresh.exists('a', { deadlineMs: 500 }));
+    for (const key of LETTERS) assert.is((await fresh.get(key)).toString(), `first ${key}`);
+    await fresh.set('z', 'second z');
+    await nursery.succeed(['migrate', '--range', 'x..', '--to', ams.id]);
+    assert.is((await fresh.get('z')).toString(), 'second z');
+  },
+);
+
+tests.run();
