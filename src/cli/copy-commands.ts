@@ -1,6 +1,6 @@
 /** The commands for copies: backups and exports, and the way back. */
 import type { Argv } from 'yargs';
-import { asking, examples, JSON_FLAG, namesIn, vowing } from './common-options.ts';
+import { asking, CONFIG, examples, JSON_FLAG, namesIn, vowing } from './common-options.ts';
 import { wholeNumber } from './numbers.ts';
 
 /** Adds the commands that write copies of what a cluster holds, and bring it back. */
@@ -105,18 +105,39 @@ export function copyCommands<T>(parser: Argv<T>) {
     )
     .command(
       'export',
-      'write keys and values of a range to a file, as lines of JSON',
+      'write keys and values of a range to a file, as lines of JSON, out of what is served or of a backup',
       (command) =>
-        asking(command)
+        command
+          .option('config', { ...CONFIG, demandOption: false })
+          .option('json', JSON_FLAG)
           .option('range', range)
+          .option('key', { type: 'string', requiresArg: true, describe: 'this one alone, text or 0x…' })
+          .conflicts('key', 'range')
+          .option('from', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'directory of a backup, or file of an image or an export; default: what clients see',
+          })
           .option('to', {
             type: 'string',
             requiresArg: true,
             demandOption: true,
             describe: 'file, which must not be there yet; - for standard output',
           })
-          .epilogue(examples(['$0 export --range a..c --to a-to-c --config router.ini', ''])),
-      async (args) => (await import('./export-command.ts')).runExport({ ...args, range: args.range }),
+          .epilogue(
+            examples(
+              ['$0 export --range a..c --to a-to-c --config router.ini', ''],
+              ['$0 export --from monday --key apple --to -', 'what a backup has of one key'],
+            ),
+          ),
+      async (args) =>
+        (await import('./export-command.ts')).runExport({
+          ...args,
+          config: args.config,
+          range: args.range,
+          key: args.key,
+          from: args.from,
+        }),
     )
     .command(
       'import',

@@ -7,6 +7,7 @@ import type { NurseryClient } from '../client/nursery-client.ts';
 import { contains, type Range, WHOLE } from '../keyspace/range.ts';
 import { readBackup } from './backup/read-backup.ts';
 import { withClient } from './connections.ts';
+import { withCopy } from './export/copies.ts';
 import { cannotUse, fromFile, intoFile, refuseTaken, type Source, STANDARD } from './export/files.ts';
 import { type Entry, ExportReader, ExportWriter, linesOf } from './export/lines.ts';
 import { keyOf, rangeOf } from './forms.ts';
@@ -20,18 +21,30 @@ const OUTSTANDING = 64;
 type Common = { readonly config: string; readonly json: boolean; readonly range: string | undefined };
 
 /**
- * Writes keys and values of a range to a file, or to standard output. A file has its name only once it is whole.
+ * Writes keys and values of a range to a file, or to standard output: what clients see now, or what is in a backup, an image, or
+ * another export, which is checked first. A file has its name only once it is whole.
  *
- * @throws FatalError HOME_UNUSABLE where the file cannot be written, or is there already
+ * @throws FatalError HOME_UNUSABLE where the file cannot be written, or is there already; USAGE where it is to come from nowhere
+ * @throws NurseryError BAD_INPUT where the backup is not whole; REFUSED where no image holds some of the range; NOT_FOUND where
+ *   one key is asked for that is not there
  */
-export async function runExport(args: Common & { readonly to: string }): Promise<void> {
+export async function runExport(
+  args: Omit<Common, 'config'> & {
+    readonly config: string | undefined;
+    readonly key: string | undefined;
+    readonly from: string | undefined;
+    readonly to: string;
+  },
+): Promise<void> {
   refuseNoName('--to', args.to);
-  const range = wantedRange(args);
-  const entries = await withClient(args.config, (client) =>
+  const range = args.key === undefined ? wantedRange(args) : onlyKey(keyOf(args.key));
+  const write = async (pages: Pages): Promise<number> =>
     args.to === STANDARD
-      ? writeExport(client, range, async (text) => print(text))
-      : intoNewFile(args.to, (write) => writeExport(client, range, write)),
-  );
+      ? await writeExport(pages, range, async (text) => print(text))
+      : await intoNewFile(args.to, (sink) => writeExport(pages, range, sink));
+  const some = async (pages: Pages): Promise<number> =>
+    await write(args.key === undefined ? pages : await single(pages, args.key));
+  const entries = await exportFrom(args, range, some);
   if (args.to === STANDARD) notice(`${entries} keys`);
   else if (args.json) printJson({ file: args.to, entries });
   else printLine(`${entries} keys are in ${args.to}`);
@@ -99,7 +112,7 @@ async function intoNewFile(
   );
 }
 
-function wantedRange({ range }: Common): Range {
+function wantedRange({ range }: Pick<Common, 'range'>): Range {
   return range === undefined ? WHOLE : rangeOf(range);
 }
 
@@ -154,17 +167,46 @@ function describe(
   return `${stored} keys ${would}stored, ${same} were there${others}`;
 }
 
+/** Entries of a range, ascending, some at a time. */
+type Pages = AsyncIterable<readonly Entry[]> | Iterable<readonly Entry[]>;
+
+/** Hands what is to be exported to `write`, from wherever it comes. */
+async function exportFrom(
+  { config, from }: { readonly config: string | undefined; readonly from: string | undefined },
+  range: Range,
+  write: (pages: Pages) => Promise<number>,
+): Promise<number> {
+  if (from !== undefined) {
+    refuseNoName('--from', from);
+    return await withCopy(from, range, write);
+  }
+  if (config === undefined)
+    throw new FatalError('USAGE', 'export takes --config FILE, or --from for what is in a backup');
+  return await withClient(config, (client) => write(livePages(client, range)));
+}
+
+async function* livePages(client: NurseryClient, range: Range): AsyncGenerator<readonly Entry[]> {
+  for await (const page of entryPages(client, range, Number.POSITIVE_INFINITY))
+    yield page.map(([key, value]) => ({ key, value }));
+}
+
+/** One key that is not there is no export of nothing; read before anything is written. */
+async function single(pages: Pages, key: string): Promise<readonly (readonly Entry[])[]> {
+  const all: (readonly Entry[])[] = [];
+  for await (const page of pages) if (page.length > 0) all.push(page);
+  if (all.length === 0) throw new NurseryError('NOT_FOUND', `the key ${key} is not there`);
+  return all;
+}
+
 /** Resolves with how many entries there are. */
 async function writeExport(
-  client: NurseryClient,
+  pages: Pages,
   range: Range,
   write: (text: string) => Promise<void>,
 ): Promise<number> {
   const lines = new ExportWriter();
   await write(lines.begin({ kind: 'export', range }));
-  for await (const page of entryPages(client, range, Number.POSITIVE_INFINITY)) {
-    await write(lines.more(page.map(([key, value]) => ({ key, value }))));
-  }
+  for await (const page of pages) await write(lines.more(page));
   await write(lines.end());
   return lines.entries;
 }

@@ -71,6 +71,40 @@ tests.test('what was deleted since comes back; what has another value by now kee
   assert.is((await client.get('a00008')).toString(), 'value of a00008');
 });
 
+tests.test('out of a backup, an image or another export: nobody has to be up', async (lab) => {
+  const { nursery, client } = await begun(lab);
+  const backup = join(lab.dir, 'monday');
+  await nursery.succeed(['backup', '--all', '--to', backup]);
+  await client.delete('z00003');
+  const out = (...args: string[]) => lab.run(['export', ...args]);
+  const one = await out('--from', backup, '--key', 'z00003', '--to', '-');
+  assert.is(one.code, 0, one.stderr);
+  assert.is(one.stdout.split('\n')[1], '{"key":"z00003","value":"value of z00003"}');
+  const missing = await out('--from', backup, '--key', 'z99999', '--to', '-');
+  assert.is(missing.code, EXIT_CODES.NOT_FOUND, missing.stderr);
+  assert.is(missing.stdout, '', 'no export of nothing');
+  const part = join(lab.dir, 'part');
+  assert.is((await out('--from', backup, '--range', 'a00001..z00004', '--to', part)).code, 0);
+  const again = join(lab.dir, 'again');
+  const narrower = await out('--from', part, '--range', 'z..z00004', '--to', again, '--json');
+  assert.equal(JSON.parse(narrower.stdout), { file: again, entries: 4 });
+  assert.is(await said(nursery, ['import', '--from', again]), '1 keys stored, 3 were there');
+  const wide = await out('--from', part, '--range', 'a..b', '--to', join(lab.dir, 'wide'));
+  assert.is(wide.code, EXIT_CODES.REFUSED, wide.stderr);
+  assert.match(wide.stderr, /says nothing of \[a\.\.a00001\)/);
+  const [image] = readdirSync(backup).filter((name) => name.startsWith('e-bru')) as [string];
+  const whole = await out('--from', join(backup, image), '--to', join(lab.dir, 'whole'));
+  assert.is(whole.code, EXIT_CODES.REFUSED, whole.stderr);
+  const theirs = await out('--from', join(backup, image), '--range', 'k..', '--to', '-');
+  assert.is(theirs.code, 0, theirs.stderr);
+  const damaged = join(lab.dir, 'damaged');
+  writeFileSync(damaged, readFileSync(part, 'utf8').replace('value of z00003', 'value of z00004'));
+  const wrong = await out('--from', damaged, '--key', 'z00003', '--to', '-');
+  assert.is(wrong.code, EXIT_CODES.USAGE, wrong.stderr);
+  assert.is(wrong.stdout, '');
+  assert.is((await out('--to', '-')).code, EXIT_CODES.USAGE, 'from nowhere');
+});
+
 tests.test('through pipes, and from one range alone', async (lab) => {
   const { nursery, client } = await begun(lab);
   const piped = await shell(

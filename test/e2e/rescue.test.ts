@@ -69,7 +69,7 @@ tests.test(
     const gone = bru.nodes.map(({ name }) => name).join();
     const alive = await lost('--restore', backup, '--yes', bru.id, '--gone', gone);
     assert.is(alive.code, EXIT_CODES.REFUSED, alive.stderr);
-    assert.match(alive.stderr, /answers: it is not gone/);
+    assert.match(alive.stderr, /of l-bru answer: it is not gone/);
     await bru.killAll();
     for (const { home } of bru.nodes) rmSync(home, { recursive: true });
 

@@ -24,6 +24,8 @@ export type Used = {
 /** A backup, as a source of rows. */
 export type BackupRows = {
   readonly rows: RowSource;
+  /** The first part of a range that no image holds; null where all of it is held. */
+  readonly missing: (range: Range) => Range | null;
   /**
    * @param nursery whose the rows are to be; null where the keeper does not know itself
    * @throws NurseryError REFUSED where no image holds some of it, or an image that does is of another nursery
@@ -40,19 +42,24 @@ export type BackupRows = {
  */
 export async function openBackup(directory: string): Promise<BackupRows> {
   const backup = await readBackup(directory);
-  const refuseUncovered = (range: Range): void => {
-    const [missing] = piecesOf(backup, range).reduce<Range[]>(
-      (left, piece) => left.flatMap((part) => subtract(part, piece)),
+  const missing = (range: Range): Range | null => {
+    const left = piecesOf(backup, range).reduce<Range[]>(
+      (rest, piece) => rest.flatMap((part) => subtract(part, piece)),
       [range],
     );
-    if (missing === undefined) return;
+    return left[0] ?? null;
+  };
+  const refuseUncovered = (range: Range): void => {
+    const first = missing(range);
+    if (first === null) return;
     throw new NurseryError(
       'REFUSED',
-      `no image in ${directory} holds ${printRange(missing)}: --range names what is to come from it; the rest comes from another backup, or with --empty`,
+      `no image in ${directory} holds ${printRange(first)}: --range names what is to come from it; the rest comes from another backup, or with --empty`,
     );
   };
   return {
     rows: (range) => rowsOf(piecesOf(backup, range)),
+    missing,
     refuseUnfit: (ranges, nursery) => {
       const own = nursery === null ? [] : [nursery.founding, ...nursery.replaced];
       for (const range of ranges) {
