@@ -41,7 +41,7 @@ import { Ownership } from './ownership.ts';
 import { answerQuery } from './queries.ts';
 import { answerRead, isDataRead, REPLY_MAX } from './reads.ts';
 import { strangersWhy } from './registry.ts';
-import { adopt, confirm, takeBack } from './rescue.ts';
+import { adopt, confirm, takeBack, yieldRange } from './rescue.ts';
 import { INITIAL_STATE, inForce, loadState, type SystemState, storeState } from './system-state.ts';
 import { execute } from './updates.ts';
 
@@ -276,6 +276,8 @@ function* applyCommand(draft: Draft, sent: AdminCommand): Work<AdminAnswer> {
       return yield* confirm(draft, command);
     case 'adopt':
       return adopt(draft, command);
+    case 'yieldRange':
+      return yieldRange(draft, command);
     case 'takeBack':
       return yield* takeBack(draft, command);
     case 'assume':

@@ -1,7 +1,7 @@
 /** The clusters' part of a rescue: what becomes of their state when a founding takes the place of another (docs/architecture.md, "Rescue"). */
 
 import type { Founded } from '../../src/identity/founding.ts';
-import { intersect, type Range } from '../../src/keyspace/range.ts';
+import { intersect, overlaps, printRange, type Range } from '../../src/keyspace/range.ts';
 import {
   type AdminAnswer,
   type AdminCommand,
@@ -109,6 +109,28 @@ export function adopt(draft: Draft, { order, from: expected, keeper }: Of<'adopt
   const from = [...others, bound.keeper.founding].slice(-KEEPERS_MAX);
   draft.update({ bound: { ...bound, keeper }, adopted: order, keepers: isThere ? keepers : from });
   return { kind: 'belongings', ...belongingsOf(draft.state, bound.mine) };
+}
+
+/**
+ * By the order of the rescue that this cluster came to its keeper by: another one owns the range as well, and this one yields. It
+ * serves none of it from this slot on, and its rows go. Whoever is not confirmed is told by that what is its own.
+ */
+export function yieldRange(draft: Draft, command: Of<'yieldRange'>): AdminAnswer {
+  const { order, keeper, founding, mid, to } = command;
+  const { bound, adopted, unconfirmed, owned, forward, exports, imports, cleanups } = draft.state;
+  if (bound === null || bound.keeper.founding !== keeper || bound.mine !== founding)
+    return refused(`order ${order} is of keeper ${keeper}, for founding ${founding}`);
+  if (adopted !== order) return refused(`order ${adopted} came later: this one, ${order}, is over`);
+  if (unconfirmed !== '') return { kind: 'ok' };
+  const moving = [...exports, ...imports].find(([, record]) => overlaps(record, to));
+  if (moving !== undefined) return refused(`migration ${moving[0]} is about ${printRange(to)}`);
+  if (!owned.some((own) => overlaps(own, to))) return { kind: 'ok' }; // it came twice
+  draft.update({
+    owned: removeRange(owned, to),
+    forward: ascending([...removeRange(forward, to), to]),
+    cleanups: withEntry(cleanups, mid, { lo: to.lo, hi: to.hi }),
+  });
+  return { kind: 'ok' };
 }
 
 function belongingsOf(state: SystemState, founding: string): Belongings {

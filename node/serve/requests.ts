@@ -59,6 +59,9 @@ import type { RequestContext } from './request-context.ts';
 import { OVERLOADED, withRoom } from './room.ts';
 import { nodeStatus, statisticsFields } from './status.ts';
 
+/** By them a cluster comes to another keeper, which alone can say that it is in force. */
+const OF_RESCUES: ReadonlySet<string> = new Set(['adopt', 'yieldRange']);
+
 /** To a read whose time was over before its turn came, or before it ended: nobody would hear what it found. */
 const TOO_LATE: Answer = failure(
   'GOING_DOWN',
@@ -202,7 +205,7 @@ export class Requests {
   #refusal(request: Request, update: Uint8Array): Answer | null {
     const { readOnly, valueBytesMax, updateBytesMax, node, introduction } = this.#context;
     // Who waits for a keeper that is lost hears of the one in its place.
-    if (introduction.refusal !== null && !isAdoption(request)) return introduction.refusal;
+    if (introduction.refusal !== null && !isOfRescue(request)) return introduction.refusal;
     if (readOnly) return failure('READ_ONLY', node);
     const long =
       ('value' in request ? whyTooLong('value', request.value.length, valueBytesMax) : null) ??
@@ -481,6 +484,6 @@ function plainOk(answer: Answer): Answer {
   return said.kind === 'refused' ? failure('BAD_INPUT', said.why) : OK;
 }
 
-function isAdoption(request: Request): boolean {
-  return request.kind === 'adminCommand' && request.command.kind === 'adopt';
+function isOfRescue(request: Request): boolean {
+  return request.kind === 'adminCommand' && OF_RESCUES.has(request.command.kind);
 }

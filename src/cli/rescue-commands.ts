@@ -1,7 +1,9 @@
 /** `nursery rescue`: what is left to be typed when a majority, or all, is gone. */
 import type { Argv } from 'yargs';
 import { FatalError } from '../base/errors.ts';
+import { type Range, WHOLE } from '../keyspace/range.ts';
 import { asking, examples, namesIn, vowing } from './common-options.ts';
+import { rangeOf } from './forms.ts';
 import { wholeNumber } from './numbers.ts';
 
 /** Adds the command; what it does is its first word. */
@@ -53,6 +55,12 @@ export function rescueCommand<T>(parser: Argv<T>) {
           requiresArg: true,
           describe: 'keeper: the cluster that is to have had what nobody claims, where several are lost',
         })
+        .option('yields', {
+          type: 'string',
+          requiresArg: true,
+          describe:
+            'keeper: where two own a range, CLUSTER or CLUSTER=FROM..TO whose rows of it are given up, with commas between',
+        })
         .epilogue(
           examples(
             ['$0 rescue promote --config ams.ini --node ams_0', 'asks for names, and does it'],
@@ -76,14 +84,14 @@ export function rescueCommand<T>(parser: Argv<T>) {
       const timeout = args.timeout ?? null;
       switch (args.what) {
         case 'promote': {
-          refuse(args, ['at', 'restore', 'range', 'lost', 'unclaimed'], 0);
+          refuse(args, ['at', 'restore', 'range', 'lost', 'unclaimed', 'yields'], 0);
           const { runPromote } = await import('./rescue/promote.ts');
           const loseFrom = args['lose-from'] ?? null;
           await runPromote({ ...common, gone, timeout, node: args.node ?? null, loseFrom });
           return;
         }
         case 'lost': {
-          refuse(args, ['node', 'lose-from', 'lost', 'unclaimed'], 1);
+          refuse(args, ['node', 'lose-from', 'lost', 'unclaimed', 'yields'], 1);
           const { runLost } = await import('./rescue/lost.ts');
           const { at = null, restore = null, range = null, empty } = args;
           const [cluster = null] = args.names;
@@ -94,7 +102,9 @@ export function rescueCommand<T>(parser: Argv<T>) {
           refuse(args, ['node', 'lose-from', 'at', 'restore', 'range', 'timeout'], Number.POSITIVE_INFINITY);
           const { runKeeper } = await import('./rescue/keeper.ts');
           const { unclaimed = null } = args;
-          await runKeeper({ ...common, gone, unclaimed, files: args.names, lost: namesIn(args.lost) ?? [] });
+          const yields = (namesIn(args.yields) ?? []).map(yieldOf);
+          const lost = namesIn(args.lost) ?? [];
+          await runKeeper({ ...common, gone, unclaimed, yields, files: args.names, lost });
           return;
         }
         default:
@@ -102,6 +112,13 @@ export function rescueCommand<T>(parser: Argv<T>) {
       }
     },
   );
+}
+
+/** CLUSTER, or CLUSTER=FROM..TO. @throws NurseryError BAD_INPUT */
+function yieldOf(text: string): { readonly cluster: string; readonly range: Range } {
+  const at = text.indexOf('=');
+  if (at < 0) return { cluster: text, range: WHOLE };
+  return { cluster: text.slice(0, at), range: rangeOf(text.slice(at + 1)) };
 }
 
 /** Options of another kind of rescue, and more names than it takes. */

@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { EXIT_CODES } from '../../src/base/errors.ts';
+import { EXIT_CODES, type NurseryError } from '../../src/base/errors.ts';
 import type { NodeStatus } from '../../src/protocol/admin/admin.ts';
 import type { NodePlace, TestCluster } from '../support/clusters.ts';
 import { selfOf } from '../support/identities.ts';
@@ -298,6 +298,54 @@ tests.test(
     const nothing = ['rescue', 'lost', ams.id, '--at', bru.id, '--empty', '--range', 'x..y', '--yes', ams.id];
     const typo = await nursery.run(nothing);
     assert.is(typo.code, EXIT_CODES.REFUSED, typo.stderr);
+  },
+);
+
+tests.test(
+  'a cluster that was said to be lost lives, and the keeper is lost: two own a range, and one of them yields',
+  async (lab) => {
+    const nursery = await TestNursery.start(lab, { prefix: 'z', keeperSize: 1, size: 1 });
+    const [ams, bru] = nursery.clusters;
+    const client = await nursery.connect();
+    for (const key of 'amz') await client.set(key, `first ${key}`);
+    await nursery.succeed(['migrate', ams.id, 'm', bru.id]);
+    await bru.killAll();
+    const gone = bru.nodes.map(({ name }) => name).join();
+    const vow = ['--yes', bru.id, '--gone', gone];
+    await nursery.succeed(['rescue', 'lost', bru.id, '--at', ams.id, '--empty', ...vow]);
+    await client.set('m', 'second m');
+    await nursery.keeper.killAll();
+    for (const { home } of nursery.keeper.nodes) rmSync(home, { recursive: true });
+    bru.startAll(); // a false word
+    nursery.keeper.startAll();
+    await nursery.keeper.master();
+    await until('bru to have a master', async () => {
+      const [{ name }] = bru.nodes as [NodePlace];
+      return (await statusOf(bru, name)).role === 'master';
+    });
+    const keeper = (...args: string[]) =>
+      lab.run(
+        ['rescue', 'keeper', ams.file, bru.file, '--config', nursery.keeper.file].concat(
+          ['--yes', nursery.keeper.id, '--gone', nursery.keeper.nodes.map(({ name }) => name).join()],
+          args,
+        ),
+      );
+    const both = await keeper();
+    assert.is(both.code, EXIT_CODES.REFUSED, both.stderr);
+    assert.match(both.stderr, /\[m\.\.end\) is owned by .*z-ams at epoch \d+.*--yields CLUSTER/);
+    assert.is((await keeper('--yields', 'z-oslo')).code, EXIT_CODES.USAGE);
+    const done = await keeper('--yields', `${bru.id}=m..`);
+    assert.is(done.code, 0, done.stderr);
+    assert.is((await client.get('m')).toString(), 'second m');
+    const direct = await bru.connect(bru.nodes[0]?.name ?? '');
+    const there = await until('the keeper to say that it is in force', async () => {
+      const said = await direct.get('m').then(String, (error: NurseryError) => error.code);
+      return said === 'GOING_DOWN' ? null : said;
+    });
+    assert.is(there, 'OUT_OF_RANGE', 'who has yielded serves none of it');
+    await nursery.succeed(['migrate', '--range', 'm..', '--to', bru.id]);
+    assert.is((await client.get('m')).toString(), 'second m', 'no row of before is left there');
+    assert.is(await client.exists('z'), false);
   },
 );
 

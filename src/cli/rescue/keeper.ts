@@ -10,7 +10,7 @@ import { jsonRange } from '../forms.ts';
 import { printJson, printLine } from '../output.ts';
 import { confirm } from './confirm.ts';
 import { type Bound, type Predecessors, predecessorsOf } from './predecessors.ts';
-import { type Rebuilt, rebuild, type Told } from './rebuild.ts';
+import { type Rebuilt, rebuild, type Told, type Yield, type Yielded } from './rebuild.ts';
 import { refuseAnswering, statusesOf } from './statuses.ts';
 
 /** Digits of the old keeper's founding that are typed. */
@@ -23,6 +23,8 @@ export type KeeperArgs = {
   /** Files of those that are lost too. */
   readonly lost: readonly string[];
   readonly unclaimed: string | null;
+  /** Who yields where two own a range. */
+  readonly yields: readonly Yield[];
   readonly gone: readonly string[] | null;
   readonly yes: string | null;
   readonly dryRun: boolean;
@@ -78,6 +80,12 @@ export async function runKeeper(args: KeeperArgs): Promise<void> {
         'USAGE',
         `${cluster} is the keeper: where the one that is lost served keys too, its file belongs behind --lost`,
       );
+    const stranger = args.yields.find((each) => !alive.some((config) => config.cluster === each.cluster));
+    if (stranger !== undefined)
+      throw new FatalError(
+        'USAGE',
+        `--yields names ${stranger.cluster}, whose file is not among those that answer`,
+      );
     const found = await Promise.all(alive.map(find));
     // Under the keeper's addresses the new one answers.
     for (const each of lost) if (each.cluster !== cluster) await refuseAnswering(each);
@@ -90,7 +98,7 @@ export async function runKeeper(args: KeeperArgs): Promise<void> {
     describe(survey, args.json);
     if (args.dryRun) return;
     await ask(args, survey);
-    report(survey.keeper, await install(nursery, survey, args.unclaimed), args.json);
+    report(survey.keeper, await install(nursery, survey, args), args.json);
   } finally {
     nursery.close();
   }
@@ -211,7 +219,7 @@ function namesOfLost({ keeper, lost }: Pick<Survey, 'keeper' | 'lost'>): string[
   );
 }
 
-async function ask({ gone, yes }: KeeperArgs, survey: Survey): Promise<void> {
+async function ask({ gone, yes, yields }: KeeperArgs, survey: Survey): Promise<void> {
   const { keeper, from } = survey;
   const unnamed = namesOf(survey).filter((name) => gone?.includes(name) === false);
   if (unnamed.length > 0)
@@ -228,6 +236,11 @@ async function ask({ gone, yes }: KeeperArgs, survey: Survey): Promise<void> {
       given: gone === null ? null : typed,
       question: `type ${typed}: the keeper of that founding is off, and its homes never start again`,
     },
+    ...yields.map(({ cluster, range }) => ({
+      expected: cluster,
+      given: yes === null ? null : cluster,
+      question: `type ${cluster}: what it has of ${printRange(range)}, where another one owns it too, is given up`,
+    })),
     ...namesOfLost(survey).map((name) => ({
       expected: name,
       given: gone === null ? null : name,
@@ -239,7 +252,7 @@ async function ask({ gone, yes }: KeeperArgs, survey: Survey): Promise<void> {
 async function install(
   nursery: NurseryConnections,
   { keeper, found, lost, from, replaced, order }: Survey,
-  unclaimed: string | null,
+  { unclaimed, yields }: KeeperArgs,
 ): Promise<Rebuilt> {
   const { cluster, founding } = keeper;
   const told: Told[] = [];
@@ -249,6 +262,7 @@ async function install(
     keeper: { cluster, founding, from },
     lost: lost.map((each) => each.cluster),
     unclaimed,
+    yields,
   });
   if ('whyNot' in rebuilt) {
     throw new NurseryError(
@@ -256,6 +270,7 @@ async function install(
       `no map follows from what was told; nothing is served otherwise than before: ${rebuilt.whyNot.join('; ')}`,
     );
   }
+  for (const each of rebuilt.yielded) await giveUp(found, each, { order, keeper: founding });
   const configs = [...lost, ...found.map(({ config }) => config)];
   const met = [...replaced, ...told.flatMap(({ belongings }) => belongings.keepers)];
   const answer = await nursery.keeper.command({
@@ -293,6 +308,25 @@ async function adopt(
       );
     const { kind: _, ...belongings } = answer;
     return { cluster: config.cluster, belongings };
+  } finally {
+    client.close();
+  }
+}
+
+/** Before the map is given: from then on this cluster serves none of it. */
+async function giveUp(
+  found: readonly Found[],
+  { cluster, mid, to }: Yielded,
+  of: { readonly order: number; readonly keeper: string },
+): Promise<void> {
+  const owner = found.find((each) => each.cluster === cluster);
+  if (owner === undefined) return;
+  const client = clientOf(owner.config);
+  try {
+    const command = { kind: 'yieldRange', ...of, founding: owner.founding, mid, to } as const;
+    const answer = await client.command(command, { to: owner.master });
+    if (answer.kind !== 'ok')
+      throw new NurseryError('REFUSED', `${cluster}: ${'why' in answer ? answer.why : answer.kind}`);
   } finally {
     client.close();
   }

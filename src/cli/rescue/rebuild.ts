@@ -10,6 +10,9 @@ import { type Belongings, type Migration, NO_PROGRESS, type Outcome } from '../.
 /** What one cluster has told, as of the slot in which it came to the new keeper. */
 export type Told = { readonly cluster: string; readonly belongings: Belongings };
 
+/** A cluster that is not the owner of what it claims of a range. */
+export type Yield = { readonly cluster: string; readonly range: Range };
+
 /** What the operator says. */
 export type Order = {
   readonly order: number;
@@ -17,6 +20,8 @@ export type Order = {
   readonly keeper: { readonly cluster: string; readonly founding: string; readonly from: string };
   /** Clusters that cannot tell any more; also the keeper's, where that served keys. */
   readonly lost: readonly string[];
+  /** Where two own a range: who yields there, whatever its epoch; its rows go to clean-up. */
+  readonly yields: readonly Yield[];
   /** Whose is what nobody says anything of, or what a dead founding of that cluster had last; null: that is to be refused. */
   readonly unclaimed: string | null;
 };
@@ -26,8 +31,12 @@ export type Rebuilt = {
   readonly clusters: readonly { readonly cluster: string; readonly founding: string }[];
   readonly entries: readonly MapEntry[];
   readonly migrations: readonly Migration[];
+  /** Before the map is given: what a cluster does not own any more, and who does; `mid` names its clean-up. */
+  readonly yielded: readonly Yielded[];
   readonly lastMid: number;
 };
+/** A range that a cluster has to give up first. */
+export type Yielded = { readonly cluster: string; readonly mid: number; readonly to: MapEntry };
 
 /** So far above everything that was met the new keeper goes on: what the lost one allotted and nobody met lies below. */
 const LEAP = 1_000_000;
@@ -41,7 +50,13 @@ type Claim = {
 /** Which founding of each id is in force, and of which of them somebody waits to take the place. */
 type Known = ReadonlyMap<string, { readonly founding: string; readonly successor: string | null }>;
 /** Whose an interval is; `epoch` null where nobody says since when. */
-type Owner = { readonly cluster: string; readonly founding: string; readonly epoch: number | null };
+type Owner = {
+  readonly cluster: string;
+  readonly founding: string;
+  readonly epoch: number | null;
+  /** Others that own it too, and have to give it up. */
+  readonly yielding: readonly string[];
+};
 
 /** The map and the open moves, or all reasons why not. */
 export function rebuild(told: readonly Told[], order: Order): Rebuilt | { readonly whyNot: string[] } {
@@ -50,26 +65,32 @@ export function rebuild(told: readonly Told[], order: Order): Rebuilt | { readon
   let lastMid = told.reduce((high, { belongings }) => Math.max(high, belongings.lastMid), 0) + LEAP;
   const entries: MapEntry[] = [];
   const sides = told.map((each) => new Side(each));
-  for (const range of intervalsOf(told)) {
+  const yielded: Yielded[] = [];
+  for (const range of intervalsOf(told, order)) {
     const owner = ownerOf(range, sides, foundings, order);
     if ('whyNot' in owner) {
       whyNot.push(owner.whyNot);
       continue;
     }
-    const { cluster, founding } = owner;
+    const { cluster, founding, yielding } = owner;
     // Nobody says since when it is a lost one's: since now.
     if (owner.epoch === null) lastMid += 1;
     const epoch = owner.epoch ?? lastMid;
+    for (const other of yielding) {
+      lastMid += 1;
+      yielded.push({ cluster: other, mid: lastMid, to: { ...range, owner: cluster, epoch, founding } });
+    }
     const last = entries.at(-1);
     const joins = last?.owner === cluster && last.founding === founding && last.epoch === epoch;
     if (joins && last.hi === range.lo) entries[entries.length - 1] = { ...last, hi: range.hi };
     else entries.push({ ...range, owner: cluster, epoch, founding });
   }
+  whyNot.push(...yielded.flatMap((each) => movingOf(told, each)));
   if (whyNot.length > 0) return { whyNot };
   const moves = new Moves(told, foundings, order, lastMid);
   const migrations = moves.records();
   const clusters = [...foundings].map(([cluster, { founding }]) => ({ cluster, founding }));
-  return { clusters, entries, migrations, lastMid: moves.lastMid };
+  return { clusters, entries, migrations, yielded, lastMid: moves.lastMid };
 }
 
 /**
@@ -117,9 +138,25 @@ function missingOf(told: readonly Told[], { lost }: Order): string[] {
   );
 }
 
+/** A move decides whose the range is, and has to come to its end at both clusters that it began at. */
+function movingOf(told: readonly Told[], { cluster, to }: Yielded): string[] {
+  const belongings = told.find((each) => each.cluster === cluster)?.belongings;
+  const moves = [...(belongings?.exports ?? []), ...(belongings?.imports ?? [])];
+  return moves
+    .filter((move) => overlaps(move, to))
+    .map(
+      ({ mid }) =>
+        `${cluster} does not yield ${printRange(to)}, of which it has migration ${mid}: stop ${cluster}, and name it with --lost`,
+    );
+}
+
 /** The key space, cut wherever a range of anybody begins or ends. */
-function intervalsOf(told: readonly Told[]): Range[] {
+function intervalsOf(told: readonly Told[], { yields }: Order): Range[] {
   const cuts = new Set(['']);
+  for (const { lo, hi } of yields.map(({ range }) => range)) {
+    cuts.add(lo);
+    if (hi !== null) cuts.add(hi);
+  }
   for (const { belongings } of told)
     for (const { lo, hi } of [...belongings.owned, ...belongings.forward]) {
       cuts.add(lo);
@@ -179,11 +216,14 @@ function ownerOf(
   const claims = sides.flatMap((side) => side.claim(range.lo));
   const hints = sides.flatMap((side) => side.hint(range.lo));
   const standing = claims.filter((claim) => !isOver(claim, claims));
-  const [first, second] = standing;
-  if (first !== undefined && second !== undefined) {
-    const both = standing.map(({ cluster, epoch }) => `${cluster} at epoch ${epoch}`).join(' and ');
+  const yielding =
+    standing.length < 2 ? [] : standing.filter(({ cluster }) => yieldsAt(range, cluster, order));
+  const [first, second] = standing.filter((claim) => !yielding.includes(claim));
+  if (standing.length > 0 && (first === undefined || second !== undefined)) {
+    const all = standing.map(({ cluster, epoch }) => `${cluster} at epoch ${epoch}`).join(' and ');
+    const nobody = first === undefined ? ', and all of them yield' : '';
     return {
-      whyNot: `${printRange(range)} is owned by ${both}: the higher epoch is the later one; stop the other cluster, and name it with --lost`,
+      whyNot: `${printRange(range)} is owned by ${all}${nobody}: the higher epoch is the later one; --yields CLUSTER, or CLUSTER=FROM..TO, says whose rows of it are given up, or stop that cluster, and name it with --lost`,
     };
   }
   if (first !== undefined)
@@ -191,12 +231,17 @@ function ownerOf(
       cluster: first.cluster,
       founding: foundings.get(first.cluster)?.founding ?? '',
       epoch: first.epoch,
+      yielding: yielding.map(({ cluster }) => cluster),
     };
   const hint = hints.reduce<MapEntry | null>(
     (high, each) => (high === null || each.epoch > high.epoch ? each : high),
     null,
   );
   return hint === null ? ownerOfUnknown(range, foundings, order) : ownerByHint(range, hint, foundings, order);
+}
+
+function yieldsAt({ lo }: Range, cluster: string, { yields }: Order): boolean {
+  return yields.some((each) => each.cluster === cluster && contains(each.range, lo));
 }
 
 /**
@@ -217,7 +262,7 @@ function ownerByHint(
 ): Owner | { readonly whyNot: string } {
   const now = foundings.get(owner);
   const had = founding ?? now?.founding ?? '';
-  if (lost.includes(owner)) return { cluster: owner, founding: had, epoch };
+  if (lost.includes(owner)) return { cluster: owner, founding: had, epoch, yielding: [] };
   const nobody = `nobody owns ${printRange(range)}: ${owner} had it last`;
   if (owner === keeper.cluster)
     return { whyNot: `${nobody}, which is the keeper itself: name its own file with --lost` };
@@ -227,7 +272,7 @@ function ownerByHint(
       whyNot: `${nobody}, and does not claim it, or has not answered; name the file of its cluster, or, where it is lost, --lost and its file`,
     };
   // A survivor that lacked it took the place of whoever had it.
-  if (unclaimed === owner) return { cluster: owner, founding: had, epoch };
+  if (unclaimed === owner) return { cluster: owner, founding: had, epoch, yielding: [] };
   return {
     whyNot: `${nobody}, in founding ${had}, whose place ${successor} has taken: where no other cluster has it, --unclaimed ${owner} leaves it to that one, and nursery rescue lost ${owner} brings it to another cluster`,
   };
@@ -241,7 +286,7 @@ function ownerOfUnknown(
 ): Owner | { readonly whyNot: string } {
   const heir = unclaimed ?? (lost.length === 1 ? lost[0] : null) ?? null;
   const founding = heir === null || !lost.includes(heir) ? undefined : foundings.get(heir)?.founding;
-  if (heir !== null && founding !== undefined) return { cluster: heir, founding, epoch: null };
+  if (heir !== null && founding !== undefined) return { cluster: heir, founding, epoch: null, yielding: [] };
   const nobody = `nobody owns ${printRange(range)}: nobody says whose it was`;
   if (lost.length === 0)
     return {

@@ -151,6 +151,11 @@ const plainCommandCodec = union({
    * slot; commands of the keeper before do nothing from there on.
    */
   adopt: [36, struct({ order: i64, from: text, keeper: keeperRefCodec })],
+  /**
+   * By an order of a rescue whose keeper this cluster has come to: where another one owns the range too, this one does no more; `to`
+   * is that one, and `mid` names the clean-up.
+   */
+  yieldRange: [37, struct({ order: i64, keeper: text, founding: text, mid: i64, to: mapEntryCodec })],
   // At the keeper.
   initMap: [40, struct({ cluster: text })],
   plan: [41, struct({ source: text, target: text, lo: key, hi: option(key) })],

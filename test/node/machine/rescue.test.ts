@@ -166,4 +166,42 @@ test('what more migrations are known of than a call has arguments for is told al
   assert.is(cluster.expect({ kind: 'adopt', order: 7, from: K, keeper }, 'belongings').lastMid, 150_000);
 });
 
+test('a range that another one owns too is yielded by the order of the last rescue, once', () => {
+  const cluster = bound();
+  const keeper = { cluster: 'K', founding: 'k2', nodes: [] };
+  const to = { lo: 'h', hi: 'p', owner: 'b', epoch: 9, founding: 'b1' };
+  const yields = (more: object = {}): AdminCommand => {
+    return {
+      kind: 'yieldRange',
+      order: 7,
+      keeper: 'k2',
+      founding: 'a1',
+      mid: 70,
+      to,
+      ...more,
+    } as AdminCommand;
+  };
+  cluster.expect(yields(), 'refused'); // of a keeper that it has not come to
+  cluster.expect({ kind: 'adopt', order: 7, from: K, keeper }, 'belongings');
+  for (const other of [{ order: 6 }, { order: 8 }, { keeper: K }, { founding: 'a2' }])
+    cluster.expect(yields(other), 'refused');
+  assert.equal(cluster.machine.owned(), [own('', null, 1)]);
+  cluster.expect(yields(), 'ok');
+  assert.equal(cluster.machine.owned(), [own('', 'h', 1), own('p', null, 1)]);
+  assert.equal(cluster.machine.forward(), [to]);
+  assert.equal([...cluster.machine.state.cleanups], [[70, { lo: 'h', hi: 'p' }]]);
+  const before = cluster.dump();
+  cluster.expect(yields({ mid: 71 }), 'ok');
+  assert.equal(cluster.dump(), before, 'typed again it does nothing');
+  const moving = bound();
+  under(moving, { kind: 'beginExport', ...header(5) });
+  moving.expect({ kind: 'adopt', order: 7, from: K, keeper }, 'belongings');
+  assert.match(moving.expect(yields({ to: { ...to, hi: null } }), 'refused').why, /migration 5 is about/);
+  const waiting = bound();
+  promote(waiting);
+  waiting.expect({ kind: 'adopt', order: 7, from: K, keeper }, 'belongings');
+  waiting.expect(yields({ founding: 'a2' }), 'ok');
+  assert.equal(waiting.machine.state.owned, [own('', null, 1)], 'the keeper tells it what is its own');
+});
+
 test.run();

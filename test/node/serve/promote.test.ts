@@ -17,7 +17,7 @@ type Bound = { readonly mine: string; readonly keeper: { readonly founding: stri
 function answer(
   bound: Bound,
   nursery: string | null,
-  more: { founding?: string; standing?: string } = {},
+  more: { founding?: string; standing?: string; replica?: object } = {},
 ): string {
   const context = {
     node: 'n1',
@@ -27,7 +27,7 @@ function answer(
       machine: { bound },
       standing: more.standing ?? 'sound',
       // It belongs to no cluster yet: the core would refuse, and says so.
-      replica: { config: { node: 'n1' }, founded: null },
+      replica: { config: { node: 'n1' }, founded: null, members: { superseded: [] }, ...more.replica },
     },
     nowMs: () => 0,
   };
@@ -50,6 +50,20 @@ test('another founding, the keeper, and a store that may be wrong are refused', 
 
 test('a survivor that never heard of its keeper may lag behind moves, and is refused', () => {
   assert.match(answer(null, 'keeper'), /may lag behind moves.*take \[nursery\] out of the file of n1/);
+});
+
+test('a founding that took the place of another one, and has a master, has nothing left to be done', () => {
+  const superseded = [{ node: '', incarnation: 'g' }];
+  const grant = { ballot: { round: 1, node: 'n2', incarnation: 'i' }, untilMs: 1 };
+  const master = { retired: null, role: { kind: 'follower' }, grant };
+  assert.is(answer(null, null, { replica: { ...master, members: { superseded } } }), 'none');
+  assert.is(answer(null, null, { replica: master }), 'n1 belongs to no cluster yet', 'never promoted');
+  const alone = { ...master, grant: null, members: { superseded } };
+  assert.is(answer(null, null, { replica: alone }), 'n1 belongs to no cluster yet', 'without a master');
+  assert.match(
+    answer(null, null, { founding: 'g', replica: { ...master, members: { superseded } } }),
+    /is of founding g/,
+  );
 });
 
 test.run();

@@ -203,11 +203,11 @@ export class RescuedMove {
     });
     const lost = ['a', 'b'].filter((id) => !this.#clusters.has(id));
     const said = { order: 1, keeper: { ...keeper, from: K }, lost };
-    let rebuilt = rebuild(told, { ...said, unclaimed: null });
+    let rebuilt = rebuild(told, { ...said, unclaimed: null, yields: [] });
     if ('whyNot' in rebuilt) {
       const why = rebuilt.whyNot.join('; ');
       holds(/--unclaimed b leaves it/.test(why), why);
-      rebuilt = rebuild(told, { ...said, unclaimed: 'b' });
+      rebuilt = rebuild(told, { ...said, unclaimed: 'b', yields: [] });
     }
     if ('whyNot' in rebuilt) throw new Error(rebuilt.whyNot.join('; '));
     const install = {

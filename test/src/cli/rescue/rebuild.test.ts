@@ -1,7 +1,7 @@
 /** A map and open moves from what clusters have told, or why not. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Rebuilt, rebuild, type Told } from '../../../../src/cli/rescue/rebuild.ts';
+import { type Rebuilt, rebuild, type Told, type Yield } from '../../../../src/cli/rescue/rebuild.ts';
 import type { Belongings, Owned } from '../../../../src/protocol/admin/admin.ts';
 
 const own = (lo: string, hi: string | null, epoch: number, sealedBy: number | null = null): Owned => ({
@@ -29,14 +29,22 @@ function told(cluster: string, has: Partial<Belongings>): Told {
   };
 }
 
-type Said = { readonly lost?: readonly string[]; readonly unclaimed?: string | null };
+type Said = {
+  readonly lost?: readonly string[];
+  readonly unclaimed?: string | null;
+  readonly yields?: readonly Yield[];
+};
 
-function asked(all: readonly Told[], { lost = [], unclaimed = null }: Said): ReturnType<typeof rebuild> {
+function asked(
+  all: readonly Told[],
+  { lost = [], unclaimed = null, yields = [] }: Said,
+): ReturnType<typeof rebuild> {
   return rebuild(all, {
     order: 9,
     keeper: { cluster: 'K', founding: 'k2', from: 'k1' },
     lost,
     unclaimed,
+    yields,
   });
 }
 
@@ -211,6 +219,38 @@ test('thousands of ranges in a few sweeps', () => {
   const beginMs = performance.now();
   assert.is(built([even, odd]).entries.length, count);
   assert.ok(performance.now() - beginMs < 2000);
+});
+
+test('where two own a range one of them yields, by the word of the operator, as far as that goes', () => {
+  const twice = [told('a', { owned: [own('', null, 1)] }), told('b', { owned: [own('m', null, 2)] })];
+  assert.match(whyNot(twice), /--yields CLUSTER, or CLUSTER=FROM\.\.TO, says whose rows of it are given up/);
+  const older = [{ cluster: 'a', range: { lo: '', hi: null } }];
+  assert.equal(mapOf(twice, { yields: older }), ['..m a 1 a1', 'm.. b 2 b1']);
+  const { yielded, lastMid } = built(twice, { yields: older });
+  const to = { lo: 'm', hi: null, owner: 'b', epoch: 2, founding: 'b1' };
+  assert.equal(yielded, [{ cluster: 'a', mid: lastMid, to }]);
+  const newer = [{ cluster: 'b', range: { lo: '', hi: null } }];
+  assert.equal(mapOf(twice, { yields: newer }), ['.. a 1 a1'], 'the epoch decides nothing');
+  const part = [
+    { cluster: 'a', range: { lo: 'm', hi: 'p' } },
+    { cluster: 'b', range: { lo: 'p', hi: null } },
+  ];
+  assert.equal(mapOf(twice, { yields: part }), ['..m a 1 a1', 'm..p b 2 b1', 'p.. a 1 a1']);
+  assert.match(whyNot(twice, { yields: part.slice(0, 1) }), /^\[p\.\.end\) is owned by a at epoch 1 and b/);
+  assert.match(whyNot(twice, { yields: [...older, ...newer] }), /and all of them yield/);
+  const alone = [told('a', { owned: [own('', null, 1)] })];
+  assert.equal(mapOf(alone, { yields: older }), ['.. a 1 a1'], 'whoever is alone owns it');
+  assert.equal(built(alone, { yields: older }).yielded, []);
+});
+
+test('a range of which a move is open is not yielded', () => {
+  const moving = told('a', { owned: [own('', null, 1)], exports: [end(5, 'c')] });
+  const others = [told('b', { owned: [own('h', null, 2)] }), told('c', {})];
+  const yields = [{ cluster: 'a', range: { lo: '', hi: null } }];
+  assert.match(
+    whyNot([moving, ...others], { yields }),
+    /a does not yield \[h\.\.end\), of which it has migration 5/,
+  );
 });
 
 test.run();
