@@ -8,7 +8,8 @@ import { canBeRebuilt } from './life/peers.ts';
 import { finishPromotion, promoteHome } from './life/promote.ts';
 import { refuseUnfinished } from './life/restore.ts';
 import { logDirOf, storePlace } from './life/storage.ts';
-import { type NodeOptions, NodeProcess, type Tally } from './process.ts';
+import type { NodeOptions, Tally } from './parts.ts';
+import { NodeProcess } from './process.ts';
 import { removeStore } from './store/install.ts';
 
 /** A node that runs. */

@@ -3,17 +3,18 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { present } from '../src/base/assert.ts';
-import { type EXIT_CODES, FatalError } from '../src/base/errors.ts';
-import { type ClusterIni, toKeeperConfig } from '../src/config/cluster-config.ts';
+import { type EXIT_CODES, FatalError, NurseryError } from '../src/base/errors.ts';
+import { toKeeperConfig } from '../src/config/cluster-config.ts';
 import type { NodeIni } from '../src/config/node-section.ts';
 import { type Hello, LINK_PROTOCOL, type Memory } from '../src/link/frames.ts';
 import { afterArrivals } from '../src/port/arrivals.ts';
 import { type ClientPort, portBudgets } from '../src/port/port.ts';
+import { Recording } from '../src/port/recording.ts';
+import { watchCollections } from '../src/process/collections.ts';
 import { type Logger, withFacts } from '../src/process/log.ts';
 import { Repeated } from '../src/process/repeated.ts';
 import { TIMERS } from '../src/process/timers.ts';
 import { CleanUps } from './driver/clean-ups.ts';
-import { watchCollections } from './driver/collections.ts';
 import { Driver } from './driver/driver.ts';
 import { FairShare } from './driver/fair-share.ts';
 import { Scheduler } from './driver/scheduler.ts';
@@ -21,6 +22,7 @@ import { driftMsOf, WINDOW_MAX } from './driver/timing.ts';
 import { UpdateCost } from './driver/update-cost.ts';
 import { Introduction } from './identity/introduction.ts';
 import { connectKeeper } from './identity/keeper-link.ts';
+import { compactStore } from './life/compaction.ts';
 import type { Ends, Life } from './life/lives.ts';
 import { readMembers } from './life/members-row.ts';
 import { logDirOf, Storage, storePlace } from './life/storage.ts';
@@ -29,6 +31,7 @@ import { memoryOf } from './members/acquaintances.ts';
 import { installFrom } from './members/installation.ts';
 import { Peers } from './members/peers.ts';
 import { SnapshotServer } from './members/snapshots.ts';
+import type { Built, NodeOptions, Parts, Tally } from './parts.ts';
 import { createReplica } from './paxos/step.ts';
 import type { NodeName, Slot } from './paxos/values.ts';
 import { Scrubber } from './scrub/scrubber.ts';
@@ -52,45 +55,6 @@ const INTRODUCE_EVERY_MS = 50;
 /** How long it rests between two questions to the keeper while nothing is open (ms). */
 const KEEPER_REST_MS = 2000;
 
-export type NodeOptions = {
-  readonly ini: ClusterIni;
-  readonly node: NodeIni;
-  readonly logger: Logger;
-  /** Founds a cluster although not all members report empty homes. */
-  readonly bootstrap: boolean;
-  /** Serves, for this start, although the keeper has not said that the cluster's founding is in force. Default false. */
-  readonly withoutKeeper?: boolean;
-  /** Hears for what the node waits: that its own host name can be resolved, or room on its disk. */
-  waits(what: string): void;
-  /** Ends the process; called once, when the node can not go on. */
-  stop(error: FatalError): void;
-};
-
-/** What a node has counted in all lives of its store. */
-export type Tally = { scrubDifferences: number; storeRebuilds: number };
-
-/** What a node is made of, in the order in which it is built: each part is given those before it. */
-type Parts = {
-  readonly storage: Storage;
-  /** They are dialled once the others are there to hear them. */
-  readonly peers: Peers;
-  /** Told of each slot that was applied, in this order; the parts that follow the driver add themselves. */
-  readonly applied: ((slot: Slot) => void)[];
-  readonly driver: Driver;
-  readonly introduction: Introduction;
-  readonly scrubber: Scrubber;
-  readonly snapshots: SnapshotServer;
-  readonly serving: Serving;
-  readonly requests: Requests;
-  readonly ports: readonly ClientPort[];
-};
-
-/** What requests and what happens beside them look at together. */
-type Serving = { readonly cost: UpdateCost; readonly seals: Seals; readonly heartbeats: Heartbeats };
-
-/** The parts before one, by the names of those that it needs. */
-type Built<K extends keyof Parts> = Pick<Parts, K>;
-
 /** A node from the opening of its store to its close. */
 export class NodeProcess {
   readonly #options: NodeOptions;
@@ -106,6 +70,7 @@ export class NodeProcess {
   readonly #reads = new Scheduler(nowMs, this.#share.defer);
   readonly #watchers = new MapWatchers();
   readonly #budgets = portBudgets();
+  readonly #recording: Recording;
   readonly #timers: NodeJS.Timeout[] = [];
   #endWatch = (): void => undefined;
   #incarnation = '';
@@ -124,6 +89,7 @@ export class NodeProcess {
     this.#tally = tally;
     this.#ends = ends;
     this.#logger = options.logger;
+    this.#recording = new Recording({ logger: options.logger, nowMs, wallMs: Date.now });
     this.#notInstalled = new Repeated((times, what) => this.#logger.error({ times }, what), nowMs);
   }
 
@@ -140,7 +106,7 @@ export class NodeProcess {
     const scrubber = this.#createScrubber({ storage, peers, driver });
     const snapshots = new SnapshotServer(storage.store);
     const serving = { cost: new UpdateCost(), seals: new Seals(), heartbeats: new Heartbeats() };
-    const requests = this.#createRequests({ storage, driver, introduction, serving });
+    const requests = this.#createRequests({ storage, driver, introduction, snapshots, serving });
     applied.push(
       (slot) => scrubber.applied(slot),
       (slot) => this.#noteApplied(slot, { storage, driver, serving }),
@@ -298,8 +264,8 @@ export class NodeProcess {
     });
   }
 
-  #createRequests(parts: Built<'storage' | 'driver' | 'introduction' | 'serving'>): Requests {
-    const { storage, driver, introduction, serving } = parts;
+  #createRequests(parts: Built<'storage' | 'driver' | 'introduction' | 'snapshots' | 'serving'>): Requests {
+    const { storage, driver, introduction, snapshots, serving } = parts;
     const { ini, node } = this.#options;
     return new Requests({
       clusterId: ini.clusterId,
@@ -318,11 +284,22 @@ export class NodeProcess {
       valueBytesMax: ini.valueBytesMax,
       updateBytesMax: ini.updateBytesMax,
       nowMs,
+      wallMs: Date.now,
+      after: TIMERS.after,
+      recording: this.#recording,
       syncs: () => storage.syncs,
       seats: () => present(this.#clientPort, 'client port').seats,
       budgets: this.#budgets.clients,
       flush: () => storage.flush(driver.durableSlot),
-      collapse: (keep) => storage.collapse(keep),
+      collapse: (keep, dropped) => {
+        if (snapshots.busy)
+          throw new NurseryError(
+            'GOING_DOWN',
+            'a peer copies the store of this node, and needs the log; not executed, send it again',
+          );
+        return storage.collapse(keep, dropped);
+      },
+      compact: () => this.#compact({ storage, driver }),
     });
   }
 
@@ -344,7 +321,12 @@ export class NodeProcess {
       foreign: (from, founding, replaces) => driver.submit({ kind: 'foreign', from, founding, replaces }),
       spoke: (word) => introduction.heard(word),
     });
-    this.#endWatch = watchCollections((tookMs) => this.#share.collected(tookMs));
+    this.#endWatch = watchCollections((tookMs, kind) => {
+      this.#share.collected(tookMs);
+      this.#recording.collected(kind);
+    });
+    driver.proposals.taken = (updates) => this.#recording.operations.harvested(updates);
+    this.#every(this.#options.node.reportingMs, () => this.#recording.report());
     const cleanUps = new CleanUps({ driver, defer: TIMERS.defer });
     driver.submit({ kind: 'start', random: Math.random(), freshIncarnation });
     this.#every(TICK_MS, () => {
@@ -406,16 +388,31 @@ export class NodeProcess {
 
   /** Copies a peer's image and puts it in place; the node's end waits for it. */
   #install(from: NodeName, { storage, peers, driver }: Built<'storage' | 'peers' | 'driver'>): void {
-    const installing = installFrom(from, {
-      storage,
-      driver,
-      logger: this.#logger,
-      failures: this.#notInstalled,
-      ask: (body, deadlineMs) => peers.request(from, body, deadlineMs),
-      after: TIMERS.after,
-      members: () => present(readMembers(storage.store), 'members in a snapshot'),
-    });
+    const installing = this.#installing.then(() =>
+      installFrom(from, {
+        storage,
+        driver,
+        logger: this.#logger,
+        failures: this.#notInstalled,
+        ask: (body, deadlineMs) => peers.request(from, body, deadlineMs),
+        after: TIMERS.after,
+        members: () => present(readMembers(storage.store), 'members in a snapshot'),
+      }),
+    );
     this.#installing = installing.catch((error: Error) => this.#stop('INVARIANT', error));
+  }
+
+  /** Rewrites the store; not while it is being replaced, and nothing replaces it meanwhile. */
+  async #compact({ storage, driver }: Built<'storage' | 'driver'>): Promise<void> {
+    const { ini, node } = this.#options;
+    const { dir } = storePlace(node.home, ini.clusterId, node.name);
+    const compacting = this.#installing.then(() =>
+      compactStore({ storage, driver, dir, logger: this.#logger }),
+    );
+    this.#installing = compacting.catch((error: Error) => {
+      if (!(error instanceof NurseryError)) this.#stop('DISK_FAILED', error);
+    });
+    await compacting;
   }
 
   async #close(parts: Parts, closeStorage: () => Promise<void>): Promise<void> {

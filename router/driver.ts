@@ -6,9 +6,12 @@ import { unreachable } from '../src/base/assert.ts';
 import type { MapNews } from '../src/client/map-follower.ts';
 import type { LinkResult } from '../src/link/link.ts';
 import { LinkLog } from '../src/link/link-log.ts';
+import type { Recording } from '../src/port/recording.ts';
 import type { Asker } from '../src/process/budget.ts';
 import type { Logger } from '../src/process/log.ts';
 import type { Timers } from '../src/process/timers.ts';
+import { kindOfCode } from '../src/protocol/arakoon/request-table.ts';
+import { requestCode } from '../src/protocol/arakoon/requests.ts';
 import type { RouterFigures } from '../src/protocol/arakoon/statistics.ts';
 import type { Answer } from '../src/protocol/arakoon/values.ts';
 import { VERSION } from '../src/version.ts';
@@ -62,6 +65,8 @@ export type DriverOptions = {
   readonly limits?: Partial<Limits>;
   /** What became of connections. */
   readonly seats?: RouterFigures;
+  /** Counts and times what is asked. */
+  readonly recording?: Recording;
 };
 
 /** One router at work. */
@@ -72,6 +77,7 @@ export class Driver {
   readonly #logs = new Map<number, LinkLog>();
   readonly #keeperLog: LinkLog;
   readonly #calls: Calls;
+  readonly #recording: Recording | null;
   /** Events that came while effects were carried out. */
   readonly #queue: Event[] = [];
   readonly #strangers = new Set<string>();
@@ -80,10 +86,18 @@ export class Driver {
   #timer: (() => void) | null = null;
   #isClosed = false;
 
-  constructor(world: World, { keeper, ...options }: DriverOptions) {
+  constructor(world: World, { keeper, recording, ...options }: DriverOptions) {
     this.#world = world;
+    this.#recording = recording ?? null;
     this.#calls = new Calls((run) => world.defer(run));
-    this.router = createRouter({ ...options, version: VERSION, nowMs: world.nowMs() });
+    this.router = createRouter({
+      ...options,
+      ...(recording === undefined
+        ? {}
+        : { recorded: () => [...recording.fields([]), recording.operations.totalFields()] }),
+      version: VERSION,
+      nowMs: world.nowMs(),
+    });
     this.#keeperLog = new LinkLog({
       logger: world.logger,
       facts: { keeper },
@@ -112,7 +126,9 @@ export class Driver {
     leftMs: number | null,
     asker: Asker,
   ): void {
-    const request = this.#calls.add(respond, asker);
+    const kind = kindOfCode(requestCode(body));
+    const hear = kind === undefined ? respond : (this.#recording?.timed(kind, body, respond) ?? respond);
+    const request = this.#calls.add(hear, asker);
     this.#handle({ kind: 'request', nowMs: this.#world.nowMs(), request, origin, leftMs, body });
   }
 

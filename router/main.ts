@@ -5,7 +5,9 @@ import type { MapWatch } from '../src/client/map-watch.ts';
 import type { RouterIni } from '../src/config/router-config.ts';
 import { type Hello, LINK_PROTOCOL } from '../src/link/frames.ts';
 import { ClientPort, limitsOfProcess, portBudgets } from '../src/port/port.ts';
+import { Recording } from '../src/port/recording.ts';
 import type { Budgets } from '../src/process/budget.ts';
+import { watchCollections } from '../src/process/collections.ts';
 import type { Logger } from '../src/process/log.ts';
 import { TIMERS } from '../src/process/timers.ts';
 import type { RouterFigures, SeatFigures } from '../src/protocol/arakoon/statistics.ts';
@@ -13,6 +15,9 @@ import { health } from './core/local.ts';
 import type { Router } from './core/types.ts';
 import { type Connect, Driver, type LinkEvents } from './driver.ts';
 import { NodeLink } from './node-link.ts';
+
+/** How often its statistics are logged, and begin anew (ms). */
+const REPORT_EVERY_MS = 300_000;
 
 export type RouterOptions = {
   readonly ini: RouterIni;
@@ -44,6 +49,9 @@ export function keeperOf({ name, nursery }: RouterIni): ClusterClient {
 export async function startRouter({ ini, logger, keeper, waits }: RouterOptions): Promise<RunningRouter> {
   const budgets = portBudgets();
   const figures = new Figures(budgets.clients);
+  const recording = new Recording({ logger, nowMs: TIMERS.nowMs, wallMs: Date.now });
+  const endWatch = watchCollections((_tookMs, kind) => recording.collected(kind));
+  const reports = setInterval(() => recording.report(), REPORT_EVERY_MS);
   const hello = (cluster: string): Hello => {
     return { protocol: LINK_PROTOCOL, role: 'router', cluster, node: ini.name, incarnation: '' };
   };
@@ -54,7 +62,7 @@ export async function startRouter({ ini, logger, keeper, waits }: RouterOptions)
       link: (to, events) => linkTo(to, hello(to.cluster), events),
       refreshMap: () => keeper.refreshMap(),
     },
-    { name: ini.name, clusterId: ini.clusterId, keeper: keeper.cluster, seats: figures },
+    { name: ini.name, clusterId: ini.clusterId, keeper: keeper.cluster, seats: figures, recording },
   );
   const port = await ClientPort.listen({
     ips: ini.ips,
@@ -83,6 +91,8 @@ export async function startRouter({ ini, logger, keeper, waits }: RouterOptions)
     port: port.port,
     close: async () => {
       await port.close();
+      clearInterval(reports);
+      endWatch();
       watch.close();
       driver.close();
       logger.info({}, 'router is down');

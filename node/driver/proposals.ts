@@ -16,6 +16,8 @@ const WAITING_BYTES_MAX = 128 * 1024 * 1024;
 
 /** Queue of one node; `inFlight` are those that consensus has. */
 export class Proposals {
+  /** Hears of each batch that is taken, and how many updates it has. */
+  taken: (updates: number) => void = () => undefined;
   #updates: Uint8Array[] = [];
   #responds: Respond[] = [];
   /** Until when each of them may wait (ms), and the earliest of these. */
@@ -104,6 +106,7 @@ export class Proposals {
       this.#untilMs.splice(0, count);
       this.#waitingBytes -= size;
     }
+    this.taken(count);
     const id = this.#nextId;
     this.#nextId += 1;
     this.#inFlight.set(id, responds);

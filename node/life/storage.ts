@@ -193,9 +193,9 @@ export class Storage {
     return { log: this.log.statistics.syncs, store };
   }
 
-  /** Drops log segments below the flushed image, but for the newest `keep`; resolves with how many went. */
-  async collapse(keep = KEEP_SEGMENTS): Promise<number> {
-    return await this.log.collapse(this.store.flushedSlot, keep);
+  /** Drops log segments below the flushed image, but for the newest `keep`; `gone` hears of each, resolves with how many went. */
+  async collapse(keep = KEEP_SEGMENTS, gone?: () => void): Promise<number> {
+    return await this.log.collapse(this.store.flushedSlot, keep, gone);
   }
 
   /** Begins to receive a peer's image beside the store. */

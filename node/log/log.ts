@@ -263,9 +263,9 @@ export class TransactionLog {
 
   /**
    * Drops the oldest segments, those whose slots are all at or below `upTo`, and keeps at least `keepSegments` (the last
-   * one always). The store's durable image must cover `upTo`. Returns how many went.
+   * one always). The store's durable image must cover `upTo`. `gone` hears of each; returns how many went.
    */
-  async collapse(upTo: Slot, keepSegments: number): Promise<number> {
+  async collapse(upTo: Slot, keepSegments: number, gone: () => void = () => undefined): Promise<number> {
     return await this.#reader.exclusively(async () => {
       let dropped = 0;
       while (this.#segments.length > Math.max(1, keepSegments)) {
@@ -277,6 +277,7 @@ export class TransactionLog {
         // One at a time: after a crash the segments left must still be a run without a gap.
         await this.#disk.syncDir(this.#repair.dir);
         dropped += 1;
+        gone();
       }
       return dropped;
     });

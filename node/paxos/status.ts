@@ -75,7 +75,8 @@ export function statusOf(replica: Replica, nowMs: number): ReplicaStatus {
   };
 }
 
-function roleOf(replica: Replica): ReplicaStatus['role'] {
+/** What this node is in its cluster. */
+export function roleOf(replica: Replica): ReplicaStatus['role'] {
   if (replica.founded === null || !replica.active) return 'joining';
   if (replica.retired !== null) return 'retired';
   if (isShort(replica)) return 'short';

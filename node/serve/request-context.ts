@@ -1,4 +1,5 @@
 /** What requests are answered with: the parts of a node that serving needs. */
+import type { Recording } from '../../src/port/recording.ts';
 import type { Budgets } from '../../src/process/budget.ts';
 import type { SeatFigures } from '../../src/protocol/arakoon/statistics.ts';
 import type { Driver } from '../driver/driver.ts';
@@ -43,6 +44,12 @@ export type RequestContext = {
   /** Where this is a keeper: which migrations stand still. Default: nobody looks. */
   readonly heartbeats?: Pick<Heartbeats, 'notes'>;
   nowMs(): number;
+  /** The clock on the wall, for people (ms since 1970). */
+  wallMs(): number;
+  /** Calls `run` once, `delayMs` from now. */
+  after(delayMs: number, run: () => void): void;
+  /** Counts and times what is asked. */
+  readonly recording: Recording;
   /** Syncs of the disk since the start. */
   syncs(): { readonly log: number; readonly store: number };
   readonly cost: UpdateCost;
@@ -52,6 +59,12 @@ export type RequestContext = {
   readonly budgets: Budgets;
   /** Writes the store's overlay to disk. */
   flush(): Promise<void>;
-  /** Drops log segments that the store no longer needs, but for the newest `keep`; resolves with how many went. */
-  collapse(keep: number): Promise<number>;
+  /** Drops log segments that the store no longer needs, but for the newest `keep`; `dropped` hears of each, resolves with how many went. */
+  collapse(keep: number, dropped?: () => void): Promise<number>;
+  /**
+   * Rewrites the store's file without the room that is not in use.
+   *
+   * @throws NurseryError where that cannot be now: it is as it was
+   */
+  compact(): Promise<void>;
 };

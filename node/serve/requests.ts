@@ -20,7 +20,6 @@ import {
   OK,
   okBool,
   okBytes,
-  okCollapse,
   okOptionalBytes,
   okStatistics,
   okTxid,
@@ -51,13 +50,18 @@ import { REPLY_MAX } from '../machine/reads.ts';
 import { expectProgressPossible, shortage } from '../paxos/step.ts';
 import { isStoreDamage } from '../store/failures.ts';
 import type { Work } from '../store/types.ts';
+import { Databases } from './database.ts';
+import { dropMaster } from './drop-master.ts';
 import { Images, isOfImages } from './images.ts';
 import { PausableView } from './pausable-view.ts';
 import { promote } from './promote.ts';
 import { QUERIES } from './query-facts.ts';
+import { refuse } from './refusals.ts';
 import type { RequestContext } from './request-context.ts';
 import { OVERLOADED, withRoom } from './room.ts';
+import { stateWord } from './state-words.ts';
 import { nodeStatus, statisticsFields } from './status.ts';
+import { Upkeep } from './upkeep.ts';
 
 /** By them a cluster comes to another keeper, which alone can say that it is in force. */
 const OF_RESCUES: ReadonlySet<string> = new Set(['adopt', 'yieldRange']);
@@ -83,12 +87,15 @@ type Call = {
 /** Answers requests; one for each node. */
 export class Requests {
   readonly #context: RequestContext;
-  readonly counts = new Map<string, number>();
   readonly #images: Images;
+  readonly #databases: Databases;
+  readonly #upkeep: Upkeep;
 
   constructor(context: RequestContext) {
     this.#context = context;
     this.#images = new Images(context.nowMs);
+    this.#databases = new Databases(context);
+    this.#upkeep = new Upkeep(context);
   }
 
   /**
@@ -96,11 +103,13 @@ export class Requests {
    * other end waits; an update that could not be answered before that any more is not begun, and a read not gone on with,
    * whatever it waited for.
    */
-  handle(frame: Buffer, respond: Respond, link: Link | null, asker: Asker, leftMs = PATIENCE_MS): void {
-    const untilMs = this.#context.nowMs() + leftMs - 2 * answerMarginMs(leftMs);
+  handle(frame: Buffer, hear: Respond, link: Link | null, asker: Asker, leftMs = PATIENCE_MS): void {
+    const { nowMs, recording } = this.#context;
+    const untilMs = nowMs() + leftMs - 2 * answerMarginMs(leftMs);
+    let respond = hear;
     try {
       const request = decodeRequest(frame);
-      this.#count(request);
+      respond = recording.timed(request.kind, frame, hear);
       if (link === null && rowOf(request.kind).linksOnly === true) {
         respond(failure('NOT_SUPPORTED', `${request.kind} is served over links only`));
         return;
@@ -166,7 +175,7 @@ export class Requests {
 
   /** What this node refuses of a run by itself is refused for good, and holds up nothing behind it. */
   #run(frames: readonly Uint8Array[], respond: Respond, untilMs: number): void {
-    const { driver, slowDowns, share } = this.#context;
+    const { driver, slowDowns, share, recording } = this.#context;
     share.short();
     const answers: (Answer | null)[] = frames.map(() => null);
     const updates: Uint8Array[] = [];
@@ -180,25 +189,21 @@ export class Requests {
     for (const [index, frame] of frames.entries()) {
       try {
         const request = decodeRequest(frame);
-        this.#count(request);
+        const timed = recording.timed(request.kind, frame, (given) => answer(index, given));
         const update = updateInRun(request, frame);
         const refusal = this.#refusal(request, update);
         if (refusal !== null) {
-          answer(index, refusal);
+          timed(refusal);
           continue;
         }
         updates.push(updates.length === 0 ? update : asFollower(update));
-        responds.push(slowDowns.slowed(request, (given) => answer(index, given)));
+        responds.push(slowDowns.slowed(request, timed));
       } catch (error) {
         answer(index, this.#answerOf(error));
       }
     }
     if (frames.length === 0) respond(failure('BAD_INPUT', 'a run of no updates'));
     else if (updates.length > 0) driver.proposeRun(updates, responds, untilMs);
-  }
-
-  #count({ kind }: Request): void {
-    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
   }
 
   /** Why this node takes no such update at all; null where it does. */
@@ -219,10 +224,7 @@ export class Requests {
   #read(request: Request, call: Call): void {
     if (isBy(request, 'node')) dispatch(this.#answers, request, call);
     else if (isBy(request, 'image')) this.#dataRead(request, call.respond, call.asker);
-    else {
-      const why = `${request.kind} is not supported by node ${this.#context.node}`;
-      call.respond(failure('NOT_SUPPORTED', why));
-    }
+    else if (isBy(request, 'nobody')) call.respond(refuse(request));
   }
 
   /** What the node answers by itself. */
@@ -241,20 +243,20 @@ export class Requests {
     },
     expectProgressPossible: (_, { respond }) =>
       respond(okBool(expectProgressPossible(this.#context.driver.replica, this.#context.nowMs()))),
-    currentState: (_, { respond }) => respond(okBytes(Buffer.from(nodeStatus(this.#context).role))),
-    statistics: (_, { respond }) => respond(okStatistics(statisticsFields(this.#context, this.counts))),
+    currentState: (_, { respond }) =>
+      respond(okBytes(Buffer.from(stateWord(this.#context.driver.replica, this.#context.nowMs())))),
+    statistics: (_, { respond }) => respond(okStatistics(statisticsFields(this.#context))),
     getTxid: (_, { respond }) => respond(okTxid(this.#context.store.slot)),
-    dropMaster: (_, { respond }) => this.#dropMaster(respond),
-    flushStore: (_, { respond }) =>
-      this.#later(
-        this.#context.flush().then(() => OK),
-        respond,
-      ),
-    collapse: ({ keep }, { respond }) =>
-      this.#later(
-        this.#context.collapse(keep).then(() => okCollapse([0])),
-        respond,
-      ),
+    dropMaster: (_, { respond }) => dropMaster(this.#context, respond),
+    flushStore: (_, { respond }) => this.#upkeep.flush(respond),
+    collapse: ({ keep }, { respond }) => this.#upkeep.collapse(keep, respond),
+    copyDbToHead: ({ keep }, { respond }) => this.#upkeep.copyToHead(keep, respond),
+    optimizeDb: (_, { respond }) => this.#upkeep.compact('optimize_db', respond),
+    defragDb: (_, { respond }) => this.#upkeep.compact('defrag_db', respond),
+    getDb: (_, { respond, link, asker }) => {
+      if (link === null) this.#databases.send(respond, asker.isOver);
+      else respond(failure('NOT_SUPPORTED', 'get_db is served over TCP only; nursery backup does the same'));
+    },
     adminQuery: ({ query }, { respond, link, asker }) => this.#admit(query, respond, link, asker),
     run: ({ requests }, { respond, untilMs }) => this.#run(requests, respond, untilMs),
   };
@@ -427,21 +429,6 @@ export class Requests {
       },
       asker.isOver,
     );
-  }
-
-  /** On a follower there is nothing to drop, which is what the caller wants. */
-  #dropMaster(respond: Respond): void {
-    const { driver } = this.#context;
-    if (driver.replica.config.wished.length === 1) {
-      respond(failure('NOT_SUPPORTED', 'drop_master: a cluster of one node has no other to take over'));
-      return;
-    }
-    driver.submit({ kind: 'dropMaster' });
-    respond(OK);
-  }
-
-  #later(work: Promise<Answer>, respond: Respond): void {
-    work.then(respond, (error: Error) => respond(failure('UNKNOWN_FAILURE', error.message)));
   }
 }
 

@@ -59,23 +59,23 @@ export function costTotals({ driver, syncs }: Pick<RequestContext, 'driver' | 's
   return { updates: updatesApplied, messages: messagesSent, syncs: log + store };
 }
 
-/** The fields of Arakoon's statistics that mean something here. */
+/** Arakoon's statistics, in its order; then what a node of ours counts beside. */
 export function statisticsFields(
-  context: Pick<RequestContext, 'driver' | 'store' | 'syncs' | 'cost' | 'seats' | 'budgets' | 'nowMs'>,
-  counts: ReadonlyMap<string, number>,
+  context: Pick<
+    RequestContext,
+    'driver' | 'store' | 'syncs' | 'cost' | 'seats' | 'budgets' | 'nowMs' | 'recording'
+  >,
 ): Field[] {
-  const { driver, store, cost, budgets } = context;
+  const { driver, store, cost, budgets, recording } = context;
   const { replies, requests } = budgets;
   const { counters, replica } = driver;
-  const { waitsFor } = statusOf(replica, context.nowMs());
+  const { waitsFor, members } = statusOf(replica, context.nowMs());
   const syncs = context.syncs();
   const perUpdate = cost.since(costTotals(context));
   const memory = process.memoryUsage();
-  const operations = [...counts].sort().map(([name, n]): Field => {
-    return { name, kind: 'list', value: [{ name: 'n', kind: 'int64', value: n }] };
-  });
   return [
-    ...operations,
+    ...recording.fields(members.map(({ node, applied }) => ({ node, slot: applied }))),
+    recording.operations.totalFields(),
     { name: 'last_slot', kind: 'int64', value: store.slot },
     { name: 'held', kind: 'int64', value: replica.chosen },
     { name: 'floor', kind: 'int64', value: driver.firstLogSlot - 1 },

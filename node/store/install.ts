@@ -6,12 +6,20 @@
  * rename: before it a crash leaves the old store, after it the new one.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FatalError } from '../../src/base/errors.ts';
 import { withDescriptor } from '../../src/process/descriptors.ts';
 import { encode } from '../../src/wire/codec.ts';
-import { dataFile, encodeSlot, identityCodec, META, openEnvironment, STORE_FORMAT } from './environment.ts';
+import {
+  dataFile,
+  type Environment,
+  encodeSlot,
+  identityCodec,
+  META,
+  openEnvironment,
+  STORE_FORMAT,
+} from './environment.ts';
 import { checkRoom, storeFailure } from './failures.ts';
 import { RowPacker } from './row-pages.ts';
 import type { StoreKey } from './types.ts';
@@ -163,6 +171,37 @@ export async function installSnapshot(dir: string): Promise<void> {
     throw new FatalError('DISK_FAILED', `directory ${dir} was not synced: ${(error as Error).message}`, {
       cause: error,
     });
+  }
+}
+
+/**
+ * Writes what `environment` holds beside it, without the pages that are not in use, ready for `installSnapshot`. Nothing may be written
+ * to it meanwhile: it would be missing.
+ *
+ * @throws NurseryError DISK_FULL, and other errors of the system; nothing is left behind then
+ */
+export async function copyCompactly(dir: string, environment: Environment): Promise<void> {
+  await removeLeftovers(dir);
+  const { size } = await stat(dataFile(dir));
+  await checkRoom(dir, size);
+  const incoming = join(dir, INCOMING);
+  try {
+    await mkdir(incoming);
+    await environment.backup(incoming, true);
+    await syncFile(dataFile(incoming));
+    await complete(dir);
+  } catch (error) {
+    await removeLeftovers(dir);
+    throw error instanceof Error ? storeFailure(incoming, error) : error;
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const handle = await withDescriptor(() => open(path, 'r+'));
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }
 

@@ -17,7 +17,7 @@ import {
   STORE_FORMAT,
 } from './environment.ts';
 import { checkRoom, storeDamaged, storeFailure } from './failures.ts';
-import { createStore, removeLeftovers, type StorePlace } from './install.ts';
+import { copyCompactly, createStore, removeLeftovers, type StorePlace } from './install.ts';
 import { LmdbView, type ReadTransaction } from './lmdb-view.ts';
 import { type Generations, lookUp, Overlay, OverlaySnapshot, scanDownMerged, scanMerged } from './overlay.ts';
 import { RowPacker } from './row-pages.ts';
@@ -181,6 +181,16 @@ export class LmdbStore implements DurableStore {
     } finally {
       this.#flushing = null;
     }
+  }
+
+  /**
+   * Writes the flushed image beside the file, without the pages that are not in use, ready for `installSnapshot`. Nothing may be
+   * flushed meanwhile.
+   *
+   * @throws as `copyCompactly`
+   */
+  async copyCompactly(): Promise<void> {
+    await copyCompactly(this.#dir, this.#environment);
   }
 
   /** Closes the files after a flush that is under way; what was not flushed is forgotten, and snapshots end. */

@@ -105,6 +105,7 @@ export function statistics(router: Router): Field[] {
   const int = (name: string, value: number): Field => ({ kind: 'int64', name, value });
   const { counters, lanes, inFlight, moving, held, heldBytes } = router;
   return [
+    ...(router.recorded?.() ?? []), // first, as Arakoon's tools read them
     { kind: 'text', name: 'router', value: router.name },
     int('map_version', router.keeper?.map.version ?? 0),
     ...Object.entries(counters).map(([name, value]) =>

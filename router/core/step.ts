@@ -12,7 +12,7 @@ import { answerMarginMs } from '../../src/base/limits.ts';
 import { EMPTY_MAP } from '../../src/keyspace/rangemap.ts';
 import type { Hint } from '../../src/protocol/admin/admin.ts';
 import { isPassing } from '../../src/protocol/arakoon/run.ts';
-import type { RouterFigures } from '../../src/protocol/arakoon/statistics.ts';
+import type { Field, RouterFigures } from '../../src/protocol/arakoon/statistics.ts';
 import type { Version } from '../../src/protocol/arakoon/values.ts';
 import { classify, type Plan } from './classify.ts';
 import {
@@ -74,6 +74,7 @@ export function createRouter(options: {
   readonly nowMs: number;
   readonly limits?: Partial<Limits>;
   readonly seats?: RouterFigures;
+  readonly recorded?: () => readonly Field[];
 }): Router {
   const limits = { ...LIMITS, ...options.limits };
   return {
@@ -82,6 +83,7 @@ export function createRouter(options: {
     version: options.version,
     limits,
     seats: options.seats ?? null,
+    recorded: options.recorded ?? null,
     keeper: null,
     keeperWhy: null,
     view: EMPTY_MAP,

@@ -5,7 +5,7 @@ import { PATIENCE_MS } from '../../src/base/limits.ts';
 import type { Range } from '../../src/keyspace/range.ts';
 import type { MapEntry, RangeMap } from '../../src/keyspace/rangemap.ts';
 import type { Hint, KeeperMap } from '../../src/protocol/admin/admin.ts';
-import type { RouterFigures } from '../../src/protocol/arakoon/statistics.ts';
+import type { Field, RouterFigures } from '../../src/protocol/arakoon/statistics.ts';
 import type { Answer, Version } from '../../src/protocol/arakoon/values.ts';
 
 /** Something that happened. Each carries the time at which it is handled. */
@@ -292,6 +292,8 @@ export type Router = {
   readonly limits: Limits;
   /** What became of connections, as the driver counts it. */
   readonly seats: RouterFigures | null;
+  /** Arakoon's statistics of what it was asked, as they are when they are asked for; null: nobody counts. */
+  readonly recorded: (() => readonly Field[]) | null;
   /** As the keeper gave it; null before the first. */
   keeper: KeeperMap | null;
   /** Why the keeper cannot be watched, as last heard; null where it can, or nothing was heard yet. */

@@ -22,6 +22,8 @@ export type NodeIni = {
   readonly headDir: string;
   readonly logDir: string;
   readonly logLevel: LogLevel;
+  /** How often its statistics are logged, and begin anew (milliseconds). */
+  readonly reportingMs: number;
   /** Follows without a vote. */
   readonly learner: boolean;
   /** What people call its place, for status; '' where they do not. */
@@ -49,6 +51,10 @@ const LEVELS: { readonly [level: string]: LogLevel } = {
 /** Sections that mean something else, whatever a list of nodes says. */
 const RESERVED = ['global', 'nursery', 'router'];
 
+/** As Arakoon's. */
+const REPORTING_S_DEFAULT = 300;
+const REPORTING_S_MOST = 1_000_000;
+
 const COMPRESSORS = ['snappy', 'bz2', 'none'];
 
 /** Arakoon's keys of a node that do nothing here. */
@@ -66,7 +72,6 @@ export const NODE_KEYS_IGNORED = [
   'fsync_interval',
   'fsync_entries',
   '__tainted_fsync_tlog_dir',
-  'reporting',
   'collapse_slowdown',
   'head_copy_throttling',
   'optimize_db_slowdown',
@@ -99,6 +104,7 @@ export function readNode(section: IniSection, use: 'node' | 'client'): NodeIni {
     headDir: section.text('head_dir') ?? tlxDir,
     logDir,
     logLevel: readLogLevel(section),
+    reportingMs: section.int('reporting', 1, REPORTING_S_MOST, REPORTING_S_DEFAULT) * 1000,
     learner,
     label: readLabel(section),
     writtenAt: { ...writtenAt(section), messagingPort: section.place('messaging_port') },

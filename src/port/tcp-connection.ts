@@ -6,7 +6,7 @@ import { OUTSTANDING_MAX } from '../base/limits.ts';
 import { type Account, type Asker, type Budgets, SHORT_BYTES, WAIT_MS } from '../process/budget.ts';
 import { failure, failureOf, NO_MAGIC_REPLY } from '../protocol/arakoon/replies.ts';
 import { isUpdateCode, PROLOGUE_MAGIC, PROLOGUE_VERSION, scanRequest } from '../protocol/arakoon/requests.ts';
-import { type Answer, piecesOf, returnCodeOf } from '../protocol/arakoon/values.ts';
+import { type Answer, type More, piecesOf, returnCodeOf } from '../protocol/arakoon/values.ts';
 import { OversizedError } from '../wire/shape.ts';
 import { Input } from './input.ts';
 import { keptBy, Output } from './output.ts';
@@ -56,6 +56,9 @@ const GOING_DOWN: Uint8Array = failure('GOING_DOWN', 'going down; not executed, 
 type Entry = {
   /** In pieces. */
   answer: readonly Uint8Array[] | null;
+  /** What follows of an answer that is made piece by piece, and whether a piece is being made. */
+  more: More | null;
+  isMaking: boolean;
   next: Entry | null;
   /** Nothing is begun after it, and no read is answered. */
   last: boolean;
@@ -144,6 +147,7 @@ export class TcpConnection implements Connection {
     });
     socket.on('close', () => {
       this.#gone = true;
+      for (let entry = this.#first; entry !== null; entry = entry.next) entry.more?.end();
       this.replies.close();
       this.#requests.close();
       this.#output.clear();
@@ -351,8 +355,12 @@ export class TcpConnection implements Connection {
       // After "not master" and "range error" clients connect anew, as Arakoon has it.
       const returnCode = returnCodeOf(answer.bytes);
       entry.last = returnCode === RETURN_CODES.NOT_MASTER || returnCode === RETURN_CODES.OUT_OF_RANGE;
-      if (this.#gone) return;
+      if (this.#gone) {
+        answer.more?.end();
+        return;
+      }
       entry.answer = piecesOf(answer);
+      entry.more = answer.more ?? null;
       this.#owedBytes += keptBy(entry.answer);
       this.replies.set(this.#bytesOwed());
       this.#schedule();
@@ -360,7 +368,7 @@ export class TcpConnection implements Connection {
   }
 
   #enqueue(answer: readonly Uint8Array[] | null, last: boolean, isUpdate = false): Entry {
-    const entry: Entry = { answer, next: null, last, isUpdate };
+    const entry: Entry = { answer, more: null, isMaking: false, next: null, last, isUpdate };
     if (this.#newest === null) this.#first = entry;
     else this.#newest.next = entry;
     this.#newest = entry;
@@ -399,6 +407,10 @@ export class TcpConnection implements Connection {
   /** Takes the answers whose turn has come. */
   #collect(): void {
     for (let entry = this.#first; entry !== null && entry.answer !== null; entry = this.#first) {
+      if (entry.more !== null) {
+        this.#passOn(entry, entry.answer, entry.more);
+        return;
+      }
       this.#first = entry.next;
       if (entry.next === null) this.#newest = null;
       this.#entries -= 1;
@@ -411,6 +423,29 @@ export class TcpConnection implements Connection {
       // What becomes of updates under way behind it only their answers tell; they go out before the end.
       if (!entry.isUpdate) this.#finish();
     }
+  }
+
+  /** Passes on what there is of an answer, and has the next piece made while the client takes them. */
+  #passOn(entry: Entry, pieces: readonly Uint8Array[], more: More): void {
+    const kept = keptBy(pieces);
+    this.#owedBytes -= kept;
+    this.#output.add(pieces, kept);
+    entry.answer = [];
+    if (entry.isMaking || this.#bytesOwed() > OUTPUT_BYTES_MAX) return;
+    entry.isMaking = true;
+    const taken = (piece: Uint8Array | null): void => {
+      entry.isMaking = false;
+      if (this.#gone) return;
+      if (piece === null) {
+        entry.more = null;
+        more.end();
+      } else {
+        entry.answer = [piece];
+        this.#owedBytes += keptBy(entry.answer);
+      }
+      this.#schedule();
+    };
+    more.next(taken, () => this.#socket.destroy());
   }
 
   #passedOn(): void {

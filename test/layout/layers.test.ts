@@ -175,6 +175,7 @@ test('pure files touch neither clock nor chance nor promises', () => {
 const WALL_CLOCKS = [
   'migrator/world.ts',
   'node/process.ts',
+  'router/main.ts',
   'src/cli/backup',
   'src/cli/rescue',
   'src/cli/restore',

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { ArakoonClient } from '../../src/client/arakoon-client.ts';
 import { renderClusterIni } from '../../src/config/render.ts';
 import type { ClusterConfig } from '../../src/protocol/admin/admin.ts';
+import { selfOf } from './identities.ts';
 import { MasterClient } from './master-client.ts';
 import { type Environment, freePorts, type Lab, type NurseryProcess } from './processes.ts';
 import { until } from './wait.ts';
@@ -201,9 +202,14 @@ export class TestCluster {
     await until(`${name} to catch up with ${master}`, () =>
       this.ask(name, async (client) => {
         await client.multiGetOption([], { consistency: stamp });
-        return VOTING.includes(await client.currentState());
+        return VOTING.includes(await this.role(name));
       }),
     );
+  }
+
+  /** What a node says that it is in its cluster; '' where it does not answer. */
+  async role(name: string): Promise<string> {
+    return (await selfOf(this.id, name, this.place(name).clientPort))?.role ?? '';
   }
 
   /** A running node that is not the master. */

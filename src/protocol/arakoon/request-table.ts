@@ -137,7 +137,7 @@ export const REQUESTS = {
   /** `routing` holds an encoded routing tree (routing.ts). */
   setRouting: read(0x19, args({ routing: bytes }), { by: 'nobody', names: 'node', reply: 'nothing' }),
   getKeyCount: read(0x1a, none, { by: 'image', names: 'clusters', reply: 'int64' }),
-  getDb: read(0x1b, none, { by: 'nobody', names: 'node', reply: null }),
+  getDb: read(0x1b, none, { by: 'node', names: 'node', reply: null }),
   confirm: update(0x1c, args({ key: storedKey, value: storedValue }), {
     logs: asSent('confirm'),
     names: 'key',
@@ -174,8 +174,8 @@ export const REQUESTS = {
     names: 'updates',
     reply: 'nothing',
   }),
-  optimizeDb: read(0x25, none, { by: 'nobody', names: 'node', reply: 'nothing' }),
-  defragDb: read(0x26, none, { by: 'nobody', names: 'node', reply: 'nothing' }),
+  optimizeDb: read(0x25, none, { by: 'node', names: 'node', reply: 'nothing' }),
+  defragDb: read(0x26, none, { by: 'node', names: 'node', reply: 'nothing' }),
   deletePrefix: update(0x27, args({ prefix: storedPrefix }), {
     logs: asSent('deletePrefix'),
     names: 'prefix',
@@ -194,7 +194,7 @@ export const REQUESTS = {
   nop: update(0x41, none, { logs: asSent('nop'), names: 'anywhere', reply: 'nothing' }),
   flushStore: read(0x42, none, { by: 'node', names: 'node', reply: 'nothing' }),
   getTxid: read(0x43, none, { by: 'node', names: 'asked', reply: 'txid' }),
-  copyDbToHead: read(0x44, args({ keep: int }), { by: 'nobody', names: 'node', reply: 'nothing' }),
+  copyDbToHead: read(0x44, args({ keep: int }), { by: 'node', names: 'node', reply: 'nothing' }),
   userHook: read(0x45, args({ consistency, name }), { by: 'nobody', names: 'node', reply: null }),
   adminCommand: update(ADMIN_COMMAND, args({ command: plain([], adminCommandCodec) }), {
     logs: asSent('admin'),

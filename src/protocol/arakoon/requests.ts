@@ -15,6 +15,9 @@ export const PROLOGUE_MAGIC = MAGIC;
 /** The only version of the protocol there is. */
 export const PROLOGUE_VERSION = 1;
 
+/** The highest byte of the magic. */
+const MAGIC_HIGHEST = MAGIC >>> 24;
+
 /** By code, for speed. What links alone offer has no shape: links delimit it. */
 const SHAPE_OF: (shape.Shape | undefined)[] = [];
 /** Whether a request with that code goes through the log. */
@@ -136,9 +139,9 @@ export function encodePrologue(cluster: string): Buffer {
   return writer.take();
 }
 
-/** The code in the first int. */
+/** The code in the first int. Further bits beside the magic are masked, as Arakoon masks them. */
 function codeAt(buffer: Buffer, offset: number): number {
-  if (buffer[offset + 3] !== 0xb1 || buffer[offset + 2] !== 0xff) {
+  if (((buffer[offset + 3] as number) & MAGIC_HIGHEST) !== MAGIC_HIGHEST || buffer[offset + 2] !== 0xff) {
     throw new NurseryError('NO_MAGIC', 'a request begins with 0xb1ff0000 | code');
   }
   return (buffer[offset] as number) | ((buffer[offset + 1] as number) << 8);

@@ -83,11 +83,24 @@ export function masterIn(refusal: Uint8Array): string | null {
   }
 }
 
+/** The rest of a reply that is too long for the memory: on byte streams alone. */
+export type More = {
+  /**
+   * Makes the next piece, once the client has taken enough of those before: one call at a time. `null`: there is none. `failed`: it
+   * cannot be made, so that the connection ends in the middle of the reply.
+   */
+  next(taken: (piece: Uint8Array | null) => void, failed: () => void): void;
+  /** Nobody wants it any more, or it is complete; called once. */
+  end(): void;
+};
+
 /** A whole reply as on TCP, and beside a range error where the key may be instead (links only). */
 export type Answer = {
   readonly bytes: Uint8Array;
   /** What follows `bytes`: a reply of many MiB is never one piece, which would be copied to no end. Default: nothing. */
   readonly rest?: readonly Uint8Array[];
+  /** What follows those. Default: nothing. */
+  readonly more?: More;
   readonly hint: Hint | null;
 };
 

@@ -7,7 +7,9 @@ import * as assert from 'uvu/assert';
 import { Scheduler } from '../../../node/driver/scheduler.ts';
 import { Requests } from '../../../node/serve/requests.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { Recording } from '../../../src/port/recording.ts';
 import { type Asker, Budget } from '../../../src/process/budget.ts';
+import { SILENT } from '../../../src/process/log.ts';
 import { decodeOptionalText, failure, OK } from '../../../src/protocol/arakoon/replies.ts';
 import { encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
 import { type Answer, returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
@@ -41,6 +43,7 @@ class Bench {
     };
     const context = {
       nowMs,
+      recording: new Recording({ logger: SILENT, nowMs, wallMs: nowMs }),
       reads: new Scheduler(nowMs, (run) => this.#deferred.push(run)),
       share: {
         short: () => {

@@ -28,7 +28,9 @@ import { NurseryError } from '../../../src/base/errors.ts';
 import { UPDATE_MAX, VALUE_MAX } from '../../../src/base/limits.ts';
 import type { Memory } from '../../../src/link/frames.ts';
 import type { Link as RealLink } from '../../../src/link/link.ts';
+import { Recording } from '../../../src/port/recording.ts';
 import { type Asker, unboundedBudgets } from '../../../src/process/budget.ts';
+import { SILENT } from '../../../src/process/log.ts';
 import { decodeRequest, isUpdateCode, requestCode } from '../../../src/protocol/arakoon/requests.ts';
 import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import { decode, encode } from '../../../src/wire/codec.ts';
@@ -230,11 +232,15 @@ export class NodeProcess extends Host implements Server {
       valueBytesMax: VALUE_MAX,
       updateBytesMax: UPDATE_MAX,
       nowMs: this.nowMs,
+      wallMs: this.nowMs,
+      after: (delayMs, run) => this.local(delayMs, run),
+      recording: new Recording({ logger: SILENT, nowMs: this.nowMs, wallMs: this.nowMs }),
       syncs: () => ({ log: 0, store: 0 }),
       cost: new UpdateCost(),
       budgets: BUDGETS,
       flush: () => Later.promise((keep) => schedule.after(0, () => keep(undefined))),
       collapse: () => Later.promise((keep) => schedule.after(0, () => keep(0))),
+      compact: () => Later.promise((keep) => schedule.after(0, () => keep(undefined))),
     });
   }
 

@@ -49,6 +49,7 @@ test('a cluster as Arakoon describes it', () => {
     headDir: '/data/n0',
     logDir: '/data/n0',
     logLevel: 'info',
+    reportingMs: 300_000,
     learner: false,
     label: '',
     writtenAt: {

@@ -6,6 +6,7 @@ import { Budget, unboundedBudgets } from '../../../src/process/budget.ts';
 import { MAGIC } from '../../../src/protocol/admin/admin.ts';
 import { failure, OK, okBytes } from '../../../src/protocol/arakoon/replies.ts';
 import { type Consistency, encodePrologue, encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
+import type { Answer, More } from '../../../src/protocol/arakoon/values.ts';
 import { until, within } from '../../support/wait.ts';
 import { Bench, Raw } from './raw.ts';
 
@@ -355,6 +356,76 @@ test('what clients do not read is counted until they do, or are gone', async () 
   reader.send(get('a'));
   assert.is((await reader.read(16 * MIB + 8)).length, 16 * MIB + 8);
   reader.socket.destroy();
+  await bench.port.close();
+});
+
+/** An answer whose pieces are made one at a time; after `count` of them it is complete, or fails. */
+function piecemeal(
+  count: number,
+  ends: 'whole' | 'failed',
+): { answer: Answer; made: () => number; ended: () => number } {
+  let made = 0;
+  let ended = 0;
+  const more: More = {
+    next: (taken, failed) => {
+      setImmediate(() => {
+        if (made < count) {
+          made += 1;
+          taken(Buffer.alloc(MIB, made));
+        } else if (ends === 'whole') taken(null);
+        else failed();
+      });
+    },
+    end: () => {
+      ended += 1;
+    },
+  };
+  return {
+    answer: { bytes: Buffer.from(OK.bytes), more, hint: null },
+    made: () => made,
+    ended: () => ended,
+  };
+}
+
+test('an answer of pieces is made as the client takes it, and others follow it', async () => {
+  const long = piecemeal(64, 'whole');
+  const bench = await new Bench().listen({}, (request) =>
+    request.kind === 'getDb' ? long.answer : okBytes(Buffer.from('next')),
+  );
+  const client = await bench.client();
+  client.socket.pause();
+  client.send(encodeRequest({ kind: 'getDb' }), get('a'));
+  await until('the first pieces to be made', () => long.made() >= 4);
+  let before = 0;
+  await until('the making to pause', () => {
+    const isStill = before === long.made();
+    before = long.made();
+    return isStill;
+  });
+  assert.ok(long.made() < 32, `${long.made()} were made that nobody took`);
+  client.socket.resume();
+  const all = await client.read(4 + 64 * MIB + 12);
+  for (let n = 1; n <= 64; n += 1) assert.is(all[4 + n * MIB - 1], n);
+  assert.equal(all.subarray(4 + 64 * MIB), echo('next'));
+  assert.is(long.ended(), 1);
+  client.socket.destroy();
+  await bench.port.close();
+});
+
+test('an answer of pieces ends where they cannot be made, and where the client goes', async () => {
+  const broken = piecemeal(2, 'failed');
+  const left = piecemeal(1000, 'whole');
+  const bench = await new Bench().listen({}, ({ kind }) => (kind === 'getDb' ? broken.answer : left.answer));
+  const first = await bench.client();
+  first.send(encodeRequest({ kind: 'getDb' }));
+  assert.is((await first.rest()).length, 4 + 2 * MIB);
+  await until('the broken one to be let go', () => broken.ended() === 1);
+  const second = await bench.client();
+  second.send(get('a'));
+  await second.read(MIB);
+  second.socket.destroy();
+  await until('the other one to be let go', () => left.ended() === 1);
+  assert.ok(left.made() < 1000);
   await bench.port.close();
 });
 

@@ -181,13 +181,25 @@ test('long bounds of ranges are replaced by bounds that part the keys in the sam
 });
 
 test('what does not begin with the magic is refused as soon as it can be told', () => {
-  for (const head of [0, 0xb1fe0008, 0xffffffff, 0xb0ff0008]) {
+  for (const head of [0, 0xb1fe0008, 0x4effffff, 0xb0ff0008, 0xfffe0008]) {
     const frame = Buffer.alloc(4);
     frame.writeUInt32LE(head, 0);
     assert.throws(() => scanRequest(frame, 0, 4), code('NO_MAGIC'));
     assert.throws(() => decodeRequest(frame), code('NO_MAGIC'));
   }
   assert.equal(scanRequest(Buffer.from('GET'), 0, 3), { kind: 'need', bytes: 4 });
+});
+
+test('further bits beside the magic are masked, as Arakoon masks them', () => {
+  for (const kind of ['whoMaster', 'set'] as const) {
+    const plain = encodeRequest(kind === 'set' ? { kind, key: 'k', value: Buffer.from('v') } : { kind });
+    const masked = Buffer.from(plain);
+    masked.writeUInt32LE((masked.readUInt32LE() | 0x4e000000) >>> 0);
+    assert.equal(scanRequest(masked, 0, masked.length), scanRequest(plain, 0, plain.length));
+    const request = decodeRequest(masked);
+    assert.equal(request, decodeRequest(plain));
+    assert.equal(updateOf(request, masked), updateOf(request, plain), 'nothing of it enters the log');
+  }
 });
 
 test('unknown codes are not supported, and named', () => {

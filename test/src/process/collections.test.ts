@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { watchCollections } from '../../../node/driver/collections.ts';
+import { watchCollections } from '../../../src/process/collections.ts';
 import { until } from '../../support/wait.ts';
 
 setFlagsFromString('--expose-gc');

@@ -1,0 +1,94 @@
+/** Rewrites the store's file of a running node without the pages that are not in use, as Arakoon's optimize and defrag do. */
+import { stat } from 'node:fs/promises';
+import { NurseryError } from '../../src/base/errors.ts';
+import type { Logger } from '../../src/process/log.ts';
+import type { Driver } from '../driver/driver.ts';
+import { dataFile } from '../store/environment.ts';
+import { removeLeftovers } from '../store/install.ts';
+import type { Storage } from './storage.ts';
+
+/** How long the store may take to hold all that was applied (ms): a disk that is slower is not given more to do. */
+const WHOLE_MS = 30_000;
+/** How often it is looked whether the node is still a follower, and the store whole (ms). */
+const LOOK_MS = 20;
+
+type Around = {
+  readonly storage: Storage;
+  readonly driver: Driver;
+  /** Directory of the store. */
+  readonly dir: string;
+  readonly logger: Logger;
+};
+
+/**
+ * Rewrites it. The node applies nothing meanwhile, and catches up from its log afterwards; reads that may be old are served. Once it
+ * is to be master it gives that up at once.
+ *
+ * @throws NurseryError where that cannot be now, FatalError where the store was taken out of use
+ */
+export async function compactStore({ storage, driver, dir, logger }: Around): Promise<void> {
+  const { size: before } = await stat(dataFile(dir));
+  driver.holdApplying();
+  try {
+    await untilWhole(storage, driver);
+    const copied = storage.store.open.copyCompactly();
+    const isElected = await Promise.race([copied.then(() => false), untilElected(driver, copied)]);
+    if (isElected) {
+      // Clients wait for it: the copy, which cannot be broken off, is thrown away when it is there.
+      driver.releaseApplying();
+      await Promise.allSettled([copied]);
+      await removeLeftovers(dir);
+      throw elected();
+    }
+    await storage.replace();
+  } finally {
+    driver.releaseApplying();
+  }
+  const { size: after } = await stat(dataFile(dir));
+  logger.info({ bytesBefore: before, bytesAfter: after }, 'the store was rewritten');
+}
+
+/** The file has all that was applied. */
+async function untilWhole(storage: Storage, driver: Driver): Promise<void> {
+  const { store } = storage;
+  for (let leftMs = WHOLE_MS; store.flushedSlot < store.slot; leftMs -= LOOK_MS) {
+    if (!isFollower(driver)) throw elected();
+    if (leftMs <= 0) {
+      throw new NurseryError(
+        'GOING_DOWN',
+        `what was applied is not in the store after ${WHOLE_MS / 1000} s; nothing was done, try again later`,
+      );
+    }
+    await storage.flush(driver.durableSlot);
+    await pause();
+  }
+}
+
+/** Resolves with true once the node is no follower any more, with false when `work` has ended before. */
+async function untilElected(driver: Driver, work: Promise<void>): Promise<boolean> {
+  let isDone = false;
+  const done = (): void => {
+    isDone = true;
+  };
+  work.then(done, done);
+  while (!isDone) {
+    if (!isFollower(driver)) return true;
+    await pause();
+  }
+  return false;
+}
+
+function isFollower({ replica }: Driver): boolean {
+  return replica.role.kind === 'following';
+}
+
+function elected(): NurseryError {
+  return new NurseryError(
+    'NOT_SUPPORTED',
+    'this node is becoming master, and serves: nothing was done; ask another node',
+  );
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+}
