@@ -8,10 +8,10 @@ import inspector from 'node:inspector';
 const SERVERS: readonly (string | undefined)[] = ['node', 'router', 'migrator', 'dev'];
 
 /** Whether the command is one that runs until it is stopped; options may stand before it, of which each has one word. */
-export const IS_SERVER: boolean = SERVERS.includes(commandOf(process.argv.slice(2)));
+export const IS_SERVER: boolean = isServer(wordsOf(process.argv.slice(2)));
 
 /** Signals that mean nothing to a server, and would end it. */
-export const MEANINGLESS = ['SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGIO', 'SIGPWR'] as const;
+export const MEANINGLESS = ['SIGALRM', 'SIGVTALRM', 'SIGIO', 'SIGPWR'] as const;
 
 const ignore = (): void => undefined;
 
@@ -21,8 +21,8 @@ closeInspector();
 // One that came before is carried out between two turns of the event loop.
 setImmediate(closeInspector);
 // A log file is opened anew by them, and is not open yet. `dev` has its own word about SIGHUP: a terminal that is gone ends it.
-if (IS_SERVER) for (const signal of MEANINGLESS) process.on(signal, ignore);
-if (IS_SERVER && commandOf(process.argv.slice(2)) !== 'dev') process.on('SIGHUP', ignore);
+if (IS_SERVER) for (const signal of ['SIGUSR2', ...MEANINGLESS] as const) process.on(signal, ignore);
+if (IS_SERVER && wordsOf(process.argv.slice(2))[0] !== 'dev') process.on('SIGHUP', ignore);
 
 function closeInspector(): void {
   const isWanted = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some((option) =>
@@ -31,9 +31,12 @@ function closeInspector(): void {
   if (!isWanted && inspector.url() !== undefined) inspector.close();
 }
 
-function commandOf(words: readonly string[]): string | undefined {
-  const at = words.findIndex(
-    (word, index) => !word.startsWith('-') && !/^--[^=]+$/.test(words[index - 1] ?? ''),
-  );
-  return words[at];
+/** With a further word `node` asks one that runs. */
+function isServer([command, ...more]: readonly string[]): boolean {
+  return SERVERS.includes(command) && (command !== 'node' || more.length === 0);
+}
+
+/** The words that are neither options nor, behind one, its value. */
+function wordsOf(given: readonly string[]): string[] {
+  return given.filter((word, index) => !word.startsWith('-') && !/^--[^=]+$/.test(given[index - 1] ?? ''));
 }

@@ -22,10 +22,15 @@ export type Supervisor = {
 };
 
 /**
- * No signal ends a server by accident: SIGUSR1 and SIGHUP call `reopen`, some others are heard and do nothing. Also,
+ * No signal ends a server by accident: SIGUSR1 and SIGHUP call `reopen`, SIGUSR2 `writeLast`, some others are heard and do nothing. Also,
  * standard output and standard error may be closed by whoever read them. Until here first-signals.ts keeps them off.
  */
-export function surviveSignals(reopen: (signal: string) => void, heard: (signal: string) => void): void {
+export function surviveSignals(
+  reopen: (signal: string) => void,
+  heard: (signal: string) => void,
+  writeLast: (signal: string) => void = heard,
+): void {
+  process.on('SIGUSR2', writeLast);
   // An unhandled SIGUSR1 would open Node's inspector.
   for (const signal of ['SIGUSR1', 'SIGHUP'] as const) process.on(signal, reopen);
   for (const signal of MEANINGLESS) process.on(signal, heard);
@@ -33,6 +38,14 @@ export function surviveSignals(reopen: (signal: string) => void, heard: (signal:
   process.on('SIGXFSZ', () => undefined);
   // A terminal that hung up, or a pipe whose reader is gone: there is nobody left to tell.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+}
+
+/** Leaves the last lines of every level beside the log file, for whoever looks for the reason. */
+function writeLast(file: LogFile, after: string): void {
+  const written = file.writeLast();
+  if ('path' in written)
+    file.logger.info({ path: written.path, after }, 'the last lines of every level were written');
+  else file.logger.error({ reason: written.why, after }, 'the last lines could not be written');
 }
 
 /**
@@ -43,11 +56,13 @@ export function superviseProcess(file: LogFile): Supervisor {
   const fail = (error: Error): never => {
     const cause = error instanceof FatalError ? undefined : error.stack;
     file.logger.error({ exitCode: exitCodeOf(error), cause }, error.message);
+    writeLast(file, 'a fatal error');
     return report(error);
   };
   surviveSignals(
     () => file.reopen(),
     (signal) => file.logger.info({ signal }, 'this signal does nothing here'),
+    (signal) => writeLast(file, signal),
   );
   const descriptors = descriptorLimit();
   if (descriptors < FEW_DESCRIPTORS) {

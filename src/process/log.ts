@@ -1,5 +1,6 @@
 /** The log for people. Only the edge writes to it; a fixed message, the facts as fields. Sole importer of pino. */
 import { pino } from 'pino';
+import { LastLines, writeLastLines } from './last-lines.ts';
 import { LogOutput } from './log-output.ts';
 
 /** What a module logs with: `log.info({ slot }, 'master elected')`. */
@@ -15,6 +16,12 @@ export type LogFile = {
   readonly logger: Logger;
   /** Opens the file of this name; where that fails, the one that is open is kept, and it is tried again. */
   reopen(): void;
+  /**
+   * Writes the last thousand lines of every level to a file beside it.
+   *
+   * @returns its path, or why it could not be written
+   */
+  writeLast(): { readonly path: string } | { readonly why: string };
 };
 
 /** Levels that `log_level` may name. */
@@ -36,7 +43,8 @@ export function openLogFile(folder: string, name: string, level: LogLevel, field
     logger.warn({ lines }, 'lines were dropped while the log file could not be written');
   });
   const taken = new Set([...RESERVED, ...Object.keys(fields)]);
-  const logger: Logger = pino(
+  const last = new LastLines(Date.now);
+  const written: Logger = pino(
     {
       level,
       base: fields,
@@ -45,8 +53,16 @@ export function openLogFile(folder: string, name: string, level: LogLevel, field
     },
     output,
   );
+  const logger = last.keeping(written);
   return {
     logger,
+    writeLast: () => {
+      try {
+        return { path: writeLastLines(folder, name, last.text(fields), Date.now()) };
+      } catch (error) {
+        return { why: (error as Error).message };
+      }
+    },
     reopen: () => {
       const why = output.reopen();
       if (why === null) logger.info({}, 'log file is open anew');

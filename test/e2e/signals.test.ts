@@ -1,6 +1,6 @@
 /** Signals never end a server by accident, whatever stands in the place of its log file. */
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -47,6 +47,11 @@ const OBSTACLES: readonly Obstacle[] = [
   },
 ];
 
+/** Files that hold the last lines of every level. */
+function lastLinesIn(folder: string, name: string): string[] {
+  return readdirSync(folder).filter((file) => file.startsWith(`${name}.last-`));
+}
+
 /** A server whose log file meets one obstacle after the other. */
 async function meetsObstacles(
   server: NurseryProcess,
@@ -73,7 +78,13 @@ async function meetsObstacles(
   for (const signal of ['SIGUSR2', 'SIGALRM', 'SIGHUP', 'SIGUSR1', 'SIGIO', 'SIGPWR', 'SIGXFSZ'] as const) {
     server.signal(signal);
   }
-  await until('the signal to be heard', () => readFileSync(path, 'utf8').includes('"signal":"SIGUSR2"'));
+  await until('the signal to be heard', () => readFileSync(path, 'utf8').includes('"signal":"SIGALRM"'));
+  await until('the last lines to be written', () => lastLinesIn(folder, name).length > 0);
+  for (const last of lastLinesIn(folder, name)) {
+    const lines = readFileSync(join(folder, last), 'utf8').trimEnd().split('\n');
+    assert.ok(lines.length > 3, 'lines were kept');
+    for (const line of lines) JSON.parse(line);
+  }
   await works();
   assert.ok(server.isRunning);
   for (const line of readFileSync(path, 'utf8').trimEnd().split('\n')) JSON.parse(line);
