@@ -30,6 +30,9 @@ export type RecoveryOptions = {
   readonly onWarning: (message: string) => void;
 };
 
+/** Where a log is, and whose it should be. */
+export type Files = Pick<RecoveryOptions, 'disk' | 'repair' | 'cluster' | 'node'>;
+
 /** The last record of a slot above the store's. */
 export type AcceptedEntry = { readonly slot: Slot; readonly ballot: Ballot | null; readonly value: Value };
 
@@ -71,8 +74,12 @@ export async function recover(options: RecoveryOptions): Promise<Recovery | null
   return recovery;
 }
 
-/** Reads and checks all headers, and links the segments. */
-async function readSegments(options: RecoveryOptions, names: readonly string[]): Promise<Segment[]> {
+/**
+ * Reads and checks all headers, and links the segments.
+ *
+ * @throws FatalError LOG_DAMAGED, LOG_GAP, LOG_FOREIGN
+ */
+export async function readSegments(options: Files, names: readonly string[]): Promise<Segment[]> {
   const { disk, repair } = options;
   const numbers = names.map(segmentNumber).filter((number) => number !== null);
   numbers.sort((a, b) => a - b);
@@ -114,7 +121,7 @@ async function headerOf(disk: Disk, place: Place): Promise<{ header: Header; rec
   }
 }
 
-function checkOwner(options: RecoveryOptions, place: Place, header: Header, life: string): void {
+function checkOwner(options: Files, place: Place, header: Header, life: string): void {
   const { cluster, node } = options;
   if (header.cluster !== cluster || header.node !== node) {
     const theirs = `node ${header.node} of cluster ${header.cluster}`;
@@ -160,7 +167,8 @@ async function readNeeded(options: RecoveryOptions, segments: Segment[]): Promis
   };
 }
 
-function incomplete(repair: Repair, segment: Segment, end: ScanEnd): Error {
+/** Why a segment that has a successor is not whole. */
+export function incomplete(repair: Repair, segment: Segment, end: ScanEnd): Error {
   const place = { file: segment.path, offset: end.offset, repair };
   const what = incompleteness(end, segment.next ?? end.number);
   return end.why === 'damage' ? logDamaged(place, what) : logGap(place, what);
@@ -209,6 +217,27 @@ function copyOf(value: Value): Value {
 }
 
 /**
+ * What stands behind the last sound record: where the torn rest of a group ends, which was never acknowledged; 0 where there is none.
+ *
+ * @throws FatalError LOG_DAMAGED, LOG_GAP where it is something else
+ */
+export async function checkTail(
+  repair: Repair,
+  segment: Segment,
+  file: LogFile,
+  end: ScanEnd,
+): Promise<number> {
+  const place = { file: segment.path, offset: end.offset, repair };
+  if (end.why === 'number') throw logGap(place, `record ${end.number} stands here, out of order`);
+  const { dirtyEnd, witness } = await inspectTail(file, segment.range, end.offset, end.number);
+  if (witness !== null && witness.proven > end.offset) {
+    const proof = `record ${witness.number} at offset ${witness.offset} proves that it was synced once`;
+    throw logDamaged(place, `record ${end.number} is not what was written; ${proof}`);
+  }
+  return dirtyEnd;
+}
+
+/**
  * Decides about what stands behind the last sound record, and makes the decision durable: zeros are written over a torn
  * rest, so that no byte of it ever meets a later record.
  */
@@ -218,14 +247,8 @@ async function settleTail(
   file: LogFile,
   end: ScanEnd,
 ): Promise<void> {
-  const place = { file: segment.path, offset: end.offset, repair: options.repair };
-  if (end.why === 'number') throw logGap(place, `record ${end.number} stands here, out of order`);
   const { fileBytes } = segment.header;
-  const { dirtyEnd, witness } = await inspectTail(file, segment.range, end.offset, end.number);
-  if (witness !== null && witness.proven > end.offset) {
-    const proof = `record ${witness.number} at offset ${witness.offset} proves that it was synced once`;
-    throw logDamaged(place, `record ${end.number} is not what was written; ${proof}`);
-  }
+  const dirtyEnd = await checkTail(options.repair, segment, file, end);
   if (dirtyEnd > 0) {
     options.onWarning(
       `log cut: ${segment.path}, offset ${end.offset}: the last group was not completely written ` +

@@ -281,8 +281,8 @@ function openChecked(dir: string): Environment {
   }
 }
 
-/** The slot of the image, once it is known to be this node's. */
-function readMeta({ dir, cluster, node }: StorePlace, environment: Environment): number {
+/** The slot of the image, once it is known to be that node's. @throws FatalError where it is not */
+export function readMeta({ dir, cluster, node }: StorePlace, environment: Environment): number {
   const identityBytes = environment.getBinary(META.IDENTITY);
   const slotBytes = environment.getBinary(META.SLOT);
   if (identityBytes === undefined || slotBytes === undefined)

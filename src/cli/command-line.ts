@@ -6,12 +6,15 @@ import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { USER_KEY_MAX, VALUE_MAX } from '../base/limits.ts';
 import { PRODUCT_VERSION } from '../version.ts';
+import { NODE_WORDS } from './ask-node.ts';
 import { asking, CONFIG, examples, JSON_FLAG } from './common-options.ts';
 import { copyCommands } from './copy-commands.ts';
+import { oneOf } from './inspect-commands.ts';
 import { wholeNumber, wholeNumberOr } from './numbers.ts';
 import { checkOutputAtExit, printLine } from './output.ts';
 import { report, reportAsJson } from './report.ts';
 import { rescueCommand } from './rescue-commands.ts';
+import { toolCommands } from './tool-commands.ts';
 import { refuseValues, usageError } from './usage.ts';
 import { protectWords, refuseLostBytes } from './words.ts';
 
@@ -27,11 +30,11 @@ const KEY = { type: 'string', demandOption: true, describe: 'text, or 0x… for 
 function servers<T>(parser: Argv<T>) {
   return parser
     .command(
-      'node',
-      'run one node of a cluster, in the foreground',
+      'node [what]',
+      'run one node of a cluster, in the foreground; with a word: ask one that runs',
       (command) =>
-        command
-          .option('config', CONFIG)
+        asking(command)
+          .positional('what', { type: 'string', describe: NODE_WORDS.join(', ') })
           .option('node', {
             type: 'string',
             demandOption: true,
@@ -50,8 +53,21 @@ function servers<T>(parser: Argv<T>) {
             describe:
               'serve, this time, although the keeper is silent: only if you know that nothing was rescued meanwhile',
           })
-          .epilogue(examples(['$0 node --config ams.ini --node ams_0', ''])),
-      async (args) => (await import('./node-command.ts')).runNodeCommand(args),
+          .option('keep', wholeNumber('keep', 1, 'collapse: segments of the log that stay; default: 4'))
+          .epilogue(
+            examples(
+              ['$0 node --config ams.ini --node ams_0', 'runs it'],
+              ['$0 node state --config ams.ini --node ams_0', 'what it does'],
+              ['$0 node drop-master --config ams.ini --node ams_0', 'before work on its machine'],
+            ),
+          ),
+      async (args) => {
+        if (args.what === undefined) await (await import('./node-command.ts')).runNodeCommand(args);
+        else {
+          const word = oneOf('node', args.what, NODE_WORDS);
+          await (await import('./ask-node.ts')).askNode(word, { ...args, keep: args.keep ?? 4 });
+        }
+      },
     )
     .command(
       'router',
@@ -352,6 +368,7 @@ const GROUPS: readonly (readonly [first: string, title: string])[] = [
   ['who-master', 'Data:'],
   ['backup', 'Copies:'],
   ['rescue', 'When all else is lost:'],
+  ['log', 'Tools:'],
   ['bench', 'Measuring:'],
 ];
 
@@ -407,6 +424,7 @@ async function run(given: readonly string[]): Promise<void> {
   dataCommands(parser);
   copyCommands(parser);
   rescueCommand(parser);
+  toolCommands(parser);
   benchCommand(parser);
   // With a callback yargs does not print help and version itself, and does not look at whether that worked.
   let help = '';

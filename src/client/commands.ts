@@ -245,9 +245,32 @@ export abstract class Commands {
     return this.#result({ kind: 'getTxid' }, options);
   }
 
-  /** Makes the node that is asked give up being master, where it is. */
+  /**
+   * Makes the node that is asked give up being master, where it is, and waits until another one has become it.
+   *
+   * @throws NurseryError UNKNOWN_FAILURE where none does within two leases and five seconds
+   */
   async dropMaster(options: CallOptions = {}): Promise<void> {
     await this.#result({ kind: 'dropMaster' }, options);
+  }
+
+  /** Makes the node that is asked write to its store what it has in memory. */
+  async flushStore(options: CallOptions = {}): Promise<void> {
+    await this.#result({ kind: 'flushStore' }, options);
+  }
+
+  /**
+   * Makes the node that is asked drop the segments of its log that it does not need, but for the newest `keep`.
+   *
+   * @returns of each that went, how long after the beginning (microseconds)
+   */
+  async collapse(keep: number, options: CallOptions = {}): Promise<readonly number[]> {
+    return this.#result({ kind: 'collapse', keep }, options);
+  }
+
+  /** Makes a node that is not master rewrite its store without the room that is not in use. */
+  async defragment(options: CallOptions = {}): Promise<void> {
+    await this.#result({ kind: 'defragDb' }, options);
   }
 }
 

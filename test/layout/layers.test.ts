@@ -177,6 +177,7 @@ const WALL_CLOCKS = [
   'node/process.ts',
   'router/main.ts',
   'src/cli/backup',
+  'src/cli/dump-state',
   'src/cli/rescue',
   'src/cli/restore',
   'src/cli/status-command',

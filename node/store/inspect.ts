@@ -1,0 +1,52 @@
+/** Reads the file of a store that no process has open, and changes nothing in it. */
+import { existsSync } from 'node:fs';
+import { FatalError } from '../../src/base/errors.ts';
+import { checkStoreFile } from './check-file.ts';
+import { dataFile, openEnvironment } from './environment.ts';
+import { storeFailure } from './failures.ts';
+import type { StorePlace } from './install.ts';
+import { readMeta } from './lmdb-store.ts';
+import { LmdbView } from './lmdb-view.ts';
+import type { View } from './types.ts';
+
+/**
+ * Runs `body` with the image in the file of `place`, and the slot that it is of. Whoever calls has the home for itself.
+ *
+ * @throws FatalError as `LmdbStore.open`; HOME_UNUSABLE where there is no store
+ */
+export async function withStore<T>(
+  place: StorePlace,
+  body: (view: View, slot: number) => Promise<T>,
+): Promise<T> {
+  const { dir } = place;
+  if (!existsSync(dataFile(dir))) {
+    throw new FatalError(
+      'HOME_UNUSABLE',
+      `there is no store in ${dir}: node ${place.node} was never started here`,
+    );
+  }
+  checkStoreFile(dir);
+  try {
+    const environment = openEnvironment(dir);
+    try {
+      const slot = readMeta(place, environment);
+      const base = new LmdbView(dir, environment);
+      const view: View = {
+        get: (key) => base.get(key),
+        scan: (from, to, visit) => {
+          base.scan(from, to, visit);
+          return null;
+        },
+        scanDown: (from, to, visit) => {
+          base.scanDown(from, to, visit);
+          return null;
+        },
+      };
+      return await body(view, slot);
+    } finally {
+      await environment.close();
+    }
+  } catch (error) {
+    throw storeFailure(dir, error);
+  }
+}
