@@ -59,6 +59,17 @@ const RULES: readonly (readonly [prefix: string, allowed: readonly string[]])[] 
   ['src/cli/sim-command', ['src/', 'test/sim/nursery/', 'node:']],
   ['src/cli/', ['src/', 'node/', 'router/', 'migrator/', 'node:', 'yargs', 'cli-progress']],
   ['node/paxos/', [...PURE_SHARED, 'node/paxos/']],
+  ['node/functions/wasm/', [...PURE_SHARED, 'node/functions/wasm/']],
+  [
+    'node/functions/',
+    [
+      ...PURE_SHARED,
+      'node/functions/',
+      'node/machine/function-call',
+      'node:',
+      '@jitl/quickjs-wasmfile-release-sync',
+    ],
+  ],
   ['node/machine/', [...PURE_SHARED, 'node/machine/', 'node/store/types']],
   ['node/scrub/findings', [...PURE_SHARED, 'node/paxos/values', 'node/store/types']],
   ['node/scrub/rows', [...PURE_SHARED, 'node/life/members-row', 'node/store/types']],
