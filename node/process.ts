@@ -6,7 +6,7 @@ import { present } from '../src/base/assert.ts';
 import { type EXIT_CODES, FatalError, NurseryError } from '../src/base/errors.ts';
 import { toKeeperConfig } from '../src/config/cluster-config.ts';
 import type { NodeIni } from '../src/config/node-section.ts';
-import { type Hello, LINK_PROTOCOL, type Memory } from '../src/link/frames.ts';
+import { type Hello, LINK_PROTOCOL, type Memory, named } from '../src/link/frames.ts';
 import { afterArrivals } from '../src/port/arrivals.ts';
 import { type ClientPort, portBudgets } from '../src/port/port.ts';
 import { Recording } from '../src/port/recording.ts';
@@ -17,9 +17,11 @@ import { TIMERS } from '../src/process/timers.ts';
 import { CleanUps } from './driver/clean-ups.ts';
 import { Driver } from './driver/driver.ts';
 import { FairShare } from './driver/fair-share.ts';
+import { FunctionKeeping } from './driver/function-keeping.ts';
 import { Scheduler } from './driver/scheduler.ts';
 import { driftMsOf, WINDOW_MAX } from './driver/timing.ts';
 import { UpdateCost } from './driver/update-cost.ts';
+import { engineId, FunctionEngine } from './functions/engine.ts';
 import { Introduction } from './identity/introduction.ts';
 import { connectKeeper } from './identity/keeper-link.ts';
 import { compactStore } from './life/compaction.ts';
@@ -98,7 +100,8 @@ export class NodeProcess {
     const freshIncarnation = randomBytes(16).toString('hex');
     this.#incarnation = storage.recovered.incarnation ?? freshIncarnation;
     this.#memory = memoryOf(randomBytes(8).toString('hex'), storage.recovered);
-    const machine = await this.#loadMachine(storage);
+    const engine = await FunctionEngine.start();
+    const machine = await this.#loadMachine(storage, engine);
     const peers = this.#createPeers();
     const applied: Parts['applied'] = [() => this.#share.short()];
     const driver = this.#createDriver(machine, { storage, peers, applied });
@@ -151,9 +154,9 @@ export class NodeProcess {
     return ini.nodes.filter(({ name }) => name !== node.name);
   }
 
-  async #loadMachine(storage: Storage): Promise<Machine> {
+  async #loadMachine(storage: Storage, engine: FunctionEngine): Promise<Machine> {
     try {
-      return storage.loadMachine();
+      return storage.loadMachine(engine);
     } catch (error) {
       await storage.abandon();
       throw error;
@@ -352,9 +355,13 @@ export class NodeProcess {
   /** Asks and tells the keeper, now and again and again. */
   #introduce({ storage, peers, driver, introduction, serving, ports }: Parts): void {
     let said = introduction.founding;
+    const { name } = this.#options.node;
+    const engineOf = (peer: NodeName): string | null => peers.engineOf(peer);
+    const functions = FunctionKeeping.of({ node: name, driver, introduction, engineOf, nowMs });
     this.#every(INTRODUCE_EVERY_MS, () => {
       if (!storage.store.isOpen) return; // it is being replaced, and says who is a member
       introduction.tick();
+      functions.tick();
       serving.heartbeats.look(driver.machine.migrations, nowMs());
       if (said !== '' || introduction.founding === '') return;
       said = introduction.founding;
@@ -392,6 +399,7 @@ export class NodeProcess {
       installFrom(from, {
         storage,
         driver,
+        runner: driver.machine.runner,
         logger: this.#logger,
         failures: this.#notInstalled,
         ask: (body, deadlineMs) => peers.request(from, body, deadlineMs),
@@ -463,6 +471,7 @@ export class NodeProcess {
       incarnation: this.#incarnation,
       ...named('founding', this.#introduction?.founding),
       ...named('keeper', this.#introduction?.keeper),
+      engine: engineId(),
       ...(this.#memory === null ? {} : { memory: this.#memory }),
       ...(this.#introduction === null ? {} : { replaces: this.#introduction.replaces }),
     };
@@ -477,11 +486,6 @@ export class NodeProcess {
     if (isStoreDamage(fatal)) this.#ends.damaged(fatal);
     else this.#options.stop(fatal);
   }
-}
-
-/** A field of a hello, which is missing where it would be empty. */
-function named<K extends 'founding' | 'keeper'>(name: K, value = ''): { [key in K]?: string } {
-  return value === '' ? {} : ({ [name]: value } as { [key in K]: string });
 }
 
 const { nowMs } = TIMERS;

@@ -414,7 +414,7 @@ export class Driver {
     const { store } = this.#world;
     if (store.slot > 0) return; // founded in an earlier life
     store.commit(new Map([...Machine.found(genesis), [MEMBERS_KEY, encode(membersStateCodec, state)]]), 0);
-    this.#applier.restart(new Machine(store));
+    this.#applier.restart(new Machine(store, this.machine.runner));
   }
 
   #onApplied(effect: Extract<Effect, { kind: 'apply' }>, answers: Parameters<Proposals['settle']>[1]): void {

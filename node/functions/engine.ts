@@ -2,8 +2,9 @@
  * Runs functions of users in QuickJS: each call from the same state of memory, with its work counted, and with nothing to ask of
  * the world.
  */
-import { createHash } from 'node:crypto';
 import { InvariantError, present } from '../../src/base/assert.ts';
+import { FatalError } from '../../src/base/errors.ts';
+import { sha256Of } from '../../src/keyspace/digest.ts';
 import {
   CALL_WORK_MAX,
   type CallOutcome,
@@ -29,11 +30,18 @@ const LOADED_MAX = 64;
 /** What decides about outcomes beside the code: to be raised whenever this file or `quickjs.ts` decides otherwise. */
 const HOST_VERSION = 1;
 
+let id: string | null = null;
+
 /** Which engine this build has: in hexadecimal. */
 export function engineId(): string {
+  id ??= hashedEngine();
+  return id;
+}
+
+function hashedEngine(): string {
   const limits = [HOST_VERSION, CALL_WORK_MAX, LOAD_WORK_MAX, ROW_WORK, BYTES_OF_A_UNIT, IMAGE_MAX];
   const parts = [countedModule().sha256, PRELUDE, limits.join(' ')];
-  return createHash('sha256').update(parts.join('\n')).digest('hex');
+  return sha256Of(Buffer.from(parts.join('\n')));
 }
 
 type Loaded = { readonly image: Image; readonly main: Handle } | { readonly why: string };
@@ -67,6 +75,15 @@ export class FunctionEngine implements FunctionRunner {
   /** Begins an engine; takes some tens of milliseconds. */
   static async start(): Promise<FunctionEngine> {
     return new FunctionEngine(await QuickJS.start());
+  }
+
+  /** @throws FatalError OTHER_ENGINE */
+  require(engine: string): void {
+    if (engine === this.engine) return;
+    throw new FatalError(
+      'OTHER_ENGINE',
+      `the cluster calls functions with engine ${engine.slice(0, 12)}, this build has ${this.engine.slice(0, 12)}: start the build that has it`,
+    );
   }
 
   /** Why `source` can be no function; null where it can. */

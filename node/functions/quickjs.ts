@@ -4,11 +4,11 @@
  * Of the package that brings QuickJS only the module and its loader are used. Its convenience layer would turn failures
  * of ours, and a stack of V8 that ends, into exceptions that a function could catch.
  */
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as packaged from '@jitl/quickjs-wasmfile-release-sync/emscripten-module';
 import { InvariantError, invariant, present } from '../../src/base/assert.ts';
+import { sha256Of } from '../../src/keyspace/digest.ts';
 import { countWork } from './wasm/count-work.ts';
 import { type Global32, type Global64, webAssembly } from './web-assembly.ts';
 
@@ -419,7 +419,3 @@ const IMPORTS = {
   ENVIRONMENT_SIZES: 'f',
   RESIZE: 'k',
 } as const;
-
-function sha256Of(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}

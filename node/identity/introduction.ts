@@ -111,11 +111,11 @@ export class Introduction {
     this.#speak();
     if (this.#isLeaving()) return;
     if (this.#isKeeper) this.#permit();
-    if (this.#place === null) {
+    if (this.place === null) {
       this.#liveAlone();
       return;
     }
-    if (this.succession.tick(this.founding, () => this.#linkTo(present(this.#place, 'keeper')))) return;
+    if (this.succession.tick(this.founding, () => this.linkTo(present(this.place, 'keeper')))) return;
     if (isMaster) this.#bindWhereDue();
     if (this.#isAsking || nowMs() < this.#nextMs) return;
     this.#ask();
@@ -159,7 +159,7 @@ export class Introduction {
   }
 
   /** Where the keeper is: as the file says, unless it names another one than the cluster is bound to. */
-  get #place(): Omit<KeeperRef, 'founding'> | null {
+  get place(): Omit<KeeperRef, 'founding'> | null {
     const { nursery, driver } = this.#options;
     const { bound } = driver.machine;
     if (bound === null) return nursery;
@@ -201,10 +201,10 @@ export class Introduction {
 
   /** Asks the keeper; `done` hears what it says of this founding. Whatever else comes is noted, and asked again. */
   #question(question: Question, done: (standing: Standing) => void): void {
-    const place = this.#place;
+    const place = this.place;
     if (place === null) return;
     this.#isAsking = true;
-    this.#linkTo(place).ask(question, (answer) => {
+    this.linkTo(place).ask(question, (answer) => {
       this.#isAsking = false;
       if (this.#isClosed) return;
       if (typeof answer !== 'string' && answer.kind === 'standing') {
@@ -231,7 +231,8 @@ export class Introduction {
     this.#notes.set('silent', text, Number.POSITIVE_INFINITY, waits);
   }
 
-  #linkTo(place: Omit<KeeperRef, 'founding'>): KeeperLink {
+  /** The way to it: one, until it is another place. */
+  linkTo(place: Omit<KeeperRef, 'founding'>): KeeperLink {
     const to = JSON.stringify(place);
     if (this.#link?.to === to) return this.#link.link;
     this.#link?.link.close();
@@ -249,7 +250,7 @@ export class Introduction {
     this.#rest(ASK_SOON_MS);
     const { verdict, keeper, why } = standing;
     if (verdict === 'notKeeper') {
-      this.#notes.set('keeper', `cluster ${this.#place?.cluster}: ${why}`);
+      this.#notes.set('keeper', `cluster ${this.place?.cluster}: ${why}`);
       return;
     }
     if (this.keeper !== '' && keeper.founding !== this.keeper) {

@@ -6,6 +6,7 @@ import { withDescriptor } from '../../src/process/descriptors.ts';
 import type { Logger } from '../../src/process/log.ts';
 import { Repeated } from '../../src/process/repeated.ts';
 import { TransactionLog } from '../log/log.ts';
+import type { FunctionRunner } from '../machine/function-call.ts';
 import { Machine } from '../machine/machine.ts';
 import type { SnapshotSink } from '../members/snapshots.ts';
 import type { Recovered } from '../paxos/contract.ts';
@@ -231,8 +232,8 @@ export class Storage {
   }
 
   /** The state machine as the store holds it. @throws FatalError STORE_DAMAGED where its rows cannot be read */
-  loadMachine(): Machine {
-    return readable(this.#options.place, () => new Machine(this.store));
+  loadMachine(runner: FunctionRunner): Machine {
+    return readable(this.#options.place, () => new Machine(this.store, runner));
   }
 
   /** The error for a store whose rows are not what they should be. */

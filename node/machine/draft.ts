@@ -3,6 +3,7 @@
 import { contains } from '../../src/keyspace/range.ts';
 import type { AdminCommand } from '../../src/protocol/admin/admin.ts';
 import type { StoreKey, View } from '../store/types.ts';
+import type { FunctionRunner } from './function-call.ts';
 import { Ownership } from './ownership.ts';
 import { Pace } from './pace.ts';
 import { inForce, type SystemState, storeState } from './system-state.ts';
@@ -13,15 +14,17 @@ export class Draft {
   readonly slot: number;
   readonly tx: SlotTransaction;
   readonly pace = new Pace();
+  readonly runner: FunctionRunner;
   /** Rows of this slot's image that every replica is to take the digest of, once it is committed. */
   scrub: Extract<AdminCommand, { kind: 'scrub' }> | null = null;
   readonly #before: SystemState;
   #state: SystemState;
   #ownership: Ownership;
 
-  constructor(view: View, slot: number, state: SystemState, ownership: Ownership) {
+  constructor(view: View, slot: number, state: SystemState, ownership: Ownership, runner: FunctionRunner) {
     this.slot = slot;
     this.tx = new SlotTransaction(view);
+    this.runner = runner;
     this.#before = state;
     this.#state = state;
     this.#ownership = ownership;

@@ -40,6 +40,10 @@ export type CallOutcome = { readonly work: number } & (
 export type FunctionRunner = {
   /** Which engine this is: nothing that decides about an outcome is other where this is the same. */
   readonly engine: string;
+  /** Ends the process where `engine` is another one: this build cannot apply what was chosen. */
+  require(engine: string): void;
+  /** Why a source can be no function; null where it can. */
+  whyNot(source: Uint8Array): string | null;
   call(stored: StoredFunction, rows: FunctionRows, argument: Uint8Array | null): CallOutcome;
 };
 
@@ -50,9 +54,3 @@ export class CallRefused extends Error {
 
 /** Work that one call may do, in units of the engine: a million take 1 to 4 ms, 14 where nothing is warm. */
 export const CALL_WORK_MAX = 1_000_000;
-/** Longest source of a function (bytes). */
-export const SOURCE_MAX = 64 * 1024;
-/** Functions of a cluster. */
-export const FUNCTIONS_MAX = 256;
-/** Longest name of a function (bytes). */
-export const FUNCTION_NAME_MAX = 256;

@@ -33,6 +33,8 @@ import { bind, checkAddress } from './binding.ts';
 import { cleanupStep } from './cleanup.ts';
 import { Draft } from './draft.ts';
 import { beginExport, cancel, release, seal, setBase, settle, trim, unseal } from './export.ts';
+import type { FunctionRunner } from './function-call.ts';
+import { putFunction, removeFunction, takeFunctions, useEngine } from './functions.ts';
 import { checkHeader } from './headers.ts';
 import { abandon, activate, beginImport, page } from './import.ts';
 import { applyKeeper, keeperMapOf } from './keeper.ts';
@@ -68,14 +70,19 @@ export type ScrubOrder = { readonly slot: number; readonly from: StoreKey; reado
 
 /** One per store; holds nothing that the store's image does not. */
 export class Machine {
+  readonly runner: FunctionRunner;
   #view: View;
   #state: SystemState;
   #ownership: Ownership;
   #scrub: ScrubOrder | null = null;
 
-  /** @param view the store's present image; read whenever a slot is applied */
-  constructor(view: View) {
+  /**
+   * @param view the store's present image; read whenever a slot is applied
+   * @param runner calls functions of users
+   */
+  constructor(view: View, runner: FunctionRunner) {
     this.#view = view;
+    this.runner = runner;
     this.#state = loadState(view);
     this.#ownership = new Ownership(inForce(this.#state));
   }
@@ -101,7 +108,7 @@ export class Machine {
    * The changes hold views into `batch`, which must not be written to any more.
    */
   *apply(slot: number, batch: Uint8Array): Work<Applied> {
-    const draft = new Draft(this.#view, slot, this.#state, this.#ownership);
+    const draft = new Draft(this.#view, slot, this.#state, this.#ownership, this.runner);
     const answers: Answer[] = [];
     const reader = new BatchReader(batch);
     const { bytes } = reader;
@@ -136,7 +143,8 @@ export class Machine {
   read(request: Request, view: View, bytesMax = REPLY_MAX): Result {
     if (!isDataRead(request))
       return failure('NOT_SUPPORTED', `the state machine does not answer ${request.kind}`);
-    const source = { state: this.#state, ownership: this.#ownership, view, bytesMax };
+    const { runner } = this;
+    const source = { state: this.#state, ownership: this.#ownership, view, bytesMax, runner };
     return begun(answerRead(source, request));
   }
 
@@ -306,6 +314,14 @@ function* applyCommand(draft: Draft, sent: AdminCommand): Work<AdminAnswer> {
       return yield* release(draft, command);
     case 'cleanupStep':
       return yield* cleanupStep(draft, command);
+    case 'putFunction':
+      return putFunction(draft, command);
+    case 'removeFunction':
+      return removeFunction(draft, command);
+    case 'takeFunctions':
+      return takeFunctions(draft, command);
+    case 'useEngine':
+      return useEngine(draft, command);
     case 'scrub':
       draft.scrub = command;
       return { kind: 'ok' };

@@ -15,6 +15,7 @@ import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
 import { eachDirty } from './dirty.ts';
 import { exportStatus } from './export.ts';
+import { functionsAbove, functionsStatus } from './functions.ts';
 import { importStatus } from './import.ts';
 import { keeperMapOf } from './keeper.ts';
 import { mayBegin } from './may-begin.ts';
@@ -70,6 +71,15 @@ export function answerQuery(source: QuerySource, query: AdminQuery): Answer | Wo
       const record = state.migrations.get(query.mid);
       return answerOf({ kind: 'migrations', migrations: record === undefined ? [] : [record] });
     }
+    case 'listFunctions':
+      return listFunctions(state);
+    case 'getFunction': {
+      const entry = state.functions.get(query.name);
+      const functions = entry === undefined ? [] : [{ name: query.name, ...entry }];
+      return answerOf({ kind: 'functionsPage', ...state.functionsVersion, functions });
+    }
+    case 'functionsAbove':
+      return answerOf({ kind: 'functionsPage', ...functionsAbove(state, query.version) });
     case 'listOrders':
       return answerOf({ kind: 'orders', orders: [...state.orders.values()] });
     case 'standing':
@@ -158,6 +168,10 @@ function* scanBase(view: View, slot: number, { mid }: Of<'scanBase'>): Work<Answ
   if (record === null) return answerOf({ kind: 'none' });
   const digest = yield* digestOfRange(view, record);
   return answerOf({ kind: 'base', slot, base: subtractDigests(digest, record.delta) });
+}
+
+function* listFunctions(state: SystemState): Work<Answer> {
+  return answerOf({ kind: 'functionsStatus', ...(yield* functionsStatus(state)) });
 }
 
 function* answered(work: Work<AdminAnswer>): Work<Answer> {

@@ -26,7 +26,9 @@ import {
 } from '../../src/protocol/arakoon/request-table.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
+import { callHook, refusalOfRoaming } from './call-function.ts';
 import { EntriesReply } from './entries-reply.ts';
+import type { FunctionRunner } from './function-call.ts';
 import { type Ownership, rangeError } from './ownership.ts';
 import { Pace } from './pace.ts';
 import {
@@ -40,6 +42,7 @@ import {
   userKey,
 } from './store-keys.ts';
 import type { SystemState } from './system-state.ts';
+import { SlotTransaction } from './transaction.ts';
 import { holds, tooLong } from './updates.ts';
 
 /** Keys and values of one reply (bytes). A frame has room for them and what is around them. */
@@ -56,6 +59,7 @@ const LONG_MAP = 1000;
  * is TOO_LONG, what is longer than REPLY_MAX an error.
  */
 export type Source = {
+  readonly runner: FunctionRunner;
   readonly state: SystemState;
   readonly ownership: Ownership;
   readonly view: View;
@@ -92,7 +96,21 @@ const ANSWERS: Handlers<DataKind, [Source], Answer | Work<Answer>> = {
   getFringe: fringe,
   getRouting: ({ kind }, source) => routing(source, kind),
   getNurseryConfig: ({ kind }, source) => routing(source, kind),
+  userHook: hook,
 };
+
+/** A function that only reads; nothing is told as an empty string. */
+function* hook({ name }: RequestOf<'userHook'>, source: Source): Work<Answer> {
+  const { state, ownership, view, runner } = source;
+  const refusal = refusalOfRoaming(ownership, { kind: 'userFunction', name, argument: null });
+  if (refusal !== null) return refusal;
+  const outcome = yield* callHook({ state, ownership, tx: new SlotTransaction(view) }, runner, name);
+  if (outcome === null) return failure('USER_HOOK_NOT_FOUND', `unknown hook ${name}`);
+  if (outcome.kind === 'failed') return failure('USER_FUNCTION_FAILURE', outcome.why);
+  return okBytes(outcome.result ?? NOTHING);
+}
+
+const NOTHING = new Uint8Array(0);
 
 function keyed(request: RequestOf<'get' | 'exists' | 'assert' | 'assertExists'>, source: Source): Answer {
   return refusalOf(source, [request.key]) ?? readKey(source, request);

@@ -35,6 +35,12 @@ import {
   outcomeCodec,
   ownedCodec,
 } from '../../src/protocol/admin/admin.ts';
+import {
+  type FunctionEntry,
+  type FunctionsVersion,
+  functionEntryCodec,
+  functionsVersionCodec,
+} from '../../src/protocol/admin/functions.ts';
 import { storedMigrationCodec } from '../../src/protocol/admin/migration.ts';
 import {
   bool,
@@ -150,6 +156,12 @@ export type SystemState = {
   readonly adopted: number;
   /** Keepers that it came from then, oldest first; the last `KEEPERS_MAX`. */
   readonly keepers: readonly string[];
+  /** Functions of users, and those that were removed, by name. */
+  readonly functions: ReadonlyMap<string, FunctionEntry>;
+  /** The keeper's, or its own, that it has come to. */
+  readonly functionsVersion: FunctionsVersion;
+  /** What runs them; '' before every member had it. */
+  readonly engine: string;
   /** The keeper's. */
   readonly map: RangeMap;
   /** Keepers that this one took the place of. */
@@ -179,6 +191,8 @@ type Table<K, T> = {
 const system = (name: string): StoreKey => `${TABLES.SYSTEM}machine.${name}`;
 const keeper = (name: string): StoreKey => `${TABLES.KEEPER}${name}`;
 
+const NO_FUNCTIONS: FunctionsVersion = { keeper: '', version: 0 };
+
 const SINGLES = {
   owned: { row: system('owned'), codec: list(ownedCodec), initial: [] },
   forward: { row: system('forward'), codec: storedEntriesCodec, initial: [] },
@@ -189,6 +203,8 @@ const SINGLES = {
   unconfirmed: { row: system('unconfirmed'), codec: text, initial: '' },
   adopted: { row: system('adopted'), codec: i64, initial: 0 },
   keepers: { row: system('keepers'), codec: list(text), initial: [] },
+  functionsVersion: { row: system('functions'), codec: functionsVersionCodec, initial: NO_FUNCTIONS },
+  engine: { row: system('engine'), codec: text, initial: '' },
   replaced: { row: keeper('replaced'), codec: list(text), initial: [] },
   lastMid: { row: keeper('last-mid'), codec: i64, initial: 0 },
 } as const;
@@ -217,6 +233,7 @@ const MAPS = {
   cleanups: { rows: system('cleanup/'), codec: cleanupCodec, ...NUMBERED },
   closed: { rows: system('closed/'), codec: outcomeCodec, ...NUMBERED },
   tokens: { rows: system('token/'), codec: i64, ...NUMBERED },
+  functions: { rows: system('function/'), codec: functionEntryCodec, ...NAMED },
   migrations: { rows: keeper('migration/'), codec: storedMigrationCodec, ...NUMBERED },
   configs: { rows: keeper('cluster/'), codec: storedWithFounding(clusterConfigCodec), ...NAMED },
   identities: { rows: keeper('identity/'), codec: identityCodec, ...NAMED },
@@ -243,6 +260,9 @@ export const INITIAL_STATE: SystemState = {
   unconfirmed: '',
   adopted: 0,
   keepers: [],
+  functions: new Map(),
+  functionsVersion: NO_FUNCTIONS,
+  engine: '',
   replaced: [],
   map: EMPTY_MAP,
   lastMid: 0,

@@ -9,6 +9,7 @@ import { failure, OK, okInt, okOptionalBytes } from '../../src/protocol/arakoon/
 import { SEQUENCE_DEPTH_MAX, type Update } from '../../src/protocol/arakoon/updates.ts';
 import { type Answer, returnCodeOf } from '../../src/protocol/arakoon/values.ts';
 import type { StoreKey, Work } from '../store/types.ts';
+import { type Call, callFunction, refusalOfRoaming } from './call-function.ts';
 import type { Draft } from './draft.ts';
 import { rangeError } from './ownership.ts';
 import { dataRange, userKey } from './store-keys.ts';
@@ -18,7 +19,7 @@ export type DataUpdate = Exclude<Update, { kind: 'admin' }>;
 type Sequence = Extract<Update, { kind: 'sequence' | 'syncedSequence' }>;
 type Ranged = Extract<Update, { kind: 'deletePrefix' | 'assertRange' }>;
 /** What one look-up and one write suffice for. */
-type Simple = Exclude<DataUpdate, Sequence | Ranged>;
+type Simple = Exclude<DataUpdate, Sequence | Ranged | Call>;
 
 /** Rows looked at in one slice of a range. */
 const SLICE_ROWS = 500;
@@ -29,7 +30,7 @@ const SLICE_ROWS = 500;
  * Everything that it names is checked first, so that a cluster which owns only a part executes none of it.
  */
 export function* execute(draft: Draft, update: DataUpdate): Work<Answer> {
-  const refusal = yield* check(draft, update, 0);
+  const refusal = refusalOfRoaming(draft.ownership, update) ?? (yield* check(draft, update, 0));
   return refusal ?? (yield* run(draft, update));
 }
 
@@ -57,15 +58,23 @@ function* check(draft: Draft, update: Update, depth: number): Work<Answer | null
       return tooLong(update.prefix, null) ?? outsideOf(draft, update.prefix);
     case 'admin':
       return failure('BAD_INPUT', 'an administrative command inside a sequence');
+    case 'userFunction':
+      return null;
+    case 'userFunctionNear':
+      return checkKey(draft, update.key, null);
     default:
       return checkSimple(draft, update);
   }
 }
 
 function checkSimple(draft: Draft, update: Simple): Answer | null {
-  if (update.kind === 'nop' || update.kind === 'userFunction') return null;
+  if (update.kind === 'nop') return null;
   const { key } = update;
   const value = 'value' in update ? update.value : 'wanted' in update ? update.wanted : null;
+  return checkKey(draft, key, value);
+}
+
+function checkKey(draft: Draft, key: Key, value: Uint8Array | null): Answer | null {
   return tooLong(key, value) ?? (draft.ownership.serves(key) ? null : rangeError(draft.state, key));
 }
 
@@ -84,6 +93,9 @@ function* run(draft: Draft, update: DataUpdate): Work<Answer> {
       return okInt(yield* deletePrefix(draft, update.prefix));
     case 'assertRange':
       return yield* assertRange(draft, update.prefix, update.keys);
+    case 'userFunction':
+    case 'userFunctionNear':
+      return yield* callFunction(draft, update);
     default:
       return runSimple(draft, update);
   }
@@ -131,8 +143,6 @@ function runSimple({ tx }: Draft, update: Simple): Answer {
       return holds(tx.getRow(update.key), update.expected) ? OK : failure('ASSERTION_FAILED', update.key);
     case 'assertExists':
       return tx.getRow(update.key) === undefined ? failure('ASSERTION_FAILED', update.key) : OK;
-    case 'userFunction':
-      return failure('BAD_INPUT', `unknown function ${update.name}`);
     case 'nop':
       return OK;
     default:
@@ -205,6 +215,8 @@ function isSimple(update: Update): update is Simple {
     case 'deletePrefix':
     case 'assertRange':
     case 'admin':
+    case 'userFunction':
+    case 'userFunctionNear':
       return false;
     default:
       return true;

@@ -10,6 +10,7 @@ import type { LinkResult } from '../../src/link/link.ts';
 import type { Logger } from '../../src/process/log.ts';
 import type { Repeated } from '../../src/process/repeated.ts';
 import type { Driver } from '../driver/driver.ts';
+import type { FunctionRunner } from '../machine/function-call.ts';
 import { Machine } from '../machine/machine.ts';
 import type { MembersState, NodeName, Slot } from '../paxos/values.ts';
 import type { Store } from '../store/types.ts';
@@ -38,6 +39,8 @@ export type Received = {
 /** What an installation needs of the node around it, but for the image. */
 type Around = {
   readonly driver: Pick<Driver, 'holdApplying' | 'releaseApplying' | 'snapshotInstalled' | 'submit'>;
+  /** Calls functions of users, for the state machine of the new image. */
+  readonly runner: FunctionRunner;
   readonly logger: Logger;
   /** Told why an attempt failed; the same again and again is said now and then. */
   readonly failures: Pick<Repeated, 'happened' | 'ended'>;
@@ -98,7 +101,7 @@ export function install(from: NodeName, world: World, ended: () => void): void {
         return;
       }
       const event = { kind: 'snapshotInstalled', slot, members: world.members() } as const;
-      driver.snapshotInstalled(new Machine(storage.store), event);
+      driver.snapshotInstalled(new Machine(storage.store, world.runner), event);
       failures.ended();
       logger.info({ from, slot }, 'snapshot installed');
       ended();

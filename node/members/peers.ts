@@ -141,6 +141,12 @@ export class Peers {
     if (this.#dialledByPeers.get(link.peer.node) === link) this.#dialledByPeers.delete(link.peer.node);
   }
 
+  /** What a peer's build runs functions with; null where there is no link to it. */
+  engineOf(node: NodeName): string | null {
+    const link = this.#links.get(node)?.link ?? this.#dialledByPeers.get(node);
+    return link?.peer.engine ?? null;
+  }
+
   /** Tells what this node found in its store: a peer, or all of them. Lost as easily as a message. */
   tell(finding: Finding, to: NodeName | null): void {
     const body = encodeFinding(finding);

@@ -27,5 +27,8 @@ export const QUERIES: { readonly [K in AdminQuery['kind']]: QueryFacts } = {
   getMigration: { isShort: false, decides: true },
   getMapSince: { isShort: false, decides: true },
   listOrders: { isShort: true, decides: true },
+  listFunctions: { isShort: true, decides: false },
+  getFunction: { isShort: false, decides: false },
+  functionsAbove: { isShort: false, decides: true },
   standing: { isShort: false, decides: true },
 };

@@ -12,6 +12,7 @@ import {
   decodeAnswer,
   encodeAnswer,
 } from '../../src/protocol/admin/admin.ts';
+import { whyNoSource } from '../../src/protocol/admin/functions.ts';
 import { asFollower } from '../../src/protocol/arakoon/batch.ts';
 import {
   decodeInt64,
@@ -45,6 +46,7 @@ import { type Answer, returnCodeOf } from '../../src/protocol/arakoon/values.ts'
 import { VERSION } from '../../src/version.ts';
 import type { Respond } from '../driver/proposals.ts';
 import { ABANDONED, type Scheduler } from '../driver/scheduler.ts';
+import type { FunctionRunner } from '../machine/function-call.ts';
 import { mapAnswer } from '../machine/queries.ts';
 import { REPLY_MAX } from '../machine/reads.ts';
 import { expectProgressPossible, shortage } from '../paxos/step.ts';
@@ -217,7 +219,9 @@ export class Requests {
       whyTooLong('update', update.length, updateBytesMax);
     if (long !== null) return failure('BAD_INPUT', long);
     const config = configIn(request);
-    const why = config === null ? null : whyUndiallable(config);
+    const why =
+      (config === null ? null : whyUndiallable(config)) ??
+      whyNoFunction(request, this.#context.driver.machine.runner);
     return why === null ? null : failure('BAD_INPUT', why);
   }
 
@@ -445,6 +449,14 @@ function configIn(request: Request): ClusterConfig | null {
     return { cluster, nodes: [{ name: node, ips, port }] };
   }
   return command.kind === 'setClusterConfig' ? command : null;
+}
+
+/** Why a function cannot be put: it is tried where it comes in, and on apply its bytes are stored. */
+function whyNoFunction(request: Request, functions: FunctionRunner): string | null {
+  if (request.kind !== 'adminCommand' || request.command.kind !== 'putFunction') return null;
+  const { name, source } = request.command;
+  const why = whyNoSource(source) ?? functions.whyNot(source);
+  return why === null ? null : `function ${name}: ${why}`;
 }
 
 function claimIn(request: Request): { readonly cluster: string; readonly node: string } | null {

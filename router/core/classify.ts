@@ -104,7 +104,10 @@ const PLANS: { readonly [N in Names]: (request: Naming<N>, body: Uint8Array) => 
     gatherPieces(request.kind, request.consistency, rangeOfQuery(request), request.max, body),
   updates: (request, body) => classifySequence(body, request.update),
   anywhere: (_, body) => update(body, ANYWHERE, NO_RANGES),
-  everything: (_, body) => update(body, NO_KEYS, [WHOLE]),
+  everything: (request, body) =>
+    'consistency' in request
+      ? read(request.consistency, body, NO_KEYS, [WHOLE])
+      : update(body, NO_KEYS, [WHOLE]),
   clusters: (_, body) => {
     const gather = { kind: 'count', body, isDone: false, pending: 0, sum: 0 } as const;
     return { kind: 'gather', isStale: false, gather: { ...gather } };

@@ -136,3 +136,8 @@ export class RowsHash {
     return this.#hash.digest('hex');
   }
 }
+
+/** The SHA-256 of bytes, in hexadecimal. */
+export function sha256Of(bytes: Uint8Array): string {
+  return hash('sha256', bytes, 'hex');
+}

@@ -25,9 +25,9 @@ import { type Codec, type Coded, encode, malformed, Reader, struct, text, u32 } 
  * Version of everything that goes over links; both ends must have the same. 2: requests say how much time is
  * left. 3: hellos name foundings, commands of a move are meant for foundings, maps say whose they are. 4: a migration
  * is cancelled at its source alone, and its record says whether the target knows. 5: an order may settle a migration
- * without one of its ends.
+ * without one of its ends. 6: functions of users; hellos of members say with which engine they run them.
  */
-export const LINK_PROTOCOL = 5;
+export const LINK_PROTOCOL = 6;
 /** Where a link is asked for in HTTP. */
 export const LINK_PATH = '/link';
 /** What HTTP says to whom there is no seat for, or no time left. */
@@ -64,7 +64,8 @@ export const TOPIC = { paxos: 1, map: 2, scrub: 3, standing: 4 } as const;
 
 /**
  * Layout of a hello, of all versions, so that each can refuse another in words. What version 3 adds stands behind the
- * incarnation, parted by blanks: founding, keeper, and what a member's process remembers.
+ * incarnation, parted by blanks: founding, keeper, what a member's process remembers, foundings that were
+ * replaced, engine.
  */
 const layoutCodec = struct({ protocol: u32, role: text, cluster: text, node: text, incarnation: text });
 
@@ -84,6 +85,8 @@ export type Hello = Omit<Coded<typeof layoutCodec>, 'role'> & {
   readonly founding?: string;
   readonly keeper?: string;
   readonly memory?: Memory;
+  /** What a member's build runs functions of users with. */
+  readonly engine?: string;
   /** Foundings of the cluster that this one took the place of by a rescue: whoever is of one of them must not go on. */
   readonly replaces?: readonly string[];
 };
@@ -104,14 +107,14 @@ const REPLACED_MAX = 20;
 
 /** Both directions of a hello. */
 export const helloCodec: Codec<Hello> = {
-  write: (writer, { founding = '', keeper = '', memory, replaces = [], ...hello }) => {
+  write: (writer, { founding = '', keeper = '', memory, replaces = [], engine = '', ...hello }) => {
     const words = [hello.incarnation, founding, keeper];
     if (memory === undefined) words.push('', '', '', '');
     else {
       const { process, round, slot, proposer } = memory;
       words.push(process, String(round), String(slot), encodeURIComponent(proposer));
     }
-    words.push(replaces.slice(-REPLACED_MAX).join());
+    words.push(replaces.slice(-REPLACED_MAX).join(), engine);
     layoutCodec.write(writer, { ...hello, incarnation: words.join(' ').trimEnd() });
   },
   read: (reader) => {
@@ -126,9 +129,15 @@ export const helloCodec: Codec<Hello> = {
       ...(keeper === '' ? {} : { keeper }),
       ...memoryIn(rest),
       ...(replaces.length === 0 ? {} : { replaces }),
+      ...(rest[5] === undefined || rest[5] === '' ? {} : { engine: rest[5] }),
     };
   },
 };
+
+/** A field of a hello, which is missing where it would be empty. */
+export function named<K extends 'founding' | 'keeper'>(name: K, value = ''): { [key in K]?: string } {
+  return value === '' ? {} : ({ [name]: value } as { [key in K]: string });
+}
 
 function memoryIn([process, round, slot, proposer = '']: readonly string[]): { readonly memory?: Memory } {
   if (process === undefined || process === '' || round === undefined || slot === undefined) return {};

@@ -12,6 +12,7 @@ import { decodeRequest, encodeRequest, scanRequest, updateOf } from '../../src/p
 import { encodeUpdate } from '../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import { VERSION } from '../../src/version.ts';
+import { NO_RUNNER } from '../support/no-runner.ts';
 import type { Stage } from './stage.ts';
 
 const KEYS = 256;
@@ -39,7 +40,7 @@ export function protocolSteps(): { readonly [what: string]: () => void } {
   }
   const store = new MemoryStore();
   store.commit(Machine.found(Machine.genesis({ nursery: false })), 0);
-  const machine = new Machine(store);
+  const machine = new Machine(store, NO_RUNNER);
   const applyAll = (): void => {
     for (const batch of batches) {
       const applied = finished(machine.apply(store.slot + 1, batch));

@@ -20,6 +20,7 @@ import { encodeUpdate } from '../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import { VERSION } from '../../src/version.ts';
 import { decode, encode } from '../../src/wire/codec.ts';
+import { NO_RUNNER } from '../support/no-runner.ts';
 import type { Stage } from './stage.ts';
 
 const RANGES = 100_000;
@@ -74,7 +75,7 @@ function keeperChanges({ report }: Pick<Stage, 'report'>): void {
   storeState(INITIAL_STATE, state, (key, value) => rows.set(key, value));
   store.commit(rows, 0);
   let beganMs = performance.now();
-  const machine = new Machine(store);
+  const machine = new Machine(store, NO_RUNNER);
   const loadMs = performance.now() - beganMs;
   const router = createRouter({ name: 'r', clusterId: 'bench', version: VERSION, nowMs: 0 });
   const follower = new MapFollower();

@@ -45,6 +45,7 @@ import {
   union,
   Writer,
 } from '../../wire/codec.ts';
+import { functionsPageCodec, functionsStatusCodec, namedFunctionCodec } from './functions.ts';
 import { lastProgressCodec, lastReceiptCodec, lastTold, migrationCodec } from './migration.ts';
 import {
   adoptions,
@@ -156,6 +157,13 @@ const plainCommandCodec = union({
    * is that one, and `mid` names the clean-up.
    */
   yieldRange: [37, struct({ order: i64, keeper: text, founding: text, mid: i64, to: mapEntryCodec })],
+  /** A function of users comes, or another one in its place: at the keeper, or at a cluster without one. */
+  putFunction: [70, struct({ name: text, source: bytes })],
+  removeFunction: [71, struct({ name: text })],
+  /** By the master: what `keeper` has changed since version `from` of its functions, up to `version`. */
+  takeFunctions: [72, struct({ keeper: text, from: i64, version: i64, functions: list(namedFunctionCodec) })],
+  /** By the master: every member has this engine, which runs functions from now on. */
+  useEngine: [73, struct({ engine: text })],
   // At the keeper.
   initMap: [40, struct({ cluster: text })],
   plan: [41, struct({ source: text, target: text, lo: key, hi: option(key) })],
@@ -243,6 +251,12 @@ export const adminQueryCodec = union({
   promote: [11, struct({ founding: text, gone: list(text), loseFrom: option(i64), isTrial: bool })],
   /** Whether beginExport (`source`) or beginImport (`target`) would be answered `busy` now; `ok`: not so. */
   mayBegin: [7, struct({ mid: i64, lo: key, hi: option(key), as: oneOf('source', 'target') })],
+  /** The functions of this cluster, for people. */
+  listFunctions: [40, struct({})],
+  /** One of them with its source. */
+  getFunction: [41, struct({ name: text })],
+  /** Those that came after `version`. */
+  functionsAbove: [42, struct({ version: i64 })],
   // At the keeper.
   getMap: [20, struct({})],
   /**
@@ -402,6 +416,10 @@ export const adminAnswerCodec = union({
   given: [24, confirmationCodec],
   orders: [25, struct({ orders: list(orderCodec) })],
   belongings: [26, belongingsCodec],
+  /** The version of all functions with this change. */
+  changed: [40, struct({ version: i64 })],
+  functionsStatus: [41, functionsStatusCodec],
+  functionsPage: [42, functionsPageCodec],
 });
 export type AdminAnswer = Coded<typeof adminAnswerCodec>;
 

@@ -32,6 +32,9 @@ import { RUN, runCodec } from './run.ts';
 import { encodeUpdate } from './updates.ts';
 import type { RangeQuery } from './values.ts';
 
+/** Code of a request of our own, which Arakoon does not have. */
+const USER_FUNCTION_NEAR = 0x83;
+
 /** What a request may name: by that a router knows where it goes. */
 type NamesOf<V> =
   /** One key: to its owner. */
@@ -195,7 +198,7 @@ export const REQUESTS = {
   flushStore: read(0x42, none, { by: 'node', names: 'node', reply: 'nothing' }),
   getTxid: read(0x43, none, { by: 'node', names: 'asked', reply: 'txid' }),
   copyDbToHead: read(0x44, args({ keep: int }), { by: 'node', names: 'node', reply: 'nothing' }),
-  userHook: read(0x45, args({ consistency, name }), { by: 'nobody', names: 'node', reply: null }),
+  userHook: read(0x45, args({ consistency, name }), { by: 'image', names: 'everything', reply: 'bytes' }),
   adminCommand: update(ADMIN_COMMAND, args({ command: plain([], adminCommandCodec) }), {
     logs: asSent('admin'),
     names: 'asked',
@@ -207,6 +210,12 @@ export const REQUESTS = {
     names: 'asked',
     reply: null,
     linksOnly: true,
+  }),
+  /** `userFunction` where `key` is served: what a router places it by. */
+  userFunctionNear: update(USER_FUNCTION_NEAR, args({ key: storedKey, name, argument: optionalBytes }), {
+    logs: asSent('userFunctionNear'),
+    names: 'key',
+    reply: 'optionalBytes',
   }),
   /** `requests` holds whole updates of one connection (run.ts). */
   run: read(RUN, args({ requests: plain([], runCodec) }), {

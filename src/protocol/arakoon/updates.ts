@@ -75,6 +75,8 @@ export const UPDATES = {
   assertRange: row(17, { prefix: storedPrefix, keys: exactKeys }),
   /** Sets where the value differs; not a part of Arakoon's sequences. */
   confirm: own(0x40, { key: storedKey, value: storedValue }),
+  /** A user's function that is called where `key` is served; not a part of Arakoon's sequences, but of ours. */
+  userFunctionNear: row(0x42, { key: storedKey, name, argument: optionalBytes }),
   admin: own(ADMIN_COMMAND, { command: plain([], adminCommandCodec) }),
 };
 const SEQUENCES = { sequence: 5, syncedSequence: 13 } as const;

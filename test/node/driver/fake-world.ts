@@ -10,6 +10,7 @@ import { type LogRecord, NO_BALLOT } from '../../../node/paxos/values.ts';
 import { MemoryStore } from '../../../node/store/memory-store.ts';
 import { NurseryError } from '../../../src/base/errors.ts';
 import { SILENT } from '../../../src/process/log.ts';
+import { NO_RUNNER } from '../../support/no-runner.ts';
 
 /** One driver, with handles to everything around it. */
 export class FakeWorld {
@@ -89,7 +90,7 @@ export class FakeWorld {
         floorMembers: null,
       },
     );
-    this.driver = new Driver(world, replica, new Machine(this.store));
+    this.driver = new Driver(world, replica, new Machine(this.store, NO_RUNNER));
     this.driver.submit({ kind: 'start', random: 0, freshIncarnation: 'f'.repeat(32) });
   }
 

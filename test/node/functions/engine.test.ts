@@ -1,7 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FunctionEngine } from '../../../node/functions/engine.ts';
-import { type FunctionRows, SOURCE_MAX } from '../../../node/machine/function-call.ts';
+import type { FunctionRows } from '../../../node/machine/function-call.ts';
+import { SOURCE_MAX } from '../../../src/protocol/admin/functions.ts';
 import { rowsInMemory } from './rows-in-memory.ts';
 
 const test = suite<{ engine: FunctionEngine; map: Map<string, Uint8Array> }>('engine of functions');

@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import * as assert from 'uvu/assert';
+import type { FunctionRunner } from '../../../node/machine/function-call.ts';
 import { Machine } from '../../../node/machine/machine.ts';
 import { scanAll } from '../../../node/machine/store-keys.ts';
 import { loadState, type SystemState } from '../../../node/machine/system-state.ts';
@@ -24,6 +25,7 @@ import { decodeVoid } from '../../../src/protocol/arakoon/replies.ts';
 import type { Request } from '../../../src/protocol/arakoon/requests.ts';
 import { encodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../../src/protocol/arakoon/values.ts';
+import { NO_RUNNER } from '../../support/no-runner.ts';
 
 /** Bytes of a text. */
 export const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
@@ -34,11 +36,14 @@ export class TestCluster {
   machine: Machine;
   /** Turns that the last slot took: 1 where it never paused. */
   turns = 0;
+  readonly #runner: FunctionRunner;
   #checked: SystemState | null = null;
 
-  constructor(options: { readonly nursery: boolean } = { nursery: false }) {
+  /** @param runner calls functions of users; by default there is nothing that does */
+  constructor(options: { readonly nursery: boolean } = { nursery: false }, runner = NO_RUNNER) {
+    this.#runner = runner;
     this.store.commit(Machine.found(Machine.genesis(options)), 0);
-    this.machine = new Machine(this.store);
+    this.machine = new Machine(this.store, this.#runner);
   }
 
   get slot(): number {
@@ -143,7 +148,7 @@ export class TestCluster {
 
   /** A process that starts again from the same image. */
   restart(): void {
-    this.machine = new Machine(this.store);
+    this.machine = new Machine(this.store, this.#runner);
   }
 
   /** Every row of every table. */

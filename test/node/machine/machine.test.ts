@@ -9,6 +9,7 @@ import { WHOLE } from '../../../src/keyspace/range.ts';
 import type { AdminCommand, Hint } from '../../../src/protocol/admin/admin.ts';
 import { asFollower, encodeBatch } from '../../../src/protocol/arakoon/batch.ts';
 import { encodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
+import { NO_RUNNER } from '../../support/no-runner.ts';
 import { type Random, seeded } from '../../support/seeded.ts';
 import { bytes, TestCluster } from './cluster.ts';
 import { activation, base, cleanUp, copy, give, headerOf, move, round, seal } from './migrations.ts';
@@ -246,7 +247,7 @@ test('what apply changes is the same whatever it was paused between', () => {
   const run = (): [string, string][] => {
     const store = new MemoryStore();
     store.commit(Machine.found(Machine.genesis({ nursery: false })), 0);
-    const machine = new Machine(store);
+    const machine = new Machine(store, NO_RUNNER);
     const updates = Array.from(
       { length: 1200 },
       (_, n): Update => ({ kind: 'set', key: `k${n % 700}`, value: bytes(`${n}`) }),

@@ -6,6 +6,7 @@ import type { MembersState } from '../../../node/paxos/values.ts';
 import { MemoryStore } from '../../../node/store/memory-store.ts';
 import { FatalError, NurseryError } from '../../../src/base/errors.ts';
 import { SILENT } from '../../../src/process/log.ts';
+import { NO_RUNNER } from '../../support/no-runner.ts';
 
 const NO_ROOM = Object.assign(new Error('ENOSPC: no space left on device, rename'), {
   code: 'ENOSPC',
@@ -49,6 +50,7 @@ function attempt(failures: Partial<Record<Step, Error>>, peer: 'answers' | 'is g
       snapshotInstalled: (_machine, event) => seen.push(`installed ${event.slot}`),
       submit: (event) => seen.push(event.kind),
     },
+    runner: NO_RUNNER,
     logger: SILENT,
     failures: { happened: (what = '') => failed.push(what), ended: () => false },
     ask: async (body) =>

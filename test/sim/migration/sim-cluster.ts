@@ -11,6 +11,7 @@ import {
 import { encodeBatch } from '../../../src/protocol/arakoon/batch.ts';
 import { encodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../../src/protocol/arakoon/values.ts';
+import { NO_RUNNER } from '../../support/no-runner.ts';
 import type { Random } from '../../support/random.ts';
 import { TinyStore } from './tiny-store.ts';
 
@@ -38,7 +39,7 @@ export class SimCluster {
     this.id = id;
     this.#random = random;
     this.store = store;
-    this.#machine = new Machine(this.store);
+    this.#machine = new Machine(this.store, NO_RUNNER);
   }
 
   get state(): SystemState {
@@ -51,7 +52,7 @@ export class SimCluster {
 
   /** Another node becomes master: all that it knows is the image. */
   failOver(): void {
-    this.#machine = new Machine(this.store);
+    this.#machine = new Machine(this.store, NO_RUNNER);
   }
 
   /** Applies one slot. */

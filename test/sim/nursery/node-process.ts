@@ -2,6 +2,7 @@
 
 import { CleanUps } from '../../../node/driver/clean-ups.ts';
 import type { Driver } from '../../../node/driver/driver.ts';
+import { FunctionKeeping } from '../../../node/driver/function-keeping.ts';
 import { Scheduler } from '../../../node/driver/scheduler.ts';
 import { driftMsOf, WINDOW_MAX } from '../../../node/driver/timing.ts';
 import { UpdateCost } from '../../../node/driver/update-cost.ts';
@@ -36,6 +37,7 @@ import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import { decode, encode } from '../../../src/wire/codec.ts';
 import { check } from '../base/violation.ts';
 import { Asker as ClusterAsker } from './asker.ts';
+import { FUNCTIONS } from './functions.ts';
 import { FLIPPED_ROW, type Hardware } from './hardware.ts';
 import { Host } from './host.ts';
 import { Later } from './later.ts';
@@ -89,6 +91,7 @@ export class NodeProcess extends Host implements Server {
   readonly #watchers = new MapWatchers();
   readonly #seals = new Seals();
   readonly #cleanUps: CleanUps;
+  readonly #functions: FunctionKeeping;
 
   constructor(nursery: Nursery, options: NodeOptions) {
     const { random, plan } = nursery;
@@ -123,6 +126,13 @@ export class NodeProcess extends Host implements Server {
     this.driver = this.#createDriver(createReplica(this.config, recovered));
     this.#cleanUps = this.#createCleanUps();
     this.#introduction = this.#createIntroduction();
+    this.#functions = FunctionKeeping.of({
+      node: this.name,
+      driver: this.driver,
+      introduction: this.#introduction,
+      engineOf: () => FUNCTIONS.engine,
+      nowMs: this.nowMs,
+    });
     this.#requests = this.#createRequests();
     this.#scrubber = createScrubber(nursery, this, this.#scheduler);
     this.#start(options.freshIncarnation);
@@ -147,7 +157,7 @@ export class NodeProcess extends Host implements Server {
       promoted: (slot) => nursery.promoted(this, slot),
       stop: (exit, cause) => nursery.nodeStopped(this, exit, cause),
     };
-    return new WatchedDriver(world, replica, new Machine(this.store), this.#served, nursery.rare);
+    return new WatchedDriver(world, replica, new Machine(this.store, FUNCTIONS), this.#served, nursery.rare);
   }
 
   /** Reads are cut into slices of a few steps, whatever time they take. */
@@ -251,6 +261,7 @@ export class NodeProcess extends Host implements Server {
       this.driver.submit({ kind: 'tick', random: random.next() });
       this.#cleanUps.look();
       this.#introduction.tick();
+      this.#functions.tick();
       this.#scrubber.tick();
     });
     this.#every(plan.flushEveryMs, () => this.#flush());
@@ -417,6 +428,7 @@ export class NodeProcess extends Host implements Server {
       {
         storage: { store: this.store },
         driver: this.driver,
+        runner: FUNCTIONS,
         logger: this.#nursery.logger(this.name),
         failures: { happened: () => undefined, ended: () => false },
         after: this.timers.after,

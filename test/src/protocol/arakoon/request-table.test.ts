@@ -79,6 +79,7 @@ const ARGUMENTS: {
   statistics: {},
   collapse: { keep: int },
   userFunction: { name: key, argument: option },
+  userFunctionNear: { key, name: key, argument: option },
   assert: { consistency, key, expected: option },
   setInterval: { interval },
   getRouting: {},
@@ -187,7 +188,7 @@ test('updates alone are logged, and all of them', () => {
 test('a code belongs to one kind, and what a byte stream offers has replies that end', () => {
   assert.is(new Set(KINDS.map((kind) => REQUESTS[kind].code)).size, KINDS.length);
   const endless = KINDS.filter((kind) => !hasReplyShape(REQUESTS[kind].code));
-  assert.equal(endless.sort(), ['adminCommand', 'adminQuery', 'getDb', 'run', 'userHook']);
+  assert.equal(endless.sort(), ['adminCommand', 'adminQuery', 'getDb', 'run']);
 });
 
 /** What comes of `body`: its value, or the refusal. */

@@ -301,6 +301,10 @@ test('what goes through the log is logged as the same update, copied', () => {
       { kind: 'testAndSet', key: 'k', expected: null, wanted: value },
     ],
     [
+      { kind: 'userFunctionNear', key: 'k', name: 'f', argument: value },
+      { kind: 'userFunctionNear', key: 'k', name: 'f', argument: value },
+    ],
+    [
       { kind: 'userFunction', name: 'f', argument: value },
       { kind: 'userFunction', name: 'f', argument: value },
     ],
@@ -370,7 +374,7 @@ test('reads and what is not of the state do not go through the log', () => {
     assert.is(updateOf(request, encodeRequest(request)), null, request.kind);
     reads += 1;
   }
-  assert.is(reads, Object.keys(REQUEST_CODES).length - 12);
+  assert.is(reads, Object.keys(REQUEST_CODES).length - 13);
 });
 
 function complete(frame: Buffer) {
@@ -529,6 +533,7 @@ function everyKind(): { readonly [K in Request['kind']]: Request } {
     statistics: { kind: 'statistics' },
     collapse: { kind: 'collapse', keep: 2 },
     userFunction: { kind: 'userFunction', name: 'f', argument: bytes },
+    userFunctionNear: { kind: 'userFunctionNear', key: 'k', name: 'f', argument: bytes },
     assert: { kind: 'assert', consistency: atSeven, key, expected: bytes },
     assertExists: { kind: 'assertExists', consistency: atSeven, key },
     getKeyCount: { kind: 'getKeyCount' },

@@ -26,6 +26,10 @@ const leaf: fc.Arbitrary<Update> = fc.oneof(
   ),
   fc.constant({ kind: 'nop' } as const),
   fc.record({ kind: fc.constant('userFunction' as const), name: key, argument: fc.option(bytes) }, plain),
+  fc.record(
+    { kind: fc.constant('userFunctionNear' as const), key, name: key, argument: fc.option(bytes) },
+    plain,
+  ),
   fc.record({ kind: fc.constant('assert' as const), key, expected: fc.option(bytes) }, plain),
   fc.record({ kind: fc.constant('assertExists' as const), key }, plain),
   fc.record({ kind: fc.constant('deletePrefix' as const), prefix: key }, plain),
@@ -88,6 +92,7 @@ test('kinds of update in the log never change', () => {
     [{ kind: 'replace', key: 'k', wanted: null }, '10000000010000006b00'],
     [{ kind: 'assertRange', prefix: 'p', keys: ['pq'] }, '1100000001000000700100000001000000020000007071'],
     [{ kind: 'confirm', key: 'k', value: Buffer.from('v') }, '40000000010000006b0100000076'],
+    [{ kind: 'userFunctionNear', key: 'k', name: 'f', argument: null }, '42000000010000006b010000006600'],
     [{ kind: 'admin', command: { kind: 'assume', epoch: 2 } }, '80000000010200000000000000'],
   ];
   assert.equal(golden.map(([{ kind }]) => kind).sort(), Object.keys(UPDATE_KINDS).sort());

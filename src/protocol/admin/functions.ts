@@ -1,0 +1,60 @@
+/** Functions of users, as commands, queries and rows have them. */
+import { bytes, type Codec, type Coded, i64, list, option, struct, text } from '../../wire/codec.ts';
+
+/** Bytes that are a copy: a function is kept for longer than what it came in. */
+const kept: Codec<Uint8Array> = {
+  write: bytes.write,
+  read: (reader) => Buffer.from(bytes.read(reader)),
+};
+
+/** A function as it is stored: the version of all functions at which it came, and its source, null where it was removed. */
+const entry = { version: i64, source: option(kept) };
+export const functionEntryCodec = struct(entry);
+export type FunctionEntry = Coded<typeof functionEntryCodec>;
+
+/** The same with its name. */
+export const namedFunctionCodec = struct({ name: text, ...entry });
+export type NamedFunction = Coded<typeof namedFunctionCodec>;
+
+/** How far a cluster has come: the founding of the keeper whose functions it has ('': its own), and their version. */
+export const functionsVersionCodec = struct({ keeper: text, version: i64 });
+export type FunctionsVersion = Coded<typeof functionsVersionCodec>;
+
+/** For people: a function without its source. `sha256`: of the source, in hexadecimal. */
+export const functionNoteCodec = struct({ name: text, version: i64, bytes: i64, sha256: text });
+export type FunctionNote = Coded<typeof functionNoteCodec>;
+
+/** What a cluster has: how far it has come, and the engine in force, '' before there is one. */
+export const functionsStatusCodec = struct({
+  ...{ keeper: text, version: i64, engine: text },
+  functions: list(functionNoteCodec),
+});
+export type FunctionsStatus = Coded<typeof functionsStatusCodec>;
+
+/** Some of them, ascending by version, above the version that was asked for; `version`: up to here none is left out. */
+export const functionsPageCodec = struct({ keeper: text, version: i64, functions: list(namedFunctionCodec) });
+export type FunctionsPage = Coded<typeof functionsPageCodec>;
+
+/** Longest source (bytes). */
+export const SOURCE_MAX = 64 * 1024;
+/** Functions of a cluster, and as many names of removed ones are remembered. */
+export const FUNCTIONS_MAX = 256;
+/** Longest name of a function (bytes). */
+export const FUNCTION_NAME_MAX = 256;
+
+/** Why a function cannot have this name; null where it can. */
+export function whyNoName(name: string): string | null {
+  if (name.length === 0 || name.length > FUNCTION_NAME_MAX) {
+    return `a function's name of ${name.length} characters: it has 1 to ${FUNCTION_NAME_MAX}`;
+  }
+  return /^[\x21-\x7e]*$/.test(name)
+    ? null
+    : `a function's name is printable ASCII without blanks: "${name}"`;
+}
+
+/** Why a source is too long; null where it is not. */
+export function whyNoSource(source: Uint8Array): string | null {
+  return source.length > SOURCE_MAX
+    ? `a function of ${source.length} bytes: the limit is ${SOURCE_MAX} bytes`
+    : null;
+}

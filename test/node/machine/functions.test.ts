@@ -1,0 +1,215 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { FunctionEngine } from '../../../node/functions/engine.ts';
+import { dataKey } from '../../../node/machine/store-keys.ts';
+import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { FUNCTIONS_MAX, SOURCE_MAX } from '../../../src/protocol/admin/functions.ts';
+import { decodeBytes, decodeOptionalBytes } from '../../../src/protocol/arakoon/reply-decoders.ts';
+import type { Update } from '../../../src/protocol/arakoon/updates.ts';
+import type { Consistency } from '../../../src/protocol/arakoon/values.ts';
+import { bytes, failureOf, TestCluster } from './cluster.ts';
+import { give } from './migrations.ts';
+
+const test = suite<{ engine: FunctionEngine; cluster: TestCluster }>('functions as replicated state');
+test.before(async (context) => {
+  context.engine = await FunctionEngine.start();
+});
+test.before.each((context) => {
+  context.cluster = withFunctions(context.engine);
+});
+
+const SOURCES = {
+  add: `export default (tx, argument) => {
+    const [key, by] = String(argument).split(' ');
+    const value = Number(tx.get(key) ?? 0) + Number(by);
+    tx.set(key, String(value));
+    return String(value);
+  }`,
+  spill: `export default (tx, argument) => {
+    tx.set('inside', '1');
+    try { tx.set(String(argument), '2') } catch {}
+    return 'went on';
+  }`,
+  fail: `export default (tx) => { tx.set('inside', '1'); throw new Error('no') }`,
+  endless: `export default (tx) => { tx.set('inside', '1'); for (;;); }`,
+  keys: `export default (tx, argument) => tx.prefix(argument ?? '', -1).join()`,
+};
+
+function withFunctions(engine: FunctionEngine, nursery = false): TestCluster {
+  const cluster = new TestCluster({ nursery }, engine);
+  for (const [name, source] of Object.entries(SOURCES)) put(cluster, name, source);
+  cluster.expect({ kind: 'useEngine', engine: engine.engine }, 'ok');
+  return cluster;
+}
+
+function put(cluster: TestCluster, name: string, source: string): number {
+  return cluster.expect({ kind: 'putFunction', name, source: bytes(source) }, 'changed').version;
+}
+
+const call = (name: string, argument: string | null = null): Update => ({
+  kind: 'userFunction',
+  name,
+  argument: argument === null ? null : bytes(argument),
+});
+
+function called(cluster: TestCluster, name: string, argument: string | null = null): string | null {
+  const result = decodeOptionalBytes(cluster.update(call(name, argument)).bytes);
+  return result === null ? null : Buffer.from(result).toString('latin1');
+}
+
+test('a call reads and writes as a part of its slot, and so in a sequence', ({ cluster }) => {
+  assert.is(called(cluster, 'add', 'n 5'), '5');
+  const sequence: Update = {
+    kind: 'sequence',
+    updates: [{ kind: 'set', key: 'm', value: bytes('10') }, call('add', 'm 1'), call('add', 'm 1')],
+  };
+  assert.is(cluster.update(sequence).bytes[0], 0);
+  assert.is(called(cluster, 'add', 'm 0'), '12');
+  assert.is(called(cluster, 'keys'), 'm,n');
+});
+
+test('what fails has done nothing, alone and in a sequence', ({ cluster }) => {
+  const before = cluster.dump();
+  for (const [name, why] of [
+    ['fail', 'Error: no'],
+    ['endless', 'too much work'],
+  ] as const) {
+    const failed = { code: RETURN_CODES.USER_FUNCTION_FAILURE, message: why };
+    assert.equal(failureOf(cluster.update(call(name))), failed);
+    const around: Update = {
+      kind: 'sequence',
+      updates: [{ kind: 'set', key: 'a', value: bytes('') }, call(name)],
+    };
+    assert.equal(failureOf(cluster.update(around)), failed);
+  }
+  assert.equal(cluster.dump(), before);
+});
+
+test('functions are replaced and removed, and found again after a restart', ({ cluster }) => {
+  cluster.restart();
+  assert.is(called(cluster, 'add', 'n 5'), '5');
+  const version = put(cluster, 'add', "export default () => 'other'");
+  assert.is(called(cluster, 'add'), 'other');
+  assert.is(cluster.expect({ kind: 'removeFunction', name: 'add' }, 'changed').version, version + 1);
+  assert.equal(failureOf(cluster.update(call('add'))), {
+    code: RETURN_CODES.BAD_INPUT,
+    message: 'unknown function add',
+  });
+  cluster.expect({ kind: 'removeFunction', name: 'add' }, 'none');
+  const { functions } = cluster.query({ kind: 'listFunctions' }, 'functionsStatus');
+  assert.equal(
+    functions.map(({ name }) => name),
+    ['endless', 'fail', 'keys', 'spill'],
+  );
+});
+
+test('names, lengths and numbers have limits', ({ cluster }) => {
+  const refused = (name: string, length: number) =>
+    cluster.expect({ kind: 'putFunction', name, source: new Uint8Array(length) }, 'refused').why;
+  assert.match(refused('', 1), /1 to 256/);
+  assert.match(refused('a b', 1), /printable/);
+  assert.match(refused('a', SOURCE_MAX + 1), /65537 bytes: the limit is 65536 bytes/);
+  for (let at = Object.keys(SOURCES).length; at < FUNCTIONS_MAX; at += 1) put(cluster, `f${at}`, '');
+  assert.match(refused('one-more', 1), /256 functions/);
+  put(cluster, 'add', SOURCES.add);
+  cluster.expect({ kind: 'removeFunction', name: 'add' }, 'changed');
+  for (let at = 0; at < FUNCTIONS_MAX + 10; at += 1) {
+    put(cluster, `g${at}`, '');
+    cluster.expect({ kind: 'removeFunction', name: `g${at}` }, 'changed');
+  }
+  assert.ok(
+    cluster.machine.state.functions.size < 2 * FUNCTIONS_MAX,
+    'removed names are forgotten in the end',
+  );
+});
+
+test('without an engine in force nothing is called, and another one ends the process', ({ engine }) => {
+  const cluster = new TestCluster({ nursery: false }, engine);
+  put(cluster, 'add', SOURCES.add);
+  assert.equal(failureOf(cluster.update(call('add', 'n 1'))).code, RETURN_CODES.USER_FUNCTION_FAILURE);
+  cluster.expect({ kind: 'useEngine', engine: 'another engine' }, 'ok');
+  assert.is(cluster.update({ kind: 'nop' }).bytes[0], 0, 'all else goes on');
+  assert.throws(() => cluster.update(call('add', 'n 1')), /engine another engi.*start the build that has it/);
+});
+
+test('a key outside is final, and ends the call though it is caught', ({ engine }) => {
+  const cluster = withFunctions(engine, true);
+  give(cluster, { lo: 'a', hi: 'n' });
+  const near = (name: string, key: string, argument: string): Update => ({
+    kind: 'userFunctionNear',
+    key,
+    name,
+    argument: bytes(argument),
+  });
+  assert.is(decodeOptionalBytes(cluster.update(near('spill', 'b', 'm')).bytes)?.length, 7);
+  assert.is(cluster.update({ kind: 'delete', key: 'm' }).bytes[0], 0);
+  assert.equal(failureOf(cluster.update(near('spill', 'b', 'z'))), {
+    code: RETURN_CODES.USER_FUNCTION_FAILURE,
+    message: 'key z belongs to another cluster',
+  });
+  assert.equal(failureOf(cluster.update(near('spill', 'z', 'm'))), {
+    code: RETURN_CODES.OUT_OF_RANGE,
+    message: 'z',
+  });
+  assert.is(cluster.store.get(dataKey('m')), undefined);
+  const unplaced = failureOf(cluster.update(call('spill', 'm')));
+  assert.is(unplaced.code, RETURN_CODES.BAD_INPUT);
+  assert.match(unplaced.message, /function spill.*say near which key it works/);
+  const placed: Update = {
+    kind: 'sequence',
+    updates: [{ kind: 'set', key: 'c', value: bytes('') }, call('spill', 'm')],
+  };
+  assert.is(cluster.update(placed).bytes[0], 0, 'the other keys of a sequence place it');
+  const ranged = failureOf(cluster.update(near('keys', 'b', '')));
+  assert.match(ranged.message, /belongs to another cluster/);
+});
+
+test('a hook only reads, and answers one string', ({ cluster }) => {
+  const consistency: Consistency = { kind: 'consistent' };
+  called(cluster, 'add', 'n 5');
+  const hook = (name: string) => cluster.read({ kind: 'userHook', consistency, name });
+  assert.is(Buffer.from(decodeBytes(hook('keys').bytes)).toString(), 'n');
+  assert.equal(failureOf(hook('add')).message, 'a hook only reads: it sets undefined');
+  assert.is(failureOf(hook('none')).code, RETURN_CODES.USER_HOOK_NOT_FOUND);
+  put(cluster, 'silent', 'export default () => undefined');
+  assert.is(decodeBytes(hook('silent').bytes).length, 0);
+  assert.is(called(cluster, 'keys'), 'n');
+});
+
+test('a cluster takes what its keeper has, in order, and nothing from anybody else', ({ engine }) => {
+  const keeper = withFunctions(engine);
+  keeper.expect(
+    { kind: 'bind', keeper: { cluster: 'k', founding: 'K', nodes: [] }, mine: 'K' } as never,
+    'ok',
+  );
+  const cluster = new TestCluster({ nursery: true }, engine);
+  cluster.expect(
+    { kind: 'bind', keeper: { cluster: 'k', founding: 'K', nodes: [] }, mine: 'A' } as never,
+    'ok',
+  );
+  const { kind, ...page } = keeper.query({ kind: 'functionsAbove', version: 0 }, 'functionsPage');
+  assert.is(kind, 'functionsPage');
+  const take = (from: number, page: object) => ({ kind: 'takeFunctions', from, ...page }) as never;
+  cluster.expect(take(0, { ...page, keeper: 'X' }), 'refused');
+  cluster.expect(take(0, page), 'changed');
+  cluster.expect(take(0, page), 'busy');
+  assert.equal([...cluster.machine.state.functions], [...keeper.machine.state.functions]);
+  assert.match(
+    cluster.expect({ kind: 'putFunction', name: 'own', source: bytes('') }, 'refused').why,
+    /at the keeper/,
+  );
+  const version = keeper.expect({ kind: 'removeFunction', name: 'add' }, 'changed').version;
+  const { kind: _, ...next } = keeper.query(
+    { kind: 'functionsAbove', version: version - 1 },
+    'functionsPage',
+  );
+  cluster.expect(take(version - 1, next), 'changed');
+  assert.is(failureOf(cluster.update(call('add'))).code, RETURN_CODES.BAD_INPUT);
+});
+
+test('work of calls makes a batch pause', ({ cluster }) => {
+  cluster.apply(...Array.from({ length: 10 }, () => call('endless')));
+  assert.ok(cluster.turns >= 9, `${cluster.turns} turns`);
+});
+
+test.run();
