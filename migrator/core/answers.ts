@@ -253,24 +253,32 @@ function onLook(state: Coordination, out: Effect[], { migrations: [record] }: An
   else state.lookAtMs = seen.atMs + waitMs;
 }
 
-function onClaimed(state: Coordination, _out: Effect[], { token, floor, record }: Answer<'claimed'>): void {
+function onClaimed(
+  state: Coordination,
+  _out: Effect[],
+  { token, floor, record, functions }: Answer<'claimed'>,
+): void {
   const isFirst = state.claim.token === 0;
   state.mode = 'work';
-  state.claim = { token, floor };
+  state.claim = claimOf(token, floor, functions);
   learnRecord(state.facts, record, -1);
   if (isFirst) takeOver(state.report, record.progress, token > 1 ? state.settings.claimAfterMs : 0);
+}
+
+function claimOf(token: number, floor: number, functions: number | undefined): Coordination['claim'] {
+  return functions === undefined ? { token, floor } : { token, floor, functions };
 }
 
 /** A heartbeat brings back what the operator wishes by now, and how far the floor has risen. */
 function onNoted(
   state: Coordination,
   _out: Effect[],
-  { floor, record }: Answer<'claimed'>,
+  { floor, record, functions }: Answer<'claimed'>,
   call: Call,
 ): void {
   // What was in the way below the floor goes with the next command, which no question carries.
   if (floor > state.claim.floor) state.blocked = null;
-  state.claim = { ...state.claim, floor };
+  state.claim = claimOf(state.claim.token, floor, functions);
   learnRecord(state.facts, record, call.mark);
 }
 

@@ -1,12 +1,13 @@
 /** The command that carries out a move, where a single one does. */
 import { NO_ROWS } from '../../src/keyspace/digest.ts';
 import type { AdminCommand, Header } from '../../src/protocol/admin/admin.ts';
+import type { SaysFunctions } from '../../src/protocol/admin/functions.ts';
 import type { Party } from './calls.ts';
 import { type Facts, recordOf, whyAborted } from './facts.ts';
 import type { Move, SealLimits } from './next-move.ts';
 
-/** Token and floor of a claim at the keeper. */
-export type Claim = { readonly token: number; readonly floor: number };
+/** Token and floor of a claim at the keeper, and how far its functions of users are. */
+export type Claim = { readonly token: number; readonly floor: number } & SaysFunctions;
 
 /** What every command to source or target carries. */
 export function headerFor(party: 'source' | 'target', facts: Facts, { token, floor }: Claim): Header {

@@ -33,6 +33,8 @@ export type Facts = {
   abortWhy: string | null;
   /** Whether the range is sealed, whatever else is known of the export. */
   isSealed: boolean;
+  /** How far the functions of users are at the source, as it last said: clients may have called any of them. */
+  sourceFunctions: number;
   /** Whether the target has every dirty row, read at or above the slot of the seal. */
   lastRowsSent: boolean;
 };
@@ -52,6 +54,7 @@ export function noFacts(): Facts {
     sealNoted: false,
     abortWhy: null,
     isSealed: false,
+    sourceFunctions: 0,
     lastRowsSent: false,
   };
 }
@@ -143,7 +146,8 @@ export function learnExport(facts: Facts, answer: Answer<'exporting'>): void {
 
 /** What the source says of itself, seal and outcome included. */
 export function learnSource(facts: Facts, status: RangeStatus): void {
-  const { exporting, closed, cleaning } = status;
+  const { exporting, closed, cleaning, functions = 0 } = status;
+  facts.sourceFunctions = functions;
   if (closed === null) facts.source = { exporting, closed, cleaning: null };
   else {
     learnOutcome(facts, 'source', closed);
@@ -158,7 +162,8 @@ export function learnBase(facts: Facts, base: Digest): void {
   changeExport(facts, { base });
 }
 
-export function learnSeal(facts: Facts, { sealSlot, digest }: Answer<'sealed'>): void {
+export function learnSeal(facts: Facts, { sealSlot, digest, functions = 0 }: Answer<'sealed'>): void {
+  facts.sourceFunctions = functions;
   facts.isSealed = true;
   changeExport(facts, { sealed: { sealSlot, digest } });
 }

@@ -132,7 +132,15 @@ function askWhether(state: Coordination, out: Effect[], { move, askAtMs }: Block
   if (state.nowMs < askAtMs) return;
   const { lo, hi } = recordOf(state.facts);
   const to = move === 'beginExport' ? 'source' : 'target';
-  sendQuery(state, out, 'mayBegin', to, { kind: 'mayBegin', mid: state.mid, lo, hi, as: to });
+  const { functions } = state.claim;
+  sendQuery(state, out, 'mayBegin', to, {
+    kind: 'mayBegin',
+    mid: state.mid,
+    lo,
+    hi,
+    as: to,
+    ...(to === 'target' && functions !== undefined ? { functions } : {}),
+  });
 }
 
 function scanBase(state: Coordination, out: Effect[]): void {

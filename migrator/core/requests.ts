@@ -1,7 +1,9 @@
 /** How a coordinator asks: each request goes out once until it is answered, addressed to the founding that is meant. */
-import type { AdminQuery, Progress } from '../../src/protocol/admin/admin.ts';
+import type { AdminCommand, AdminQuery, Progress } from '../../src/protocol/admin/admin.ts';
+import type { SaysFunctions } from '../../src/protocol/admin/functions.ts';
 import { beginCall, type Call, type Effect, hasCall, type Party, type Purpose } from './calls.ts';
-import { recordOf } from './facts.ts';
+import type { Claim } from './commands.ts';
+import { type Facts, recordOf } from './facts.ts';
 import { progressAt } from './report.ts';
 import type { Coordination } from './state.ts';
 
@@ -75,12 +77,23 @@ export function begin(
 }
 
 /** A command of the move is meant for one founding, and for a move with another one. */
-function addressedTo({ facts }: Coordination, to: Party, request: Call['request']): Call['request'] {
+function addressedTo({ facts, claim }: Coordination, to: Party, request: Call['request']): Call['request'] {
   if (to === 'keeper' || request.kind !== 'command' || request.command.kind === 'under') return request;
   const { foundings } = recordOf(facts);
   if (foundings === undefined) return request; // a keeper that knows none: its clusters do not either
   const { keeper, source, target } = foundings;
   const [founding, peer] = to === 'source' ? [source, target] : [target, source];
   const { command } = request;
-  return { kind: 'command', command: { kind: 'under', keeper, founding, peer, command } };
+  const functions = functionsFor(command, facts, claim);
+  return { kind: 'command', command: { kind: 'under', keeper, founding, peer, command, ...functions } };
+}
+
+/**
+ * How far the target must be with the functions of users: at first as far as the keeper, whom both ends follow; for the point of no
+ * return as far as the source was at the seal.
+ */
+function functionsFor({ kind }: AdminCommand, facts: Facts, claim: Claim): SaysFunctions {
+  const functions =
+    kind === 'beginImport' ? (claim.functions ?? 0) : kind === 'activate' ? facts.sourceFunctions : 0;
+  return functions > 0 ? { functions } : {};
 }

@@ -64,9 +64,14 @@ export function* callHook(caller: Caller, runner: FunctionRunner, name: string):
  * The refusal of calls of which nobody says near which key they work, where this cluster serves only a part of the keys; null where
  * there are none, or it serves all.
  */
-export function refusalOfRoaming(ownership: Ownership, update: Update): Answer | null {
+export function refusalOfRoaming(
+  { state, ownership }: Pick<Caller, 'state' | 'ownership'>,
+  update: Update,
+): Answer | null {
   const name = roamingIn(update);
-  if (name === null || ownership.firstOutside(WHOLE) === null) return null;
+  // What is not known is refused as that.
+  if (name === null || storedFunction(state, name) === null) return null;
+  if (ownership.firstOutside(WHOLE) === null) return null;
   return failure(
     'BAD_INPUT',
     `function ${name}: this cluster serves only a part of the keys; say near which key it works`,

@@ -16,12 +16,15 @@ import type { Coded } from '../../src/wire/codec.ts';
 import type { Work } from '../store/types.ts';
 import { clearDirty, markDirty, trimDirty } from './dirty.ts';
 import type { Draft } from './draft.ts';
+import { versionInNursery } from './functions.ts';
 import { rangeOf, sameAsRecord } from './headers.ts';
 import { removeRange, setSealed } from './ownership.ts';
 import { type ExportRecord, newExport, withEntry } from './system-state.ts';
 import type { RowDigest } from './transaction.ts';
 
 type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;
+
+type Seal = NonNullable<ExportRecord['seal']>;
 
 const NONE: AdminAnswer = { kind: 'none' };
 const OK: AdminAnswer = { kind: 'ok' };
@@ -121,6 +124,11 @@ export function* trim(draft: Draft, command: Of<'trim'>): Work<AdminAnswer> {
   return OK;
 }
 
+/** With how far the functions of users are here: whatever clients could call before the seal is among them. */
+function sealedAs({ state }: Draft, seal: Seal): AdminAnswer {
+  return { kind: 'sealed', ...seal, functions: versionInNursery(state) };
+}
+
 /** Stops serving the range, where what is still to be sent is within the limits. The answer never changes afterwards. */
 export function seal(draft: Draft, command: Of<'seal'>): AdminAnswer {
   const { mid, rowsMax, bytesMax } = command;
@@ -129,7 +137,7 @@ export function seal(draft: Draft, command: Of<'seal'>): AdminAnswer {
   if (record === undefined) return NONE;
   const foreign = sameAsRecord(record, command);
   if (foreign !== null) return foreign;
-  if (record.seal !== null) return { kind: 'sealed', ...record.seal };
+  if (record.seal !== null) return sealedAs(draft, record.seal);
   if (record.diverged) return diverged(mid);
   const { base, delta, dirtyRows, dirtyBytes } = record;
   if (base === null || dirtyRows > rowsMax || dirtyBytes > bytesMax) {
@@ -140,7 +148,7 @@ export function seal(draft: Draft, command: Of<'seal'>): AdminAnswer {
     owned: setSealed(state.owned, record, mid),
     exports: withEntry(state.exports, mid, { ...record, seal: sealed }),
   });
-  return { kind: 'sealed', ...sealed };
+  return sealedAs(draft, sealed);
 }
 
 /** Gives up: the range is served again, also where it was never exported, so that a late `beginExport` does nothing. */
@@ -166,7 +174,7 @@ export function* unseal(draft: Draft, header: Header): Work<AdminAnswer> {
 export function* cancel(draft: Draft, header: Header): Work<AdminAnswer> {
   const record = draft.state.exports.get(header.mid);
   if (record !== undefined && record.seal !== null) {
-    return sameAsRecord(record, header) ?? { kind: 'sealed', ...record.seal };
+    return sameAsRecord(record, header) ?? sealedAs(draft, record.seal);
   }
   return yield* unseal(draft, header);
 }

@@ -18,6 +18,7 @@ import { type SystemState, withEntry } from './system-state.ts';
 
 type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;
 type Functions = SystemState['functions'];
+type FunctionsPlace = Pick<SystemState, 'bound' | 'functionsVersion'>;
 
 /** Sources of one page of functions (bytes); the last one may go beyond it. */
 const PAGE_BYTES = 1024 * 1024;
@@ -108,10 +109,18 @@ function keeperOf(state: SystemState): string {
   return isKeeper(state) ? (state.bound?.mine ?? '') : state.functionsVersion.keeper;
 }
 
-/** Why a move must wait: the target has not come as far as the source; null where it has. */
-export function functionsInTheWay({ functionsVersion }: SystemState, source: number): string | null {
-  if (functionsVersion.version >= source) return null;
-  return `the functions here are at version ${functionsVersion.version}, those of the source at ${source}`;
+/** How far this cluster has come with the functions of the keeper that it belongs to; 0 where it has none of them, or no keeper. */
+export function versionInNursery({ bound, functionsVersion }: FunctionsPlace): number {
+  if (bound === null) return 0;
+  const isOwn = bound.mine === bound.keeper.founding || functionsVersion.keeper === bound.keeper.founding;
+  return isOwn ? functionsVersion.version : 0;
+}
+
+/** Why a move must wait: what clients call at the source may not be here yet; null where it is. */
+export function functionsInTheWay(state: FunctionsPlace, source: number): string | null {
+  const version = versionInNursery(state);
+  if (version >= source) return null;
+  return `the functions here are at version ${version} of the keeper's, those of the source at ${source}`;
 }
 
 /** The functions that there are, without those that were removed. */

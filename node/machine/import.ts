@@ -15,10 +15,14 @@ import type { Coded } from '../../src/wire/codec.ts';
 import type { StoreKey, Work } from '../store/types.ts';
 import type { Draft } from './draft.ts';
 import { close } from './export.ts';
+import { functionsInTheWay } from './functions.ts';
 import { rangeOf, sameAsRecord } from './headers.ts';
 import { addOwned, removeRange } from './ownership.ts';
 import { dataRange } from './store-keys.ts';
 import { type ImportRecord, withEntry } from './system-state.ts';
+
+/** What is said around a command: the founding of the source ('': nobody has one), and how far its functions of users are. */
+export type Meant = { readonly peer: string; readonly functions: number };
 
 type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;
 
@@ -33,10 +37,13 @@ export function importStatus(record: ImportRecord): Coded<typeof importStatusCod
 }
 
 /**
- * Makes an empty staging, where nothing at all is in the way. Repeated, it says how far the staging is. `founding` is the
- * source's, '' where nobody has one.
+ * Makes an empty staging, where nothing at all is in the way. Repeated, it says how far the staging is.
  */
-export function* beginImport(draft: Draft, command: Of<'beginImport'>, founding: string): Work<AdminAnswer> {
+export function* beginImport(
+  draft: Draft,
+  command: Of<'beginImport'>,
+  { peer: founding, functions }: Meant,
+): Work<AdminAnswer> {
   const { mid, peer } = command;
   const existing = draft.state.imports.get(mid);
   if (existing !== undefined) {
@@ -44,7 +51,10 @@ export function* beginImport(draft: Draft, command: Of<'beginImport'>, founding:
   }
   const range = rangeOf(command);
   if (range === null) return { kind: 'refused', why: 'the range is empty, or a bound of it is too long' };
-  const why = inTheWay(draft, range) ?? ((yield* holdsRow(draft, range)) ? rowsInTheWay(range) : null);
+  const why =
+    functionsInTheWay(draft.state, functions) ??
+    inTheWay(draft, range) ??
+    ((yield* holdsRow(draft, range)) ? rowsInTheWay(range) : null);
   if (why !== null) return { kind: 'busy', why };
   const { lo, hi } = range;
   const fresh = { lo, hi, source: peer, seq: 0, cursor: lo, asOf: 0, running: NO_ROWS };
@@ -75,7 +85,7 @@ export function* page(draft: Draft, command: Of<'page'>): Work<AdminAnswer> {
 }
 
 /** The point of no return: the staging becomes owned, if it is what the source had at the seal. */
-export function activate(draft: Draft, command: Of<'activate'>): AdminAnswer {
+export function activate(draft: Draft, command: Of<'activate'>, { functions }: Meant): AdminAnswer {
   const { mid, seq, digest } = command;
   const { imports, owned, forward } = draft.state;
   const record = imports.get(mid);
@@ -85,6 +95,8 @@ export function activate(draft: Draft, command: Of<'activate'>): AdminAnswer {
   const { lo, hi, running } = record;
   const isComplete = record.seq === seq && record.cursor === hi;
   if (!isComplete || !sameDigest(running, digest)) return { kind: 'mismatch', mine: running };
+  const why = functionsInTheWay(draft.state, functions);
+  if (why !== null) return { kind: 'busy', why };
   draft.update({
     owned: addOwned(owned, { lo, hi, epoch: mid, sealedBy: null }),
     imports: withEntry(imports, mid, null),

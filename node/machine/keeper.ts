@@ -17,6 +17,7 @@ import { WISHES } from '../../src/protocol/admin/migration.ts';
 import { encode } from '../../src/wire/codec.ts';
 import { refused } from './answers.ts';
 import type { Draft } from './draft.ts';
+import { versionInNursery } from './functions.ts';
 import { rangeOf } from './headers.ts';
 import { install, isRescued, lose, planCopy, replace, settle } from './orders.ts';
 import {
@@ -379,7 +380,9 @@ function recordFor(draft: Draft, mid: number, token: number): Migration | AdminA
 
 function claimed(draft: Draft, record: Migration): AdminAnswer {
   save(draft, record);
-  return { kind: 'claimed', token: record.token, floor: floorOf(draft.state), record };
+  const { state } = draft;
+  const functions = versionInNursery(state);
+  return { kind: 'claimed', token: record.token, floor: floorOf(state), record, functions };
 }
 
 function save(draft: Draft, record: Migration): void {

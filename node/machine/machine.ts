@@ -270,7 +270,7 @@ function* applyUpdate(draft: Draft, bytes: Uint8Array): Work<Answer> {
 function* applyCommand(draft: Draft, sent: AdminCommand): Work<AdminAnswer> {
   const misdirected = checkAddress(draft, sent);
   if (misdirected !== null) return misdirected;
-  const [command, peer] = sent.kind === 'under' ? [sent.command, sent.peer] : [sent, ''];
+  const { command, peer, functions = 0 } = sent.kind === 'under' ? sent : { command: sent, peer: '' };
   if ('floor' in command) {
     const answer = checkHeader(draft, command);
     if (answer !== null) return answer;
@@ -291,11 +291,11 @@ function* applyCommand(draft: Draft, sent: AdminCommand): Work<AdminAnswer> {
     case 'assume':
       return yield* assume(draft, command);
     case 'beginImport':
-      return yield* beginImport(draft, command, peer);
+      return yield* beginImport(draft, command, { peer, functions });
     case 'page':
       return yield* page(draft, command);
     case 'activate':
-      return activate(draft, command);
+      return activate(draft, command, { peer, functions });
     case 'abandon':
       return abandon(draft, command);
     case 'beginExport':

@@ -5,6 +5,7 @@
 import type { AdminAnswer, AdminQuery } from '../../src/protocol/admin/admin.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
 import { exportInTheWay } from './export.ts';
+import { functionsInTheWay } from './functions.ts';
 import { rangeOf } from './headers.ts';
 import { inTheWay, rowsInTheWay } from './import.ts';
 import { Ownership } from './ownership.ts';
@@ -28,7 +29,7 @@ export function* mayBegin(
   if (query.as === 'source') {
     why = exportInTheWay({ state, ownership: new Ownership(inForce(state)) }, range);
   } else {
-    why = inTheWay({ state }, range);
+    why = functionsInTheWay(state, query.functions ?? 0) ?? inTheWay({ state }, range);
     const { from, to } = dataRange(range);
     for (let next: StoreKey | null = from; next !== null && why === null; ) {
       next = scanSlice(view, { from: next, to }, { rowsMax: SLICE_ROWS }, () => {

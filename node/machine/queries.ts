@@ -15,7 +15,7 @@ import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
 import { eachDirty } from './dirty.ts';
 import { exportStatus } from './export.ts';
-import { functionsAbove, functionsStatus } from './functions.ts';
+import { functionsAbove, functionsStatus, versionInNursery } from './functions.ts';
 import { importStatus } from './import.ts';
 import { keeperMapOf } from './keeper.ts';
 import { mayBegin } from './may-begin.ts';
@@ -108,6 +108,7 @@ function rangeStatus({ state, slot, sealAge }: QuerySource, { mid, lo, hi }: Of<
     closed: state.closed.get(mid) ?? null,
     token: state.tokens.get(mid) ?? 0,
     floor: state.floor,
+    functions: versionInNursery(state),
   };
 }
 

@@ -102,7 +102,7 @@ const ANSWERS: Handlers<DataKind, [Source], Answer | Work<Answer>> = {
 /** A function that only reads; nothing is told as an empty string. */
 function* hook({ name }: RequestOf<'userHook'>, source: Source): Work<Answer> {
   const { state, ownership, view, runner } = source;
-  const refusal = refusalOfRoaming(ownership, { kind: 'userFunction', name, argument: null });
+  const refusal = refusalOfRoaming(source, { kind: 'userFunction', name, argument: null });
   if (refusal !== null) return refusal;
   const outcome = yield* callHook({ state, ownership, tx: new SlotTransaction(view) }, runner, name);
   if (outcome === null) return failure('USER_HOOK_NOT_FOUND', `unknown hook ${name}`);

@@ -30,7 +30,7 @@ const SLICE_ROWS = 500;
  * Everything that it names is checked first, so that a cluster which owns only a part executes none of it.
  */
 export function* execute(draft: Draft, update: DataUpdate): Work<Answer> {
-  const refusal = refusalOfRoaming(draft.ownership, update) ?? (yield* check(draft, update, 0));
+  const refusal = refusalOfRoaming(draft, update) ?? (yield* check(draft, update, 0));
   return refusal ?? (yield* run(draft, update));
 }
 

@@ -9,6 +9,7 @@
 import { unreachable } from '../../src/base/assert.ts';
 import { RETURN_CODES } from '../../src/base/errors.ts';
 import { answerMarginMs } from '../../src/base/limits.ts';
+import { WHOLE } from '../../src/keyspace/range.ts';
 import { EMPTY_MAP } from '../../src/keyspace/rangemap.ts';
 import type { Hint } from '../../src/protocol/admin/admin.ts';
 import { isPassing } from '../../src/protocol/arakoon/run.ts';
@@ -253,7 +254,10 @@ function maplessWhy(router: Router): Refusal {
 
 function refuseSpanning(router: Router, task: Task): void {
   const owners = ownersNamed(router.effective, task.keys, task.ranges).join(', ');
-  const message = `the update spans the clusters ${owners}: it must stay within one; nothing was executed`;
+  const message =
+    task.ranges[0] === WHOLE
+      ? `the clusters ${owners} share the keys: a function is called near a key that it works with ({ near: KEY }); nothing was executed`
+      : `the update spans the clusters ${owners}: it must stay within one; nothing was executed`;
   fail(router, task, 'BAD_INPUT', message);
 }
 

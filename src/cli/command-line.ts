@@ -9,6 +9,7 @@ import { PRODUCT_VERSION } from '../version.ts';
 import { NODE_WORDS } from './ask-node.ts';
 import { asking, CONFIG, examples, JSON_FLAG } from './common-options.ts';
 import { copyCommands } from './copy-commands.ts';
+import { functionCommand } from './function-commands.ts';
 import { oneOf } from './inspect-commands.ts';
 import { wholeNumber, wholeNumberOr } from './numbers.ts';
 import { checkOutputAtExit, printLine } from './output.ts';
@@ -421,6 +422,7 @@ async function run(given: readonly string[]): Promise<void> {
     });
   servers(parser);
   nurseryCommands(parser);
+  functionCommand(parser);
   dataCommands(parser);
   copyCommands(parser);
   rescueCommand(parser);

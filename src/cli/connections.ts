@@ -74,10 +74,13 @@ async function withClientOf<T>(
 /** The keeper and, by cluster id, clients of every cluster that it knows. Closed together. */
 export class NurseryConnections {
   readonly keeper: ClusterClient;
+  /** Its cluster id. */
+  readonly keeperId: string;
   readonly #clients = new Map<string, ClusterClient>();
   #known: KeeperMap = { map: EMPTY_MAP, clusters: [] };
 
   constructor(keeper: ClusterConfig) {
+    this.keeperId = keeper.cluster;
     this.keeper = new ClusterClient(keeper, IDENTITY, { keepsToFirst: true });
   }
 

@@ -58,7 +58,13 @@ export type Step =
   | { readonly kind: 'assert'; readonly key: Bytes; readonly expected: Bytes | null }
   | { readonly kind: 'assertExists'; readonly key: Bytes }
   | { readonly kind: 'assertRange'; readonly prefix: Bytes; readonly keys: readonly Bytes[] }
-  | { readonly kind: 'userFunction'; readonly name: string; readonly argument: Bytes | null }
+  | {
+      readonly kind: 'userFunction';
+      readonly name: string;
+      readonly argument: Bytes | null;
+      /** As for `userFunction`; in a sequence the other keys say so too. */
+      readonly near?: Bytes;
+    }
   | { readonly kind: 'sequence'; readonly steps: readonly Step[] };
 
 const CONSISTENT: Consistency = { kind: 'consistent' };
@@ -195,14 +201,36 @@ export abstract class Commands {
     await this.#result(request, options);
   }
 
-  /** Runs a function that the nodes were configured with. */
+  /**
+   * Runs a function that was put there (`nursery function put`), all of it or nothing, and returns what it answers.
+   *
+   * @param options `near`: a key that it works with. It runs where that key is; where several clusters share the keys, it must
+   *   be said. Every other key that the function touches must be there too.
+   * @throws NurseryError USER_FUNCTION_FAILURE where it failed, did too much, or reached for a key of another cluster;
+   *   BAD_INPUT where there is none of that name, or nobody knows where it is to run
+   */
   async userFunction(
     name: string,
     argument: Bytes | null,
-    options: CallOptions = {},
+    options: CallOptions & { readonly near?: Bytes } = {},
   ): Promise<Buffer | null> {
-    const request = { kind: 'userFunction', name: keyOf(name), argument: bytesOrNull(argument) } as const;
+    const called = { name: keyOf(name), argument: bytesOrNull(argument) };
+    const { near } = options;
+    if (near === undefined)
+      return ownOption(await this.#result({ kind: 'userFunction', ...called }, options));
+    const request = { kind: 'userFunctionNear', key: keyOf(near), ...called } as const;
     return ownOption(await this.#result(request, options));
+  }
+
+  /**
+   * What a function answers that only reads. Behind a router it is run only where one cluster has all keys.
+   *
+   * @throws NurseryError USER_HOOK_NOT_FOUND; USER_FUNCTION_FAILURE where it failed, or would have written
+   */
+  async userHook(name: string, options: ReadOptions = {}): Promise<Buffer> {
+    return own(
+      await this.#result({ kind: 'userHook', ...consistencyOf(options), name: keyOf(name) }, options),
+    );
   }
 
   /** How many keys there are. */
@@ -318,8 +346,11 @@ function updateOf(step: Step): Update {
       return { kind: 'assert', key: keyOf(step.key), expected: bytesOrNull(step.expected) };
     case 'assertRange':
       return { kind: 'assertRange', prefix: keyOf(step.prefix), keys: step.keys.map(keyOf) };
-    case 'userFunction':
-      return { kind: 'userFunction', name: keyOf(step.name), argument: bytesOrNull(step.argument) };
+    case 'userFunction': {
+      const called = { name: keyOf(step.name), argument: bytesOrNull(step.argument) };
+      if (step.near === undefined) return { kind: 'userFunction', ...called };
+      return { kind: 'userFunctionNear', key: keyOf(step.near), ...called };
+    }
     case 'sequence':
       return { kind: 'sequence', updates: step.steps.map(updateOf) };
     default:

@@ -45,7 +45,13 @@ import {
   union,
   Writer,
 } from '../../wire/codec.ts';
-import { functionsPageCodec, functionsStatusCodec, namedFunctionCodec } from './functions.ts';
+import {
+  functionsPageCodec,
+  functionsStatusCodec,
+  namedFunctionCodec,
+  type SaysFunctions,
+  withFunctions,
+} from './functions.ts';
 import { lastProgressCodec, lastReceiptCodec, lastTold, migrationCodec } from './migration.ts';
 import {
   adoptions,
@@ -203,26 +209,32 @@ const addressCodec = struct({ keeper: text, founding: text, peer: text });
 export type Address = Coded<typeof addressCodec>;
 
 const UNDER = 33;
+const UNDER_WITH_FUNCTIONS = 74;
 /**
  * `under`: a command of a move, or `assume`, with the foundings that it is meant for. Anyone else does nothing at all.
+ * `functions`: where the target of a move has not come as far with the functions of users, it does nothing yet.
  * Commands of a move that stand alone are from before there were foundings, and do nothing at a cluster that is bound.
  */
 export type AdminCommand =
   | PlainCommand
-  | ({ readonly kind: 'under'; readonly command: PlainCommand } & Address);
+  | ({ readonly kind: 'under'; readonly command: PlainCommand } & Address & SaysFunctions);
 
 export const adminCommandCodec: Codec<AdminCommand> = {
   write: (writer, command) => {
     if (command.kind === 'under') {
-      writer.u8(UNDER);
+      const { functions = 0 } = command;
+      writer.u8(functions > 0 ? UNDER_WITH_FUNCTIONS : UNDER);
+      if (functions > 0) writer.i64(functions);
       addressCodec.write(writer, command);
       plainCommandCodec.write(writer, command.command);
     } else plainCommandCodec.write(writer, command);
   },
   read: (reader) => {
-    if (reader.peek() !== UNDER) return plainCommandCodec.read(reader);
+    const tag = reader.peek();
+    if (tag !== UNDER && tag !== UNDER_WITH_FUNCTIONS) return plainCommandCodec.read(reader);
     reader.u8();
-    return { kind: 'under', ...addressCodec.read(reader), command: plainCommandCodec.read(reader) };
+    const said = tag === UNDER ? {} : { functions: reader.i64() };
+    return { kind: 'under', ...said, ...addressCodec.read(reader), command: plainCommandCodec.read(reader) };
   },
 };
 
@@ -250,7 +262,7 @@ export const adminQueryCodec = union({
    */
   promote: [11, struct({ founding: text, gone: list(text), loseFrom: option(i64), isTrial: bool })],
   /** Whether beginExport (`source`) or beginImport (`target`) would be answered `busy` now; `ok`: not so. */
-  mayBegin: [7, struct({ mid: i64, lo: key, hi: option(key), as: oneOf('source', 'target') })],
+  mayBegin: [7, withFunctions(struct({ mid: i64, lo: key, hi: option(key), as: oneOf('source', 'target') }))],
   /** The functions of this cluster, for people. */
   listFunctions: [40, struct({})],
   /** One of them with its source. */
@@ -310,7 +322,7 @@ export const rangeStatusCodec = struct({
   token: i64,
   floor: i64,
 });
-export type RangeStatus = Coded<typeof rangeStatusCodec>;
+export type RangeStatus = Coded<typeof rangeStatusCodec> & SaysFunctions;
 
 export const nodeStatusCodec = struct({
   cluster: text,
@@ -399,10 +411,10 @@ export const adminAnswerCodec = union({
   stale: [10, struct({ seq: i64, cursor: option(key), asOf: i64 })],
   mismatch: [11, struct({ mine: digestCodec })],
   behind: [12, struct({ dirtyRows: i64, dirtyBytes: i64 })],
-  sealed: [13, struct(seal)],
+  sealed: [13, withFunctions(struct(seal))],
   planned: [14, struct({ mid: i64 })],
-  claimed: [15, struct({ token: i64, floor: i64, record: migrationCodec })],
-  rangeStatus: [16, rangeStatusCodec],
+  claimed: [15, withFunctions(struct({ token: i64, floor: i64, record: migrationCodec }))],
+  rangeStatus: [16, withFunctions(rangeStatusCodec)],
   /** Rows of one image at `asOf`; the next page begins at `to`. */
   rows: [17, struct({ asOf: i64, rows: list(rowCodec), to: option(key) })],
   base: [18, struct({ slot: i64, base: digestCodec })],

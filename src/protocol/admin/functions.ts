@@ -1,4 +1,5 @@
 /** Functions of users, as commands, queries and rows have them. */
+import { storedWithMore } from '../../identity/founding.ts';
 import { bytes, type Codec, type Coded, i64, list, option, struct, text } from '../../wire/codec.ts';
 
 /** Bytes that are a copy: a function is kept for longer than what it came in. */
@@ -34,6 +35,19 @@ export type FunctionsStatus = Coded<typeof functionsStatusCodec>;
 /** Some of them, ascending by version, above the version that was asked for; `version`: up to here none is left out. */
 export const functionsPageCodec = struct({ keeper: text, version: i64, functions: list(namedFunctionCodec) });
 export type FunctionsPage = Coded<typeof functionsPageCodec>;
+
+/** Said by clusters of a move, and missing where it is 0: how far the functions are, of a cluster or of the keeper. */
+export type SaysFunctions = { readonly functions?: number };
+
+/** What ends a message, and says behind that how far the functions are. */
+export function withFunctions<T extends object>(codec: Codec<T>): Codec<T & SaysFunctions> {
+  return storedWithMore(
+    codec,
+    i64,
+    ({ functions = 0 }) => (functions > 0 ? functions : null),
+    (value, functions) => ({ ...value, functions }),
+  );
+}
 
 /** Longest source (bytes). */
 export const SOURCE_MAX = 64 * 1024;

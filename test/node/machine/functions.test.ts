@@ -3,12 +3,14 @@ import * as assert from 'uvu/assert';
 import { FunctionEngine } from '../../../node/functions/engine.ts';
 import { dataKey } from '../../../node/machine/store-keys.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
+import { NO_ROWS } from '../../../src/keyspace/digest.ts';
+import type { AdminCommand } from '../../../src/protocol/admin/admin.ts';
 import { FUNCTIONS_MAX, SOURCE_MAX } from '../../../src/protocol/admin/functions.ts';
 import { decodeBytes, decodeOptionalBytes } from '../../../src/protocol/arakoon/reply-decoders.ts';
 import type { Update } from '../../../src/protocol/arakoon/updates.ts';
 import type { Consistency } from '../../../src/protocol/arakoon/values.ts';
 import { bytes, failureOf, TestCluster } from './cluster.ts';
-import { give } from './migrations.ts';
+import { give, headerOf } from './migrations.ts';
 
 const test = suite<{ engine: FunctionEngine; cluster: TestCluster }>('functions as replicated state');
 test.before(async (context) => {
@@ -205,6 +207,31 @@ test('a cluster takes what its keeper has, in order, and nothing from anybody el
   );
   cluster.expect(take(version - 1, next), 'changed');
   assert.is(failureOf(cluster.update(call('add'))).code, RETURN_CODES.BAD_INPUT);
+});
+
+test('a move waits for the functions that clients may have called at its source', ({ engine }) => {
+  const cluster = new TestCluster({ nursery: true }, engine);
+  cluster.expect({ kind: 'bind', keeper: { cluster: 'k', founding: 'K', nodes: [] }, mine: 'A' }, 'ok');
+  const under = (command: object, functions: number) =>
+    ({ kind: 'under', keeper: 'K', founding: 'A', peer: 'B', command, functions }) as AdminCommand;
+  const header = headerOf(2);
+  const begin = (functions: number) => under({ kind: 'beginImport', ...header }, functions);
+  assert.match(cluster.expect(begin(1), 'busy').why, /version 0 of the keeper's, those of the source at 1/);
+  assert.equal([...cluster.machine.state.imports], [], 'nothing was begun');
+  const take = (from: number, version: number): AdminCommand => ({
+    ...{ kind: 'takeFunctions', keeper: 'K', from, version },
+    functions: [{ name: 'f', version, source: bytes('') }],
+  });
+  cluster.expect(take(0, 1), 'changed');
+  cluster.expect(begin(1), 'importing');
+  const page = { seq: 1, asOf: 1, page: 0, from: header.lo, to: header.hi, rows: [] };
+  cluster.expect(under({ kind: 'page', ...header, ...page }, 0), 'ok');
+  const activate = { kind: 'activate', ...header, seq: 1, sealSlot: 1, digest: NO_ROWS };
+  cluster.expect(under(activate, 2), 'busy');
+  assert.equal(cluster.machine.owned(), [], 'nothing was activated');
+  cluster.expect(take(1, 2), 'changed');
+  cluster.expect(under(activate, 2), 'closed');
+  assert.is(cluster.machine.owned().length, 1);
 });
 
 test('work of calls makes a batch pause', ({ cluster }) => {

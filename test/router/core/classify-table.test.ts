@@ -24,7 +24,7 @@ const args = fc.record({
 
 test('requests of one key, whose key is all that is looked at', () => {
   const kinds = KINDS.filter((kind) => rowOf(kind).names === 'key');
-  assert.equal(kinds.length, 9);
+  assert.equal(kinds.length, 10);
   fc.assert(
     fc.property(fc.constantFrom(...kinds), args, (kind, values) => {
       const body = encodeRequest({ kind, ...values } as Request);
