@@ -4,7 +4,7 @@
  */
 import { present } from '../../src/base/assert.ts';
 import { type AdminCommand, encodeCommand } from '../../src/protocol/admin/admin.ts';
-import type { FunctionsPage } from '../../src/protocol/admin/functions.ts';
+import type { FunctionEntry, FunctionsPage } from '../../src/protocol/admin/functions.ts';
 import { updateOf } from '../../src/protocol/arakoon/requests.ts';
 import type { KeeperLink } from '../identity/contract.ts';
 import type { Introduction } from '../identity/introduction.ts';
@@ -42,6 +42,9 @@ type Around = {
 export class FunctionKeeping {
   readonly #options: FunctionKeepingOptions;
   #isAsking = false;
+  /** Functions that were there when it was last looked, and those that are not loaded yet. */
+  #seen: Machine['state']['functions'] = new Map();
+  #unprepared: FunctionEntry[] = [];
   #nextMs = 0;
   /** Until then an answer to what was proposed is waited for. */
   #proposedUntilMs = 0;
@@ -64,9 +67,22 @@ export class FunctionKeeping {
   /** To be called often. */
   tick(): void {
     const { driver, nowMs } = this.#options;
+    this.#prepareOne();
     if (!driver.mayRead() || nowMs() < this.#proposedUntilMs) return;
     this.#changeEngine();
     if (nowMs() >= this.#nextMs) this.#askKeeper();
+  }
+
+  /** Loading takes some ten milliseconds: one at a time, ahead of the first call. */
+  #prepareOne(): void {
+    const { state, runner } = this.#options.driver.machine;
+    if (state.functions !== this.#seen) {
+      const known = new Set([...this.#seen.values()].map(({ source }) => source));
+      this.#unprepared = [...state.functions.values()].filter(({ source }) => !known.has(source));
+      this.#seen = state.functions;
+    }
+    const source = this.#unprepared.pop()?.source ?? null;
+    if (source !== null) runner.prepare({ source });
   }
 
   /** Entries that call functions must find the same engine everywhere: a member that lacks it would have to stop. */

@@ -62,8 +62,10 @@ export class FunctionEngine implements FunctionRunner {
   readonly #entry: Entry;
   /** The state before any function was loaded. */
   readonly #empty: Image;
-  /** By their source, the last that was called at the end. */
-  readonly #loaded = new Map<Uint8Array, Loaded>();
+  /** By the SHA-256 of their source, the last that was called at the end. */
+  readonly #loaded = new Map<string, Loaded>();
+  /** That of sources that were met: a source is never written to. */
+  readonly #sums = new WeakMap<Uint8Array, string>();
   #running: Running | null = null;
 
   private constructor(quickjs: QuickJS) {
@@ -92,7 +94,6 @@ export class FunctionEngine implements FunctionRunner {
     return 'why' in loaded ? loaded.why : null;
   }
 
-  /** Loads a function, so that its first call need not. */
   prepare({ source }: StoredFunction): void {
     this.#loadedOf(source);
   }
@@ -124,10 +125,12 @@ export class FunctionEngine implements FunctionRunner {
   }
 
   #loadedOf(source: Uint8Array): Loaded {
-    const known = this.#loaded.get(source);
-    this.#loaded.delete(source);
+    const sum = this.#sums.get(source) ?? sha256Of(source);
+    this.#sums.set(source, sum);
+    const known = this.#loaded.get(sum);
+    this.#loaded.delete(sum);
     const loaded = known ?? this.#load(source);
-    this.#loaded.set(source, loaded);
+    this.#loaded.set(sum, loaded);
     const [oldest] = this.#loaded.keys();
     if (this.#loaded.size > LOADED_MAX && oldest !== undefined) this.#loaded.delete(oldest);
     return loaded;

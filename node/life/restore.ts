@@ -49,7 +49,12 @@ export type Succession = {
 type Directories = { readonly home: string; readonly logDir: string; readonly place: StorePlace };
 
 export type RestoreOptions = Directories & {
-  readonly image: { readonly slot: Slot; readonly owned: readonly (Range & { readonly epoch: number })[] };
+  readonly image: {
+    readonly slot: Slot;
+    readonly owned: readonly (Range & { readonly epoch: number })[];
+    /** Functions of users. Default: none. */
+    readonly functions?: readonly { readonly name: string; readonly source: Uint8Array }[];
+  };
   /** Keys and values of the image, in any order, some at a time. */
   readonly rows: AsyncIterable<readonly { readonly key: string; readonly value: Uint8Array }[]>;
   /** Null outside a nursery. */
@@ -182,7 +187,17 @@ async function fillStore(
     }
     const own: Row[] = [snapshotRow(slot), { key: MEMBERS_KEY, value: encode(membersStateCodec, members) }];
     const owned = image.owned.map(({ lo, hi, epoch }): Owned => ({ lo, hi, epoch, sealedBy: null }));
-    const state = { ...INITIAL_STATE, owned, ...bindingOf(succession, members.cluster) };
+    const { functions = [] } = image;
+    const functionState = {
+      functions: new Map(functions.map(({ name, source }, at) => [name, { version: at + 1, source }])),
+      functionsVersion: { keeper: '', version: functions.length },
+    };
+    const state = {
+      ...INITIAL_STATE,
+      owned,
+      ...bindingOf(succession, members.cluster),
+      ...(functions.length === 0 ? {} : functionState),
+    };
     storeState(INITIAL_STATE, state, (key: StoreKey, value) => {
       if (value !== null) own.push({ key, value });
     });

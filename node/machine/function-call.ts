@@ -42,6 +42,8 @@ export type FunctionRunner = {
   readonly engine: string;
   /** Ends the process where `engine` is another one: this build cannot apply what was chosen. */
   require(engine: string): void;
+  /** Loads a function, so that its first call need not. Changes no outcome. */
+  prepare(stored: StoredFunction): void;
   /** Why a source can be no function; null where it can. */
   whyNot(source: Uint8Array): string | null;
   call(stored: StoredFunction, rows: FunctionRows, argument: Uint8Array | null): CallOutcome;

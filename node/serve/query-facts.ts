@@ -29,6 +29,6 @@ export const QUERIES: { readonly [K in AdminQuery['kind']]: QueryFacts } = {
   listOrders: { isShort: true, decides: true },
   listFunctions: { isShort: true, decides: false },
   getFunction: { isShort: false, decides: false },
-  functionsAbove: { isShort: false, decides: true },
+  functionsAbove: { isShort: false, decides: false },
   standing: { isShort: false, decides: true },
 };

@@ -1,5 +1,5 @@
 /** Functions of users in real processes: the examples through failovers, a nursery whose clusters come to have them, and refusals. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
@@ -128,6 +128,29 @@ functions.test('functions survive the death of all nodes, and a wiped node gets 
     .catch((error: NurseryError) => error);
   assert.match(String(failure), /a hook only reads/);
   await cluster.killAll();
+});
+
+functions.test('a backup holds functions, and a cluster that is restored from it has them', async (lab) => {
+  const cluster = await TestCluster.start(lab, { clusterId: 'copied', size: 1 });
+  await put(lab, cluster.file, 'counter');
+  assert.is(await called(cluster.client(), 'counter', 'n 5'), '5');
+  const to = join(lab.dir, 'backup');
+  const backup = await lab.run(['backup', '--config', cluster.file, '--to', to]);
+  assert.is(backup.code, 0, backup.stderr);
+  await cluster.killAll();
+  const again = await TestCluster.create(lab, { clusterId: 'copied', size: 1 });
+  const [node] = again.nodes;
+  rmSync(node?.home ?? '', { recursive: true, force: true });
+  const restored = await lab.run(['restore', to, '--config', again.file, '--node', node?.name ?? '']);
+  assert.is(restored.code, 0, restored.stderr);
+  again.startAll();
+  await again.master();
+  await until(
+    'an engine in force',
+    async () => (await called(again.client(), 'counter', 'n 1').catch(() => null)) !== null,
+  );
+  assert.ok(Number(await called(again.client(), 'counter', 'n 0')) >= 6);
+  await again.killAll();
 });
 
 functions.test('what cannot be a function is refused, and nothing is stored', async (lab) => {

@@ -6,6 +6,7 @@ export const NO_RUNNER: FunctionRunner = {
   require: (engine) => {
     throw new Error(`nothing runs functions here, and engine ${engine} is asked for`);
   },
+  prepare: () => undefined,
   whyNot: () => 'nothing runs functions here',
   call: () => {
     throw new Error('nothing runs functions here');

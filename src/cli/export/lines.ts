@@ -36,7 +36,11 @@ export type Image = {
   readonly taken: string;
   /** In ascending order. */
   readonly owned: readonly OwnedRange[];
+  /** Functions of users, where there are any. */
+  readonly functions?: readonly ImageFunction[];
 };
+/** A function of users, and its source. */
+export type ImageFunction = { readonly name: string; readonly source: Uint8Array };
 /**
  * A range, and the epoch at which the cluster owned it. `sealedBy`: a migration had sealed it, so that its target may have taken
  * it over, and have newer rows.
@@ -63,7 +67,8 @@ export class ExportWriter {
   begin(head: Head): string {
     if (head.kind === 'export') return this.#summed(line({ export: VERSION, range: jsonRange(head.range) }));
     const owned = head.image.owned.map((range) => ({ ...range, ...jsonRange(range) }));
-    return this.#summed(line({ image: VERSION, ...head.image, owned }));
+    const functions = head.image.functions?.map(({ name, source }) => ({ name, source: jsonForm(source) }));
+    return this.#summed(line({ image: VERSION, ...head.image, owned, functions }));
   }
 
   /** The lines of `entries`, which follow each other in ascending order. */
@@ -159,7 +164,7 @@ export class ExportReader {
       if (typeof value !== 'string') throw this.#wrong(`the image does not say its ${name}`);
       return value;
     };
-    const { slot, owned } = fields;
+    const { slot, owned, functions } = fields;
     if (!isCount(slot) || !Array.isArray(owned))
       throw this.#wrong('the image does not say its slot and ranges');
     const image: Image = {
@@ -170,6 +175,7 @@ export class ExportReader {
       slot,
       taken: text('taken'),
       owned: owned.map((range: unknown) => this.#ownedOf(range)),
+      ...(Array.isArray(functions) ? { functions: functions.map((each) => this.#functionOf(each)) } : {}),
     };
     return { kind: 'image', image };
   }
@@ -178,6 +184,13 @@ export class ExportReader {
     const { epoch, sealedBy } = (value ?? {}) as Fields;
     if (!isCount(epoch)) throw this.#wrong('a range has no epoch');
     return { ...this.#rangeOf(value), epoch, ...(isCount(sealedBy) ? { sealedBy } : {}) };
+  }
+
+  #functionOf(value: unknown): ImageFunction {
+    const { name, source } = (value ?? {}) as Fields;
+    if (typeof name !== 'string' || typeof source !== 'string')
+      throw this.#wrong('a function cannot be read');
+    return { name, source: this.#bytesOf(source) };
   }
 
   #rangeOf(value: unknown): Range {
