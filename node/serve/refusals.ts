@@ -22,7 +22,6 @@ const REFUSALS: Handlers<Refused, [], Answer> = {
   setRouting: ({ kind }) => moves(kind),
   setRoutingDelta: ({ kind }) => moves(kind),
   migrateRange: ({ kind }) => moves(kind),
-  userHook: ({ name }) => failure('USER_HOOK_NOT_FOUND', name),
 };
 
 /** What Arakoon's own migrator did step by step from outside loses what is written meanwhile. */
