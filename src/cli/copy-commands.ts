@@ -1,5 +1,6 @@
 /** The commands for copies: backups and exports, and the way back. */
 import type { Argv } from 'yargs';
+import { FatalError } from '../base/errors.ts';
 import { asking, CONFIG, examples, JSON_FLAG, namesIn, vowing } from './common-options.ts';
 import { wholeNumber } from './numbers.ts';
 
@@ -141,14 +142,13 @@ export function copyCommands<T>(parser: Argv<T>) {
     )
     .command(
       'import',
-      'store what is in an export or a backup, where the key is not there',
+      'store what is in an export or a backup, where the key is not there; or all that an Arakoon cluster has',
       (command) =>
         asking(command)
           .option('range', range)
           .option('from', {
             type: 'string',
             requiresArg: true,
-            demandOption: true,
             describe: 'file of an export or an image, or directory of a backup; - for standard input',
           })
           .option('key', { type: 'string', requiresArg: true, describe: 'this one alone, text or 0x…' })
@@ -163,13 +163,50 @@ export function copyCommands<T>(parser: Argv<T>) {
             default: false,
             describe: 'say what would be stored, and store nothing',
           })
+          .option('from-arakoon', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'HOST:PORT of the client ports of an Arakoon cluster, with commas between',
+          })
+          .option('cluster-id', { type: 'string', requiresArg: true, describe: 'its cluster id' })
+          .option('state', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'file that says how far it is; default: CLUSTER-ID.import.json',
+          })
+          .option('final', {
+            type: 'boolean', // without a default: one would count as given
+            describe: 'its clients have stopped: compare key by key at the end',
+          })
+          .conflicts('from-arakoon', ['from', 'key', 'range'])
+          .implies('from-arakoon', 'cluster-id')
+          .implies('cluster-id', 'from-arakoon')
+          .implies('state', 'from-arakoon')
+          .implies('final', 'from-arakoon')
           .epilogue(
             examples(
               ['$0 import --from a-to-c --config router.ini', ''],
               ['$0 import --from monday --key apple --config router.ini', 'one key, back again'],
+              [
+                '$0 import --from-arakoon 10.0.0.1:4000,10.0.0.2:4000 --cluster-id ricky --config router.ini',
+                'the way over: passes, until one changes nothing',
+              ],
             ),
           ),
-      async (args) =>
-        (await import('./export-command.ts')).runImport({ ...args, range: args.range, key: args.key }),
+      async (args) => {
+        const { from, fromArakoon, clusterId = '', state = null, final = false } = args;
+        if (fromArakoon !== undefined) {
+          const options = { ...args, fromArakoon, clusterId, state, final };
+          await (await import('./import-arakoon-command.ts')).runImportFromArakoon(options);
+          return;
+        }
+        if (from === undefined)
+          throw new FatalError(
+            'USAGE',
+            'import takes --from FILE, or --from-arakoon HOST:PORT --cluster-id ID',
+          );
+        const { range, key } = args;
+        await (await import('./export-command.ts')).runImport({ ...args, from, range, key });
+      },
     );
 }
