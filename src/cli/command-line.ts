@@ -391,6 +391,7 @@ function optionsOf(parser: Argv): { readonly key: object; readonly boolean: read
 
 async function run(given: readonly string[]): Promise<void> {
   refuseLostBytes(given);
+  if (given.some((word) => word.includes('://'))) await (await import('./config-url.ts')).fetchConfigs(given);
   const words = protectWords(given);
   const parser = yargs()
     .scriptName('nursery')

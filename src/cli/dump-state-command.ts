@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { NurseryError } from '../base/errors.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
 import { clusterConfigOf } from '../config/cluster-config.ts';
-import { readIni } from '../config/ini.ts';
+import { readIni, readIniText } from '../config/ini.ts';
 import { descriptorLimit } from '../process/descriptors.ts';
 import type { KnownCluster, NodeAddress } from '../protocol/admin/admin.ts';
 import { decodeStatistics, decodeText } from '../protocol/arakoon/replies.ts';
@@ -33,7 +33,7 @@ export async function runDumpState(args: {
   readonly to: string | null;
   readonly json: boolean;
 }): Promise<void> {
-  const text = readFileSync(args.config, 'utf8');
+  const text = readIniText(args.config);
   const target = readTarget(args.config);
   const keeper = await askKeeper(target);
   const clusters = [...keeper.clusters];

@@ -56,34 +56,35 @@ const SCRUB_S_MOST = 86_400;
 /** Each segment is a file that is kept open, listed and synced: smaller ones would be millions. */
 const SEGMENT_BYTES_LEAST = 16_384;
 
-/** Arakoon's keys of `[global]` that do nothing here. The quorum is always a majority: anything else has two truths, or stands still. */
-const GLOBAL_KEYS_IGNORED = [
-  'plugins',
-  'quorum',
-  'tlog_max_entries',
-  'client_buffer_capacity',
-  'lcnum',
-  'ncnum',
-  'tls_service_validate_peer',
-  'tls_version',
-  'tls_cipher_list',
-  'enable_tcp_keepalive',
-  'tcp_keepalive_time',
-  'tcp_keepalive_intvl',
-  'tcp_keepalive_probes',
-  '__tainted_tlog_entries_per_file',
-];
+/** Arakoon's keys of `[global]` that do nothing here, and what stands for them. */
+const GLOBAL_KEYS_IGNORED = {
+  plugins: 'functions are stored in the cluster itself, not loaded from the disk of each node',
+  quorum: 'it is always a majority: anything else has two truths, or stands still',
+  tlog_max_entries: 'tlog_max_size bounds a segment of the log',
+  client_buffer_capacity: 'what waits is bounded in bytes (docs/codes.md, "Limits")',
+  lcnum: 'the store is LMDB, whose cache is that of the system',
+  ncnum: 'the store is LMDB, whose cache is that of the system',
+  tls_service_validate_peer: 'there is no TLS',
+  tls_version: 'there is no TLS',
+  tls_cipher_list: 'there is no TLS',
+  enable_tcp_keepalive:
+    'links ping each other every second; clients without a request are let go when others need the place',
+  tcp_keepalive_time: 'links ping each other every second',
+  tcp_keepalive_intvl: 'links ping each other every second',
+  tcp_keepalive_probes: 'links ping each other every second',
+  __tainted_tlog_entries_per_file: 'tlog_max_size bounds a segment of the log',
+} as const;
 /** Sections that nodes refer to by name, and their keys. */
 const REFERENCES = ['log_config', 'batched_transaction_config'] as const;
-const REFERENCE_KEYS = [
-  'client_protocol',
-  'paxos',
-  'tcp_messaging',
-  'tlog_map',
-  'server',
-  'max_entries',
-  'max_size',
-];
+const REFERENCE_KEYS = {
+  client_protocol: 'log_level of the node is that of all lines; SIGUSR2 writes the last ones of every level',
+  paxos: 'log_level of the node is that of all lines; SIGUSR2 writes the last ones of every level',
+  tcp_messaging: 'log_level of the node is that of all lines; SIGUSR2 writes the last ones of every level',
+  tlog_map: 'log_level of the node is that of all lines; SIGUSR2 writes the last ones of every level',
+  server: 'log_level of the node is that of all lines; SIGUSR2 writes the last ones of every level',
+  max_entries: 'the store is written every half second, or at 32 MiB',
+  max_size: 'the store is written every half second, or at 32 MiB',
+} as const;
 
 /**
  * Reads a cluster's configuration. `use` client: what only nodes need (`home`) may be missing.
@@ -221,7 +222,7 @@ function gatherWarnings(ini: Ini, nodes: readonly string[], keepers: readonly st
   const warnings: string[] = [];
   for (const [name, section] of ini.sections) {
     if (name === 'global') warnings.push(...section.leftOver(GLOBAL_KEYS_IGNORED));
-    else if (name === 'nursery') warnings.push(...section.leftOver([]));
+    else if (name === 'nursery') warnings.push(...section.leftOver({}));
     else if (nodes.includes(name)) warnings.push(...section.leftOver(NODE_KEYS_IGNORED));
     else if (referred.has(name)) warnings.push(...section.leftOver(REFERENCE_KEYS));
     // A keeper's section is its own cluster's, copied: what it says beside its address is none of our business.

@@ -4,6 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { closeSync, openSync, readSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { FatalError } from '../base/errors.ts';
 import { unreadableWhy } from '../process/permissions.ts';
 
@@ -155,12 +156,14 @@ export class IniSection {
     return new FatalError('CONFIG', `${this.place(key)}: ${meaning}`);
   }
 
-  /** A warning about each key that nobody asked for; those in `known` are of Arakoon's, and do nothing here. */
-  leftOver(known: readonly string[]): string[] {
+  /** A warning about each key that nobody asked for; those in `known` are of Arakoon's, and do nothing here: what stands for them. */
+  leftOver(known: { readonly [key: string]: string }): string[] {
     const warnings: string[] = [];
     for (const [key, { value, line }] of this.#entries) {
       if (this.#asked.has(key)) continue;
-      const why = known.includes(key) ? 'has no effect here' : 'is not a known key, and ignored';
+      const instead = Object.hasOwn(known, key) ? known[key] : undefined;
+      const why =
+        instead === undefined ? 'is not a known key, and ignored' : `has no effect here: ${instead}`;
       warnings.push(`${this.file}:${line}: [${this.name}] ${key} = ${value}: ${key} ${why}`);
     }
     return warnings;
@@ -170,11 +173,29 @@ export class IniSection {
 /** Sections by name, in the order of the file. A section that is opened again goes on. */
 export type Ini = { readonly file: string; readonly sections: ReadonlyMap<string, IniSection> };
 
+/** Configurations that lie elsewhere, by the words that name them: fetched before they are read, once for a process. */
+const FETCHED = new Map<string, Buffer>();
+
+/** From now on `name` stands for a configuration of these bytes. */
+export function provideIni(name: string, bytes: Buffer): void {
+  FETCHED.set(name, bytes);
+}
+
+/** The folder that a configuration lies in: the working directory where it was fetched. */
+export function folderOf(file: string): string {
+  return FETCHED.has(file) ? '.' : dirname(file);
+}
+
 /** Reads and parses `file`. @throws FatalError CONFIG naming file and line */
 export function readIni(file: string): Ini {
+  return parseIni(file, readIniText(file));
+}
+
+/** The text of a configuration. @throws FatalError CONFIG where it cannot be read, is too long, or no text */
+export function readIniText(file: string): string {
   let bytes: Buffer;
   try {
-    bytes = readStart(file, FILE_MAX_BYTES + 1);
+    bytes = FETCHED.get(file) ?? readStart(file, FILE_MAX_BYTES + 1);
   } catch (error) {
     throw new FatalError(
       'CONFIG',
@@ -188,7 +209,7 @@ export function readIni(file: string): Ini {
     throw new FatalError('CONFIG', `${file}: a configuration has at most ${FILE_MAX_BYTES} bytes`);
   }
   refuseOtherText(file, bytes);
-  return parseIni(file, bytes.toString('utf8'));
+  return bytes.toString('utf8');
 }
 
 /**

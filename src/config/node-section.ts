@@ -57,25 +57,29 @@ const REPORTING_S_MOST = 1_000_000;
 
 const COMPRESSORS = ['snappy', 'bz2', 'none'];
 
-/** Arakoon's keys of a node that do nothing here. */
-export const NODE_KEYS_IGNORED = [
-  'witness',
-  'log_config',
-  'log_sinks',
-  'crash_log_sinks',
-  'batched_transaction_config',
-  'targets',
-  'laggy',
-  'tlog_compression',
-  'disable_tlog_compression',
-  'fsync',
-  'fsync_interval',
-  'fsync_entries',
-  '__tainted_fsync_tlog_dir',
-  'collapse_slowdown',
-  'head_copy_throttling',
-  'optimize_db_slowdown',
-] as const;
+const SYNCED = 'every record of the log is synced before anybody is told of it';
+const COMPRESSED = 'segments of the log are not compressed, and dropped once the store has them';
+const NOT_SLOWED = 'work on the files of a node gives way to its clients by itself';
+
+/** Arakoon's keys of a node that do nothing here, and what stands for them. */
+export const NODE_KEYS_IGNORED = {
+  witness: 'this node is a full member, with a store, and may be master; learner = true takes its vote',
+  log_config: 'log_level is that of all lines; SIGUSR2 writes the last ones of every level',
+  log_sinks: 'the log is <log_dir>/<node>.log, and SIGUSR1 opens it anew',
+  crash_log_sinks: 'the last lines are written to <log_dir> by SIGUSR2 and a fatal error',
+  batched_transaction_config: 'the store is written every half second, or at 32 MiB',
+  targets: 'Arakoon does not read it either',
+  laggy: 'nursery sim tries what happens when messages are lost',
+  tlog_compression: COMPRESSED,
+  disable_tlog_compression: COMPRESSED,
+  fsync: SYNCED,
+  fsync_interval: SYNCED,
+  fsync_entries: SYNCED,
+  __tainted_fsync_tlog_dir: SYNCED,
+  collapse_slowdown: NOT_SLOWED,
+  head_copy_throttling: NOT_SLOWED,
+  optimize_db_slowdown: NOT_SLOWED,
+} as const;
 
 /** Reads a node's section; `use` client: what only the node itself needs may be missing. @throws FatalError CONFIG */
 export function readNode(section: IniSection, use: 'node' | 'client'): NodeIni {

@@ -1,9 +1,8 @@
 /** A router's configuration: `[router]`, and `[nursery]` with a section for each keeper node. */
-import { dirname } from 'node:path';
 import { whyNoName } from '../identity/address.ts';
 import type { LogLevel } from '../process/log.ts';
 import type { NodeAddress } from '../protocol/admin/admin.ts';
-import { type Ini, type IniSection, readIni, sectionOf } from './ini.ts';
+import { folderOf, type Ini, type IniSection, readIni, sectionOf } from './ini.ts';
 import {
   readClusterId,
   readHosts,
@@ -59,7 +58,7 @@ export function routerConfigOf(ini: Ini): RouterIni {
     ips: readHosts(section, 'the addresses to listen at, parted by commas'),
     port: readPort(section, 'client_port'),
     writtenAt: writtenAt(section),
-    logDir: section.directory('log_dir') ?? dirname(ini.file),
+    logDir: section.directory('log_dir') ?? folderOf(ini.file),
     logLevel: readLogLevel(section),
     nursery,
   };
@@ -69,7 +68,7 @@ export function routerConfigOf(ini: Ini): RouterIni {
   ]);
   const warnings: string[] = [];
   for (const [name, other] of ini.sections) {
-    if (name === 'router' || name === 'nursery') warnings.push(...other.leftOver([]));
+    if (name === 'router' || name === 'nursery') warnings.push(...other.leftOver({}));
     else if (!keepers.includes(name)) {
       warnings.push(`${ini.file}:${other.line}: [${name}] is not a known section, and ignored`);
     }

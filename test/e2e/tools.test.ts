@@ -170,6 +170,26 @@ tests.test('catchup leaves an empty home to the node itself', async (lab) => {
   await cluster.caughtUp(name);
 });
 
+tests.test('a configuration may lie in a cluster', async (lab) => {
+  const cluster = await oslo(lab);
+  const other = await TestCluster.create(lab, { clusterId: 'remote', size: 1 });
+  const client = await cluster.connect(await cluster.master());
+  await client.set('configs/remote.ini', readFileSync(other.file));
+  const url = `arakoon://oslo/configs/remote.ini?ini=${encodeURIComponent(cluster.file)}`;
+  const node = lab.start('remote_0', ['node', '--config', url, '--node', 'remote_0']);
+  await node.output('the node to be up', (text) => text.includes('clients at port'));
+  const set = await lab.run(['set', `--config=${url}`, 'key', 'value']);
+  assert.is(set.code, 0, set.stderr);
+  await client.set('/configs/remote.ini', 'no configuration');
+  const asArakoon = await lab.run(['get', '--config', url, 'key']);
+  assert.is(asArakoon.code, EXIT_CODES.CONFIG, 'with its slash the path is the key, as with Arakoon');
+  assert.match(asArakoon.stderr, 'arakoon://oslo/configs/remote.ini');
+  const missing = await lab.run(['get', '--config', url.replace('remote', 'nobody'), 'key']);
+  assert.is(missing.code, EXIT_CODES.CONFIG);
+  assert.match(missing.stderr, 'has neither the key /configs/nobody.ini nor configs/nobody.ini');
+  await node.kill();
+});
+
 tests.test('dump-state: every process in one file, without values', async (lab) => {
   const nursery = await TestNursery.start(lab, { prefix: 'dump', keeperSize: 1, size: 1 });
   const client = await nursery.connect();
