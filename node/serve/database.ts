@@ -3,11 +3,10 @@
  * client over TCP behind its length. It is written twice from the same snapshot: to measure it, and to send it.
  */
 import { keyToBytes } from '../../src/base/bytes.ts';
-import { RETURN_CODES } from '../../src/base/errors.ts';
+import { NurseryError, RETURN_CODES } from '../../src/base/errors.ts';
 import { ExportWriter, type Image } from '../../src/cli/export/lines.ts';
-import { failure } from '../../src/protocol/arakoon/replies.ts';
+import { failure, failureOf } from '../../src/protocol/arakoon/replies.ts';
 import type { Answer, More } from '../../src/protocol/arakoon/values.ts';
-import { ABANDONED } from '../driver/scheduler.ts';
 import { rowsOf } from '../machine/queries.ts';
 import { isStoreDamage } from '../store/failures.ts';
 import type { Snapshot, Work } from '../store/types.ts';
@@ -39,9 +38,9 @@ export class Databases {
       respond(refusal);
       return;
     }
-    this.#isBusy = true;
     const { store, scheduler } = this.#context;
     const snapshot = store.snapshot();
+    this.#isBusy = true;
     const image = this.#imageOf(snapshot);
     const done = (): void => {
       this.#isBusy = false;
@@ -121,7 +120,8 @@ export class Databases {
 
   /** @throws what is our own bug */
   #failed(error: unknown): Answer {
-    if (error === ABANDONED) return failure('GOING_DOWN', 'nobody waits for it');
+    // The snapshot may be closed: nobody took anything for long, or the store was replaced.
+    if (error instanceof NurseryError) return failureOf(error);
     if (!isStoreDamage(error)) throw error;
     this.#context.driver.storeFailed(error);
     return failure('GOING_DOWN', 'the store of this node cannot be read; ask another node');

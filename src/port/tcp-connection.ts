@@ -407,10 +407,11 @@ export class TcpConnection implements Connection {
   /** Takes the answers whose turn has come. */
   #collect(): void {
     for (let entry = this.#first; entry !== null && entry.answer !== null; entry = this.#first) {
-      if (entry.more !== null) {
+      if (entry.more !== null && !this.#ending) {
         this.#passOn(entry, entry.answer, entry.more);
         return;
       }
+      entry.more?.end();
       this.#first = entry.next;
       if (entry.next === null) this.#newest = null;
       this.#entries -= 1;

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { Scheduler } from '../../../node/driver/scheduler.ts';
 import { Databases } from '../../../node/serve/database.ts';
 import { MemoryStore } from '../../../node/store/memory-store.ts';
-import { TABLES } from '../../../node/store/types.ts';
+import { type Snapshot, TABLES } from '../../../node/store/types.ts';
 import { ExportReader } from '../../../src/cli/export/lines.ts';
 import type { Owned } from '../../../src/protocol/admin/admin.ts';
 import { type Answer, messageOf, returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
@@ -15,6 +15,8 @@ class Bench {
   master = 'n1';
   owned: Owned[] = [{ lo: 'k', hi: 'l', epoch: 3, sealedBy: null }];
   readonly store = new MemoryStore();
+  readonly snapshots: Snapshot[] = [];
+  isClosed = false;
   readonly databases: Databases;
 
   constructor() {
@@ -25,12 +27,25 @@ class Bench {
       clusterId: 'ams',
       node: 'n0',
       wallMs: () => 0,
-      store: this.store,
+      store: {
+        snapshot: () => {
+          const snapshot = this.store.snapshot();
+          this.snapshots.push(snapshot);
+          if (this.isClosed) snapshot.close();
+          return snapshot;
+        },
+      },
       scheduler: new Scheduler(performance.now.bind(performance), setImmediate),
       introduction: { refusal: null, founding: 'f', keeper: '' },
       driver: { refusal: null, master: () => this.master, machine: { owned: () => this.owned } },
     };
     this.databases = new Databases(context as unknown as ConstructorParameters<typeof Databases>[0]);
+  }
+
+  /** From now on every snapshot is closed as soon as it is taken. */
+  close(): void {
+    this.isClosed = true;
+    for (const snapshot of this.snapshots) snapshot.close();
   }
 
   ask(): Promise<Answer> {
@@ -75,6 +90,22 @@ test('one at a time, and the next one when that has ended or is not wanted', asy
   first.more?.end();
   first.more?.end();
   assert.is(returnCodeOf((await bench.ask()).bytes), 0);
+});
+
+test('a store that is replaced meanwhile ends the answer, and not the process', async () => {
+  const bench = new Bench();
+  const answer = await bench.ask();
+  await nextOf(answer);
+  bench.close();
+  const failed = await nextOf(answer).then(
+    () => 'a piece',
+    (error: Error) => error.message,
+  );
+  assert.is(failed, 'failed');
+  answer.more?.end();
+  const again = bench.ask();
+  assert.is(returnCodeOf((await again).bytes), 0x80, 'it is refused, and the next one may be asked');
+  assert.is(returnCodeOf((await bench.ask()).bytes), 0x80);
 });
 
 test('neither of a master, nor of a range that moves', async () => {

@@ -412,6 +412,20 @@ test('an answer of pieces is made as the client takes it, and others follow it',
   await bench.port.close();
 });
 
+test('behind an error that ends the connection no piece follows', async () => {
+  const long = piecemeal(3, 'whole');
+  const bench = await new Bench().listen();
+  const client = await bench.client();
+  client.send(get('a'), encodeRequest({ kind: 'getDb' }));
+  await bench.whenBegun(2);
+  bench.begun[1]?.respond(long.answer);
+  const refusal = failure('NOT_MASTER', 'b');
+  bench.begun[0]?.respond(refusal);
+  assert.equal(await client.rest(), Buffer.from(refusal.bytes));
+  await until('it to be let go', () => long.ended() === 1);
+  await bench.port.close();
+});
+
 test('an answer of pieces ends where they cannot be made, and where the client goes', async () => {
   const broken = piecemeal(2, 'failed');
   const left = piecemeal(1000, 'whole');
