@@ -188,7 +188,7 @@ export function copyCommands<T>(parser: Argv<T>) {
               ['$0 import --from a-to-c --config router.ini', ''],
               ['$0 import --from monday --key apple --config router.ini', 'one key, back again'],
               [
-                '$0 import --from-arakoon 10.0.0.1:4000,10.0.0.2:4000 --cluster-id ricky --config router.ini',
+                '$0 import --from-arakoon h1:4000 --cluster-id ricky --config router.ini',
                 'the way over: passes, until one changes nothing',
               ],
             ),

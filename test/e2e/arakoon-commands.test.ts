@@ -4,9 +4,16 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { RETURN_CODES } from '../../src/base/errors.ts';
 import { decodeCollapse, decodeText } from '../../src/protocol/arakoon/replies.ts';
-import { encodePrologue, encodeRequest, type Request } from '../../src/protocol/arakoon/requests.ts';
+import { hasReplyShape, scanReply } from '../../src/protocol/arakoon/reply-shapes.ts';
+import {
+  encodePrologue,
+  encodeRequest,
+  type Request,
+  requestCode,
+} from '../../src/protocol/arakoon/requests.ts';
 import type { Field } from '../../src/protocol/arakoon/statistics.ts';
 import { Raw } from '../src/port/raw.ts';
+import { VECTORS } from '../src/protocol/arakoon/vectors.ts';
 import { TestCluster } from '../support/clusters.ts';
 import { FRONT, TestNursery } from '../support/nurseries.ts';
 import { type Lab, labSuite } from '../support/processes.ts';
@@ -185,6 +192,47 @@ tests.test('hooks and what would move keys are refused with a reason', async (la
   assert.is(moved[0], RETURN_CODES.NOT_SUPPORTED);
   assert.match(moved[1], 'nursery init, migrate and remove');
 });
+
+/** What docs/arakoon.md says of a command: whether a router refuses it. */
+function isRefusedByRouter(code: number): boolean {
+  const hex = code.toString(16).padStart(2, '0');
+  const row = new RegExp(`^\\| ${hex} \\| \\w+ \\| (.*) \\|$`, 'm').exec(
+    readFileSync('docs/arakoon.md', 'utf8'),
+  )?.[1];
+  if (row === undefined) throw new Error(`docs/arakoon.md has no command ${hex}`);
+  return /\*router\*: 20/.test(row) || row.startsWith('left out (20)');
+}
+
+tests.test(
+  'every request of Arakoon’s own client gets through a router what the documents say',
+  async (lab) => {
+    const nursery = await TestNursery.start(lab, { prefix: 'all', keeperSize: 1, size: 1 });
+    const asked = new Set<number>();
+    for (const vector of VECTORS.requests) {
+      const request = Buffer.from(vector.request_hex, 'hex');
+      const code = requestCode(request);
+      // The prologue is none; hooks have answers of any form; and one of each kind suffices where many differ in their keys alone.
+      if (vector.name.startsWith('prologue') || !hasReplyShape(code) || asked.has(code)) continue;
+      asked.add(code);
+      const connection = await raw(lab, nursery.routerPort, FRONT);
+      connection.send(request);
+      let reply = Buffer.alloc(0);
+      for (let wanted = 4; ; ) {
+        reply = Buffer.concat([reply, await connection.read(wanted - reply.length)]);
+        assert.is(reply.length, wanted, `${vector.name}: the connection ended`);
+        const scanned = scanReply(code, reply, 0, reply.length);
+        if (scanned.kind === 'complete') break;
+        wanted = scanned.bytes;
+      }
+      const said = reply.readUInt32LE();
+      const what = `${vector.name}: ${said.toString(16)} ${said === 0 ? '' : reply.subarray(8).toString('latin1')}`;
+      assert.is(said === RETURN_CODES.NOT_SUPPORTED, isRefusedByRouter(code), what);
+      assert.is.not(said, RETURN_CODES.UNKNOWN_FAILURE, what);
+      connection.socket.destroy();
+    }
+    assert.ok(asked.size > 25, `${asked.size} kinds of requests`);
+  },
+);
 
 tests.test('a router has the same statistics, and refuses what is about one node', async (lab) => {
   const nursery = await TestNursery.start(lab, { prefix: 'tools', keeperSize: 1, size: 1 });

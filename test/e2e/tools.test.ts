@@ -170,6 +170,17 @@ tests.test('catchup leaves an empty home to the node itself', async (lab) => {
   await cluster.caughtUp(name);
 });
 
+tests.test('a fatal error leaves the last lines of every level beside the log', async (lab) => {
+  const cluster = await oslo(lab);
+  const name = await cluster.master();
+  const second = await runAt(lab, cluster, ['node'], name);
+  assert.is(second.code, EXIT_CODES.HOME_IN_USE);
+  const { home } = cluster.place(name);
+  const last = readdirSync(home).filter((file) => file.startsWith(`${name}.last-`));
+  assert.ok(last.length > 0);
+  assert.match(readFileSync(join(home, last.at(-1) ?? ''), 'utf8'), '"level":"error"');
+});
+
 tests.test('a configuration may lie in a cluster', async (lab) => {
   const cluster = await oslo(lab);
   const other = await TestCluster.create(lab, { clusterId: 'remote', size: 1 });

@@ -133,6 +133,7 @@ test('help names the groups of commands, in their order', () => {
     'Data:',
     'Copies:',
     'When all else is lost:',
+    'Tools:',
     'Measuring:',
     'Options:',
   ]);
