@@ -415,7 +415,7 @@ export class NodeProcess {
     const { ini, node } = this.#options;
     const { dir } = storePlace(node.home, ini.clusterId, node.name);
     const compacting = this.#installing.then(() =>
-      compactStore({ storage, driver, dir, logger: this.#logger }),
+      compactStore({ storage, driver, dir, logger: this.#logger, isClosing: () => this.#closing }),
     );
     this.#installing = compacting.catch((error: Error) => {
       if (!(error instanceof NurseryError)) this.#stop('DISK_FAILED', error);

@@ -18,6 +18,8 @@ type Around = {
   /** Directory of the store. */
   readonly dir: string;
   readonly logger: Logger;
+  /** The node is ending: it is given up as soon as it can be. */
+  isClosing(): boolean;
 };
 
 /**
@@ -26,19 +28,20 @@ type Around = {
  *
  * @throws NurseryError where that cannot be now, FatalError where the store was taken out of use
  */
-export async function compactStore({ storage, driver, dir, logger }: Around): Promise<void> {
+export async function compactStore({ storage, driver, dir, logger, isClosing }: Around): Promise<void> {
+  const why = (): NurseryError | null => whyNot(driver, isClosing());
   const { size: before } = await stat(dataFile(dir));
   driver.holdApplying();
   try {
-    await untilWhole(storage, driver);
+    await untilWhole(storage, driver, why);
     const copied = storage.store.open.copyCompactly();
-    const isElected = await Promise.race([copied.then(() => false), untilElected(driver, copied)]);
-    if (isElected) {
+    const reason = await Promise.race([copied.then(() => null), untilNotWanted(why, copied)]);
+    if (reason !== null) {
       // Clients wait for it: the copy, which cannot be broken off, is thrown away when it is there.
       driver.releaseApplying();
       await Promise.allSettled([copied]);
       await removeLeftovers(dir);
-      throw elected();
+      throw reason;
     }
     await storage.replace();
   } finally {
@@ -49,10 +52,11 @@ export async function compactStore({ storage, driver, dir, logger }: Around): Pr
 }
 
 /** The file has all that was applied. */
-async function untilWhole(storage: Storage, driver: Driver): Promise<void> {
+async function untilWhole(storage: Storage, driver: Driver, why: () => NurseryError | null): Promise<void> {
   const { store } = storage;
   for (let leftMs = WHOLE_MS; store.flushedSlot < store.slot; leftMs -= LOOK_MS) {
-    if (!isFollower(driver)) throw elected();
+    const reason = why();
+    if (reason !== null) throw reason;
     if (leftMs <= 0) {
       throw new NurseryError(
         'GOING_DOWN',
@@ -64,25 +68,27 @@ async function untilWhole(storage: Storage, driver: Driver): Promise<void> {
   }
 }
 
-/** Resolves with true once the node is no follower any more, with false when `work` has ended before. */
-async function untilElected(driver: Driver, work: Promise<void>): Promise<boolean> {
+/** Resolves with the reason once it must be given up, with null when `work` has ended before. */
+async function untilNotWanted(
+  why: () => NurseryError | null,
+  work: Promise<void>,
+): Promise<NurseryError | null> {
   let isDone = false;
   const done = (): void => {
     isDone = true;
   };
   work.then(done, done);
   while (!isDone) {
-    if (!isFollower(driver)) return true;
+    const reason = why();
+    if (reason !== null) return reason;
     await pause();
   }
-  return false;
+  return null;
 }
 
-function isFollower({ replica }: Driver): boolean {
-  return replica.role.kind === 'following';
-}
-
-function elected(): NurseryError {
+function whyNot({ replica }: Driver, isClosing: boolean): NurseryError | null {
+  if (isClosing) return new NurseryError('GOING_DOWN', 'this node is going down: nothing was done');
+  if (replica.role.kind === 'following') return null;
   return new NurseryError(
     'NOT_SUPPORTED',
     'this node is becoming master, and serves: nothing was done; ask another node',

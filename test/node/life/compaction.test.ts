@@ -15,6 +15,7 @@ class Bench {
   readonly dir = mkdtempSync(join(tmpdir(), 'compaction-'));
   readonly done: string[] = [];
   role = 'following';
+  isClosing = false;
   flushedSlot = 5;
   /** Ends the copying. */
   copied: (error?: Error) => void = () => undefined;
@@ -53,7 +54,8 @@ class Bench {
       holdApplying: () => this.done.push('hold'),
       releaseApplying: () => this.done.push('release'),
     };
-    return compactStore({ storage, driver, dir: this.dir, logger: SILENT } as unknown as Around);
+    const isClosing = (): boolean => this.isClosing;
+    return compactStore({ storage, driver, dir: this.dir, logger: SILENT, isClosing } as unknown as Around);
   }
 
   close(): void {
@@ -82,6 +84,21 @@ test('a node that is to be master applies at once, and keeps its store', async (
   await until('it to go on', () => bench.done.includes('release'));
   bench.copied();
   assert.match(await work, 'is becoming master');
+  assert.not(bench.done.some((what) => what.startsWith('replace')));
+  bench.close();
+});
+
+test('a node that is going down gives it up, and keeps its store', async () => {
+  const bench = new Bench();
+  const work = bench.start().then(
+    () => 'done',
+    (error: Error) => error.message,
+  );
+  await until('the copying to begin', () => bench.done.includes('copy'));
+  bench.isClosing = true;
+  await until('it to be let go', () => bench.done.includes('release'));
+  bench.copied();
+  assert.match(await work, 'is going down');
   assert.not(bench.done.some((what) => what.startsWith('replace')));
   bench.close();
 });
