@@ -27,6 +27,7 @@ export const CHECKS = {
     'I23: what one node answers to one read is what its cluster had at one slot, all values and gaps of it',
   'at-least': 'a read with a stamp shows a state of that slot or a later one, and is refused before it alone',
   executed: 'I13 I17 I19: an update changes, and is answered, what a model of one key space says',
+  'function-missing': 'a function that was called where a key was is there wherever the key goes',
   once: 'I6 I19: an update takes effect at most once, in one slot of one cluster',
   'refused-applied': 'I19: what was refused never takes effect',
   atomic: 'a sequence takes effect as a whole, in one slot',

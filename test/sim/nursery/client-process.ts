@@ -109,7 +109,9 @@ export class ClientProcess extends Host {
 
   #draw(): Operation {
     const { random } = this.#nursery;
-    return drawOperation(random, this.#nextId, KEYSPACE, (key) => this.#nursery.recent(key));
+    const { operator } = this.#nursery;
+    const recent = (key: string): string | null => this.#nursery.recent(key);
+    return drawOperation(random, this.#nextId, KEYSPACE, recent, operator.functionsPut);
   }
 
   /** A read of what a cluster's master would give as its stamp now, at any node of it; through a router as well. */

@@ -182,6 +182,27 @@ export class History {
     }
   }
 
+  /** A function that was called where a key was is there wherever the key goes. */
+  #checkFunctions(): void {
+    const known = new Map<string, Call>();
+    const called = this.calls.filter(({ operation }) => operation.called !== undefined);
+    for (const call of [...called].sort((a, b) => a.answeredAt - b.answeredAt)) {
+      if (call.answer === 'OK') {
+        this.#rare.note('function done');
+        const id = functionOf(call);
+        if (!known.has(id)) known.set(id, call);
+      } else if (call.answer === 'USER_FUNCTION_FAILURE') this.#rare.note('function failed');
+    }
+    for (const call of called) {
+      const before = known.get(functionOf(call));
+      check(
+        call.answer !== 'BAD_INPUT' || before === undefined || before.answeredAt > call.calledAt,
+        'function-missing',
+        () => `${call.operation.name} finds no function, though ${before?.operation.name} had found it`,
+      );
+    }
+  }
+
   /**
    * Every key by itself.
    *
@@ -190,6 +211,7 @@ export class History {
    */
   checkAll(maySkip = false): void {
     this.#checkOrder();
+    this.#checkFunctions();
     const byKey = new Map<string, { readonly operation: KeyOperation; readonly call: Call }[]>();
     for (const key of this.#keys) byKey.set(key, []);
     for (const call of this.calls) {
@@ -246,6 +268,11 @@ export class History {
       }
     }
   }
+}
+
+function functionOf({ operation }: Call): string {
+  const { called } = operation;
+  return `${called?.name} ${called?.key}`;
 }
 
 function placeOf({ appliedBy, appliedSlot, appliedPosition }: Call): string {

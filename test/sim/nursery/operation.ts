@@ -26,6 +26,7 @@ import {
   textOf,
   writing,
 } from './asking.ts';
+import { callFunction } from './functions.ts';
 import type { Keyspace } from './keys.ts';
 import type { Need } from './linearizability.ts';
 import { multiGet, ranged } from './ranged.ts';
@@ -35,18 +36,19 @@ export { type Operation, type Seen, writerOf } from './asking.ts';
 
 const CONSISTENT: Consistency = { kind: 'consistent' };
 
-/** Draws an operation on keys of `space`. `recent` is a value that the key may well have. */
+/** Draws an operation on keys of `space`. `recent` is a value that the key may well have; `functionsPut` as in `callFunction`. */
 export function drawOperation(
   random: Random,
   id: number,
   space: Keyspace,
   recent: (key: string) => string | null,
+  functionsPut = 0,
 ): Operation {
   const key = random.pick(space.keys);
   const value = `${id}${'.'.repeat(random.below(12))}`;
   const expected = random.chance(0.8) ? recent(key) : value;
   const wanted = random.chance(0.25) ? null : value;
-  switch (random.below(29)) {
+  switch (random.below(31)) {
     case 0:
     case 1:
     case 2:
@@ -86,6 +88,9 @@ export function drawOperation(
       return nop(id);
     case 23:
       return keyCount(id);
+    case 24:
+    case 25:
+      return callFunction(id, random, space, functionsPut);
     default:
       return get(id, key);
   }

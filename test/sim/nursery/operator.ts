@@ -4,6 +4,7 @@ import type { Range } from '../../../src/keyspace/range.ts';
 import { soleEntry } from '../../../src/keyspace/rangemap.ts';
 import type { AdminCommand, Migration } from '../../../src/protocol/admin/admin.ts';
 import { Asker } from './asker.ts';
+import { EXCHANGE_SOURCE, EXCHANGES, FIRST_FUNCTIONS } from './functions.ts';
 import { Host } from './host.ts';
 import { SEPARATORS } from './keys.ts';
 import type { Nursery } from './nursery.ts';
@@ -20,6 +21,8 @@ export class Operator {
   #lastMove: { readonly lo: string; readonly hi: string | null } | null = null;
   /** Migrations that the keeper took on. */
   planned = 0;
+  /** How many of EXCHANGES were put, or are about to be. */
+  functionsPut = 0;
 
   constructor(nursery: Nursery) {
     this.#nursery = nursery;
@@ -75,6 +78,24 @@ export class Operator {
     this.#host = new Host(this.#nursery.schedule, 'op', 0);
     this.#asker = new Asker(this.#nursery, this.#host);
     this.#later(300);
+    for (const [name, source] of FIRST_FUNCTIONS) this.#putFunction(name, source);
+    this.functionsPut = 1;
+  }
+
+  /** Asks until it is there. */
+  #putFunction(name: string, source: Uint8Array): void {
+    this.#ask({ kind: 'putFunction', name, source }, (answer) => {
+      if (answer === 'changed') this.#nursery.rare.note('function put');
+      else this.#nursery.schedule.after(AGAIN_MS, () => this.#putFunction(name, source));
+    });
+  }
+
+  /** A function that clients call at once, while clusters come to have it one after the other. */
+  #putNextFunction(): void {
+    const name = EXCHANGES[this.functionsPut];
+    if (name === undefined) return;
+    this.functionsPut += 1;
+    this.#putFunction(name, EXCHANGE_SOURCE);
   }
 
   /** Plans nothing more, and lets what was paused go on. */
@@ -142,6 +163,7 @@ export class Operator {
   #act(): void {
     const { random } = this.#nursery;
     const open = this.#open;
+    if (random.chance(0.2)) this.#putNextFunction();
     if (open.length === 0 || random.chance(0.3)) this.#plan();
     for (const { mid, wish } of open) {
       if (wish === 'pause') {

@@ -29,6 +29,7 @@ import type { Rare } from '../base/rare.ts';
 import { check } from '../base/violation.ts';
 import { Model, prefixRange } from '../migration/model.ts';
 import type { ClusterHistory } from './cluster-history.ts';
+import { asModelled } from './functions.ts';
 import type { History } from './history.ts';
 
 /** Codes of an answer that says what was found, or done. */
@@ -194,7 +195,9 @@ export class Served {
     executed.count += 1;
     const value = writtenBy(update);
     if (value !== null) this.#history.executedAt(this.#cluster.id, slot, executed.count, value);
-    const expected = executed.model.execute(update);
+    const { model } = executed;
+    const expected =
+      update.kind === 'userFunctionNear' ? asModelled(model.rows, update) : model.execute(update);
     countUpdate(this.#rare, update, returnCodeOf(answer.bytes));
     const isSame =
       returnCodeOf(expected.bytes) === RETURN_CODES.OK

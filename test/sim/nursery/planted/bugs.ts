@@ -3,6 +3,7 @@ import type { PlantedBug } from './bug.ts';
 import { CLIENT_BUGS } from './client-bugs.ts';
 import { CONSENSUS_BUGS } from './consensus-bugs.ts';
 import { DRIVER_BUGS } from './driver-bugs.ts';
+import { FUNCTION_BUGS } from './function-bugs.ts';
 import { HISTORY_BUGS } from './history-bugs.ts';
 import { IDENTITY_BUGS } from './identity-bugs.ts';
 import { LOST_STORE_BUGS } from './lost-store-bugs.ts';
@@ -20,4 +21,5 @@ export const BUGS: readonly PlantedBug[] = [
   ...DRIVER_BUGS,
   ...IDENTITY_BUGS,
   ...MOVE_BUGS,
+  ...FUNCTION_BUGS,
 ];

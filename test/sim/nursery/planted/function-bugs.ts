@@ -1,0 +1,56 @@
+/** Planted bugs of functions of users: what makes replicas, clusters or calls differ. */
+import { BUSY, bug, bugOf, type PlantedBug } from './bug.ts';
+
+const IMPORT = 'node/machine/import.js';
+const CALL = 'node/machine/call-function.js';
+const ENGINE = 'node/functions/engine.js';
+
+export const FUNCTION_BUGS: readonly PlantedBug[] = [
+  bug(
+    'a call sees what the last one left',
+    'no state survives a call',
+    `${ENGINE}#call`,
+    'quickjs.restore(loaded.image);',
+    '',
+  ),
+  bug(
+    'a limit that depends on the clock',
+    'every replica ends a call at the same place',
+    `${ENGINE}#call`,
+    'quickjs.work = CALL_WORK_MAX;',
+    'quickjs.work = CALL_WORK_MAX - Math.floor((performance.now() * 1000) % 2000);',
+    { seedsMax: 40 },
+  ),
+  bug(
+    'writes of a failed call stay',
+    'a call does all of it or nothing',
+    `${CALL}#callFunction`,
+    'tx.rollBack(mark);',
+    ';',
+  ),
+  bug(
+    'a function reaches rows of others',
+    'a function touches keys that its cluster serves, and no others',
+    `${CALL}#checked`,
+    'if (!ownership.serves(key))',
+    'if (false)',
+    { changes: BUSY },
+  ),
+  bugOf(
+    'functions missing at a target',
+    'a range goes where every function is that clients may have called',
+    [
+      {
+        file: `${IMPORT}#beginImport`,
+        from: 'functionsInTheWay(draft.state, functions)',
+        to: 'null',
+      },
+      {
+        file: `${IMPORT}#activate`,
+        from: 'functionsInTheWay(draft.state, functions)',
+        to: 'null',
+      },
+    ],
+    { changes: BUSY, seedsMax: 60 },
+  ),
+];
