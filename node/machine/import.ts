@@ -51,10 +51,9 @@ export function* beginImport(
   }
   const range = rangeOf(command);
   if (range === null) return { kind: 'refused', why: 'the range is empty, or a bound of it is too long' };
-  const why =
-    functionsInTheWay(draft.state, functions) ??
-    inTheWay(draft, range) ??
-    ((yield* holdsRow(draft, range)) ? rowsInTheWay(range) : null);
+  const behind = functionsInTheWay(draft.state, functions);
+  if (behind !== null) return { kind: 'busy', why: behind };
+  const why = inTheWay(draft, range) ?? ((yield* holdsRow(draft, range)) ? rowsInTheWay(range) : null);
   if (why !== null) return { kind: 'busy', why };
   const { lo, hi } = range;
   const fresh = { lo, hi, source: peer, seq: 0, cursor: lo, asOf: 0, running: NO_ROWS };

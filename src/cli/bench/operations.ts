@@ -3,8 +3,20 @@ import { NurseryError } from '../../base/errors.ts';
 import { encodeRequest, REQUEST_CODES, type Request } from '../../protocol/arakoon/requests.ts';
 import { encodeUpdate } from '../../protocol/arakoon/updates.ts';
 
-/** The operations that can be mixed. `fill` sets each key once, in order. */
-export const OPERATIONS = ['set', 'get', 'delete', 'sequence', 'multi-get', 'range-entries', 'fill'] as const;
+/**
+ * The operations that can be mixed. `fill` sets each key once, in order; `function` calls the function `counter` of the examples,
+ * which must have been put before.
+ */
+export const OPERATIONS = [
+  'set',
+  'get',
+  'delete',
+  'sequence',
+  'multi-get',
+  'range-entries',
+  'function',
+  'fill',
+] as const;
 export type OperationName = (typeof OPERATIONS)[number];
 
 /** Shares of operations, in any unit. */
@@ -67,7 +79,8 @@ export class Operation {
     this.#template = encodeRequest(request);
     this.#keysAt = occurrences(this.#template, Buffer.from(key));
     this.#keyBytes = sizes.keyBytes;
-    this.units = name === 'range-entries' ? sizes.rangeEntries : this.#keysAt.length;
+    this.units =
+      name === 'range-entries' ? sizes.rangeEntries : name === 'function' ? 1 : this.#keysAt.length;
   }
 
   get bytes(): number {
@@ -98,6 +111,8 @@ function requestOf(name: OperationName, key: string, sizes: Sizes): Request {
       return { kind: 'get', consistency, key };
     case 'delete':
       return { kind: 'delete', key };
+    case 'function':
+      return { kind: 'userFunctionNear', key, name: 'counter', argument: Buffer.from(`${key}c`) };
     case 'fill':
     case 'sequence': {
       const updates = Array.from(

@@ -20,6 +20,8 @@ const args = fc.record({
   value: bytes,
   expected: fc.option(bytes),
   wanted: fc.option(bytes),
+  name: bytes.map((value) => value.toString('latin1')),
+  argument: fc.option(bytes),
 });
 
 test('requests of one key, whose key is all that is looked at', () => {
