@@ -1,27 +1,37 @@
-/** Has rows of ranges deleted that went elsewhere, or never came: step by step, so that updates go in between. */
+/**
+ * What a master has thrown away without being asked: rows of ranges that went elsewhere, or never came, step by step, so that
+ * updates go in between; and the oldest records of finished migrations, so that there is always room for the next one.
+ */
 import { present } from '../../src/base/assert.ts';
 import { RETURN_CODES } from '../../src/base/errors.ts';
-import { encodeCommand } from '../../src/protocol/admin/admin.ts';
+import { type AdminCommand, encodeCommand, type Migration } from '../../src/protocol/admin/admin.ts';
 import { updateOf } from '../../src/protocol/arakoon/requests.ts';
 import { returnCodeOf } from '../../src/protocol/arakoon/values.ts';
+import { isOpen, MIGRATIONS_MAX } from '../machine/keeper.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { Driver } from './driver.ts';
 
 /** Rows of one step. */
 const ROWS_MAX = 1000;
+/** Records of migrations above which the oldest finished one goes: enough below what a keeper takes that a planned one is never refused. */
+export const RECORDS_KEPT = MIGRATIONS_MAX - 100;
 
 export type CleanUpsOptions = {
-  readonly driver: Pick<Driver, 'mayRead' | 'propose'> & { readonly machine: Pick<Machine, 'cleanups'> };
+  readonly driver: Pick<Driver, 'mayRead' | 'propose'> & {
+    readonly machine: Pick<Machine, 'cleanups' | 'migrations'>;
+  };
   /** Runs something after the present turn of the event loop. */
   defer(run: () => void): void;
   /** Rows of one step. Default: 1,000. */
   readonly rowsMax?: number;
+  /** Records above which the oldest finished one is forgotten. Default: `RECORDS_KEPT`. */
+  readonly recordsKept?: number;
 };
 
 /** The clean-ups of one node; they go on while it is master. */
 export class CleanUps {
   readonly #options: CleanUpsOptions;
-  /** Migrations with a step under way. */
+  /** Migrations with a step under way, or whose record is being dropped. */
   readonly #underWay = new Set<number>();
 
   constructor(options: CleanUpsOptions) {
@@ -30,14 +40,19 @@ export class CleanUps {
 
   /** Begins what is to be done and not under way. To be called now and then: a step that was refused is not repeated else. */
   look(): void {
-    const { driver } = this.#options;
-    if (driver.machine.cleanups.length === 0 || !driver.mayRead()) return;
-    for (const mid of driver.machine.cleanups) if (!this.#underWay.has(mid)) this.#step(mid);
+    const { driver, rowsMax = ROWS_MAX, recordsKept = RECORDS_KEPT } = this.#options;
+    const { cleanups, migrations } = driver.machine;
+    const isCrowded = migrations.size > recordsKept;
+    if ((cleanups.length === 0 && !isCrowded) || !driver.mayRead()) return;
+    for (const mid of cleanups) this.#propose({ kind: 'cleanupStep', mid, rowsMax });
+    const oldest = isCrowded ? oldestFinished(migrations) : null;
+    if (oldest !== null) this.#propose({ kind: 'forget', mid: oldest });
   }
 
-  #step(mid: number): void {
-    const { driver, defer, rowsMax = ROWS_MAX } = this.#options;
-    const command = { kind: 'cleanupStep', mid, rowsMax } as const;
+  #propose(command: Extract<AdminCommand, { kind: 'cleanupStep' | 'forget' }>): void {
+    const { driver, defer } = this.#options;
+    const { mid } = command;
+    if (this.#underWay.has(mid)) return;
     const update = updateOf({ kind: 'adminCommand', command }, encodeCommand(command));
     this.#underWay.add(mid);
     driver.propose(present(update, 'update of a command'), ({ bytes }) => {
@@ -45,4 +60,12 @@ export class CleanUps {
       if (returnCodeOf(bytes) === RETURN_CODES.OK) defer(() => this.look());
     });
   }
+}
+
+/** Records are in the order of their ids. One that somebody still has to be told of stays, and so does what an order refers to. */
+function oldestFinished(migrations: ReadonlyMap<number, Migration>): number | null {
+  for (const { mid, phase, isUntold, rescue } of migrations.values()) {
+    if (!isOpen(phase) && isUntold !== true && rescue === undefined) return mid;
+  }
+  return null;
 }

@@ -34,7 +34,7 @@ import { type SystemState, withEntry } from './system-state.ts';
 
 type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;
 
-/** Records that the keeper holds; finished ones stay until an operator forgets them. */
+/** Records that the keeper holds. Long before, its master has the oldest finished ones forgotten (node/driver/clean-ups.ts). */
 export const MIGRATIONS_MAX = 10_000;
 /** Longest cluster id (bytes). */
 const CLUSTER_ID_MAX = 256;
@@ -389,7 +389,8 @@ function save(draft: Draft, record: Migration): void {
   draft.update({ migrations: withEntry(draft.state.migrations, record.mid, record) });
 }
 
-function isOpen(phase: Migration['phase']): boolean {
+/** Whether a migration in this phase still goes on. */
+export function isOpen(phase: Migration['phase']): boolean {
   return phase === 'active' || phase === 'published';
 }
 

@@ -3,13 +3,18 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CleanUps } from '../../../node/driver/clean-ups.ts';
 import type { Respond } from '../../../node/driver/proposals.ts';
+import type { Migration } from '../../../src/protocol/admin/admin.ts';
 import { failure, OK } from '../../../src/protocol/arakoon/replies.ts';
+import { decodeUpdate } from '../../../src/protocol/arakoon/updates.ts';
 
 /** A node with clean-ups to be done. */
 class Rig {
   mids: number[] = [];
+  migrations = new Map<number, Migration>();
   mayRead = true;
   readonly asked: Respond[] = [];
+  /** Migrations whose records were to be dropped. */
+  readonly forgotten: number[] = [];
   readonly deferred: (() => void)[] = [];
   readonly cleanUps: CleanUps;
 
@@ -18,12 +23,18 @@ class Rig {
     this.cleanUps = new CleanUps({
       driver: {
         get machine() {
-          return { cleanups: rig.mids };
+          return { cleanups: rig.mids, migrations: rig.migrations };
         },
         mayRead: () => this.mayRead,
-        propose: (_update, respond) => this.asked.push(respond),
+        propose: (bytes, respond) => {
+          this.asked.push(respond);
+          const update = decodeUpdate(bytes);
+          if (update.kind === 'admin' && update.command.kind === 'forget')
+            this.forgotten.push(update.command.mid);
+        },
       },
       defer: (run) => this.deferred.push(run),
+      recordsKept: 2,
     });
   }
 }
@@ -58,6 +69,39 @@ test('a step that is refused is not repeated before somebody looks again', () =>
 test('who is no master deletes nothing', () => {
   const rig = new Rig();
   rig.mids = [7];
+  rig.mayRead = false;
+  rig.cleanUps.look();
+  assert.is(rig.asked.length, 0);
+});
+
+test('of too many records the oldest finished ones go, one by one, until there are few enough', () => {
+  const rig = new Rig();
+  const record = (mid: number, more: Partial<Migration>): void => {
+    rig.migrations.set(mid, { mid, phase: 'done', ...more } as Migration);
+  };
+  record(1, { phase: 'active' });
+  record(2, { phase: 'aborted', isUntold: true });
+  record(3, {});
+  rig.cleanUps.look();
+  assert.equal(rig.forgotten, [3]);
+  rig.cleanUps.look();
+  assert.equal(rig.forgotten, [3], 'it is under way');
+  rig.migrations.delete(3);
+  rig.asked[0]?.(OK);
+  rig.deferred.shift()?.();
+  assert.equal(rig.forgotten, [3], 'two may stay');
+  record(4, { phase: 'published' });
+  record(5, { rescue: {} as NonNullable<Migration['rescue']> });
+  rig.cleanUps.look();
+  assert.equal(rig.forgotten, [3], 'none of these may go');
+  record(6, { phase: 'aborted' });
+  rig.cleanUps.look();
+  assert.equal(rig.forgotten, [3, 6]);
+});
+
+test('who is no master drops no record', () => {
+  const rig = new Rig();
+  for (const mid of [1, 2, 3]) rig.migrations.set(mid, { mid, phase: 'done' } as Migration);
   rig.mayRead = false;
   rig.cleanUps.look();
   assert.is(rig.asked.length, 0);
