@@ -3,7 +3,7 @@
 import { NurseryError } from '../src/base/errors.ts';
 import { ClusterClient } from '../src/client/cluster-client.ts';
 import type { ClusterConfig, KeeperMap, KnownCluster } from '../src/protocol/admin/admin.ts';
-import type { Cluster, Clusters } from './world.ts';
+import type { Cluster, Clusters, MovesNews, MovesWatch } from './world.ts';
 
 /** What the migrator needs of a nursery: its clusters, and the map. */
 export interface Nursery extends Clusters {
@@ -15,18 +15,26 @@ export interface Nursery extends Clusters {
 const IDENTITY = { role: 'migrator', node: 'migrator' } as const;
 
 /** Follows the keeper's map, so that a cluster whose nodes move is still found. */
-export class Connections implements Nursery {
+export class Connections implements Nursery, MovesWatch {
   readonly keeper: ClusterClient;
   /** Names no founding, so that it hears the map of a keeper that has replaced the one that is commanded. */
   readonly #watcher: ClusterClient;
   readonly #clients = new Map<string, ClusterClient>();
+  readonly #listeners = new Set<(news: MovesNews) => void>();
   #configs: readonly KnownCluster[] = [];
+  #lastNews: MovesNews | null = null;
 
   /** @param keeper how to reach the keeper */
   constructor(keeper: ClusterConfig) {
     this.keeper = new ClusterClient(keeper, IDENTITY, { keepsToFirst: true });
     this.#watcher = new ClusterClient(keeper, IDENTITY);
-    this.#watcher.watchMap(({ map }) => this.#learn(map));
+    this.#watcher.watchMap({
+      map: ({ map }) => this.#learn(map),
+      trouble: (why) => {
+        if (why !== null) this.#hear({ kind: 'silent', why });
+      },
+      moves: (areAny) => this.#hear({ kind: 'moves', areAny }),
+    });
   }
 
   async map(): Promise<KeeperMap> {
@@ -52,10 +60,21 @@ export class Connections implements Nursery {
     return client;
   }
 
+  watchMoves(listener: (news: MovesNews) => void): () => void {
+    this.#listeners.add(listener);
+    if (this.#lastNews !== null) listener(this.#lastNews);
+    return () => this.#listeners.delete(listener);
+  }
+
   close(): void {
     this.keeper.close();
     this.#watcher.close();
     for (const client of this.#clients.values()) client.close();
+  }
+
+  #hear(news: MovesNews): void {
+    this.#lastNews = news;
+    for (const listener of this.#listeners) listener(news);
   }
 
   #learn({ clusters, nursery }: KeeperMap): void {

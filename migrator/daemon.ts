@@ -1,13 +1,14 @@
 /** Takes over every migration whose migrator has died. Several daemons may run: the keeper's tokens decide. */
 import { NurseryError } from '../src/base/errors.ts';
 import type { Migration, Progress } from '../src/protocol/admin/admin.ts';
+import { isAnybodys } from '../src/protocol/admin/migration.ts';
 import type { MigrationResult } from '../src/protocol/admin/moves.ts';
 import { claimAfterMs } from './core/beat.ts';
 import { SETTINGS, type Settings } from './core/settings.ts';
 import type { Seen } from './core/state.ts';
-import { ANSWER_MS, isAnybodys, Run, unexpected } from './driver.ts';
+import { ANSWER_MS, Run, unexpected } from './driver.ts';
 import { tellTarget } from './tell.ts';
-import { type Clusters, type World, worldOf } from './world.ts';
+import { type Clusters, type MovesNews, type MovesWatch, type World, worldOf } from './world.ts';
 
 export type HowToWatch = {
   readonly settings?: Partial<Settings>;
@@ -15,7 +16,7 @@ export type HowToWatch = {
 };
 
 export type DaemonOptions = HowToWatch & {
-  readonly clusters: Clusters;
+  readonly clusters: Clusters & MovesWatch;
   readonly signal: AbortSignal;
 };
 
@@ -29,7 +30,7 @@ export type DaemonEvent =
   | { readonly kind: 'failed'; readonly mid: number; readonly error: NurseryError }
   | { readonly kind: 'keeperSilent'; readonly error: NurseryError };
 
-/** Between two looks at the keeper (ms). */
+/** Between two looks at the keeper while there are moves (ms); while there are none it is asked nothing. */
 const LOOK_MS = 250;
 /** After the keeper did not answer (ms). */
 const KEEPER_SILENT_MS = 1000;
@@ -44,7 +45,11 @@ const RUNS_MAX = 8;
  */
 export function runDaemon({ clusters, signal, ...how }: DaemonOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    const daemon = new Daemon(worldOf(clusters), how, reject);
+    const daemon = new Daemon(
+      { ...worldOf(clusters), watchMoves: (listener) => clusters.watchMoves(listener) },
+      how,
+      reject,
+    );
     const stop = (): void => {
       daemon.stop();
       resolve();
@@ -57,7 +62,7 @@ export function runDaemon({ clusters, signal, ...how }: DaemonOptions): Promise<
 
 /** A migrator that takes over what stands still. */
 export class Daemon {
-  readonly #world: World;
+  readonly #world: World & MovesWatch;
   readonly #how: HowToWatch;
   readonly #settings: Settings;
   readonly #broken: (error: Error) => void;
@@ -66,12 +71,16 @@ export class Daemon {
   readonly #runs = new Map<number, Run>();
   /** Migrations whose target is being told that they were aborted. */
   readonly #telling = new Set<number>();
+  /** As the keeper said last. */
+  #areMoves = false;
+  #isLooking = false;
   /** Takes the next look back. */
   #timer: (() => void) | null = null;
+  #unwatch: (() => void) | null = null;
   #isStopped = false;
 
   /** @param broken an invariant does not hold, and the daemon has stopped: the process should end */
-  constructor(world: World, how: HowToWatch, broken: (error: Error) => void) {
+  constructor(world: World & MovesWatch, how: HowToWatch, broken: (error: Error) => void) {
     this.#world = world;
     this.#how = how;
     this.#settings = { ...SETTINGS, ...how.settings };
@@ -83,14 +92,15 @@ export class Daemon {
     return this.#runs;
   }
 
-  /** Looks at the keeper at once, and again and again until `stop`. */
+  /** Looks at the keeper as soon as that says that there are moves, and again and again while there are any, until `stop`. */
   start(): void {
-    this.#look();
+    this.#unwatch = this.#world.watchMoves((news) => this.#hear(news));
   }
 
   /** Stops all that it works on, without an end. */
   stop(): void {
     this.#isStopped = true;
+    this.#unwatch?.();
     this.#timer?.();
     for (const run of [...this.#runs.values()]) run.stop();
   }
@@ -136,8 +146,19 @@ export class Daemon {
     this.#broken(error);
   }
 
+  #hear(news: MovesNews): void {
+    if (this.#isStopped) return;
+    if (news.kind === 'silent') {
+      this.#how.onEvent?.({ kind: 'keeperSilent', error: new NurseryError('UNREACHABLE', news.why) });
+      return;
+    }
+    this.#areMoves = news.areAny;
+    if (news.areAny && !this.#isLooking) this.#look();
+  }
+
   #look(): void {
     const query = { kind: 'listMigrations' } as const;
+    this.#isLooking = true;
     this.#world.ask('', { kind: 'query', query, node: 'master' }, ANSWER_MS, (answer) => {
       if (this.#isStopped) return;
       if (answer instanceof Error && !(answer instanceof NurseryError)) {
@@ -154,7 +175,9 @@ export class Daemon {
   }
 
   #lookAgain(delayMs: number): void {
-    if (!this.#isStopped) this.#timer = this.#world.after(delayMs, () => this.#look());
+    if (this.#isStopped) return;
+    this.#isLooking = this.#areMoves;
+    if (this.#isLooking) this.#timer = this.#world.after(delayMs, () => this.#look());
   }
 
   #found(migrations: readonly Migration[]): void {

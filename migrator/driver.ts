@@ -173,17 +173,6 @@ export async function listMigrations(keeper: Cluster): Promise<Migration[]> {
   return answer.migrations;
 }
 
-/** Whether it has not ended. */
-export function isOpen(migration: Migration): boolean {
-  return migration.phase === 'active' || migration.phase === 'published';
-}
-
-/** Whether any migrator may go on with it: the rows that an order brings to another cluster its command alone has, until they are there. */
-export function isAnybodys(migration: Migration): boolean {
-  const { phase, rescue } = migration;
-  return phase === 'published' || (phase === 'active' && rescue?.isCopy !== true);
-}
-
 /** The error for an answer that the question does not have. */
 export function unexpected(question: string, answer: AdminAnswer): NurseryError {
   const why = 'why' in answer ? answer.why : `the answer is ${answer.kind}`;

@@ -11,6 +11,7 @@ import type {
 } from '../src/client/moves.ts';
 import { printRange } from '../src/keyspace/range.ts';
 import type { ClusterConfig, Migration } from '../src/protocol/admin/admin.ts';
+import { isAnybodys, isOpen } from '../src/protocol/admin/migration.ts';
 import type { MigrationResult, PlannedMove } from '../src/protocol/admin/moves.ts';
 import { Connections, type Nursery } from './connections.ts';
 import { beatMs, claimAfterMs } from './core/beat.ts';
@@ -18,14 +19,13 @@ import { type Plan, planMigrate, planRange, planRemove } from './core/plan.ts';
 import { resultOf } from './core/result.ts';
 import { SETTINGS, type Settings } from './core/settings.ts';
 import type { Seen } from './core/state.ts';
-import { ANSWER_MS, isAnybodys, isOpen, listMigrations, runMigration, unexpected } from './driver.ts';
+import { ANSWER_MS, listMigrations, runMigration, unexpected } from './driver.ts';
 import { RateMeter } from './rate.ts';
 import { sideBySide } from './side-by-side.ts';
 import { tellTarget } from './tell.ts';
 import { worldOf } from './world.ts';
 
 export { type DaemonEvent, type DaemonOptions, runDaemon } from './daemon.ts';
-export { isAnybodys } from './driver.ts';
 
 /** Migrations that `resume` takes on at a time. Each is watched for a second before it is claimed. */
 const RESUMED_AT_ONCE = 16;

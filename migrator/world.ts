@@ -3,6 +3,11 @@ import { TIMERS, type Timers } from '../src/process/timers.ts';
 import type { AdminAnswer, AdminCommand, AdminQuery } from '../src/protocol/admin/admin.ts';
 import type { Request } from './core/calls.ts';
 
+/** Whether any migration needs a migrator, as the keeper says; or why nobody of the keeper can be watched for that. */
+export type MovesNews =
+  | { readonly kind: 'moves'; readonly areAny: boolean }
+  | { readonly kind: 'silent'; readonly why: string };
+
 /** Everything outside. */
 export type World = Timers & {
   /** Wall clock (ms): stands in records, for people. */
@@ -17,6 +22,12 @@ export type World = Timers & {
     deadlineMs: number,
     done: (answer: AdminAnswer | Error) => void,
   ): void;
+};
+
+/** Tells whether there is anything to do for a migrator. */
+export type MovesWatch = {
+  /** Tells of moves as soon as anything is known, and whenever it changes, until what it returns is called. */
+  watchMoves(listener: (news: MovesNews) => void): () => void;
 };
 
 /** How a request is to be sent. */

@@ -312,6 +312,7 @@ export class NodeProcess {
       cost.note(costTotals({ driver, syncs: () => storage.syncs }));
     seals.applied(driver.machine.seals, slot, () => driver.mayRead(), nowMs());
     this.#watchers.changed(driver.machine.mapVersion, () => driver.machine.keeperMap());
+    this.#watchers.moved(driver.machine.migrations);
   }
 
   /** From here on time passes for the node, and its peers are heard. */

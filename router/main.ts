@@ -105,11 +105,11 @@ function linkTo({ ips, port, founding }: Connect, hello: Hello, events: LinkEven
 }
 
 function watchKeeper(keeper: ClusterClient, driver: Driver): MapWatch {
-  return keeper.watchMap(
-    (news) => driver.learn(news),
-    (why) => driver.watched(why),
-    (stranger) => driver.metStranger(stranger.nursery?.founding ?? 'none'),
-  );
+  return keeper.watchMap({
+    map: (news) => driver.learn(news),
+    trouble: (why) => driver.watched(why),
+    stranger: (map) => driver.metStranger(map.nursery?.founding ?? 'none'),
+  });
 }
 
 /** 200 while every key can be served, as far as is known; else 503, and why. */

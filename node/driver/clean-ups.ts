@@ -5,9 +5,10 @@
 import { present } from '../../src/base/assert.ts';
 import { RETURN_CODES } from '../../src/base/errors.ts';
 import { type AdminCommand, encodeCommand, type Migration } from '../../src/protocol/admin/admin.ts';
+import { isOpen } from '../../src/protocol/admin/migration.ts';
 import { updateOf } from '../../src/protocol/arakoon/requests.ts';
 import { returnCodeOf } from '../../src/protocol/arakoon/values.ts';
-import { isOpen, MIGRATIONS_MAX } from '../machine/keeper.ts';
+import { MIGRATIONS_MAX } from '../machine/keeper.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { Driver } from './driver.ts';
 
@@ -64,8 +65,8 @@ export class CleanUps {
 
 /** Records are in the order of their ids. One that somebody still has to be told of stays, and so does what an order refers to. */
 function oldestFinished(migrations: ReadonlyMap<number, Migration>): number | null {
-  for (const { mid, phase, isUntold, rescue } of migrations.values()) {
-    if (!isOpen(phase) && isUntold !== true && rescue === undefined) return mid;
+  for (const record of migrations.values()) {
+    if (!isOpen(record) && record.isUntold !== true && record.rescue === undefined) return record.mid;
   }
   return null;
 }

@@ -13,7 +13,7 @@ import {
   type Migration,
   NO_PROGRESS,
 } from '../../src/protocol/admin/admin.ts';
-import { WISHES } from '../../src/protocol/admin/migration.ts';
+import { isOpen, WISHES } from '../../src/protocol/admin/migration.ts';
 import { encode } from '../../src/wire/codec.ts';
 import { refused } from './answers.ts';
 import type { Draft } from './draft.ts';
@@ -123,8 +123,8 @@ export function keeperMapOf(state: SystemState): KeeperMap {
 
 /** The lowest migration that is not decided, or the next one to come: everything below may be forgotten everywhere. */
 export function floorOf(state: SystemState): number {
-  for (const { mid, phase } of state.migrations.values()) {
-    if (isOpen(phase)) return mid;
+  for (const record of state.migrations.values()) {
+    if (isOpen(record)) return record.mid;
   }
   return state.lastMid + 1;
 }
@@ -178,7 +178,7 @@ function plan(draft: Draft, command: Of<'plan'>): AdminAnswer {
     return refused(`${source} does not own all of ${printRange(range)}: ${present}`);
   }
   for (const other of migrations.values()) {
-    if (isOpen(other.phase) && overlaps(other, range)) {
+    if (isOpen(other) && overlaps(other, range)) {
       return refused(`migration ${other.mid} is moving ${printRange(other)} to ${other.target}`);
     }
   }
@@ -210,7 +210,7 @@ function claim(draft: Draft, { mid, tokenSeen }: Of<'claim'>): AdminAnswer {
   const record = draft.state.migrations.get(mid);
   if (record === undefined) return unknownMigration(mid);
   if (record.token !== tokenSeen) return { kind: 'fenced', token: record.token };
-  if (!isOpen(record.phase)) return refused(`migration ${mid} is ${record.phase}`);
+  if (!isOpen(record)) return refused(`migration ${mid} is ${record.phase}`);
   const why = notInForce(draft.state, record);
   if (why !== null) return { kind: record.foundings === undefined ? 'busy' : 'refused', why };
   return claimed(draft, { ...record, token: record.token + 1, heartbeat: record.heartbeat + 1 });
@@ -228,7 +228,7 @@ function wish(draft: Draft, command: Of<'wish'>): AdminAnswer {
   const { mid, why } = command;
   const record = draft.state.migrations.get(mid);
   if (record === undefined) return unknownMigration(mid);
-  if (!isOpen(record.phase)) return refused(`migration ${mid} is ${record.phase}`);
+  if (!isOpen(record)) return refused(`migration ${mid} is ${record.phase}`);
   const wished = WISHES.find((each) => each === command.wish);
   // Not refused where it is read: an update that was chosen is applied by all replicas alike.
   if (wished === undefined) return refused(`no wish is "${command.wish}": run, pause or abort`);
@@ -309,8 +309,7 @@ function forget(draft: Draft, { mid }: Of<'forget'>): AdminAnswer {
   const { migrations } = draft.state;
   const record = migrations.get(mid);
   if (record === undefined) return unknownMigration(mid);
-  if (isOpen(record.phase))
-    return refused(`migration ${mid} is ${record.phase}: only finished ones are forgotten`);
+  if (isOpen(record)) return refused(`migration ${mid} is ${record.phase}: only finished ones are forgotten`);
   draft.update({ migrations: withEntry(migrations, mid, null) });
   return OK;
 }
@@ -350,7 +349,7 @@ function dropCluster(draft: Draft, { cluster }: Of<'dropCluster'>): AdminAnswer 
     return refused(`${cluster} still owns ${ranges}: move it away first`);
   }
   const unfinished = [...migrations.values()].filter(
-    ({ phase, source, target }) => isOpen(phase) && (source === cluster || target === cluster),
+    (record) => isOpen(record) && (record.source === cluster || record.target === cluster),
   );
   if (unfinished.length > 0) {
     const mids = unfinished.map(({ mid }) => mid).join(', ');
@@ -387,11 +386,6 @@ function claimed(draft: Draft, record: Migration): AdminAnswer {
 
 function save(draft: Draft, record: Migration): void {
   draft.update({ migrations: withEntry(draft.state.migrations, record.mid, record) });
-}
-
-/** Whether a migration in this phase still goes on. */
-export function isOpen(phase: Migration['phase']): boolean {
-  return phase === 'active' || phase === 'published';
 }
 
 function sameConfig(a: ClusterConfig, b: ClusterConfig): boolean {

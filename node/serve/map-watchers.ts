@@ -1,10 +1,11 @@
-/** Who is told of each change of the keeper's map: links of routers and clients. */
+/** Who is told of each change of the keeper's map, and whether migrators have anything to do: links of routers, migrators and clients. */
 
 import { changeBetween } from '../../src/client/map-follower.ts';
 import { TOPIC } from '../../src/link/frames.ts';
 import type { Link } from '../../src/link/link.ts';
-import { type KeeperMap, mapPushCodec } from '../../src/protocol/admin/admin.ts';
-import { encode } from '../../src/wire/codec.ts';
+import { type KeeperMap, type Migration, mapPushCodec } from '../../src/protocol/admin/admin.ts';
+import { needsMigrator } from '../../src/protocol/admin/migration.ts';
+import { bool, encode } from '../../src/wire/codec.ts';
 
 /** Watchers of one node at most; one more is refused its pushes and lives from its periodic refresh. */
 const WATCHERS_MAX = 10_000;
@@ -20,10 +21,20 @@ export class MapWatchers {
   /** The version that each knows once it has read what was sent. */
   readonly #links = new Map<Link, number>();
   #pushed: KeeperMap | null = null;
+  /** Another object whenever a record has changed. */
+  #records: ReadonlyMap<number, Migration> = new Map();
+  #areMoves = false;
 
-  /** @param version what the watcher knows, or is being answered */
+  /** The watcher is told soon whether there are moves. @param version what it knows of the map, or is being answered */
   add(link: Link, version: number): void {
-    if (this.#links.size < WATCHERS_MAX || this.#links.has(link)) this.#links.set(link, version);
+    if (this.#links.size >= WATCHERS_MAX && !this.#links.has(link)) return;
+    this.#links.set(link, version);
+    this.remind(link);
+  }
+
+  /** Tells a link, which need not be a watcher's, whether there are moves: who asks for the map may have missed when that changed. */
+  remind(link: Link): void {
+    link.post(TOPIC.moves, encode(bool, this.#areMoves));
   }
 
   remove(link: Link): void {
@@ -57,4 +68,21 @@ export class MapWatchers {
       this.#links.set(link, isSent ? version : UNKNOWN);
     }
   }
+
+  /** To be called after each applied slot: tells all watchers when the first migration needs a migrator, and when none does any more. */
+  moved(records: ReadonlyMap<number, Migration>): void {
+    if (records === this.#records) return;
+    this.#records = records;
+    const areMoves = isAny(records);
+    if (areMoves === this.#areMoves) return;
+    this.#areMoves = areMoves;
+    const body = encode(bool, areMoves);
+    // Who lags, and is sent nothing, is reminded when it asks for the map the next time.
+    for (const link of this.#links.keys()) link.post(TOPIC.moves, body);
+  }
+}
+
+function isAny(records: ReadonlyMap<number, Migration>): boolean {
+  for (const record of records.values()) if (needsMigrator(record)) return true;
+  return false;
 }

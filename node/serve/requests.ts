@@ -376,6 +376,7 @@ export class Requests {
           respond(refusal);
           return;
         }
+        if (query.kind === 'getMapSince' && link !== null) watchers.remind(link);
         const view = new PausableView(store);
         const sealAge = query.kind === 'rangeStatus' ? seals.ageOf(query.mid, this.#context.nowMs()) : null;
         const result = isOfImages(query)

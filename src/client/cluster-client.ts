@@ -17,8 +17,7 @@ import { decodeVoid } from '../protocol/arakoon/replies.ts';
 import { masterIn, returnCodeOf } from '../protocol/arakoon/values.ts';
 import { Call, DEADLINE_MS, PAUSE_MAX_MS, PAUSE_MIN_MS, type Reply, type SendOptions } from './call.ts';
 import { Endpoint, type EndpointOwner } from './endpoint.ts';
-import type { MapNews } from './map-follower.ts';
-import { MapWatch } from './map-watch.ts';
+import { type MapListener, MapWatch } from './map-watch.ts';
 import { MasterSearch } from './master-search.ts';
 
 /** Redirections that a call follows at once; after them it pauses, for the nodes may send it in a circle. */
@@ -92,9 +91,11 @@ export class ClusterClient {
         // Two may have been dialled at once, before there was one to keep to.
         if (this.#founding !== '' && founding !== this.#founding) link.close('another founding');
       },
-      posted: (_endpoint, topic, body) => {
-        if (topic !== TOPIC.map) return;
-        for (const watch of this.#watches) watch.pushed(body);
+      posted: (endpoint, topic, body) => {
+        for (const watch of this.#watches) {
+          if (topic === TOPIC.map) watch.pushed(body);
+          else if (topic === TOPIC.moves) watch.movesPushed(endpoint, body);
+        }
       },
       lost: (endpoint) => {
         if (this.#master === endpoint) this.#master = null;
@@ -184,26 +185,17 @@ export class ClusterClient {
   }
 
   /**
-   * Calls `onMap` with the keeper's map: soon with the present one, then with each that is newer or different.
-   * Survives the loss of nodes. This must be a client of the keeper, and one that expects no founding: else a keeper that has replaced
-   * the first one that was met would never be heard. `onTrouble` hears of each attempt to watch: null
-   * where it succeeded, else why it did not, or is over. `onStranger` is told of the map of another keeper than the first one
-   * that was met, and none that has replaced it: it is not followed.
+   * Tells `listener` of the keeper's map. Survives the loss of nodes. This must be a client of the keeper, and one that expects no
+   * founding: else a keeper that has replaced the first one that was met would never be heard.
    */
-  watchMap(
-    onMap: (news: MapNews) => void,
-    onTrouble?: (why: string | null) => void,
-    onStranger?: (map: KeeperMap) => void,
-  ): MapWatch {
+  watchMap(listener: MapListener): MapWatch {
     const watch = new MapWatch(
       {
         next: () => this.#nextEndpoint(),
         query: (query) => this.query(query, { to: 'any' }),
         ended: () => this.#watches.delete(watch),
       },
-      onMap,
-      onTrouble,
-      onStranger,
+      listener,
     );
     this.#watches.add(watch);
     watch.start();

@@ -9,7 +9,7 @@ import {
   mapPushCodec,
 } from '../protocol/admin/admin.ts';
 import { returnCodeOf } from '../protocol/arakoon/values.ts';
-import { decode } from '../wire/codec.ts';
+import { bool, decode } from '../wire/codec.ts';
 import type { Endpoint } from './endpoint.ts';
 import { MapFollower, type MapNews } from './map-follower.ts';
 
@@ -29,12 +29,22 @@ export type MapSource = {
   ended(): void;
 };
 
+/** What a subscription tells. */
+export type MapListener = {
+  /** The keeper's map: soon the present one, then each that is newer or different. */
+  map(news: MapNews): void;
+  /** Each attempt to watch: null where it succeeded, else why it did not, or is over. */
+  trouble?(why: string | null): void;
+  /** The map of another keeper than the first one that was met, and none that has replaced it: it is not followed. */
+  stranger?(map: KeeperMap): void;
+  /** Whether a migration needs a migrator, as far as the node that is watched knows: with each subscription, and when it changes. */
+  moves?(areAny: boolean): void;
+};
+
 /** A subscription. Made by `ClusterClient.watchMap`. */
 export class MapWatch {
   readonly #source: MapSource;
-  readonly #onMap: (news: MapNews) => void;
-  readonly #onTrouble: (why: string | null) => void;
-  readonly #onStranger: (map: KeeperMap) => void;
+  readonly #listener: MapListener;
   readonly #follower = new MapFollower();
   /** By node: why it could not be watched, since one could. */
   readonly #troubles = new Map<string, string>();
@@ -45,17 +55,9 @@ export class MapWatch {
   #refreshing: Promise<void> | null = null;
   #closed = false;
 
-  /** @param onStranger told of the map of another keeper, which is not followed */
-  constructor(
-    source: MapSource,
-    onMap: (news: MapNews) => void,
-    onTrouble: (why: string | null) => void = () => undefined,
-    onStranger: (map: KeeperMap) => void = () => undefined,
-  ) {
+  constructor(source: MapSource, listener: MapListener) {
     this.#source = source;
-    this.#onMap = onMap;
-    this.#onTrouble = onTrouble;
-    this.#onStranger = onStranger;
+    this.#listener = listener;
   }
 
   /** Called once, by the client. */
@@ -91,6 +93,12 @@ export class MapWatch {
     }
   }
 
+  /** `endpoint` says whether there are moves. One that is not watched may lag: that there are none is not believed of it. */
+  movesPushed(endpoint: Endpoint, body: Buffer): void {
+    const areAny = decode(bool, body);
+    if ((areAny || endpoint === this.#endpoint) && !this.#closed) this.#listener.moves?.(areAny);
+  }
+
   /** The link to `endpoint` is gone. */
   lost(endpoint: Endpoint): void {
     if (this.#endpoint === endpoint) this.#again(endpoint.address.name, 'the link was lost');
@@ -117,7 +125,7 @@ export class MapWatch {
           } else {
             this.#pauseMs = PAUSE_MIN_MS;
             this.#troubles.clear();
-            this.#onTrouble(null);
+            this.#listener.trouble?.(null);
           }
         });
       },
@@ -149,7 +157,7 @@ export class MapWatch {
     this.#endpoint = null;
     if (this.#closed || this.#retry !== null) return;
     this.#troubles.set(name, `${name}: ${why}`);
-    this.#onTrouble([...this.#troubles.values()].sort().join('; '));
+    this.#listener.trouble?.([...this.#troubles.values()].sort().join('; '));
     this.#retry = setTimeout(() => this.#subscribe(), this.#pauseMs * (0.5 + Math.random()));
     this.#pauseMs = Math.min(this.#pauseMs * 2, PAUSE_MAX_MS);
   }
@@ -182,7 +190,7 @@ export class MapWatch {
   /** False where the map is another keeper's. */
   #whole(map: KeeperMap): boolean {
     if (this.#follower.isStranger(map)) {
-      if (!this.#closed) this.#onStranger(map);
+      if (!this.#closed) this.#listener.stranger?.(map);
       return false;
     }
     this.#deliver(this.#follower.whole(map));
@@ -190,6 +198,6 @@ export class MapWatch {
   }
 
   #deliver(news: MapNews | null): void {
-    if (news !== null && !this.#closed) this.#onMap(news);
+    if (news !== null && !this.#closed) this.#listener.map(news);
   }
 }

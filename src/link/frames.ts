@@ -60,7 +60,7 @@ export const TYPE = {
 } as const;
 
 /** What posts are about; their ids. */
-export const TOPIC = { paxos: 1, map: 2, scrub: 3, standing: 4 } as const;
+export const TOPIC = { paxos: 1, map: 2, scrub: 3, standing: 4, moves: 5 } as const;
 
 /**
  * Layout of a hello, of all versions, so that each can refuse another in words. What version 3 adds stands behind the

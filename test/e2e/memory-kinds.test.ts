@@ -120,8 +120,10 @@ tests.test('watchers of the map that do not read: the others hear of each change
   const keeper = new ClusterClient(cluster.config, { role: 'operator', node: 'test' });
   lab.closing(() => keeper.close());
   const heard = new Set<number>();
-  const watch = keeper.watchMap(({ map }) => {
-    for (const { nodes } of map.clusters) heard.add(Number.parseInt(nodes[0]?.name ?? '', 10));
+  const watch = keeper.watchMap({
+    map: ({ map }) => {
+      for (const { nodes } of map.clusters) heard.add(Number.parseInt(nodes[0]?.name ?? '', 10));
+    },
   });
   const node = cluster.process(name);
   const began = memoryOf(node.pid as number).now;

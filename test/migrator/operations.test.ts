@@ -3,6 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { runMigration } from '../../migrator/driver.ts';
 import { Operations, runDaemon } from '../../migrator/operations.ts';
+import type { MovesNews } from '../../migrator/world.ts';
 import { rowsIn } from '../../node/machine/rows.ts';
 import type { NurseryError } from '../../src/base/errors.ts';
 import { WHOLE } from '../../src/keyspace/range.ts';
@@ -329,13 +330,18 @@ test('who sees a migration through runs it, or watches whoever was first, and is
   assert.is((await waits).code, 'GOING_DOWN');
 });
 
+function watchMoves(listener: (news: MovesNews) => void): () => void {
+  setImmediate(() => listener({ kind: 'moves', areAny: true }));
+  return () => undefined;
+}
+
 test('a daemon brings orphans to their end, also those that are only planned', async () => {
   const nursery = filled(50);
   const stop = new AbortController();
   const mids = [nursery.plan('a', 'b', 'k010', 'k020'), nursery.plan('a', 'c', 'k030', null)];
   const ended: number[] = [];
   await runDaemon({
-    clusters: nursery,
+    clusters: Object.assign(nursery, { watchMoves }),
     signal: stop.signal,
     settings: FAST,
     onEvent: (event) => {

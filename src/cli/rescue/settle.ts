@@ -1,5 +1,6 @@
 /** Moves with a dead end: they decide what an order gives, so the command that gives it settles them. */
 import { NurseryError } from '../../base/errors.ts';
+import { isAnybodys } from '../../protocol/admin/migration.ts';
 import { readTarget } from '../connections.ts';
 import { notice } from '../report.ts';
 
@@ -19,9 +20,7 @@ export async function settleMoves(
     const moves = new migrator.Operations(connections);
     const open = (await moves.list()).filter((move) => {
       const { rescue, source, target } = move;
-      return (
-        rescue !== undefined && migrator.isAnybodys(move) && isIts({ order: rescue.order, source, target })
-      );
+      return rescue !== undefined && isAnybodys(move) && isIts({ order: rescue.order, source, target });
     });
     for (const { mid } of open) {
       notice(`migration ${mid} is being settled`);

@@ -92,6 +92,22 @@ export type Migration = Coded<typeof recordCodec> & {
   /** It was aborted while its target did not answer: what that has staged is dropped once somebody tells it. */
   readonly isUntold?: true;
 };
+/** Whether a migration in this phase still goes on. */
+export function isOpen({ phase }: Pick<Migration, 'phase'>): boolean {
+  return phase === 'active' || phase === 'published';
+}
+
+/** Whether any migrator may go on with it: the rows that an order brings to another cluster its command alone has, until they are there. */
+export function isAnybodys(migration: Migration): boolean {
+  const { phase, rescue } = migration;
+  return phase === 'published' || (phase === 'active' && rescue?.isCopy !== true);
+}
+
+/** Whether a migrator has something to do for it: to bring it to its end, or to tell its target that it was aborted. */
+export function needsMigrator(migration: Migration): boolean {
+  return isAnybodys(migration) || migration.isUntold === true;
+}
+
 const foundingsCodec = struct({ keeper: text, source: text, target: text });
 
 /** On links. */

@@ -3,18 +3,25 @@ import * as assert from 'uvu/assert';
 import { MapWatchers } from '../../../node/serve/map-watchers.ts';
 import { WHOLE } from '../../../src/keyspace/range.ts';
 import { carve, EMPTY_MAP } from '../../../src/keyspace/rangemap.ts';
+import { TOPIC } from '../../../src/link/frames.ts';
 import type { Link } from '../../../src/link/link.ts';
-import { type KeeperMap, mapPushCodec } from '../../../src/protocol/admin/admin.ts';
-import { decode } from '../../../src/wire/codec.ts';
+import { type KeeperMap, type Migration, mapPushCodec } from '../../../src/protocol/admin/admin.ts';
+import { bool, decode } from '../../../src/wire/codec.ts';
 
 /** A link that notes what is pushed. */
 class FakeLink {
   readonly pushed: string[] = [];
+  /** What it was told of moves. */
+  readonly moves: boolean[] = [];
   bufferedBytes = 0;
   isFull = false;
 
-  post(_topic: number, body: Buffer): boolean {
+  post(topic: number, body: Buffer): boolean {
     if (this.isFull) return false;
+    if (topic === TOPIC.moves) {
+      this.moves.push(decode(bool, body));
+      return true;
+    }
     const push = decode(mapPushCodec, body);
     this.pushed.push(
       push.kind === 'whole'
@@ -88,6 +95,48 @@ test('an unchanged version is pushed to nobody, nor anything to who is gone', ()
   watchers.remove(goes as unknown as Link);
   publish();
   assert.equal([stays.pushed.length, goes.pushed.length, watchers.size], [1, 0, 1]);
+});
+
+function records(...phases: Partial<Migration>[]): Map<number, Migration> {
+  return new Map(phases.map((record, mid) => [mid, { mid, ...record } as Migration]));
+}
+
+test('watchers hear when the first migration needs a migrator, and when none does any more', () => {
+  const { watch, watchers } = setup();
+  const early = watch(1);
+  assert.equal(early.moves, [false], 'as it is when they come');
+  watchers.moved(records({ phase: 'done' }));
+  watchers.moved(records({ phase: 'done' }, { phase: 'active' }));
+  watchers.moved(records({ phase: 'published' }, { phase: 'active' }));
+  assert.equal(early.moves, [false, true], 'further ones, and each beat, are not told');
+  const late = watch(1);
+  watchers.moved(records({ phase: 'aborted', isUntold: true }));
+  assert.equal(early.moves, [false, true], 'a target that has not been told needs one');
+  watchers.moved(records({ phase: 'aborted' }, { phase: 'lost' }));
+  assert.equal(early.moves, [false, true, false]);
+  assert.equal(late.moves, [true, false]);
+});
+
+test('what only the command of an order can go on with needs no migrator', () => {
+  const { watch, watchers } = setup();
+  const link = watch(1);
+  const rescue = { order: 1, dead: 'source', epoch: 0, isThere: false, isCopy: true } as const;
+  watchers.moved(records({ phase: 'active', rescue }));
+  assert.equal(link.moves, [false]);
+  watchers.moved(records({ phase: 'published', rescue }));
+  assert.equal(link.moves, [false, true]);
+});
+
+test('who asks for the map is reminded of moves, watcher or not: a push may have been missed', () => {
+  const { watch, watchers } = setup();
+  const full = watch(1);
+  full.isFull = true;
+  watchers.moved(records({ phase: 'active' }));
+  full.isFull = false;
+  watchers.remind(full as unknown as Link);
+  const other = new FakeLink();
+  watchers.remind(other as unknown as Link);
+  assert.equal([full.moves, other.moves], [[false, true], [true]]);
 });
 
 test.run();

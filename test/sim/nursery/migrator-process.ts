@@ -7,13 +7,14 @@ import type { Seen } from '../../../migrator/core/state.ts';
 import { stageOf } from '../../../migrator/core/step.ts';
 import { Daemon, type DaemonEvent } from '../../../migrator/daemon.ts';
 import type { Run } from '../../../migrator/driver.ts';
-import type { World } from '../../../migrator/world.ts';
+import type { MovesNews, World } from '../../../migrator/world.ts';
 import { unreachable } from '../../../src/base/assert.ts';
 import { NurseryError } from '../../../src/base/errors.ts';
 import type { AdminAnswer } from '../../../src/protocol/admin/admin.ts';
 import { Violation } from '../base/violation.ts';
 import { Asker } from './asker.ts';
 import { Host } from './host.ts';
+import { KeeperWatch } from './keeper-watch.ts';
 import type { Nursery } from './nursery.ts';
 import { KEEPER } from './watch.ts';
 
@@ -42,7 +43,7 @@ export class MigratorProcess extends Host {
     this.#nursery = nursery;
     this.#asker = new Asker(nursery, this);
     this.#daemon = new Daemon(
-      this.#world(),
+      { ...this.#world(), watchMoves: (listener) => this.#watchMoves(listener) },
       { settings: SETTINGS_HERE, onEvent: (event) => this.#onEvent(event) },
       (error) => {
         throw error;
@@ -80,6 +81,19 @@ export class MigratorProcess extends Host {
         });
       },
     };
+  }
+
+  /** As in life: whoever is lost, or has missed a push, is told again. */
+  #watchMoves(listener: (news: MovesNews) => void): () => void {
+    new KeeperWatch(this.#nursery, this, {
+      version: () => -1,
+      moves: (areAny) => {
+        if (this.isDead) return;
+        listener({ kind: 'moves', areAny });
+        this.#look();
+      },
+    });
+    return () => undefined;
   }
 
   #tell(cluster: string, request: Request): void {

@@ -85,7 +85,7 @@ type Pending = { readonly done: (result: LinkResult) => void };
 export type LinkEvents = {
   up?(): void;
   down?(): void;
-  posted?(body: Buffer): void;
+  posted?(topic: number, body: Buffer): void;
 };
 
 /** A connection from one process to whatever runs at an address: in order, without loss, until it breaks. */
@@ -161,13 +161,13 @@ export class Link {
   }
 
   /** From the server to the client; as the real link's. False where it is dropped. */
-  post(_topic: number, body: Buffer): boolean {
+  post(topic: number, body: Buffer): boolean {
     const server = this.#server;
     if (server === null) return false;
     const life = this.#life;
     this.#network.schedule.after(this.#network.pushLagMs * this.#network.random.next(), () => {
       this.#carry(this.#address, this.#client.name, this.#back, life, () => {
-        this.#client.run(() => this.#events.posted?.(body));
+        this.#client.run(() => this.#events.posted?.(topic, body));
       });
     });
     return true;

@@ -153,6 +153,7 @@ export class NodeProcess extends Host implements Server {
         nursery.watch.applied(this, slot);
         this.#seals.applied(this.driver.machine.seals, slot, () => this.driver.mayRead(), this.nowMs());
         this.#watchers.changed(this.driver.machine.mapVersion, () => this.driver.machine.keeperMap());
+        this.#watchers.moved(this.driver.machine.migrations);
       },
       promoted: (slot) => nursery.promoted(this, slot),
       stop: (exit, cause) => nursery.nodeStopped(this, exit, cause),

@@ -5,14 +5,14 @@ import type { Event, Limits } from '../../../router/core/types.ts';
 import { type Connect, Driver, type LinkEvents, type LinkToNode } from '../../../router/driver.ts';
 import { MapFollower, type MapNews } from '../../../src/client/map-follower.ts';
 import { type Asker, unboundedBudgets } from '../../../src/process/budget.ts';
-import { decodeAnswer, encodeQuery, type MapPush, mapPushCodec } from '../../../src/protocol/admin/admin.ts';
+import { type MapPush, mapPushCodec } from '../../../src/protocol/admin/admin.ts';
 import { decodeRequest } from '../../../src/protocol/arakoon/requests.ts';
 import { RUN_BYTES_MAX } from '../../../src/protocol/arakoon/run.ts';
 import type { Answer } from '../../../src/protocol/arakoon/values.ts';
-import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import { decode } from '../../../src/wire/codec.ts';
 import { isOrdered } from './client-process.ts';
 import { Host } from './host.ts';
+import { KeeperWatch } from './keeper-watch.ts';
 import type { Link, Server } from './network.ts';
 import type { Nursery } from './nursery.ts';
 import { KEEPER } from './watch.ts';
@@ -23,15 +23,11 @@ export const ROUTER_LIMITS: Partial<Limits> = {
   patienceMaxMs: 3000,
   readMs: 1500,
 };
-/** How often a router asks for the map although pushes would tell (ms). */
-const REFRESH_MS = 3000;
-/** How long a keeper's node may take to answer (ms). */
-const MAP_MS = 1500;
 
 export class RouterProcess extends Host implements Server {
   readonly #nursery: Nursery;
   readonly #driver: Driver;
-  #keeper: Link | null = null;
+  readonly #keeper: KeeperWatch;
   readonly #follower = new MapFollower();
 
   constructor(nursery: Nursery, name: string) {
@@ -42,12 +38,17 @@ export class RouterProcess extends Host implements Server {
         ...this.timers,
         logger: nursery.logger(name),
         link: (to, events) => this.#link(to, events),
-        refreshMap: () => this.#refresh(),
+        refreshMap: () => this.#keeper.refresh(),
       },
       { name, clusterId: 'nursery', keeper: KEEPER, limits: ROUTER_LIMITS },
     );
-    this.#watchMap();
-    this.#refreshNowAndThen();
+    this.#keeper = new KeeperWatch(nursery, this, {
+      version: () => this.#follower.version,
+      answered: (answer) => {
+        if (answer.kind === 'keeperMap') this.#learn(this.#follower.whole(answer));
+      },
+      mapPushed: (body) => this.#pushed(decode(mapPushCodec, body)),
+    });
   }
 
   request(body: Buffer, respond: (answer: Answer) => void, link: Link, leftMs: number): void {
@@ -60,56 +61,14 @@ export class RouterProcess extends Host implements Server {
     this.#driver.gone();
   }
 
-  /** Subscribes at one of the keeper's nodes, and at another when that one is lost. */
-  #watchMap(): void {
-    const nursery = this.#nursery;
-    const node = nursery.random.pick(nursery.membership.wishedOf(KEEPER));
-    const link: Link = nursery.linkTo(this, node, {
-      up: () => this.#ask(link),
-      down: () => {
-        link.close();
-        if (this.#keeper === link) this.#watchMap();
-      },
-      posted: (body) => this.#pushed(decode(mapPushCodec, body)),
-    });
-    this.#keeper = link;
-    // Where the node is down or cut off, another is tried.
-    this.local(MAP_MS, () => {
-      if (this.#keeper !== link || link.isUp) return;
-      this.#keeper = null;
-      link.close();
-      this.#watchMap();
-    });
-  }
-
-  #ask(link: Link): void {
-    const { version } = this.#follower;
-    link.request(encodeQuery({ kind: 'watchMap', sinceVersion: version }), MAP_MS, (result) => {
-      if (result.kind !== 'reply' || returnCodeOf(result.bytes) !== 0) return;
-      const answer = decodeAnswer(result.bytes);
-      if (answer.kind === 'keeperMap') this.#learn(this.#follower.whole(answer));
-    });
-  }
-
   #pushed(push: MapPush): void {
     const news = push.kind === 'whole' ? this.#follower.whole(push) : this.#follower.change(push);
     if (news !== 'behind') this.#learn(news);
-    else this.#refresh();
+    else this.#keeper.refresh();
   }
 
   #learn(news: MapNews | null): void {
     if (news !== null) this.#driver.learn(news);
-  }
-
-  #refresh(): void {
-    if (this.#keeper?.isUp === true) this.#ask(this.#keeper);
-  }
-
-  #refreshNowAndThen(): void {
-    this.local(REFRESH_MS * (0.8 + 0.4 * this.#nursery.random.next()), () => {
-      this.#refresh();
-      this.#refreshNowAndThen();
-    });
   }
 
   #link({ node }: Connect, events: LinkEvents): LinkToNode {

@@ -277,9 +277,11 @@ test('the map is watched: the present one, each push, and again elsewhere after 
     }
   };
   const at = (version: number): KeeperMap => ({ map: EMPTY_MAP.at(version), clusters: [] });
-  const watch = client.watchMap(({ map: { map } }) => {
-    seen.push(map.version);
-    wake();
+  const watch = client.watchMap({
+    map: ({ map: { map } }) => {
+      seen.push(map.version);
+      wake();
+    },
   });
   await until(1);
   cluster.publish(at(2));

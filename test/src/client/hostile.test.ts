@@ -79,7 +79,7 @@ tests(
   async ({ cluster, client }) => {
     cluster.map = whole(1, [entry('', null)]);
     const seen: number[] = [];
-    client.watchMap(({ map }) => seen.push(map.map.version));
+    client.watchMap({ map: ({ map }) => seen.push(map.map.version) });
     await until('the first map', () => seen.includes(1));
     const [node] = cluster.nodes;
     const push = (body: Uint8Array): void => {
@@ -113,7 +113,7 @@ tests(
         ? { bytes: encodeAnswer({ kind: 'keeperMap', ...whole(99, BROKEN[1] as MapEntry[]) }), hint: null }
         : undefined;
     const again = new ClusterClient(cluster.config, { role: 'client', node: 'test' });
-    again.watchMap(({ map }) => seen.push(map.map.version));
+    again.watchMap({ map: ({ map }) => seen.push(map.map.version) });
     try {
       await until('it to be asked', () => cluster.log.filter((line) => line === 'n0 adminQuery').length > 3);
       assert.not.ok(seen.includes(99));
