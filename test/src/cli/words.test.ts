@@ -144,6 +144,7 @@ const execute = promisify(execFile);
 test('help of each command has an example, which the command line takes', async () => {
   const cwd = mkdtempSync(join(tmpdir(), 'nursery-examples-'));
   writeFileSync(join(cwd, 'picture.png'), 'a picture');
+  writeFileSync(join(cwd, 'counter.js'), 'export default () => undefined;');
   await Promise.all(
     [...COMMANDS].map(async (command) => {
       const { stdout } = await execute(process.execPath, [MAIN, command, '--help']);
