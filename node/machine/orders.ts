@@ -186,7 +186,7 @@ export function install(draft: Draft, command: Of<'install'>): AdminAnswer {
     migrations: new Map(
       [...command.migrations].sort((a, b) => a.mid - b.mid).map((record) => [record.mid, record]),
     ),
-    lastMid: command.lastMid,
+    lastMid: Math.max(draft.state.lastMid, command.lastMid),
     replaced: [...new Set([...replaced, ...command.replaced, command.from])],
   });
   save(draft, order);

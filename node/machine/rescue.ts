@@ -16,15 +16,26 @@ import type { Draft } from './draft.ts';
 import { close } from './export.ts';
 import { sameAsRecord } from './headers.ts';
 import { removeRange } from './ownership.ts';
+import { isKeeper } from './registry.ts';
 import { ascending, highest, without } from './sweep.ts';
-import { type Cleanup, type SystemState, withEntry } from './system-state.ts';
+import { type Cleanup, INITIAL_STATE, type SystemState, withEntry } from './system-state.ts';
 
 type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;
 
-/** Of a survivor that begins the founding `founding` with what it holds. In a nursery the keeper has to confirm it first. */
+/**
+ * Of a survivor that begins the founding `founding` with what it holds. In a nursery the keeper has to confirm it first. One of the
+ * keeper itself may lack moves that were planned, and maps that were published: it forgets all but how far the numbers had come, as a
+ * keeper that begins with empty homes, and clusters tell it what they have.
+ */
 export function promotedState(state: SystemState, founding: string): SystemState {
-  const { bound, unconfirmed } = state;
+  const { bound, unconfirmed, lastMid } = state;
   if (bound === null) return state;
+  if (isKeeper(state)) {
+    const keeper = { ...bound.keeper, founding };
+    const staged = [...state.imports].map(([mid, { lo, hi }]): [number, Cleanup] => [mid, { lo, hi }]);
+    const cleanups = new Map([...state.cleanups, ...staged].sort(([a], [b]) => a - b));
+    return { ...INITIAL_STATE, bound: { keeper, mine: founding }, lastMid, cleanups };
+  }
   // Who was promoted before it was confirmed takes the place that the one before would have taken.
   const was = unconfirmed === '' ? bound.mine : unconfirmed;
   return { ...state, bound: { ...bound, mine: founding }, unconfirmed: was };

@@ -407,6 +407,8 @@ function storeRangeMap(
   put: (key: StoreKey, value: Uint8Array | null) => void,
 ): void {
   put(MAP_VERSION, encode(i64, after.version));
+  // Only a keeper that begins anew has none any more.
+  if (after.isEmpty) for (const { lo } of before.entries) put(entryRow(lo), null);
   const fresh = difference(before, after);
   const [first, last] = [fresh[0], fresh.at(-1)];
   if (first === undefined || last === undefined) return;

@@ -39,8 +39,9 @@ function whyRefused(
   if (bound === null && nursery !== null) {
     return `${node} has not learnt that its cluster is of the nursery ${nursery}, as its file says, and may lag behind moves: what it moved away would be served twice. Promote another survivor; where the cluster never was of that nursery (nursery status of it shows nothing of it), take [nursery] out of the file of ${node} and restart it first`;
   }
-  if (bound !== null && bound.mine === bound.keeper.founding) {
-    return `${node} is of the keeper, which may lack moves that it planned and maps that it published: a survivor of it is not promoted`;
+  // It begins anew, and knows of no key; what it serves would be lost without a word.
+  if (bound !== null && bound.mine === bound.keeper.founding && driver.machine.owned().length > 0) {
+    return `${node} is of the keeper, and serves keys, which a keeper that begins anew does not: nursery backup --node ${node} takes them first; then empty the homes of the keeper, start it, and type nursery rescue keeper with its file behind --lost`;
   }
   if (driver.standing !== 'sound') return `the store of ${node} is ${driver.standing}`;
   return null;

@@ -99,12 +99,12 @@ export function rescueCommand<T>(parser: Argv<T>) {
           return;
         }
         case 'keeper': {
-          refuse(args, ['node', 'lose-from', 'at', 'restore', 'range', 'timeout'], Number.POSITIVE_INFINITY);
+          refuse(args, ['node', 'lose-from', 'at', 'restore', 'range'], Number.POSITIVE_INFINITY);
           const { runKeeper } = await import('./rescue/keeper.ts');
           const { unclaimed = null } = args;
           const yields = (namesIn(args.yields) ?? []).map(yieldOf);
           const lost = namesIn(args.lost) ?? [];
-          await runKeeper({ ...common, gone, unclaimed, yields, files: args.names, lost });
+          await runKeeper({ ...common, gone, timeout, unclaimed, yields, files: args.names, lost });
           return;
         }
         default:

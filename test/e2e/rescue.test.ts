@@ -1,5 +1,5 @@
 /** In a nursery: two of three machines of a cluster are burnt, or all of them; what is typed then, and what clients see. */
-import { rmSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES, type NurseryError } from '../../src/base/errors.ts';
@@ -346,6 +346,52 @@ tests.test(
     await nursery.succeed(['migrate', '--range', 'm..', '--to', bru.id]);
     assert.is((await client.get('m')).toString(), 'second m', 'no row of before is left there');
     assert.is(await client.exists('z'), false);
+  },
+);
+
+tests.test(
+  'two of three machines of the keeper are burnt: the third begins anew, and is told by every cluster what it has',
+  async (lab) => {
+    const nursery = await TestNursery.start(lab, { prefix: 'v', keeperSize: 3, size: 1 });
+    const [ams, bru] = nursery.clusters;
+    const { keeper } = nursery;
+    const client = await nursery.connect();
+    for (const key of 'amz') await client.set(key, `first ${key}`);
+    await nursery.succeed(['migrate', ams.id, 'm', bru.id]);
+    const [first, second, third] = keeper.nodes as [NodePlace, NodePlace, NodePlace];
+    for (const { name } of [second, third]) await keeper.process(name).kill();
+    const old = join(lab.dir, 'an old home of the keeper');
+    renameSync(third.home, old);
+    await until('the lease to be over', async () => (await statusOf(keeper, first.name)).master === null);
+    const burnt = `${second.name},${third.name}`;
+    const promote = ['rescue', 'promote', '--config', keeper.file, '--node', first.name, '--yes', keeper.id];
+    const done = await lab.run([...promote, '--gone', burnt]);
+    assert.is(done.code, 0, done.stderr);
+    assert.match(done.stdout, /v-keeper is the keeper: .*It begins anew, with no map/);
+    assert.match(done.stdout, /v-keeper has no map: now nursery rescue keeper FILE/);
+    assert.is((await client.get('z')).toString(), 'first z', 'clusters and routers go on');
+    const names = keeper.nodes.map(({ name }) => name).join();
+    const rescue = await lab.run(
+      ['rescue', 'keeper', ams.file, bru.file, '--config', keeper.file].concat([
+        '--yes',
+        keeper.id,
+        '--gone',
+        names,
+      ]),
+    );
+    assert.is(rescue.code, 0, rescue.stderr);
+    for (const { name, home } of [second, third]) {
+      rmSync(home, { recursive: true, force: true });
+      keeper.startNode(name);
+    }
+    for (const { name } of [second, third]) await keeper.caughtUp(name);
+    await nursery.succeed(['migrate', '--range', 'x..', '--to', ams.id]);
+    for (const key of 'amz') assert.is((await client.get(key)).toString(), `first ${key}`);
+    await keeper.process(third.name).kill();
+    rmSync(third.home, { recursive: true });
+    renameSync(old, third.home);
+    const stopped = await keeper.startNode(third.name).finished();
+    assert.is(stopped.code, EXIT_CODES.OTHER_CLUSTER, stopped.stderr);
   },
 );
 

@@ -13,6 +13,8 @@ import { type Bound, type Predecessors, predecessorsOf } from './predecessors.ts
 import { type Rebuilt, rebuild, type Told, type Yield, type Yielded } from './rebuild.ts';
 import { refuseAnswering, statusesOf } from './statuses.ts';
 
+/** Before the command gives up (s), unless it is told otherwise. */
+const PATIENCE_S = 120;
 /** Digits of the old keeper's founding that are typed. */
 const TYPED = 8;
 
@@ -28,6 +30,7 @@ export type KeeperArgs = {
   readonly gone: readonly string[] | null;
   readonly yes: string | null;
   readonly dryRun: boolean;
+  readonly timeout: number | null;
   readonly json: boolean;
 };
 
@@ -252,11 +255,22 @@ async function ask({ gone, yes, yields }: KeeperArgs, survey: Survey): Promise<v
 async function install(
   nursery: NurseryConnections,
   { keeper, found, lost, from, replaced, order }: Survey,
-  { unclaimed, yields }: KeeperArgs,
+  { unclaimed, yields, timeout }: KeeperArgs,
 ): Promise<Rebuilt> {
   const { cluster, founding } = keeper;
   const told: Told[] = [];
-  for (const each of found) told.push(await adopt(each, { order, keeper }));
+  const late = AbortSignal.timeout((timeout ?? PATIENCE_S) * 1000);
+  const inTime = (): void => {
+    if (late.aborted)
+      throw new NurseryError(
+        'TIMEOUT',
+        'not done yet: type the same again, and it goes on; nothing was given',
+      );
+  };
+  for (const each of found) {
+    inTime();
+    told.push(await adopt(each, { order, keeper }));
+  }
   const rebuilt = rebuild(told, {
     order,
     keeper: { cluster, founding, from },
@@ -270,7 +284,10 @@ async function install(
       `no map follows from what was told; nothing is served otherwise than before: ${rebuilt.whyNot.join('; ')}`,
     );
   }
-  for (const each of rebuilt.yielded) await giveUp(found, each, { order, keeper: founding });
+  for (const each of rebuilt.yielded) {
+    inTime();
+    await giveUp(found, each, { order, keeper: founding });
+  }
   const configs = [...lost, ...found.map(({ config }) => config)];
   const met = [...replaced, ...told.flatMap(({ belongings }) => belongings.keepers)];
   const answer = await nursery.keeper.command({

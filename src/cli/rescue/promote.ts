@@ -114,7 +114,8 @@ async function agree(
   const what = { founding: survey.founding, gone, loseFrom: args.loseFrom };
   const tried = await tryOrder(place, name, what);
   if (tried !== 'ordered') return tried === 'done' ? 'done' : null;
-  if (survey.own.keeper !== '') await askKeeper(args, clusterId, survey.own);
+  if (isKeeper(survey.own)) sayForgets(clusterId, args.json);
+  else if (survey.own.keeper !== '') await askKeeper(args, clusterId, survey.own);
   if (args.dryRun) return what;
   const unnamed = args.gone === null ? gone : [];
   await confirm([
@@ -126,6 +127,18 @@ async function agree(
     })),
   ]);
   return what;
+}
+
+/** It is bound to itself. */
+function isKeeper({ founding, keeper }: NodeStatus): boolean {
+  return keeper !== '' && keeper === founding;
+}
+
+function sayForgets(cluster: string, json: boolean): void {
+  if (json) return;
+  printLine(
+    `${cluster} is the keeper: what is left of it may lack moves that were planned, and maps that were published. It begins anew, with no map, and nursery rescue keeper has every cluster tell it what it has; nothing moves until then`,
+  );
 }
 
 function printDone(cluster: string, { founding, master }: NodeStatus, json: boolean): void {
@@ -377,7 +390,7 @@ function report(
   name: string,
   {
     others,
-    after: { founding, applied },
+    after,
     behind,
     file,
   }: {
@@ -388,6 +401,7 @@ function report(
   },
   json: boolean,
 ): void {
+  const { founding, applied } = after;
   if (json) {
     printJson({ cluster, node: name, founding, slot: applied, leftBehind: behind.map(jsonRange) });
     return;
@@ -396,6 +410,10 @@ function report(
   for (const range of behind)
     printLine(
       `${printRange(range)} had come to ${cluster} by a move that ${name} has missed, and is served by nobody: nursery rescue lost ${cluster} --at CLUSTER --restore DIR --config ${file} brings it to another cluster from a backup, --empty without one`,
+    );
+  if (isKeeper(after))
+    printLine(
+      `${cluster} has no map: now nursery rescue keeper FILE… --config ${file}, with the files of all clusters`,
     );
   if (others.length > 0)
     printLine(

@@ -204,4 +204,30 @@ test('a range that another one owns too is yielded by the order of the last resc
   assert.equal(waiting.machine.state.owned, [own('', null, 1)], 'the keeper tells it what is its own');
 });
 
+test('a survivor of the keeper forgets all but itself and how far its numbers had come', () => {
+  const keeper = new TestCluster({ nursery: true });
+  keeper.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: [] }, mine: K }, 'ok');
+  const members = [{ node: 'a_0', incarnation: 'a1', learner: false }];
+  const what = { cluster: 'a', founding: 'a1', keeper: '', version: 1, members, owned: [] };
+  keeper.expect({ kind: 'introduce', ...what }, 'standing');
+  keeper.expect({ kind: 'initMap', cluster: 'a' }, 'planned');
+  keeper.expect({ kind: 'lose', cluster: 'a', founding: 'a1', takenMs: 1 }, 'orders');
+  promote(keeper);
+  const { map, orders, identities, configs, replaced, lastMid, bound: now } = keeper.machine.state;
+  assert.equal(now, { keeper: { cluster: 'K', founding: 'a2', nodes: [] }, mine: 'a2' });
+  assert.equal([map.isEmpty, orders.size, identities.size, configs.size, replaced], [true, 0, 0, 0, []]);
+  assert.is(keeper.machine.unconfirmed, '', 'nobody has to confirm it');
+  assert.is(lastMid, 1);
+  const entries = [{ lo: '', hi: null, owner: 'a', epoch: 1, founding: 'a1' }];
+  const rest = {
+    order: 1,
+    from: K,
+    replaced: [],
+    takenMs: 1,
+    clusters: [{ cluster: 'a', founding: 'a1', nodes: [] }],
+  };
+  keeper.expect({ kind: 'install', ...rest, entries, migrations: [], lastMid: 0 }, 'orders');
+  assert.is(keeper.machine.state.lastMid, 1, 'no number comes twice, whoever knew of it');
+});
+
 test.run();

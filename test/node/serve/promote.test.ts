@@ -17,14 +17,14 @@ type Bound = { readonly mine: string; readonly keeper: { readonly founding: stri
 function answer(
   bound: Bound,
   nursery: string | null,
-  more: { founding?: string; standing?: string; replica?: object } = {},
+  more: { founding?: string; standing?: string; replica?: object; owned?: number } = {},
 ): string {
   const context = {
     node: 'n1',
     nursery,
     introduction: { founding: more.founding ?? FOUNDING },
     driver: {
-      machine: { bound },
+      machine: { bound, owned: () => Array(more.owned ?? 0) },
       standing: more.standing ?? 'sound',
       // It belongs to no cluster yet: the core would refuse, and says so.
       replica: { config: { node: 'n1' }, founded: null, members: { superseded: [] }, ...more.replica },
@@ -44,7 +44,9 @@ test('the core is asked last', () => {
 
 test('another founding, the keeper, and a store that may be wrong are refused', () => {
   assert.match(answer(null, null, { founding: 'g' }), /is of founding g, not of f/);
-  assert.match(answer({ mine: 'k', keeper: { founding: 'k' } }, 'keeper'), /is of the keeper/);
+  const self = { mine: 'k', keeper: { founding: 'k' } };
+  assert.match(answer(self, 'keeper', { owned: 1 }), /is of the keeper, and serves keys/);
+  assert.is(answer(self, 'keeper'), 'n1 belongs to no cluster yet', 'one that serves none begins anew');
   assert.match(answer(HELD, 'keeper', { standing: 'doubtful' }), /is doubtful/);
 });
 
