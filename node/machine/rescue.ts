@@ -24,8 +24,8 @@ type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;
 
 /**
  * Of a survivor that begins the founding `founding` with what it holds. In a nursery the keeper has to confirm it first. One of the
- * keeper itself may lack moves that were planned, and maps that were published: it forgets all but how far the numbers had come, as a
- * keeper that begins with empty homes, and clusters tell it what they have.
+ * keeper itself may lack moves that were planned, and maps that were published: it forgets all but functions and how far the numbers had
+ * come, as a keeper that begins with empty homes, and clusters tell it what they have.
  */
 export function promotedState(state: SystemState, founding: string): SystemState {
   const { bound, unconfirmed, lastMid } = state;
@@ -34,7 +34,9 @@ export function promotedState(state: SystemState, founding: string): SystemState
     const keeper = { ...bound.keeper, founding };
     const staged = [...state.imports].map(([mid, { lo, hi }]): [number, Cleanup] => [mid, { lo, hi }]);
     const cleanups = new Map([...state.cleanups, ...staged].sort(([a], [b]) => a - b));
-    return { ...INITIAL_STATE, bound: { keeper, mine: founding }, lastMid, cleanups };
+    const { functions, functionsVersion, engine } = state;
+    const own = { functions, functionsVersion, engine, cleanups };
+    return { ...INITIAL_STATE, ...own, bound: { keeper, mine: founding }, lastMid };
   }
   // Who was promoted before it was confirmed takes the place that the one before would have taken.
   const was = unconfirmed === '' ? bound.mine : unconfirmed;
