@@ -383,7 +383,7 @@ export class Introduction {
       );
       if (!this.#wouldFound()) return; // it may be a wiped member, which its peers take in
       this.#leave(
-        `nothing is founded: ${why}. Is the home ${home} not mounted? Was the node started in another working directory?`,
+        `nothing is founded: ${why}. Is the home ${home} not mounted? Was the node started in another working directory? Where all homes of ${clusterId} are lost for good: nursery restore --replace, or nursery rescue lost ${clusterId}`,
       );
     } else if (driver.machine.bound !== null) {
       this.#stop(why);

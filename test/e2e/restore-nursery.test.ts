@@ -174,6 +174,9 @@ tests.test(
         const status = await selfOf(cluster.id, name, clientPort);
         return status?.master === name && status.waitsFor !== null;
       });
+    const again = await restore(bru);
+    assert.is(again.code, 0, again.stderr);
+    assert.match(again.stdout, /x-bru_0 runs already with the home that was made/);
     const rescue = await lab.run(
       ['rescue', 'keeper', ams.file, bru.file, '--config', nursery.keeper.file].concat([
         '--yes',

@@ -12,6 +12,7 @@ import type {
   Confirmation,
   Migration,
   NodeAddress,
+  NodeStatus,
   Order,
 } from '../../protocol/admin/admin.ts';
 import { NurseryConnections } from '../connections.ts';
@@ -64,6 +65,8 @@ type Survey = {
   readonly prospect: Prospect;
   /** Names of all nodes that the keeper or the file knows: their homes of before never start again. */
   readonly names: readonly string[];
+  /** What this command has made before runs already. */
+  readonly isRunning: boolean;
   readonly moves: readonly Migration[];
 };
 
@@ -95,7 +98,7 @@ export async function restoreInNursery(args: ReplaceArgs, ini: ClusterIni): Prom
     const survey = await look(nursery, { ini, node, file, typed: args.replace });
     describe(survey, args.json);
     if (args.dryRun) return;
-    if (survey.place.order === null) await ask(args, survey);
+    if (survey.place.order === null && !survey.isRunning) await ask(args, survey);
     const home = await homeFor(survey, { clusterId: keeper.clusterId, nodes: keeper.nodes });
     if (survey.place.isNewKeeper) reportWaiting(survey, home, args.json);
     else {
@@ -123,7 +126,7 @@ async function look(
   const place = placeOf(file.image, typed, known);
   const config = known.clusters.find((each) => each.cluster === cluster);
   const nodes = [...toClusterConfig(ini).nodes, ...(config?.nodes ?? [])];
-  await refuseLiving(cluster, nodes, place);
+  const isRunning = await refuseLiving(cluster, nodes, { place, keeper: known.nursery?.founding ?? '' });
   const { founding: was } = file.image;
   return {
     cluster,
@@ -133,6 +136,7 @@ async function look(
     place,
     prospect: prospectOf(known.map.entries, file.image.owned, { cluster, chain: place.chain, was }),
     names: [...new Set(nodes.map(({ name }) => name))],
+    isRunning,
     moves: known.migrations.filter(
       ({ phase, foundings }) =>
         (phase === 'active' || phase === 'published') &&
@@ -160,21 +164,32 @@ async function recordOf(nursery: NurseryConnections): Promise<OnRecord> {
   return { ...known, orders: orders.orders, migrations: migrations.migrations };
 }
 
-/** @throws NurseryError REFUSED where a node of the cluster answers that could serve, or be promoted */
-async function refuseLiving(cluster: string, nodes: readonly NodeAddress[], { order }: Place): Promise<void> {
+/**
+ * Whether what this command has made before runs already.
+ *
+ * @throws NurseryError REFUSED where another node of the cluster answers, that could serve, or be promoted
+ */
+async function refuseLiving(
+  cluster: string,
+  nodes: readonly NodeAddress[],
+  { place, keeper }: { readonly place: Place; readonly keeper: string },
+): Promise<boolean> {
+  const { order, isNewKeeper } = place;
   const places = [
     ...new Map(nodes.map((each) => [`${each.name} ${each.ips.join()} ${each.port}`, each])).values(),
   ];
   const alive = (await Promise.all(places.map((each) => statusesOf({ nodes: [each] })))).flat();
+  // What this command has made before, and its peers that have joined: nobody else is bound to a keeper that knows nothing.
+  const isMade = ({ founding, keeper: bound }: NodeStatus): boolean =>
+    isNewKeeper ? bound === keeper : order !== null && founding === order.founding;
   const names = alive.flatMap(({ name, status, isSilent }) => {
     if (status === null) return isSilent ? [] : [`${name} (it refuses)`];
-    // What this command has made before, and its peers that have joined.
-    const isOurs = order !== null && status.founding === order.founding;
+    const isOurs = isMade(status);
     return status.cluster === cluster && status.founding !== '' && !isOurs
       ? [`${name} (${status.role})`]
       : [];
   });
-  if (names.length === 0) return;
+  if (names.length === 0) return alive.some(({ status }) => status?.cluster === cluster && isMade(status));
   throw new NurseryError(
     'REFUSED',
     `${whoDoes(names, 'answers', `of ${cluster}`)}: it is not gone. nursery rescue promote goes on with what is left; or stop all of it, and never start its homes again`,
@@ -245,7 +260,7 @@ async function ask({ gone, yes }: ReplaceArgs, { cluster, names }: Survey): Prom
 
 /** The home, made now or before; null where its node runs already, by the order that was given then. */
 async function homeFor(
-  { cluster, node, file, known, place }: Survey,
+  { cluster, node, file, known, place, isRunning }: Survey,
   keeper: { readonly clusterId: string; readonly nodes: readonly NodeAddress[] },
 ): Promise<Made | null> {
   const { order } = place;
@@ -253,8 +268,8 @@ async function homeFor(
   try {
     before = await madeBefore(cluster, node);
   } catch (error) {
-    const isRunning = error instanceof FatalError && error.exitCode === EXIT_CODES.HOME_IN_USE;
-    if (!isRunning || order === null) throw error;
+    const isInUse = error instanceof FatalError && error.exitCode === EXIT_CODES.HOME_IN_USE;
+    if (!isInUse || !isRunning) throw error;
     return null;
   }
   if (before === null && order !== null)
@@ -363,13 +378,15 @@ async function report(
 
 /** A new keeper knows nothing yet. */
 function reportWaiting({ cluster, node, names }: Survey, home: Made | null, json: boolean): void {
-  const founding = home?.founding ?? '';
   if (json) {
-    printJson({ ...asJson(node, founding), order: null, ranges: [], left: [] });
+    printJson({ ...asJson(node, home?.founding ?? ''), order: null, ranges: [], left: [] });
     return;
   }
-  printLine(`home ${homeOf(node)} of node ${node.name} begins founding ${founding}`);
-  sayNext(node, names);
+  if (home === null) printLine(`${node.name} runs already with the home that was made`);
+  else {
+    printLine(`home ${homeOf(node)} of node ${node.name} begins founding ${home.founding}`);
+    sayNext(node, names);
+  }
   printLine(
     `${cluster} serves nothing before nursery rescue keeper was typed, once all clusters of the nursery run: with the files of all of them, those that are restored and those that live`,
   );
