@@ -19,7 +19,7 @@ import { refused } from './answers.ts';
 import type { Draft } from './draft.ts';
 import { versionInNursery } from './functions.ts';
 import { rangeOf } from './headers.ts';
-import { install, isRescued, lose, planCopy, replace, settle } from './orders.ts';
+import { install, isRescued, lose, planCopy, replace, settle, waitsForRanges } from './orders.ts';
 import {
   bury,
   CLUSTERS_MAX,
@@ -164,6 +164,8 @@ function plan(draft: Draft, command: Of<'plan'>): AdminAnswer {
   if (isKeeper(draft.state) && foundings === null) {
     return refused(unboundCluster(foundingOf(draft.state, source) === null ? source : target));
   }
+  const waits = waitsForRanges(draft.state, source) ?? waitsForRanges(draft.state, target);
+  if (waits !== null) return { kind: 'busy', why: waits };
   const dead = entriesIn(map, range).find(
     ({ owner, founding }) => owner === source && founding !== undefined && founding !== foundings?.source,
   );

@@ -128,6 +128,8 @@ export function planCopy(draft: Draft, command: Of<'planCopy'>): AdminAnswer {
     return refused(`no order ${command.order} is on record, or the range is empty`);
   const target = foundingOf(draft.state, command.target);
   if (target === null) return refused(`cluster ${command.target} is not bound to this keeper`);
+  const waits = waitsForRanges(draft.state, command.target);
+  if (waits !== null) return { kind: 'busy', why: waits };
   const entries = entriesIn(map, range);
   const other = entries.find(({ owner, founding }) => owner !== order.cluster || founding !== order.was);
   if (other !== undefined)
@@ -211,6 +213,18 @@ function placesIn({ entries, migrations }: Of<'install'>): Place[] {
 /** Whether a migration goes on although one of its ends is dead: an order says how. */
 export function isRescued({ rescue }: Migration): boolean {
   return rescue !== undefined;
+}
+
+/**
+ * Why no move may begin at a cluster: its founding took the place of another one, and has not been given its ranges. When it is, all
+ * that it has begun by then goes, and a move of before would be forgotten at one of its ends. Null where that is not so.
+ */
+export function waitsForRanges(state: SystemState, cluster: string): string | null {
+  const founding = foundingOf(state, cluster);
+  const order = founding === null ? null : orderOf(state, { cluster, founding });
+  return order === null || order.kind !== 'promote' || order.given !== null
+    ? null
+    : `cluster ${cluster} waits for its ranges, by order ${order.order}: no move begins there before it serves`;
 }
 
 function orderOf({ orders }: SystemState, { cluster, founding }: Place): Order | null {

@@ -6,6 +6,7 @@ import {
   type Foundings,
   type Migration,
   NO_PROGRESS,
+  type Order,
   type Owned,
   type Replacement,
 } from '../../../src/protocol/admin/admin.ts';
@@ -196,6 +197,26 @@ test('open moves are settled first; whoever coordinated them is fenced', () => {
   cluster.expect({ kind: 'settle', mid, token: 3 }, 'ok');
   assert.is(cluster.machine.state.migrations.get(mid)?.phase, 'lost');
   cluster.expect(replacement(), 'given');
+});
+
+test('no move begins at a cluster that waits for its ranges: when they come it would be forgotten there', () => {
+  const cluster = keeper();
+  const moved = { kind: 'plan', source: 'a', target: 'b', lo: 'm', hi: null } as const;
+  const { mid } = cluster.expect(moved, 'planned');
+  const of = { cluster: 'b', was: 'b1', founding: 'b2', owned: [] };
+  const members = [{ node: 'b_0', incarnation: 'b2', learner: false }];
+  const replaced = replacement({ ...of, after: ['b1'], members });
+  cluster.expect(replaced, 'busy');
+  const other = { kind: 'plan', source: 'a', target: 'b', lo: 'f', hi: 'm' } as const;
+  assert.match(cluster.expect(other, 'busy').why, /cluster b waits for its ranges, by order 1/);
+  cluster.expect({ ...other, source: 'b', target: 'a' }, 'busy');
+  const { order } = cluster.expect({ kind: 'lose', cluster: 'c', founding: 'c1', takenMs: 1 }, 'orders')
+    .orders[0] as Order;
+  cluster.expect({ kind: 'planCopy', order, target: 'b', lo: '', hi: 'm' }, 'busy');
+  cluster.expect({ kind: 'claim', mid, tokenSeen: 1 }, 'claimed');
+  cluster.expect({ kind: 'settle', mid, token: 2 }, 'ok');
+  const { floorMid } = cluster.expect(replaced, 'given');
+  assert.ok(cluster.expect(other, 'planned').mid >= floorMid);
 });
 
 test('of a move to it that it shows as activated the map follows its evidence', () => {
