@@ -270,7 +270,7 @@ export class Introduction {
         this.#unfit(why);
         return;
       default: // taken, dead
-        this.#refusedBy(why);
+        this.#refusedBy(why, verdict === 'dead');
     }
   }
 
@@ -360,21 +360,18 @@ export class Introduction {
 
   /** @param insists whoever was at the address that the keeper knows has been silent for long enough */
   #tellAddress(insists: boolean): void {
-    const { node, incarnation } = this.#options;
+    const { node, incarnation, logger } = this.#options;
     const command = addressOf(this.#options, this.founding, insists);
     this.#question({ kind: 'command', command }, (standing) => {
       const self = standing.members.find((life) => isSameLife(life, { node, incarnation }));
       if (self !== undefined && this.#isHere(self))
-        this.#options.logger.info(
-          { keeper: standing.keeper.cluster },
-          'the keeper knows where this node is reached',
-        );
+        logger.info({ keeper: standing.keeper.cluster }, 'the keeper knows where this node is reached');
       this.#judge(standing);
     });
   }
 
   /** Its id is another founding's, or its own is over. */
-  #refusedBy(why: string): void {
+  #refusedBy(why: string, isDead = false): void {
     const { driver, home, clusterId } = this.#options;
     if (this.founding === '') {
       this.#notes.set(
@@ -385,7 +382,8 @@ export class Introduction {
       this.#leave(
         `nothing is founded: ${why}. Is the home ${home} not mounted? Was the node started in another working directory? Where all homes of ${clusterId} are lost for good: nursery restore --replace, or nursery rescue lost ${clusterId}`,
       );
-    } else if (driver.machine.bound !== null) {
+    } else if (driver.machine.bound !== null || (isDead && !driver.mayRead())) {
+      // Where it is not bound, it has joined an old home that came back.
       this.#stop(why);
     } else if (driver.mayRead()) {
       // What a follower knows of its own cluster may be old: it waits for its master's word.

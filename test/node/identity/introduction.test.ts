@@ -118,6 +118,23 @@ tests('its own keeper says that it is over: it stops', () => {
   }
 });
 
+tests('an empty home that has joined an old one, which came back, stops when the keeper says that this founding is dead', () => {
+  for (const verdict of ['taken', 'dead'] as const) {
+    const meeting = new Meeting(['a', ...OTHERS]);
+    meeting.answer = () => says('taken', 'taken');
+    meeting.joins('d'.repeat(32), 'b');
+    assert.is(meeting.introduction.founding, 'd'.repeat(32));
+    meeting.answer = () => says(verdict, 'over, for ever');
+    meeting.pass(10_000);
+    // Whether another one is in force its master will tell, which knows its cluster; dead is dead.
+    assert.equal(
+      meeting.stops.map(({ exit }) => exit),
+      verdict === 'dead' ? ['OTHER_CLUSTER'] : [],
+      verdict,
+    );
+  }
+});
+
 tests('nothing is served before the keeper, a peer that serves, or the operator says so', () => {
   const asks = new Meeting().bound();
   asks.answer = () => 'silent';

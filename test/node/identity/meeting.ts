@@ -103,6 +103,23 @@ export class Meeting {
     this.pass(0);
   }
 
+  /** Another home, of a founding of two others that works, answers to a question: this one joins it. */
+  joins(founding: string, from: string): void {
+    const members = ['b', 'c'].map((node) => ({ node, incarnation: node.repeat(32) }));
+    const state = { cluster: founding, members, superseded: [] };
+    const report = {
+      kind: 'report',
+      asker: LIFE,
+      founded: { state, genesis: new Uint8Array(0) },
+      active: true,
+      chosen: 0,
+      bootstrap: false,
+      challenge: 0,
+    } as const;
+    this.world.driver.submit({ kind: 'message', from, incarnation: from.repeat(32), message: report });
+    this.pass(0);
+  }
+
   /** Another empty home asks, and hears that this one is empty. */
   isAskedBy(from: string): void {
     const ask = {
