@@ -26,7 +26,6 @@ const ASK_SOON_MS = 250;
 const PAUSE_SPREAD = 0.2;
 /** With `--bootstrap`, how long other empty homes may take to answer (ms); as the consensus core. */
 const BOOTSTRAP_WAIT_MS = 3000;
-
 /** How long a keeper shows that it has refused somebody (ms). */
 const REFUSAL_SHOWN_MS = 60_000;
 /** How long a node that is refused goes on before it stops (ms): what it said last has left it by then. */
@@ -270,7 +269,7 @@ export class Introduction {
         this.#unfit(why);
         return;
       default: // taken, dead
-        this.#refusedBy(why, verdict === 'dead');
+        this.#refusedBy(why, verdict);
     }
   }
 
@@ -371,7 +370,7 @@ export class Introduction {
   }
 
   /** Its id is another founding's, or its own is over. */
-  #refusedBy(why: string, isDead = false): void {
+  #refusedBy(why: string, verdict: Verdict): void {
     const { driver, home, clusterId } = this.#options;
     if (this.founding === '') {
       this.#notes.set(
@@ -382,9 +381,10 @@ export class Introduction {
       this.#leave(
         `nothing is founded: ${why}. Is the home ${home} not mounted? Was the node started in another working directory? Where all homes of ${clusterId} are lost for good: nursery restore --replace, or nursery rescue lost ${clusterId}`,
       );
-    } else if (driver.machine.bound !== null || (isDead && !driver.mayRead())) {
-      // Where it is not bound, it has joined an old home that came back.
-      this.#stop(why);
+    } else if (driver.machine.bound !== null && verdict === 'taken') {
+      this.#notes.set('standing', `waiting until the keeper has been told whose place it takes: ${why}`); // else: dead
+    } else if (driver.machine.bound !== null || (verdict === 'dead' && !driver.mayRead())) {
+      this.#stop(why); // where it is not bound, it has joined an old home that came back
     } else if (driver.mayRead()) {
       // What a follower knows of its own cluster may be old: it waits for its master's word.
       if (this.#livedAlone)
@@ -395,7 +395,7 @@ export class Introduction {
 
   /** It is not what the map says. A cluster that owns something goes on; one that owns nothing has nothing to lose. */
   #unfit(why: string): void {
-    if (this.#options.driver.machine.owned().length === 0) this.#refusedBy(why);
+    if (this.#options.driver.machine.owned().length === 0) this.#refusedBy(why, 'unfit');
     else {
       this.#notes.set('standing', `this cluster is in no nursery, and goes on by itself: ${why}`);
       this.#rest(this.#options.restMs);

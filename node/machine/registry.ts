@@ -239,11 +239,13 @@ export function installCluster(
   { cluster, founding, nodes }: KnownCluster & { readonly founding: string },
 ): void {
   const { identities, strangers } = draft.state;
-  const { dead, members: before } = identities.get(cluster) ?? NOBODY;
-  const known = nodes.map(({ name, ips, port }): KnownLife => {
+  const { dead: known, founding: first, members: before } = identities.get(cluster) ?? NOBODY;
+  // Whoever was bound by this id before this keeper was told is over.
+  const dead = first === '' || first === founding ? known : [...known, first];
+  const told = nodes.map(({ name, ips, port }): KnownLife => {
     return { node: name, incarnation: '', learner: false, ips, port, label: '' };
   });
-  const members = known.length === 0 ? before : known;
+  const members = told.length === 0 ? before : told;
   draft.update({ strangers: withEntry(strangers, cluster, null) });
   keep(draft, cluster, { founding, dead, version: 0, members, presences: [], owned: true });
 }

@@ -109,31 +109,48 @@ tests('after the word of another keeper, who serves nothing yet asks again soon;
 });
 
 tests('its own keeper says that it is over: it stops', () => {
-  for (const verdict of ['taken', 'dead'] as const) {
-    const meeting = new Meeting().bound();
-    meeting.answer = () => says(verdict, 'over, for ever');
-    meeting.pass(3000);
-    assert.is(meeting.stops[0]?.exit, 'OTHER_CLUSTER', verdict);
-    assert.match(meeting.stops[0]?.why ?? '', /over, for ever/);
-  }
+  const meeting = new Meeting().bound();
+  meeting.answer = () => says('dead', 'over, for ever');
+  meeting.pass(3000);
+  assert.is(meeting.stops[0]?.exit, 'OTHER_CLUSTER');
+  assert.match(meeting.stops[0]?.why ?? '', /over, for ever/);
 });
 
-tests('an empty home that has joined an old one, which came back, stops when the keeper says that this founding is dead', () => {
-  for (const verdict of ['taken', 'dead'] as const) {
-    const meeting = new Meeting(['a', ...OTHERS]);
-    meeting.answer = () => says('taken', 'taken');
-    meeting.joins('d'.repeat(32), 'b');
-    assert.is(meeting.introduction.founding, 'd'.repeat(32));
-    meeting.answer = () => says(verdict, 'over, for ever');
-    meeting.pass(10_000);
-    // Whether another one is in force its master will tell, which knows its cluster; dead is dead.
-    assert.equal(
-      meeting.stops.map(({ exit }) => exit),
-      verdict === 'dead' ? ['OTHER_CLUSTER'] : [],
-      verdict,
-    );
-  }
-});
+tests(
+  'a keeper that is new, and knows another one by its id, is waited for: it may not have been told',
+  () => {
+    const meeting = new Meeting().bound();
+    meeting.answer = () => says('taken', 'ams is another one');
+    meeting.pass(30_000);
+    assert.equal(meeting.stops, []);
+    assert.match(meeting.introduction.notes.join(), /waiting until the keeper has been told.*ams is another/);
+    assert.is(meeting.introduction.refusal === null, false, 'it serves by that word');
+    meeting.answer = () => says('inForce');
+    meeting.pass(3000);
+    assert.is(meeting.introduction.refusal, null);
+    assert.not.match(meeting.introduction.notes.join(), /waiting until/);
+  },
+);
+
+tests(
+  'an empty home that has joined an old one, which came back, stops when the keeper says that this founding is dead',
+  () => {
+    for (const verdict of ['taken', 'dead'] as const) {
+      const meeting = new Meeting(['a', ...OTHERS]);
+      meeting.answer = () => says('taken', 'taken');
+      meeting.joins('d'.repeat(32), 'b');
+      assert.is(meeting.introduction.founding, 'd'.repeat(32));
+      meeting.answer = () => says(verdict, 'over, for ever');
+      meeting.pass(10_000);
+      // Whether another one is in force its master will tell, which knows its cluster; dead is dead.
+      assert.equal(
+        meeting.stops.map(({ exit }) => exit),
+        verdict === 'dead' ? ['OTHER_CLUSTER'] : [],
+        verdict,
+      );
+    }
+  },
+);
 
 tests('nothing is served before the keeper, a peer that serves, or the operator says so', () => {
   const asks = new Meeting().bound();

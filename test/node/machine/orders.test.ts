@@ -288,6 +288,18 @@ test('what is lost comes to another cluster, and to no one that is not in force'
   cluster.expect(copy, 'refused');
 });
 
+test('whoever a new keeper bound by the id of a cluster, before it was told, is over when it is', () => {
+  const cluster = new TestCluster({ nursery: true });
+  cluster.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: NODES }, mine: K }, 'ok');
+  assert.is(introduce(cluster, 'a', 'a9'), 'inForce');
+  const clusters = [{ cluster: 'a', founding: 'a1', nodes: NODES }];
+  const entries = [{ lo: '', hi: null, owner: 'a', epoch: 4, founding: 'a1' }];
+  const what = { order: 1, from: 'old', replaced: [], takenMs: 1, clusters, entries, migrations: [] };
+  cluster.expect({ kind: 'install', ...what, lastMid: 9 }, 'orders');
+  assert.is(introduce(cluster, 'a', 'a9'), 'dead');
+  assert.is(introduce(cluster, 'a', 'a1'), 'inForce');
+});
+
 test('a new keeper is given a map once, and says whose place it took', () => {
   const cluster = new TestCluster({ nursery: true });
   const install: AdminCommand = {
