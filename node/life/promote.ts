@@ -9,18 +9,14 @@ import { join } from 'node:path';
 import { present } from '../../src/base/assert.ts';
 import { FatalError, NurseryError } from '../../src/base/errors.ts';
 import { unusable } from '../../src/process/permissions.ts';
-import { encode } from '../../src/wire/codec.ts';
-import { promotedState } from '../machine/rescue.ts';
-import { loadState, storeState } from '../machine/system-state.ts';
-import { promotedMembers } from '../paxos/members-state.ts';
-import { type MembersState, membersStateCodec, type Slot } from '../paxos/values.ts';
+import type { MembersState, Slot } from '../paxos/values.ts';
 import { dataFile } from '../store/environment.ts';
 import { isStoreDamage } from '../store/failures.ts';
 import { type StorePlace, syncDirectory } from '../store/install.ts';
 import { LmdbStore } from '../store/lmdb-store.ts';
-import type { StoreKey } from '../store/types.ts';
-import { MEMBERS_KEY, readMembers, snapshotRow } from './members-row.ts';
-import { beginLog, LEAP } from './new-founding.ts';
+import { LEAP, promotedRows } from './first-image.ts';
+import { readMembers } from './members-row.ts';
+import { beginLog } from './new-founding.ts';
 
 /** In a home that is being promoted: from here on it is only ever completed. Gone once that is done. */
 const MARKER = 'PROMOTING';
@@ -85,18 +81,9 @@ async function changeStore(place: StorePlace, { from, to, incarnation }: Order):
       throw beingPromoted(place, from, `is of slot ${store.slot}: it is not the one that was promoted`);
     }
     if (!isDone) {
-      const members = promotedMembers(present(readMembers(store), 'members of a founding'), {
-        node: place.node,
-        incarnation,
-      });
-      const { key, value } = snapshotRow(to);
-      const changes = new Map<StoreKey, Uint8Array | null>([
-        [MEMBERS_KEY, encode(membersStateCodec, members)],
-        [key, value],
-      ]);
-      const state = loadState(store);
-      storeState(state, promotedState(state, incarnation), (row, bytes) => changes.set(row, bytes));
-      store.commit(changes, to);
+      const before = present(readMembers(store), 'members of a founding');
+      const survivor = { node: place.node, incarnation };
+      store.commit(promotedRows(store, before, { survivor, to }).changes, to);
       await store.flush(to);
     }
     return present(readMembers(store), 'members of a founding');

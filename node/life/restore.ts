@@ -27,9 +27,10 @@ import {
 } from '../store/install.ts';
 import { LmdbStore } from '../store/lmdb-store.ts';
 import { type StoreKey, TABLES } from '../store/types.ts';
+import { LEAP } from './first-image.ts';
 import { lockHome, prepareDirectory } from './home.ts';
 import { MEMBERS_KEY, readMembers, snapshotRow } from './members-row.ts';
-import { beginLog, LEAP } from './new-founding.ts';
+import { beginLog } from './new-founding.ts';
 
 /** In a home that is being made; gone once it is whole. */
 const UNFINISHED = 'RESTORING';

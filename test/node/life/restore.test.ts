@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { lockHome } from '../../../node/life/home.ts';
-import { LEAP } from '../../../node/life/new-founding.ts';
+import { LEAP } from '../../../node/life/first-image.ts';
 import { restoredBefore, restoreHome, type Succession } from '../../../node/life/restore.ts';
 import { storePlace } from '../../../node/life/storage.ts';
 import { loadState } from '../../../node/machine/system-state.ts';

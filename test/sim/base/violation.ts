@@ -12,6 +12,7 @@ export class Violation extends Error {
 /** Every check of the simulation, with what it stands for. */
 export const CHECKS = {
   linearizable: 'I18 I19 I23: each key is linearizable, unknown outcomes kept as such',
+  'lost-rows': 'what was acknowledged is lost by an order alone, which named the cluster and the range',
   'stale-read': 'a read without guarantees still shows a value that was written before it ended',
   acknowledged: 'I15: what was acknowledged stands where it was acknowledged',
   admission: 'I20: an emptied home votes again only when that is safe (docs/architecture.md)',

@@ -1,8 +1,8 @@
 /** A cluster as its slots say it, whichever node was first to apply each: what every other node is compared with. */
 
 import { MEMBERS_KEY } from '../../../node/life/members-row.ts';
-import type { SystemState } from '../../../node/machine/system-state.ts';
-import { type MembersState, membersStateCodec } from '../../../node/paxos/values.ts';
+import { inForce, loadState, type SystemState } from '../../../node/machine/system-state.ts';
+import { type MembersState, membersStateCodec, type Slot } from '../../../node/paxos/values.ts';
 import type { Image } from '../../../node/store/memory-store.ts';
 import { type Changes, type StoreKey, TABLES, type View } from '../../../node/store/types.ts';
 import { decode } from '../../../src/wire/codec.ts';
@@ -20,6 +20,10 @@ export type RowChange = {
 
 export class ClusterHistory {
   readonly id: string;
+  /** The id, with a mark for each founding before this one. */
+  readonly name: string;
+  /** Slot of the image that it begins with: 0, unless its founding took the place of another one. */
+  readonly first: Slot;
   /** Hash of what each slot changed, and of all rows after it. */
   readonly #changes: number[] = [];
   readonly #images: number[] = [];
@@ -37,19 +41,34 @@ export class ClusterHistory {
   /** Data rows that the highest slot changed. */
   lastChanges: readonly RowChange[] = [];
 
-  constructor(id: string) {
+  /** @param image what a survivor begins a founding with; null for one that begins with nothing */
+  constructor(id: string, image: Image | null = null, name = id) {
     this.id = id;
+    this.name = name;
+    this.first = image?.slot ?? 0;
+    if (image === null) return;
+    this.#apply(new Map(image.rows.filter(([key]) => key !== OWN_ROW)));
+    this.#changes.push(0); // nobody commits that slot
+    this.state = loadState(this.view);
+    this.checked = this.first;
+    this.versions.owns(this.first, inForce(this.state));
+  }
+
+  /** The founding whose slots these are; '' before there is one. */
+  get founding(): string {
+    return this.#members.at(-1)?.state.cluster ?? '';
   }
 
   /** Highest slot that anybody has applied; -1 before the cluster was founded. */
   get top(): number {
-    return this.#changes.length - 1;
+    return this.first + this.#changes.length - 1;
   }
 
   /** A node has committed a slot. True where it was the first to. */
   committed(node: string, changes: Changes, slot: number): boolean {
+    if (slot < this.first && slot === 0) return false; // what an empty home begins with, before it copies
     const hash = hashOf(changes);
-    const known = this.#changes[slot];
+    const known = this.#changes[slot - this.first];
     if (known !== undefined) {
       check(
         known === hash,
@@ -70,13 +89,13 @@ export class ClusterHistory {
 
   /** The image at `slot` of some node, which opened, flushed or installed it. */
   checkImage(node: string, what: string, image: Image): void {
-    if (image.rows.length === 0) return;
+    if (image.rows.length === 0 || (image.slot === 0 && this.first > 0)) return;
     let sum = 0;
     for (const [key, value] of image.rows) {
       if (key !== OWN_ROW && key !== FLIPPED_ROW) sum = addHash(sum, rowHash(key, value));
     }
     check(
-      this.#images[image.slot] === sum,
+      this.#images[image.slot - this.first] === sum,
       'image-agrees',
       () => `${node} ${what} an image of slot ${image.slot} with other rows than that slot has`,
     );
@@ -112,6 +131,7 @@ export class ClusterHistory {
   };
 
   #apply(changes: Changes): void {
+    const slot = this.first + this.#images.length;
     let sum = this.#images.at(-1) ?? 0;
     const lastChanges: RowChange[] = [];
     for (const [key, value] of changes) {
@@ -123,7 +143,7 @@ export class ClusterHistory {
         sum = addHash(sum, rowHash(key, value));
       }
       if (key === MEMBERS_KEY && value !== null)
-        this.#members.push({ slot: this.#images.length, state: decode(membersStateCodec, value) });
+        this.#members.push({ slot, state: decode(membersStateCodec, value) });
       if (key[0] !== TABLES.DATA) continue;
       const userKey = key.slice(1);
       lastChanges.push({ key: userKey, before: before ?? null, after: value });
@@ -132,7 +152,7 @@ export class ClusterHistory {
     }
     this.#images.push(sum);
     this.lastChanges = lastChanges;
-    this.versions.changed(this.top, lastChanges);
+    this.versions.changed(slot, lastChanges);
   }
 }
 

@@ -5,6 +5,7 @@ import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import type { Rare } from '../base/rare.ts';
 import { check, Violation } from '../base/violation.ts';
+import { optionOf } from './asking.ts';
 import type { RowChange } from './cluster-history.ts';
 import { checkKey, type KeyOperation } from './linearizability.ts';
 import { type Operation, type Seen, writerOf } from './operation.ts';
@@ -41,6 +42,8 @@ export class History {
   readonly #byId = new Map<number, Call>();
   readonly #rare: Rare;
   readonly #keys: readonly string[];
+  /** What an order made of a key, and when. */
+  readonly #resets: { readonly key: string; readonly at: number; readonly value: string | null }[] = [];
   #order = 0;
   #pending = 0;
 
@@ -146,6 +149,12 @@ export class History {
     }
   }
 
+  /** By an order of people the key is worth that from now on, whatever was acknowledged before. */
+  resetBy(key: string, value: Uint8Array | null): void {
+    this.#order += 1;
+    this.#resets.push({ key, at: this.#order, value: optionOf(value) });
+  }
+
   #refusedThough(call: Call): void {
     throw new Violation(
       'refused-applied',
@@ -212,7 +221,7 @@ export class History {
   checkAll(maySkip = false): void {
     this.#checkOrder();
     this.#checkFunctions();
-    const byKey = new Map<string, { readonly operation: KeyOperation; readonly call: Call }[]>();
+    const byKey = new Map<string, { readonly operation: KeyOperation; readonly call: Call | null }[]>();
     for (const key of this.#keys) byKey.set(key, []);
     for (const call of this.calls) {
       const { operation, seen } = call;
@@ -232,6 +241,15 @@ export class History {
         byKey.get(key)?.push({ operation: keyOperation, call });
       }
     }
+    for (const { key, at, value } of this.#resets) {
+      const operation = {
+        name: 'order',
+        calledAt: at,
+        answeredAt: at + 0.5,
+        steps: [{ need: { kind: 'any' }, next: value }],
+      } as const;
+      byKey.get(key)?.push({ operation, call: null });
+    }
     for (const [key, operations] of byKey) {
       const verdict = checkKey(operations.map(({ operation }) => operation));
       if (verdict.kind === 'linearizable') continue;
@@ -243,11 +261,11 @@ export class History {
         verdict.kind === 'undecided'
           ? 'too many possibilities'
           : `it could have been ${verdict.states.slice(0, 5).join(' or ')}`;
-      const calls = operations.map(({ call }) => call);
+      const calls = operations.flatMap(({ call }) => (call === null ? [] : [call]));
       const found = operations.find((each) => each.operation === verdict.operation);
       throw new Violation(
         'linearizable',
-        `key ${printKey(key)}: no order explains ${found?.call.operation.name}: ${why}\n${trimmed(calls, verdict.operation.answeredAt)}`,
+        `key ${printKey(key)}: no order explains ${found?.call?.operation.name}: ${why}\n${trimmed(calls, verdict.operation.answeredAt)}`,
       );
     }
   }

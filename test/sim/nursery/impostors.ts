@@ -30,6 +30,8 @@ export class Impostors {
   #claimed = 'A';
   /** What the impostor is: an empty home; one that lives by itself at present; or the same one, with the file of another cluster. */
   #kind: 'empty' | 'alone' | 'staging' = 'empty';
+  /** The impostor may have heard a new keeper, which nobody had told yet who is who. */
+  #isEarly = false;
   #isOver = false;
   #misled: { readonly name: string; readonly untilMs: number } | null = null;
   #host: Host | null = null;
@@ -71,8 +73,11 @@ export class Impostors {
   keeperOf({ name, cluster, founding }: NodeProcess): string {
     if (cluster === SECOND_KEEPER) return SECOND_KEEPER;
     const misled = this.#misled;
+    // A founding that no keeper has bound yet would belong to whomever it hears first.
+    const own = this.#nursery.watch.clusters.get(cluster);
+    const isBound = own === undefined || own.state?.bound != null;
     const isMisled =
-      misled?.name === name && this.#nursery.schedule.nowMs < misled.untilMs && founding !== '';
+      misled?.name === name && this.#nursery.schedule.nowMs < misled.untilMs && founding !== '' && isBound;
     if (isMisled) this.#nursery.rare.note('asked another keeper');
     return isMisled ? SECOND_KEEPER : KEEPER;
   }
@@ -90,6 +95,11 @@ export class Impostors {
     for (const machine of this.machines) this.#nursery.crashNode(machine);
   }
 
+  /** Nobody claims that id any more, for it is going to be free. */
+  leave(id: string): void {
+    if (this.#claimed === id) this.#nursery.crashNode(this.#impostor);
+  }
+
   /** An impostor ends as it should; whatever else it ends with is a failure of the run. */
   stopped(node: NodeProcess, exit: string, cause: Error): void {
     const { rare } = this.#nursery;
@@ -99,7 +109,7 @@ export class Impostors {
       () => `${node.name} stops with ${exit}: ${cause.message}`,
     );
     check(
-      node.cluster !== IMPOSTOR || this.#kind === 'empty',
+      node.cluster !== IMPOSTOR || this.#kind === 'empty' || this.#isEarly,
       'one-founding',
       () => `${node.name} lived by itself, owns rows, and stops: ${cause.message}`,
     );
@@ -125,9 +135,16 @@ export class Impostors {
   #impersonate(): void {
     const { random, plan, rare } = this.#nursery;
     const process = this.#nursery.nodeAt(this.#impostor.name);
+    if (process === null) this.#isEarly = false;
+    this.#isEarly ||= this.#nursery.rescues.isUnderWay(KEEPER);
     if (process === null) {
       // A machine of its own each time, and the id of anybody, the keeper's data clusters among them.
-      this.#claimed = random.pick([...plan.sizes.keys()].filter((id) => id !== KEEPER));
+      // Whoever has the id of a cluster that is lost is the new one of that name.
+      const ids = [...plan.sizes.keys()].filter(
+        (id) => id !== KEEPER && !this.#nursery.rescues.isUnderWay(id),
+      );
+      if (ids.length === 0) return;
+      this.#claimed = random.pick(ids);
       this.#kind = random.chance(0.3) ? 'alone' : 'empty';
       this.#begin(this.#impostor);
       return;
@@ -135,7 +152,7 @@ export class Impostors {
     switch (this.#kind) {
       case 'empty':
         check(
-          process.founding === '',
+          process.founding === '' || this.#isEarly,
           'one-founding',
           () => `${process.name} has founded a second ${this.#claimed}`,
         );

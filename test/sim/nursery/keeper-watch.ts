@@ -15,8 +15,8 @@ const MAP_MS = 1500;
 
 /** What it is for. */
 export type KeeperListener = {
-  /** The version of the map that is known; -1 where none is. */
-  version(): number;
+  /** The version of the map that is known, as this node of the keeper counts; -1 where none is. */
+  version(node: string): number;
   /** To a subscription, or a question for the map. */
   answered?(answer: AdminAnswer): void;
   mapPushed?(body: Buffer): void;
@@ -65,7 +65,7 @@ export class KeeperWatch {
   }
 
   #ask(link: Link): void {
-    const sinceVersion = this.#listener.version();
+    const sinceVersion = this.#listener.version(link.address);
     link.request(encodeQuery({ kind: 'watchMap', sinceVersion }), MAP_MS, (result) => {
       if (result.kind !== 'reply' || returnCodeOf(result.bytes) !== 0) return;
       this.#listener.answered?.(decodeAnswer(result.bytes));

@@ -478,7 +478,8 @@ export class Nemesis {
 
   /** Whether nobody touches the disks of the cluster's other members: they are needed as they are. */
   #isTouchy(cluster: string): boolean {
-    const { machines } = this.#nursery;
+    const { machines, rescues } = this.#nursery;
+    if (rescues.isUnderWay(cluster)) return true;
     if (machines.some((each) => each.cluster === cluster && each.hardware.isFlipped)) return true;
     return (this.#touchyUntilMs.get(cluster) ?? 0) > this.#nursery.schedule.nowMs;
   }
@@ -532,6 +533,7 @@ export class Nemesis {
     );
     const held = Math.max(0, ...others.map((each) => this.#woken(each)?.chosen ?? 0));
     const floor = machine.hardware.disk.firstSlot - 1;
+    if (held < watch.cluster(machine.cluster).first) return false;
     for (let slot = held + 1; slot <= floor; slot += 1) {
       const list = watch.cluster(machine.cluster).membersAt(slot - 1)?.members ?? [];
       const remembering = list.filter(({ node, incarnation }) => {

@@ -25,6 +25,8 @@ export class Network {
   readonly schedule: Schedule;
   readonly random: Random;
   readonly #cuts = new Set<string>();
+  /** Who reaches some others alone, whatever is cut or healed, and whom. */
+  readonly #exiles = new Map<string, (name: string) => boolean>();
   weather: Weather = CALM;
   /** Pushes of the map come this much later (ms). */
   pushLagMs = 0;
@@ -35,7 +37,18 @@ export class Network {
   }
 
   reaches(from: string, to: string): boolean {
+    if (this.#exiles.size > 0 && (this.#exiles.get(from)?.(to) ?? this.#exiles.get(to)?.(from)) === false)
+      return false;
     return this.#cuts.size === 0 || !this.#cuts.has(`${from}>${to}`);
+  }
+
+  /** From now on `name` reaches, and is reached by, none but those. */
+  exile(name: string, isFriend: (name: string) => boolean): void {
+    this.#exiles.set(name, isFriend);
+  }
+
+  comeBack(name: string): void {
+    this.#exiles.delete(name);
   }
 
   get isCut(): boolean {
@@ -83,6 +96,8 @@ type Way = { atMs: number; packet: (() => void)[] };
 type Pending = { readonly done: (result: LinkResult) => void };
 
 export type LinkEvents = {
+  /** Whether who answers there is who is looked for, by what its hello says. */
+  fits?(server: Server): boolean;
   up?(): void;
   down?(): void;
   posted?(topic: number, body: Buffer): void;
@@ -262,7 +277,8 @@ export class Link {
       const reaches =
         this.#network.reaches(this.#client.name, this.#address) &&
         this.#network.reaches(this.#address, this.#client.name);
-      if (server === null || server.isDead || server.isPaused || !reaches) {
+      const fits = server === null || server.isDead || this.#events.fits?.(server) !== false;
+      if (server === null || server.isDead || server.isPaused || !reaches || !fits) {
         this.#dial();
         return;
       }

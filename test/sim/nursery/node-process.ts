@@ -107,8 +107,13 @@ export class NodeProcess extends Host implements Server {
       nursery.watch.committed(this, changes, slot),
     );
     nursery.watch.opened(this, hardware.image);
-    const own = nursery.watch.cluster(cluster);
-    this.#served = new Served(node, own, nursery.history, nursery.rare, () => this.store.slot);
+    this.#served = new Served(
+      node,
+      () => nursery.watch.historyOf(this) ?? nursery.watch.cluster(cluster),
+      nursery.history,
+      nursery.rare,
+      () => this.store.slot,
+    );
     const recovered = hardware.recovered(base);
     this.incarnation = recovered.incarnation ?? options.freshIncarnation;
     this.memory = memoryOf(`${random.next()}`, recovered);
@@ -195,7 +200,7 @@ export class NodeProcess extends Host implements Server {
       bootstrap: false,
       withoutKeeper: false,
       restMs: 5000,
-      wallMs: this.nowMs,
+      wallMs: () => Math.floor(nursery.wallClockMs + nursery.schedule.nowMs),
       driver: this.driver,
       store: this.store,
       logger: nursery.logger(this.name),
@@ -317,6 +322,7 @@ export class NodeProcess extends Host implements Server {
   isAcquaintedWith(sender: NodeProcess): boolean {
     const { name, incarnation, memory, founding } = sender;
     if (this.founding !== '' && founding !== '' && this.founding !== founding) {
+      if (sender.isDead) return false; // in life its links have ended with it
       this.#nursery.rare.note('two foundings met');
       const { replaces } = sender.#introduction;
       this.run(() => this.driver.submit({ kind: 'foreign', from: name, founding, replaces }));
@@ -347,7 +353,8 @@ export class NodeProcess extends Host implements Server {
   }
 
   /** What another node found in its store. */
-  compare(from: NodeName, incarnation: string, finding: Finding): void {
+  compare(from: NodeName, founding: string, incarnation: string, finding: Finding): void {
+    if (founding !== this.founding) return; // links end with the hello
     this.run(() => this.#scrubber.received(from, incarnation, finding));
   }
 
@@ -391,7 +398,11 @@ export class NodeProcess extends Host implements Server {
       const peer = this.#nursery.nodeAt(from);
       // A copy of a damaged store would be the second one: more than a majority can judge.
       const isSound = peer !== null && !peer.isPaused && !peer.isFlipped && peer.driver.refusal === null;
-      const isThere = isSound && isReachable() && readMembers(peer.store) !== null;
+      const isThere =
+        isSound &&
+        isReachable() &&
+        readMembers(peer.store) !== null &&
+        (this.founding === '' || this.founding === peer.founding);
       const image = isThere ? imageOf(peer.store) : null;
       this.local(random.next() * 100, () => {
         if (image === null || peer?.isDead !== false || !isReachable() || random.chance(0.1))

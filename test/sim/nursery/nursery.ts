@@ -26,7 +26,8 @@ import { Link, type LinkEvents, Network, type Server, SILENCE_NOTICED_MS } from 
 import { NodeProcess } from './node-process.ts';
 import { get, keyCount, set } from './operation.ts';
 import { Operator } from './operator.ts';
-import { CALM, drawPlan, NO_ROLES, type Plan } from './plan.ts';
+import { CALM, drawPlan, drawRescues, NO_ROLES, type Plan } from './plan.ts';
+import { Rescues } from './rescues.ts';
 import { RouterProcess } from './router-process.ts';
 import { KEEPER, Watch } from './watch.ts';
 
@@ -81,6 +82,8 @@ export function runSeed(options: RunOptions): Outcome {
   return new Nursery(options).run();
 }
 
+/** So that rescues have a chance of their own. */
+const RESCUES = 0x5e5c;
 /** How long an operator takes to start a node again that stopped beside its cluster (leases). */
 const RESTART_LEASES = 3;
 
@@ -100,6 +103,7 @@ export class Nursery {
   readonly nemesis: Nemesis;
   readonly operator: Operator;
   readonly impostors: Impostors;
+  readonly rescues: Rescues;
   /** What a clock on the wall shows: goes nowhere near the truth (ms). */
   wallClockMs = 1e12;
   /** Whether faults may still strike. */
@@ -118,13 +122,14 @@ export class Nursery {
   constructor({ seed, plan, trace }: RunOptions) {
     this.#seed = seed;
     this.random = createRandom(seed);
-    const drawn = drawPlan(this.random);
+    const drawn = { ...drawPlan(this.random), rescues: drawRescues(createRandom(mix(RESCUES, seed))) };
     this.plan = plan?.(drawn) ?? drawn;
     this.network = new Network(this.schedule, this.random);
     this.history = new History(this.rare, KEYS);
-    this.watch = new Watch(this.plan.sizes.keys(), this.history, this.rare, (milestone) =>
-      this.nemesis.onMilestone(milestone),
-    );
+    this.watch = new Watch(this.plan.sizes.keys(), this.history, this.rare, (milestone) => {
+      this.nemesis.onMilestone(milestone);
+      this.rescues.onMilestone(milestone);
+    });
     this.machines = [...this.plan.sizes].flatMap(([cluster, size]) => {
       const hasLearner = this.plan.roles.get(cluster)?.learner === true;
       const spares = this.plan.spares.get(cluster) ?? 0;
@@ -151,6 +156,7 @@ export class Nursery {
         : (who, what) => trace(`${this.schedule.nowMs.toFixed(1).padStart(9)} ${who.padEnd(4)} ${what()}`);
     this.membership = new Membership(this);
     this.nemesis = new Nemesis(this);
+    this.rescues = new Rescues(this);
     this.operator = new Operator(this);
   }
 
@@ -255,6 +261,7 @@ export class Nursery {
 
   startNode(machine: Machine): void {
     if (this.nodeAt(machine.name) !== null || !this.membership.isInUse(machine)) return;
+    if (this.rescues.isOff(machine)) return;
     const { refusal } = machine.hardware;
     if (refusal !== null) {
       this.#refused(machine, refusal);
@@ -265,15 +272,20 @@ export class Nursery {
 
   /** The same for a machine that is none of the nursery's. */
   startApart(machine: Machine): void {
-    this.#incarnations += 1;
     machine.process = new NodeProcess(this, {
       cluster: machine.cluster,
       node: machine.name,
       wished: machine.wished,
       hardware: machine.hardware,
-      freshIncarnation: `${this.#incarnations.toString(16).padStart(12, '0')}${'0'.repeat(20)}`,
+      freshIncarnation: this.newLife(),
     });
     this.note('starts', machine.name);
+  }
+
+  /** The name of a life that nobody has had. */
+  newLife(): string {
+    this.#incarnations += 1;
+    return `${this.#incarnations.toString(16).padStart(12, '0')}${'0'.repeat(20)}`;
   }
 
   /** A node does not even start. Its operator does what the message says: empties the home. */
@@ -302,9 +314,13 @@ export class Nursery {
     this.note('starts', name);
   }
 
-  /** A survivor is promoted: nobody here orders that (test/sim/paxos/promotion.ts and test/sim/migration/rescue.ts do). */
+  /** All that is left of a founding is in the store of this node, as of that slot. */
   promoted(node: NodeProcess, slot: number): void {
-    this.#fail(new Violation('promotion', `${node.name} is promoted at ${slot}, and nobody gave an order`));
+    try {
+      this.rescues.promoted(node, slot);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** A node ends itself. */
@@ -322,6 +338,8 @@ export class Nursery {
       // An empty home beside its cluster, which is silent: its operator looks for the real one, and starts it again.
       this.rare.note('an empty home founds nothing');
       this.schedule.after(RESTART_LEASES * this.plan.leaseMs, () => this.startNode(machine));
+    } else if (exit === 'OTHER_CLUSTER' && this.rescues.mayStop(node)) {
+      this.rescues.stopped(machine, cause);
     } else if (exit === 'OTHER_CLUSTER')
       this.#fail(new Violation('invariant', `${node.name} stops: ${cause.message}`));
     else {
@@ -389,6 +407,7 @@ export class Nursery {
     this.nemesis.begin();
     this.impostors.begin();
     this.operator.begin();
+    this.rescues.begin();
     this.#watchReaders();
     this.#runUntil(begunMs + this.plan.faultyMs);
     // What a minute did not bring together takes longer.
@@ -446,6 +465,7 @@ export class Nursery {
     this.nemesis.end();
     this.impostors.end();
     this.operator.end();
+    this.rescues.end();
     this.network.weather = CALM;
     this.network.heal();
     this.network.pushLagMs = 0;
@@ -463,7 +483,9 @@ export class Nursery {
       if (this.history.pending > 0) return `${this.history.pending} calls are not answered`;
       const broken = this.#clients.find((client) => !client.isConnected);
       if (broken !== undefined) return `${broken.name} has no connection`;
-      return this.operator.unfinished() ?? this.watch.unfinished() ?? this.#laggard();
+      return (
+        this.operator.unfinished() ?? this.rescues.unfinished() ?? this.watch.unfinished() ?? this.#laggard()
+      );
     };
     while (missing() !== null && this.schedule.nowMs < untilMs) this.#runUntil(this.schedule.nowMs + 100);
     check(missing() === null, 'progress', () => `${ENDS_WITHIN_MS} ms after the last fault: ${missing()}`);
@@ -559,13 +581,14 @@ export class Nursery {
       const readers = new Map<string, string>();
       for (const node of this.running) {
         if (!node.driver.mayRead()) continue;
-        const other = readers.get(node.cluster);
+        const of = `${node.cluster} ${node.founding}`;
+        const other = readers.get(of);
         check(
           other === undefined,
           'one-reader',
           () => `${node.name} and ${other} both serve consistent reads`,
         );
-        readers.set(node.cluster, node.name);
+        readers.set(of, node.name);
       }
       this.#watchReaders();
     });

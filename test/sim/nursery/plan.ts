@@ -33,6 +33,12 @@ export const FAULTS = [
 /** One kind of trouble. */
 export type Fault = (typeof FAULTS)[number];
 
+/** How people go on where a majority of a cluster is gone. */
+export const RESCUES = ['promote', 'lost', 'keeper'] as const;
+export type Rescue = (typeof RESCUES)[number];
+/** One seed in so many has rescues. */
+const RESCUES_ONE_IN = 6;
+
 /** How bad the network is. */
 export type Weather = {
   readonly lossShare: number;
@@ -97,6 +103,8 @@ export type Plan = {
   readonly faultsMin: number;
   readonly operationsMin: number;
   readonly weather: Weather;
+  /** What people rescue in this seed; mostly nothing. */
+  readonly rescues: readonly Rescue[];
   readonly syncMaxMs: number;
   readonly flushEveryMs: number;
   /** Mean time between two wishes to move a range (ms). */
@@ -146,6 +154,7 @@ export function drawPlan(random: Random): Plan {
     faultsMin: 30,
     operationsMin: 2000,
     weather: drawWeather(random),
+    rescues: [],
     syncMaxMs: random.pick([1, 5, 20]),
     flushEveryMs: random.pick([200, 500, 1500]),
     moveEveryMs: random.pick([2000, 4000]),
@@ -162,6 +171,14 @@ function drawRoles(random: Random, members: number): Roles {
     forced: members > 2 && random.chance(0.05) ? random.below(members) : null,
     preferred: members > 1 && random.chance(0.15) ? random.below(members) : null,
   };
+}
+
+/** From chance of its own: a seed without rescues is what it was before there were any. */
+export function drawRescues(random: Random): readonly Rescue[] {
+  if (random.below(RESCUES_ONE_IN) > 0) return [];
+  return Array.from({ length: random.pick([1, 1, 2, 3]) }, () =>
+    random.pick(['promote', 'promote', 'promote', 'lost', 'lost', 'keeper'] as const),
+  );
 }
 
 /** Weather to live with: bad, but such that most exchanges end within a lease. */

@@ -6,20 +6,30 @@ import { check } from '../base/violation.ts';
 export type Known = {
   /** The founding that a cluster of the nursery has by its own log; null where it has none, or is none of these. */
   foundingOf(cluster: string): string | null;
+  /** Whether that founding counted once, and another one took its place. */
+  isOver(cluster: string, founding: string): boolean;
 };
 
 export class Registered {
   readonly #known: Known;
+  /** Takes the place of a keeper that is lost: before it is told who they are, anybody may come first. */
+  readonly #isSuccessor: boolean;
   /** Every founding that was ever in force, by cluster id. */
   readonly #bound = new Map<string, Set<string>>();
 
-  constructor(known: Known) {
+  constructor(known: Known, isSuccessor = false) {
     this.#known = known;
+    this.#isSuccessor = isSuccessor;
   }
 
   /** Whether the keeper has ever bound that founding. */
   wasBound(cluster: string, founding: string): boolean {
     return this.#bound.get(cluster)?.has(founding) === true;
+  }
+
+  /** The same, under whatever id. */
+  hasBound(founding: string): boolean {
+    return [...this.#bound.values()].some((foundings) => foundings.has(founding));
   }
 
   /** The keeper has applied a slot. */
@@ -29,6 +39,8 @@ export class Registered {
   }
 
   #checkFoundings(after: SystemState, before: SystemState): void {
+    const isUntold = this.#isSuccessor && after.map.isEmpty;
+    const isTold = this.#isSuccessor && before.map.isEmpty;
     for (const [id, { founding, dead }] of after.identities) {
       const earlier = before.identities.get(id);
       const bound = this.#bound.get(id) ?? new Set();
@@ -42,14 +54,17 @@ export class Registered {
       for (const each of dead) bound.add(each);
       const former = earlier?.founding ?? '';
       check(
-        former === '' || former === founding || (founding === '' && dead.includes(former)),
+        former === '' ||
+          former === founding ||
+          isTold ||
+          (dead.includes(former) && (founding === '' || isOrdered(after, { id, former, founding }))),
         'one-founding',
         () => `cluster ${id} was founding ${former}, and is ${founding} now`,
       );
       if (founding === '') continue;
       const own = this.#known.foundingOf(id);
       check(
-        own === null || own === founding,
+        own === null || own === founding || isUntold || this.#known.isOver(id, founding),
         'one-founding',
         () => `the keeper has bound founding ${founding} of ${id}, which is ${own}`,
       );
@@ -80,4 +95,14 @@ export class Registered {
       );
     }
   }
+}
+
+/** Whether a survivor of the former founding began the other one, by an order. */
+function isOrdered(
+  { orders }: SystemState,
+  { id, former, founding }: { readonly id: string; readonly former: string; readonly founding: string },
+): boolean {
+  return [...orders.values()].some(
+    (order) => order.cluster === id && order.was === former && order.founding === founding,
+  );
 }

@@ -43,7 +43,7 @@ export class RouterProcess extends Host implements Server {
       { name, clusterId: 'nursery', keeper: KEEPER, limits: ROUTER_LIMITS },
     );
     this.#keeper = new KeeperWatch(nursery, this, {
-      version: () => this.#follower.version,
+      version: (node) => this.#versionAt(node),
       answered: (answer) => {
         if (answer.kind === 'keeperMap') this.#learn(this.#follower.whole(answer));
       },
@@ -61,6 +61,13 @@ export class RouterProcess extends Host implements Server {
     this.#driver.gone();
   }
 
+  /** Versions of two keepers say nothing about each other, as hellos tell in life. */
+  #versionAt(node: string): number {
+    const theirs = this.#nursery.nodeAt(node)?.founding ?? '';
+    const isOther = theirs !== '' && this.#follower.keeper !== '' && theirs !== this.#follower.keeper;
+    return isOther ? -1 : this.#follower.version;
+  }
+
   #pushed(push: MapPush): void {
     const news = push.kind === 'whole' ? this.#follower.whole(push) : this.#follower.change(push);
     if (news !== 'behind') this.#learn(news);
@@ -71,8 +78,16 @@ export class RouterProcess extends Host implements Server {
     if (news !== null) this.#driver.learn(news);
   }
 
-  #link({ node }: Connect, events: LinkEvents): LinkToNode {
-    const link = this.#nursery.linkTo(this, node, { up: events.up, down: () => events.down('lost') });
+  #link({ node, founding }: Connect, events: LinkEvents): LinkToNode {
+    const link = this.#nursery.linkTo(this, node, {
+      up: events.up,
+      down: () => events.down('lost'),
+      fits: (server) => {
+        const theirs = foundingOf(server);
+        events.met(theirs);
+        return founding === '' || theirs === undefined || theirs === founding;
+      },
+    });
     return {
       request: (body, deadlineMs, done) => {
         if (body.length > RUN_BYTES_MAX / 2) this.#noteSize(body as Buffer);
@@ -89,6 +104,12 @@ export class RouterProcess extends Host implements Server {
     const request = decodeRequest(body);
     if (request.kind === 'run') this.#nursery.rare.note('run full of large values');
   }
+}
+
+/** What the hello of a node says; undefined where it says nothing. */
+function foundingOf(server: Server): string | undefined {
+  const founding = 'founding' in server ? String(server.founding) : '';
+  return founding === '' ? undefined : founding;
 }
 
 /** Compares the router with itself after each event. */

@@ -34,7 +34,7 @@ function tell(nursery: Nursery, node: NodeProcess, finding: Finding, to: NodeNam
   for (const name of nursery.namesOf(node.cluster)) {
     if (name === node.name || (to !== null && to !== name)) continue;
     nursery.network.carry(node.name, name, () => {
-      nursery.nodeAt(name)?.compare(node.name, node.incarnation, decodeFinding(body));
+      nursery.nodeAt(name)?.compare(node.name, node.founding, node.incarnation, decodeFinding(body));
     });
   }
 }

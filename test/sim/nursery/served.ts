@@ -45,19 +45,32 @@ type Executed = { readonly slot: Slot; readonly model: Model; isOurs: boolean; c
 
 export class Served {
   readonly #node: string;
-  readonly #cluster: ClusterHistory;
+  readonly #clusterOf: () => ClusterHistory;
   readonly #history: History;
   readonly #rare: Rare;
   readonly #slotOf: () => Slot;
   #executed: Executed | null = null;
 
-  /** @param slotOf the slot that the node has applied at this moment */
-  constructor(node: string, cluster: ClusterHistory, history: History, rare: Rare, slotOf: () => Slot) {
+  /**
+   * @param clusterOf the history of the founding that the node is of
+   * @param slotOf the slot that the node has applied at this moment
+   */
+  constructor(
+    node: string,
+    clusterOf: () => ClusterHistory,
+    history: History,
+    rare: Rare,
+    slotOf: () => Slot,
+  ) {
     this.#history = history;
     this.#node = node;
-    this.#cluster = cluster;
+    this.#clusterOf = clusterOf;
     this.#rare = rare;
     this.#slotOf = slotOf;
+  }
+
+  get #cluster(): ClusterHistory {
+    return this.#clusterOf();
   }
 
   // ── Reads ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -91,9 +104,11 @@ export class Served {
     if (stamp > 0) this.#rare.note('read with a stamp served');
     if (endedAt > beganAt && isOfMany(request))
       this.#rare.note('read of several keys while slots were applied');
-    for (let slot = endedAt; slot >= Math.max(beganAt, stamp); slot -= 1) {
+    for (let slot = endedAt; slot >= Math.max(beganAt, stamp, this.#cluster.first); slot -= 1) {
       if (this.#isAnswer(request, answer, slot)) return;
     }
+    // An empty home of a founding that began far above shows nothing before it has copied.
+    if (beganAt < this.#cluster.first && stamp <= beganAt && this.#isAnswer(request, answer, beganAt)) return;
     check(
       stamp <= 0 || !this.#isAnswer(request, answer, beganAt),
       'at-least',
@@ -194,7 +209,7 @@ export class Served {
     }
     executed.count += 1;
     const value = writtenBy(update);
-    if (value !== null) this.#history.executedAt(this.#cluster.id, slot, executed.count, value);
+    if (value !== null) this.#history.executedAt(this.#cluster.name, slot, executed.count, value);
     const { model } = executed;
     const expected =
       update.kind === 'userFunctionNear' ? asModelled(model.rows, update) : model.execute(update);

@@ -1,21 +1,23 @@
 /** Sees every slot of every cluster when the first node applies it, and the whole nursery at once. */
 import { eachDirty } from '../../../node/machine/dirty.ts';
-import type { SystemState } from '../../../node/machine/system-state.ts';
+import { inForce, type SystemState } from '../../../node/machine/system-state.ts';
 import type { Message } from '../../../node/paxos/messages.ts';
 import type { MembersState } from '../../../node/paxos/values.ts';
 import type { Image } from '../../../node/store/memory-store.ts';
 import type { Changes } from '../../../node/store/types.ts';
 import { printKey, sameBytes } from '../../../src/base/bytes.ts';
 import { contains, covers, overlaps, printRange, type Range } from '../../../src/keyspace/range.ts';
-import { checkPartition, lookup, soleEntry } from '../../../src/keyspace/rangemap.ts';
+import { checkPartition, entriesIn } from '../../../src/keyspace/rangemap.ts';
 import type { Migration, Outcome } from '../../../src/protocol/admin/admin.ts';
 import type { Rare } from '../base/rare.ts';
 import { check } from '../base/violation.ts';
 import { drain } from '../migration/sim-cluster.ts';
 import { ClusterHistory } from './cluster-history.ts';
+import { Foundings } from './foundings.ts';
 import type { History } from './history.ts';
+import { Losses } from './losses.ts';
 import type { NodeProcess } from './node-process.ts';
-import { Registered } from './registered.ts';
+import { type Known, Registered } from './registered.ts';
 
 /** Something in a migration that faults like to strike at. */
 export type Milestone = { readonly cluster: string; readonly mid: number; readonly what: string };
@@ -31,15 +33,19 @@ export const RACED = 'Z';
 export const FOREIGN_VALUE = 'foreign';
 
 export class Watch {
-  readonly clusters: ReadonlyMap<string, ClusterHistory>;
+  readonly foundings: Foundings;
+  readonly #losses: Losses;
   readonly #apart = new Map([IMPOSTOR, SECOND_KEEPER, ...RACERS].map((id) => [id, new ClusterHistory(id)]));
-  readonly #registered = new Registered({
+  readonly #known: Known = {
     foundingOf: (id) => (this.clusters.has(id) ? (this.members(id)?.cluster ?? null) : null),
-  });
+    isOver: (id, founding) => this.foundings.isOver(id, founding),
+  };
+  /** What each keeper has registered, the one in force last. */
+  readonly #registered = [new Registered(this.#known)];
   readonly #rare: Rare;
   readonly #history: History;
   readonly #onMilestone: (milestone: Milestone) => void;
-  /** Outcomes seen, by cluster and migration. */
+  /** Outcomes seen, by cluster, founding and migration. */
   readonly #outcomes = new Map<string, Outcome>();
   readonly #asOf = new Map<string, number>();
   /** Per cluster and slot, the ballot of its first proposal. */
@@ -51,10 +57,16 @@ export class Watch {
     rare: Rare,
     onMilestone: (milestone: Milestone) => void,
   ) {
-    this.clusters = new Map([...ids].map((id) => [id, new ClusterHistory(id)]));
+    this.foundings = new Foundings(ids);
+    this.#losses = new Losses(history, rare);
     this.#history = history;
     this.#rare = rare;
     this.#onMilestone = onMilestone;
+  }
+
+  /** Of each cluster the founding that counts. */
+  get clusters(): ReadonlyMap<string, ClusterHistory> {
+    return this.foundings.current;
   }
 
   cluster(id: string): ClusterHistory {
@@ -81,25 +93,49 @@ export class Watch {
 
   /** A node's process began with this image, or put it in the place of its store. */
   opened(node: NodeProcess, image: Image): void {
-    this.cluster(node.cluster).checkImage(node.name, 'opens', image);
+    this.#historyOfImage(node, image)?.checkImage(node.name, 'opens', image);
   }
 
   flushed(node: NodeProcess, image: Image): void {
-    this.cluster(node.cluster).checkImage(node.name, 'flushes', image);
+    this.#historyOfImage(node, image)?.checkImage(node.name, 'flushes', image);
   }
 
   committed(node: NodeProcess, changes: Changes, slot: number): void {
-    this.cluster(node.cluster).committed(node.name, changes, slot);
+    this.historyOf(node)?.committed(node.name, changes, slot);
+  }
+
+  /** The history that the slots of a node belong to; null while it is being promoted. */
+  historyOf(node: NodeProcess): ClusterHistory | null {
+    return this.#apart.get(node.cluster) ?? this.foundings.at(node);
+  }
+
+  #historyOfImage(node: NodeProcess, image: Image): ClusterHistory | null {
+    return this.#apart.get(node.cluster) ?? this.foundings.ofImage(node, image);
+  }
+
+  /** The keeper is gone, with all that it alone knew: another one begins in its place. */
+  keeperLost(): void {
+    this.foundings.succeed(KEEPER, null);
+    this.#registered.push(new Registered(this.#known, true));
+  }
+
+  /** A survivor begins a founding with this image: what its cluster has chosen besides is lost. */
+  promoted(id: string, image: Image): void {
+    const { founding: former } = this.cluster(id);
+    const { founding, state } = this.foundings.succeed(id, image);
+    // What it took nobody may have applied before: of the founding before it counts what its survivor shows.
+    for (const [mid, outcome] of state?.closed ?? [])
+      for (const each of [former, founding]) this.#outcomes.set(`${id}/${each}/${mid}`, outcome);
   }
 
   /** The machine of `node` now shows the state after `slot`. */
   applied(node: NodeProcess, slot: number): void {
-    const cluster = this.cluster(node.cluster);
-    if (slot !== cluster.top || slot === cluster.checked) return;
+    const cluster = this.historyOf(node);
+    if (cluster === null || slot !== cluster.top || slot === cluster.checked) return;
     cluster.checked = slot;
     const state = node.driver.machine.state;
     const before = cluster.state ?? state;
-    cluster.versions.owns(slot, state.owned);
+    cluster.versions.owns(slot, inForce(state));
     if (cluster.state !== null && state === before && cluster.lastChanges.length === 0) return;
     cluster.state = state;
     if (cluster.id !== SECOND_KEEPER) this.#checkBinding(cluster, state);
@@ -110,15 +146,30 @@ export class Watch {
     if (cluster.id === KEEPER) {
       if (before.map !== state.map || before.migrations !== state.migrations)
         this.#checkKeeper(state, before);
-      this.#registered.applied(state, before);
+      this.#registered.at(-1)?.applied(state, before);
+      if (before.orders !== state.orders) this.#bury(state);
       return;
     }
+    // One that is over serves nobody, whatever it holds and does: nobody who belongs to the nursery hears it.
+    if (this.foundings.isOver(cluster.id, cluster.founding)) return;
     this.#checkWrites(cluster, slot, before, state);
-    if (before.owned !== state.owned) this.#checkServing(cluster, state);
+    if (before.owned !== state.owned) {
+      this.#checkServing(cluster, state);
+      this.#losses.owns(cluster, slot, state, this.keeper);
+    }
     if (before.closed !== state.closed) this.#checkOutcomes(cluster, state, before);
     if (before !== state) checkClosed(cluster, state, before);
     this.#checkStagings(cluster, before, state);
     if (before !== state) this.#tell(cluster, state, before);
+  }
+
+  /** What is lost by an order serves nobody any more: empty homes may begin another founding. */
+  #bury({ orders }: SystemState): void {
+    for (const { kind, cluster, was } of orders.values()) {
+      if (kind !== 'lost' || this.cluster(cluster).founding !== was) continue;
+      this.foundings.succeed(cluster, null);
+      this.#rare.note('rescue: lost');
+    }
   }
 
   /** A master asks for votes. */
@@ -137,17 +188,21 @@ export class Watch {
   // ── Whose a cluster is ───────────────────────────────────────────────────────────────────────────────────
 
   /** A cluster belongs to the keeper, in a founding that this has bound. */
-  #checkBinding({ id }: ClusterHistory, { bound }: SystemState): void {
+  #checkBinding({ id }: ClusterHistory, { bound, unconfirmed }: SystemState): void {
     if (bound === null) return;
     const { keeper, mine } = bound;
     const own = this.members(KEEPER)?.cluster;
     check(
-      keeper.founding === own,
+      keeper.founding === own || this.foundings.isOver(KEEPER, keeper.founding),
       'one-founding',
       () => `${id} is bound to keeper ${keeper.founding}, not ${own}`,
     );
     check(
-      id === KEEPER || this.#registered.wasBound(RACERS.includes(id) ? RACED : id, mine),
+      id === KEEPER ||
+        unconfirmed !== '' ||
+        this.#registered.some((each) => each.wasBound(RACERS.includes(id) ? RACED : id, mine)) ||
+        // Before a new keeper was told who is who, anybody could be.
+        (id === IMPOSTOR && this.#registered.slice(1).some((each) => each.hasBound(mine))),
       'one-founding',
       () => `founding ${mine} of ${id} is bound, and the keeper has never bound it`,
     );
@@ -160,7 +215,7 @@ export class Watch {
     for (const { key, after: value } of cluster.lastChanges) {
       const isServed = isServing(before, key) || isServing(after, key);
       if (isServed) {
-        if (value !== null) this.#history.appliedAt(cluster.id, slot, key, value);
+        if (value !== null) this.#history.appliedAt(cluster.name, slot, key, value);
         continue;
       }
       const isSealed = sealOf(before, key) !== null && sealOf(after, key) === sealOf(before, key);
@@ -178,15 +233,17 @@ export class Watch {
           `${cluster.id} changes ${printKey(key)} to ${value === null ? 'nothing' : Buffer.from(value)} in slot ${slot}, which it does not serve: ${JSON.stringify(after.owned)}`,
       );
     }
-    this.#history.appliedSlot(cluster.id, slot, cluster.lastChanges);
+    this.#history.appliedSlot(cluster.name, slot, cluster.lastChanges);
   }
 
-  #checkServing(cluster: ClusterHistory, { owned }: SystemState): void {
-    for (const own of owned) {
+  #checkServing(cluster: ClusterHistory, state: SystemState): void {
+    for (const own of inForce(state)) {
       if (own.sealedBy !== null) continue;
       for (const other of this.clusters.values()) {
         if (other === cluster || other.state === null) continue;
-        const twice = other.state.owned.find((theirs) => theirs.sealedBy === null && overlaps(theirs, own));
+        const twice = inForce(other.state).find(
+          (theirs) => theirs.sealedBy === null && overlaps(theirs, own),
+        );
         check(
           twice === undefined,
           'one-owner',
@@ -198,7 +255,7 @@ export class Watch {
 
   #checkOutcomes(cluster: ClusterHistory, after: SystemState, before: SystemState): void {
     for (const [mid, outcome] of after.closed) {
-      const id = `${cluster.id}/${mid}`;
+      const id = `${cluster.id}/${cluster.founding}/${mid}`;
       const earlier = this.#outcomes.get(id);
       check(
         earlier === undefined || earlier === outcome,
@@ -210,14 +267,15 @@ export class Watch {
       const record = this.keeper?.migrations.get(mid);
       if (record === undefined) continue;
       if (outcome === 'activated') this.#checkActivation(cluster, record);
-      const source = this.#outcomes.get(`${record.source}/${mid}`);
-      const target = this.#outcomes.get(`${record.target}/${mid}`);
+      const { source, target } = this.#outcomesOf(record);
       const wasSealed = (before.exports.get(mid)?.seal ?? null) !== null;
       // Before the seal the source decides alone.
       const isSound =
-        (source !== 'unsealed' || target !== 'activated') &&
-        (outcome !== 'unsealed' || !wasSealed || target === 'abandoned') &&
-        (source !== 'released' || target === 'activated');
+        outcome === 'takenBack'
+          ? record.rescue?.dead === 'target'
+          : (source !== 'unsealed' || target !== 'activated') &&
+            (outcome !== 'unsealed' || !wasSealed || target === 'abandoned') &&
+            (source !== 'released' || target === 'activated');
       check(isSound, 'outcome', () => `migration ${mid} is ${target} at the target, ${source} at the source`);
       const isPublished = record.phase === 'published' || record.phase === 'done';
       check(
@@ -231,8 +289,9 @@ export class Watch {
 
   /** What the target serves from now on is what the source sealed; but for what clients did in the same slot. */
   #checkActivation(target: ClusterHistory, record: Migration): void {
-    const { mid, source: id } = record;
-    const source = this.cluster(id);
+    const { mid, source: id, rescue } = record;
+    if (rescue?.isCopy === true) return; // nobody is left with whom to compare
+    const source = this.foundings.of(id, record.foundings?.source ?? '');
     const exporting = source.state?.exports.get(mid);
     check(
       exporting?.seal !== null && exporting?.seal !== undefined,
@@ -246,7 +305,7 @@ export class Watch {
 
   #checkStagings(cluster: ClusterHistory, before: SystemState, after: SystemState): void {
     for (const [mid, record] of after.imports) {
-      const id = `${cluster.id}/${mid}`;
+      const id = `${cluster.id}/${cluster.founding}/${mid}`;
       const asOf = this.#asOf.get(id) ?? 0;
       check(
         record.asOf >= asOf,
@@ -260,15 +319,35 @@ export class Watch {
         'as-of',
         () => `page number of migration ${mid} falls at ${cluster.id}`,
       );
-      const source = this.cluster(record.source);
+      const source = this.#peer(record.source, record.founding);
       const mayDiffer = record !== earlier || cluster.lastChanges.length > 0;
-      if (mayDiffer && source.state?.exports.has(mid) === true) this.#checkStaging(cluster, source, mid);
+      const ours = source?.state?.exports.get(mid);
+      if (source === null || ours === undefined || !mayDiffer) continue;
+      if (isWith(ours, cluster)) this.#checkStaging(cluster, source, mid);
     }
     if (cluster.lastChanges.length === 0 && after.exports === before.exports) return;
     for (const [mid, record] of after.exports) {
-      const target = this.cluster(record.target);
-      if (target.state?.imports.has(mid) === true) this.#checkStaging(target, cluster, mid);
+      const target = this.#peer(record.target, record.founding);
+      const theirs = target?.state?.imports.get(mid);
+      if (target === null || theirs === undefined) continue;
+      if (isWith(theirs, cluster)) this.#checkStaging(target, cluster, mid);
     }
+  }
+
+  /** The founding at the other end of a move, as long as it counts. */
+  #peer(id: string, founding = ''): ClusterHistory | null {
+    const peer = this.cluster(id);
+    return founding === '' || founding === peer.founding ? peer : null;
+  }
+
+  /** What became of a migration at its ends, in the foundings that it began with. */
+  #outcomesOf({ mid, source, target, foundings }: Migration): {
+    readonly source: Outcome | undefined;
+    readonly target: Outcome | undefined;
+  } {
+    const at = (id: string, founding = this.cluster(id).founding): Outcome | undefined =>
+      this.#outcomes.get(`${id}/${founding}/${mid}`);
+    return { source: at(source, foundings?.source), target: at(target, foundings?.target) };
   }
 
   #checkStaging(target: ClusterHistory, source: ClusterHistory, mid: number): void {
@@ -302,23 +381,28 @@ export class Watch {
         this.#checkEvidence(record);
       }
       if (records.some((other) => other.mid > mid && overlaps(other, record))) continue;
+      // What an order gave to somebody since has an epoch that is higher than any before.
+      const entries = entriesIn(map, record).filter(({ epoch }) => epoch <= mid);
       if (phase === 'published' || phase === 'done') {
-        const entry = soleEntry(map, record);
-        check(
-          entry?.owner === target && entry.epoch === mid,
-          'map-owner',
-          () => `${mid} is ${phase}, the map names ${entry?.owner}`,
-        );
+        const other = entries.find((entry) => entry.owner !== target || entry.epoch !== mid);
+        check(other === undefined, 'map-owner', () => `${mid} is ${phase}, the map names ${other?.owner}`);
         continue;
       }
-      const owner = lookup(map, record.lo)?.owner;
-      check(owner === source, 'map-owner', () => `migration ${mid} is ${phase}, the map names ${owner}`);
+      // Of a move that was published, and of which both ends died then, the map stays.
+      const isTheirs = (epoch: number, owner: string): boolean =>
+        phase === 'lost' && epoch === mid && owner === target;
+      const other = entries.find(({ epoch, owner }) => owner !== source && !isTheirs(epoch, owner));
+      check(
+        other === undefined,
+        'map-owner',
+        () => `migration ${mid} is ${phase}, the map names ${other?.owner}`,
+      );
     }
   }
 
-  #checkEvidence({ mid, phase, source, target, isUntold }: Migration): void {
-    const atTarget = this.#outcomes.get(`${target}/${mid}`);
-    const atSource = this.#outcomes.get(`${source}/${mid}`);
+  #checkEvidence(record: Migration): void {
+    const { mid, phase, isUntold, rescue } = record;
+    const { source: atSource, target: atTarget } = this.#outcomesOf(record);
     if (phase === 'published')
       check(
         atTarget === 'activated',
@@ -328,7 +412,8 @@ export class Watch {
     if (phase === 'aborted')
       check(
         atSource === 'unsealed' &&
-          (atTarget === 'abandoned' || (isUntold === true && atTarget === undefined)),
+          (atTarget === 'abandoned' ||
+            (atTarget === undefined && (isUntold === true || rescue?.dead === 'target'))),
         'evidence',
         () => `migration ${mid} is aborted, ${atTarget} at its target and ${atSource} at its source`,
       );
@@ -361,12 +446,13 @@ export class Watch {
     const keeper = this.keeper;
     if (keeper === null) return 'the keeper was never founded';
     for (const { mid, phase, progress } of keeper.migrations.values()) {
-      if (phase !== 'done' && phase !== 'aborted')
+      if (phase !== 'done' && phase !== 'aborted' && phase !== 'lost')
         return `migration ${mid} is ${phase} (${progress.stage}, ${progress.waitingFor})`;
     }
     for (const cluster of this.clusters.values()) {
       if (cluster.state === null) return `cluster ${cluster.id} was never founded`;
       if (cluster.state.cleanups.size > 0) return `cluster ${cluster.id} still cleans up`;
+      if (cluster.state.unconfirmed !== '') return `cluster ${cluster.id} is not confirmed`;
     }
     return null;
   }
@@ -397,6 +483,11 @@ export class Watch {
       );
     }
   }
+}
+
+/** Whether a move is with that founding, as one end of it says. */
+function isWith({ founding = '' }: { readonly founding?: string }, cluster: ClusterHistory): boolean {
+  return founding === '' || founding === cluster.founding;
 }
 
 /** Of a cluster that is none of the nursery's: it owns nothing, or all that it had before, and gets and gives no rows. */
@@ -441,8 +532,8 @@ function note(keys: Set<string>, key: string): true {
   return true;
 }
 
-function isServing({ owned }: SystemState, key: string): boolean {
-  return owned.some((own) => own.sealedBy === null && contains(own, key));
+function isServing(state: SystemState, key: string): boolean {
+  return inForce(state).some((own) => own.sealedBy === null && contains(own, key));
 }
 
 /** The migration that has sealed `key`'s range, or null. */

@@ -10,6 +10,7 @@ import { LOST_STORE_BUGS } from './lost-store-bugs.ts';
 import { MOVE_BUGS } from './move-bugs.ts';
 import { NODE_BUGS } from './node-bugs.ts';
 import { PROMOTION_BUGS } from './promotion-bugs.ts';
+import { RESCUE_BUGS } from './rescue-bugs.ts';
 
 export const BUGS: readonly PlantedBug[] = [
   ...CONSENSUS_BUGS,
@@ -22,4 +23,5 @@ export const BUGS: readonly PlantedBug[] = [
   ...IDENTITY_BUGS,
   ...MOVE_BUGS,
   ...FUNCTION_BUGS,
+  ...RESCUE_BUGS,
 ];
