@@ -18,9 +18,13 @@ const ASK_MS = 5000;
 
 /** Puts a function, and waits until every cluster has it. @throws NurseryError BAD_INPUT where it can be none */
 export async function runPut(args: Named & { readonly file: string }): Promise<void> {
-  const { name, json } = args;
-  const source = await readSource(args.file);
-  await change(args, { kind: 'putFunction', name, source }, (version) => {
+  const { name, json, file } = args;
+  const command = async (): Promise<AdminCommand> => ({
+    kind: 'putFunction',
+    name,
+    source: await readSource(file),
+  });
+  await change(args, command, (version) => {
     if (json) printJson({ function: name, version, put: true });
     else printLine(`function ${name} is there (version ${version} of all functions)`);
   });
@@ -29,7 +33,8 @@ export async function runPut(args: Named & { readonly file: string }): Promise<v
 /** Removes a function, and waits until no cluster has it. @throws NurseryError NOT_FOUND */
 export async function runRemove(args: Named): Promise<void> {
   const { name, json } = args;
-  await change(args, { kind: 'removeFunction', name }, (version) => {
+  const command = async (): Promise<AdminCommand> => ({ kind: 'removeFunction', name });
+  await change(args, command, (version) => {
     if (json) printJson({ function: name, version, removed: true });
     else printLine(`function ${name} is gone (version ${version} of all functions)`);
   });
@@ -65,11 +70,12 @@ export async function runShow(args: Named): Promise<void> {
 
 async function change(
   { config, name, timeoutMs }: Named,
-  command: AdminCommand,
+  commandOf: () => Promise<AdminCommand>,
   done: (version: number) => void,
 ): Promise<void> {
   const untilMs = performance.now() + timeoutMs;
   await withNursery(config, async (nursery) => {
+    const command = await commandOf();
     const changing = sayWhoIsAwaited('the keeper, or the cluster where there is none');
     const answer = await nursery.keeper
       .command(command, { idempotent: true, deadlineMs: timeoutMs })

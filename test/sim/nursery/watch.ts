@@ -47,6 +47,8 @@ export class Watch {
   readonly #onMilestone: (milestone: Milestone) => void;
   /** Outcomes seen, by cluster, founding and migration. */
   readonly #outcomes = new Map<string, Outcome>();
+  /** By migration: how far the functions of its source were when it was sealed. */
+  readonly #functionsAtSeal = new Map<number, number>();
   readonly #asOf = new Map<string, number>();
   /** Per cluster and slot, the ballot of its first proposal. */
   readonly #proposed = new Map<string, string>();
@@ -301,6 +303,13 @@ export class Watch {
     const changed = new Set(target.lastChanges.map(({ key }) => key));
     const difference = differenceOf(target, source, record, (key) => !changed.has(key));
     check(difference === null, 'activation', () => `migration ${mid}: ${difference}`);
+    const [there, here] = [this.#functionsAtSeal.get(mid) ?? 0, target.state?.functionsVersion.version ?? 0];
+    check(
+      here >= there,
+      'function-missing',
+      () =>
+        `migration ${mid} is activated with functions at version ${here}; the source had ${there} at the seal`,
+    );
   }
 
   #checkStagings(cluster: ClusterHistory, before: SystemState, after: SystemState): void {
@@ -429,7 +438,10 @@ export class Watch {
     for (const mid of after.exports.keys()) if (!before.exports.has(mid)) tell(mid, 'export begun');
     for (const [mid, { seal, base }] of after.exports) {
       const earlier = before.exports.get(mid);
-      if (seal !== null && (earlier?.seal ?? null) === null) tell(mid, 'sealed');
+      if (seal !== null && (earlier?.seal ?? null) === null) {
+        this.#functionsAtSeal.set(mid, after.functionsVersion.version);
+        tell(mid, 'sealed');
+      }
       if (base !== null && (earlier?.base ?? null) === null) tell(mid, 'base set');
     }
     for (const mid of before.cleanups.keys()) if (!after.cleanups.has(mid)) tell(mid, 'cleaned up');

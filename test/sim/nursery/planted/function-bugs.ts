@@ -18,7 +18,7 @@ export const FUNCTION_BUGS: readonly PlantedBug[] = [
     'every replica ends a call at the same place',
     `${ENGINE}#call`,
     'quickjs.work = CALL_WORK_MAX;',
-    'quickjs.work = CALL_WORK_MAX - Math.floor((performance.now() * 1000) % 2000);',
+    'quickjs.work = CALL_WORK_MAX - Math.floor((performance.now() * 1e6) % 2e4);',
     { seedsMax: 40 },
   ),
   bug(
