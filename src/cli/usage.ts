@@ -6,7 +6,7 @@ import type { Words } from './words.ts';
 export const COMMANDS = [
   ...['node', 'router', 'migrator', 'dev', 'init', 'migrate', 'remove', 'status', 'function', 'bench', 'sim'],
   ...['who-master', 'get', 'set', 'delete', 'prefix', 'range'],
-  ...['backup', 'verify', 'rescue', 'restore', 'export', 'import'],
+  ...['backup', 'verify', 'rescue', 'restore', 'export', 'import', 'function'],
   ...['log', 'store', 'catchup', 'dump-state'],
 ];
 

@@ -41,7 +41,7 @@ export const DRIVER_BUGS: readonly PlantedBug[] = [
     'rows of ranges that went elsewhere stay',
     'a master deletes the rows of what it has released',
     'node/driver/clean-ups.js#look',
-    'this.#step(mid);',
+    "this.#propose({ kind: 'cleanupStep', mid, rowsMax });",
     '{ }',
     { changes: BUSY },
   ),
