@@ -117,6 +117,25 @@ test('a consistency that there is not is refused, and so is another magic', () =
   assert.is(codeOf(classify(unknown)), RETURN_CODES.NOT_SUPPORTED, 'codes have two bytes');
 });
 
+test('a hook goes where one cluster has everything, and a call near a key to its owner', () => {
+  for (const consistency of [CONSISTENT, STALE]) {
+    const body = encodeRequest({ kind: 'userHook', consistency, name: 'h' });
+    const isStale = consistency === STALE;
+    assert.equal(classify(body), {
+      ...{ kind: 'forward', isUpdate: false, isStale, body, keys: [], ranges: [WHOLE] },
+    });
+  }
+  const body = encodeRequest({ kind: 'userFunctionNear', key: 'k', name: 'f', argument: VALUE });
+  assert.equal(classify(body), {
+    kind: 'forward',
+    isUpdate: true,
+    isStale: false,
+    body,
+    keys: ['k'],
+    ranges: [],
+  });
+});
+
 test('other updates: what they name, or any cluster, or one that owns everything', () => {
   const set: Update = { kind: 'set', key: 'a', value: VALUE };
   const call: Update = { kind: 'userFunction', name: 'f', argument: null };

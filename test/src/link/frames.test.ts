@@ -104,14 +104,14 @@ test('a hello is read back, and nothing else is taken for one', () => {
   assert.is(decodeHello(Buffer.concat([bytes, Buffer.from('x')])), null);
 });
 
-test('what version 3 adds to a hello is read back, and is missing in what it was not added to', () => {
+test('what versions 3 and 6 add to a hello is read back, and is missing in what it was not added to', () => {
   const word = fc.stringMatching(/^[0-9a-f]{1,32}$/);
   const memory = fc.record(
     { process: word, round: fc.nat(), proposer: fc.string({ unit: 'binary' }), slot: fc.nat() },
     { noNullPrototype: true },
   );
   const maybe = fc.record(
-    { founding: word, keeper: word, memory },
+    { founding: word, keeper: word, memory, engine: word },
     { requiredKeys: [], noNullPrototype: true },
   );
   fc.assert(
