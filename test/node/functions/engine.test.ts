@@ -2,6 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FunctionEngine } from '../../../node/functions/engine.ts';
 import type { FunctionRows } from '../../../node/machine/function-call.ts';
+import type { FatalError } from '../../../src/base/errors.ts';
 import { SOURCE_MAX } from '../../../src/protocol/admin/functions.ts';
 import { rowsInMemory } from './rows-in-memory.ts';
 
@@ -149,6 +150,15 @@ test('what would differ between two processes is not there', (context) => {
     'true',
     'a promise does not lead to the global one',
   );
+});
+
+test('another engine ends the process, with its own code', ({ engine }) => {
+  engine.require(engine.engine);
+  assert.throws(
+    () => engine.require('0123456789abcdef'),
+    (error: FatalError) => error.exitCode === 53 && /engine 0123456789ab, this build has/.test(error.message),
+  );
+  assert.match(engine.engine, /^[0-9a-f]{64}$/);
 });
 
 test('what can be no function is refused with a reason', ({ engine }) => {
