@@ -101,13 +101,14 @@ const ANSWERS: Handlers<DataKind, [Source], Answer | Work<Answer>> = {
 
 /** A function that only reads; nothing is told as an empty string. */
 function* hook({ name }: RequestOf<'userHook'>, source: Source): Work<Answer> {
-  const { state, ownership, view, runner } = source;
+  const { state, ownership, view, runner, bytesMax } = source;
   const refusal = refusalOfRoaming(source, { kind: 'userFunction', name, argument: null });
   if (refusal !== null) return refusal;
   const outcome = yield* callHook({ state, ownership, tx: new SlotTransaction(view) }, runner, name);
   if (outcome === null) return failure('USER_HOOK_NOT_FOUND', `unknown hook ${name}`);
   if (outcome.kind === 'failed') return failure('USER_FUNCTION_FAILURE', outcome.why);
-  return okBytes(outcome.result ?? NOTHING);
+  const result = outcome.result ?? NOTHING;
+  return result.length > bytesMax ? TOO_LONG : okBytes(result);
 }
 
 const NOTHING = new Uint8Array(0);

@@ -6,10 +6,11 @@ import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { NO_ROWS } from '../../../src/keyspace/digest.ts';
 import type { AdminCommand } from '../../../src/protocol/admin/admin.ts';
 import { FUNCTIONS_MAX, SOURCE_MAX } from '../../../src/protocol/admin/functions.ts';
+import { TOO_LONG } from '../../../src/protocol/arakoon/replies.ts';
 import { decodeBytes, decodeOptionalBytes } from '../../../src/protocol/arakoon/reply-decoders.ts';
 import type { Update } from '../../../src/protocol/arakoon/updates.ts';
 import type { Consistency } from '../../../src/protocol/arakoon/values.ts';
-import { bytes, failureOf, TestCluster } from './cluster.ts';
+import { bytes, failureOf, finish, TestCluster } from './cluster.ts';
 import { give, headerOf } from './migrations.ts';
 
 const test = suite<{ engine: FunctionEngine; cluster: TestCluster }>('functions as replicated state');
@@ -173,6 +174,10 @@ test('a hook only reads, and answers one string', ({ cluster }) => {
   assert.is(Buffer.from(decodeBytes(hook('keys').bytes)).toString(), 'n');
   assert.equal(failureOf(hook('add')).message, 'a hook only reads: it sets undefined');
   assert.is(failureOf(hook('none')).code, RETURN_CODES.USER_HOOK_NOT_FOUND);
+  put(cluster, 'long', 'export default () => new Uint8Array(1000)');
+  const request = { kind: 'userHook', consistency, name: 'long' } as const;
+  assert.is(decodeBytes(hook('long').bytes).length, 1000);
+  assert.is(finish(cluster.machine.read(request, cluster.store, 999)), TOO_LONG, 'as for any read');
   put(cluster, 'silent', 'export default () => undefined');
   assert.is(decodeBytes(hook('silent').bytes).length, 0);
   assert.is(called(cluster, 'keys'), 'n');
