@@ -84,6 +84,9 @@ export class Databases {
 
   #imageOf({ slot }: Snapshot): Image {
     const { clusterId, node, driver, introduction, wallMs } = this.#context;
+    const functions = [...driver.machine.state.functions].flatMap(([name, { source }]) =>
+      source === null ? [] : [{ name, source }],
+    );
     return {
       cluster: clusterId,
       founding: introduction.founding,
@@ -92,6 +95,7 @@ export class Databases {
       slot,
       taken: new Date(wallMs()).toISOString(),
       owned: driver.machine.owned().map(({ lo, hi, epoch }) => ({ lo, hi, epoch })),
+      ...(functions.length === 0 ? {} : { functions }),
     };
   }
 

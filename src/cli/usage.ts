@@ -4,10 +4,10 @@ import type { Words } from './words.ts';
 
 /** Commands, for people who have mistyped one. A test holds this list against the help. */
 export const COMMANDS = [
-  ...['node', 'router', 'migrator', 'dev', 'init', 'migrate', 'remove', 'status', 'function', 'bench', 'sim'],
+  ...['node', 'router', 'migrator', 'dev', 'init', 'migrate', 'remove', 'status', 'bench', 'sim'],
   ...['who-master', 'get', 'set', 'delete', 'prefix', 'range'],
-  ...['backup', 'verify', 'rescue', 'restore', 'export', 'import', 'function'],
-  ...['log', 'store', 'catchup', 'dump-state'],
+  ...['backup', 'verify', 'rescue', 'restore', 'export', 'import'],
+  ...['log', 'store', 'catchup', 'dump-state', 'function'],
 ];
 
 /** Longest distance between a word and what its writer may have meant. */

@@ -58,7 +58,8 @@ const SEGMENT_BYTES_LEAST = 16_384;
 
 /** Arakoon's keys of `[global]` that do nothing here, and what stands for them. */
 const GLOBAL_KEYS_IGNORED = {
-  plugins: 'functions are stored in the cluster itself, not loaded from the disk of each node',
+  plugins:
+    'nursery function put stores functions in the cluster itself; none is loaded from the disk of a node',
   quorum: 'it is always a majority: anything else has two truths, or stands still',
   tlog_max_entries: 'tlog_max_size bounds a segment of the log',
   client_buffer_capacity: 'what waits is bounded in bytes (docs/codes.md, "Limits")',

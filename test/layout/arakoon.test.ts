@@ -11,12 +11,17 @@ const CONFIGURATION = readFileSync('docs/configuration.md', 'utf8');
 /** Arakoon's commands that have no row of ours. */
 const OTHERS = ['0e', '40', '46'];
 
+/** Ours begin above them. */
+function isOfArakoon(kind: RequestKind): boolean {
+  return rowOf(kind).linksOnly !== true && rowOf(kind).code < 0x80;
+}
+
 test('every command code of Arakoon’s has a row', () => {
   const rows = [...PAGE.matchAll(/^\| ([0-9a-f]{2}(?:, [0-9a-f]{2})*) \| (\w+) \|/gm)];
   const codes = rows.flatMap(([, list]) => (list as string).split(', '));
   const kinds = Object.keys(REQUESTS) as RequestKind[];
   const wanted = kinds
-    .filter((kind) => rowOf(kind).linksOnly !== true)
+    .filter((kind) => isOfArakoon(kind))
     .map((kind) => rowOf(kind).code.toString(16).padStart(2, '0'));
   assert.equal(codes.sort(), [...wanted, ...OTHERS].sort());
 });
@@ -29,14 +34,24 @@ test('every row of a command says what became of it', () => {
 
 test('what a table says is refused is refused: nobody answers it at a node', () => {
   for (const kind of Object.keys(REQUESTS) as RequestKind[]) {
-    const { code, by, linksOnly } = rowOf(kind);
-    if (linksOnly === true) continue;
+    const { code, by } = rowOf(kind);
+    if (!isOfArakoon(kind)) continue;
     const row = new RegExp(`^\\| ${code.toString(16).padStart(2, '0')} \\| \\w+ \\| (.*) \\|$`, 'm').exec(
       PAGE,
     );
     const isLeftOut = row?.[1]?.startsWith('left out') === true;
-    if (by === 'nobody') assert.ok(isLeftOut, kind);
-    else assert.not.ok(isLeftOut, kind);
+    assert.is(by === 'nobody', isLeftOut, kind);
+  }
+});
+
+test('what is about one node is said to be refused by a router', () => {
+  for (const kind of Object.keys(REQUESTS) as RequestKind[]) {
+    const { code, names } = rowOf(kind);
+    if (names !== 'node' || !isOfArakoon(kind)) continue;
+    const row = new RegExp(`^\\| ${code.toString(16).padStart(2, '0')} \\| \\w+ \\| (.*) \\|$`, 'm').exec(
+      PAGE,
+    );
+    assert.match(row?.[1] ?? '', /\*router\*: 20|left out \(20\)/, kind);
   }
 });
 

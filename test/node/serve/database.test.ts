@@ -10,6 +10,10 @@ import type { Owned } from '../../../src/protocol/admin/admin.ts';
 import { type Answer, messageOf, returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 
 const ROWS = 900;
+const FUNCTIONS = new Map([
+  ['count', { version: 1, source: Buffer.from('export default () => 1') }],
+  ['removed', { version: 2, source: null }],
+]);
 
 class Bench {
   master = 'n1';
@@ -37,7 +41,11 @@ class Bench {
       },
       scheduler: new Scheduler(performance.now.bind(performance), setImmediate),
       introduction: { refusal: null, founding: 'f', keeper: '' },
-      driver: { refusal: null, master: () => this.master, machine: { owned: () => this.owned } },
+      driver: {
+        refusal: null,
+        master: () => this.master,
+        machine: { owned: () => this.owned, state: { functions: FUNCTIONS } },
+      },
     };
     this.databases = new Databases(context as unknown as ConstructorParameters<typeof Databases>[0]);
   }
@@ -81,6 +89,11 @@ test('what the cluster owned when it was asked, whole, behind its length', async
   reader.finish();
   assert.is(reader.entries, ROWS);
   assert.is(reader.head?.kind, 'image');
+  const { functions } = reader.head?.kind === 'image' ? reader.head.image : {};
+  assert.equal(
+    functions?.map(({ name, source }) => [name, Buffer.from(source).toString()]),
+    [['count', 'export default () => 1']],
+  );
 });
 
 test('one at a time, and the next one when that has ended or is not wanted', async () => {
