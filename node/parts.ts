@@ -12,9 +12,8 @@ import type { Peers } from './members/peers.ts';
 import type { SnapshotServer } from './members/snapshots.ts';
 import type { Slot } from './paxos/values.ts';
 import type { Scrubber } from './scrub/scrubber.ts';
-import type { Heartbeats } from './serve/heartbeats.ts';
+import type { ConditionWatch, Seen } from './serve/conditions.ts';
 import type { Requests } from './serve/requests.ts';
-import type { Seals } from './serve/seals.ts';
 
 export type NodeOptions = {
   readonly ini: ClusterIni;
@@ -50,7 +49,7 @@ export type Parts = {
 };
 
 /** What requests and what happens beside them look at together. */
-export type Serving = { readonly cost: UpdateCost; readonly seals: Seals; readonly heartbeats: Heartbeats };
+export type Serving = Seen & { readonly cost: UpdateCost; readonly conditions: ConditionWatch };
 
 /** The parts before one, by the names of those that it needs. */
 export type Built<K extends keyof Parts> = Pick<Parts, K>;

@@ -37,6 +37,7 @@ import type { Built, NodeOptions, Parts, Tally } from './parts.ts';
 import { createReplica } from './paxos/step.ts';
 import type { NodeName, Slot } from './paxos/values.ts';
 import { Scrubber } from './scrub/scrubber.ts';
+import { ConditionWatch, type Seen } from './serve/conditions.ts';
 import { Heartbeats } from './serve/heartbeats.ts';
 import { MapWatchers } from './serve/map-watchers.ts';
 import { openClientPort, openMessagingPort } from './serve/ports.ts';
@@ -44,6 +45,7 @@ import { Requests } from './serve/requests.ts';
 import { Seals } from './serve/seals.ts';
 import { SlowDowns } from './serve/slow-downs.ts';
 import { costTotals } from './serve/status.ts';
+import { Visitors } from './serve/visitors.ts';
 import { isStoreDamage } from './store/failures.ts';
 
 /** How often time passes for the consensus core (ms). */
@@ -70,7 +72,8 @@ export class NodeProcess {
     defer: afterArrivals,
   });
   readonly #reads = new Scheduler(nowMs, this.#share.defer);
-  readonly #watchers = new MapWatchers();
+  /** Of the client port. */
+  readonly #links = { watchers: new MapWatchers(), visitors: new Visitors(Date.now) };
   readonly #budgets = portBudgets();
   readonly #recording: Recording;
   readonly #timers: NodeJS.Timeout[] = [];
@@ -108,7 +111,9 @@ export class NodeProcess {
     const introduction = this.#createIntroduction({ storage, peers, driver });
     const scrubber = this.#createScrubber({ storage, peers, driver });
     const snapshots = new SnapshotServer(storage.store);
-    const serving = { cost: new UpdateCost(), seals: new Seals(), heartbeats: new Heartbeats() };
+    const seen = { seals: new Seals(), heartbeats: new Heartbeats(), nowMs, wallMs: Date.now };
+    const conditions = new ConditionWatch({ driver, introduction, ...seen });
+    const serving = { cost: new UpdateCost(), conditions, ...seen };
     const requests = this.#createRequests({ storage, driver, introduction, snapshots, serving });
     applied.push(
       (slot) => scrubber.applied(slot),
@@ -279,15 +284,13 @@ export class NodeProcess {
       scheduler: this.#scheduler,
       reads: this.#reads,
       share: this.#share,
-      watchers: this.#watchers,
+      ...this.#links,
       ...serving,
       slowDowns: new SlowDowns(nowMs, TIMERS.after),
       introduction,
       readOnly: ini.readOnly,
       valueBytesMax: ini.valueBytesMax,
       updateBytesMax: ini.updateBytesMax,
-      nowMs,
-      wallMs: Date.now,
       after: TIMERS.after,
       recording: this.#recording,
       syncs: () => storage.syncs,
@@ -311,8 +314,8 @@ export class NodeProcess {
     if (cost.isDue(driver.counters.updatesApplied))
       cost.note(costTotals({ driver, syncs: () => storage.syncs }));
     seals.applied(driver.machine.seals, slot, () => driver.mayRead(), nowMs());
-    this.#watchers.changed(driver.machine.mapVersion, () => driver.machine.keeperMap());
-    this.#watchers.moved(driver.machine.migrations);
+    this.#links.watchers.changed(driver.machine.mapVersion, () => driver.machine.keeperMap());
+    this.#links.watchers.moved(driver.machine.migrations);
   }
 
   /** From here on time passes for the node, and its peers are heard. */
@@ -364,6 +367,7 @@ export class NodeProcess {
       introduction.tick();
       functions.tick();
       serving.heartbeats.look(driver.machine.migrations, nowMs());
+      serving.conditions.look();
       if (said !== '' || introduction.founding === '') return;
       said = introduction.founding;
       // Who was met before was told of no founding.
@@ -383,7 +387,7 @@ export class NodeProcess {
       warn: (message: string) => this.#logger.warn({}, message),
       waits,
     };
-    const port = await openClientPort(options, { ...parts, watchers: this.#watchers });
+    const port = await openClientPort(options, { ...parts, ...this.#links });
     this.#clientPort = port;
     try {
       const memberPort = await openMessagingPort(options, parts);

@@ -1,7 +1,14 @@
 /** What a node tells its keeper: of its cluster, and of the place where it is reached itself. */
-import { type Claim, isSameLife, type KnownLife, type Life } from '../../src/identity/founding.ts';
+import {
+  type Claim,
+  isSameLife,
+  type KnownLife,
+  type Life,
+  type Owned,
+} from '../../src/identity/founding.ts';
 import type { AdminCommand } from '../../src/protocol/admin/admin.ts';
 import { readMembers } from '../life/members-row.ts';
+import type { Replica } from '../paxos/step.ts';
 import type { IntroductionOptions } from './contract.ts';
 
 /**
@@ -81,4 +88,20 @@ export function twinOf(cluster: string, known: KnownLife, claim: Claim): string 
   return claim.refused
     ? `node ${node} of cluster ${cluster} runs twice in one life: at ${placeOf(known)}, and from a copy of its home at ${placeOf(claim)}, which is refused`
     : `node ${node} of cluster ${cluster}, known at ${placeOf(known)}, claims to be at ${placeOf(claim)}: that counts once the former place has been silent for long enough`;
+}
+
+/** What a node says of another process of its own life. */
+export function claimedBy(claim: Claim): string {
+  return `another process of this node's life claims to be it, at ${placeOf(claim)}: a copy of this home, which is refused`;
+}
+
+/** Whether a cluster owned everything before it had a keeper, and serves it. */
+export function livedAlone(owned: readonly Owned[]): boolean {
+  return owned.length > 0 && owned.every(({ epoch }) => epoch === 0);
+}
+
+/** Members that this process has never heard: an older version of the program would not understand the entry. */
+export function neverHeard({ members, heardMs, config }: Replica): string[] {
+  const names = members.members.map(({ node }) => node);
+  return names.filter((name) => name !== config.node && !heardMs.has(name));
 }

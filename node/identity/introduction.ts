@@ -14,8 +14,18 @@ import { failure } from '../../src/protocol/arakoon/replies.ts';
 import { encodeUpdate } from '../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import { replacedBy } from '../paxos/members-state.ts';
-import { Notes } from '../serve/notes.ts';
-import { addressOf, introductionOf, livesOf, placeOf, sameLives, twinOf } from './announcement.ts';
+import { type Noted, Notes } from '../serve/notes.ts';
+import {
+  addressOf,
+  claimedBy,
+  introductionOf,
+  livedAlone,
+  livesOf,
+  neverHeard,
+  placeOf,
+  sameLives,
+  twinOf,
+} from './announcement.ts';
 import { ClaimWait } from './claim-wait.ts';
 import type { IntroductionOptions, KeeperLink, Question, Word } from './contract.ts';
 import { Succession } from './succession.ts';
@@ -88,16 +98,24 @@ export class Introduction {
     return this.#notes.all;
   }
 
-  /** Why nothing is served yet; null where it is. Not before the keeper, or a peer that serves, has said that it may. */
-  get refusal(): Answer | null {
-    if (this.succession.refusal !== null) return this.succession.refusal;
+  /** The same with what each is about, and since when. */
+  get noted(): Noted[] {
+    return this.#notes.entries;
+  }
+
+  /** For what this node waits before it serves; null where it serves. Not before the keeper, or a peer that serves, has said that it may. */
+  get waits(): string | null {
+    if (this.succession.why !== null) return this.succession.why;
     if (this.#serves) return null;
     const { bound } = this.#options.driver.machine;
     if (bound === null || bound.mine === bound.keeper.founding) return null;
-    return failure(
-      'GOING_DOWN',
-      `this node waits until keeper ${bound.keeper.cluster} says that its cluster is in force; not executed`,
-    );
+    return `this node waits until keeper ${bound.keeper.cluster} says that its cluster is in force`;
+  }
+
+  /** The same as an answer to whoever asks for keys. */
+  get refusal(): Answer | null {
+    const { waits } = this;
+    return waits === null ? null : failure('GOING_DOWN', `${waits}; not executed`);
   }
 
   /** To be called often: asks, tells and proposes what is due. */
@@ -308,7 +326,7 @@ export class Introduction {
     }
     const claim = presence?.claim ?? null;
     const isClaimed = claim !== null && !claim.refused;
-    if (isClaimed) this.#noteTwin(claim);
+    if (isClaimed) this.#notes.set('twin', claimedBy(claim), REFUSAL_SHOWN_MS);
     const isTold = isHere && self.label === label && presence !== undefined && !isClaimed;
     this.#isSettled = (isTold || self === undefined) && this.keeper !== '';
     if (self !== undefined && !isTold) this.#tellAddress(false);
@@ -341,11 +359,6 @@ export class Introduction {
       this.#claimWait.restart();
       this.#tellAddress(true);
     } else this.#rest(ASK_SOON_MS);
-  }
-
-  #noteTwin(claim: Claim): void {
-    const text = `another process of this node's life claims to be it, at ${placeOf(claim)}: a copy of this home, which is refused`;
-    this.#notes.set('twin', text, REFUSAL_SHOWN_MS);
   }
 
   #introduce(): void {
@@ -387,7 +400,7 @@ export class Introduction {
       this.#stop(why); // where it is not bound, it has joined an old home that came back
     } else if (driver.mayRead()) {
       // What a follower knows of its own cluster may be old: it waits for its master's word.
-      if (this.#livedAlone)
+      if (livedAlone(driver.machine.owned()))
         this.#notes.set('standing', `this cluster is in no nursery, and goes on by itself: ${why}`);
       else this.#refuse(why);
     }
@@ -400,12 +413,6 @@ export class Introduction {
       this.#notes.set('standing', `this cluster is in no nursery, and goes on by itself: ${why}`);
       this.#rest(this.#options.restMs);
     }
-  }
-
-  /** It owned everything before it had a keeper, and serves it. */
-  get #livedAlone(): boolean {
-    const owned = this.#options.driver.machine.owned();
-    return owned.length > 0 && owned.every(({ epoch }) => epoch === 0);
   }
 
   /**
@@ -458,7 +465,7 @@ export class Introduction {
       keeper = { ...nursery, founding: this.founding, nodes: [...nursery.nodes] };
     else if (this.#standing !== null) keeper = this.#standing.keeper;
     if (keeper === null) return;
-    const unheard = this.#unheard();
+    const unheard = neverHeard(driver.replica);
     if (unheard.length > 0) {
       this.#notes.set(
         'bind',
@@ -473,13 +480,6 @@ export class Introduction {
       this.#isBinding = false;
       this.#nextMs = 0;
     });
-  }
-
-  /** Members that this process has never heard: an older version of the program would not understand the entry. */
-  #unheard(): string[] {
-    const { replica } = this.#options.driver;
-    const names = replica.members.members.map(({ node }) => node);
-    return names.filter((name) => name !== this.#options.node && !replica.heardMs.has(name));
   }
 
   #serve(saidBy: string): void {

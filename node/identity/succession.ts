@@ -2,11 +2,10 @@
  * A founding that took the place of another one, and its keeper: tells it once more and again, until the keeper has said which ranges
  * are still its own, and then has its cluster take that over (docs/architecture.md, "Rescue"). Until then nothing is served.
  */
+
+import { highest } from '../../src/keyspace/sweep.ts';
 import type { AdminAnswer, AdminCommand } from '../../src/protocol/admin/admin.ts';
-import { failure } from '../../src/protocol/arakoon/replies.ts';
 import { encodeUpdate } from '../../src/protocol/arakoon/updates.ts';
-import type { Answer } from '../../src/protocol/arakoon/values.ts';
-import { highest } from '../machine/sweep.ts';
 import { replacedBy } from '../paxos/members-state.ts';
 import type { Notes } from '../serve/notes.ts';
 import { livesOf } from './announcement.ts';
@@ -32,12 +31,6 @@ export class Succession {
     const { unconfirmed, bound } = this.#options.driver.machine;
     if (unconfirmed === '') return null;
     return `this founding took the place of ${unconfirmed}, and waits until keeper ${bound?.keeper.cluster} has said which ranges are still its own`;
-  }
-
-  /** The same as an answer to whoever asks for keys. */
-  get refusal(): Answer | null {
-    const { why } = this;
-    return why === null ? null : failure('GOING_DOWN', `${why}; not executed`);
   }
 
   /** Does what is due; false where there is nothing to wait for. */

@@ -1,6 +1,7 @@
 /** The keeper's part of a rescue: orders, each one entry of its log (docs/architecture.md, "Rescue"). */
 import { overlaps, printRange } from '../../src/keyspace/range.ts';
 import { carve, entriesIn, type MapEntry, RangeMap } from '../../src/keyspace/rangemap.ts';
+import { ascending, commonParts, gapsIn, highest } from '../../src/keyspace/sweep.ts';
 import {
   type AdminAnswer,
   type AdminCommand,
@@ -23,7 +24,6 @@ import {
   replaceFounding,
   standingOf,
 } from './registry.ts';
-import { ascending, commonParts, gapsIn, highest } from './sweep.ts';
 import { type SystemState, withEntry } from './system-state.ts';
 
 type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;

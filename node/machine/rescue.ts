@@ -2,6 +2,7 @@
 
 import type { Founded } from '../../src/identity/founding.ts';
 import { intersect, overlaps, printRange, type Range } from '../../src/keyspace/range.ts';
+import { ascending, highest, without } from '../../src/keyspace/sweep.ts';
 import {
   type AdminAnswer,
   type AdminCommand,
@@ -17,7 +18,6 @@ import { close } from './export.ts';
 import { sameAsRecord } from './headers.ts';
 import { removeRange } from './ownership.ts';
 import { isKeeper } from './registry.ts';
-import { ascending, highest, without } from './sweep.ts';
 import { type Cleanup, INITIAL_STATE, type SystemState, withEntry } from './system-state.ts';
 
 type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;

@@ -31,10 +31,15 @@ export class Heartbeats {
 
   /** What people should know: migrations that nobody seems to work on, as far as this node has watched. */
   notes(nowMs: number): string[] {
-    const still = [...this.#beats].filter(([, { atMs }]) => nowMs - atMs >= STILL_MS);
-    return still.map(
-      ([mid, { atMs }]) =>
+    return this.still(nowMs).map(
+      ({ mid, atMs }) =>
         `migration ${mid}: no migrator has noted progress for ${Math.floor((nowMs - atMs) / 1000)} s; nursery migrate --config FILE --resume goes on with it`,
     );
+  }
+
+  /** The same as numbers: each migration, and when its heartbeat was last seen to move. */
+  still(nowMs: number): { readonly mid: number; readonly atMs: number }[] {
+    const still = [...this.#beats].filter(([, { atMs }]) => nowMs - atMs >= STILL_MS);
+    return still.map(([mid, { atMs }]) => ({ mid, atMs }));
   }
 }

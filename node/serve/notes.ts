@@ -6,11 +6,17 @@ const AGAIN_MS = 60_000;
 /** Notes at a time. */
 const NOTES_MAX = 50;
 
+/** A note, what it is about, and since when (monotonic, ms). */
+export type Noted = { readonly subject: string; readonly text: string; readonly sinceMs: number };
+
 /** Notes by subject, one sentence each. */
 export class Notes {
   readonly #logger: Logger;
   readonly #nowMs: () => number;
-  readonly #notes = new Map<string, { text: string; essence: string; loggedMs: number; untilMs: number }>();
+  readonly #notes = new Map<
+    string,
+    { text: string; essence: string; loggedMs: number; untilMs: number; sinceMs: number }
+  >();
 
   constructor(logger: Logger, nowMs: () => number) {
     this.#logger = logger;
@@ -19,9 +25,14 @@ export class Notes {
 
   /** All present notes. */
   get all(): string[] {
+    return this.entries.map(({ text }) => text);
+  }
+
+  /** The same with their subjects, and since when there has been one on each (monotonic, ms). */
+  get entries(): Noted[] {
     const nowMs = this.#nowMs();
     for (const [subject, { untilMs }] of this.#notes) if (untilMs < nowMs) this.#notes.delete(subject);
-    return [...this.#notes.values()].map(({ text }) => text);
+    return [...this.#notes].map(([subject, { text, sinceMs }]) => ({ subject, text, sinceMs }));
   }
 
   /**
@@ -35,7 +46,8 @@ export class Notes {
     const nowMs = this.#nowMs();
     const isOld = known?.essence === essence && nowMs - known.loggedMs < AGAIN_MS;
     const loggedMs = isOld ? known.loggedMs : nowMs;
-    this.#notes.set(subject, { text, essence, loggedMs, untilMs: nowMs + forMs });
+    const sinceMs = known?.sinceMs ?? nowMs;
+    this.#notes.set(subject, { text, essence, loggedMs, untilMs: nowMs + forMs, sinceMs });
     if (this.#notes.size > NOTES_MAX) this.#notes.delete([...this.#notes.keys()][0] as string);
     if (!isOld) this.#logger.warn({}, text);
   }

@@ -13,6 +13,7 @@ import { isStoreDamage } from '../store/failures.ts';
 import type { MapWatchers } from './map-watchers.ts';
 import type { Requests } from './requests.ts';
 import { withRoom } from './room.ts';
+import type { Visitors } from './visitors.ts';
 
 /** Connections of the messaging port: two for each other member, and few of who has no business there. */
 const MEMBER_LIMITS = { clients: 8, own: 64, spare: 8 } as const;
@@ -33,6 +34,7 @@ export type PortsOptions = {
 export type Hearers = {
   readonly requests: Requests;
   readonly watchers: MapWatchers;
+  readonly visitors: Visitors;
   readonly peers: Peers;
   readonly driver: Driver;
   readonly snapshots: SnapshotServer;
@@ -45,13 +47,17 @@ export type Hearers = {
  */
 export async function openClientPort(
   { node, budgets, ...common }: PortsOptions,
-  { requests, watchers }: Pick<Hearers, 'requests' | 'watchers'>,
+  { requests, watchers, visitors }: Pick<Hearers, 'requests' | 'watchers' | 'visitors'>,
 ): Promise<ClientPort> {
   const { ip, clientPort } = node.writtenAt;
   const links: LinkHandlers = {
     request: (link, body, respond, leftMs, asker) => requests.handle(body, respond, link, asker, leftMs),
     post: () => undefined,
-    closed: (link) => watchers.remove(link),
+    opened: (link) => visitors.opened(link),
+    closed: (link) => {
+      watchers.remove(link);
+      visitors.closed(link);
+    },
   };
   return await ClientPort.listen({
     ...common,

@@ -15,6 +15,7 @@ export const QUERIES: { readonly [K in AdminQuery['kind']]: QueryFacts } = {
   readDirty: { isShort: false, decides: false },
   scanBase: { isShort: false, decides: false },
   nodeStatus: { isShort: true, decides: false },
+  nodeFacts: { isShort: true, decides: false },
   openImage: { isShort: true, decides: false },
   imagePage: { isShort: false, decides: false },
   closeImage: { isShort: true, decides: false },

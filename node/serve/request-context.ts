@@ -1,6 +1,7 @@
 /** What requests are answered with: the parts of a node that serving needs. */
 import type { Recording } from '../../src/port/recording.ts';
 import type { Budgets } from '../../src/process/budget.ts';
+import type { Condition } from '../../src/protocol/admin/node-facts.ts';
 import type { SeatFigures } from '../../src/protocol/arakoon/statistics.ts';
 import type { Driver } from '../driver/driver.ts';
 import type { FairShare } from '../driver/fair-share.ts';
@@ -10,8 +11,10 @@ import type { Introduction } from '../identity/introduction.ts';
 import type { Store } from '../store/types.ts';
 import type { Heartbeats } from './heartbeats.ts';
 import type { MapWatchers } from './map-watchers.ts';
+import type { Noted } from './notes.ts';
 import type { Seals } from './seals.ts';
 import type { SlowDowns } from './slow-downs.ts';
+import type { Visitors } from './visitors.ts';
 
 export type RequestContext = {
   readonly clusterId: string;
@@ -39,10 +42,18 @@ export type RequestContext = {
   > & {
     /** For what this founding waits before it serves; null where it does not. */
     readonly succession?: { readonly why: string | null };
+    /** For what it waits before it serves, and what it has noted. Default: nothing. */
+    readonly waits?: string | null;
+    readonly noted?: readonly Noted[];
   };
   readonly seals: Seals;
   /** Where this is a keeper: which migrations stand still. Default: nobody looks. */
-  readonly heartbeats?: Pick<Heartbeats, 'notes'>;
+  readonly heartbeats?: Pick<Heartbeats, 'notes'> & Partial<Pick<Heartbeats, 'still'>>;
+  /** What is so that ought not to be, as last looked at, and whose links are open. Default: nobody looks. */
+  readonly conditions?: { readonly all: Condition[] };
+  readonly visitors?: Pick<Visitors, 'all'>;
+  /** Wall clock, for people (ms since 1970). Default: there is none. */
+  wallMs?(): number;
   nowMs(): number;
   /** The clock on the wall, for people (ms since 1970). */
   wallMs(): number;

@@ -62,7 +62,7 @@ import { refuse } from './refusals.ts';
 import type { RequestContext } from './request-context.ts';
 import { OVERLOADED, withRoom } from './room.ts';
 import { stateWord } from './state-words.ts';
-import { nodeStatus, statisticsFields } from './status.ts';
+import { nodeFacts, nodeStatus, statisticsFields } from './status.ts';
 import { Upkeep } from './upkeep.ts';
 
 /** By them a cluster comes to another keeper, which alone can say that it is in force. */
@@ -356,6 +356,9 @@ export class Requests {
     switch (query.kind) {
       case 'nodeStatus':
         this.#status(respond, asker);
+        return;
+      case 'nodeFacts':
+        respond({ bytes: encodeAnswer({ kind: 'nodeFacts', ...nodeFacts(this.#context) }), hint: null });
         return;
       case 'watchMap':
         if (link !== null) watchers.add(link, driver.machine.mapVersion);

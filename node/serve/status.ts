@@ -1,7 +1,9 @@
 /** What a node says of itself: status for the nursery's own tools, statistics for Arakoon's clients. */
 
 import type { NodeStatus } from '../../src/protocol/admin/admin.ts';
+import type { NodeFacts } from '../../src/protocol/admin/node-facts.ts';
 import { type Field, seatFields } from '../../src/protocol/arakoon/statistics.ts';
+import { PRODUCT_VERSION } from '../../src/version.ts';
 import type { CostTotals } from '../driver/update-cost.ts';
 import { statusOf } from '../paxos/step.ts';
 import type { RequestContext } from './request-context.ts';
@@ -34,6 +36,20 @@ export function nodeStatus(
     backup: driver.machine.backup,
     adopted: driver.machine.state.adopted,
     keepers: [...driver.machine.state.keepers],
+  };
+}
+
+/** The same with all that this node has seen beside it, since when. */
+export function nodeFacts(context: RequestContext): NodeFacts {
+  const { conditions, visitors, wallMs } = context;
+  return {
+    version: PRODUCT_VERSION,
+    atMs: wallMs?.() ?? 0,
+    status: nodeStatus(context),
+    conditions: conditions?.all ?? [],
+    visitors: visitors?.all ?? [],
+    counts: null,
+    countedMs: 0,
   };
 }
 

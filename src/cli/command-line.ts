@@ -216,9 +216,31 @@ function nurseryCommands<T>(parser: Argv<T>) {
     )
     .command(
       'status',
-      'the map, every node, and every migration',
-      (command) => asking(command).epilogue(examples(['$0 status --config router.ini', ''])),
-      async (args) => (await import('./status-command.ts')).runStatus(args),
+      'how it is: a verdict, what is wrong and what to type, then map, nodes, and migrations',
+      (command) =>
+        asking(command)
+          .option('watch', { type: 'boolean', describe: 'again and again, until it is interrupted' })
+          .option('wait', {
+            choices: ['healthy'] as const,
+            requiresArg: true,
+            describe: 'until all is well, and print it then',
+          })
+          .option('timeout', TIMEOUT)
+          .conflicts('watch', 'wait')
+          .implies('timeout', 'wait')
+          .epilogue(
+            examples(
+              ['$0 status --config router.ini', ''],
+              ['$0 status --wait healthy --timeout 60 --config router.ini', 'after a restart, say'],
+            ),
+          ),
+      async (args) =>
+        (await import('./status-command.ts')).runStatus({
+          ...args,
+          watch: args.watch === true,
+          wait: args.wait === 'healthy',
+          timeout: args.timeout ?? null,
+        }),
     );
 }
 

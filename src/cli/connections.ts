@@ -21,6 +21,8 @@ export type Target = {
   readonly isRouter: boolean;
   /** The keeper that `[nursery]` names; without it, the cluster itself is taken for one. */
   readonly keeper: ClusterConfig;
+  /** Whether the file has a `[nursery]`. */
+  readonly hasNursery: boolean;
 };
 
 /** Reads a router's or a cluster's configuration. @throws FatalError CONFIG */
@@ -34,13 +36,14 @@ export function readTarget(file: string): Target {
       front,
       isRouter: true,
       keeper: { cluster: router.nursery.clusterId, nodes: [...router.nursery.nodes] },
+      hasNursery: true,
     };
   }
   const cluster = clusterConfigOf(ini, 'client');
   const front = toClusterConfig(cluster);
   const { nursery } = cluster;
   const keeper = nursery === null ? front : { cluster: nursery.clusterId, nodes: [...nursery.nodes] };
-  return { front, isRouter: false, keeper };
+  return { front, isRouter: false, keeper, hasNursery: nursery !== null };
 }
 
 /** Runs one request with a client of the router or cluster that the file describes, and says for whom it waits. */

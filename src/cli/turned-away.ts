@@ -25,23 +25,3 @@ export async function askTurnedAway(
     return { turnedAway: null, why: error.message };
   }
 }
-
-/** What people should know, one line each; none where nobody was turned away. */
-export function describeTurnedAway({ turnedAway, idleLetGo, stalledLetGo }: TurnedAway): string[] {
-  const lines: string[] = [];
-  if (turnedAway > 0) {
-    lines.push(
-      `since it began ${turnedAway} connections were turned away, for want of file descriptors (see ulimit -n), and ${idleLetGo} idle ones were let go`,
-    );
-  } else if (idleLetGo > 0) {
-    lines.push(
-      `since it began ${idleLetGo} idle connections were let go for others, for want of file descriptors (see ulimit -n)`,
-    );
-  }
-  if (stalledLetGo > 0) {
-    lines.push(
-      `since it began ${stalledLetGo} connections were let go that took nothing while others waited for the memory`,
-    );
-  }
-  return lines;
-}

@@ -107,7 +107,7 @@ suite.test(
     const { code, stdout, stderr } = await lab.run(['status', '--config', cluster.file]);
     assert.is(code, EXIT_CODES.OK, stdout + stderr);
     for (const { name } of cluster.nodes) assert.match(stdout, name);
-    const notes = stdout.match(/^ {4}! since it began .*connections were (turned away|let go).*ulimit -n/gm);
+    const notes = stdout.match(/^- \w+: since it began .*connections were (turned away|let go).*ulimit -n/gm);
     assert.is(notes?.length, crowds.length, stdout);
     for (const crowd of crowds) crowd.close();
     for (const started of processes) await started.kill();
@@ -185,7 +185,7 @@ suite.test(
     assert.is(set.code, EXIT_CODES.OK, set.stderr);
     const status = await lab.run(['status', '--config', nursery.file]);
     assert.is(status.code, EXIT_CODES.OK, status.stdout + status.stderr);
-    assert.match(status.stdout, /^router fair-router\n {4}! since it began .*ulimit -n/m);
+    assert.match(status.stdout, /^- fair-router: since it began .*ulimit -n/m);
     const { stdout } = await lab.run(['status', '--config', nursery.file, '--json']);
     const seen = JSON.parse(stdout) as { readonly router: { readonly turnedAway: TurnedAway } };
     assert.ok(seen.router.turnedAway.turnedAway + seen.router.turnedAway.idleLetGo > 0, stdout);

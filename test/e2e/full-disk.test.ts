@@ -257,12 +257,10 @@ suite.test('at the start: reads are served, updates wait for room, and nothing i
   }
   await until('a master that answers reads', () => trial.expectRows().then(() => true));
   await trial.refused();
-  const { stdout } = await lab.run(['status', '--config', cluster.file]);
-  assert.is(
-    stdout.match(/^ {4}! disk is full: updates are refused until there is room/gm)?.length,
-    3,
-    stdout,
-  );
+  const { code, stdout } = await lab.run(['status', '--config', cluster.file]);
+  assert.is(code, EXIT_CODES.NOT_SERVING, stdout);
+  assert.match(stdout, /^not serving: brink takes no updates: .*: disk is full: updates are refused/);
+  assert.is(stdout.match(/^! the disk of .* is full/gm)?.length, 2, stdout);
   for (const name of names) trial.disk(name).free();
   await until('updates to flow again', async () => (await trial.trySet()) === null);
   await trial.expectRows();

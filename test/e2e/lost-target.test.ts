@@ -70,7 +70,7 @@ tests.test(
     const { stdout } = await nursery.run(['status']);
     assert.match(
       stdout,
-      /! migration 2 was aborted without g-bru, which keeps what it has staged until it is told/,
+      /^- migration 2 was aborted without g-bru, which keeps what it has staged until it is told/m,
     );
     const client = await nursery.connect();
     await client.set('m00001', 'served by its source');

@@ -1,15 +1,23 @@
-/** What operators see where the keeper is gone. */
+/** What operators see, and which exit code follows, in each way in which a nursery can be unwell. */
 import * as assert from 'uvu/assert';
 import { EXIT_CODES } from '../../src/base/errors.ts';
+import { ClusterClient } from '../../src/client/cluster-client.ts';
+import { type AdminAnswer, type AdminCommand, PAGE_COPY } from '../../src/protocol/admin/admin.ts';
+import { TestCluster } from '../support/clusters.ts';
 import { TestNursery } from '../support/nurseries.ts';
-import { type Lab, labSuite } from '../support/processes.ts';
+import { type Finished, type Lab, labSuite } from '../support/processes.ts';
 import { until } from '../support/wait.ts';
 
 const tests = labSuite('status');
+/** It answers within two seconds of its own; a machine that runs other tests beside may be slow to start it (ms). */
+const ANSWERED_MS = 2000;
+const SLOW_MS = 1500;
 
 type Seen = {
+  readonly verdict: { readonly state: string; readonly words: string; readonly exitCode: number };
+  readonly findings: readonly { readonly kind: string; readonly since: { readonly by: string } | null }[];
   readonly keeperSilent?: string;
-  readonly map: { readonly version: number; readonly entries: readonly { readonly owner: string }[] };
+  readonly map: { readonly version: number; readonly entries: readonly { readonly owner: string }[] } | null;
   readonly clusters: readonly { readonly cluster: string; readonly nodes: readonly { status: unknown }[] }[];
   readonly migrations: readonly unknown[] | null;
 };
@@ -17,31 +25,69 @@ type Seen = {
 async function statusOf(lab: Lab, file: string, code: number): Promise<Seen> {
   const asked = lab.start('status', ['status', '--config', file, '--json']);
   const finished = await asked.finished(30_000);
-  assert.is(finished.code, code, finished.stderr);
-  return JSON.parse(finished.stdout) as Seen;
+  assert.is(finished.code, code, finished.stdout + finished.stderr);
+  const seen = JSON.parse(finished.stdout) as Seen;
+  assert.is(seen.verdict.exitCode, code);
+  return seen;
+}
+
+function kindsOf({ findings }: Seen): string[] {
+  return findings.map(({ kind }) => kind);
+}
+
+/** What status says that is to be typed, as it says it. */
+function typed({ stdout }: Finished): string[] {
+  const [, command] = /^ {4}type: nursery (.*)$/m.exec(stdout) ?? [];
+  if (command === undefined) throw new Error(`nothing is to be typed: ${stdout}`);
+  return command.split(' ');
 }
 
 tests.test('status tells what is known without the keeper, and that it is silent', async (lab) => {
   const nursery = await TestNursery.start(lab, { prefix: 'status', keeperSize: 1, size: 1 });
-  const [ams] = nursery.clusters;
-  const owners = ({ map }: Seen): string[] => map.entries.map(({ owner }) => owner);
+  const [ams, bru] = nursery.clusters;
+  const owners = ({ map }: Seen): string[] => map?.entries.map(({ owner }) => owner) ?? [];
   const clusters = (seen: Seen): string[] => seen.clusters.map(({ cluster }) => cluster).sort();
   const all = [nursery.keeper, ...nursery.clusters].map(({ id }) => id).sort();
 
+  await nursery.succeed(['status', '--wait', 'healthy', '--timeout', '30']);
   const whole = await statusOf(lab, nursery.file, EXIT_CODES.OK);
   assert.equal([owners(whole), clusters(whole), whole.migrations], [[ams.id], all, []]);
-  assert.is(whole.keeperSilent, undefined);
+  assert.equal([whole.keeperSilent, whole.verdict.state], [undefined, 'healthy']);
+  const text = (await nursery.succeed(['status'])).stdout;
+  assert.match(text, /^healthy: 1 cluster of 3 serves 1 range\n/);
+  assert.match(text, /^ {2}router {2}status-router {2}from \S*127\.0\.0\.1 {2}connected for \d+ s$/m);
+
+  // One that owns nothing is no danger to any key.
+  await bru.killAll();
+  const less = await statusOf(lab, nursery.file, EXIT_CODES.AT_RISK);
+  assert.equal(kindsOf(less), ['clusterSilent']);
 
   await nursery.keeper.killAll();
   const heard = await statusOf(lab, nursery.file, EXIT_CODES.KEEPER_SILENT);
   assert.match(heard.keeperSilent ?? '', nursery.keeper.id);
   assert.equal([owners(heard), clusters(heard), heard.migrations], [[ams.id], all, null]);
   for (const { cluster, nodes } of heard.clusters) {
-    for (const { status } of nodes) assert.is(status === null, cluster === nursery.keeper.id, cluster);
+    for (const { status } of nodes) assert.is(status === null, cluster !== ams.id, cluster);
   }
 
   const alone = await statusOf(lab, ams.file, EXIT_CODES.KEEPER_SILENT);
   assert.equal([owners(alone), clusters(alone)], [[], [ams.id, nursery.keeper.id].sort()]);
+  // Those who are missed know since when.
+  await until('the node to miss its keeper', async () => {
+    const { findings } = await statusOf(lab, ams.file, EXIT_CODES.KEEPER_SILENT);
+    return findings[0]?.since?.by === `${ams.id}_0`;
+  });
+
+  // Connected, and silent: nobody closes anything.
+  for (const { name } of ams.nodes) ams.process(name).signal('SIGSTOP');
+  nursery.router.signal('SIGSTOP');
+  const beganMs = performance.now();
+  const silent = await statusOf(lab, ams.file, EXIT_CODES.KEEPER_SILENT);
+  await statusOf(lab, nursery.file, EXIT_CODES.KEEPER_SILENT);
+  const tookMs = (performance.now() - beganMs) / 2;
+  console.log(`with everybody frozen status took ${Math.round(tookMs)} ms`);
+  assert.ok(tookMs < ANSWERED_MS + SLOW_MS, `${tookMs} ms`);
+  assert.equal(kindsOf(silent).sort(), ['clusterSilent', 'keeperSilent']);
 });
 
 tests.test('a migration whose migrator is dead: status says so, and what goes on with it', async (lab) => {
@@ -51,30 +97,157 @@ tests.test('a migration whose migrator is dead: status says so, and what goes on
   const migrator = nursery.start(['migrate', '--range', 'k..', '--to', bru.id]);
   const status = async (): Promise<string> => (await nursery.run(['status'])).stdout;
   await until('the migration to be open', async () => (await status()).includes('migrations: 1 open'));
-  assert.not.match(await status(), 'no migrator has noted progress');
+  assert.not.match(await status(), 'no migrator works on');
   const wait = `waiting for target ${bru.id}`;
   await until('its wait to be seen', async () => (await status()).includes(`, ${wait}`));
   await migrator.kill();
-  const text = await until('the keeper to notice', async () => {
-    const seen = await status();
-    return seen.includes('no migrator has noted progress') ? seen : null;
+  const seen = await until('the keeper to notice', async () => {
+    const finished = await nursery.run(['status']);
+    return finished.stdout.includes('no migrator works on') ? finished : null;
   });
+  assert.is(seen.code, EXIT_CODES.AT_RISK);
   assert.match(
-    text,
-    /^ {4}! migration \d+: no migrator has noted progress for \d+ s; nursery migrate --config FILE --resume/m,
+    seen.stdout,
+    /^! no migrator works on migration \d+, .*\n {4}since .* for \d+ s, by the clock of orphan-keeper_0\n/m,
   );
-  assert.match(text, `, when last heard of ${wait}`);
-  const mid = /migration (\d+): no migrator/.exec(text)?.[1] as string;
+  assert.match(seen.stdout, `, when last heard of ${wait}`);
+  const mid = /no migrator works on migration (\d+)/.exec(seen.stdout)?.[1] as string;
   const paused = await nursery.succeed(['migrate', '--pause', mid]);
   assert.is(paused.stdout, `migration ${mid}: pause wanted, and no migrator works on it\n`);
   bru.startAll();
-  await Promise.all([
-    nursery.succeed(['migrate', '--continue', mid]),
-    nursery.succeed(['migrate', '--resume']),
-  ]);
+  await Promise.all([nursery.succeed(['migrate', '--continue', mid]), lab.run(typed(seen))]);
   const late = await nursery.run(['migrate', '--continue', mid]);
   assert.is(late.stderr, `nursery: REFUSED: cannot continue: migration ${mid} is done\n`);
-  assert.not.match(await status(), 'no migrator has noted progress');
+  const after = await nursery.succeed(['status', '--wait', 'healthy', '--timeout', '30']);
+  assert.match(after.stdout, /^healthy: /);
 });
+
+tests.test(
+  'a range that is sealed, and nobody works on it: what status says to type mends it',
+  async (lab) => {
+    const nursery = await TestNursery.start(lab, { prefix: 'seal', keeperSize: 1, size: 1 });
+    await sealAndDie(lab, nursery);
+    const seen = await until('status to say it', async () => {
+      const finished = await nursery.run(['status']);
+      return finished.code === EXIT_CODES.NOT_SERVING && finished.stdout.includes('no migrator works on that')
+        ? finished
+        : null;
+    });
+    assert.match(
+      seen.stdout,
+      /^not serving: nobody serves \[k\.\.end\): it is sealed for migration 2, seal-ams → seal-bru, and no migrator works on that\n/,
+    );
+    assert.match(seen.stdout, /^ {4}since .*, by the clock of seal-ams_0$/m);
+    const mended = await lab.run(typed(seen));
+    assert.is(mended.code, EXIT_CODES.OK, mended.stderr);
+    await nursery.succeed(['status', '--wait', 'healthy', '--timeout', '30']);
+    assert.is((await nursery.owners()).get('k'), nursery.clusters[1].id);
+  },
+);
+
+tests.test(
+  'a cluster without a majority, in no nursery: who is missing, since when, and no word of a keeper',
+  async (lab) => {
+    const cluster = await TestCluster.start(lab, { clusterId: 'three' });
+    const [first, second] = cluster.nodes.map(({ name }) => name) as [string, string];
+    const well = await lab.run(['status', '--config', cluster.file, '--wait', 'healthy', '--timeout', '30']);
+    assert.is(well.code, EXIT_CODES.OK, well.stderr);
+    assert.match(well.stdout, /^healthy: cluster three serves\n/);
+    await cluster.process(first).kill();
+    const risky = await until('a master that misses it', async () => {
+      const finished = await lab.run(['status', '--config', cluster.file]);
+      return finished.code === EXIT_CODES.AT_RISK && finished.stdout.includes('by the clock of')
+        ? finished
+        : null;
+    });
+    assert.match(risky.stdout, /^at risk: three_0 of three does not answer: .*\n! three_0 .*\n {4}since /);
+    await cluster.process(second).kill();
+    const dead = await until('no master to be left', async () => {
+      const finished = await lab.run(['status', '--config', cluster.file]);
+      // As long as the lease of the master that is gone holds, nobody knows since when.
+      const isKnown = finished.stdout.includes('by the clock of three_2');
+      return finished.code === EXIT_CODES.NOT_SERVING && isKnown ? finished : null;
+    });
+    assert.match(
+      dead.stdout,
+      /^not serving: cluster three has no master, so nobody serves its keys: three_0 does not/,
+    );
+    assert.match(dead.stdout, /^ {4}since .*, by the clock of three_2$/m);
+    for (const { stdout } of [well, risky, dead]) assert.not.match(stdout, /keeper|nursery init/);
+    const waited = await lab.run(['status', '--config', cluster.file, '--wait', 'healthy', '--timeout', '1']);
+    assert.is(waited.code, EXIT_CODES.NOT_SERVING);
+    for (const name of [first, second]) cluster.startNode(name);
+    const back = await lab.run(['status', '--config', cluster.file, '--wait', 'healthy', '--timeout', '60']);
+    assert.is(back.code, EXIT_CODES.OK, back.stdout);
+  },
+);
+
+/** Does by hand what a migrator does up to the seal of [k..end), and then nothing more. */
+async function sealAndDie(lab: Lab, nursery: TestNursery): Promise<void> {
+  const [ams, bru] = nursery.clusters;
+  const clients = [nursery.keeper, ams, bru].map(
+    ({ config }) => new ClusterClient(config, { role: 'migrator', node: 'by hand' }),
+  );
+  lab.closing(() => {
+    for (const client of clients) client.close();
+  });
+  const [keeper, source, target] = clients as [ClusterClient, ClusterClient, ClusterClient];
+  const known = await expected('keeperMap', keeper.query({ kind: 'getMap' }));
+  const foundingOf = (id: string): string =>
+    known.clusters.find(({ cluster }) => cluster === id)?.founding ?? '';
+  const range = { lo: 'k', hi: null };
+  const { mid } = await expected(
+    'planned',
+    keeper.command({ kind: 'plan', source: ams.id, target: bru.id, ...range }),
+  );
+  const { token, floor } = await expected('claimed', keeper.command({ kind: 'claim', mid, tokenSeen: 0 }));
+  const header = (peer: string) => ({ mid, token, floor, ...range, peer });
+  const under = (
+    id: string,
+    other: string,
+    command: Extract<AdminCommand, { kind: 'under' }>['command'],
+  ): AdminCommand => ({
+    kind: 'under',
+    keeper: known.nursery?.founding ?? '',
+    founding: foundingOf(id),
+    peer: foundingOf(other),
+    command,
+  });
+  await expected(
+    'importing',
+    target.command(under(bru.id, ams.id, { kind: 'beginImport', ...header(ams.id) })),
+  );
+  const toSource = (command: Extract<AdminCommand, { kind: 'under' }>['command']): Promise<AdminAnswer> =>
+    source.command(under(ams.id, bru.id, command));
+  const begun = await expected('exporting', toSource({ kind: 'beginExport', ...header(bru.id) }));
+  const scanned = await expected(
+    'base',
+    source.query({ kind: 'scanBase', mid, minSlot: begun.beginSlot }, { to: 'master' }),
+  );
+  const page = { mid, ...range, from: 'k', bytesMax: 1 << 18, minSlot: begun.beginSlot };
+  const { asOf, rows, to } = await expected('rows', source.query({ kind: 'readPage', ...page }));
+  const copied = {
+    kind: 'page',
+    ...header(ams.id),
+    seq: 1,
+    asOf,
+    page: PAGE_COPY,
+    from: 'k',
+    to,
+    rows,
+  } as const;
+  await target.command(under(bru.id, ams.id, { ...copied, rows: [...rows] }));
+  await toSource({ kind: 'setBase', ...header(bru.id), base: scanned.base });
+  await expected('sealed', toSource({ kind: 'seal', ...header(bru.id), rowsMax: 500, bytesMax: 1 << 18 }));
+}
+
+async function expected<K extends AdminAnswer['kind']>(
+  kind: K,
+  asked: Promise<AdminAnswer>,
+): Promise<Extract<AdminAnswer, { kind: K }>> {
+  const answer = await asked;
+  if (answer.kind !== kind) throw new Error(`${kind} was expected: ${JSON.stringify(answer)}`);
+  return answer as Extract<AdminAnswer, { kind: K }>;
+}
 
 tests.run();

@@ -52,7 +52,8 @@ tests.test('a migration says for whom it waits, longer and longer, until it goes
     migrator.stdout,
   );
   assert.not.match(migrator.stdout, /within \d+ ms/);
-  const status = await nursery.succeed(['status']);
+  const status = await nursery.run(['status']);
+  assert.is(status.code, EXIT_CODES.AT_RISK, status.stdout);
   assert.match(status.stdout, new RegExp(`waiting for target ${bru.id}, which has not answered for \\d+ s`));
   bru.startAll();
   const { code, stdout } = await migrator.finished();
@@ -83,9 +84,15 @@ tests.test('a node that joins says for whom it waits', async (lab) => {
   const status = async (): Promise<string> => (await lab.run(['status', '--config', alone.file])).stdout;
   const seen = await until('the node to answer', async () => {
     const text = await status();
-    return text.includes('joining') ? text : null;
+    return text.includes('waiting for') ? text : null;
   });
-  assert.match(seen, /alone_0 {2}joining.*waiting for alone_1, alone_2 \(not seen\)/);
+  assert.match(
+    seen,
+    /^not serving: cluster alone has not begun: this home is empty: waiting for alone_1, alone_2 \(not seen\)\n/,
+  );
+  assert.match(seen, /^ {4}since .* by the clock of alone_0\n {4}start alone_1, alone_2, on their machines/m);
+  assert.match(seen, /^ {2}alone_0 {2}joining/m);
+  assert.not.match(seen, /keeper|init/);
   await alone.killAll();
 });
 

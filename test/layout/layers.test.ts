@@ -13,6 +13,7 @@ const FLOORS = [
   'src/keyspace/',
   'src/protocol/admin/',
   'src/protocol/arakoon/',
+  'src/health/',
   'src/config/',
   'src/link/',
   'src/port/',
@@ -40,6 +41,7 @@ const PURE_SHARED = [
   'src/keyspace/',
   'src/protocol/admin/',
   'src/protocol/arakoon/',
+  'src/health/',
 ];
 
 /**

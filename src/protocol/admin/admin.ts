@@ -53,8 +53,8 @@ import {
   withFunctions,
 } from './functions.ts';
 import { lastProgressCodec, lastReceiptCodec, lastTold, migrationCodec } from './migration.ts';
+import { backupCodec, nodeFactsCodec, nodeStatusCodec } from './node-facts.ts';
 import {
-  adoptions,
   belongingsCodec,
   confirmationCodec,
   installationCodec,
@@ -80,6 +80,7 @@ export {
   type Rescued,
 } from './migration.ts';
 
+export { backupCodec, type NodeStatus, type NotedBackup, nodeStatusCodec } from './node-facts.ts';
 export {
   type Belongings,
   type Confirmation,
@@ -112,10 +113,6 @@ export const PAGE_COPY = 0;
 export const PAGE_DIRTY = 1;
 
 const seal = { sealSlot: i64, digest: digestCodec };
-
-/** The slot that a backup has, and when it was begun, by the clock of whoever took it (ms since 1970). */
-export const backupCodec = struct({ slot: i64, takenMs: i64 });
-export type NotedBackup = Coded<typeof backupCodec>;
 
 /** Commands that stand alone. Tags are never reused: logs hold them. */
 const plainCommandCodec = union({
@@ -285,6 +282,8 @@ export const adminQueryCodec = union({
    */
   standing: [25, struct({ cluster: text, founding: text, keeper: text })],
   listOrders: [26, struct({})],
+  /** What a node says of itself, and has counted: for people and for tools. */
+  nodeFacts: [60, struct({})],
 });
 export type AdminQuery = Coded<typeof adminQueryCodec>;
 
@@ -323,35 +322,6 @@ export const rangeStatusCodec = struct({
   floor: i64,
 });
 export type RangeStatus = Coded<typeof rangeStatusCodec> & SaysFunctions;
-
-export const nodeStatusCodec = struct({
-  cluster: text,
-  node: text,
-  role: text,
-  master: option(text),
-  applied: i64,
-  chosen: i64,
-  /** First slot that the node's log still has. */
-  firstLogSlot: i64,
-  /** For people: what the node waits for, and for whom. */
-  waitsFor: option(text),
-  members: list(struct({ node: text, seen: bool, applied: i64 })),
-  owned: list(ownedCodec),
-  /** Of the ranges that the cluster serves; counted by the master alone, 0 elsewhere. */
-  keys: i64,
-  /** What people call the node's place; '' where they do not. */
-  label: text,
-  /** '' before the cluster is founded. */
-  founding: text,
-  /** Founding of the keeper that the cluster is bound to; '' where it is in no nursery (yet). */
-  keeper: text,
-  /** What an operator should know of: one sentence each. */
-  notes: list(text),
-  /** The last backup that was noted here; null where there is none. */
-  backup: option(backupCodec),
-  ...adoptions,
-});
-export type NodeStatus = Coded<typeof nodeStatusCodec>;
 
 /** Whose a map is: the keeper's founding, and those of keepers that it has replaced. Missing before the keeper knows itself. */
 export type Nursery = { readonly founding: string; readonly replaced: readonly string[] };
@@ -432,6 +402,7 @@ export const adminAnswerCodec = union({
   changed: [40, struct({ version: i64 })],
   functionsStatus: [41, functionsStatusCodec],
   functionsPage: [42, functionsPageCodec],
+  nodeFacts: [60, nodeFactsCodec],
 });
 export type AdminAnswer = Coded<typeof adminAnswerCodec>;
 

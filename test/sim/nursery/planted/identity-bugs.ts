@@ -50,7 +50,7 @@ export const IDENTITY_BUGS: readonly PlantedBug[] = [
     'a cluster that lived by itself stops',
     'a cluster that served by itself goes on, and says that it is in no nursery',
     'node/identity/introduction.js',
-    'if (this.#livedAlone)',
+    'if (livedAlone(driver.machine.owned()))',
     'if (false)',
   ),
   clause(

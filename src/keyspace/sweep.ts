@@ -1,6 +1,6 @@
 /** Two lists of ranges, each ascending and disjoint, held against each other in one sweep: costs the sum of both. */
-import type { Key } from '../../src/base/bytes.ts';
-import { intersect, type Range } from '../../src/keyspace/range.ts';
+import type { Key } from '../base/bytes.ts';
+import { intersect, type Range } from './range.ts';
 
 /** A piece that both lists have, and whose of the other list it is. */
 export type Part<B extends Range> = Range & { readonly of: B };

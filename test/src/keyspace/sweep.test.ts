@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ascending, commonParts, gapsIn, highest, without } from '../../../node/machine/sweep.ts';
 import { intersect, type Range, subtract } from '../../../src/keyspace/range.ts';
+import { ascending, commonParts, gapsIn, highest, without } from '../../../src/keyspace/sweep.ts';
 
 /** Ascending and disjoint, some with gaps, some with an open end. */
 const lists = fc

@@ -1,7 +1,7 @@
 /** Orders of rescues that have not come to their end, told from what the keeper has on record. */
-import { printRange } from '../../keyspace/range.ts';
-import type { MapEntry } from '../../keyspace/rangemap.ts';
-import type { Migration, Order } from '../../protocol/admin/admin.ts';
+import { printRange } from '../keyspace/range.ts';
+import type { MapEntry } from '../keyspace/rangemap.ts';
+import type { Migration, Order } from '../protocol/admin/admin.ts';
 
 /** One of them. */
 export type OpenOrder = {

@@ -1,8 +1,8 @@
 /** Which orders of rescues have not come to their end, and what goes on with each. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type OnRecord, openOrders } from '../../../../src/cli/rescue/open-orders.ts';
-import { type Migration, NO_PROGRESS, type Order } from '../../../../src/protocol/admin/admin.ts';
+import { type OnRecord, openOrders } from '../../../src/health/open-orders.ts';
+import { type Migration, NO_PROGRESS, type Order } from '../../../src/protocol/admin/admin.ts';
 
 const GIVEN = { order: 1, ranges: [], floorMid: 9, spareMid: 8 };
 

@@ -1,0 +1,77 @@
+/** Status as scripts get it; docs/commands.md says what each field is. */
+import type { ClusterSeen, Facts } from '../../health/facts.ts';
+import type { Verdict } from '../../health/findings.ts';
+import { isOver, openMoves } from '../../health/map-findings.ts';
+import type { Range } from '../../keyspace/range.ts';
+import type { Migration } from '../../protocol/admin/admin.ts';
+import { jsonRange } from '../forms.ts';
+
+/** All of it as one value. */
+export function statusToJson(
+  { keeper, clusters, router }: Facts,
+  verdict: Verdict,
+  exitCode: number,
+): object {
+  const { state, words, findings } = verdict;
+  const said = { verdict: { state, words, exitCode }, findings };
+  if (keeper === null)
+    return { ...said, nursery: null, map: null, router, clusters: clusters.map(clusterToJson) };
+  const { known, why, migrations } = keeper;
+  const { version, entries } = known.map;
+  return {
+    ...said,
+    ...(why === null ? {} : { keeperSilent: why }),
+    nursery: known.nursery?.founding ?? null,
+    map: {
+      version,
+      entries: entries.map((entry) => ({
+        ...withJsonRange(entry),
+        ...(isOver(entry, known.clusters) ? { servedByNobody: true } : {}),
+      })),
+    },
+    router,
+    clusters: clusters.map(clusterToJson),
+    migrations: migrations?.map(migrationToJson) ?? null,
+    open: openMoves(migrations).length,
+  };
+}
+
+function clusterToJson({ cluster, founding, nodes }: ClusterSeen): object {
+  const reports = nodes.map(({ name, facts, why, turnedAway }) => {
+    if (facts === null) return { name, status: null, why, turnedAway };
+    const { status, counts, ...more } = facts;
+    return {
+      name,
+      status: { ...status, owned: status.owned.map(withJsonRange) },
+      why,
+      turnedAway,
+      ...more,
+      counts: counts?.map(withJsonRange) ?? null,
+    };
+  });
+  return { cluster, founding: founding ?? null, nodes: reports };
+}
+
+function withJsonRange<T extends Range>(range: T): object {
+  return { ...range, ...jsonRange(range) };
+}
+
+/** A migration: keys in the form of JSON, big numbers as text. */
+export function migrationToJson(migration: Migration): object {
+  const { receipt } = migration;
+  const digest = receipt === null ? null : receipt.digest;
+  return {
+    ...migration,
+    ...jsonRange(migration),
+    progress: { ...migration.progress, waitingFor: waitedFor(migration) },
+    receipt:
+      receipt === null || digest === null
+        ? null
+        : { ...receipt, digest: { ...digest, sum: digest.sum.toString(16).padStart(32, '0') } },
+  };
+}
+
+/** One that is paused asks nobody: whom it had asked before is not waited for, and the stage says the rest. */
+export function waitedFor({ progress }: Migration): string {
+  return progress.stage === 'paused' ? '' : progress.waitingFor;
+}

@@ -1,0 +1,84 @@
+/** What is known of a nursery, or of a cluster, at one moment: gathered by whoever asks, judged by findings.ts. */
+import type { KeeperMap, Migration, Order } from '../protocol/admin/admin.ts';
+import type { Condition, NodeFacts } from '../protocol/admin/node-facts.ts';
+import type { TurnedAway } from '../protocol/arakoon/statistics.ts';
+
+/** A node that was asked; `facts` null where it did not say, and then why. */
+export type NodeSeen = {
+  readonly name: string;
+  readonly facts: NodeFacts | null;
+  readonly why: string;
+  readonly turnedAway: TurnedAway | null;
+};
+
+/** A cluster and its nodes, as the keeper or a file names them. */
+export type ClusterSeen = {
+  readonly cluster: string;
+  /** The one that the keeper knows. */
+  readonly founding?: string;
+  readonly nodes: readonly NodeSeen[];
+  /** Nodes of a cluster that stands there already, at other addresses: the file names them so. */
+  readonly isElsewhere: boolean;
+};
+
+/** What the keeper said, or a router in its place. */
+export type KeeperSeen = {
+  /** Its cluster id. */
+  readonly cluster: string;
+  readonly known: KeeperMap;
+  /** Null where the keeper did not say. */
+  readonly migrations: readonly Migration[] | null;
+  readonly orders: readonly Order[] | null;
+  /** Why the keeper did not answer; null where it did. */
+  readonly why: string | null;
+};
+
+export type RouterSeen = {
+  readonly name: string;
+  readonly turnedAway: TurnedAway | null;
+  readonly why: string;
+};
+
+export type Facts = {
+  /** The configuration that was asked by, for commands to type. */
+  readonly file: string;
+  /** The cluster that the file is of; null for a router's. */
+  readonly front: string | null;
+  /** Null where there is no nursery. */
+  readonly keeper: KeeperSeen | null;
+  readonly clusters: readonly ClusterSeen[];
+  /** Null where the file is no router's. */
+  readonly router: RouterSeen | null;
+};
+
+/** A node that has answered. */
+export type Answering = { readonly name: string; readonly facts: NodeFacts };
+
+/** Those of a cluster that have answered, and are of the founding that is meant. */
+export function answeringOf({ cluster, founding, nodes }: ClusterSeen): Answering[] {
+  return nodes.flatMap(({ name, facts }) => {
+    if (facts === null || facts.status.cluster !== cluster) return [];
+    const isOther =
+      founding !== undefined && facts.status.founding !== '' && facts.status.founding !== founding;
+    return isOther ? [] : [{ name, facts }];
+  });
+}
+
+/** The one that is master under a lease; null where nobody says so. Of two the one that has more is newer. */
+export function masterOf(cluster: ClusterSeen): Answering | null {
+  return answeringOf(cluster)
+    .filter(({ facts: { status } }) => status.master === status.node)
+    .reduce<Answering | null>(
+      (best, each) => (best === null || each.facts.status.chosen > best.facts.status.chosen ? each : best),
+      null,
+    );
+}
+
+/** The condition of that kind, and about that subject where it is given; undefined where it does not hold. */
+export function conditionOf(
+  { facts }: Answering,
+  kind: Condition['kind'],
+  subject?: string,
+): Condition | undefined {
+  return facts.conditions.find((each) => each.kind === kind && (subject ?? each.subject) === each.subject);
+}

@@ -1,0 +1,155 @@
+/** What is wrong with the keeper, its map, and who owns what. */
+import { printRange, type Range } from '../keyspace/range.ts';
+import type { MapEntry } from '../keyspace/rangemap.ts';
+import { ascending, commonParts, gapsIn } from '../keyspace/sweep.ts';
+import type { KnownCluster, Migration, Order } from '../protocol/admin/admin.ts';
+import { type Answering, answeringOf, type ClusterSeen, conditionOf, type Facts, masterOf } from './facts.ts';
+import { type Finding, finding, longest, quoted, sinceOf } from './finding.ts';
+import { openOrders } from './open-orders.ts';
+
+/** The keeper does not answer, or has no map yet; and rescues that nobody has brought to their end. */
+export function keeperFindings(facts: Facts): Finding[] {
+  const { keeper, file } = facts;
+  if (keeper === null) return [];
+  if (keeper.why !== null) return [silentKeeper(facts, keeper.cluster, keeper.why)];
+  if (keeper.known.map.isEmpty) {
+    const what = 'the map is empty: no cluster has the keys yet';
+    const command = `nursery init CLUSTER --config ${quoted(file)}`;
+    const todo = 'give them to the first cluster';
+    return [finding({ kind: 'noMap', severity: 'notServing', subject: keeper.cluster, what, todo, command })];
+  }
+  const { orders, migrations, known } = keeper;
+  const open = openOrders({
+    orders: orders ?? [],
+    migrations: migrations ?? [],
+    entries: known.map.entries,
+  });
+  const isServed = ({ kind, cluster, was, given }: Order): boolean =>
+    !known.map.entries.some(({ owner, founding }) => owner === cluster && founding === was) &&
+    !(kind === 'promote' && given === null);
+  return open.map(({ order: of, why, next }) => {
+    const { order, cluster, kind } = of;
+    return finding({
+      kind: 'rescueUnfinished',
+      severity: isServed(of) ? 'atRisk' : 'notServing',
+      subject: cluster,
+      what: `order ${order} (${kind} of ${cluster}) is not done: ${why}`,
+      ...(next.startsWith('nursery ')
+        ? { command: withConfig(next, file), todo: 'go on with it' }
+        : { todo: next }),
+    });
+  });
+}
+
+/** A command with the file behind its own words; alternatives stand behind a comma. */
+function withConfig(command: string, file: string): string {
+  const [words, ...others] = command.split(', ');
+  return [`${words} --config ${quoted(file)}`, ...others].join(', ');
+}
+
+function silentKeeper({ clusters }: Facts, keeper: string, why: string): Finding {
+  const answering = clusters.flatMap(answeringOf);
+  const noted = answering.map((node) => sinceOf(node, conditionOf(node, 'note', 'silent')));
+  const own = clusters.filter(({ cluster }) => cluster === keeper).flatMap(answeringOf);
+  const masterless = own.map((node) => sinceOf(node, conditionOf(node, 'noMaster')));
+  return finding({
+    kind: 'keeperSilent',
+    severity: 'atRisk',
+    subject: keeper,
+    what: `the keeper, cluster ${keeper}, does not answer: ${why}; nothing moves meanwhile, and all else goes on`,
+    since: longest([...noted, ...masterless]),
+    todo: 'start a majority of its nodes: nursery node --config FILE --node NAME; if their data are gone for good, nursery rescue keeper',
+  });
+}
+
+/** Whether the map gives a range to a founding that another one took the place of, or that is lost. */
+export function isOver({ owner, founding }: MapEntry, clusters: readonly KnownCluster[]): boolean {
+  const known = clusters.find(({ cluster }) => cluster === owner);
+  return founding !== undefined && (known === undefined || (known.founding ?? founding) !== founding);
+}
+
+/** Where the map and those who own ranges disagree. */
+export function mapFindings({ keeper, clusters, file }: Facts): Finding[] {
+  if (keeper === null) return [];
+  const { entries } = keeper.known.map;
+  const dead = entries.filter((entry) => isOver(entry, keeper.known.clusters));
+  const orders = new Set((keeper.orders ?? []).map(({ was }) => was));
+  const open = ascending(openMoves(keeper.migrations));
+  // That the keeper knows of its order already says it.
+  const found = [...dead]
+    .filter(({ founding }) => !orders.has(founding ?? ''))
+    .map((entry) => ofDead(entry, file));
+  const live = entries.filter((entry) => !dead.includes(entry));
+  for (const cluster of clusters.filter(({ isElsewhere }) => !isElsewhere)) {
+    const master = masterOf(cluster);
+    // The owner's master alone can say; where there is none, that is what is wrong.
+    if (master !== null) found.push(...disagreements({ cluster, master, live, open, file }));
+  }
+  return found;
+}
+
+function ofDead(entry: MapEntry, file: string): Finding {
+  const { owner, founding } = entry;
+  return finding({
+    kind: 'rangeOfDeadFounding',
+    severity: 'notServing',
+    subject: printRange(entry),
+    what: `nobody serves ${printRange(entry)}: founding ${founding} of ${owner} is over`,
+    todo: `nursery rescue promote goes on where it was begun; else bring the range to another cluster, by --restore DIRECTORY where there is a backup`,
+    command: `nursery rescue lost ${owner} --at CLUSTER --empty --config ${quoted(file)}`,
+  });
+}
+
+type Compared = {
+  readonly cluster: ClusterSeen;
+  readonly master: Answering;
+  /** What the map gives to foundings in force, in order. */
+  readonly live: readonly MapEntry[];
+  /** Moves that are under way, in order of their ranges: they explain a difference. */
+  readonly open: readonly Migration[];
+  readonly file: string;
+};
+
+function disagreements({ cluster: { cluster }, master, live, open, file }: Compared): Finding[] {
+  const owned = ascending(master.facts.status.owned);
+  const found: Finding[] = [];
+  const given = live.filter(({ owner }) => owner === cluster);
+  for (const { range: entry, parts } of commonParts(given, owned)) {
+    const held = parts.filter(({ of }) => of.epoch === entry.epoch);
+    for (const gap of unexplained(gapsIn(entry, held), open))
+      found.push(
+        finding({
+          kind: 'rangeUnserved',
+          severity: 'notServing',
+          subject: printRange(gap),
+          what: `nobody serves ${printRange(gap)}: the map gives it to ${cluster}, at epoch ${entry.epoch}, and ${master.name}, its master, says that ${cluster} does not own it`,
+          todo: 'keep all homes and log files, and report it; what is to be served before that has to come from a backup, or begin empty',
+          command: `nursery rescue lost ${cluster} --at CLUSTER --empty --config ${quoted(file)}`,
+        }),
+      );
+  }
+  for (const { range, parts } of commonParts(owned, live)) {
+    const others = parts.filter(({ of }) => of.owner !== cluster);
+    for (const part of others.filter((other) => unexplained([other], open).length > 0))
+      found.push(
+        finding({
+          kind: 'ownedTwice',
+          severity: 'atRisk',
+          subject: printRange(part),
+          what: `${cluster} owns ${printRange(part)}, at epoch ${range.epoch}, and the map gives it to ${part.of.owner}, at epoch ${part.of.epoch}: clients that ask ${cluster} itself may see other rows`,
+          todo: `keep all homes and log files, and report it; clients should ask a router`,
+        }),
+      );
+  }
+  return found;
+}
+
+/** Those of `ranges`, in order, that no move which is under way touches. */
+function unexplained(ranges: readonly Range[], open: readonly Migration[]): Range[] {
+  return [...commonParts(ranges, open)].flatMap(({ range, parts }) => (parts.length === 0 ? [range] : []));
+}
+
+/** Migrations that are neither done nor given up. */
+export function openMoves(migrations: readonly Migration[] | null): Migration[] {
+  return (migrations ?? []).filter(({ phase }) => phase === 'active' || phase === 'published');
+}

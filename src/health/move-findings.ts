@@ -1,0 +1,113 @@
+/** What is wrong with moves: nobody works on one, a range is sealed for too long, a target was never told. */
+import { printRange } from '../keyspace/range.ts';
+import type { Migration } from '../protocol/admin/admin.ts';
+import { type ClusterSeen, conditionOf, type Facts, masterOf } from './facts.ts';
+import { type Finding, finding, quoted, type Since, sinceOf } from './finding.ts';
+import { openMoves } from './map-findings.ts';
+
+/** A range is sealed for a few round trips; from so long on somebody should know (ms). */
+const SEALED_MS = 5000;
+
+/** Of the moves that the keeper has on record, and of ranges that are sealed. */
+export function moveFindings(facts: Facts): Finding[] {
+  const { keeper, clusters, file } = facts;
+  if (keeper === null) return [];
+  const resume = `nursery migrate --resume --config ${quoted(file)}`;
+  const keepers = clusters.filter(({ cluster, isElsewhere }) => cluster === keeper.cluster && !isElsewhere);
+  const open = openMoves(keeper.migrations);
+  const found = open.flatMap((move) => {
+    const still = stillSince(keepers, move.mid);
+    const sealed = sealedSince(clusters, move);
+    if (sealed !== null && sealed.ageMs >= SEALED_MS) return [sealedFinding(move, { sealed, still, resume })];
+    return still === null ? [] : [deadMigrator(move, still, resume)];
+  });
+  const untold = (keeper.migrations ?? []).filter(({ isUntold }) => isUntold === true);
+  return [
+    ...found,
+    ...orphans(facts, open),
+    ...untold.map(({ mid, target }) =>
+      finding({
+        kind: 'targetUntold',
+        severity: 'note',
+        subject: String(mid),
+        what: `migration ${mid} was aborted without ${target}, which keeps what it has staged until it is told`,
+        todo: 'a migrator does so, or',
+        command: resume,
+      }),
+    ),
+  ];
+}
+
+/** Since when the keeper's master sees nobody work on it; null where somebody does. */
+export function stillSince(keepers: readonly ClusterSeen[], mid: number): Since | null {
+  for (const cluster of keepers) {
+    const master = masterOf(cluster);
+    const since = master === null ? null : sinceOf(master, conditionOf(master, 'still', String(mid)));
+    if (since !== null) return since;
+  }
+  return null;
+}
+
+function sealedSince(clusters: readonly ClusterSeen[], { mid, source }: Migration): Since | null {
+  const cluster = clusters.find((each) => each.cluster === source && !each.isElsewhere);
+  const master = cluster === undefined ? null : masterOf(cluster);
+  return master === null ? null : sinceOf(master, conditionOf(master, 'sealed', String(mid)));
+}
+
+type Seal = { readonly sealed: Since; readonly still: Since | null; readonly resume: string };
+
+function sealedFinding(move: Migration, { sealed, still, resume }: Seal): Finding {
+  const { mid, source, target, progress } = move;
+  const range = printRange(move);
+  const waits = progress.waitingFor === '' ? '' : `; it waits for ${progress.waitingFor}`;
+  const common = { kind: 'rangeSealed', severity: 'notServing', subject: range, since: sealed } as const;
+  if (still !== null) {
+    const what = `nobody serves ${range}: it is sealed for migration ${mid}, ${source} → ${target}, and no migrator works on that`;
+    return finding({ ...common, what, todo: 'go on with it', command: resume });
+  }
+  const what = `nobody serves ${range}: it is sealed for migration ${mid}, ${source} → ${target}${waits}`;
+  return finding({
+    ...common,
+    what,
+    todo: `repair ${target}: it alone can take the range over, or give it up`,
+  });
+}
+
+function deadMigrator(move: Migration, since: Since, command: string): Finding {
+  const { mid, source, target, phase, progress } = move;
+  const waits = progress.waitingFor === '' ? '' : `; when last heard of it waited for ${progress.waitingFor}`;
+  return finding({
+    kind: 'migratorDead',
+    severity: 'atRisk',
+    subject: String(mid),
+    what: `no migrator works on migration ${mid}, ${printRange(move)} ${source} → ${target}, ${phase}, ${progress.stage}${waits}`,
+    since,
+    todo: 'go on with it, or run a nursery migrator, which does so by itself',
+    command,
+  });
+}
+
+/** Ranges that are sealed for a move which the keeper does not know as open. */
+function orphans({ keeper, clusters }: Facts, open: readonly Migration[]): Finding[] {
+  if (keeper?.migrations === null) return [];
+  return clusters.flatMap((cluster) => {
+    const master = cluster.isElsewhere ? null : masterOf(cluster);
+    if (master === null) return [];
+    return master.facts.status.owned.flatMap((range) => {
+      const { sealedBy } = range;
+      if (sealedBy === null || open.some(({ mid }) => mid === sealedBy)) return [];
+      const since = sinceOf(master, conditionOf(master, 'sealed', String(sealedBy)));
+      if (since === null || since.ageMs < SEALED_MS) return [];
+      return [
+        finding({
+          kind: 'rangeSealed',
+          severity: 'notServing',
+          subject: printRange(range),
+          what: `nobody serves ${printRange(range)}: ${cluster.cluster} has sealed it for migration ${sealedBy}, which the keeper does not have as open`,
+          since,
+          todo: 'keep all homes and log files, and report it',
+        }),
+      ];
+    });
+  });
+}

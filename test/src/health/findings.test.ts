@@ -1,0 +1,636 @@
+/** From what is known to what is wrong: one row for each way in which a nursery can be unwell. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ClusterSeen, Facts, KeeperSeen, NodeSeen } from '../../../src/health/facts.ts';
+import { FINDING_KINDS, type Finding, type FindingKind } from '../../../src/health/finding.ts';
+import { judge } from '../../../src/health/findings.ts';
+import { isOver } from '../../../src/health/map-findings.ts';
+import { type MapEntry, RangeMap } from '../../../src/keyspace/rangemap.ts';
+import {
+  type Migration,
+  NO_PROGRESS,
+  type NodeStatus,
+  type Order,
+} from '../../../src/protocol/admin/admin.ts';
+import type { Condition, NodeFacts } from '../../../src/protocol/admin/node-facts.ts';
+
+/** What the clock of every node says. */
+const AT_MS = 1_000_000;
+
+function condition(kind: Condition['kind'], more: Partial<Condition> = {}): Condition {
+  return { kind, subject: '', detail: '', sinceMs: AT_MS - 60_000, ...more };
+}
+
+type NodeOptions = Partial<NodeStatus> & { readonly conditions?: Condition[] };
+
+function nodeOf(cluster: string, name: string, { conditions = [], ...status }: NodeOptions = {}): NodeSeen {
+  const facts: NodeFacts = {
+    version: '1',
+    atMs: AT_MS,
+    conditions,
+    visitors: [],
+    counts: null,
+    countedMs: 0,
+    status: {
+      cluster,
+      node: name,
+      role: 'follower',
+      master: `${cluster}_0`,
+      applied: 9,
+      chosen: 9,
+      firstLogSlot: 1,
+      waitsFor: null,
+      members: [],
+      owned: [],
+      keys: 0,
+      label: '',
+      founding: `f-${cluster}`,
+      keeper: 'f-k',
+      notes: [],
+      backup: null,
+      adopted: 0,
+      keepers: [],
+      ...status,
+    },
+  };
+  return { name, facts, why: '', turnedAway: null };
+}
+
+function silent(name: string): NodeSeen {
+  return { name, facts: null, why: 'connection refused', turnedAway: null };
+}
+
+const OWNED = [{ lo: '', hi: null, epoch: 1, sealedBy: null }];
+
+/** Three nodes, of which the first is master; `nodes` takes the place of some. */
+function clusterOf(cluster: string, ...nodes: NodeSeen[]): ClusterSeen {
+  const owned = cluster === 'a' ? OWNED : [];
+  const usual = [
+    nodeOf(cluster, `${cluster}_0`, { role: 'master', owned }),
+    nodeOf(cluster, `${cluster}_1`, { owned }),
+    nodeOf(cluster, `${cluster}_2`, { owned }),
+  ];
+  const all = usual.map((node) => nodes.find(({ name }) => name === node.name) ?? node);
+  return { cluster, founding: `f-${cluster}`, nodes: all, isElsewhere: false };
+}
+
+function entry(more: Partial<MapEntry> = {}): MapEntry {
+  return { lo: '', hi: null, owner: 'a', epoch: 1, founding: 'f-a', ...more };
+}
+
+function keeperOf(more: Partial<KeeperSeen> & { readonly entries?: readonly MapEntry[] } = {}): KeeperSeen {
+  const { entries = [entry()], ...others } = more;
+  const clusters = ['k', 'a', 'b'].map((cluster) => ({ cluster, nodes: [], founding: `f-${cluster}` }));
+  const known = { map: RangeMap.of(3, entries), clusters, nursery: { founding: 'f-k', replaced: [] } };
+  return { cluster: 'k', known, migrations: [], orders: [], why: null, ...others };
+}
+
+function factsOf(more: Partial<Facts> & { readonly replaced?: readonly ClusterSeen[] } = {}): Facts {
+  const { replaced = [], ...others } = more;
+  const clusters = ['k', 'a', 'b'].map(
+    (name) => replaced.find(({ cluster }) => cluster === name) ?? clusterOf(name),
+  );
+  const router = { name: 'r', why: '', turnedAway: { turnedAway: 0, idleLetGo: 0, stalledLetGo: 0 } };
+  return { file: 'router.ini', front: null, keeper: keeperOf(), clusters, router, ...others };
+}
+
+function moveOf(more: Partial<Migration> = {}): Migration {
+  return {
+    mid: 7,
+    source: 'a',
+    target: 'b',
+    lo: 'm',
+    hi: null,
+    phase: 'active',
+    token: 1,
+    heartbeat: 2,
+    wish: 'run',
+    why: '',
+    progress: { ...NO_PROGRESS, stage: 'copying', waitingFor: 'target b, for 9 s' },
+    receipt: null,
+    ...more,
+  };
+}
+
+function orderOf(more: Partial<Order> = {}): Order {
+  const common = { order: 1, kind: 'promote', cluster: 'a', was: 'f-old', founding: 'f-a' } as const;
+  return { ...common, takenMs: 0, given: null, before: [], ...more };
+}
+
+/** The keeper's master sees that nobody works on the move. */
+const STILL = clusterOf(
+  'k',
+  nodeOf('k', 'k_0', { role: 'master', conditions: [condition('still', { subject: '7' })] }),
+);
+const sealedAt = (sinceMs: number): ClusterSeen =>
+  clusterOf(
+    'a',
+    nodeOf('a', 'a_0', {
+      role: 'master',
+      owned: [
+        { lo: '', hi: 'm', epoch: 1, sealedBy: null },
+        { lo: 'm', hi: null, epoch: 1, sealedBy: 7 },
+      ],
+      conditions: [condition('sealed', { subject: '7', sinceMs })],
+    }),
+  );
+/** A cluster in no nursery, by its own file. */
+function alone(...nodes: NodeSeen[]): Facts {
+  const { founding: _, ...cluster } = clusterOf('a', ...nodes);
+  return { file: 'a.ini', front: 'a', keeper: null, clusters: [cluster], router: null };
+}
+const joining = (name: string): NodeSeen =>
+  nodeOf('a', name, {
+    role: 'joining',
+    master: null,
+    founding: '',
+    conditions: [condition('waits', { detail: 'this home is empty: waiting for a_2 (not seen)' })],
+  });
+
+type Row = {
+  readonly name: string;
+  readonly facts: Facts;
+  readonly state: 'healthy' | 'atRisk' | 'notServing';
+  readonly kinds: readonly FindingKind[];
+  /** Of the first finding. */
+  readonly what?: RegExp;
+  /** How long, and by whose clock. */
+  readonly since?: readonly [ms: number, by: string];
+  readonly todo?: RegExp;
+  readonly command?: string;
+};
+
+const ROWS: readonly Row[] = [
+  { name: 'all is well', facts: factsOf(), state: 'healthy', kinds: [] },
+  { name: 'a cluster in no nursery is told of no keeper', facts: alone(), state: 'healthy', kinds: [] },
+  {
+    name: 'the map says that X owns a range, and X says that it does not',
+    facts: factsOf({
+      replaced: [
+        clusterOf(
+          'a',
+          nodeOf('a', 'a_0', { role: 'master', owned: [{ lo: '', hi: 'm', epoch: 1, sealedBy: null }] }),
+        ),
+      ],
+    }),
+    state: 'notServing',
+    kinds: ['rangeUnserved'],
+    what: /^nobody serves \[m\.\.end\): the map gives it to a, at epoch 1, and a_0, its master, says that a does not own it$/,
+    command: 'nursery rescue lost a --at CLUSTER --empty --config router.ini',
+  },
+  {
+    name: 'the same at another epoch is another range',
+    facts: factsOf({ keeper: keeperOf({ entries: [entry({ epoch: 2 })] }) }),
+    state: 'notServing',
+    kinds: ['rangeUnserved'],
+  },
+  {
+    name: 'a move that is under way explains it',
+    facts: factsOf({
+      keeper: keeperOf({ migrations: [moveOf()] }),
+      replaced: [
+        clusterOf(
+          'a',
+          nodeOf('a', 'a_0', { role: 'master', owned: [{ lo: '', hi: 'm', epoch: 1, sealedBy: null }] }),
+        ),
+      ],
+    }),
+    state: 'healthy',
+    kinds: [],
+  },
+  {
+    name: 'another cluster owns what the map gives away',
+    facts: factsOf({
+      replaced: [
+        clusterOf(
+          'b',
+          nodeOf('b', 'b_0', { role: 'master', owned: [{ lo: 'q', hi: 'r', epoch: 5, sealedBy: null }] }),
+        ),
+      ],
+    }),
+    state: 'atRisk',
+    kinds: ['ownedTwice'],
+    what: /^b owns \[q\.\.r\), at epoch 5, and the map gives it to a, at epoch 1/,
+  },
+  {
+    name: 'a range of a founding that is over',
+    facts: factsOf({
+      keeper: keeperOf({ entries: [entry({ hi: 'm' }), entry({ lo: 'm', founding: 'f-old' })] }),
+    }),
+    state: 'notServing',
+    kinds: ['rangeOfDeadFounding'],
+    what: /nobody serves \[m\.\.end\): founding f-old of a is over/,
+  },
+  {
+    name: "the master's disk is full",
+    facts: factsOf({
+      replaced: [
+        clusterOf(
+          'a',
+          nodeOf('a', 'a_0', {
+            role: 'master',
+            owned: OWNED,
+            conditions: [condition('full', { detail: 'disk is full' })],
+          }),
+        ),
+      ],
+    }),
+    state: 'notServing',
+    kinds: ['updatesRefused'],
+    what: /^a takes no updates: a_0, its master, says: disk is full$/,
+    since: [60_000, 'a_0'],
+    todo: /make room on the machine of a_0/,
+  },
+  {
+    name: 'the disk of a follower is full',
+    facts: factsOf({ replaced: [clusterOf('a', nodeOf('a', 'a_1', { conditions: [condition('full')] }))] }),
+    state: 'atRisk',
+    kinds: ['nodeFull'],
+  },
+  {
+    name: 'a range is sealed, and its migrator dead',
+    facts: factsOf({
+      keeper: keeperOf({ migrations: [moveOf()] }),
+      replaced: [STILL, sealedAt(AT_MS - 30_000)],
+    }),
+    state: 'notServing',
+    kinds: ['rangeSealed'],
+    what: /^nobody serves \[m\.\.end\): it is sealed for migration 7, a → b, and no migrator works on that$/,
+    since: [30_000, 'a_0'],
+    command: 'nursery migrate --resume --config router.ini',
+  },
+  {
+    name: 'a range is sealed, and its target silent',
+    facts: factsOf({ keeper: keeperOf({ migrations: [moveOf()] }), replaced: [sealedAt(AT_MS - 30_000)] }),
+    state: 'notServing',
+    kinds: ['rangeSealed'],
+    what: /it waits for target b, for 9 s$/,
+    todo: /^repair b/,
+  },
+  {
+    name: 'a range is sealed for a moment, as in each move',
+    facts: factsOf({ keeper: keeperOf({ migrations: [moveOf()] }), replaced: [sealedAt(AT_MS - 100)] }),
+    state: 'healthy',
+    kinds: [],
+  },
+  {
+    name: 'a range is sealed for a move that nobody knows',
+    facts: factsOf({ replaced: [sealedAt(AT_MS - 30_000)] }),
+    state: 'notServing',
+    kinds: ['rangeSealed'],
+    what: /a has sealed it for migration 7, which the keeper does not have as open/,
+  },
+  {
+    name: 'a migrator is dead while copying',
+    facts: factsOf({ keeper: keeperOf({ migrations: [moveOf()] }), replaced: [STILL] }),
+    state: 'atRisk',
+    kinds: ['migratorDead'],
+    what: /^no migrator works on migration 7, \[m\.\.end\) a → b, active, copying; when last heard of it waited for target b, for 9 s$/,
+    since: [60_000, 'k_0'],
+    command: 'nursery migrate --resume --config router.ini',
+  },
+  {
+    name: 'a target that was never told',
+    facts: factsOf({ keeper: keeperOf({ migrations: [moveOf({ phase: 'aborted', isUntold: true })] }) }),
+    state: 'healthy',
+    kinds: ['targetUntold'],
+  },
+  {
+    name: 'a cluster has no master, since two of three are silent',
+    facts: factsOf({
+      replaced: [
+        clusterOf(
+          'a',
+          nodeOf('a', 'a_0', {
+            role: 'candidate',
+            master: null,
+            owned: OWNED,
+            conditions: [condition('noMaster', { sinceMs: AT_MS - 5000 })],
+          }),
+          silent('a_1'),
+          silent('a_2'),
+        ),
+      ],
+    }),
+    state: 'notServing',
+    kinds: ['noMaster'],
+    what: /^cluster a has no master, so nobody serves its keys: a_1 does not answer \(connection refused\); a_2 does not/,
+    since: [5000, 'a_0'],
+    todo: /^start a_1, a_2, with their homes: .* nursery rescue promote --config FILE --node a_0$/,
+  },
+  {
+    name: 'one that owns nothing has no master',
+    facts: factsOf({
+      replaced: [clusterOf('b', nodeOf('b', 'b_0', { master: null }), silent('b_1'), silent('b_2'))],
+    }),
+    state: 'atRisk',
+    kinds: ['noMaster'],
+  },
+  {
+    name: 'a restored home that waits for ever',
+    facts: alone(
+      nodeOf('a', 'a_0', {
+        role: 'short',
+        master: null,
+        owned: OWNED,
+        conditions: [
+          condition('noMaster'),
+          condition('waits', {
+            detail: 'slots 4 to 9 are chosen, nobody reachable holds them: waiting for a_1 (not seen)',
+          }),
+        ],
+      }),
+      silent('a_1'),
+      silent('a_2'),
+    ),
+    state: 'notServing',
+    kinds: ['noMaster', 'nodeWaits'],
+    what: /a_0: slots 4 to 9 are chosen, nobody reachable holds them/,
+    since: [60_000, 'a_0'],
+  },
+  {
+    name: 'no node of an owner answers',
+    facts: factsOf({ replaced: [clusterOf('a', silent('a_0'), silent('a_1'), silent('a_2'))] }),
+    state: 'notServing',
+    kinds: ['clusterSilent'],
+    what: /^no node of a answers, so nobody serves its keys: a_0 does not answer/,
+    todo: /nursery rescue lost a$/,
+  },
+  {
+    name: 'two of three started: for whom they wait',
+    facts: alone(joining('a_0'), joining('a_1'), silent('a_2')),
+    state: 'notServing',
+    kinds: ['notFounded'],
+    what: /^cluster a has not begun: this home is empty: waiting for a_2 \(not seen\)$/,
+    todo: /^start a_2, on their machines/,
+  },
+  {
+    name: 'a node is dead',
+    facts: factsOf({
+      replaced: [
+        clusterOf(
+          'a',
+          nodeOf('a', 'a_0', {
+            role: 'master',
+            owned: OWNED,
+            conditions: [condition('unseen', { subject: 'a_2' })],
+          }),
+          silent('a_2'),
+        ),
+      ],
+    }),
+    state: 'atRisk',
+    kinds: ['nodeSilent'],
+    what: /^a_2 of a does not answer: connection refused$/,
+    since: [60_000, 'a_0'],
+    todo: /nursery node --config FILE --node a_2/,
+  },
+  {
+    name: 'a node answers, and its master does not hear it',
+    facts: factsOf({
+      replaced: [
+        clusterOf(
+          'a',
+          nodeOf('a', 'a_0', {
+            role: 'master',
+            owned: OWNED,
+            conditions: [condition('unseen', { subject: 'a_2' })],
+          }),
+        ),
+      ],
+    }),
+    state: 'atRisk',
+    kinds: ['nodeUnseen'],
+  },
+  {
+    name: 'a learner lags, though it says that it has all it knows of',
+    facts: factsOf({
+      replaced: [
+        clusterOf(
+          'a',
+          nodeOf('a', 'a_0', {
+            role: 'master',
+            owned: OWNED,
+            conditions: [condition('behind', { subject: 'a_2', detail: 'slot 704 of 1424' })],
+          }),
+          nodeOf('a', 'a_2', { role: 'learner', applied: 704, chosen: 704 }),
+        ),
+      ],
+    }),
+    state: 'atRisk',
+    kinds: ['nodeBehind'],
+    what: /^a_2 of a is behind: slot 704 of 1424$/,
+    since: [60_000, 'a_0'],
+  },
+  {
+    name: 'a node joins anew',
+    facts: factsOf({
+      replaced: [
+        clusterOf(
+          'a',
+          nodeOf('a', 'a_2', { role: 'joining', conditions: [condition('waits', { detail: 'fetching' })] }),
+        ),
+      ],
+    }),
+    state: 'atRisk',
+    kinds: ['nodeWaits'],
+  },
+  {
+    name: 'a master that waits for its keeper',
+    facts: factsOf({
+      replaced: [
+        clusterOf(
+          'a',
+          nodeOf('a', 'a_0', {
+            role: 'master',
+            owned: OWNED,
+            conditions: [condition('refuses', { detail: 'this node waits until keeper k says so' })],
+          }),
+        ),
+      ],
+    }),
+    state: 'notServing',
+    kinds: ['waitsForKeeper'],
+    todo: /--without-keeper/,
+  },
+  {
+    name: 'a store that nobody can say is right',
+    facts: factsOf({
+      replaced: [
+        clusterOf(
+          'a',
+          nodeOf('a', 'a_1', { conditions: [condition('store', { detail: 'doubtful store' })] }),
+        ),
+      ],
+    }),
+    state: 'notServing',
+    kinds: ['storeDoubtful'],
+  },
+  {
+    name: 'a node of another founding',
+    facts: factsOf({ replaced: [clusterOf('a', nodeOf('a', 'a_2', { founding: 'f-other' }))] }),
+    state: 'atRisk',
+    kinds: ['nodeStrange'],
+    what: /^at the address of a_2 of a answers a node of founding f-other$/,
+  },
+  {
+    name: 'the keeper is silent',
+    facts: factsOf({
+      keeper: keeperOf({ migrations: null, orders: null, why: 'nobody answered' }),
+      replaced: [
+        clusterOf('k', silent('k_0'), silent('k_1'), silent('k_2')),
+        clusterOf(
+          'a',
+          nodeOf('a', 'a_1', {
+            conditions: [condition('note', { subject: 'silent', detail: 'keeper k does not answer' })],
+          }),
+        ),
+      ],
+    }),
+    state: 'atRisk',
+    kinds: ['keeperSilent'],
+    what: /^the keeper, cluster k, does not answer: nobody answered; nothing moves meanwhile/,
+    since: [60_000, 'a_1'],
+  },
+  {
+    name: 'a map that nobody has begun',
+    facts: factsOf({
+      keeper: keeperOf({ entries: [] }),
+      replaced: [
+        clusterOf('a', nodeOf('a', 'a_0', { role: 'master' }), nodeOf('a', 'a_1'), nodeOf('a', 'a_2')),
+      ],
+    }),
+    state: 'notServing',
+    kinds: ['noMap'],
+    command: 'nursery init CLUSTER --config router.ini',
+  },
+  {
+    name: 'a promotion that was not finished',
+    facts: factsOf({ keeper: keeperOf({ orders: [orderOf()] }) }),
+    state: 'notServing',
+    kinds: ['rescueUnfinished'],
+    what: /^order 1 \(promote of a\) is not done: /,
+  },
+  {
+    name: 'a lost cluster whose range was not brought to another one',
+    facts: factsOf({
+      keeper: keeperOf({
+        entries: [entry({ hi: 'm' }), entry({ lo: 'm', owner: 'c', founding: 'f-c' })],
+        orders: [orderOf({ kind: 'lost', cluster: 'c', was: 'f-c', founding: '' })],
+      }),
+      replaced: [
+        clusterOf(
+          'a',
+          nodeOf('a', 'a_0', { role: 'master', owned: [{ lo: '', hi: 'm', epoch: 1, sealedBy: null }] }),
+        ),
+      ],
+    }),
+    state: 'notServing',
+    kinds: ['rescueUnfinished'],
+    command: 'nursery rescue lost c --at CLUSTER --restore DIR --config router.ini, or --empty',
+  },
+  {
+    name: 'a note that harms nobody',
+    facts: factsOf({
+      replaced: [
+        clusterOf(
+          'k',
+          nodeOf('k', 'k_0', {
+            role: 'master',
+            conditions: [condition('note', { subject: 'refused b x', detail: 'refused founding x' })],
+          }),
+        ),
+      ],
+    }),
+    state: 'healthy',
+    kinds: ['noted'],
+  },
+  {
+    name: 'a note that matters',
+    facts: factsOf({
+      replaced: [
+        clusterOf(
+          'a',
+          nodeOf('a', 'a_0', {
+            role: 'master',
+            owned: OWNED,
+            conditions: [condition('note', { subject: 'standing', detail: 'in no nursery' })],
+          }),
+        ),
+      ],
+    }),
+    state: 'atRisk',
+    kinds: ['noted'],
+  },
+  {
+    name: 'the router is silent',
+    facts: factsOf({ router: { name: 'r', why: 'connection refused', turnedAway: null } }),
+    state: 'atRisk',
+    kinds: ['routerSilent'],
+  },
+  {
+    name: 'a router that turns connections away',
+    facts: factsOf({
+      router: { name: 'r', why: '', turnedAway: { turnedAway: 3, idleLetGo: 1, stalledLetGo: 0 } },
+    }),
+    state: 'healthy',
+    kinds: ['turnedAway'],
+  },
+];
+
+for (const row of ROWS) {
+  test(row.name, () => {
+    const { state, words, findings } = judge(row.facts);
+    assert.equal(
+      [state, findings.map(({ kind }) => kind)],
+      [row.state, row.kinds],
+      JSON.stringify(findings, null, 1),
+    );
+    const [first] = findings as readonly [Finding, ...Finding[]];
+    if (row.what !== undefined) assert.match(first.what, row.what);
+    if (row.since !== undefined) assert.equal([first.since?.ageMs, first.since?.by], [...row.since]);
+    if (row.todo !== undefined) assert.match(first.todo ?? '', row.todo);
+    if (row.command !== undefined) assert.is(first.command, row.command);
+    const beginning = { healthy: 'healthy: ', atRisk: 'at risk: ', notServing: 'not serving: ' }[state];
+    assert.ok(words.startsWith(beginning), words);
+    if (state !== 'healthy') assert.ok(words.includes(first.what), words);
+  });
+}
+
+test('each kind of finding has a row', () => {
+  const met = new Set(ROWS.flatMap(({ facts }) => judge(facts).findings.map(({ kind }) => kind)));
+  assert.equal(
+    FINDING_KINDS.filter((kind) => !met.has(kind)),
+    [],
+  );
+});
+
+test('a map of ten thousand ranges is judged in a moment', () => {
+  const key = (at: number): string => String(at).padStart(6, '0');
+  const entries = Array.from({ length: 10_000 }, (_, at) =>
+    entry({ lo: at === 0 ? '' : key(at), hi: at === 9999 ? null : key(at + 1), epoch: at + 1 }),
+  );
+  const owned = entries.map(({ lo, hi, epoch }) => ({ lo, hi, epoch, sealedBy: null }));
+  const facts = factsOf({
+    keeper: keeperOf({ entries }),
+    replaced: [clusterOf('a', nodeOf('a', 'a_0', { role: 'master', owned }))],
+  });
+  const beganMs = performance.now();
+  assert.is(judge(facts).state, 'healthy');
+  assert.ok(performance.now() - beganMs < 1000);
+});
+
+test('a range of a founding that is not in force any more is served by nobody', () => {
+  const known = [
+    { cluster: 'ams', nodes: [], founding: 'a' },
+    { cluster: 'old', nodes: [] },
+  ];
+  const of = (owner: string, founding?: string) =>
+    isOver({ lo: '', hi: null, epoch: 1, owner, ...(founding === undefined ? {} : { founding }) }, known);
+  assert.equal(
+    [of('ams', 'a'), of('ams', 'b'), of('bru', 'b'), of('old'), of('old', 'o')],
+    [...[false, true, true, false, false]],
+  );
+});
+
+test.run();
