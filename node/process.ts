@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { present } from '../src/base/assert.ts';
 import { type EXIT_CODES, FatalError, NurseryError } from '../src/base/errors.ts';
 import { toKeeperConfig } from '../src/config/cluster-config.ts';
-import type { NodeIni } from '../src/config/node-section.ts';
+import { messagingPortOf, type NodeIni } from '../src/config/node-section.ts';
 import { type Hello, LINK_PROTOCOL, type Memory, named } from '../src/link/frames.ts';
 import { afterArrivals } from '../src/port/arrivals.ts';
 import { type ClientPort, portBudgets } from '../src/port/port.ts';
@@ -293,6 +293,7 @@ export class NodeProcess {
       updateBytesMax: ini.updateBytesMax,
       after: TIMERS.after,
       recording: this.#recording,
+      counts: () => storage.store.counts,
       syncs: () => storage.syncs,
       seats: () => present(this.#clientPort, 'client port').seats,
       budgets: this.#budgets.clients,
@@ -313,6 +314,7 @@ export class NodeProcess {
     const { cost, seals } = serving;
     if (cost.isDue(driver.counters.updatesApplied))
       cost.note(costTotals({ driver, syncs: () => storage.syncs }));
+    storage.store.countRanges(driver.machine.owned());
     seals.applied(driver.machine.seals, slot, () => driver.mayRead(), nowMs());
     this.#links.watchers.changed(driver.machine.mapVersion, () => driver.machine.keeperMap());
     this.#links.watchers.moved(driver.machine.migrations);
@@ -494,8 +496,3 @@ export class NodeProcess {
 }
 
 const { nowMs } = TIMERS;
-
-function messagingPortOf({ messagingPort, writtenAt }: NodeIni): number {
-  if (messagingPort !== null) return messagingPort;
-  throw new FatalError('CONFIG', `${writtenAt.messagingPort}: each member needs one`);
-}

@@ -8,6 +8,7 @@ import type { FairShare } from '../driver/fair-share.ts';
 import type { Scheduler } from '../driver/scheduler.ts';
 import type { UpdateCost } from '../driver/update-cost.ts';
 import type { Introduction } from '../identity/introduction.ts';
+import type { RangeCounts } from '../store/range-counts.ts';
 import type { Store } from '../store/types.ts';
 import type { Heartbeats } from './heartbeats.ts';
 import type { MapWatchers } from './map-watchers.ts';
@@ -52,6 +53,8 @@ export type RequestContext = {
   /** What is so that ought not to be, as last looked at, and whose links are open. Default: nobody looks. */
   readonly conditions?: { readonly all: Condition[] };
   readonly visitors?: Pick<Visitors, 'all'>;
+  /** What the store counts by itself, with when that was so (`nowMs`). Default: it counts nothing. */
+  readonly counts?: () => RangeCounts | null;
   /** Wall clock, for people (ms since 1970). Default: there is none. */
   wallMs?(): number;
   nowMs(): number;

@@ -51,6 +51,7 @@ import { mapAnswer } from '../machine/queries.ts';
 import { REPLY_MAX } from '../machine/reads.ts';
 import { expectProgressPossible, shortage } from '../paxos/step.ts';
 import { isStoreDamage } from '../store/failures.ts';
+import { keysIn, type RangeCounts } from '../store/range-counts.ts';
 import type { Work } from '../store/types.ts';
 import { Databases } from './database.ts';
 import { dropMaster } from './drop-master.ts';
@@ -390,13 +391,18 @@ export class Requests {
     }
   }
 
-  /** The master counts the keys that the cluster serves; elsewhere they are left at 0. */
+  /**
+   * The master says how many keys the cluster serves; elsewhere they are left at 0, and where the store is being counted still. A
+   * store that counts nothing by itself, as in a simulation, is counted here.
+   */
   #status(respond: Respond, asker: Asker): void {
     const answer = (keys: number): void => {
       const status = { ...nodeStatus(this.#context), keys };
       respond({ bytes: encodeAnswer({ kind: 'nodeStatus', ...status }), hint: null });
     };
-    if (!this.#context.driver.mayRead()) answer(0);
+    const { driver, counts } = this.#context;
+    if (!driver.mayRead()) answer(0);
+    else if (counts !== undefined) answer(keysOf(counts()));
     else
       this.#readWithin(
         { kind: 'getKeyCount' },
@@ -438,6 +444,10 @@ export class Requests {
       asker.isOver,
     );
   }
+}
+
+function keysOf(counts: RangeCounts | null): number {
+  return counts === null ? 0 : keysIn(counts);
 }
 
 /**

@@ -41,15 +41,19 @@ export function nodeStatus(
 
 /** The same with all that this node has seen beside it, since when. */
 export function nodeFacts(context: RequestContext): NodeFacts {
-  const { conditions, visitors, wallMs } = context;
+  const { conditions, visitors, nowMs, wallMs } = context;
+  const atMs = wallMs?.() ?? 0;
+  const counts = context.counts?.() ?? null;
   return {
     version: PRODUCT_VERSION,
-    atMs: wallMs?.() ?? 0,
+    atMs,
     status: nodeStatus(context),
     conditions: conditions?.all ?? [],
     visitors: visitors?.all ?? [],
-    counts: null,
-    countedMs: 0,
+    counts:
+      counts?.ranges.map(({ lo, hi }, at) => ({ lo, hi, ...(counts.counts[at] ?? { keys: 0, bytes: 0 }) })) ??
+      null,
+    countedMs: counts === null ? 0 : Math.round(atMs - (nowMs() - counts.atMs)),
   };
 }
 

@@ -1,12 +1,15 @@
 /** The node's store as everyone holds it: stays the same object when a snapshot replaces the files beneath. */
 import { NurseryError } from '../../src/base/errors.ts';
+import { type Range, sameRange } from '../../src/keyspace/range.ts';
 import type { LmdbStore } from './lmdb-store.ts';
+import type { RangeCounts } from './range-counts.ts';
 import type { Changes, DurableStore, Snapshot, StoreKey, Visit } from './types.ts';
 
 /** Passes everything on to the store that is open; while there is none, reads are refused and nothing is applied. */
 export class CurrentStore implements DurableStore {
   #store: LmdbStore | null;
   #lastSlot: number;
+  #counted: readonly Range[] = [];
 
   constructor(store: LmdbStore) {
     this.#store = store;
@@ -37,6 +40,22 @@ export class CurrentStore implements DurableStore {
   /** Puts the new one in its place. */
   put(store: LmdbStore): void {
     this.#store = store;
+    store.countRanges(this.#counted);
+  }
+
+  /** Has these ranges counted, in whichever store is open; the same again is nothing new. */
+  countRanges(ranges: readonly Range[]): void {
+    if (ranges === this.#counted) return;
+    const known = this.#counted;
+    this.#counted = ranges;
+    if (ranges.length === known.length && ranges.every((range, at) => sameRange(range, known[at] ?? range)))
+      return;
+    this.#store?.countRanges(ranges);
+  }
+
+  /** What they have; null where that is not known yet. */
+  get counts(): RangeCounts | null {
+    return this.#store?.counts ?? null;
   }
 
   get slot(): number {

@@ -23,6 +23,11 @@ export const META = {
   IDENTITY: '\x00identity',
   /** `slotCodec`: the slot whose exact image the rows are. */
   SLOT: '\x00slot',
+  /** `slotCodec`: the slot as of which the rows are counted. */
+  COUNTED: '\x00counted',
+  /** Begins a row for each bucket of counts, by its border (counting.ts); and what is above all of these. */
+  BUCKET: '\x00b',
+  BUCKET_END: '\x00c',
 } as const;
 
 /** Whose store it is: Arakoon's cluster id and the node's name. */

@@ -218,6 +218,8 @@ async function createIncoming({ dir, cluster, node }: StorePlace): Promise<void>
         const identity = encode(identityCodec, { format: STORE_FORMAT, cluster, node });
         void environment.put(META.IDENTITY, identity);
         void environment.put(META.SLOT, Buffer.from(encodeSlot(0)));
+        // Nothing is in it, and that is counted.
+        void environment.put(META.COUNTED, Buffer.from(encodeSlot(0)));
       });
     } finally {
       await environment.close();

@@ -5,7 +5,9 @@
 import { existsSync } from 'node:fs';
 import { invariant } from '../../src/base/assert.ts';
 import { FatalError } from '../../src/base/errors.ts';
+import type { Range } from '../../src/keyspace/range.ts';
 import { decode } from '../../src/wire/codec.ts';
+import { END } from './buckets.ts';
 import { checkStoreFile } from './check-file.ts';
 import {
   dataFile,
@@ -20,6 +22,7 @@ import { checkRoom, storeDamaged, storeFailure } from './failures.ts';
 import { copyCompactly, createStore, removeLeftovers, type StorePlace } from './install.ts';
 import { LmdbView, type ReadTransaction } from './lmdb-view.ts';
 import { type Generations, lookUp, Overlay, OverlaySnapshot, scanDownMerged, scanMerged } from './overlay.ts';
+import type { RangeCounts } from './range-counts.ts';
 import { RowPacker } from './row-pages.ts';
 import {
   type Changes,
@@ -28,6 +31,7 @@ import {
   SNAPSHOTS_MAX,
   type Snapshot,
   type StoreKey,
+  TABLES,
   type Visit,
 } from './types.ts';
 import { StoreWriter } from './writer.ts';
@@ -71,6 +75,7 @@ export class LmdbStore implements DurableStore {
   #pinned: PinnedImage | null = null;
   #flushedSlot: number;
   #flushing: Promise<void> | null = null;
+  #counts: RangeCounts | null = null;
   #statistics = { flushes: 0, syncs: 0, flushedRows: 0, flushedBytes: 0, flushMs: 0, flushMaxMs: 0 };
 
   private constructor(
@@ -191,6 +196,26 @@ export class LmdbStore implements DurableStore {
    */
   async copyCompactly(): Promise<void> {
     await copyCompactly(this.#dir, this.#environment);
+  }
+
+  /**
+   * Has the rows of these ranges of client keys counted from now on: `counts` says how many there are, as of the newest flushed
+   * image. Costs nothing here.
+   */
+  countRanges(ranges: readonly Range[]): void {
+    this.#counts = null;
+    const tables = ranges.map(({ lo, hi }) => ({
+      from: TABLES.DATA + lo,
+      to: hi === null ? END : TABLES.DATA + hi,
+    }));
+    this.#writer.count(tables, (counts) => {
+      this.#counts = counts === null ? null : { ranges, counts, atMs: performance.now() };
+    });
+  }
+
+  /** What was counted last; null where it is being counted still, or nothing was asked for. */
+  get counts(): RangeCounts | null {
+    return this.#counts;
   }
 
   /** Closes the files after a flush that is under way; what was not flushed is forgotten, and snapshots end. */

@@ -2,19 +2,29 @@
 import { Worker } from 'node:worker_threads';
 import { invariant } from '../../src/base/assert.ts';
 import { fileSizeLimit } from '../../src/process/descriptors.ts';
+import type { RowCount } from './buckets.ts';
 import { commitFailure, storeFailure } from './failures.ts';
+import type { StoreKey } from './types.ts';
 
 /** What the thread is told, in order. */
 export type WriterCommand =
   | { readonly kind: 'rows'; readonly page: Uint8Array }
   /** The rows since the last commit, and the slot where there is one, become durable in one transaction. */
   | { readonly kind: 'commit'; readonly slot: number | null }
+  /** Whose rows are counted from now on: told at once, and after each commit. */
+  | {
+      readonly kind: 'count';
+      readonly id: number;
+      readonly ranges: readonly { readonly from: StoreKey; readonly to: StoreKey }[];
+    }
   | { readonly kind: 'close' };
 
-/** What the thread says, once per start and per commit. */
+/** What the thread says, once per start and per commit; and counts, now and then. */
 export type WriterAnswer =
   | { readonly kind: 'ready' }
   | { readonly kind: 'committed' }
+  /** Of the ranges that `count` gave under `id`; null while the store is being counted. */
+  | { readonly kind: 'counts'; readonly id: number; readonly counts: RowCount[] | null }
   /** Nothing of the transaction was written. `code` is LMDB's, or the system's `errno`. */
   | { readonly kind: 'failed'; readonly message: string; readonly code: number | null };
 
@@ -29,6 +39,8 @@ export class StoreWriter {
   /** How large this process might make a file when the last commit began. */
   #fileBytesMax = Number.MAX_SAFE_INTEGER;
   #failure: Error | null = null;
+  #onCounts: (counts: RowCount[] | null) => void = () => undefined;
+  #countId = 0;
 
   private constructor(dir: string) {
     this.#dir = dir;
@@ -66,6 +78,16 @@ export class StoreWriter {
     await this.#answer();
   }
 
+  /** Has these ranges counted, and `hear` told, until others are given. */
+  count(
+    ranges: readonly { readonly from: StoreKey; readonly to: StoreKey }[],
+    hear: (counts: RowCount[] | null) => void,
+  ): void {
+    this.#countId += 1;
+    this.#onCounts = hear;
+    if (this.#failure === null) this.#send({ kind: 'count', id: this.#countId, ranges }, []);
+  }
+
   /** Ends the thread. What was not committed is forgotten. */
   async close(): Promise<void> {
     this.#worker.postMessage({ kind: 'close' } satisfies WriterCommand);
@@ -85,6 +107,11 @@ export class StoreWriter {
   }
 
   #answered(answer: WriterAnswer): void {
+    if (answer.kind === 'counts') {
+      // Of ranges that were given before these nobody wants to know.
+      if (answer.id === this.#countId) this.#onCounts(answer.counts);
+      return;
+    }
     const waiting = this.#waiting;
     invariant(waiting !== null, 'the writer answers what it was asked', () => ({
       dir: this.#dir,

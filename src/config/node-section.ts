@@ -1,5 +1,6 @@
 /** A node's section of a configuration: where it listens, where it keeps its files, and its role. */
 import { join, relative, resolve } from 'node:path';
+import { FatalError } from '../base/errors.ts';
 import { parseHost, whyNoClusterId, whyNoName, whyNotTogether } from '../identity/address.ts';
 import type { LogLevel } from '../process/log.ts';
 import type { NodeAddress } from '../protocol/admin/admin.ts';
@@ -225,4 +226,10 @@ function checkCompression(section: IniSection): void {
   if (!COMPRESSORS.includes(value)) {
     throw section.wrong('tlog_compression', `allowed are ${COMPRESSORS.join(', ')}`);
   }
+}
+
+/** Where other members reach the node. @throws FatalError CONFIG where the file does not say */
+export function messagingPortOf({ messagingPort, writtenAt }: NodeIni): number {
+  if (messagingPort !== null) return messagingPort;
+  throw new FatalError('CONFIG', `${writtenAt.messagingPort}: each member needs one`);
 }

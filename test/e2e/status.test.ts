@@ -126,6 +126,10 @@ tests.test(
   'a range that is sealed, and nobody works on it: what status says to type mends it',
   async (lab) => {
     const nursery = await TestNursery.start(lab, { prefix: 'seal', keeperSize: 1, size: 1 });
+    const names = (head: string, count: number): string[] =>
+      Array.from({ length: count }, (_, at) => `${head}${String(at).padStart(4, '0')}`);
+    await nursery.fill([...names('a', 150), ...names('p', 250)], 'v'.repeat(10));
+    await countsAre(nursery, [['', 400, 400 * 15]]);
     await sealAndDie(lab, nursery);
     const seen = await until('status to say it', async () => {
       const finished = await nursery.run(['status']);
@@ -141,7 +145,19 @@ tests.test(
     const mended = await lab.run(typed(seen));
     assert.is(mended.code, EXIT_CODES.OK, mended.stderr);
     await nursery.succeed(['status', '--wait', 'healthy', '--timeout', '30']);
-    assert.is((await nursery.owners()).get('k'), nursery.clusters[1].id);
+    const [, bru] = nursery.clusters;
+    assert.is((await nursery.owners()).get('k'), bru.id);
+    // Nothing is counted anew: the target has counted what came, the source what went.
+    const moved = [
+      ['', 150, 150 * 15],
+      ['k', 250, 250 * 15],
+    ] as const;
+    await countsAre(nursery, moved);
+    const { stdout } = await nursery.succeed(['status']);
+    assert.match(stdout, /^ {2}\[k\.\.end\) +seal-bru {2}epoch \d+ {2}250 keys, 3\.7 KiB, \d+ s ago$/m);
+    await bru.killAll();
+    bru.startAll();
+    await countsAre(nursery, moved);
   },
 );
 
@@ -181,6 +197,23 @@ tests.test(
     assert.is(back.code, EXIT_CODES.OK, back.stdout);
   },
 );
+
+/** Waits until the masters of all owners count just that: lower bound, keys, bytes. */
+async function countsAre(
+  nursery: TestNursery,
+  wanted: readonly (readonly [lo: string, keys: number, bytes: number])[],
+): Promise<void> {
+  type Counted = { readonly counts: readonly { lo: string; keys: number; bytes: number }[] | null };
+  await until(`counts of ${JSON.stringify(wanted)}`, async () => {
+    const { clusters } = JSON.parse((await nursery.run(['status', '--json'])).stdout) as {
+      readonly clusters: readonly { readonly nodes: readonly Counted[] }[];
+    };
+    const counts = clusters.flatMap(({ nodes }) => nodes.flatMap((node) => node.counts ?? []));
+    const seen = counts.map(({ lo, keys, bytes }) => [lo, keys, bytes]).sort();
+    assert.equal(seen, wanted.map((each) => [...each]).sort());
+    return true;
+  });
+}
 
 /** Does by hand what a migrator does up to the seal of [k..end), and then nothing more. */
 async function sealAndDie(lab: Lab, nursery: TestNursery): Promise<void> {

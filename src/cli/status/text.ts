@@ -1,10 +1,11 @@
 /** Status as people read it: the verdict, what is wrong, then tables of all that is known. */
-import type { ClusterSeen, Facts, NodeSeen } from '../../health/facts.ts';
+import { answeringOf, type ClusterSeen, type Facts, masterOf, type NodeSeen } from '../../health/facts.ts';
 import type { Finding, Since } from '../../health/finding.ts';
 import type { Verdict } from '../../health/findings.ts';
 import { openMoves } from '../../health/map-findings.ts';
 import { stillSince } from '../../health/move-findings.ts';
-import { printRange } from '../../keyspace/range.ts';
+import { printRange, sameRange } from '../../keyspace/range.ts';
+import type { MapEntry } from '../../keyspace/rangemap.ts';
 import type { Migration, NotedBackup } from '../../protocol/admin/admin.ts';
 import { printPause } from '../progress-display.ts';
 import { waitedFor } from './json.ts';
@@ -32,7 +33,7 @@ function printSince({ sinceMs, ageMs, by }: Since): string {
   return `${at} UTC, for ${printAge(ageMs)}, by the clock of ${by}`;
 }
 
-function mapLines({ keeper }: Facts): string[] {
+function mapLines({ keeper, clusters }: Facts): string[] {
   if (keeper === null) return [];
   const { known, why } = keeper;
   if (why !== null && known.map.isEmpty) return ['no map is known'];
@@ -40,8 +41,48 @@ function mapLines({ keeper }: Facts): string[] {
   const heard = why === null ? '' : ', as a router heard it last';
   return [
     `map, version ${known.map.version}${whose}${heard}`,
-    ...table(known.map.entries.map((entry) => [printRange(entry), entry.owner, `epoch ${entry.epoch}`])),
+    ...table(
+      known.map.entries.map((entry) => [
+        printRange(entry),
+        entry.owner,
+        `epoch ${entry.epoch}`,
+        countOf(entry, clusters),
+      ]),
+    ),
   ];
+}
+
+/** How many keys and bytes a range has, as its owner's master counted, or any node that has. */
+function countOf(entry: MapEntry, clusters: readonly ClusterSeen[]): string {
+  const cluster = clusters.find((each) => each.cluster === entry.owner && !each.isElsewhere);
+  const master = cluster === undefined ? null : masterOf(cluster);
+  const nodes = cluster === undefined ? [] : [...(master === null ? [] : [master]), ...answeringOf(cluster)];
+  for (const { facts } of nodes) {
+    const count = facts.counts?.find((each) => sameRange(each, entry));
+    if (count === undefined) continue;
+    const age = printAge(facts.atMs - facts.countedMs);
+    return `${printCount(count.keys)} keys, ${printBytes(count.bytes)}, ${age} ago`;
+  }
+  return nodes.length === 0 ? '' : 'keys are being counted';
+}
+
+/** A number in three digits or so: 999, 12.3 k, 2.00 M. */
+export function printCount(count: number): string {
+  const units = [
+    [1e9, ' G'],
+    [1e6, ' M'],
+    [1e4, ' k'],
+  ] as const;
+  const [, name] = units.find(([least]) => count >= least) ?? [1, ''];
+  const unit = name === ' G' ? 1e9 : name === ' M' ? 1e6 : name === ' k' ? 1e3 : 1;
+  return unit === 1 ? String(count) : `${(count / unit).toPrecision(3)}${name}`;
+}
+
+function printBytes(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+  const amount = bytes / 1024 ** power;
+  return `${power === 0 ? bytes : amount.toFixed(amount < 10 ? 1 : 0)} ${units[power]}`;
 }
 
 function clusterLines({ cluster, founding, nodes }: ClusterSeen, wallMs: number): string[] {
