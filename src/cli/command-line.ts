@@ -13,6 +13,7 @@ import { functionCommand } from './function-commands.ts';
 import { oneOf } from './inspect-commands.ts';
 import { wholeNumber, wholeNumberOr } from './numbers.ts';
 import { checkOutputAtExit, printLine } from './output.ts';
+import { recordCommands } from './record-commands.ts';
 import { report, reportAsJson } from './report.ts';
 import { rescueCommand } from './rescue-commands.ts';
 import { toolCommands } from './tool-commands.ts';
@@ -446,6 +447,7 @@ async function run(given: readonly string[]): Promise<void> {
   servers(parser);
   nurseryCommands(parser);
   functionCommand(parser);
+  recordCommands(parser);
   dataCommands(parser);
   copyCommands(parser);
   rescueCommand(parser);

@@ -7,7 +7,7 @@ export const COMMANDS = [
   ...['node', 'router', 'migrator', 'dev', 'init', 'migrate', 'remove', 'status', 'bench', 'sim'],
   ...['who-master', 'get', 'set', 'delete', 'prefix', 'range'],
   ...['backup', 'verify', 'rescue', 'restore', 'export', 'import'],
-  ...['log', 'store', 'catchup', 'dump-state', 'function'],
+  ...['log', 'store', 'catchup', 'dump-state', 'function', 'migrations', 'history', 'forget-migrations'],
 ];
 
 /** Longest distance between a word and what its writer may have meant. */

@@ -45,7 +45,7 @@ test('docs/codes.md explains return codes by their number', () => {
 });
 
 test('docs/commands.md names every command', () => {
-  const files = ['command-line', 'copy-commands', 'rescue-commands', 'tool-commands'];
+  const files = ['command-line', 'copy-commands', 'record-commands', 'rescue-commands', 'tool-commands'];
   const main = files.map((name) => readFileSync(`src/cli/${name}.ts`, 'utf8')).join('\n');
   const commands = [...main.matchAll(/\.command\(\s*'([a-z-]+)/g)].map(([, name]) => name as string);
   assert.ok(commands.length > 10, 'commands were found');

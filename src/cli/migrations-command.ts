@@ -1,0 +1,116 @@
+/** `nursery migrations`, `nursery history` and `nursery forget-migrations`: what the keeper has on record of moves. */
+import { EXIT_CODES, NurseryError } from '../base/errors.ts';
+import { type History, historyOf, type Tenure } from '../health/history.ts';
+import { openMoves } from '../health/map-findings.ts';
+import { printRange } from '../keyspace/range.ts';
+import type { AdminAnswer, AdminQuery, Migration } from '../protocol/admin/admin.ts';
+import { type NurseryConnections, withNursery } from './connections.ts';
+import { jsonRange, keyOf } from './forms.ts';
+import { printJson, printLine } from './output.ts';
+import { printPause } from './progress-display.ts';
+import { migrationToJson } from './status/json.ts';
+import { table } from './status/text.ts';
+
+/** Records of ended migrations that are kept unless it is said otherwise. */
+export const KEPT = 100;
+
+type Asked = { readonly config: string; readonly json: boolean };
+
+/** Lists all migrations on record, the newest last. */
+export async function runMigrations({ config, json }: Asked): Promise<void> {
+  const all = ascending(await withNursery(config, (nursery) => recordsOf(nursery)));
+  if (json) {
+    for (const each of all) printJson(migrationToJson(each));
+    return;
+  }
+  const open = openMoves(all).length;
+  printLine(`${all.length} migrations on record, ${open} of them open`);
+  for (const line of table(all.map(rowOf))) printLine(line);
+}
+
+function rowOf({ mid, source, target, phase, progress, why, ...range }: Migration): string[] {
+  const reason = why === '' ? '' : `  (${why})`;
+  return [
+    String(mid),
+    phase,
+    printRange(range),
+    `${source} → ${target}`,
+    `${progress.keysCopied} keys, ${printPause(progress)}${reason}`,
+  ];
+}
+
+/** Lists whom a key has belonged to. */
+export async function runHistory({ config, json, key }: Asked & { readonly key: string }): Promise<void> {
+  const wanted = keyOf(key);
+  const history = await withNursery(config, async (nursery) => {
+    const { map } = await nursery.refresh();
+    const { orders } = await answered('orders', nursery, { kind: 'listOrders' });
+    return historyOf(wanted, { entries: map.entries, migrations: await recordsOf(nursery), orders });
+  });
+  if (json) printJson({ ...history, tenures: history.tenures.map(tenureToJson) });
+  else for (const line of historyLines(history)) printLine(line);
+}
+
+/** Whom it belonged to, one line each. */
+export function historyLines({ tenures, hasGaps }: History): string[] {
+  const [first] = tenures;
+  if (first === undefined) return ['the map is empty: it belongs to nobody'];
+  const before = first.by === 'beginning' || first.from === null ? [] : [[first.from, 'before that', '']];
+  const rows = tenures.map(({ owner, epoch, by, number, range }) => {
+    const how = by === 'beginning' ? 'as the map says' : `by ${by} ${number}`;
+    return [owner, `since epoch ${epoch}`, `${how}, with ${printRange(range)}`];
+  });
+  const gaps = hasGaps ? ['some of its moves are not on record any more'] : [];
+  return [...table([...before, ...rows]), ...gaps];
+}
+
+function tenureToJson({ range, ...tenure }: Tenure): object {
+  return { ...tenure, ...jsonRange(range) };
+}
+
+/** Has the keeper forget ended migrations, all but the newest `keep`. Those whose target is still to be told stay. */
+export async function runForgetMigrations({
+  config,
+  json,
+  keep,
+  dryRun,
+}: Asked & { readonly keep: number; readonly dryRun: boolean }): Promise<void> {
+  const forgotten = await withNursery(config, async (nursery) => {
+    const mids = forgettable(await recordsOf(nursery), keep);
+    for (const mid of dryRun ? [] : mids) {
+      const answer = await nursery.keeper.command({ kind: 'forget', mid });
+      if (answer.kind !== 'ok')
+        throw new NurseryError('REFUSED', 'why' in answer ? answer.why : `keeper answered ${answer.kind}`);
+    }
+    return mids;
+  });
+  if (json) printJson({ forgotten: dryRun ? [] : forgotten, wouldForget: forgotten });
+  else printLine(`${forgotten.length} migrations ${dryRun ? 'would be' : 'are'} forgotten`);
+  process.exitCode = EXIT_CODES.OK;
+}
+
+/** Numbers of those that may go, ascending. */
+export function forgettable(all: readonly Migration[], keep: number): number[] {
+  const ended = ascending(all).filter(
+    ({ phase, isUntold }) => phase !== 'active' && phase !== 'published' && isUntold !== true,
+  );
+  return ended.slice(0, Math.max(0, ended.length - keep)).map(({ mid }) => mid);
+}
+
+function ascending(all: readonly Migration[]): Migration[] {
+  return [...all].sort((a, b) => a.mid - b.mid);
+}
+
+async function recordsOf(nursery: NurseryConnections): Promise<readonly Migration[]> {
+  return (await answered('migrations', nursery, { kind: 'listMigrations' })).migrations;
+}
+
+async function answered<K extends AdminAnswer['kind']>(
+  kind: K,
+  { keeper }: NurseryConnections,
+  query: AdminQuery,
+): Promise<Extract<AdminAnswer, { kind: K }>> {
+  const answer = await keeper.query(query);
+  if (answer.kind === kind) return answer as Extract<AdminAnswer, { kind: K }>;
+  throw new NurseryError('MALFORMED', `keeper answered ${answer.kind} to ${query.kind}`);
+}

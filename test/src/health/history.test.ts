@@ -1,0 +1,87 @@
+/** Whom a key has belonged to, from records that may have gaps. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { forgettable, historyLines } from '../../../src/cli/migrations-command.ts';
+import { historyOf } from '../../../src/health/history.ts';
+import type { MapEntry } from '../../../src/keyspace/rangemap.ts';
+import { type Migration, NO_PROGRESS, type Order } from '../../../src/protocol/admin/admin.ts';
+
+function move(mid: number, source: string, target: string, more: Partial<Migration> = {}): Migration {
+  const record = { mid, source, target, lo: 'k', hi: 't', phase: 'done', token: 1, heartbeat: 1 } as const;
+  return { ...record, wish: 'run', why: '', progress: NO_PROGRESS, receipt: null, ...more };
+}
+
+function entry(owner: string, epoch: number): MapEntry {
+  return { lo: 'k', hi: 't', owner, epoch };
+}
+
+const owners = (history: ReturnType<typeof historyOf>) =>
+  history.tenures.map(({ owner, epoch, by }) => [owner, epoch, by]);
+
+test('there, and back, and what never came to its end, or is of other keys, does not count', () => {
+  const history = historyOf('m', {
+    entries: [entry('a', 5)],
+    migrations: [
+      move(5, 'b', 'a'),
+      move(2, 'a', 'b'),
+      move(3, 'b', 'c', { phase: 'aborted' }),
+      move(4, 'a', 'c', { lo: 't', hi: null }),
+      move(6, 'a', 'b', { phase: 'active' }),
+    ],
+    orders: [],
+  });
+  assert.equal(owners(history), [
+    ['b', 2, 'migration'],
+    ['a', 5, 'migration'],
+  ]);
+  assert.is(history.hasGaps, false);
+  assert.equal(historyLines(history), [
+    '  a  before that    ',
+    '  b  since epoch 2  by migration 2, with [k..t)',
+    '  a  since epoch 5  by migration 5, with [k..t)',
+  ]);
+});
+
+test('what an order gave counts; what is not on record any more is said', () => {
+  const order: Order = {
+    order: 1,
+    kind: 'promote',
+    cluster: 'b',
+    was: 'x',
+    founding: 'y',
+    takenMs: 0,
+    given: { order: 1, ranges: [{ lo: 'k', hi: 't', epoch: 9, sealedBy: null }], floorMid: 0, spareMid: 0 },
+    before: [2],
+  };
+  const promoted = historyOf('k', {
+    entries: [entry('b', 9)],
+    migrations: [move(2, 'a', 'b')],
+    orders: [order],
+  });
+  assert.equal([owners(promoted).at(-1), promoted.hasGaps], [['b', 9, 'order'], false]);
+  const forgotten = historyOf('k', { entries: [entry('c', 7)], migrations: [move(2, 'a', 'b')], orders: [] });
+  assert.equal([owners(forgotten).at(-1), forgotten.hasGaps], [['c', 7, 'beginning'], true]);
+  const between = historyOf('k', {
+    entries: [entry('c', 7)],
+    migrations: [move(2, 'a', 'b'), move(7, 'x', 'c')],
+    orders: [],
+  });
+  assert.is(between.hasGaps, true);
+  const never = historyOf('k', { entries: [entry('c', 1)], migrations: [], orders: [] });
+  assert.equal([owners(never), never.hasGaps], [[['c', 1, 'beginning']], false]);
+});
+
+test('the oldest that have ended may be forgotten, and never one that somebody is still to be told of', () => {
+  const all = [
+    move(4, 'a', 'b', { phase: 'active' }),
+    move(3, 'a', 'b', { phase: 'aborted', isUntold: true }),
+    move(2, 'a', 'b', { phase: 'lost' }),
+    move(1, 'a', 'b'),
+    move(5, 'a', 'b'),
+  ];
+  assert.equal(forgettable(all, 0), [1, 2, 5]);
+  assert.equal(forgettable(all, 1), [1, 2]);
+  assert.equal(forgettable(all, 9), []);
+});
+
+test.run();
