@@ -37,7 +37,7 @@ import type { Built, NodeOptions, Parts, Tally } from './parts.ts';
 import { createReplica } from './paxos/step.ts';
 import type { NodeName, Slot } from './paxos/values.ts';
 import { Scrubber } from './scrub/scrubber.ts';
-import { ConditionWatch, type Seen } from './serve/conditions.ts';
+import { ConditionWatch } from './serve/conditions.ts';
 import { Heartbeats } from './serve/heartbeats.ts';
 import { MapWatchers } from './serve/map-watchers.ts';
 import { openClientPort, openMessagingPort } from './serve/ports.ts';

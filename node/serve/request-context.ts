@@ -55,8 +55,6 @@ export type RequestContext = {
   readonly visitors?: Pick<Visitors, 'all'>;
   /** What the store counts by itself, with when that was so (`nowMs`). Default: it counts nothing. */
   readonly counts?: () => RangeCounts | null;
-  /** Wall clock, for people (ms since 1970). Default: there is none. */
-  wallMs?(): number;
   nowMs(): number;
   /** The clock on the wall, for people (ms since 1970). */
   wallMs(): number;

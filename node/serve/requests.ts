@@ -51,7 +51,7 @@ import { mapAnswer } from '../machine/queries.ts';
 import { REPLY_MAX } from '../machine/reads.ts';
 import { expectProgressPossible, shortage } from '../paxos/step.ts';
 import { isStoreDamage } from '../store/failures.ts';
-import { keysIn, type RangeCounts } from '../store/range-counts.ts';
+import { keysIn } from '../store/range-counts.ts';
 import type { Work } from '../store/types.ts';
 import { Databases } from './database.ts';
 import { dropMaster } from './drop-master.ts';
@@ -402,7 +402,7 @@ export class Requests {
     };
     const { driver, counts } = this.#context;
     if (!driver.mayRead()) answer(0);
-    else if (counts !== undefined) answer(keysOf(counts()));
+    else if (counts !== undefined) answer(keysIn(counts()));
     else
       this.#readWithin(
         { kind: 'getKeyCount' },
@@ -444,10 +444,6 @@ export class Requests {
       asker.isOver,
     );
   }
-}
-
-function keysOf(counts: RangeCounts | null): number {
-  return counts === null ? 0 : keysIn(counts);
 }
 
 /**

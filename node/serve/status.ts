@@ -42,7 +42,7 @@ export function nodeStatus(
 /** The same with all that this node has seen beside it, since when. */
 export function nodeFacts(context: RequestContext): NodeFacts {
   const { conditions, visitors, nowMs, wallMs } = context;
-  const atMs = wallMs?.() ?? 0;
+  const atMs = wallMs();
   const counts = context.counts?.() ?? null;
   return {
     version: PRODUCT_VERSION,

@@ -9,7 +9,7 @@ export type RangeCounts = {
   readonly atMs: number;
 };
 
-/** Keys of all of them. */
-export function keysIn({ counts }: RangeCounts): number {
-  return counts.reduce((sum, { keys }) => sum + keys, 0);
+/** Keys of all of them; 0 where they are not known yet. */
+export function keysIn(known: RangeCounts | null): number {
+  return known?.counts.reduce((sum, { keys }) => sum + keys, 0) ?? 0;
 }
