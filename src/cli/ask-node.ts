@@ -4,6 +4,7 @@ import { ArakoonClient } from '../client/arakoon-client.ts';
 import { nodeOf, readClusterConfig } from '../config/cluster-config.ts';
 import { printAddress } from '../identity/address.ts';
 import type { Field } from '../protocol/arakoon/statistics.ts';
+import { drain, safeToStop } from './node/safe-to-stop.ts';
 import { printJson, printLine } from './output.ts';
 import { sayWhoIsAwaited } from './report.ts';
 
@@ -13,6 +14,8 @@ const WORK_MS = 3_600_000;
 export const NODE_WORDS = [
   'state',
   'drop-master',
+  'safe-to-stop',
+  'drain',
   'flush',
   'collapse',
   'defrag',
@@ -58,6 +61,8 @@ const WORDS: { readonly [W in NodeWord]: (client: ArakoonClient, asked: Asked) =
     const master = await client.whoMaster();
     return { line: `${master ?? 'nobody'} is master`, json: { master } };
   },
+  'safe-to-stop': async (_, asked) => await safeToStop(asked),
+  drain,
   flush: async (client, { node }) => {
     await client.flushStore({ deadlineMs: WORK_MS });
     return { line: `what ${node} had in memory is in its store`, json: { flushed: true } };

@@ -60,7 +60,7 @@ function servers<T>(parser: Argv<T>) {
             examples(
               ['$0 node --config ams.ini --node ams_0', 'runs it'],
               ['$0 node state --config ams.ini --node ams_0', 'what it does'],
-              ['$0 node drop-master --config ams.ini --node ams_0', 'before work on its machine'],
+              ['$0 node drain --config ams.ini --node ams_0', 'before work on its machine'],
             ),
           ),
       async (args) => {

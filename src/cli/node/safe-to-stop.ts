@@ -1,0 +1,50 @@
+/** `nursery node safe-to-stop` and `nursery node drain`: before work on the machine of a node. */
+import { NurseryError } from '../../base/errors.ts';
+import type { ArakoonClient } from '../../client/arakoon-client.ts';
+import { readClusterConfig } from '../../config/cluster-config.ts';
+import { masterOf } from '../../health/facts.ts';
+import { whyNotSafeToStop } from '../../health/safe-to-stop.ts';
+import { gather } from '../status/gather.ts';
+
+/** How long the others may take to elect a master (ms). */
+const HANDOVER_MS = 60_000;
+
+type Asked = { readonly config: string; readonly node: string };
+type Said = { readonly line: string; readonly json: object };
+
+/** Says that the cluster goes on without the node. @throws NurseryError REFUSED, with the reason, where it would not */
+export async function safeToStop({ config, node }: Asked): Promise<Said> {
+  const master = await checkedMaster({ config, node });
+  const isMaster = master === node;
+  const before = isMaster ? '; it is the master, and nursery node drain hands that over first' : '';
+  return { line: `${node} may be stopped${before}`, json: { safeToStop: true, isMaster } };
+}
+
+/**
+ * Hands mastership over, where the node has it, and waits until another one is master.
+ *
+ * @throws NurseryError REFUSED where the cluster would not go on without the node, or it is master again at once
+ */
+export async function drain(client: ArakoonClient, { config, node }: Asked): Promise<Said> {
+  const before = await checkedMaster({ config, node });
+  if (before === node) await client.dropMaster({ deadlineMs: HANDOVER_MS });
+  const master = await checkedMaster({ config, node });
+  if (master === node) {
+    throw new NurseryError(
+      'REFUSED',
+      `${node} is master again: its file prefers it, or the others did not want it`,
+    );
+  }
+  return { line: `${master} is master; ${node} may be stopped`, json: { drained: true, master } };
+}
+
+/** The master, where the node may be stopped. */
+async function checkedMaster({ config, node }: Asked): Promise<string> {
+  const { clusterId } = readClusterConfig(config, 'client');
+  const { clusters } = await gather(config, performance.now());
+  const cluster = clusters.find((each) => each.cluster === clusterId && !each.isElsewhere);
+  const why = cluster === undefined ? `${clusterId} is not known` : whyNotSafeToStop(cluster, node);
+  const master = cluster === undefined ? null : masterOf(cluster);
+  if (why !== null || master === null) throw new NurseryError('REFUSED', `do not stop ${node}: ${why}`);
+  return master.name;
+}
