@@ -294,6 +294,7 @@ export class NodeProcess {
       after: TIMERS.after,
       recording: this.#recording,
       counts: () => storage.store.counts,
+      storeFigures: () => storage.figures,
       syncs: () => storage.syncs,
       seats: () => present(this.#clientPort, 'client port').seats,
       budgets: this.#budgets.clients,

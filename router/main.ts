@@ -1,9 +1,10 @@
 /** A router in its process: makes the World of its driver, of links and a keeper's client, and opens its port. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ClusterClient } from '../src/client/cluster-client.ts';
 import type { MapWatch } from '../src/client/map-watch.ts';
 import type { RouterIni } from '../src/config/router-config.ts';
 import { type Hello, LINK_PROTOCOL } from '../src/link/frames.ts';
+import { type Asked, answerWatch } from '../src/metrics/http.ts';
+import type { ProcessFacts } from '../src/metrics/of-process.ts';
 import { ClientPort, limitsOfProcess, portBudgets } from '../src/port/port.ts';
 import { Recording } from '../src/port/recording.ts';
 import type { Budgets } from '../src/process/budget.ts';
@@ -14,6 +15,7 @@ import type { RouterFigures, SeatFigures } from '../src/protocol/arakoon/statist
 import { health } from './core/local.ts';
 import type { Router } from './core/types.ts';
 import { type Connect, Driver, type LinkEvents } from './driver.ts';
+import { routerFamilies } from './metrics.ts';
 import { NodeLink } from './node-link.ts';
 
 /** How often its statistics are logged, and begin anew (ms). */
@@ -80,7 +82,11 @@ export async function startRouter({ ini, logger, keeper, waits }: RouterOptions)
     handle: (connection, body, respond) => driver.request(connection.id, body, respond, null, connection),
     gone: () => driver.gone(),
     budgets,
-    http: (request, response) => answerHttp(request, response, driver.router, budgets.clients),
+    http: (request, response) => {
+      const facts = { operations: recording.operations, budgets: budgets.clients, seats: figures };
+      const failed = (error: Error): void => logger.error({ reason: error.message }, 'no metrics');
+      answerWatch(request, response, watchOf(driver.router, facts), failed);
+    },
     warn: (message) => logger.warn({}, message),
     waits,
   });
@@ -112,33 +118,29 @@ function watchKeeper(keeper: ClusterClient, driver: Driver): MapWatch {
   });
 }
 
-/** 200 while every key can be served, as far as is known; else 503, and why. */
-function answerHttp(
-  request: IncomingMessage,
-  response: ServerResponse,
-  router: Router,
-  { replies, requests }: Budgets,
-): void {
-  if (request.url !== '/healthz') {
-    response.writeHead(404, { 'content-type': 'text/plain' }).end('not found\n');
-    return;
-  }
-  const { ok, why } = health(router);
-  const { keeper, held, inFlight } = router;
-  const body = {
-    ok,
-    why,
-    mapVersion: keeper?.map.version ?? null,
-    held,
-    inFlight: inFlight.size,
-    repliesBytes: replies.usedBytes,
-    repliesWaiting: replies.waiting,
-    requestsBytes: requests.usedBytes,
-    requestsWaiting: requests.waiting,
-    stalledLetGo: replies.letGo + requests.letGo,
+/** What supervisors and Prometheus ask: every key can be served, as far as is known, or the reason why not. */
+function watchOf(router: Router, facts: Omit<ProcessFacts, 'eventLoop'>): Asked {
+  return {
+    why: () => {
+      const { ok, why } = health(router);
+      return ok ? null : why;
+    },
+    more: () => {
+      const { keeper, held, inFlight } = router;
+      const { replies, requests } = facts.budgets;
+      return {
+        mapVersion: keeper?.map.version ?? null,
+        held,
+        inFlight: inFlight.size,
+        repliesBytes: replies.usedBytes,
+        repliesWaiting: replies.waiting,
+        requestsBytes: requests.usedBytes,
+        requestsWaiting: requests.waiting,
+        stalledLetGo: replies.letGo + requests.letGo,
+      };
+    },
+    families: () => routerFamilies(router, { ...facts, eventLoop: performance.eventLoopUtilization() }),
   };
-  response.writeHead(ok ? 200 : 503, { 'content-type': 'application/json' });
-  response.end(`${JSON.stringify(body)}\n`);
 }
 
 /** The port's figures, as they are whenever they are asked for. */

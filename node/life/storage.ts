@@ -15,7 +15,13 @@ import { checkStorePages } from '../store/check-file.ts';
 import { CurrentStore } from '../store/current-store.ts';
 import { dataFile } from '../store/environment.ts';
 import { storeDamaged, storeFailure } from '../store/failures.ts';
-import { installSnapshot, LmdbStore, SnapshotWriter, type StorePlace } from '../store/lmdb-store.ts';
+import {
+  installSnapshot,
+  LmdbStore,
+  SnapshotWriter,
+  type StoreFigures,
+  type StorePlace,
+} from '../store/lmdb-store.ts';
 import { enterOpening, forgetOpenings, OPENINGS_SUSPECT, settleOpenings } from '../store/openings.ts';
 import { OVERLAY_FLUSH_BYTES, type View } from '../store/types.ts';
 import { readMembers, readSnapshotSlot, snapshotRow } from './members-row.ts';
@@ -192,6 +198,17 @@ export class Storage {
   get syncs(): { readonly log: number; readonly store: number } {
     const store = this.store.isOpen ? this.store.open.statistics.syncs : 0;
     return { log: this.log.statistics.syncs, store };
+  }
+
+  /** Figures of the store. */
+  get figures(): StoreFigures {
+    const { store } = this;
+    const isOpen = store.isOpen;
+    return {
+      statistics: isOpen ? store.open.statistics : null,
+      overlayBytes: store.overlayBytes,
+      flushedSlot: isOpen ? store.flushedSlot : 0,
+    };
   }
 
   /** Drops log segments below the flushed image, but for the newest `keep`; `gone` hears of each, resolves with how many went. */

@@ -3,6 +3,7 @@ import { VALUE_MAX } from '../../src/base/limits.ts';
 import type { NodeIni } from '../../src/config/node-section.ts';
 import type { Hello } from '../../src/link/frames.ts';
 import type { LinkHandlers } from '../../src/link/link.ts';
+import { answerWatch } from '../../src/metrics/http.ts';
 import { ClientPort, type PortBudgets } from '../../src/port/port.ts';
 import { failure } from '../../src/protocol/arakoon/replies.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
@@ -11,6 +12,7 @@ import type { Peers } from '../members/peers.ts';
 import type { SnapshotServer } from '../members/snapshots.ts';
 import { isStoreDamage } from '../store/failures.ts';
 import type { MapWatchers } from './map-watchers.ts';
+import { watchOf } from './metrics.ts';
 import type { Requests } from './requests.ts';
 import { withRoom } from './room.ts';
 import type { Visitors } from './visitors.ts';
@@ -66,6 +68,10 @@ export async function openClientPort(
     writtenAt: { ip, port: clientPort },
     links,
     budgets,
+    http: (request, response) =>
+      answerWatch(request, response, watchOf(requests.context), (error) =>
+        common.warn(error.stack ?? error.message),
+      ),
     handle: (connection, body, respond) => requests.handle(body, respond, null, connection),
   });
 }

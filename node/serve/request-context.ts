@@ -8,6 +8,7 @@ import type { FairShare } from '../driver/fair-share.ts';
 import type { Scheduler } from '../driver/scheduler.ts';
 import type { UpdateCost } from '../driver/update-cost.ts';
 import type { Introduction } from '../identity/introduction.ts';
+import type { StoreFigures } from '../store/lmdb-store.ts';
 import type { RangeCounts } from '../store/range-counts.ts';
 import type { Store } from '../store/types.ts';
 import type { Heartbeats } from './heartbeats.ts';
@@ -53,6 +54,8 @@ export type RequestContext = {
   /** What is so that ought not to be, as last looked at, and whose links are open. Default: nobody looks. */
   readonly conditions?: { readonly all: Condition[] };
   readonly visitors?: Pick<Visitors, 'all'>;
+  /** Figures of the store, for metrics. Default: there are none. */
+  readonly storeFigures?: () => StoreFigures;
   /** What the store counts by itself, with when that was so (`nowMs`). Default: it counts nothing. */
   readonly counts?: () => RangeCounts | null;
   nowMs(): number;

@@ -94,6 +94,11 @@ export class Requests {
   readonly #databases: Databases;
   readonly #upkeep: Upkeep;
 
+  /** What they are answered with. */
+  get context(): RequestContext {
+    return this.#context;
+  }
+
   constructor(context: RequestContext) {
     this.#context = context;
     this.#images = new Images(context.nowMs);
@@ -391,10 +396,7 @@ export class Requests {
     }
   }
 
-  /**
-   * The master says how many keys the cluster serves; elsewhere they are left at 0, and where the store is being counted still. A
-   * store that counts nothing by itself, as in a simulation, is counted here.
-   */
+  /** The master says how many keys there are, elsewhere 0. A store that counts nothing, as in a simulation, is counted here. */
   #status(respond: Respond, asker: Asker): void {
     const answer = (keys: number): void => {
       const status = { ...nodeStatus(this.#context), keys };

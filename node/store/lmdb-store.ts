@@ -58,6 +58,13 @@ export type StoreStatistics = {
   readonly snapshots: number;
 };
 
+/** The same of whichever store is open, with what it holds; `statistics` null while it is being replaced. */
+export type StoreFigures = {
+  readonly statistics: StoreStatistics | null;
+  readonly overlayBytes: number;
+  readonly flushedSlot: number;
+};
+
 /** A flushed image that snapshots share: one read transaction, however many they are. */
 type PinnedImage = { readonly view: LmdbView; readonly transaction: ReadTransaction; users: number };
 

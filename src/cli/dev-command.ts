@@ -79,7 +79,7 @@ async function initOnce(nursery: LocalNursery): Promise<void> {
 async function untilReady(port: number): Promise<void> {
   const untilMs = performance.now() + READY_MS;
   for (;;) {
-    const health = await fetch(`http://127.0.0.1:${port}/healthz`).catch(() => null);
+    const health = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => null);
     await health?.arrayBuffer();
     if (health?.status === 200) return;
     if (performance.now() >= untilMs)

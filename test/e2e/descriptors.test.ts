@@ -176,7 +176,7 @@ suite.test(
     const silent = new Crowd(lab, nursery.routerPort, 100, null);
     await until('the crowds', () => crowd.connected + silent.connected > 60);
     // Node's fetch waits for ever on a connection that was reset as soon as it was made.
-    const url = `http://127.0.0.1:${nursery.routerPort}/healthz`;
+    const url = `http://127.0.0.1:${nursery.routerPort}/readyz`;
     const healthy = (): Promise<boolean> =>
       fetch(url, { signal: AbortSignal.timeout(HEALTH_MS) }).then(({ status }) => status === 200);
     await until('a health check', healthy);

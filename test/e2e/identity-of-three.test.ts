@@ -53,7 +53,7 @@ async function serve({ routers }: Three, key: string, value: string): Promise<vo
   for (const port of routers) {
     const read = (): Promise<string> => through(port, async (client) => (await client.get(key)).toString());
     assert.is(await until(`${key} at port ${port}`, read, { withinMs: ANSWERED_MS }), value);
-    const isHealthy = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok;
+    const isHealthy = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok;
     await until(`the router at port ${port} to be healthy`, isHealthy, { withinMs: ANSWERED_MS });
   }
 }

@@ -18,7 +18,7 @@ const tests = labSuite('recorded sessions');
 /** Whether a router says that it serves every key. */
 function isHealthy(port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const asked = request({ port, host: '127.0.0.1', path: '/healthz', agent: false }, (response) => {
+    const asked = request({ port, host: '127.0.0.1', path: '/readyz', agent: false }, (response) => {
       response.resume();
       resolve(response.statusCode === 200);
     });

@@ -35,6 +35,12 @@ function kindsOf({ findings }: Seen): string[] {
   return findings.map(({ kind }) => kind);
 }
 
+/** Status and body of what is asked over HTTP. */
+async function over(port: number, path: string): Promise<[number, string]> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(5000) });
+  return [response.status, await response.text()];
+}
+
 /** What status says that is to be typed, as it says it. */
 function typed({ stdout }: Finished): string[] {
   const [, command] = /^ {4}type: nursery (.*)$/m.exec(stdout) ?? [];
@@ -56,6 +62,10 @@ tests.test('status tells what is known without the keeper, and that it is silent
   const text = (await nursery.succeed(['status'])).stdout;
   assert.match(text, /^healthy: 1 cluster of 3 serves 1 range\n/);
   assert.match(text, /^ {2}router {2}status-router {2}from \S*127\.0\.0\.1 {2}connected for \d+ s$/m);
+
+  const [, metrics] = await over(nursery.routerPort, '/metrics');
+  assert.match(metrics, /^nursery_router_is_serving 1$/m);
+  assert.is((await over(nursery.routerPort, '/readyz'))[0], 200);
 
   // One that owns nothing is no danger to any key.
   await bru.killAll();
@@ -169,7 +179,34 @@ tests.test(
     const well = await lab.run(['status', '--config', cluster.file, '--wait', 'healthy', '--timeout', '30']);
     assert.is(well.code, EXIT_CODES.OK, well.stderr);
     assert.match(well.stdout, /^healthy: cluster three serves\n/);
+    const port = cluster.nodes[2]?.clientPort as number;
+    assert.equal(await over(port, '/healthz'), [200, 'alive\n']);
+    assert.equal(await over(port, '/readyz'), [200, '{"ok":true,"why":""}\n']);
+    const [, metrics] = await over(port, '/metrics');
+    for (const wanted of [
+      /^nursery_node_is_serving 1$/m,
+      /^nursery_node_slot\{of="applied"\} [1-9]\d*$/m,
+      /^nursery_conditions\{kind="noMaster"\} 0$/m,
+      /^nursery_request_seconds_count\{operation="\w+",outcome="ok"\} [1-9]/m,
+    ])
+      assert.match(metrics, wanted);
+    // Whoever is master hands that over, and may be stopped then; and nobody else while one is away.
+    const node = (word: string, name: string): Promise<Finished> =>
+      lab.run(['node', word, '--config', cluster.file, '--node', name]);
+    const master = await cluster.master();
+    const safe = await node('safe-to-stop', master);
+    assert.is(safe.code, EXIT_CODES.OK, safe.stderr);
+    assert.match(safe.stdout, /^three_\d may be stopped; it is the master, and nursery node drain/);
+    const drained = await node('drain', master);
+    assert.is(drained.code, EXIT_CODES.OK, drained.stderr);
+    assert.match(drained.stdout, new RegExp(`^three_\\d is master; ${master} may be stopped\n$`));
+    assert.not.match(drained.stdout, `${master} is master`);
     await cluster.process(first).kill();
+    const unsafe = await until('it to be missed', async () => {
+      const finished = await node('safe-to-stop', second);
+      return finished.code === EXIT_CODES.REFUSED ? finished : null;
+    });
+    assert.match(unsafe.stderr, /do not stop three_1: without three_1 1 of 3 members of three would be left/);
     const risky = await until('a master that misses it', async () => {
       const finished = await lab.run(['status', '--config', cluster.file]);
       return finished.code === EXIT_CODES.AT_RISK && finished.stdout.includes('by the clock of')
@@ -190,6 +227,9 @@ tests.test(
     );
     assert.match(dead.stdout, /^ {4}since .*, by the clock of three_2$/m);
     for (const { stdout } of [well, risky, dead]) assert.not.match(stdout, /keeper|nursery init/);
+    assert.equal(await over(port, '/readyz'), [503, '{"ok":false,"why":"no master has a lease"}\n']);
+    assert.is((await over(port, '/healthz'))[0], 200);
+    assert.match((await over(port, '/metrics'))[1], /^nursery_conditions\{kind="noMaster"\} 1$/m);
     const waited = await lab.run(['status', '--config', cluster.file, '--wait', 'healthy', '--timeout', '1']);
     assert.is(waited.code, EXIT_CODES.NOT_SERVING);
     for (const name of [first, second]) cluster.startNode(name);

@@ -16,6 +16,7 @@ const FLOORS = [
   'src/health/',
   'src/config/',
   'src/link/',
+  'src/metrics/',
   'src/port/',
   'src/client/',
 ] as const;
@@ -26,6 +27,7 @@ const OUTSIDE: { readonly [floor: string]: readonly string[] } = {
   'src/keyspace/': ['node:crypto'],
   'src/config/': ['node:'],
   'src/link/': ['node:', 'ws'],
+  'src/metrics/': ['node:', 'prom-client'],
   'src/port/': ['node:'],
   'src/client/': ['node:'],
 };

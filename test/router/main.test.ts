@@ -144,7 +144,7 @@ class Setup {
   /** Resolves with the status once it is `wanted`. */
   async health(wanted: number): Promise<{ ok: boolean; why: string }> {
     for (;;) {
-      const [status, body] = await this.#healthz();
+      const [status, body] = await this.#readyz();
       if (status === wanted) return JSON.parse(body);
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -157,9 +157,9 @@ class Setup {
     await Promise.all([...this.ports.values()].map((port) => port.close()));
   }
 
-  #healthz(): Promise<[number, string]> {
+  #readyz(): Promise<[number, string]> {
     return new Promise((resolve, reject) => {
-      const url = `http://${LOCAL}:${this.router.port}/healthz`;
+      const url = `http://${LOCAL}:${this.router.port}/readyz`;
       httpGet(url, { agent: false }, (response) => {
         let body = '';
         response.on('data', (chunk) => {

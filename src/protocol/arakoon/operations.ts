@@ -127,7 +127,30 @@ class Period {
   }
 }
 
-type Total = { readonly figures: Figures; failed: number };
+/** Upper bounds of the buckets that times are counted in (s); the last bucket has none. */
+export const LATENCY_BOUNDS_S = [
+  0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
+] as const;
+
+/** Times in buckets: an addition for each, and nothing is kept. */
+export class Latencies {
+  readonly counts = new Float64Array(LATENCY_BOUNDS_S.length + 1);
+  seconds = 0;
+
+  add(seconds: number): void {
+    let at = 0;
+    while (at < LATENCY_BOUNDS_S.length && seconds > (LATENCY_BOUNDS_S[at] as number)) at += 1;
+    this.counts[at] = (this.counts[at] as number) + 1;
+    this.seconds += seconds;
+  }
+}
+
+type Total = {
+  readonly figures: Figures;
+  failed: number;
+  readonly ok: Latencies;
+  readonly notOk: Latencies;
+};
 
 /** Records every operation of a process, once. */
 export class Operations {
@@ -155,19 +178,37 @@ export class Operations {
   answered(kind: RequestKind, seconds: number, written: number, answer: Answer): void {
     let total = this.#totals.get(kind);
     if (total === undefined) {
-      total = { figures: new Figures(), failed: 0 };
+      total = { figures: new Figures(), failed: 0, ok: new Latencies(), notOk: new Latencies() };
       this.#totals.set(kind, total);
     }
     if (returnCodeOf(answer.bytes) !== RETURN_CODES.OK) {
       total.failed += 1;
+      total.notOk.add(seconds);
       return;
     }
     total.figures.add(seconds);
+    total.ok.add(seconds);
     const counted = COUNTED[kind];
     if (counted === undefined) return;
     this.#period.all.add(seconds);
     this.#period.groups.get(counted.group)?.add(seconds);
     if (counted.size !== undefined) this.#period.sizes.get(counted.size)?.add(sizeOf(kind, written, answer));
+  }
+
+  /** How long each operation took since the start, by whether it succeeded; those that were asked. */
+  latencies(): {
+    readonly operation: string;
+    readonly outcome: 'ok' | 'failed';
+    readonly counts: Float64Array;
+    readonly seconds: number;
+  }[] {
+    return [...this.#totals].flatMap(([kind, { figures, failed, ok, notOk }]) => {
+      const operation = requestName(REQUEST_CODES[kind]);
+      return [
+        ...(figures.n > 0 ? [{ operation, outcome: 'ok' as const, ...ok }] : []),
+        ...(failed > 0 ? [{ operation, outcome: 'failed' as const, ...notOk }] : []),
+      ];
+    });
   }
 
   /** So many updates went into one slot. */
