@@ -1,4 +1,4 @@
-/** Whether a cluster goes on without one of its nodes. */
+/** Whether a cluster goes on without some of its nodes. */
 import { type Answering, answeringOf, type ClusterSeen, conditionOf, masterOf } from './facts.ts';
 
 /** Why `node` must not be stopped now: the cluster would not serve, or not take updates. Null where it may be. */
@@ -22,6 +22,28 @@ export function whyNotSafeToStop(cluster: ClusterSeen, node: string): string | n
   if (left >= majority) return null;
   const reasons = unfit.length === 0 ? '' : `: ${unfit.join(', ')}`;
   return `without ${node} ${left} of ${members.length} members of ${cluster.cluster} would be left that can go on, and ${majority} are needed${reasons}`;
+}
+
+/** The members of a cluster, each of which has a copy of all that it owns. */
+export type Copies = {
+  readonly members: number;
+  /** Those that could go on if others failed. */
+  readonly fit: number;
+  /** So many of these may fail, and the cluster still goes on; below 0 it does not as it is. */
+  readonly mayFail: number;
+};
+
+/** As its master sees them; null where there is none. */
+export function copiesOf(cluster: ClusterSeen): Copies | null {
+  const master = masterOf(cluster);
+  if (master === null) return null;
+  const { members } = master.facts.status;
+  const nodes = answeringOf(cluster);
+  const fit = members.filter((member) => {
+    const node = nodes.find(({ name }) => name === member.node);
+    return whyUnfit(master, node, member) === null;
+  }).length;
+  return { members: members.length, fit, mayFail: fit - (Math.floor(members.length / 2) + 1) };
 }
 
 /** Why a member would not make up for one that is stopped. */

@@ -2,6 +2,7 @@
 import type { ClusterSeen, Facts } from '../../health/facts.ts';
 import type { Verdict } from '../../health/findings.ts';
 import { isOver, openMoves } from '../../health/map-findings.ts';
+import { copiesOf } from '../../health/safe-to-stop.ts';
 import type { Range } from '../../keyspace/range.ts';
 import type { Migration } from '../../protocol/admin/admin.ts';
 import { jsonRange } from '../forms.ts';
@@ -36,7 +37,8 @@ export function statusToJson(
   };
 }
 
-function clusterToJson({ cluster, founding, nodes }: ClusterSeen): object {
+function clusterToJson(seen: ClusterSeen): object {
+  const { cluster, founding, nodes } = seen;
   const reports = nodes.map(({ name, facts, why, turnedAway }) => {
     if (facts === null) return { name, status: null, why, turnedAway };
     const { status, counts, ...more } = facts;
@@ -49,7 +51,7 @@ function clusterToJson({ cluster, founding, nodes }: ClusterSeen): object {
       counts: counts?.map(withJsonRange) ?? null,
     };
   });
-  return { cluster, founding: founding ?? null, nodes: reports };
+  return { cluster, founding: founding ?? null, copies: copiesOf(seen), nodes: reports };
 }
 
 function withJsonRange<T extends Range>(range: T): object {

@@ -4,6 +4,7 @@ import type { Finding, Since } from '../../health/finding.ts';
 import type { Verdict } from '../../health/findings.ts';
 import { openMoves } from '../../health/map-findings.ts';
 import { stillSince } from '../../health/move-findings.ts';
+import { copiesOf } from '../../health/safe-to-stop.ts';
 import { printRange, sameRange } from '../../keyspace/range.ts';
 import type { MapEntry } from '../../keyspace/rangemap.ts';
 import type { Migration, NotedBackup } from '../../protocol/admin/admin.ts';
@@ -85,13 +86,24 @@ function printBytes(bytes: number): string {
   return `${power === 0 ? bytes : amount.toFixed(amount < 10 ? 1 : 0)} ${units[power]}`;
 }
 
-function clusterLines({ cluster, founding, nodes }: ClusterSeen, wallMs: number): string[] {
+function clusterLines(seen: ClusterSeen, wallMs: number): string[] {
+  const { cluster, founding, nodes } = seen;
   const backup = describeBackup(nodes, wallMs);
   return [
     `cluster ${cluster}${founding === undefined ? '' : `, founding ${founding}`}`,
+    ...copiesLine(seen),
     ...(backup === null ? [] : [`  ${backup}`]),
     ...table(nodes.map(nodeRow)),
   ];
+}
+
+/** Each member has a copy of all that its cluster owns. */
+function copiesLine(cluster: ClusterSeen): string[] {
+  const copies = copiesOf(cluster);
+  if (copies === null || cluster.isElsewhere) return [];
+  const { members, fit, mayFail } = copies;
+  const more = mayFail < 0 ? 'too few to go on' : mayFail === 0 ? 'none may fail' : `${mayFail} may fail`;
+  return [`  ${members} ${members === 1 ? 'copy' : 'copies'}, ${fit} up to date; ${more}`];
 }
 
 function nodeRow({ name, facts, why }: NodeSeen): string[] {

@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ClusterSeen } from '../../../src/health/facts.ts';
-import { whyNotSafeToStop } from '../../../src/health/safe-to-stop.ts';
+import { copiesOf, whyNotSafeToStop } from '../../../src/health/safe-to-stop.ts';
 import type { Condition } from '../../../src/protocol/admin/node-facts.ts';
 
 type Options = {
@@ -86,6 +86,18 @@ test('who could not make up for it does not count, and is named', () => {
     if (options.silent === undefined)
       assert.is(whyNotSafeToStop(clusterOf(3, options), 'a2'), null, 'it may go itself');
   }
+});
+
+test('copies: how many there are, how many are fit, and how many may fail', () => {
+  assert.equal(copiesOf(clusterOf(3)), { members: 3, fit: 3, mayFail: 1 });
+  assert.equal(copiesOf(clusterOf(3, { unseen: ['a2'] })), { members: 3, fit: 2, mayFail: 0 });
+  assert.equal(copiesOf(clusterOf(5, { silent: ['a4'], conditions: { a1: [condition('full')] } })), {
+    members: 5,
+    fit: 3,
+    mayFail: 0,
+  });
+  assert.equal(copiesOf(clusterOf(1)), { members: 1, fit: 1, mayFail: 0 });
+  assert.is(copiesOf(clusterOf(3, { silent: ['a0'] })), null);
 });
 
 test('without a master nobody can say', () => {
