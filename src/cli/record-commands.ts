@@ -23,7 +23,7 @@ export function recordCommands<T>(parser: Argv<T>) {
     )
     .command(
       'forget-migrations',
-      'have the keeper forget moves that have ended: it holds 10,000',
+      'have the keeper forget moves that have ended',
       (command) =>
         asking(command)
           .option('keep', wholeNumber('keep', 0, 'the newest so many stay; default: 100'))
