@@ -1,0 +1,62 @@
+/** The monitoring examples ask for metrics that there are, and alerts lead to paragraphs of the handbook that there are. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { NODE_METRICS } from '../../node/serve/metrics.ts';
+import { ROUTER_METRICS } from '../../router/metrics.ts';
+import type { Metric } from '../../src/metrics/families.ts';
+import { PROCESS_METRICS } from '../../src/metrics/of-process.ts';
+import { CONDITIONS } from '../../src/protocol/admin/node-facts.ts';
+
+const FOLDER = 'examples/monitoring';
+const METRICS: readonly Metric[] = [NODE_METRICS, ROUTER_METRICS, PROCESS_METRICS].flatMap(
+  (table) => Object.values(table) as Metric[],
+);
+
+test('every metric that they name is one that processes tell', () => {
+  const known = new Set(
+    METRICS.flatMap(({ name, kind }) =>
+      kind === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
+    ),
+  );
+  const named = readdirSync(FOLDER).flatMap((file) => [
+    ...(readFileSync(`${FOLDER}/${file}`, 'utf8').match(/\bnursery_[a-z_]+/g) ?? []),
+  ]);
+  assert.ok(named.length > 20, 'metrics were found');
+  assert.equal(
+    named.filter((name) => !known.has(name)),
+    [],
+  );
+});
+
+test('every condition that alerts look at is one that nodes see', () => {
+  const text = readFileSync(`${FOLDER}/alerts.yml`, 'utf8');
+  const kinds = [...text.matchAll(/kind=~?"([^"]+)"/g)].flatMap(([, all]) => (all as string).split('|'));
+  assert.ok(kinds.length > 5, 'conditions were found');
+  assert.equal(
+    kinds.filter((kind) => !CONDITIONS.some((each) => each === kind)),
+    [],
+  );
+});
+
+test('every alert names a paragraph of the handbook', () => {
+  const text = readFileSync(`${FOLDER}/alerts.yml`, 'utf8');
+  const alerts = text.match(/- alert: /g) ?? [];
+  const paragraphs = [...text.matchAll(/handbook: '([^']+)'/g)].map(([, title]) => title as string);
+  assert.is(paragraphs.length, alerts.length);
+  const handbook = readFileSync('docs/operating.md', 'utf8').replaceAll(/\s+/g, ' ');
+  assert.equal(
+    paragraphs.filter((title) => !handbook.includes(`\`${title}`)),
+    [],
+  );
+});
+
+test('the dashboard is JSON, and each panel has a question', () => {
+  const { panels } = JSON.parse(readFileSync(`${FOLDER}/grafana.json`, 'utf8')) as {
+    readonly panels: readonly { readonly targets: readonly { readonly expr: string }[] }[];
+  };
+  assert.ok(panels.length >= 10);
+  for (const { targets } of panels) for (const { expr } of targets) assert.match(expr, 'nursery_');
+});
+
+test.run();
