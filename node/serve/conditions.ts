@@ -1,5 +1,6 @@
 /** What is so at a node that ought not to be, and since when by its own clock: for status, which judges it (src/health). */
 import type { Condition } from '../../src/protocol/admin/node-facts.ts';
+import type { ReplicaStatus } from '../paxos/status.ts';
 import { statusOf } from '../paxos/step.ts';
 import type { Slot } from '../paxos/values.ts';
 import type { Heartbeats } from './heartbeats.ts';
@@ -73,9 +74,9 @@ export class ConditionWatch {
   /** To be called often. */
   look(): void {
     const { driver, nowMs, wallMs } = this.#looked;
-    const { waitsFor, chosen } = statusOf(driver.replica, nowMs());
-    const due = this.#lag.look(chosen, driver.replica.config.leaseMs, nowMs());
-    this.#conditions.look(presentConditions(this.#looked, waitsFor, due), nowMs(), wallMs());
+    const status = statusOf(driver.replica, nowMs());
+    const due = this.#lag.look(status.chosen, driver.replica.config.leaseMs, nowMs());
+    this.#conditions.look(presentConditions(this.#looked, status, due), nowMs(), wallMs());
   }
 
   /** All that hold now. */
@@ -86,16 +87,24 @@ export class ConditionWatch {
 }
 
 /** All that hold at this moment. @param due the slot that peers should have applied */
-export function presentConditions(context: Looked, waitsFor: string | null, due: Slot): Present[] {
+export function presentConditions(
+  context: Looked,
+  { role, waitsFor }: Pick<ReplicaStatus, 'role' | 'waitsFor'>,
+  due: Slot,
+): Present[] {
   const { driver, introduction, seals, nowMs } = context;
   const { machine, replica } = driver;
   const one = (kind: Present['kind'], detail: string | null): Present[] =>
     detail === null ? [] : [{ kind, subject: '', detail }];
-  const isAlone = replica.founded === null && waitsFor === null;
+  // Who has no vote grants no lease, and is told of none.
+  const votes = replica.founded !== null && role !== 'learner' && role !== 'joining';
   return [
-    ...one('noMaster', driver.master() === null && !isAlone ? 'no master has a lease' : null),
+    ...one('noMaster', votes && driver.master() === null ? 'no master has a lease' : null),
     ...one('waits', waitsFor),
-    ...one('refuses', introduction.waits ?? null),
+    ...one('refuses', introduction.waits ?? null).map((each) => ({
+      ...each,
+      subject: introduction.succession?.why == null ? 'keeper' : 'succession',
+    })),
     ...one('full', driver.waitsForRoom),
     ...one('store', driver.standing === 'sound' ? null : `${driver.standing} store`),
     ...machine.seals.map(({ mid }): Present => {

@@ -133,7 +133,8 @@ export function unreadiness({ driver, introduction, nowMs }: RequestContext): st
   if (introduction.waits != null) return introduction.waits;
   if (waitsFor !== null) return `it is ${role}: ${waitsFor}`;
   if (driver.waitsForRoom !== null) return driver.waitsForRoom;
-  return driver.master() === null ? 'no master has a lease' : null;
+  // Who has no vote grants no lease, and is told of none.
+  return driver.master() === null && role !== 'learner' ? 'no master has a lease' : null;
 }
 
 /** All that a node tells of itself. */

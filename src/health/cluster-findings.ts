@@ -107,7 +107,10 @@ function masterFindings({ cluster }: ClusterSeen, master: Answering, severity: S
         subject: cluster,
         what: `${name}, the master of ${cluster}, serves nothing yet: ${refuses.detail}`,
         since: sinceOf(master, refuses),
-        todo: 'start the keeper. If nothing was rescued since these nodes stopped, stop them, and start each with --without-keeper',
+        todo:
+          refuses.subject === 'succession'
+            ? 'see that the keeper runs, and a migrator, which settles what was moving; or nursery migrate --resume. With a new keeper: nursery rescue keeper'
+            : 'start the keeper. If nothing was rescued since these nodes stopped, stop them, and start each with --without-keeper',
       }),
     );
   }

@@ -42,7 +42,7 @@ export const CONDITIONS = [
   'noMaster',
   /** It waits for something, or somebody, and does not do its part before. */
   'waits',
-  /** It is master, or would be, and serves nothing before its keeper has spoken. */
+  /** It serves nothing before its keeper has spoken: of the whole cluster (`keeper`), or of a rescue (`succession`). */
   'refuses',
   /** Its disk has no room. */
   'full',

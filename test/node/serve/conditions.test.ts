@@ -1,7 +1,7 @@
 /** Since when something is so, and who is behind: by the clock of the node that sees it. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Conditions, Lag } from '../../../node/serve/conditions.ts';
+import { Conditions, Lag, presentConditions } from '../../../node/serve/conditions.ts';
 
 test('what goes on keeps its beginning, whatever becomes of the words; what was over begins anew', () => {
   const conditions = new Conditions();
@@ -46,6 +46,21 @@ test('due is what was chosen a while ago, and not what has been chosen since, ho
   assert.ok((due[60] as number) >= 30_000 && (due[60] as number) <= 35_000, `${due[60]}`);
   for (let nowMs = 6100; nowMs <= 12_000; nowMs += 100) due.push(lag.look(60_000, leaseMs, nowMs));
   assert.is(due.at(-1), 60_000, 'once nothing more is chosen all of it is due');
+});
+
+test('who has no vote grants no lease: that it knows no master is nothing wrong', () => {
+  const driver = {
+    replica: { founded: {} },
+    master: () => null,
+    waitsForRoom: null,
+    standing: 'sound',
+    mayRead: () => false,
+    machine: { seals: [], strangersWhy: null },
+  };
+  const context = { driver, introduction: {}, seals: {}, nowMs: () => 0 } as never;
+  const kinds = (role: 'follower' | 'learner' | 'joining') =>
+    presentConditions(context, { role, waitsFor: null }, 0).map(({ kind }) => kind);
+  assert.equal([kinds('follower'), kinds('learner'), kinds('joining')], [['noMaster'], [], []]);
 });
 
 test.run();

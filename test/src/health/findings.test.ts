@@ -454,6 +454,27 @@ const ROWS: readonly Row[] = [
     todo: /--without-keeper/,
   },
   {
+    name: 'a founding from a backup that waits for its keeper',
+    facts: factsOf({
+      replaced: [
+        clusterOf(
+          'a',
+          nodeOf('a', 'a_0', {
+            role: 'master',
+            owned: OWNED,
+            conditions: [
+              condition('refuses', { subject: 'succession', detail: 'this founding took the place of x' }),
+            ],
+          }),
+        ),
+      ],
+    }),
+    state: 'notServing',
+    kinds: ['waitsForKeeper'],
+    what: /serves nothing yet: this founding took the place of x$/,
+    todo: /settles what was moving; or nursery migrate --resume/,
+  },
+  {
     name: 'a store that nobody can say is right',
     facts: factsOf({
       replaced: [
