@@ -34,9 +34,9 @@ export class Counting {
     return this.#cursor === null;
   }
 
-  /** Rows in all; for tests. */
-  get buckets(): Buckets {
-    return this.#buckets;
+  /** Whether there is nothing to go on with: all is counted, or it cannot be before a transaction has said why. */
+  get rests(): boolean {
+    return this.#cursor === null || this.#failure !== null;
   }
 
   /** From now on these keys part buckets, as far as there is room. */
@@ -68,9 +68,13 @@ export class Counting {
     if (slot !== null) void this.#environment.put(META.COUNTED, Buffer.from(encodeSlot(slot)));
   }
 
-  /** The transaction was not carried out. */
+  /** The transaction was not carried out. What cannot be read then is said by the next one. */
   undone(): void {
-    this.#load();
+    try {
+      this.#load();
+    } catch (error) {
+      this.#failure = error as Error;
+    }
   }
 
   /** Counts a slice, in a transaction of its own where it is the last one. A failure is said by the next transaction. */

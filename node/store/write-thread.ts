@@ -88,17 +88,13 @@ function countRanges(): void {
 
 /** What was counted in a transaction that was not carried out is forgotten. */
 function undo(): void {
-  try {
-    counting.undone();
-  } catch {
-    // it cannot be read either, which the next transaction says
-  }
+  counting.undone();
   countOn();
 }
 
 /** Goes on counting a store that is not counted, a little at a time. */
 function countOn(): void {
-  if (counting.isComplete || timer !== null) return;
+  if (counting.rests || timer !== null) return;
   timer = setTimeout(() => {
     timer = null;
     counting.slice();
