@@ -24,7 +24,7 @@ export async function runMigrations({ config, json }: Asked): Promise<void> {
     return;
   }
   const open = openMoves(all).length;
-  printLine(`${all.length} migrations on record, ${open} of them open`);
+  printLine(`migrations on record: ${all.length}, of which open: ${open}`);
   for (const line of table(all.map(rowOf))) printLine(line);
 }
 
@@ -85,7 +85,7 @@ export async function runForgetMigrations({
     return mids;
   });
   if (json) printJson({ forgotten: dryRun ? [] : forgotten, wouldForget: forgotten });
-  else printLine(`${forgotten.length} migrations ${dryRun ? 'would be' : 'are'} forgotten`);
+  else printLine(`migrations that ${dryRun ? 'would be' : 'are'} forgotten: ${forgotten.length}`);
   process.exitCode = EXIT_CODES.OK;
 }
 
