@@ -168,6 +168,20 @@ tests.test(
     await bru.killAll();
     bru.startAll();
     await countsAre(nursery, moved);
+    const said = async (...args: string[]): Promise<string> => (await nursery.succeed(args)).stdout;
+    assert.match(
+      await said('migrations'),
+      /^migrations on record: 1, of which open: 0\n {2}2 {2}done {2}\[k\.\.end\) {2}seal-ams → seal-bru {2}250 keys/,
+    );
+    assert.match(
+      await said('history', 'p1'),
+      /^ {2}seal-ams {2}before that .*\n {2}seal-bru {2}since epoch 2 {2}by migration 2, with \[k\.\.end\)\n$/,
+    );
+    const dry = await said('forget-migrations', '--dry-run', '--keep', '0');
+    assert.is(dry, 'migrations that would be forgotten: 1\n');
+    const forgotten = await said('forget-migrations', '--keep', '0');
+    assert.is(forgotten, 'migrations that are forgotten: 1\n');
+    assert.match(await said('history', 'p1'), /^ {2}seal-bru {2}since epoch 2 {2}as the map says/);
   },
 );
 
