@@ -6,7 +6,7 @@ import { FunctionEngine } from '../../../node/functions/engine.ts';
 import { CALL_WORK_MAX } from '../../../node/machine/function-call.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { decodeOptionalBytes, okOptionalBytes } from '../../../src/protocol/arakoon/replies.ts';
-import type { Update } from '../../../src/protocol/arakoon/updates.ts';
+import { encodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
 import { type Answer, returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import type { Random } from '../../support/random.ts';
 import { ANY, bytesOf, NO_STEPS, type Operation, one, optionOf, type Seen, writing } from './asking.ts';
@@ -84,7 +84,7 @@ export function callFunction(id: number, random: Random, { keys }: Keyspace, put
   const key = random.pick(keys);
   const value = `${id}`;
   const name = EXCHANGES[random.below(Math.max(put, 1))] as string;
-  switch (random.below(8)) {
+  switch (random.below(10)) {
     case 0:
       return failing(id, key, 'fails', [value, key].map(hexOf).join(' '), 'Error: as it should');
     case 1: {
@@ -92,7 +92,9 @@ export function callFunction(id: number, random: Random, { keys }: Keyspace, put
       return working(id, key, value, `${rounds} ${[value, key].map(hexOf).join(' ')}`);
     }
     case 2:
+      return inSequence(id, name, value, key, random.pick(keys.filter((other) => other !== key)));
     case 3:
+    case 4:
       return exchange(id, name, value, [key, random.pick(keys.filter((other) => other !== key))]);
     default:
       return exchange(id, name, value, [key]);
@@ -115,6 +117,35 @@ function exchange(id: number, name: string, value: string, keys: readonly string
     called: { name, key: first },
     read: judging(operation, second === undefined ? [] : [OUTSIDE]),
   };
+}
+
+/** A key is set, and a function, which names none, writes another one: where that is elsewhere, neither is written. */
+function inSequence(id: number, name: string, value: string, key: string, other: string): Operation {
+  const argument = bytesOf([value, other].map(hexOf).join(' '));
+  const update = encodeUpdate({
+    kind: 'sequence',
+    updates: [
+      { kind: 'set', key, value: bytesOf(value) },
+      { kind: 'userFunction', name, argument },
+    ],
+  });
+  const writes = [key, other].map((each) => [each, value] as const);
+  const steps = new Map(writes.map(([each]) => [each, [{ need: ANY, next: value }]]));
+  const operation = writing(id, { kind: 'sequence', update }, writes, () => steps);
+  return { ...operation, called: { name, key }, read: judging(operation, [OUTSIDE]) };
+}
+
+/** The same update for a model that knows no functions: within a sequence only whether it succeeds is answered. */
+export function withoutFunctions(update: Update): Update {
+  if (update.kind === 'sequence' || update.kind === 'syncedSequence') {
+    return { kind: update.kind, updates: update.updates.map(withoutFunctions) };
+  }
+  if (update.kind !== 'userFunction') return update;
+  const [value, ...keys] = wordsOf(update.argument);
+  const sets = keys.map(
+    (key) => ({ kind: 'set', key: key.toString('latin1'), value: value as Buffer }) as const,
+  );
+  return { kind: 'sequence', updates: sets };
 }
 
 function failing(id: number, key: string, name: string, argument: string, why: string): Operation {
@@ -154,16 +185,20 @@ function hexOf(text: string): string {
 
 /** What a call that succeeds does to these rows, and answers. */
 export function asModelled(rows: Map<string, Uint8Array>, { name, argument }: Called): Answer {
-  const words = Buffer.from(argument ?? '')
-    .toString('latin1')
-    .split(' ');
-  const [value, ...keys] = (name === 'works' ? words.slice(1) : words).map((word) =>
-    Buffer.from(word, 'hex'),
-  );
+  const words = wordsOf(argument);
+  const [value, ...keys] = name === 'works' ? words.slice(1) : words;
   const names = keys.map((key) => key.toString('latin1'));
   const before = rows.get(names[0] as string) ?? null;
   for (const key of names) rows.set(key, value as Buffer);
   return okOptionalBytes(name === 'works' ? null : before);
+}
+
+/** The words of an argument. */
+function wordsOf(argument: Uint8Array | null): Buffer[] {
+  const words = Buffer.from(argument ?? '')
+    .toString('latin1')
+    .split(' ');
+  return words.map((word) => Buffer.from(word, 'hex'));
 }
 
 type Called = Extract<Update, { kind: 'userFunctionNear' }>;

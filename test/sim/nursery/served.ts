@@ -29,7 +29,7 @@ import type { Rare } from '../base/rare.ts';
 import { check } from '../base/violation.ts';
 import { Model, prefixRange } from '../migration/model.ts';
 import type { ClusterHistory } from './cluster-history.ts';
-import { asModelled } from './functions.ts';
+import { asModelled, withoutFunctions } from './functions.ts';
 import type { History } from './history.ts';
 
 /** Codes of an answer that says what was found, or done. */
@@ -212,7 +212,9 @@ export class Served {
     if (value !== null) this.#history.executedAt(this.#cluster.name, slot, executed.count, value);
     const { model } = executed;
     const expected =
-      update.kind === 'userFunctionNear' ? asModelled(model.rows, update) : model.execute(update);
+      update.kind === 'userFunctionNear'
+        ? asModelled(model.rows, update)
+        : model.execute(withoutFunctions(update) as typeof update);
     countUpdate(this.#rare, update, returnCodeOf(answer.bytes));
     const isSame =
       returnCodeOf(expected.bytes) === RETURN_CODES.OK
