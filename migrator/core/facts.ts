@@ -140,6 +140,7 @@ export function learnImport(facts: Facts, answer: Answer<'importing'>): void {
 
 /** The export as it begins: old by the time that the copy ends. */
 export function learnExport(facts: Facts, answer: Answer<'exporting'>): void {
+  facts.sourceFunctions = answer.functions ?? 0;
   facts.source = { exporting: answer, closed: null, cleaning: null };
   facts.sourceFresh = false;
 }

@@ -79,7 +79,7 @@ export function beginExport(draft: Draft, command: Of<'beginExport'>, founding: 
   const { state, ownership, slot } = draft;
   const existing = state.exports.get(mid);
   if (existing !== undefined) {
-    return sameAsRecord(existing, command) ?? { kind: 'exporting', ...exportStatus(existing) };
+    return sameAsRecord(existing, command) ?? exportingAs(draft, existing);
   }
   const range = rangeOf(command);
   if (range === null) return { kind: 'refused', why: 'the range is empty, or a bound of it is too long' };
@@ -87,7 +87,12 @@ export function beginExport(draft: Draft, command: Of<'beginExport'>, founding: 
   if (why !== null) return { kind: 'busy', why };
   const record = newExport(range, peer, founding, slot);
   draft.update({ exports: withEntry(state.exports, mid, record) });
-  return { kind: 'exporting', ...exportStatus(record) };
+  return exportingAs(draft, record);
+}
+
+/** Where it is sealed already, a coordinator goes on with the seal from here: as `sealedAs`. */
+function exportingAs({ state }: Draft, record: ExportRecord): AdminAnswer {
+  return { kind: 'exporting', ...exportStatus(record), functions: versionInNursery(state) };
 }
 
 /** Keeps the digest that changes are added to. Every image gives the same one; where it does not, replicas differ. */

@@ -376,7 +376,7 @@ export const adminAnswerCodec = union({
   /** No import, export or seal of this migration is here. */
   none: [6, struct({})],
   importing: [7, importStatusCodec],
-  exporting: [8, exportStatusCodec],
+  exporting: [8, withFunctions(exportStatusCodec)],
   gap: [9, struct({ seq: i64, cursor: option(key), asOf: i64 })],
   stale: [10, struct({ seq: i64, cursor: option(key), asOf: i64 })],
   mismatch: [11, struct({ mine: digestCodec })],

@@ -3,9 +3,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Effect } from '../../../migrator/core/calls.ts';
 import { headerFor } from '../../../migrator/core/commands.ts';
+import { learnExport, learnSeal } from '../../../migrator/core/facts.ts';
 import { askKeeper, askRange, begin, send, sendNote, sendQuery } from '../../../migrator/core/requests.ts';
 import { SETTINGS } from '../../../migrator/core/settings.ts';
 import type { Coordination } from '../../../migrator/core/state.ts';
+import { NO_ROWS } from '../../../src/keyspace/digest.ts';
+import type { AdminCommand } from '../../../src/protocol/admin/admin.ts';
 import { asking, NOW_MS, RANGE, sentIn, working } from './samples.ts';
 
 /** The only thing that is sent. */
@@ -59,6 +62,27 @@ test('a command of the move is meant for one founding, and a move with another o
   assert.is(query.kind, 'query');
   const unnamed = working();
   assert.equal(sent((out) => begin(unnamed, out, 'release', 'source', request, 0)).request, request);
+});
+
+test('the target hears how far it must be with functions: as the keeper at first, as the source at the end', () => {
+  const state = working({}, { foundings: { keeper: 'fk', source: 'fa', target: 'fb' } });
+  state.claim = { ...state.claim, functions: 7 };
+  const functionsOf = (kind: 'beginImport' | 'activate' | 'abandon'): number | undefined => {
+    const header = headerFor('target', state.facts, state.claim);
+    const sealed = { seq: 1, sealSlot: 1, digest: NO_ROWS };
+    const command = { kind, ...header, ...(kind === 'activate' ? sealed : {}) } as AdminCommand;
+    const { request } = sent((out) => begin(state, out, kind, 'target', { kind: 'command', command }, 0));
+    return request.kind === 'command' && request.command.kind === 'under' ? request.command.functions : -1;
+  };
+  assert.equal(
+    [functionsOf('beginImport'), functionsOf('activate'), functionsOf('abandon')],
+    [7, undefined, undefined],
+  );
+  const status = { beginSlot: 3, base: null, sealed: null, dirtyRows: 0, dirtyBytes: 0, ...RANGE };
+  learnSeal(state.facts, { kind: 'sealed', sealSlot: 1, digest: NO_ROWS, functions: 5 });
+  assert.is(functionsOf('activate'), 5);
+  learnExport(state.facts, { kind: 'exporting', ...status, functions: 6 });
+  assert.is(functionsOf('activate'), 6, 'of who goes on where another one has sealed');
 });
 
 test('a note carries token and progress, and puts off the next one, and the question in between', () => {

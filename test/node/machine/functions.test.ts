@@ -239,6 +239,25 @@ test('a move waits for the functions that clients may have called at its source'
   assert.is(cluster.machine.owned().length, 1);
 });
 
+test('a source says how far its functions are, wherever a coordinator learns of its seal', ({ engine }) => {
+  const cluster = new TestCluster({ nursery: true }, engine);
+  cluster.expect({ kind: 'bind', keeper: { cluster: 'k', founding: 'K', nodes: [] }, mine: 'A' }, 'ok');
+  const under = (command: object) =>
+    ({ kind: 'under', keeper: 'K', founding: 'A', peer: 'B', command }) as AdminCommand;
+  cluster.expect(under({ kind: 'assume', epoch: 1 }), 'ok');
+  const functions = [{ name: 'f', version: 4, source: bytes('') }];
+  cluster.expect({ kind: 'takeFunctions', keeper: 'K', from: 0, version: 4, functions }, 'changed');
+  const header = headerOf(2);
+  const begin = under({ kind: 'beginExport', ...header });
+  assert.is(cluster.expect(begin, 'exporting').functions, 4);
+  cluster.expect(under({ kind: 'setBase', ...header, base: NO_ROWS }), 'ok');
+  const seal = under({ kind: 'seal', ...header, rowsMax: 1, bytesMax: 1 });
+  assert.is(cluster.expect(seal, 'sealed').functions, 4);
+  assert.is(cluster.expect(seal, 'sealed').functions, 4, 'again');
+  assert.is(cluster.expect(begin, 'exporting').functions, 4, 'to who takes over');
+  assert.is(cluster.status(header).functions, 4);
+});
+
 test('work of calls makes a batch pause', ({ cluster }) => {
   cluster.apply(...Array.from({ length: 10 }, () => call('endless')));
   assert.ok(cluster.turns >= 9, `${cluster.turns} turns`);
