@@ -94,7 +94,7 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
     'export begun again forgets its books',
     'beginExport leaves dirty, delta and beginSlot of an export untouched (!)',
     'node/machine/export.js#beginExport',
-    "return sameAsRecord(existing, command) ?? exportingAs(draft, existing);",
+    'return sameAsRecord(existing, command) ?? exportingAs(draft, existing);',
     "draft.update({ exports: withEntry(state.exports, mid, { ...existing, delta: NO_ROWS }) });\n        return { kind: 'exporting', ...exportStatus(existing) };",
     { changes: BUSY, seedsMax: 40 },
   ),
