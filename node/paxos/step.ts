@@ -271,9 +271,11 @@ function meetForeign(
   const facts = { peer: from, theirs, ours: cluster };
   out.push({ kind: 'log', level: 'error', what: 'peer belongs to another cluster', facts });
   const { foreign, config } = replica;
-  const strangers = [...foreign].filter((node) => !config.learners.includes(node)).length;
+  const others = othersOf(replica);
+  // Whoever is in no file and no list, as a node that was removed long ago, forms no cluster with this one.
+  const strangers = others.filter((node) => foreign.has(node) && !config.learners.includes(node)).length;
   const own = members.filter(({ node }) => !foreign.has(node)).length;
-  if (strangers > othersOf(replica).length / 2 || strangers >= own) {
+  if (strangers > others.length / 2 || strangers >= own) {
     const why =
       `${[...foreign].join(', ')} belong to cluster ${theirs}, the home of this node to ${cluster}: they were founded ` +
       'apart. Decide which one is meant to live; empty the homes of the other, and start them again without --bootstrap';

@@ -416,6 +416,18 @@ test('messages of another founding are ignored, loudly, once each; most others o
   );
 });
 
+test('of another founding, who is in no file and no list stops nobody', () => {
+  const foreign: Message = { kind: 'canvass', cluster: 'y'.repeat(32), chosen: 9 };
+  assert.equal(
+    hear(ofTwo(), 'c', foreign, 10).map(({ kind }) => kind),
+    ['log'],
+  );
+  assert.equal(
+    hear(ofTwo(), 'b', foreign, 10).map(({ kind }) => kind),
+    ['log', 'stop'],
+  );
+});
+
 test('an empty home that founds only with all others holds up no bootstrap', () => {
   const replica = empty({ bootstrap: true, node: 'b', wished: ['a', 'b', 'c'] });
   const message = report();
