@@ -30,7 +30,6 @@ export const WANTED: readonly string[] = [
   'rescue: a lost home comes back late',
   'rescue: an old home stops beside its founding',
   'rescue: an old home stops by the word of its keeper',
-  'rescue: what was left behind is brought empty',
   'row lost by an order',
   'promotion: what was merely accepted is taken',
   'migration lost',
