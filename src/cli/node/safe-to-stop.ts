@@ -8,6 +8,9 @@ import { gather } from '../status/gather.ts';
 
 /** How long the others may take to elect a master (ms). */
 const HANDOVER_MS = 60_000;
+/** How long a new master may take to hear of the others (ms), and how often that is looked at. */
+const SETTLE_MS = 10_000;
+const AGAIN_MS = 250;
 
 type Asked = { readonly config: string; readonly node: string };
 type Said = { readonly line: string; readonly json: object };
@@ -28,7 +31,7 @@ export async function safeToStop({ config, node }: Asked): Promise<Said> {
 export async function drain(client: ArakoonClient, { config, node }: Asked): Promise<Said> {
   const before = await checkedMaster({ config, node });
   if (before === node) await client.dropMaster({ deadlineMs: HANDOVER_MS });
-  const master = await checkedMaster({ config, node });
+  const master = await settledMaster({ config, node });
   if (master === node) {
     throw new NurseryError(
       'REFUSED',
@@ -36,6 +39,18 @@ export async function drain(client: ArakoonClient, { config, node }: Asked): Pro
     );
   }
   return { line: `${master} is master; ${node} may be stopped`, json: { drained: true, master } };
+}
+
+/** The same, once a master that is new has heard of the others. */
+async function settledMaster(asked: Asked): Promise<string> {
+  for (const untilMs = performance.now() + SETTLE_MS; ; ) {
+    try {
+      return await checkedMaster(asked);
+    } catch (error) {
+      if (!(error instanceof NurseryError) || performance.now() >= untilMs) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
 }
 
 /** The master, where the node may be stopped. */
