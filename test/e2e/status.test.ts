@@ -171,7 +171,7 @@ tests.test(
     const said = async (...args: string[]): Promise<string> => (await nursery.succeed(args)).stdout;
     assert.match(
       await said('migrations'),
-      /^migrations on record: 1, of which open: 0\n {2}2 {2}done {2}\[k\.\.end\) {2}seal-ams → seal-bru {2}250 keys/,
+      /^migrations on record: 1, of which open: 0\n {2}2 {2}done {2}\[k\.\.end\) {2}seal-ams → seal-bru {2}\d+ keys, pause/,
     );
     assert.match(
       await said('history', 'p1'),
