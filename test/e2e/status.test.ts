@@ -9,7 +9,7 @@ import { type Finished, type Lab, labSuite } from '../support/processes.ts';
 import { until } from '../support/wait.ts';
 
 const tests = labSuite('status');
-/** It answers within two seconds of its own; a machine that runs other tests beside may be slow to start it (ms). */
+/** It answers within two seconds; on a machine that runs other tests beside it is given its start, as measured, and this (ms). */
 const ANSWERED_MS = 2000;
 const SLOW_MS = 1500;
 
@@ -91,12 +91,15 @@ tests.test('status tells what is known without the keeper, and that it is silent
   // Connected, and silent: nobody closes anything.
   for (const { name } of ams.nodes) ams.process(name).signal('SIGSTOP');
   nursery.router.signal('SIGSTOP');
+  const startMs = performance.now();
+  await lab.run(['--version']);
   const beganMs = performance.now();
   const silent = await statusOf(lab, ams.file, EXIT_CODES.KEEPER_SILENT);
   await statusOf(lab, nursery.file, EXIT_CODES.KEEPER_SILENT);
   const tookMs = (performance.now() - beganMs) / 2;
   console.log(`with everybody frozen status took ${Math.round(tookMs)} ms`);
-  assert.ok(tookMs < ANSWERED_MS + SLOW_MS, `${tookMs} ms`);
+  const limitMs = ANSWERED_MS + (beganMs - startMs) + SLOW_MS;
+  assert.ok(tookMs < limitMs, `${tookMs} ms, where ${limitMs} are given`);
   assert.equal(kindsOf(silent).sort(), ['clusterSilent', 'keeperSilent']);
 });
 
