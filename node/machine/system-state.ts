@@ -40,6 +40,7 @@ import {
   type FunctionsVersion,
   functionEntryCodec,
   functionsVersionCodec,
+  NO_FUNCTIONS,
 } from '../../src/protocol/admin/functions.ts';
 import { storedMigrationCodec } from '../../src/protocol/admin/migration.ts';
 import {
@@ -190,8 +191,6 @@ type Table<K, T> = {
 
 const system = (name: string): StoreKey => `${TABLES.SYSTEM}machine.${name}`;
 const keeper = (name: string): StoreKey => `${TABLES.KEEPER}${name}`;
-
-const NO_FUNCTIONS: FunctionsVersion = { keeper: '', version: 0 };
 
 const SINGLES = {
   owned: { row: system('owned'), codec: list(ownedCodec), initial: [] },

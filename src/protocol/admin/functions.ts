@@ -20,6 +20,8 @@ export type NamedFunction = Coded<typeof namedFunctionCodec>;
 /** How far a cluster has come: the founding of the keeper whose functions it has ('': its own), and their version. */
 export const functionsVersionCodec = struct({ keeper: text, version: i64 });
 export type FunctionsVersion = Coded<typeof functionsVersionCodec>;
+/** Nothing was ever put. */
+export const NO_FUNCTIONS: FunctionsVersion = { keeper: '', version: 0 };
 
 /** For people: a function without its source. `sha256`: of the source, in hexadecimal. */
 export const functionNoteCodec = struct({ name: text, version: i64, bytes: i64, sha256: text });

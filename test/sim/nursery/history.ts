@@ -43,6 +43,8 @@ export class History {
   readonly #rare: Rare;
   readonly #keys: readonly string[];
   /** What an order made of a key, and when. */
+  /** Place in the order of calls and answers; from there on a function that was found may be missing. */
+  #burntAt = Number.POSITIVE_INFINITY;
   readonly #resets: { readonly key: string; readonly at: number; readonly value: string | null }[] = [];
   #order = 0;
   #pending = 0;
@@ -155,6 +157,11 @@ export class History {
     this.#resets.push({ key, at: this.#order, value: optionOf(value) });
   }
 
+  /** Something burns: who comes in its place may have lost functions, or be told of them later. */
+  burns(): void {
+    this.#burntAt = Math.min(this.#burntAt, this.#order);
+  }
+
   #refusedThough(call: Call): void {
     throw new Violation(
       'refused-applied',
@@ -205,7 +212,10 @@ export class History {
     for (const call of called) {
       const before = known.get(functionOf(call));
       check(
-        call.answer !== 'BAD_INPUT' || before === undefined || before.answeredAt > call.calledAt,
+        call.answer !== 'BAD_INPUT' ||
+          before === undefined ||
+          before.answeredAt > call.calledAt ||
+          call.answeredAt > this.#burntAt,
         'function-missing',
         () => `${call.operation.name} finds no function, though ${before?.operation.name} had found it`,
       );

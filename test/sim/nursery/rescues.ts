@@ -173,6 +173,7 @@ export class Rescues {
     };
     this.#cases.set(cluster, it);
     if (isLost) this.#nursery.impostors.leave(cluster);
+    this.#nursery.history.burns();
     rare.note(rescue === 'keeper' ? 'the keeper burns' : isLost ? 'a cluster burns' : 'a majority burns');
     const others = names.filter((name) => !left.includes(name));
     const cuts = left.flatMap((a) =>

@@ -9,6 +9,7 @@ import { printKey, sameBytes } from '../../../src/base/bytes.ts';
 import { contains, covers, overlaps, printRange, type Range } from '../../../src/keyspace/range.ts';
 import { checkPartition, entriesIn } from '../../../src/keyspace/rangemap.ts';
 import type { Migration, Outcome } from '../../../src/protocol/admin/admin.ts';
+import { type FunctionsVersion, NO_FUNCTIONS } from '../../../src/protocol/admin/functions.ts';
 import type { Rare } from '../base/rare.ts';
 import { check } from '../base/violation.ts';
 import { drain } from '../migration/sim-cluster.ts';
@@ -48,7 +49,7 @@ export class Watch {
   /** Outcomes seen, by cluster, founding and migration. */
   readonly #outcomes = new Map<string, Outcome>();
   /** By migration: how far the functions of its source were when it was sealed. */
-  readonly #functionsAtSeal = new Map<number, number>();
+  readonly #functionsAtSeal = new Map<number, FunctionsVersion>();
   readonly #asOf = new Map<string, number>();
   /** Per cluster and slot, the ballot of its first proposal. */
   readonly #proposed = new Map<string, string>();
@@ -303,12 +304,14 @@ export class Watch {
     const changed = new Set(target.lastChanges.map(({ key }) => key));
     const difference = differenceOf(target, source, record, (key) => !changed.has(key));
     check(difference === null, 'activation', () => `migration ${mid}: ${difference}`);
-    const [there, here] = [this.#functionsAtSeal.get(mid) ?? 0, target.state?.functionsVersion.version ?? 0];
+    const there = this.#functionsAtSeal.get(mid) ?? NO_FUNCTIONS;
+    const here = target.state?.functionsVersion ?? NO_FUNCTIONS;
     check(
-      here >= there,
+      // Of two keepers the versions say nothing about each other.
+      here.version >= there.version || (here.keeper !== there.keeper && here.keeper !== ''),
       'function-missing',
       () =>
-        `migration ${mid} is activated with functions at version ${here}; the source had ${there} at the seal`,
+        `migration ${mid} is activated with functions at version ${here.version}; the source had ${there.version} at the seal`,
     );
   }
 
@@ -439,7 +442,7 @@ export class Watch {
     for (const [mid, { seal, base }] of after.exports) {
       const earlier = before.exports.get(mid);
       if (seal !== null && (earlier?.seal ?? null) === null) {
-        this.#functionsAtSeal.set(mid, after.functionsVersion.version);
+        this.#functionsAtSeal.set(mid, after.functionsVersion);
         tell(mid, 'sealed');
       }
       if (base !== null && (earlier?.base ?? null) === null) tell(mid, 'base set');
