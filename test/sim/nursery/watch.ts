@@ -307,8 +307,9 @@ export class Watch {
     const there = this.#functionsAtSeal.get(mid) ?? NO_FUNCTIONS;
     const here = target.state?.functionsVersion ?? NO_FUNCTIONS;
     check(
-      // Of two keepers the versions say nothing about each other.
-      here.version >= there.version || (here.keeper !== there.keeper && here.keeper !== ''),
+      // What a former keeper had nobody waits for: people put it anew.
+      there.keeper !== record.foundings?.keeper ||
+        (here.keeper === there.keeper && here.version >= there.version),
       'function-missing',
       () =>
         `migration ${mid} is activated with functions at version ${here.version}; the source had ${there.version} at the seal`,
