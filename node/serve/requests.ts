@@ -404,7 +404,7 @@ export class Requests {
     };
     const { driver, counts } = this.#context;
     if (!driver.mayRead()) answer(0);
-    else if (counts !== undefined) answer(keysIn(counts()));
+    else if (counts !== undefined) answer(keysIn(counts(), driver.machine.owned()));
     else
       this.#readWithin(
         { kind: 'getKeyCount' },

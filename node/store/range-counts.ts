@@ -1,4 +1,5 @@
 /** How many rows ranges of client keys have, as a store counts them by itself. */
+import type { Owned } from '../../src/identity/founding.ts';
 import type { Range } from '../../src/keyspace/range.ts';
 import type { RowCount } from './buckets.ts';
 
@@ -9,7 +10,9 @@ export type RangeCounts = {
   readonly atMs: number;
 };
 
-/** Keys of all of them; 0 where they are not known yet. */
-export function keysIn(known: RangeCounts | null): number {
-  return known?.counts.reduce((sum, { keys }) => sum + keys, 0) ?? 0;
+/** Keys of those of `owned` that are served, and not sealed; 0 where they are not known yet. */
+export function keysIn(known: RangeCounts | null, owned: readonly Owned[]): number {
+  const begins = new Set(owned.flatMap(({ lo, sealedBy }) => (sealedBy === null ? [lo] : [])));
+  const keysOf = ({ lo }: Range, at: number): number => (begins.has(lo) ? (known?.counts[at]?.keys ?? 0) : 0);
+  return known?.ranges.reduce((sum, range, at) => sum + keysOf(range, at), 0) ?? 0;
 }
