@@ -13,7 +13,7 @@
  *     NAME leaves                       this end closes it
  */
 import { readFileSync } from 'node:fs';
-import { decodeAnswer } from '../../src/protocol/admin/admin.ts';
+import { decodeAnswer, encodeAnswer } from '../../src/protocol/admin/admin.ts';
 import { decodeStatistics } from '../../src/protocol/arakoon/replies.ts';
 import { scanReply } from '../../src/protocol/arakoon/reply-shapes.ts';
 import type { Field } from '../../src/protocol/arakoon/statistics.ts';
@@ -65,19 +65,22 @@ function maskedIn(name: string, bytes: Buffer): Masked {
   if (name === 'heartbeat') return [[bytes.length - 16, 16]];
   // The number of a process is drawn when it starts; what it remembered stands behind it.
   if (name === 'hello') return found(bytes, /(?<= )[0-9a-f]{16}(?= \d+ \d+)/);
-  // Which segments of its log a node has dropped is a matter of when its store was flushed.
-  if (name === 'nodeStatus') return firstLogSlotIn(bytes);
+  // Which segments of its log a node has dropped, and which keys are counted, is a matter of when its store was flushed.
+  if (name === 'nodeStatus') return asOfFlushIn(bytes);
   if (name === 'http') return found(bytes, /(?<=\r\nDate: )[^\r]*/);
   return [];
 }
 
-function firstLogSlotIn(bytes: Buffer): Masked {
+function asOfFlushIn(bytes: Buffer): Masked {
   const answer = decodeAnswer(bytes);
   if (answer.kind !== 'nodeStatus') return [];
-  const before = Buffer.alloc(16);
-  before.writeBigInt64LE(BigInt(answer.chosen), 0);
-  before.writeBigInt64LE(BigInt(answer.firstLogSlot), 8);
-  return [[bytes.indexOf(before) + 8, 8]];
+  const { firstLogSlot, keys } = answer;
+  const others = [
+    { ...answer, firstLogSlot: firstLogSlot ^ 1 },
+    { ...answer, keys: keys ^ 1 },
+  ];
+  // Numbers of eight bytes, the lowest first: another one begins to differ where they stand.
+  return others.map((other) => [encodeAnswer(other).findIndex((byte, at) => byte !== bytes[at]), 8]);
 }
 
 function found(bytes: Buffer, pattern: RegExp): Masked {
