@@ -187,8 +187,8 @@ export class QuickJS {
   /** Puts an earlier state back, after a trap too. */
   restore({ parts, pages, stack }: Image): void {
     const exports = this.#exports;
-    // Nothing else can have been written: the stack traps below its floor, and memory above `pages` was never given out.
-    this.#memory.fill(0, LIMITS.stackFloor - BLOCK_BYTES, exports.pages.value * PAGE_BYTES);
+    // Memory above `pages` was never given out, and nothing else can have been written.
+    this.#memory.fill(0, 0, exports.pages.value * PAGE_BYTES);
     for (const { at, bytes } of parts) this.#memory.set(bytes, at);
     exports.pages.value = pages;
     exports.stack.value = stack;

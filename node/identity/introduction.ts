@@ -284,10 +284,10 @@ export class Introduction {
         else if (this.#options.driver.mayRead()) this.#introduce();
         return;
       case 'unfit':
-        this.#unfit(why);
+        this.#unfit(standing);
         return;
       default: // taken, dead
-        this.#refusedBy(why, verdict);
+        this.#refusedBy(standing);
     }
   }
 
@@ -383,7 +383,7 @@ export class Introduction {
   }
 
   /** Its id is another founding's, or its own is over. */
-  #refusedBy(why: string, verdict: Verdict): void {
+  #refusedBy({ why, verdict, isNew }: Standing): void {
     const { driver, home, clusterId } = this.#options;
     if (this.founding === '') {
       this.#notes.set(
@@ -394,7 +394,7 @@ export class Introduction {
       this.#leave(
         `nothing is founded: ${why}. Is the home ${home} not mounted? Was the node started in another working directory? Where all homes of ${clusterId} are lost for good: nursery restore --replace, or nursery rescue lost ${clusterId}`,
       );
-    } else if (driver.machine.bound !== null && verdict === 'taken') {
+    } else if (driver.machine.bound !== null && verdict === 'taken' && isNew) {
       this.#notes.set('standing', `waiting until the keeper has been told whose place it takes: ${why}`); // else: dead
     } else if (driver.machine.bound !== null || (verdict === 'dead' && !driver.mayRead())) {
       this.#stop(why); // where it is not bound, it has joined an old home that came back
@@ -407,8 +407,12 @@ export class Introduction {
   }
 
   /** It is not what the map says. A cluster that owns something goes on; one that owns nothing has nothing to lose. */
-  #unfit(why: string): void {
-    if (this.#options.driver.machine.owned().length === 0) this.#refusedBy(why, 'unfit');
+  #unfit(standing: Standing): void {
+    const { why, isNew } = standing;
+    const { machine } = this.#options.driver;
+    // Bound to this keeper, which has given what is here to others: it was named as lost, and is back.
+    const isGivenAway = machine.bound !== null && !isNew;
+    if (machine.owned().length === 0 || isGivenAway) this.#refusedBy(standing);
     else {
       this.#notes.set('standing', `this cluster is in no nursery, and goes on by itself: ${why}`);
       this.#rest(this.#options.restMs);

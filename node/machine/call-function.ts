@@ -13,6 +13,8 @@ import {
   CallRefused,
   type FunctionRows,
   type FunctionRunner,
+  SLOT_BYTES_MAX,
+  SLOT_WORK_MAX,
   type StoredFunction,
 } from './function-call.ts';
 import { hintFor, type Ownership } from './ownership.ts';
@@ -40,16 +42,22 @@ type Caller = {
 export function* callFunction(draft: Draft, { name, argument }: Call): Work<Answer> {
   const stored = storedFunction(draft.state, name);
   if (stored === null) return failure('BAD_INPUT', `unknown function ${name}`);
-  const { tx, pace } = draft;
+  const { tx, pace, calls } = draft;
+  if (calls.workLeft <= 0) return failure('USER_FUNCTION_FAILURE', tooMuch(`${SLOT_WORK_MAX} units of work`));
   yield* tx.prepareScan(pace);
   const mark = tx.mark();
   const outcome = outcomeOf(draft, draft.runner, stored, new Rows(draft), argument);
+  calls.workLeft -= outcome.work;
   if (outcome.kind === 'failed') tx.rollBack(mark);
   tx.release();
   if (pace.rows(outcome.work / WORK_OF_A_ROW)) yield;
   return outcome.kind === 'failed'
     ? failure('USER_FUNCTION_FAILURE', outcome.why)
     : okOptionalBytes(outcome.result);
+}
+
+function tooMuch(what: string): string {
+  return `the calls that came with this one have done ${what}, all that one step may do: call again, fewer at a time`;
 }
 
 /** Calls a function that only reads; null where there is none of this name. */
@@ -190,8 +198,18 @@ class ReadRows implements FunctionRows {
 
 /** What a function is given that writes, too. */
 class Rows extends ReadRows {
+  readonly #calls: Draft['calls'];
+
+  constructor(draft: Draft) {
+    super(draft);
+    this.#calls = draft.calls;
+  }
+
   override set(key: Key, value: Uint8Array): void {
-    this.caller.tx.putRow(this.checked(key, value), value);
+    const checked = this.checked(key, value);
+    this.#calls.bytesLeft -= key.length + value.length;
+    if (this.#calls.bytesLeft < 0) throw new CallRefused(tooMuch(`${SLOT_BYTES_MAX} bytes of writes`));
+    this.caller.tx.putRow(checked, value);
   }
 
   override delete(key: Key): boolean {

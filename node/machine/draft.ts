@@ -3,7 +3,7 @@
 import { contains } from '../../src/keyspace/range.ts';
 import type { AdminCommand } from '../../src/protocol/admin/admin.ts';
 import type { StoreKey, View } from '../store/types.ts';
-import type { FunctionRunner } from './function-call.ts';
+import { type FunctionRunner, SLOT_BYTES_MAX, SLOT_WORK_MAX } from './function-call.ts';
 import { Ownership } from './ownership.ts';
 import { Pace } from './pace.ts';
 import { inForce, type SystemState, storeState } from './system-state.ts';
@@ -15,6 +15,8 @@ export class Draft {
   readonly tx: SlotTransaction;
   readonly pace = new Pace();
   readonly runner: FunctionRunner;
+  /** What calls of functions may still do in this slot: work in units of the engine, bytes of keys and values written. */
+  readonly calls = { workLeft: SLOT_WORK_MAX, bytesLeft: SLOT_BYTES_MAX };
   /** Rows of this slot's image that every replica is to take the digest of, once it is committed. */
   scrub: Extract<AdminCommand, { kind: 'scrub' }> | null = null;
   readonly #before: SystemState;

@@ -54,5 +54,11 @@ export class CallRefused extends Error {
   override readonly name = 'CallRefused';
 }
 
+/**
+ * Work that the calls of one slot may do together, in the same units (1 to 4 s), and keys and values that they may write (bytes): they
+ * are in memory until the slot is committed, and a batch or a sequence may have thousands of calls.
+ */
+export const SLOT_WORK_MAX = 1_000_000_000;
+export const SLOT_BYTES_MAX = 64 * 1024 * 1024;
 /** Work that one call may do, in units of the engine: a million take 1 to 4 ms, 14 where nothing is warm. */
 export const CALL_WORK_MAX = 1_000_000;

@@ -149,6 +149,6 @@ function change(draft: Draft, name: string, source: Uint8Array | null): number {
 function withoutOldRemovals(functions: Functions): Functions {
   const removed = [...functions].filter(([, { source }]) => source === null);
   if (removed.length <= FUNCTIONS_MAX) return functions;
-  const oldest = removed.sort(([, a], [, b]) => a.version - b.version)[0]?.[0];
-  return oldest === undefined ? functions : withEntry(functions, oldest, null);
+  const oldest = removed.sort(([, a], [, b]) => a.version - b.version).slice(0, -FUNCTIONS_MAX);
+  return oldest.reduce<Functions>((kept, [name]) => withEntry(kept, name, null), functions);
 }

@@ -63,6 +63,7 @@ export function standingOf(
     why,
     keeper:
       state.bound !== null && isKeeper(state) ? state.bound.keeper : { cluster: '', founding: '', nodes: [] },
+    isNew: state.map.isEmpty,
     version: verdict === 'inForce' ? identity.version : 0,
     members: verdict === 'inForce' ? identity.members : [],
     presences: verdict === 'inForce' ? [...identity.presences] : [],

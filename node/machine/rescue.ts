@@ -147,8 +147,8 @@ export function yieldRange(draft: Draft, command: Of<'yieldRange'>): AdminAnswer
 }
 
 function belongingsOf(state: SystemState, founding: string): Belongings {
-  const { owned, exports, imports, closed, tokens, forward, floor, assumed, unconfirmed, adopted, keepers } =
-    state;
+  const { owned, exports, imports, cleanups, closed, tokens, forward, floor } = state;
+  const { assumed, unconfirmed, adopted, keepers } = state;
   const end = (
     [mid, record]: readonly [number, Range & Founded],
     peer: string,
@@ -160,7 +160,7 @@ function belongingsOf(state: SystemState, founding: string): Belongings {
     founding: record.founding ?? '',
   });
   const epochs = [...owned, ...forward].map(({ epoch }) => epoch);
-  const mids = [closed, tokens, exports, imports].flatMap((each) => [...each.keys()]);
+  const mids = [closed, tokens, exports, imports, cleanups].flatMap((each) => [...each.keys()]);
   return {
     founding,
     unconfirmed,

@@ -192,7 +192,7 @@ export class ClusterClient {
     const watch = new MapWatch(
       {
         next: () => this.#nextEndpoint(),
-        query: (query) => this.query(query, { to: 'any' }),
+        query: (query) => this.query(query, { to: 'master' }),
         ended: () => this.#watches.delete(watch),
       },
       listener,

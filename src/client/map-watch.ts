@@ -74,7 +74,7 @@ export class MapWatch {
     this.#source.ended();
   }
 
-  /** Asks any node for its map now; one question at a time. Resolves also where nobody answers. */
+  /** Asks the master for the map now; one question at a time. Resolves also where nobody answers. */
   refresh(): Promise<void> {
     this.#refreshing ??= this.#ask().finally(() => {
       this.#refreshing = null;

@@ -182,6 +182,8 @@ export const standingCodec = struct({
   keeper: keeperRefCodec,
   /** For people: why, and what to do. */
   why: text,
+  /** It has no map yet: it may not have been told who is who, and whoever is bound to it waits for that. */
+  isNew: bool,
   /** As of which slot the keeper knows the members, and who they are; of a founding in force alone. */
   version: i64,
   members: list(knownLifeCodec),

@@ -1,7 +1,7 @@
 /** A node and its keeper: what it asks, whose word it takes, and how it stops (docs/architecture.md, "Identity"). */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { LIFE, Meeting, STAGING, says } from './meeting.ts';
+import { KEEPER, LIFE, Meeting, STAGING, says } from './meeting.ts';
 
 const tests = suite('a node and its keeper');
 
@@ -120,7 +120,7 @@ tests(
   'a keeper that is new, and knows another one by its id, is waited for: it may not have been told',
   () => {
     const meeting = new Meeting().bound();
-    meeting.answer = () => says('taken', 'ams is another one');
+    meeting.answer = () => says('taken', 'ams is another one', KEEPER, true);
     meeting.pass(30_000);
     assert.equal(meeting.stops, []);
     assert.match(meeting.introduction.notes.join(), /waiting until the keeper has been told.*ams is another/);
@@ -129,6 +129,26 @@ tests(
     meeting.pass(3000);
     assert.is(meeting.introduction.refusal, null);
     assert.not.match(meeting.introduction.notes.join(), /waiting until/);
+  },
+);
+
+tests(
+  'whom a keeper with a map does not know, or takes for another one, serves nothing of what it gave away',
+  () => {
+    for (const verdict of ['taken', 'unfit'] as const) {
+      const meeting = new Meeting();
+      meeting.answer = () => says('free');
+      meeting.pass(1000);
+      meeting.propose({ kind: 'assume', epoch: 1 });
+      meeting.bound();
+      assert.is(meeting.world.driver.machine.owned().length, 1);
+      meeting.answer = () => says(verdict, 'named as lost', KEEPER, true);
+      meeting.pass(10_000);
+      assert.equal(meeting.stops, [], `${verdict}: it may be told yet`);
+      meeting.answer = () => says(verdict, 'named as lost');
+      meeting.pass(10_000);
+      assert.is(meeting.stops[0]?.exit, 'OTHER_CLUSTER', verdict);
+    }
   },
 );
 

@@ -14,9 +14,9 @@ export const KEEPER: KeeperRef = { cluster: 'keeper', founding: 'k'.repeat(32), 
 /** Another one of that name. */
 export const STAGING: KeeperRef = { ...KEEPER, founding: 's'.repeat(32) };
 
-/** A keeper's answer. */
-export function says(verdict: Verdict, why = '', keeper = KEEPER): AdminAnswer {
-  return { kind: 'standing', verdict, keeper, why, version: 0, members: [], presences: [] };
+/** A keeper's answer. @param isNew whether it has no map yet */
+export function says(verdict: Verdict, why = '', keeper = KEEPER, isNew = false): AdminAnswer {
+  return { kind: 'standing', verdict, keeper, why, isNew, version: 0, members: [], presences: [] };
 }
 
 /** A node of a cluster `ams`, the first of `members`, and a keeper that answers as the test says. */
@@ -81,11 +81,14 @@ export class Meeting {
   bound(): this {
     this.answer = () => says('free');
     this.pass(1000);
-    const command: AdminCommand = { kind: 'bind', keeper: KEEPER, mine: LIFE };
-    this.world.driver.propose(encodeUpdate({ kind: 'admin', command }), () => undefined);
-    this.pass(200);
+    this.propose({ kind: 'bind', keeper: KEEPER, mine: LIFE });
     assert.is(this.introduction.keeper, KEEPER.founding);
     return this;
+  }
+
+  propose(command: AdminCommand): void {
+    this.world.driver.propose(encodeUpdate({ kind: 'admin', command }), () => undefined);
+    this.pass(200);
   }
 
   /** Another home is empty, as it answers to a question. */

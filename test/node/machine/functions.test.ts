@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FunctionEngine } from '../../../node/functions/engine.ts';
+import { SLOT_BYTES_MAX, SLOT_WORK_MAX } from '../../../node/machine/function-call.ts';
 import { dataKey } from '../../../node/machine/store-keys.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { NO_ROWS } from '../../../src/keyspace/digest.ts';
@@ -256,6 +257,53 @@ test('a source says how far its functions are, wherever a coordinator learns of 
   assert.is(cluster.expect(seal, 'sealed').functions, 4, 'again');
   assert.is(cluster.expect(begin, 'exporting').functions, 4, 'to who takes over');
   assert.is(cluster.status(header).functions, 4);
+});
+
+test('the calls of one slot have limits together: what they write is in memory until it is committed', ({
+  cluster,
+}) => {
+  put(
+    cluster,
+    'fill',
+    `export default (tx) => { const v = new Uint8Array(4e6); tx.set('a', v); tx.set('b', v) }`,
+  );
+  const fills = (count: number): Update => ({
+    kind: 'sequence',
+    updates: Array.from({ length: count }, () => call('fill')),
+  });
+  assert.is(cluster.update(fills(8)).bytes[0], 0);
+  const before = cluster.dump();
+  assert.equal(failureOf(cluster.update(fills(9))), {
+    code: RETURN_CODES.USER_FUNCTION_FAILURE,
+    message: `the calls that came with this one have done ${SLOT_BYTES_MAX} bytes of writes, all that one step may do: call again, fewer at a time`,
+  });
+  const endless: Update[] = Array.from({ length: 1001 }, () => call('endless'));
+  const outcomes = new Set(cluster.apply(...endless).map((answer) => failureOf(answer).message));
+  assert.equal(
+    [...outcomes],
+    [
+      'too much work',
+      `the calls that came with this one have done ${SLOT_WORK_MAX} units of work, all that one step may do: call again, fewer at a time`,
+    ],
+  );
+  assert.equal(cluster.dump(), before);
+});
+
+test('of removed functions only so many are remembered, however many come at once', ({ engine }) => {
+  const cluster = new TestCluster({ nursery: true }, engine);
+  const keeper = 'K';
+  cluster.expect(
+    { kind: 'bind', keeper: { cluster: 'k', founding: keeper, nodes: [] }, mine: 'A' } as never,
+    'ok',
+  );
+  const removed = Array.from({ length: FUNCTIONS_MAX + 5 }, (_, at) => ({
+    name: `f${at}`,
+    version: 100 + at,
+    source: null,
+  }));
+  cluster.expect({ kind: 'takeFunctions', keeper, from: 0, version: 1000, functions: removed }, 'changed');
+  const page = cluster.query({ kind: 'functionsAbove', version: 0 }, 'functionsPage');
+  assert.is(page.functions.filter(({ source }) => source === null).length, FUNCTIONS_MAX);
 });
 
 test('work of calls makes a batch pause', ({ cluster }) => {

@@ -159,11 +159,12 @@ test('what more migrations are known of than a call has arguments for is told al
   const changes = new Map<string, Uint8Array | null>();
   const state = loadState(cluster.store);
   const tokens = new Map(Array.from({ length: 150_000 }, (_, index) => [index + 1, 1]));
-  storeState(state, { ...state, tokens }, (key, value) => changes.set(key, value));
+  const cleanups = new Map([[150_001, { lo: 'a', hi: 'b' }]]); // one that is not over would be overwritten by another of its id
+  storeState(state, { ...state, tokens, cleanups }, (key, value) => changes.set(key, value));
   cluster.store.commit(changes, cluster.slot + 1);
   cluster.restart();
   const keeper = { cluster: 'K', founding: 'k2', nodes: [] };
-  assert.is(cluster.expect({ kind: 'adopt', order: 7, from: K, keeper }, 'belongings').lastMid, 150_000);
+  assert.is(cluster.expect({ kind: 'adopt', order: 7, from: K, keeper }, 'belongings').lastMid, 150_001);
 });
 
 test('a range that another one owns too is yielded by the order of the last rescue, once', () => {
