@@ -5,6 +5,7 @@ import { NurseryError } from '../../src/base/errors.ts';
 import { ArakoonClient } from '../../src/client/arakoon-client.ts';
 import { ClusterClient } from '../../src/client/cluster-client.ts';
 import { renderRouterIni } from '../../src/config/render.ts';
+import type { KeeperMap } from '../../src/protocol/admin/admin.ts';
 import { TestCluster } from './clusters.ts';
 import type { Caller } from './load.ts';
 import { type Finished, freePorts, type Lab, type NurseryProcess } from './processes.ts';
@@ -95,7 +96,13 @@ export class TestNursery {
       await client.exists('a key', { deadlineMs: 500 }).finally(() => client.close());
       return true;
     });
+    await until('the keeper to know both clusters', () => nursery.#areKnown());
     return nursery;
+  }
+
+  async #areKnown(): Promise<boolean> {
+    const known = (await this.#map()).clusters.map(({ cluster }) => cluster);
+    return this.clusters.every(({ id }) => known.includes(id));
   }
 
   /** The keeper and the data clusters. */
@@ -190,11 +197,15 @@ export class TestNursery {
 
   /** The keeper's map: owner by lower bound. */
   async owners(): Promise<Map<string, string>> {
+    return new Map((await this.#map()).map.entries.map(({ lo, owner }) => [lo, owner]));
+  }
+
+  async #map(): Promise<KeeperMap> {
     const client = new ClusterClient(this.keeper.config, { role: 'client', node: 'test' });
     try {
       const answer = await client.query({ kind: 'getMap' });
       if (answer.kind !== 'keeperMap') throw new Error(`the keeper answers ${answer.kind}`);
-      return new Map(answer.map.entries.map(({ lo, owner }) => [lo, owner]));
+      return answer;
     } finally {
       client.close();
     }

@@ -443,7 +443,8 @@ export class Watch {
     for (const [mid, { seal, base }] of after.exports) {
       const earlier = before.exports.get(mid);
       if (seal !== null && (earlier?.seal ?? null) === null) {
-        this.#functionsAtSeal.set(mid, after.functionsVersion);
+        // As of the slot before: what came in the same one may have come behind the seal.
+        this.#functionsAtSeal.set(mid, before.functionsVersion);
         tell(mid, 'sealed');
       }
       if (base !== null && (earlier?.base ?? null) === null) tell(mid, 'base set');
