@@ -4,8 +4,8 @@ import { readTarget, withClient } from './connections.ts';
 import { Display } from './output.ts';
 import type { Step } from './way-over/differences.ts';
 import { compareAll, type Pass, runPass, type Survey, survey, type Target } from './way-over/passes.ts';
-import { ArakoonSource } from './way-over/source.ts';
-import { type ImportState, readState, writeState } from './way-over/state-file.ts';
+import { ArakoonSource, type Entries } from './way-over/source.ts';
+import { type ImportState, lockState, readState, refuseDone, writeState } from './way-over/state-file.ts';
 
 /** Between two lines of progress (ms). */
 const LINE_EVERY_MS = 1000;
@@ -26,8 +26,9 @@ type Options = {
 /**
  * Goes on where it was; ends when a pass has changed nothing, and says what to do next.
  *
- * @throws NurseryError REFUSED where something exceeds our limits, the target holds other keys, or, at the end, both differ;
- *   BAD_INPUT for a state that is of another import; and those of both clusters
+ * @throws NurseryError REFUSED where something exceeds our limits, the target of an import that begins holds keys, or, at the end,
+ *   both differ; BAD_INPUT for a state that is of another import; and those of both clusters
+ * @throws FatalError HOME_IN_USE where the same import runs; USAGE where it is done
  */
 export async function runImportFromArakoon(options: Options): Promise<void> {
   if (options.clusterId === '')
@@ -35,7 +36,24 @@ export async function runImportFromArakoon(options: Options): Promise<void> {
   const from = options.clusterId;
   const into = readTarget(options.config).front.cluster;
   const path = options.state ?? `${from}.import.json`;
+  const lock = lockState(path);
+  try {
+    await importLocked(options, { from, into, path });
+  } finally {
+    lock.release();
+  }
+}
+
+type Import = {
+  readonly from: string;
+  readonly into: string;
+  /** File of the state. */
+  readonly path: string;
+};
+
+async function importLocked(options: Options, { from, into, path }: Import): Promise<void> {
   const begun = readState(path, from, into);
+  refuseDone(path, begun);
   const source = new ArakoonSource(from, options.fromArakoon);
   const shown = new Shown(options.json);
   try {
@@ -47,11 +65,6 @@ export async function runImportFromArakoon(options: Options): Promise<void> {
         shown.event({ event: 'surveyed', keys, bytes }, `${keys} keys, ${bytes} bytes; all of them fit`);
         state = { version: 1, from, into, pass: 1, upTo: null, keys: 0, changed: 0, isDone: false };
         writeState(path, state);
-      } else if (state.isDone) {
-        throw new FatalError(
-          'USAGE',
-          `${path} says that this import is done: what clients have written to ${into} since would be undone. Remove the file if none has`,
-        );
       }
       await untilQuiet(source, target, state, path, shown);
       if (options.final) await conclude(source, target, path, shown, { from, into });
@@ -66,18 +79,28 @@ export async function runImportFromArakoon(options: Options): Promise<void> {
 const NEXT =
   "the last pass changed nothing. Now stop the source's clients, and type the same with --final: it compares key by key. Until then nothing has to be decided";
 
-/** Passes until one of them changes nothing. */
-async function untilQuiet(
-  source: ArakoonSource,
+/**
+ * Passes until one of them changes nothing. The file is read again before each write of it: where it says by now that the import
+ * is done, by whomever, nothing is taken back.
+ *
+ * @throws FatalError USAGE where it is done
+ */
+export async function untilQuiet(
+  source: Entries,
   target: Target,
   begun: ImportState,
   path: string,
-  shown: Shown,
+  shown: Pick<Shown, 'event' | 'progress'>,
 ): Promise<void> {
+  const save = (now: ImportState): void => {
+    refuseDone(path, readState(path, now.from, now.into));
+    writeState(path, now);
+  };
   for (let state = begun; ; ) {
+    refuseDone(path, readState(path, begun.from, begun.into));
     const isWhole = state.upTo === null;
     const done: Pass = await runPass(source, target, state, (now) => {
-      writeState(path, now);
+      save(now);
       const { pass, keys, changed } = now;
       shown.progress(
         { event: 'progress', pass, keys, changed },
@@ -87,7 +110,7 @@ async function untilQuiet(
     const { pass, keys, changed } = done;
     shown.event({ event: 'pass', ...done }, `pass ${pass} is done: ${keys} keys, ${changed} changed`);
     state = { ...begun, pass: pass + 1, upTo: null, keys: 0, changed: 0 };
-    writeState(path, state);
+    save(state);
     // What was looked at before it was broken off may have changed since.
     if (changed === 0 && isWhole) return;
   }

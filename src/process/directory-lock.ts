@@ -39,13 +39,18 @@ const BIG = { bigint: true } as const;
  * ends. The lock is of the open file, not of the process that asked for it, and so stays with us.
  *
  * @param what the directory, for people
+ * @param todo what who is refused should do
  * @throws FatalError HOME_IN_USE where another process has it; HOME_UNUSABLE where it cannot be locked
  */
-export function lockDirectory(path: string, what: string): DirectoryLock {
+export function lockDirectory(
+  path: string,
+  what: string,
+  todo = 'stop it first, or take another directory',
+): DirectoryLock {
   for (let tries = 0; tries < LOCK_TRIES; tries += 1) {
     const directory = openDirectory(path);
     try {
-      takeLock(directory, path, what);
+      takeLock(directory, path, what, todo);
       // Between opening and locking, another directory may have been put in its place.
       if (isSame(fstatSync(directory, BIG), statSync(path, BIG))) {
         return { release: () => closeSync(directory) };
@@ -84,7 +89,7 @@ export function noteOwner(directory: string): void {
   }
 }
 
-function takeLock(directory: number, path: string, what: string): void {
+function takeLock(directory: number, path: string, what: string, todo: string): void {
   const { error, status, stderr } = spawnSync('flock', ['-n', '-x', '3'], {
     stdio: ['ignore', 'ignore', 'pipe', directory],
     encoding: 'utf8',
@@ -92,10 +97,7 @@ function takeLock(directory: number, path: string, what: string): void {
   if (status === 0) return;
   // util-linux and busybox alike: taken by another, and not a word.
   if (status === 1 && stderr === '') {
-    throw new FatalError(
-      'HOME_IN_USE',
-      `${what} is in use by another process (${ownerOf(path)}); stop it first, or take another directory`,
-    );
+    throw new FatalError('HOME_IN_USE', `${what} is in use by another process (${ownerOf(path)}); ${todo}`);
   }
   const isMissing = (error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
   const why = isMissing

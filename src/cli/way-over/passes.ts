@@ -36,51 +36,47 @@ export function entriesOf(target: Target): Entries {
 }
 
 /**
- * Looks at everything before anything is begun: what exceeds our limits, and what the target holds that is not the source's.
+ * Looks at everything before anything is begun: what exceeds our limits, and whether the target holds keys. Those that are as at
+ * the source are no better than others: without a state nobody knows whether clients have removed some since.
  *
  * @throws NurseryError REFUSED naming such keys: nothing was begun
  */
 export async function survey(source: Entries, target: Target, looked: (step: Step) => void): Promise<Survey> {
+  await refuseFilled(target);
   const tooLong: string[] = [];
-  const foreign: string[] = [];
-  let [keys, bytes, tooLongs, foreigns] = [0, 0, 0, 0];
-  const fitting: Entries = {
-    async *pages(after) {
-      for await (const page of source.pages(after)) {
-        for (const [key, value] of page) {
-          const why = whyUnstorable(bytesToKey(key), value);
-          if (why === null) continue;
-          tooLongs += 1;
-          if (tooLong.length < NAMED_MAX) tooLong.push(`${shortKey(key)}: ${why}`);
-        }
-        yield page;
-      }
-    },
-  };
-  for await (const step of compare(fitting, entriesOf(target), null)) {
-    keys += step.keys;
-    bytes += step.bytes;
-    for (const { key, wanted, has } of step.differences) {
-      if (!has) continue;
-      foreigns += 1;
-      if (foreign.length < NAMED_MAX)
-        foreign.push(`${shortKey(key)}${wanted === null ? '' : ' (another value)'}`);
+  let [keys, bytes, tooLongs] = [0, 0, 0];
+  for await (const page of source.pages(null)) {
+    let pageBytes = 0;
+    for (const [key, value] of page) {
+      pageBytes += key.length + value.length;
+      const why = whyUnstorable(bytesToKey(key), value);
+      if (why === null) continue;
+      tooLongs += 1;
+      if (tooLong.length < NAMED_MAX) tooLong.push(`${shortKey(key)}: ${why}`);
     }
-    looked(step);
+    keys += page.length;
+    bytes += pageBytes;
+    looked({ upTo: page.at(-1)?.[0] ?? null, keys: page.length, bytes: pageBytes, differences: [] });
   }
-  if (tooLongs > 0) {
+  if (tooLongs === 0) return { keys, bytes };
+  throw new NurseryError(
+    'REFUSED',
+    `${tooLongs} keys exceed the limits, and nothing was begun; shorten or remove them at the source first:\n${listed(tooLong, tooLongs)}`,
+  );
+}
+
+/** An import that begins has a target to itself. */
+async function refuseFilled(target: Target): Promise<void> {
+  for await (const page of entriesOf(target).pages(null)) {
+    if (page.length === 0) continue;
     throw new NurseryError(
       'REFUSED',
-      `${tooLongs} keys exceed the limits, and nothing was begun; shorten or remove them at the source first:\n${listed(tooLong, tooLongs)}`,
+      `the target holds keys, and nothing was begun: an import begins with an empty target, or goes on with its own state file (--state). The first of them:\n${listed(
+        page.slice(0, NAMED_MAX).map(([key]) => shortKey(key)),
+        Math.min(page.length, NAMED_MAX),
+      )}`,
     );
   }
-  if (foreigns > 0) {
-    throw new NurseryError(
-      'REFUSED',
-      `the target holds ${foreigns} keys that are not the source's, and nothing was begun; an import begins with a target of its own:\n${listed(foreign, foreigns)}`,
-    );
-  }
-  return { keys, bytes };
 }
 
 /**

@@ -1,6 +1,7 @@
 /** How far an import from Arakoon is, in a file: what was begun goes on, whoever types it again. */
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { NurseryError } from '../../base/errors.ts';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { FatalError, NurseryError } from '../../base/errors.ts';
+import { type DirectoryLock, lockDirectory, noteOwner } from '../../process/directory-lock.ts';
 import { unreadableWhy, unusable } from '../../process/permissions.ts';
 
 /** What is remembered. */
@@ -42,6 +43,37 @@ export function readState(path: string, from: string, into: string): ImportState
     );
   }
   return state;
+}
+
+/**
+ * Takes the import for this process, until it ends: of two that run, the one that was suspended would write what it once read
+ * over what clients have written since. The directory beside the file that is locked for it stays.
+ *
+ * @throws FatalError HOME_IN_USE where another process has it; HOME_UNUSABLE where it cannot be locked
+ */
+export function lockState(path: string): DirectoryLock {
+  const directory = `${path}.lock`;
+  try {
+    mkdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable('directory', directory, error);
+  }
+  const lock = lockDirectory(
+    directory,
+    `the import of ${path}`,
+    'nothing was done; wait until that has ended, or end it (one that is suspended, too)',
+  );
+  noteOwner(directory);
+  return lock;
+}
+
+/** Refuses an import whose comparison found no difference. @throws FatalError USAGE */
+export function refuseDone(path: string, state: ImportState | null): void {
+  if (state?.isDone !== true) return;
+  throw new FatalError(
+    'USAGE',
+    `${path} says that this import is done: what clients have written to ${state.into} since would be undone. One anew begins with an empty target, and another file (--state)`,
+  );
 }
 
 /** Replaces the file as a whole. @throws FatalError HOME_UNUSABLE */
