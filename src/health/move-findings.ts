@@ -87,9 +87,9 @@ function deadMigrator(move: Migration, since: Since, command: string): Finding {
   });
 }
 
-/** Ranges that are sealed for a move which the keeper does not know as open. */
-function orphans({ keeper, clusters }: Facts, open: readonly Migration[]): Finding[] {
-  if (keeper?.migrations === null) return [];
+/** Ranges that are sealed for a move which the keeper does not know as open, or of which it says nothing: nobody serves them. */
+function orphans({ keeper, clusters, file }: Facts, open: readonly Migration[]): Finding[] {
+  const isKnown = keeper !== null && keeper.migrations !== null;
   return clusters.flatMap((cluster) => {
     const master = cluster.isElsewhere ? null : masterOf(cluster);
     if (master === null) return [];
@@ -103,9 +103,14 @@ function orphans({ keeper, clusters }: Facts, open: readonly Migration[]): Findi
           kind: 'rangeSealed',
           severity: 'notServing',
           subject: printRange(range),
-          what: `nobody serves ${printRange(range)}: ${cluster.cluster} has sealed it for migration ${sealedBy}, which the keeper does not have as open`,
+          what: `nobody serves ${printRange(range)}: ${cluster.cluster} has sealed it for migration ${sealedBy}, ${isKnown ? 'which the keeper does not have as open' : 'and the keeper, without which that does not go on, does not answer'}`,
           since,
-          todo: 'keep all homes and log files, and report it',
+          ...(isKnown
+            ? { todo: 'keep all homes and log files, and report it' }
+            : {
+                todo: 'start a majority of the nodes of the keeper; then a migrator goes on with it, or',
+                command: `nursery migrate --resume --config ${quoted(file)}`,
+              }),
         }),
       ];
     });

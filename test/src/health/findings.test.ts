@@ -281,6 +281,27 @@ const ROWS: readonly Row[] = [
     what: /a has sealed it for migration 7, which the keeper does not have as open/,
   },
   {
+    name: 'a range is sealed, and the keeper has died',
+    facts: factsOf({
+      keeper: keeperOf({ migrations: null, orders: null, why: 'nobody answered' }),
+      replaced: [clusterOf('k', silent('k_0'), silent('k_1'), silent('k_2')), sealedAt(AT_MS - 30_000)],
+    }),
+    state: 'notServing',
+    kinds: ['rangeSealed', 'keeperSilent'],
+    what: /^nobody serves \[m\.\.end\): a has sealed it for migration 7, and the keeper, without which/,
+    since: [30_000, 'a_0'],
+    command: 'nursery migrate --resume --config router.ini',
+  },
+  {
+    name: 'a range is sealed for a moment, and the keeper has died',
+    facts: factsOf({
+      keeper: keeperOf({ migrations: null, orders: null, why: 'nobody answered' }),
+      replaced: [clusterOf('k', silent('k_0'), silent('k_1'), silent('k_2')), sealedAt(AT_MS - 100)],
+    }),
+    state: 'atRisk',
+    kinds: ['keeperSilent'],
+  },
+  {
     name: 'a migrator is dead while copying',
     facts: factsOf({ keeper: keeperOf({ migrations: [moveOf()] }), replaced: [STILL] }),
     state: 'atRisk',
