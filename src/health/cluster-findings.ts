@@ -19,32 +19,44 @@ export function clusterFindings(facts: Facts, cluster: ClusterSeen): Finding[] {
   if (master !== null) return masterFindings(cluster, master, severity);
   // Of the keeper it is said already, with what that means.
   if (cluster.cluster === facts.keeper?.cluster && facts.keeper.why !== null) return [];
-  if (answering.length === 0) return [silent(cluster, severity)];
+  if (answering.length === 0) return [silent(cluster, owningOf(facts, cluster, severity), severity)];
   if (answering.every(({ facts: { status } }) => status.role === 'joining'))
     return [notFounded(cluster, answering, severity)];
   return [masterless(cluster, answering, severity)];
 }
 
-/** Whose keys are at stake: of one that owns nothing none are. */
-function severityOf({ keeper, front, clusters }: Facts, { cluster }: ClusterSeen): Severity {
+/** Whose keys are at stake: of one that owns nothing none are; of the one that the file is of they may be, where nobody knows. */
+function severityOf(facts: Facts, seen: ClusterSeen): Severity {
+  const { keeper, front, clusters } = facts;
+  const { cluster } = seen;
   if (keeper === null) return cluster === front ? 'notServing' : 'atRisk';
+  if (isUnknown(facts, seen)) return 'notServing';
   const { entries } = keeper.known.map;
   if (entries.length > 0) return entries.some(({ owner }) => owner === cluster) ? 'notServing' : 'atRisk';
   const nodes = clusters.filter((each) => each.cluster === cluster).flatMap(answeringOf);
   return nodes.some(({ facts }) => facts.status.owned.length > 0) ? 'notServing' : 'atRisk';
 }
 
-function silent({ cluster, nodes }: ClusterSeen, severity: Severity): Finding {
+/** Whether nobody has said what the cluster that the file is of owns: the keeper is silent, and those of its nodes that know. */
+function isUnknown({ keeper, front, clusters }: Facts, { cluster }: ClusterSeen): boolean {
+  if (cluster !== front || keeper === null || keeper.why === null) return false;
+  if (keeper.known.map.entries.length > 0) return false;
+  const nodes = clusters.filter((each) => each.cluster === cluster).flatMap(answeringOf);
+  return nodes.every(({ facts }) => facts.status.role === 'joining');
+}
+
+function silent({ cluster, nodes }: ClusterSeen, owning: string, severity: Severity): Finding {
   return finding({
     kind: 'clusterSilent',
     severity,
     subject: cluster,
-    what: `no node of ${cluster} answers${owning(severity)}: ${nodes.map(reasonOf).join('; ')}`,
+    what: `no node of ${cluster} answers${owning}: ${nodes.map(reasonOf).join('; ')}`,
     todo: `start a majority of them, each on its machine: nursery node --config FILE --node NAME; if all their data are gone for good, nursery rescue lost ${cluster}`,
   });
 }
 
-function owning(severity: Severity): string {
+function owningOf(facts: Facts, cluster: ClusterSeen, severity: Severity): string {
+  if (isUnknown(facts, cluster)) return ', so nobody serves its keys (which these are, nobody here can say)';
   return severity === 'notServing' ? ', so nobody serves its keys' : ' (it owns nothing)';
 }
 

@@ -5,7 +5,7 @@ import type { ClusterSeen, Facts, KeeperSeen, NodeSeen } from '../../../src/heal
 import { FINDING_KINDS, type Finding, type FindingKind } from '../../../src/health/finding.ts';
 import { judge } from '../../../src/health/findings.ts';
 import { isOver } from '../../../src/health/map-findings.ts';
-import { type MapEntry, RangeMap } from '../../../src/keyspace/rangemap.ts';
+import { EMPTY_MAP, type MapEntry, RangeMap } from '../../../src/keyspace/rangemap.ts';
 import {
   type Migration,
   NO_PROGRESS,
@@ -138,6 +138,14 @@ const sealedAt = (sinceMs: number): ClusterSeen =>
 function alone(...nodes: NodeSeen[]): Facts {
   const { founding: _, ...cluster } = clusterOf('a', ...nodes);
   return { file: 'a.ini', front: 'a', keeper: null, clusters: [cluster], router: null };
+}
+/** The keeper is silent, and a cluster of its nursery is asked by its own file. */
+function outage(...nodes: NodeSeen[]): Facts {
+  const known = { map: EMPTY_MAP, clusters: [] };
+  const keeper: KeeperSeen = { cluster: 'k', known, migrations: null, orders: null, why: 'nobody answered' };
+  const { clusters } = alone(...nodes);
+  const silentKeeper = clusterOf('k', silent('k_0'), silent('k_1'), silent('k_2'));
+  return { file: 'a.ini', front: 'a', keeper, clusters: [...clusters, silentKeeper], router: null };
 }
 const joining = (name: string): NodeSeen =>
   nodeOf('a', name, {
@@ -279,6 +287,25 @@ const ROWS: readonly Row[] = [
     state: 'notServing',
     kinds: ['rangeSealed'],
     what: /a has sealed it for migration 7, which the keeper does not have as open/,
+  },
+  {
+    name: 'neither the keeper answers nor the cluster that is asked: what it owns is unknown, not nothing',
+    facts: outage(silent('a_0'), silent('a_1'), silent('a_2')),
+    state: 'notServing',
+    kinds: ['clusterSilent', 'keeperSilent'],
+    what: /^no node of a answers, so nobody serves its keys \(which these are, nobody here can say\): a_0 does not/,
+  },
+  {
+    name: 'the same, and one has an empty home, which knows of nothing',
+    facts: outage(joining('a_0'), silent('a_1'), silent('a_2')),
+    state: 'notServing',
+    kinds: ['notFounded', 'keeperSilent'],
+  },
+  {
+    name: 'the same, and one knows that its cluster owns nothing',
+    facts: outage(nodeOf('a', 'a_0', { master: null }), silent('a_1'), silent('a_2')),
+    state: 'atRisk',
+    kinds: ['keeperSilent', 'noMaster'],
   },
   {
     name: 'a range is sealed, and the keeper has died',
