@@ -68,7 +68,7 @@ export function isOver({ owner, founding }: MapEntry, clusters: readonly KnownCl
   return founding !== undefined && (known === undefined || (known.founding ?? founding) !== founding);
 }
 
-/** Where the map and those who own ranges disagree. */
+/** Where the map and those who own ranges disagree, as far as the keeper itself says what the map is. */
 export function mapFindings({ keeper, clusters, file }: Facts): Finding[] {
   if (keeper === null) return [];
   const { entries } = keeper.known.map;
@@ -79,6 +79,8 @@ export function mapFindings({ keeper, clusters, file }: Facts): Finding[] {
   const found = [...dead]
     .filter(({ founding }) => !orders.has(founding ?? ''))
     .map((entry) => ofDead(entry, file));
+  // What a router heard last may be older than a move that has ended since, of which nobody says anything.
+  if (keeper.why !== null) return found;
   const live = entries.filter((entry) => !dead.includes(entry));
   for (const cluster of clusters.filter(({ isElsewhere }) => !isElsewhere)) {
     const master = masterOf(cluster);

@@ -562,6 +562,25 @@ const ROWS: readonly Row[] = [
     since: [60_000, 'a_1'],
   },
   {
+    name: 'a range has moved while the keeper died, and the map of a router is older than that',
+    facts: factsOf({
+      keeper: keeperOf({ migrations: null, orders: null, why: 'nobody answered' }),
+      replaced: [
+        clusterOf('k', silent('k_0'), silent('k_1'), silent('k_2')),
+        clusterOf(
+          'a',
+          nodeOf('a', 'a_0', { role: 'master', owned: [{ lo: '', hi: 'm', epoch: 1, sealedBy: null }] }),
+        ),
+        clusterOf(
+          'b',
+          nodeOf('b', 'b_0', { role: 'master', owned: [{ lo: 'm', hi: null, epoch: 2, sealedBy: null }] }),
+        ),
+      ],
+    }),
+    state: 'atRisk',
+    kinds: ['keeperSilent'],
+  },
+  {
     name: 'a map that nobody has begun',
     facts: factsOf({
       keeper: keeperOf({ entries: [] }),
