@@ -17,12 +17,14 @@ import type {
 import { readTarget, type Target } from '../connections.ts';
 import { askTurnedAway } from '../turned-away.ts';
 
-/** How long the keeper, and a router in its place, may take (ms). */
+/** How long the keeper, and a router in its place, may take at the most (ms). */
 const KEEPER_MS = 700;
 /** When all should have answered, from the start (ms); the rest of two seconds is for the process itself. */
 const ALL_MS = 1800;
 /** How long nodes may take at the least (ms). */
 const NODE_MS = 600;
+/** What is left for a second look (ms). */
+const AGAIN_MS = 700;
 const IDENTITY = { role: 'operator', node: 'status' } as const;
 const NOTHING: KeeperMap = { map: EMPTY_MAP, clusters: [] };
 
@@ -34,37 +36,74 @@ const NOTHING: KeeperMap = { map: EMPTY_MAP, clusters: [] };
  */
 export async function gather(file: string, beganMs: number): Promise<Facts> {
   const target = readTarget(file);
-  const facts = await ask(file, target, beganMs);
-  const isMoved = judge(facts).findings.some(({ kind }) => kind === 'rangeUnserved' || kind === 'ownedTwice');
-  // The map is older than what the nodes said: a move may have ended in between.
-  return isMoved ? await ask(file, target, performance.now() - (ALL_MS - KEEPER_MS - NODE_MS)) : facts;
+  // Where the start alone has taken long, there is time for one that answers as usual.
+  const untilMs = Math.max(beganMs + ALL_MS, performance.now() + KEEPER_MS + NODE_MS);
+  return await lookTwice(() => begin(file, target, untilMs), untilMs);
 }
 
-async function ask(file: string, target: Target, beganMs: number): Promise<Facts> {
+/** One look at everybody, which goes on until its time is over. */
+export type Look = {
+  /** What is known once all have answered, at that moment at the latest (monotonic, ms); who is silent then may still answer. */
+  at(ms: number): Promise<Facts>;
+  close(): void;
+};
+
+/**
+ * Looks a second time where map and owners disagree: the map is older than what the nodes said, and a move may have ended in
+ * between. Both looks are over by `untilMs`, so the first is judged while there is time for a second, whoever is silent. What a
+ * master says later than that is taken as it is.
+ */
+export async function lookTwice(begin: () => Promise<Look>, untilMs: number): Promise<Facts> {
+  const first = await begin();
+  try {
+    const early = await first.at(untilMs - AGAIN_MS);
+    if (!isMoved(early)) return await first.at(untilMs);
+    const second = await begin();
+    const again = await second.at(untilMs).finally(() => second.close());
+    // Of a keeper that gives no second answer in the time that is left the first one counts.
+    return again.keeper?.why === null ? again : await first.at(untilMs);
+  } finally {
+    first.close();
+  }
+}
+
+function isMoved(facts: Facts): boolean {
+  return judge(facts).findings.some(({ kind }) => kind === 'rangeUnserved' || kind === 'ownedTwice');
+}
+
+async function begin(file: string, target: Target, untilMs: number): Promise<Look> {
   const configured = target.isRouter ? [target.keeper] : [target.front, target.keeper];
-  const asking = new Nodes(beganMs);
+  const asking = new Nodes(untilMs);
   // Those of the file are asked while the keeper says who else there is.
   for (const config of configured) asking.ask(config);
+  const keeperMs = Math.max(0, Math.min(KEEPER_MS, untilMs - performance.now()));
   const [keeper, router] = await Promise.all([
-    target.hasNursery ? askKeeper(target) : null,
-    target.isRouter ? askRouter(target.front) : null,
+    target.hasNursery ? askKeeper(target, keeperMs) : null,
+    target.isRouter ? askRouter(target.front, keeperMs) : null,
   ]);
   const named = withConfigured(keeper?.known.clusters ?? [], configured);
-  const clusters = await Promise.all(named.map(async (each) => seen(each, await asking.ask(each))));
-  asking.close();
+  const asked = named.map((each) => ({ each, nodes: asking.ask(each) }));
   const front = target.isRouter ? null : target.front.cluster;
-  return { file, front, keeper, clusters, router };
+  return {
+    at: async (ms) => {
+      const clusters = await Promise.all(
+        asked.map(async ({ each, nodes }) => seen(each, await asking.seenAt(each, nodes, ms))),
+      );
+      return { file, front, keeper, clusters, router };
+    },
+    close: () => asking.close(),
+  };
 }
 
 function seen({ cluster, founding, isElsewhere }: Named, nodes: readonly NodeSeen[]): ClusterSeen {
   return { cluster, nodes, isElsewhere, ...(founding === undefined ? {} : { founding }) };
 }
 
-async function askKeeper(target: Target): Promise<KeeperSeen> {
+async function askKeeper(target: Target, deadlineMs: number): Promise<KeeperSeen> {
   const { cluster } = target.keeper;
   const client = new ClusterClient(target.keeper, IDENTITY, { keepsToFirst: true });
-  const query = (of: AdminQuery) => client.query(of, { deadlineMs: KEEPER_MS });
-  const heard = heardByRouter(target);
+  const query = (of: AdminQuery) => client.query(of, { deadlineMs });
+  const heard = heardByRouter(target, deadlineMs);
   try {
     const [known, migrations, orders] = await Promise.all([
       query({ kind: 'getMap' }),
@@ -89,11 +128,11 @@ async function askKeeper(target: Target): Promise<KeeperSeen> {
 }
 
 /** What the router of the configuration was last told by the keeper; nothing where it is none, or does not answer. */
-async function heardByRouter({ front, isRouter }: Target): Promise<KeeperMap> {
+async function heardByRouter({ front, isRouter }: Target, deadlineMs: number): Promise<KeeperMap> {
   if (!isRouter) return NOTHING;
   const client = new ClusterClient(front, IDENTITY);
   try {
-    const answer = await client.query({ kind: 'getMap' }, { to: 'any', deadlineMs: KEEPER_MS });
+    const answer = await client.query({ kind: 'getMap' }, { to: 'any', deadlineMs });
     return answer.kind === 'keeperMap' ? withoutKind(answer) : NOTHING;
   } catch (error) {
     if (!(error instanceof NurseryError)) throw error;
@@ -107,12 +146,12 @@ function withoutKind({ kind: _, ...map }: { readonly kind: string } & KeeperMap)
   return map;
 }
 
-async function askRouter(front: ClusterConfig): Promise<RouterSeen | null> {
+async function askRouter(front: ClusterConfig, deadlineMs: number): Promise<RouterSeen | null> {
   const [node] = front.nodes;
   if (node === undefined) return null;
   const client = new ClusterClient(front, IDENTITY);
   try {
-    return { name: node.name, ...(await askTurnedAway(client, node.name, KEEPER_MS)) };
+    return { name: node.name, ...(await askTurnedAway(client, node.name, deadlineMs)) };
   } finally {
     client.close();
   }
@@ -145,25 +184,46 @@ function isAt(a: NodeAddress, b: NodeAddress): boolean {
 
 /** Asks each node once, of whatever founding it is: people must see who is there. */
 class Nodes {
-  readonly #beganMs: number;
+  readonly #untilMs: number;
   readonly #clients: ClusterClient[] = [];
   readonly #asked = new Map<string, Promise<NodeSeen>>();
 
-  constructor(beganMs: number) {
-    this.#beganMs = beganMs;
+  /** @param untilMs when all should have answered (monotonic, ms) */
+  constructor(untilMs: number) {
+    this.#untilMs = untilMs;
   }
 
-  async ask({ cluster, nodes }: ClusterConfig): Promise<NodeSeen[]> {
+  /** Begins to ask those that were not asked yet; in the order of `nodes`. */
+  ask({ cluster, nodes }: ClusterConfig): Promise<NodeSeen>[] {
     const client = new ClusterClient({ cluster, nodes }, IDENTITY);
     this.#clients.push(client);
-    return await Promise.all(
-      nodes.map((node) => {
-        const place = `${cluster} ${node.name} ${node.ips.join()} ${node.port}`;
-        const asked = this.#asked.get(place) ?? this.#askOne(client, node.name);
-        this.#asked.set(place, asked);
-        return asked;
-      }),
-    );
+    return nodes.map((node) => {
+      const place = `${cluster} ${node.name} ${node.ips.join()} ${node.port}`;
+      const asked = this.#asked.get(place) ?? this.#askOne(client, node.name);
+      this.#asked.set(place, asked);
+      return asked;
+    });
+  }
+
+  /** What they have said by then. */
+  async seenAt(
+    { nodes }: ClusterConfig,
+    asked: readonly Promise<NodeSeen>[],
+    ms: number,
+  ): Promise<NodeSeen[]> {
+    let timer: NodeJS.Timeout | undefined;
+    const over = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), Math.max(0, ms - performance.now()));
+    });
+    const seen = asked.map(async (each, at) => {
+      const name = nodes[at]?.name ?? '';
+      // At the end the query's own deadline is over, too, and says more.
+      if (ms >= this.#untilMs) return await each;
+      return (
+        (await Promise.race([each, over])) ?? { name, facts: null, why: 'no answer yet', turnedAway: null }
+      );
+    });
+    return await Promise.all(seen).finally(() => clearTimeout(timer));
   }
 
   close(): void {
@@ -171,7 +231,7 @@ class Nodes {
   }
 
   async #askOne(client: ClusterClient, name: string): Promise<NodeSeen> {
-    const deadlineMs = Math.max(NODE_MS, ALL_MS - (performance.now() - this.#beganMs));
+    const deadlineMs = Math.max(0, this.#untilMs - performance.now());
     const counting = askTurnedAway(client, name, deadlineMs);
     try {
       const answer = await client.query({ kind: 'nodeFacts' }, { to: name, deadlineMs });
