@@ -29,11 +29,16 @@ type Options = {
 
 const NO_ANSWERS: readonly Answer[] = [];
 
-/** Queue of what is chosen and not yet applied; its length is bounded by consensus, which waits for `drained`. */
+function bytesOf({ value }: Apply): number {
+  return value.kind === 'batch' ? value.bytes.length : 0;
+}
+
+/** Queue of what is chosen and not yet applied; consensus waits for `drained` before it fetches or proposes more; who holds it bounds what is learnt. */
 export class Applier {
   readonly #options: Options;
   #machine: Machine;
   #queue: Apply[] = [];
+  #queuedBytes = 0;
   #work: Work<Applied> | null = null;
   #members: MembersState | null = null;
   #running = false;
@@ -50,6 +55,7 @@ export class Applier {
 
   push(effect: Apply): void {
     this.#queue.push(effect);
+    this.#queuedBytes += bytesOf(effect);
   }
 
   /** Applies nothing until `restart` or `release`: the store is being replaced. */
@@ -59,6 +65,11 @@ export class Applier {
 
   get isHeld(): boolean {
     return this.#held;
+  }
+
+  /** Values that wait to be applied, and their bytes. */
+  get queued(): { readonly slots: number; readonly bytes: number } {
+    return { slots: this.#queue.length, bytes: this.#queuedBytes };
   }
 
   /** The store was not replaced: goes on where it was held. */
@@ -74,6 +85,7 @@ export class Applier {
     this.#work = null;
     this.#members = null;
     this.#queue = this.#queue.filter(({ slot }) => slot > this.#options.store.slot);
+    this.#queuedBytes = this.#queue.reduce((sum, each) => sum + bytesOf(each), 0);
   }
 
   /** Applies what is at hand until the slice ends; then goes on in a later turn. */
@@ -107,7 +119,7 @@ export class Applier {
     }
     if (done === 0) return;
     const last = present(this.#queue[done - 1], 'applied slot').slot;
-    this.#queue.splice(0, done);
+    for (const applied of this.#queue.splice(0, done)) this.#queuedBytes -= bytesOf(applied);
     drained(last);
   }
 

@@ -111,9 +111,10 @@ export class Driver {
     return this.#replica;
   }
 
-  /** Nothing is applied until `snapshotInstalled` or `releaseApplying`. */
-  holdApplying(): void {
+  /** Nothing is applied until `snapshotInstalled` or `releaseApplying`. @returns what waits for that, as it is when asked */
+  holdApplying(): Pick<Applier, 'queued'> {
     this.#applier.hold();
+    return this.#applier;
   }
 
   /** The store is as it was when it was held: goes on applying, unless it is damaged. */

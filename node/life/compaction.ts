@@ -11,6 +11,9 @@ import type { Storage } from './storage.ts';
 const WHOLE_MS = 30_000;
 /** How often it is looked whether the node is still a follower, and the store whole (ms). */
 const LOOK_MS = 20;
+/** So many chosen values may wait in memory to be applied, and so many bytes of them; a copy that takes longer is given up. */
+const QUEUED_SLOTS_MAX = 100_000;
+const QUEUED_BYTES_MAX = 64 * 1024 * 1024;
 
 type Around = {
   readonly storage: Storage;
@@ -24,14 +27,14 @@ type Around = {
 
 /**
  * Rewrites it. The node applies nothing meanwhile, and catches up from its log afterwards; reads that may be old are served. Once it
- * is to be master it gives that up at once.
+ * is to be master, or more was chosen meanwhile than should wait in memory, it gives that up at once.
  *
  * @throws NurseryError where that cannot be now, FatalError where the store was taken out of use
  */
 export async function compactStore({ storage, driver, dir, logger, isClosing }: Around): Promise<void> {
-  const why = (): NurseryError | null => whyNot(driver, isClosing());
   const { size: before } = await stat(dataFile(dir));
-  driver.holdApplying();
+  const waiting = driver.holdApplying();
+  const why = (): NurseryError | null => whyNot(driver, waiting.queued, isClosing());
   try {
     await untilWhole(storage, driver, why);
     const copied = storage.store.open.copyCompactly();
@@ -86,8 +89,18 @@ async function untilNotWanted(
   return null;
 }
 
-function whyNot({ replica }: Driver, isClosing: boolean): NurseryError | null {
+function whyNot(
+  { replica }: Driver,
+  queued: { readonly slots: number; readonly bytes: number },
+  isClosing: boolean,
+): NurseryError | null {
   if (isClosing) return new NurseryError('GOING_DOWN', 'this node is going down: nothing was done');
+  if (queued.slots > QUEUED_SLOTS_MAX || queued.bytes > QUEUED_BYTES_MAX) {
+    return new NurseryError(
+      'GOING_DOWN',
+      `${queued.slots} updates of ${queued.bytes} bytes were chosen before the store was copied, and at most ${QUEUED_SLOTS_MAX} of ${QUEUED_BYTES_MAX} bytes may wait for that: nothing was done; try again when there are fewer updates`,
+    );
+  }
   if (replica.role.kind === 'following') return null;
   return new NurseryError(
     'NOT_SUPPORTED',

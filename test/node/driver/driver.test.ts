@@ -150,12 +150,15 @@ test('records that wait for room are one line, however often they are tried', ()
 test('a store that was held and not replaced goes on where it was', () => {
   const world = mastered();
   const before = world.store.slot;
-  world.driver.holdApplying();
+  const held = world.driver.holdApplying();
   const waiting = propose(world);
   world.disk();
   assert.equal(waiting, [], 'chosen, and not applied');
   assert.is(world.store.slot, before);
+  const { slots, bytes } = held.queued;
+  assert.ok(slots === 1 && bytes >= SET.length, `${slots} of ${bytes} bytes`);
   world.driver.releaseApplying();
+  assert.equal(held.queued, { slots: 0, bytes: 0 });
   assert.is(returnCodeOf((waiting[0] as Answer).bytes), RETURN_CODES.OK);
   assert.is(world.store.slot, before + 1);
 });

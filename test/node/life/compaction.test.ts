@@ -16,6 +16,7 @@ class Bench {
   readonly done: string[] = [];
   role = 'following';
   isClosing = false;
+  queued = { slots: 0, bytes: 0 };
   flushedSlot = 5;
   /** Ends the copying. */
   copied: (error?: Error) => void = () => undefined;
@@ -51,7 +52,14 @@ class Bench {
           return { kind: bench.role };
         },
       },
-      holdApplying: () => this.done.push('hold'),
+      holdApplying: () => {
+        this.done.push('hold');
+        return {
+          get queued() {
+            return bench.queued;
+          },
+        };
+      },
       releaseApplying: () => this.done.push('release'),
     };
     const isClosing = (): boolean => this.isClosing;
@@ -101,6 +109,26 @@ test('a node that is going down gives it up, and keeps its store', async () => {
   assert.match(await work, 'is going down');
   assert.not(bench.done.some((what) => what.startsWith('replace')));
   bench.close();
+});
+
+test('where more is chosen than may wait in memory it is given up, and what waits is applied', async () => {
+  for (const queued of [
+    { slots: 100_001, bytes: 0 },
+    { slots: 9, bytes: 64 * 1024 * 1024 + 1 },
+  ]) {
+    const bench = new Bench();
+    const work = bench.start().then(
+      () => 'done',
+      (error: Error) => error.message,
+    );
+    await until('the copying to begin', () => bench.done.includes('copy'));
+    bench.queued = queued;
+    await until('it to go on', () => bench.done.includes('release'));
+    bench.copied();
+    assert.match(await work, `${queued.slots} updates of ${queued.bytes} bytes were chosen`);
+    assert.not(bench.done.some((what) => what.startsWith('replace')));
+    bench.close();
+  }
 });
 
 test('a copy that fails leaves the store as it was', async () => {

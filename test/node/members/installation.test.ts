@@ -45,7 +45,10 @@ function attempt(failures: Partial<Record<Step, Error>>, peer: 'answers' | 'is g
       },
     },
     driver: {
-      holdApplying: () => seen.push('hold'),
+      holdApplying: () => {
+        seen.push('hold');
+        return { queued: { slots: 0, bytes: 0 } };
+      },
       releaseApplying: () => seen.push('release'),
       snapshotInstalled: (_machine, event) => seen.push(`installed ${event.slot}`),
       submit: (event) => seen.push(event.kind),
