@@ -3,8 +3,9 @@
  * crash they are exactly those of the image. A store without them, or one that an older build has written since, is counted once,
  * a slice at a time between the transactions.
  */
+import { NurseryError } from '../../src/base/errors.ts';
 import { decode, encode, i64, struct } from '../../src/wire/codec.ts';
-import { Buckets, END, FIRST, type RowCount, type RowReader, rowBytes } from './buckets.ts';
+import { type Bucket, Buckets, END, FIRST, type RowCount, type RowReader, rowBytes } from './buckets.ts';
 import { decodeSlot, type Environment, encodeSlot, META } from './environment.ts';
 import type { StoreKey } from './types.ts';
 
@@ -126,17 +127,24 @@ export class Counting {
     this.#failure = null;
     const counted = this.#environment.getBinary(META.COUNTED);
     const isCounted = counted !== undefined && decodeSlot(counted) === this.#slot;
-    const stored = isCounted
-      ? [...this.#environment.getRange({ start: META.BUCKET, end: META.BUCKET_END })]
-      : [];
-    this.#buckets = new Buckets(
-      stored.map(({ key, value }) => ({
+    const stored = isCounted ? this.#stored() : null;
+    this.#buckets = new Buckets(stored ?? []);
+    this.#buckets.fix(this.#fixed);
+    this.#cursor = stored === null ? FIRST : null;
+  }
+
+  /** The buckets that are stored; null where one of them cannot be understood: they follow from the rows, which are counted again. */
+  #stored(): Bucket[] | null {
+    const rows = [...this.#environment.getRange({ start: META.BUCKET, end: META.BUCKET_END })];
+    try {
+      return rows.map(({ key, value }) => ({
         lo: key.slice(META.BUCKET.length),
         ...decode(bucketCodec, value),
-      })),
-    );
-    this.#buckets.fix(this.#fixed);
-    this.#cursor = isCounted ? null : FIRST;
+      }));
+    } catch (error) {
+      if (error instanceof NurseryError && error.code === 'MALFORMED') return null;
+      throw error;
+    }
   }
 
   get #slot(): number {

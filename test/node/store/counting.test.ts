@@ -91,8 +91,8 @@ test('a range that moves is cut out of what there is, and no other table is coun
   await store.close();
 });
 
-test('a store without counts, or with those of another image, is counted by itself while it is written', async () => {
-  for (const harm of ['none', 'old'] as const) {
+test('a store without counts, with those of another image, or with garbage, is counted by itself while it is written', async () => {
+  for (const harm of ['none', 'old', 'garbage'] as const) {
     const place = newPlace();
     const first = await LmdbStore.open(place);
     first.commit(rows(0, 30_000, 30), 1);
@@ -102,6 +102,7 @@ test('a store without counts, or with those of another image, is counted by itse
     // As an older build leaves it behind: it never wrote any, or writes rows beside those that are there.
     await environment.transaction(() => {
       if (harm === 'none') void environment.remove(META.COUNTED);
+      else if (harm === 'garbage') void environment.put(`${META.BUCKET}\x01`, Buffer.from('garbage'));
       else void environment.remove('\x0100000007');
       if (harm === 'old') void environment.put(META.SLOT, Buffer.from(encodeSlot(2)));
     });
