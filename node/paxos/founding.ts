@@ -92,6 +92,7 @@ export function onAsk(
   if (replica.retired !== null && message.cluster === '') return;
   const challenge = challengeOf(replica, from, incarnation);
   const isPresent = challenge === 0 || message.echo === challenge;
+  if (isRetired) replica.retirees.set(from, incarnation);
   // One that has retired would be admitted again and again, and never vote.
   if (active && isPresent && !isRetired)
     replica.peers.set(from, {

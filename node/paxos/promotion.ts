@@ -81,10 +81,13 @@ export function whyNotPromoted(replica: Replica, gone: readonly NodeName[], nowM
   if (!isSelfVoter(replica) && !gone.includes(config.node)) {
     return `this home of ${config.node} is no member yet, and may hold a part of what was acknowledged: rather restore a backup; --gone ${config.node} vouches that its former home is gone too, and that what this one lacks is given up`;
   }
-  // Who lacks what was chosen elects nobody, and need not be elected.
+  // Who lacks what was chosen, or has retired for an order that came to nothing, elects nobody, and need not be elected.
   const voters = votersOf(replica, knownMembers(replica) ?? replica.members);
   const willing = voters.filter(
-    ({ node }) => answering.has(node) && replica.peers.get(node)?.eligible !== false,
+    ({ node, incarnation }) =>
+      answering.has(node) &&
+      replica.peers.get(node)?.eligible !== false &&
+      replica.retirees.get(node) !== incarnation,
   );
   const own = replica.retired === null && isSelfVoter(replica) ? 1 : 0;
   if (willing.length + own > voters.length / 2) {

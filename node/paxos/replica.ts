@@ -174,6 +174,8 @@ export type Replica = {
   readonly peers: Map<NodeName, Peer>;
   /** When each member was last heard, in the life that is in force (ms). */
   readonly heardMs: Map<NodeName, number>;
+  /** Of other nodes the lives that say that they have retired: they elect nobody, ever. */
+  readonly retirees: Map<NodeName, Incarnation>;
   fetching: { readonly request: number; readonly from: NodeName; readonly untilMs: number } | null;
   nextRequest: number;
   /** The last question of each peer that is behind, until the records that it is about are durable. */
@@ -245,6 +247,7 @@ export function createReplica(config: ReplicaConfig, recovered: Recovered): Repl
     highestRound: promised.round,
     peers: new Map(),
     heardMs: new Map(),
+    retirees: new Map(),
     fetching: null,
     nextRequest: 1,
     serves: new Map(),

@@ -611,6 +611,25 @@ function whoHasJustStartedWaits(): void {
   holds(!promote(hand, 'n1', ['n3']) && hand.replica('n1').retired === null, 'it is promoted');
 }
 
+/** n1's order was broken off after n3 and n4 had retired for it; then n2 comes back, which was never vouched for. */
+function whoHasRetiredElectsNobody(): void {
+  const hand = cluster(FIVE);
+  accepted(hand, ['n1', 'n2', 'n3'], TRUE_VALUE, 2);
+  hand.start('n1', 'n4');
+  hand.run(SILENT_MS);
+  holds(!promote(hand, 'n1', ['n5'], LEASE_MS), 'it is promoted without n2 and n3');
+  hand.start('n3');
+  holds(!promote(hand, 'n1', ['n5'], SILENT_MS), 'it is promoted without n2');
+  holds(hand.replica('n3').retired?.by === 'n1' && hand.replica('n4').retired?.by === 'n1', 'both retire');
+  hand.stop('n1');
+  hand.start('n2');
+  hand.run(SILENT_MS);
+  hand.start('n1');
+  hand.run(SILENT_MS);
+  rescue(hand, 'n1', ['n5']);
+  isKept(hand, SLOT, TRUE_VALUE);
+}
+
 export const PROMOTION_RULES: readonly Rule[] = [
   { clause: 'a survivor keeps what it held and accepted, serves alone, and is joined', run: aloneKeepsAll },
   {
