@@ -90,7 +90,12 @@ test('a pass does not begin where the file says by now that the import is done',
 test('what is done stays so, whoever ends a pass later', async () => {
   const path = join(dir, 'meanwhile.json');
   writeState(path, BEGIN);
-  const source = sourceOf(() => writeState(path, { ...BEGIN, isDone: true }));
+  let reads = 0;
+  const source = sourceOf(() => {
+    reads += 1;
+    if (reads > 1) throw new Error('it goes on');
+    writeState(path, { ...BEGIN, isDone: true });
+  });
   await refusalOf(untilQuiet(source, targetOf([]), BEGIN, path, SILENT));
   assert.is(readState(path, 'ricky', 'nursery')?.isDone, true);
 });
