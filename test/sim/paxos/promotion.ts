@@ -683,4 +683,8 @@ export const PROMOTION_RULES: readonly Rule[] = [
   { clause: 'what is done stands', run: whatIsDoneStands },
   { clause: 'who has retired is not admitted again', run: whoHasRetiredIsNotAdmitted },
   { clause: 'who has just started hears first who runs', run: whoHasJustStartedWaits },
+  {
+    clause: 'those who have retired for an order that came to nothing elect nobody',
+    run: whoHasRetiredElectsNobody,
+  },
 ];
