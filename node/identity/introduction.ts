@@ -408,13 +408,12 @@ export class Introduction {
 
   /** It is not what the map says. A cluster that owns something goes on; one that owns nothing has nothing to lose. */
   #unfit(standing: Standing): void {
-    const { why, isNew } = standing;
     const { machine } = this.#options.driver;
-    // Bound to this keeper, which has given what is here to others: it was named as lost, and is back.
-    const isGivenAway = machine.bound !== null && !isNew;
-    if (machine.owned().length === 0 || isGivenAway) this.#refusedBy(standing);
+    // Whoever is bound to this keeper, which has given what is here to others, was named as lost, and is back.
+    if (machine.owned().length === 0 || (machine.bound !== null && !standing.isNew))
+      this.#refusedBy(standing);
     else {
-      this.#notes.set('standing', `this cluster is in no nursery, and goes on by itself: ${why}`);
+      this.#notes.set('standing', `this cluster is in no nursery, and goes on by itself: ${standing.why}`);
       this.#rest(this.#options.restMs);
     }
   }
