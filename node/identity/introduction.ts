@@ -406,12 +406,11 @@ export class Introduction {
     }
   }
 
-  /** It is not what the map says. A cluster that owns something goes on; one that owns nothing has nothing to lose. */
+  /** It is not what the map says. A cluster that owns something goes on, unless it was bound here, and named as lost since. */
   #unfit(standing: Standing): void {
     const { machine } = this.#options.driver;
-    // Whoever is bound to this keeper, which has given what is here to others, was named as lost, and is back.
-    if (machine.owned().length === 0 || (machine.bound !== null && !standing.isNew))
-      this.#refusedBy(standing);
+    const isLost = machine.bound !== null && !standing.isNew;
+    if (machine.owned().length === 0 || isLost) this.#refusedBy(standing);
     else {
       this.#notes.set('standing', `this cluster is in no nursery, and goes on by itself: ${standing.why}`);
       this.#rest(this.#options.restMs);
