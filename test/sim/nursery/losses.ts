@@ -17,6 +17,8 @@ export class Losses {
   readonly #history: History;
   readonly #rare: Rare;
   readonly #servedBy = new Map<string, ClusterHistory>();
+  /** What a key was worth when whoever served it last stopped: its rows may be cleaned up before anybody else serves it. */
+  readonly #left = new Map<string, Uint8Array | null>();
 
   constructor(history: History, rare: Rare) {
     this.#history = history;
@@ -25,17 +27,22 @@ export class Losses {
 
   /** A cluster has applied a slot that changed what it owns; `keeper` as it is at that moment. */
   owns(cluster: ClusterHistory, slot: Slot, state: SystemState, keeper: SystemState | null): void {
-    for (const own of inForce(state)) {
-      if (own.sealedBy !== null) continue;
-      for (const key of KEYS) if (contains(own, key)) this.#serves(cluster, slot, key, own, keeper);
+    const serving = inForce(state).filter(({ sealedBy }) => sealedBy === null);
+    for (const key of KEYS) {
+      const own = serving.find((range) => contains(range, key));
+      if (own !== undefined) this.#serves(cluster, slot, key, own, keeper);
+      else if (this.#servedBy.get(key) === cluster && !this.#left.has(key))
+        this.#left.set(key, cluster.data.get(key) ?? null);
     }
   }
 
   #serves(cluster: ClusterHistory, slot: Slot, key: string, own: Owned, keeper: SystemState | null): void {
     const before = this.#servedBy.get(key);
+    const left = this.#left.get(key);
     this.#servedBy.set(key, cluster);
+    this.#left.delete(key);
     if (before === undefined || before === cluster) return;
-    const had = before.data.get(key) ?? null;
+    const had = left === undefined ? (before.data.get(key) ?? null) : left;
     const has = cluster.versions.at(key, slot - 1); // clients may have written in that very slot
     if (had === null ? has === null : has !== null && sameBytes(had, has)) return;
     check(
