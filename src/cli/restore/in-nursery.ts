@@ -32,7 +32,7 @@ import {
   makeHome,
 } from './make-home.ts';
 import { type Prospect, prospectOf } from './prospect.ts';
-import { type OnRecord, type Place, placeOf } from './succession.ts';
+import { isMadeBefore, type OnRecord, type Place, placeOf } from './succession.ts';
 
 /** Before the command gives up waiting (s), unless it is told otherwise. */
 const PATIENCE_S = 120;
@@ -174,15 +174,11 @@ async function refuseLiving(
   nodes: readonly NodeAddress[],
   { place, keeper }: { readonly place: Place; readonly keeper: string },
 ): Promise<boolean> {
-  const { order, isNewKeeper, dead } = place;
   const places = [
     ...new Map(nodes.map((each) => [`${each.name} ${each.ips.join()} ${each.port}`, each])).values(),
   ];
   const alive = (await Promise.all(places.map((each) => statusesOf({ nodes: [each] })))).flat();
-  // What this command has made before, and its peers that have joined; a cluster that has come to a new keeper, and waits to be told
-  // what is its own, is bound to it, too, and is no other than the one whose place would be taken.
-  const isMade = ({ founding, keeper: bound }: NodeStatus): boolean =>
-    isNewKeeper ? bound === keeper && founding !== dead : order !== null && founding === order.founding;
+  const isMade = (status: NodeStatus): boolean => isMadeBefore(status, place, keeper);
   const names = alive.flatMap(({ name, status, isSilent }) => {
     if (status === null) return isSilent ? [] : [`${name} (it refuses)`];
     const isOurs = isMade(status);

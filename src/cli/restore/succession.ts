@@ -28,6 +28,19 @@ export type Place = {
 };
 
 /**
+ * Whether a node is what this command has made before, or a peer that has joined it. A cluster that has come to a new keeper, and waits
+ * to be told what is its own, is bound to it, too: it lives, and is no other than the one whose place would be taken.
+ */
+export function isMadeBefore(
+  { founding, keeper: bound }: { readonly founding: string; readonly keeper: string },
+  { order, isNewKeeper, dead }: Place,
+  keeper: string,
+): boolean {
+  if (isNewKeeper) return bound === keeper && founding !== dead;
+  return order !== null && founding === order.founding;
+}
+
+/**
  * @param typed what the operator wrote behind --replace; null where nothing
  * @throws FatalError USAGE where no founding is named, or too little of it
  * @throws NurseryError REFUSED where it is not in force, the image does not come from it, or is of another nursery

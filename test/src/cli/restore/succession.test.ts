@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Image } from '../../../../src/cli/export/lines.ts';
-import { type OnRecord, placeOf } from '../../../../src/cli/restore/succession.ts';
+import { isMadeBefore, type OnRecord, placeOf } from '../../../../src/cli/restore/succession.ts';
 import { RangeMap } from '../../../../src/keyspace/rangemap.ts';
 import type { Order } from '../../../../src/protocol/admin/admin.ts';
 
@@ -79,6 +79,19 @@ test('a keeper that knows nothing stands in for the one that is lost', () => {
   assert.throws(() => placeOf(imageOf({ keeper: '' }), B1, fresh), /is of nursery none/);
   const { nursery: _, ...none } = fresh;
   assert.throws(() => placeOf(imageOf(), B1, none), /is no keeper/);
+});
+
+test('what the command has made is told from a cluster that lives', () => {
+  const place = { dead: B1, replaced: [B1], chain: [], order: null, isNewKeeper: true };
+  const isMade = (founding: string, bound: string, more = {}): boolean =>
+    isMadeBefore({ founding, keeper: bound }, { ...place, ...more }, K);
+  assert.ok(isMade(B2, K), 'bound to a keeper that knows nothing');
+  assert.not.ok(isMade(B1, K), 'whose place would be taken has come to that keeper, and lives');
+  assert.not.ok(isMade(B2, 'of before'));
+  const known = { isNewKeeper: false, order: orderOf(1, B1, B2) };
+  assert.ok(isMade(B2, K, known), 'by the order');
+  assert.not.ok(isMade(B1, K, known));
+  assert.not.ok(isMade(B2, K, { isNewKeeper: false }), 'no order made it');
 });
 
 test.run();
