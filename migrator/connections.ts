@@ -2,6 +2,7 @@
 
 import { NurseryError } from '../src/base/errors.ts';
 import { ClusterClient } from '../src/client/cluster-client.ts';
+import type { MapWatch } from '../src/client/map-watch.ts';
 import type { ClusterConfig, KeeperMap, KnownCluster } from '../src/protocol/admin/admin.ts';
 import type { Cluster, Clusters, MovesNews, MovesWatch } from './world.ts';
 
@@ -19,16 +20,22 @@ export class Connections implements Nursery, MovesWatch {
   readonly keeper: ClusterClient;
   /** Names no founding, so that it hears the map of a keeper that has replaced the one that is commanded. */
   readonly #watcher: ClusterClient;
+  readonly #watch: MapWatch;
+  readonly #isShared: boolean;
   readonly #clients = new Map<string, ClusterClient>();
   readonly #listeners = new Set<(news: MovesNews) => void>();
   #configs: readonly KnownCluster[] = [];
   #lastNews: MovesNews | null = null;
 
-  /** @param keeper how to reach the keeper */
-  constructor(keeper: ClusterConfig) {
+  /**
+   * @param keeper how to reach the keeper
+   * @param shared a client of the keeper that expects no founding, and that somebody else closes: it is watched by that one
+   */
+  constructor(keeper: ClusterConfig, shared: ClusterClient | null = null) {
     this.keeper = new ClusterClient(keeper, IDENTITY, { keepsToFirst: true });
-    this.#watcher = new ClusterClient(keeper, IDENTITY);
-    this.#watcher.watchMap({
+    this.#isShared = shared !== null;
+    this.#watcher = shared ?? new ClusterClient(keeper, IDENTITY);
+    this.#watch = this.#watcher.watchMap({
       map: ({ map }) => this.#learn(map),
       trouble: (why) => {
         if (why !== null) this.#hear({ kind: 'silent', why });
@@ -68,7 +75,8 @@ export class Connections implements Nursery, MovesWatch {
 
   close(): void {
     this.keeper.close();
-    this.#watcher.close();
+    this.#watch.close();
+    if (!this.#isShared) this.#watcher.close();
     for (const client of this.#clients.values()) client.close();
   }
 

@@ -22,16 +22,23 @@ export type DaemonOptions = HowToWatch & {
 
 /** What a daemon did, for its log. */
 export type DaemonEvent =
+  /** It has claimed what stood still, or was given up. */
   | { readonly kind: 'takesOver'; readonly migration: Migration }
   | { readonly kind: 'progress'; readonly mid: number; readonly progress: Progress }
   | { readonly kind: 'ended'; readonly result: MigrationResult }
+  /** Another one has it: of several that watch, one has claimed it first. */
+  | { readonly kind: 'fenced'; readonly mid: number }
   /** The target of an aborted migration has dropped what it staged. */
   | { readonly kind: 'told'; readonly migration: Migration }
   | { readonly kind: 'failed'; readonly mid: number; readonly error: NurseryError }
   | { readonly kind: 'keeperSilent'; readonly error: NurseryError };
 
-/** Between two looks at the keeper while there are moves (ms); while there are none it is asked nothing. */
-const LOOK_MS = 250;
+/** Between two looks at the keeper while there are moves (ms), or sooner where one may be claimed; while there are none it is asked nothing. */
+const LOOK_MS = 150;
+/** Before a claim that is due, up to so long (ms): of many that watch, one is first, and the others see it. */
+const JITTER_MS = 100;
+/** For all that is worked on to be given up (ms): longer than a sealed range is gone on with, and an answer of the keeper. */
+const LEAVE_MS = 1000;
 /** After the keeper did not answer (ms). */
 const KEEPER_SILENT_MS = 1000;
 /** Before a migration that failed here is tried again (ms). */
@@ -39,34 +46,39 @@ const REST_MS = 5000;
 /** Migrations that one daemon works on at a time; more wait. */
 const RUNS_MAX = 8;
 
+/** What lies outside of a daemon. */
+export type DaemonWorld = World &
+  MovesWatch & {
+    /** Between 0 and 1, any. */
+    chance(): number;
+  };
+
 /**
  * Watches the keeper until `signal` is raised: a migration that is not ended and whose heartbeat stands still is
- * claimed and brought to its end. Resolves when all that it works on has stopped.
+ * claimed and brought to its end. Resolves when all that it works on has been given up.
  */
 export function runDaemon({ clusters, signal, ...how }: DaemonOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    const daemon = new Daemon(
-      { ...worldOf(clusters), watchMoves: (listener) => clusters.watchMoves(listener) },
-      how,
-      reject,
-    );
-    const stop = (): void => {
-      daemon.stop();
-      resolve();
-    };
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
+    const world = worldOf(clusters);
+    const watchMoves: MovesWatch['watchMoves'] = (listener) => clusters.watchMoves(listener);
+    const daemon = new Daemon({ ...world, watchMoves, chance: Math.random }, how, reject);
+    const leave = (): void => daemon.leave(resolve);
+    signal.addEventListener('abort', leave, { once: true });
+    if (signal.aborted) leave();
     else daemon.start();
   });
 }
 
+/** Of a migration that may stand still, and how much longer than others it is waited for. */
+type Watched = { readonly seen: Seen; readonly jitterMs: number };
+
 /** A migrator that takes over what stands still. */
 export class Daemon {
-  readonly #world: World & MovesWatch;
+  readonly #world: DaemonWorld;
   readonly #how: HowToWatch;
   readonly #settings: Settings;
   readonly #broken: (error: Error) => void;
-  readonly #watched = new Map<number, Seen>();
+  readonly #watched = new Map<number, Watched>();
   readonly #restUntilMs = new Map<number, number>();
   readonly #runs = new Map<number, Run>();
   /** Migrations whose target is being told that they were aborted. */
@@ -78,9 +90,11 @@ export class Daemon {
   #timer: (() => void) | null = null;
   #unwatch: (() => void) | null = null;
   #isStopped = false;
+  /** Takes nothing on any more; what it calls once all that it works on is over. */
+  #left: (() => void) | null = null;
 
   /** @param broken an invariant does not hold, and the daemon has stopped: the process should end */
-  constructor(world: World & MovesWatch, how: HowToWatch, broken: (error: Error) => void) {
+  constructor(world: DaemonWorld, how: HowToWatch, broken: (error: Error) => void) {
     this.#world = world;
     this.#how = how;
     this.#settings = { ...SETTINGS, ...how.settings };
@@ -97,12 +111,32 @@ export class Daemon {
     this.#unwatch = this.#world.watchMoves((news) => this.#hear(news));
   }
 
+  /** Gives up all that it works on, so that others may claim it at once, and calls `left`; after a second it stops all the same. */
+  leave(left: () => void): void {
+    this.#left = left;
+    this.#rest();
+    this.#timer = this.#world.after(LEAVE_MS, () => this.stop());
+    for (const run of [...this.#runs.values()]) run.leave();
+    this.#leaveWhereIdle();
+  }
+
+  #leaveWhereIdle(): void {
+    if (this.#left === null || this.#runs.size > 0) return;
+    this.#timer?.();
+    this.#left();
+    this.#left = null;
+  }
+
   /** Stops all that it works on, without an end. */
   stop(): void {
+    this.#rest();
+    for (const run of [...this.#runs.values()]) run.stop();
+  }
+
+  #rest(): void {
     this.#isStopped = true;
     this.#unwatch?.();
     this.#timer?.();
-    for (const run of [...this.#runs.values()]) run.stop();
   }
 
   /**
@@ -111,6 +145,10 @@ export class Daemon {
    * nothing where it works on it already, or has stopped.
    */
   work(mid: number, seen: Seen | null): void {
+    this.#work(mid, seen);
+  }
+
+  #work(mid: number, seen: Seen | null, onClaimed?: () => void): void {
     if (this.#isStopped || this.#runs.has(mid)) return;
     this.#watched.delete(mid);
     const { settings, onEvent } = this.#how;
@@ -120,6 +158,7 @@ export class Daemon {
         mid,
         seen,
         claimAtOnce: seen === null,
+        onClaimed,
         onProgress: (progress) => onEvent?.({ kind: 'progress', mid, progress }),
         ...(settings === undefined ? {} : { settings }),
       },
@@ -130,15 +169,19 @@ export class Daemon {
   }
 
   #ended(mid: number, result: MigrationResult | Error): void {
+    const hasClaimed = this.#runs.get(mid)?.hasClaimed === true;
     this.#runs.delete(mid);
     const { onEvent } = this.#how;
     if (!(result instanceof Error)) {
-      onEvent?.({ kind: 'ended', result });
+      onEvent?.(hasClaimed ? { kind: 'ended', result } : { kind: 'fenced', mid });
+    } else if (result instanceof NurseryError && result.code === 'FENCED') {
+      onEvent?.({ kind: 'fenced', mid }); // and is watched, as before
     } else if (result instanceof NurseryError) {
-      // Another has it, or a cluster stands in the way.
+      // A cluster stands in the way.
       this.#restUntilMs.set(mid, this.#world.nowMs() + REST_MS);
       if (!this.#isStopped) onEvent?.({ kind: 'failed', mid, error: result });
     } else this.#break(result);
+    this.#leaveWhereIdle();
   }
 
   #break(error: Error): void {
@@ -157,15 +200,14 @@ export class Daemon {
   }
 
   #look(): void {
-    const query = { kind: 'listMigrations' } as const;
+    const query = { kind: 'openMigrations' } as const;
     this.#isLooking = true;
     this.#world.ask('', { kind: 'query', query, node: 'master' }, ANSWER_MS, (answer) => {
       if (this.#isStopped) return;
       if (answer instanceof Error && !(answer instanceof NurseryError)) {
         this.#break(answer);
       } else if (!(answer instanceof Error) && answer.kind === 'migrations') {
-        this.#found(answer.migrations);
-        this.#lookAgain(LOOK_MS);
+        this.#lookAgain(Math.min(LOOK_MS, this.#found(answer.migrations)));
       } else {
         const error = answer instanceof Error ? answer : unexpected(query.kind, answer);
         this.#how.onEvent?.({ kind: 'keeperSilent', error });
@@ -180,7 +222,10 @@ export class Daemon {
     if (this.#isLooking) this.#timer = this.#world.after(delayMs, () => this.#look());
   }
 
-  #found(migrations: readonly Migration[]): void {
+  /** After how long one of them may be claimed, unless it moves meanwhile (ms). */
+  #found(migrations: readonly Migration[]): number {
+    const { nowMs } = this.#world;
+    let nextMs = Number.POSITIVE_INFINITY;
     const open = migrations.filter(isAnybodys);
     forgetOthers(this.#watched, open);
     const untold = migrations.filter(({ isUntold }) => isUntold === true);
@@ -190,11 +235,12 @@ export class Daemon {
       const { mid, progress } = migration;
       if (this.#runs.has(mid) || this.#runs.size >= RUNS_MAX) continue;
       if (this.#rests(mid)) continue;
-      const seen = this.#watch(migration);
-      if (this.#world.nowMs() - seen.atMs < claimAfterMs(this.#settings, progress)) continue;
-      this.#how.onEvent?.({ kind: 'takesOver', migration });
-      this.work(mid, seen);
+      const { seen, jitterMs } = this.#watch(migration);
+      const dueMs = seen.atMs + claimAfterMs(this.#settings, progress) + jitterMs - nowMs();
+      if (dueMs > 0) nextMs = Math.min(nextMs, dueMs);
+      else this.#work(mid, seen, () => this.#how.onEvent?.({ kind: 'takesOver', migration }));
     }
+    return nextMs;
   }
 
   /** Tries now and then, for as long as its target does not answer. */
@@ -218,12 +264,14 @@ export class Daemon {
   }
 
   /** When this token and heartbeat were seen first. */
-  #watch({ mid, token, heartbeat }: Migration): Seen {
+  #watch({ mid, token, heartbeat }: Migration): Watched {
     const before = this.#watched.get(mid);
-    if (before !== undefined && before.token === token && before.heartbeat === heartbeat) return before;
+    const isSame = before?.seen.token === token && before.seen.heartbeat === heartbeat;
+    if (before !== undefined && isSame) return before;
     const seen = { token, heartbeat, atMs: this.#world.nowMs() };
-    this.#watched.set(mid, seen);
-    return seen;
+    const watched = { seen, jitterMs: this.#world.chance() * JITTER_MS };
+    this.#watched.set(mid, watched);
+    return watched;
   }
 }
 

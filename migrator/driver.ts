@@ -13,6 +13,8 @@ import { type Cluster, type Clusters, type World, worldOf } from './world.ts';
 export type HowToRun = {
   readonly mid: number;
   readonly settings?: Partial<Settings>;
+  /** Called once it holds a token: it works on it from then on. */
+  readonly onClaimed?: (() => void) | undefined;
   /** Claims it without watching its heartbeat first, where nobody has claimed it yet: for whoever planned it. */
   readonly claimAtOnce?: boolean;
   /** Token and heartbeat that the caller has watched, by the World's clock. */
@@ -62,6 +64,8 @@ export class Run {
   /** What the coordinator knows; the run alone changes it. */
   readonly coordination: Coordination;
   readonly #onProgress: ((progress: Progress) => void) | undefined;
+  /** Null once it was called. */
+  #onClaimed: (() => void) | null;
   readonly #ended: (result: MigrationResult | Error) => void;
   /** Takes the timer back. */
   #timer: (() => void) | null = null;
@@ -75,6 +79,7 @@ export class Run {
     this.mid = how.mid;
     this.#world = world;
     this.#onProgress = how.onProgress;
+    this.#onClaimed = how.onClaimed ?? null;
     this.#ended = ended;
     this.coordination = createCoordination({
       mid: how.mid,
@@ -90,8 +95,18 @@ export class Run {
     return this.#result !== null;
   }
 
+  /** Whether it has ever held a token: what it knows of the end it may have from others. */
+  get hasClaimed(): boolean {
+    return this.coordination.claim.token > 0;
+  }
+
   start(): void {
     this.#turn({ kind: 'start' });
+  }
+
+  /** Gives the migration up, so that others may claim it at once, and then ends; it takes an answer of the keeper. */
+  leave(): void {
+    this.#turn({ kind: 'leave' });
   }
 
   /** Stops without an end. */
@@ -105,10 +120,18 @@ export class Run {
     try {
       for (const effect of step(this.coordination, { ...event, nowMs: this.#world.nowMs() }))
         result = this.#carryOut(effect) ?? result;
+      this.#noteClaim();
     } catch (error) {
       result = error as Error;
     }
     if (result !== null) this.#end(result);
+  }
+
+  #noteClaim(): void {
+    if (this.#onClaimed === null || !this.hasClaimed) return;
+    const onClaimed = this.#onClaimed;
+    this.#onClaimed = null;
+    onClaimed();
   }
 
   /** What it ends the run with; null where it goes on. */

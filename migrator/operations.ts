@@ -1,30 +1,37 @@
 /** What can be asked of moves: each resolves when what it is for has happened. */
 import type { Key } from '../src/base/bytes.ts';
 import { NurseryError } from '../src/base/errors.ts';
-import type {
-  DryMove,
-  Heeded,
-  MigrateOptions,
-  MoveOptions,
-  MoveRequest,
-  Moves,
+import type { ClusterClient } from '../src/client/cluster-client.ts';
+import {
+  type DryMove,
+  type Evened,
+  expectRoom,
+  type Heeded,
+  type MigrateOptions,
+  type MoveOptions,
+  type MoveRequest,
+  type Moves,
 } from '../src/client/moves.ts';
 import { printRange } from '../src/keyspace/range.ts';
-import type { ClusterConfig, Migration } from '../src/protocol/admin/admin.ts';
-import { isAnybodys, isOpen } from '../src/protocol/admin/migration.ts';
-import type { MigrationResult, PlannedMove } from '../src/protocol/admin/moves.ts';
+import type { AdminCommand, ClusterConfig, Migration } from '../src/protocol/admin/admin.ts';
+import { isAnybodys, isOpen, UNSAID } from '../src/protocol/admin/migration.ts';
+import type { MigrationResult, NurseryPlan, PlannedMove } from '../src/protocol/admin/moves.ts';
+import { carryOut, planFor } from './balance.ts';
 import { Connections, type Nursery } from './connections.ts';
 import { beatMs, claimAfterMs } from './core/beat.ts';
-import { type Plan, planMigrate, planRange, planRemove } from './core/plan.ts';
+import { type Plan, type PlannedMerge, planMerges, planMigrate, planRange, planRemove } from './core/plan.ts';
+import { BOUNDS } from './core/rebalance.ts';
 import { resultOf } from './core/result.ts';
 import { SETTINGS, type Settings } from './core/settings.ts';
 import type { Seen } from './core/state.ts';
 import { ANSWER_MS, listMigrations, runMigration, unexpected } from './driver.ts';
+import { forecast } from './forecast.ts';
 import { RateMeter } from './rate.ts';
 import { sideBySide } from './side-by-side.ts';
 import { tellTarget } from './tell.ts';
 import { worldOf } from './world.ts';
 
+export { BESIDE_CLIENTS } from './core/settings.ts';
 export { type DaemonEvent, type DaemonOptions, runDaemon } from './daemon.ts';
 
 /** Migrations that `resume` takes on at a time. Each is watched for a second before it is claimed. */
@@ -42,9 +49,9 @@ const VERBS: { readonly [W in Migration['wish']]: string } = {
   abort: 'abort',
 };
 
-/** Connects to a nursery by its keeper. Close it when done. */
-export function openNursery(keeper: ClusterConfig): Connections {
-  return new Connections(keeper);
+/** Connects to a nursery by its keeper. Close it when done. @param shared as `Connections` has it */
+export function openNursery(keeper: ClusterConfig, shared: ClusterClient | null = null): Connections {
+  return new Connections(keeper, shared);
 }
 
 /** Moves in a nursery that this process has connected to. */
@@ -62,13 +69,61 @@ export class Operations implements Moves {
     return await this.#runMoves(await this.#movesFor(request), options);
   }
 
-  async dryRun(request: MoveRequest): Promise<DryMove[]> {
-    return await Promise.all(
-      (await this.#movesFor(request)).map(async (move) => ({
-        ...move,
-        sourceKeys: await keysOf(this.#nursery, move.source),
-        targetKeys: await keysOf(this.#nursery, move.target),
-      })),
+  async undo(mid: number, options: MoveOptions = {}): Promise<MigrationResult[]> {
+    const { lo, hi, source, target } = await this.#recordOf(mid);
+    const asked = { ...UNSAID, ...options.asked, undoes: mid };
+    return await this.#runMoves([{ lo, hi, source: target, target: source }], { ...options, asked });
+  }
+
+  async dryRun(request: MoveRequest, rate: number | null = null): Promise<DryMove[]> {
+    return await forecast(this.#nursery, await this.#movesFor(request), rate);
+  }
+
+  async merge(separator: Key | null, options: MoveOptions = {}): Promise<MigrationResult[]> {
+    const results: MigrationResult[] = [];
+    for (;;) {
+      const merges = await this.dryMerge(separator);
+      if (merges.length === 0) return results;
+      for (const { cluster, lo, hi } of merges) {
+        const move = { source: cluster, target: cluster, lo, hi };
+        const mid = await this.#record(move, { kind: 'planMerge', cluster, lo, hi });
+        options.onPlanned?.(mid, move);
+        const result = await this.#run(mid, options, { claimAtOnce: true, seen: null });
+        results.push(result);
+        if (result.outcome === 'aborted') return results;
+      }
+      if (separator !== null) return results;
+    }
+  }
+
+  async dryMerge(separator: Key | null): Promise<readonly PlannedMerge[]> {
+    const open = (await listMigrations(this.#nursery.keeper)).filter(isOpen);
+    const plan = planMerges((await this.#nursery.map()).map, open, separator);
+    if (plan.kind === 'refused') throw new NurseryError('REFUSED', plan.why);
+    return plan.merges;
+  }
+
+  async planRebalance(evened: Evened): Promise<NurseryPlan> {
+    return (await planFor(this.#nursery, { ...BOUNDS, ...evened })).plan;
+  }
+
+  async rebalance(
+    evened: Evened,
+    options: MoveOptions & { readonly onPlan?: (plan: NurseryPlan) => void } = {},
+  ): Promise<MigrationResult[]> {
+    return await carryOut(
+      this.#nursery,
+      { ...BOUNDS, ...evened },
+      {
+        planned: (plan) => options.onPlan?.(plan),
+        run: async (move) => {
+          const { source, target, lo, hi } = move;
+          const asked = { ...UNSAID, reason: 'plan' } as const;
+          const mid = await this.#record(move, { kind: 'plan', source, target, lo, hi, asked });
+          options.onPlanned?.(mid, move);
+          return await this.#run(mid, options, { claimAtOnce: true, seen: null });
+        },
+      },
     );
   }
 
@@ -99,7 +154,7 @@ export class Operations implements Moves {
       await (await this.#nursery.cluster(id)).query(query, { to: 'master', deadlineMs: ANSWER_MS });
     } catch (error) {
       if (!(error instanceof NurseryError)) throw error;
-      const why = `${id} stays, and nothing was planned: what it owns can be moved only while it answers`;
+      const why = `${id} stays, and nothing was planned: what it owns can be moved only while it answers; where all of it is gone for good: nursery rescue lost ${id}`;
       throw new NurseryError('UNREACHABLE', `${why} (${error.message})`, { cause: error });
     }
   }
@@ -153,6 +208,11 @@ export class Operations implements Moves {
     await this.#wish(mid, 'run', '');
   }
 
+  async setRate(mid: number, rate: number): Promise<void> {
+    const answer = await this.#nursery.keeper.command({ kind: 'setRate', mid, rate });
+    if (answer.kind !== 'ok') throw unexpected('cannot change the rate', answer);
+  }
+
   async watchWish(mid: number): Promise<Heeded> {
     const settings = { ...SETTINGS, ...this.#settings };
     let last: Migration | null = null;
@@ -165,7 +225,9 @@ export class Operations implements Moves {
       if (isBeat || last === null) beatMs = performance.now();
       last = record;
       if (isBeat && (record.progress.stage === 'paused') === (record.wish === 'pause')) return 'done';
-      const patienceMs = Math.min(SILENT_MS, claimAfterMs(settings, record.progress));
+      // Somebody may go on at once with what was given up.
+      const claimableMs = Math.max(settings.claimAfterMs, claimAfterMs(settings, record.progress));
+      const patienceMs = Math.min(SILENT_MS, claimableMs);
       if (performance.now() - beatMs >= patienceMs) return 'nobody';
       await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS));
     }
@@ -209,9 +271,15 @@ export class Operations implements Moves {
   }
 
   async #runMoves(moves: readonly PlannedMove[], options: MigrateOptions): Promise<MigrationResult[]> {
+    expectRoom(await forecast(this.#nursery, moves, null));
     const results: MigrationResult[] = [];
     for (const move of moves) {
-      const mid = await this.#record(move);
+      const { asked } = options;
+      const mid = await this.#record(move, {
+        kind: 'plan',
+        ...move,
+        ...(asked === undefined ? {} : { asked }),
+      });
       options.onPlanned?.(mid, move);
       if (options.detach === true) continue;
       const result = await this.#run(mid, options, { claimAtOnce: true, seen: null });
@@ -222,9 +290,9 @@ export class Operations implements Moves {
   }
 
   /** Records a move at the keeper. Where the answer was lost, the record tells whether it was carried out. */
-  async #record({ source, target, lo, hi }: PlannedMove): Promise<number> {
+  async #record({ source, target, lo, hi }: PlannedMove, command: AdminCommand): Promise<number> {
     try {
-      const answer = await this.#nursery.keeper.command({ kind: 'plan', source, target, lo, hi });
+      const answer = await this.#nursery.keeper.command(command);
       if (answer.kind === 'planned') return answer.mid;
       throw unexpected(`move of ${printRange({ lo, hi })}`, answer);
     } catch (error) {
@@ -308,14 +376,4 @@ export class Operations implements Moves {
 function movesOf(plan: Plan): readonly PlannedMove[] {
   if (plan.kind === 'refused') throw new NurseryError('REFUSED', plan.why);
   return plan.moves;
-}
-
-async function keysOf(nursery: Nursery, id: string): Promise<number | null> {
-  try {
-    const answer = await (await nursery.cluster(id)).query({ kind: 'nodeStatus' }, { to: 'master' });
-    return answer.kind === 'nodeStatus' ? answer.keys : null;
-  } catch (error) {
-    if (!(error instanceof NurseryError)) throw error;
-    return null;
-  }
 }

@@ -32,8 +32,8 @@ export type MovesWatch = {
 
 /** How a request is to be sent. */
 export type SendOptions = {
-  /** Whom to ask: the master, or any node that answers. */
-  readonly to?: 'master' | 'any';
+  /** Whom to ask: the master, any node that answers, or the node of that name. */
+  readonly to?: 'master' | 'any' | (string & {});
   /** After this long without an answer it fails with TIMEOUT. */
   readonly deadlineMs?: number;
 };
@@ -57,9 +57,14 @@ export function worldOf(clusters: Clusters): World {
     ...TIMERS,
     wallMs: Date.now,
     ask: (cluster, request, deadlineMs, done) => {
-      answerOf(clusters, cluster, request, deadlineMs).then(done, (error: unknown) =>
-        done(error instanceof Error ? error : new Error(String(error))),
-      );
+      const ask = (): void => {
+        answerOf(clusters, cluster, request, deadlineMs).then(done, (error: unknown) =>
+          done(error instanceof Error ? error : new Error(String(error))),
+        );
+      };
+      // Requests of clients that have arrived in this process come first.
+      if (request.kind === 'query' && request.query.kind === 'readPage') TIMERS.defer(ask);
+      else ask();
     },
   };
 }

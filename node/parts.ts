@@ -2,6 +2,7 @@
 import type { FatalError } from '../src/base/errors.ts';
 import type { ClusterIni } from '../src/config/cluster-config.ts';
 import type { NodeIni } from '../src/config/node-section.ts';
+import type { Dashboard } from '../src/dashboard/http.ts';
 import type { ClientPort } from '../src/port/port.ts';
 import type { Logger } from '../src/process/log.ts';
 import type { Driver } from './driver/driver.ts';
@@ -13,6 +14,7 @@ import type { SnapshotServer } from './members/snapshots.ts';
 import type { Slot } from './paxos/values.ts';
 import type { Scrubber } from './scrub/scrubber.ts';
 import type { ConditionWatch, Seen } from './serve/conditions.ts';
+import type { Load } from './serve/load.ts';
 import type { Requests } from './serve/requests.ts';
 
 export type NodeOptions = {
@@ -23,6 +25,8 @@ export type NodeOptions = {
   readonly bootstrap: boolean;
   /** Serves, for this start, although the keeper has not said that the cluster's founding is in force. Default false. */
   readonly withoutKeeper?: boolean;
+  /** Served at its client port; none by default. */
+  readonly dashboard?: Dashboard;
   /** Hears for what the node waits: that its own host name can be resolved, or room on its disk. */
   waits(what: string): void;
   /** Ends the process; called once, when the node can not go on. */
@@ -49,7 +53,11 @@ export type Parts = {
 };
 
 /** What requests and what happens beside them look at together. */
-export type Serving = Seen & { readonly cost: UpdateCost; readonly conditions: ConditionWatch };
+export type Serving = Seen & {
+  readonly cost: UpdateCost;
+  readonly conditions: ConditionWatch;
+  readonly load: Load;
+};
 
 /** The parts before one, by the names of those that it needs. */
 export type Built<K extends keyof Parts> = Pick<Parts, K>;

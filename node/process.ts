@@ -18,8 +18,10 @@ import { CleanUps } from './driver/clean-ups.ts';
 import { Driver } from './driver/driver.ts';
 import { FairShare } from './driver/fair-share.ts';
 import { FunctionKeeping } from './driver/function-keeping.ts';
+import { Pulse } from './driver/pulse.ts';
+import { untilReleased } from './driver/release.ts';
 import { Scheduler } from './driver/scheduler.ts';
-import { driftMsOf, WINDOW_MAX } from './driver/timing.ts';
+import { beatsOf, driftMsOf, WINDOW_MAX } from './driver/timing.ts';
 import { UpdateCost } from './driver/update-cost.ts';
 import { engineId, FunctionEngine } from './functions/engine.ts';
 import { Introduction } from './identity/introduction.ts';
@@ -39,6 +41,7 @@ import type { NodeName, Slot } from './paxos/values.ts';
 import { Scrubber } from './scrub/scrubber.ts';
 import { ConditionWatch } from './serve/conditions.ts';
 import { Heartbeats } from './serve/heartbeats.ts';
+import { Load } from './serve/load.ts';
 import { MapWatchers } from './serve/map-watchers.ts';
 import { openClientPort, openMessagingPort } from './serve/ports.ts';
 import { Requests } from './serve/requests.ts';
@@ -48,14 +51,6 @@ import { costTotals } from './serve/status.ts';
 import { Visitors } from './serve/visitors.ts';
 import { isStoreDamage } from './store/failures.ts';
 
-/** How often time passes for the consensus core (ms). */
-const TICK_MS = 10;
-/** How often the master looks for ranges to clean up (ms). */
-const CLEANUP_EVERY_MS = 20;
-/** How long an orderly end waits at most for mastership to be released (ms). */
-const RELEASE_MS = 3000;
-/** How often it is looked whether the keeper is to be asked or told something (ms). */
-const INTRODUCE_EVERY_MS = 50;
 /** How long it rests between two questions to the keeper while nothing is open (ms). */
 const KEEPER_REST_MS = 2000;
 
@@ -77,6 +72,8 @@ export class NodeProcess {
   readonly #budgets = portBudgets();
   readonly #recording: Recording;
   readonly #timers: NodeJS.Timeout[] = [];
+  /** Of what is looked at again and again, by one timer: an idle process pays for each time that it wakes. */
+  #pulse: Pulse | null = null;
   #endWatch = (): void => undefined;
   #incarnation = '';
   #memory: Memory | null = null;
@@ -94,7 +91,8 @@ export class NodeProcess {
     this.#tally = tally;
     this.#ends = ends;
     this.#logger = options.logger;
-    this.#recording = new Recording({ logger: options.logger, nowMs, wallMs: Date.now });
+    const { logger, node } = options;
+    this.#recording = new Recording({ logger, nowMs, wallMs: Date.now, slowMs: node.slowMs });
     this.#notInstalled = new Repeated((times, what) => this.#logger.error({ times }, what), nowMs);
   }
 
@@ -113,7 +111,9 @@ export class NodeProcess {
     const snapshots = new SnapshotServer(storage.store);
     const seen = { seals: new Seals(), heartbeats: new Heartbeats(), nowMs, wallMs: Date.now };
     const conditions = new ConditionWatch({ driver, introduction, ...seen });
-    const serving = { cost: new UpdateCost(), conditions, ...seen };
+    const load = new Load(nowMs, () => driver.machine.owned());
+    this.#recording.heard = load.answered;
+    const serving = { cost: new UpdateCost(), conditions, load, ...seen };
     const requests = this.#createRequests({ storage, driver, introduction, snapshots, serving });
     applied.push(
       (slot) => scrubber.applied(slot),
@@ -289,11 +289,13 @@ export class NodeProcess {
       slowDowns: new SlowDowns(nowMs, TIMERS.after),
       introduction,
       readOnly: ini.readOnly,
+      places: { ...node.places, mayShare: [...ini.sharedPlaces] },
       valueBytesMax: ini.valueBytesMax,
       updateBytesMax: ini.updateBytesMax,
       after: TIMERS.after,
       recording: this.#recording,
       counts: () => storage.store.counts,
+      buckets: (hear) => storage.store.buckets(hear),
       storeFigures: () => storage.figures,
       syncs: () => storage.syncs,
       seats: () => present(this.#clientPort, 'client port').seats,
@@ -313,12 +315,13 @@ export class NodeProcess {
 
   #noteApplied(slot: Slot, { storage, driver, serving }: Built<'storage' | 'driver' | 'serving'>): void {
     const { cost, seals } = serving;
+    this.#pulse?.hasten(); // the next tick tells the others what is chosen
     if (cost.isDue(driver.counters.updatesApplied))
       cost.note(costTotals({ driver, syncs: () => storage.syncs }));
     storage.store.countRanges(driver.machine.owned());
     seals.applied(driver.machine.seals, slot, () => driver.mayRead(), nowMs());
     this.#links.watchers.changed(driver.machine.mapVersion, () => driver.machine.keeperMap());
-    this.#links.watchers.moved(driver.machine.migrations);
+    this.#links.watchers.moved(driver.machine.migrations, driver.master() !== null);
   }
 
   /** From here on time passes for the node, and its peers are heard. */
@@ -335,19 +338,20 @@ export class NodeProcess {
       this.#share.collected(tookMs);
       this.#recording.collected(kind);
     });
+    this.#recording.stages = () => driver.proposals.settling;
     driver.proposals.taken = (updates) => this.#recording.operations.harvested(updates);
     this.#every(this.#options.node.reportingMs, () => this.#recording.report());
     const cleanUps = new CleanUps({ driver, defer: TIMERS.defer });
     driver.submit({ kind: 'start', random: Math.random(), freshIncarnation });
-    this.#every(TICK_MS, () => {
+    const pulse = new Pulse({ ...beatsOf(this.#options.ini.leaseMs), after: TIMERS.after });
+    this.#pulse = pulse;
+    pulse.each(() => {
       driver.lookAtClocks();
       driver.submit({ kind: 'tick', random: Math.random() });
-    });
-    this.#every(CLEANUP_EVERY_MS, () => {
       cleanUps.look();
       scrubber.tick();
     });
-    storage.startFlushing(
+    const flush = storage.flushing(
       () => driver.durableSlot,
       () => {
         driver.resume();
@@ -357,6 +361,7 @@ export class NodeProcess {
       },
       (error) => this.#stop('DISK_FAILED', error),
     );
+    pulse.each(flush);
   }
 
   /** Asks and tells the keeper, now and again and again. */
@@ -365,12 +370,14 @@ export class NodeProcess {
     const { name } = this.#options.node;
     const engineOf = (peer: NodeName): string | null => peers.engineOf(peer);
     const functions = FunctionKeeping.of({ node: name, driver, introduction, engineOf, nowMs });
-    this.#every(INTRODUCE_EVERY_MS, () => {
+    present(this.#pulse, 'pulse').each(() => {
       if (!storage.store.isOpen) return; // it is being replaced, and says who is a member
       introduction.tick();
       functions.tick();
       serving.heartbeats.look(driver.machine.migrations, nowMs());
-      serving.conditions.look();
+      serving.conditions.tick();
+      this.#links.watchers.moved(driver.machine.migrations, driver.master() !== null);
+      serving.load.look();
       if (said !== '' || introduction.founding === '') return;
       said = introduction.founding;
       // Who was met before was told of no founding.
@@ -381,12 +388,13 @@ export class NodeProcess {
   }
 
   async #listen(parts: Built<'peers' | 'driver' | 'snapshots' | 'requests'>): Promise<readonly ClientPort[]> {
-    const { ini, node, waits } = this.#options;
+    const { ini, node, waits, dashboard } = this.#options;
     const options = {
-      node,
+      ...{ node, dashboard },
       clusterId: ini.clusterId,
       budgets: this.#budgets,
       hello: () => this.#hello(),
+      logger: this.#logger,
       warn: (message: string) => this.#logger.warn({}, message),
       waits,
     };
@@ -439,9 +447,10 @@ export class NodeProcess {
     driver.submit({ kind: 'dropMaster' });
     // The members' votes still come in, so that what is under way is chosen and answered.
     await clientPort?.close();
-    await this.#untilReleased(driver);
+    await untilReleased(driver);
     await Promise.all(memberPorts.map((port) => port.close()));
     for (const timer of this.#timers) clearInterval(timer);
+    this.#pulse?.close();
     this.#endWatch();
     introduction.close();
     driver.stop();
@@ -450,16 +459,6 @@ export class NodeProcess {
     await this.#installing; // no peer answers any more, so that it ends
     await driver.idle();
     await closeStorage();
-  }
-
-  /** Mastership is released once all that is in flight is chosen, which the lease bounds. */
-  async #untilReleased(driver: Driver): Promise<void> {
-    const untilMs = nowMs() + Math.min(this.#options.ini.leaseMs, RELEASE_MS);
-    for (;;) {
-      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
-      const { role } = driver.replica;
-      if (role.kind !== 'master' || role.draining === null || nowMs() > untilMs) return;
-    }
   }
 
   /** A peer has seen this life elsewhere, or remembers more of it than this home does. */

@@ -2,9 +2,11 @@
 import { ClusterClient } from '../src/client/cluster-client.ts';
 import type { MapWatch } from '../src/client/map-watch.ts';
 import type { RouterIni } from '../src/config/router-config.ts';
+import type { Dashboard } from '../src/dashboard/http.ts';
 import { type Hello, LINK_PROTOCOL } from '../src/link/frames.ts';
 import { type Asked, answerWatch } from '../src/metrics/http.ts';
 import type { ProcessFacts } from '../src/metrics/of-process.ts';
+import { following } from '../src/port/follow.ts';
 import { ClientPort, limitsOfProcess, portBudgets } from '../src/port/port.ts';
 import { Recording } from '../src/port/recording.ts';
 import type { Budgets } from '../src/process/budget.ts';
@@ -14,9 +16,9 @@ import { TIMERS } from '../src/process/timers.ts';
 import type { RouterFigures, SeatFigures } from '../src/protocol/arakoon/statistics.ts';
 import { health } from './core/local.ts';
 import type { Router } from './core/types.ts';
-import { type Connect, Driver, type LinkEvents } from './driver.ts';
+import { type Connect, Driver } from './driver.ts';
 import { routerFamilies } from './metrics.ts';
-import { NodeLink } from './node-link.ts';
+import { NodeLink, type NodeLinkOptions } from './node-link.ts';
 
 /** How often its statistics are logged, and begin anew (ms). */
 const REPORT_EVERY_MS = 300_000;
@@ -26,6 +28,8 @@ export type RouterOptions = {
   readonly logger: Logger;
   /** How it reaches the keeper; whoever made it closes it, after the router. */
   readonly keeper: ClusterClient;
+  /** Served at its port; none by default. */
+  readonly dashboard?: Dashboard;
   /** Hears that the router's own host name cannot be resolved yet, and is waited for. */
   waits(what: string): void;
 };
@@ -48,20 +52,23 @@ export function keeperOf({ name, nursery }: RouterIni): ClusterClient {
  *
  * @throws FatalError PORT_IN_USE, CONFIG as the port does
  */
-export async function startRouter({ ini, logger, keeper, waits }: RouterOptions): Promise<RunningRouter> {
+export async function startRouter(options: RouterOptions): Promise<RunningRouter> {
+  const { ini, logger, keeper, dashboard, waits } = options;
   const budgets = portBudgets();
   const figures = new Figures(budgets.clients);
-  const recording = new Recording({ logger, nowMs: TIMERS.nowMs, wallMs: Date.now });
+  const { slowMs } = ini;
+  const recording = new Recording({ logger, nowMs: TIMERS.nowMs, wallMs: Date.now, slowMs });
   const endWatch = watchCollections((_tookMs, kind) => recording.collected(kind));
   const reports = setInterval(() => recording.report(), REPORT_EVERY_MS);
   const hello = (cluster: string): Hello => {
     return { protocol: LINK_PROTOCOL, role: 'router', cluster, node: ini.name, incarnation: '' };
   };
+  const follow = following(logger, ini.logLevel);
   const driver = new Driver(
     {
       ...TIMERS,
       logger,
-      link: (to, events) => linkTo(to, hello(to.cluster), events),
+      link: (to, events) => linkTo(to, { hello: hello(to.cluster), events, ...follow }),
       refreshMap: () => keeper.refreshMap(),
     },
     { name: ini.name, clusterId: ini.clusterId, keeper: keeper.cluster, seats: figures, recording },
@@ -78,11 +85,13 @@ export async function startRouter({ ini, logger, keeper, waits }: RouterOptions)
       request: (_link, body, respond, leftMs, asker) => driver.request(0, body, respond, leftMs, asker),
       post: () => undefined,
       closed: () => driver.gone(),
+      ...follow,
     },
     handle: (connection, body, respond) => driver.request(connection.id, body, respond, null, connection),
     gone: () => driver.gone(),
     budgets,
     http: (request, response) => {
+      if (dashboard?.answer(request, response, recording.operations)) return;
       const facts = { operations: recording.operations, budgets: budgets.clients, seats: figures };
       const failed = (error: Error): void => logger.error({ reason: error.message }, 'no metrics');
       answerWatch(request, response, watchOf(driver.router, facts), failed);
@@ -106,8 +115,9 @@ export async function startRouter({ ini, logger, keeper, waits }: RouterOptions)
   };
 }
 
-function linkTo({ ips, port, founding }: Connect, hello: Hello, events: LinkEvents): NodeLink {
-  return new NodeLink({ ips, port, hello: founding === '' ? hello : { ...hello, founding }, events });
+function linkTo({ ips, port, founding }: Connect, options: Omit<NodeLinkOptions, 'ips' | 'port'>): NodeLink {
+  const { hello } = options;
+  return new NodeLink({ ...options, ips, port, hello: founding === '' ? hello : { ...hello, founding } });
 }
 
 function watchKeeper(keeper: ClusterClient, driver: Driver): MapWatch {

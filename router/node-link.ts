@@ -1,6 +1,6 @@
 /** The router's link to one node over sockets, whichever of its addresses answers. */
 import type { Hello } from '../src/link/frames.ts';
-import type { LinkResult } from '../src/link/link.ts';
+import type { LinkHandlers, LinkResult } from '../src/link/link.ts';
 import { PersistentLink } from '../src/link/persistent.ts';
 import { failure } from '../src/protocol/arakoon/replies.ts';
 import type { LinkEvents, LinkToNode } from './driver.ts';
@@ -16,7 +16,7 @@ export type NodeLinkOptions = {
   readonly port: number;
   readonly hello: Hello;
   readonly events: LinkEvents;
-};
+} & Pick<LinkHandlers, 'follow'>;
 
 /** Keeps a link to a node until it is closed. */
 export class NodeLink implements LinkToNode {
@@ -46,7 +46,7 @@ export class NodeLink implements LinkToNode {
   }
 
   #open(): PersistentLink {
-    const { ips, port, hello, events } = this.#options;
+    const { ips, port, hello, events, follow } = this.#options;
     return new PersistentLink({
       host: ips[this.#address % ips.length] as string,
       port,
@@ -58,6 +58,7 @@ export class NodeLink implements LinkToNode {
         post: () => undefined,
         closed: () => undefined,
         met: (peer) => events.met(peer.founding),
+        ...(follow === undefined ? {} : { follow }),
       },
       onUp: () => events.up(),
       onDown: (why) => {

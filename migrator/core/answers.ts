@@ -12,7 +12,7 @@ import {
   type Taken,
 } from './calls.ts';
 import { headerFor } from './commands.ts';
-import { claimToken, fail, failFenced, finish, lookAgain, restart } from './ends.ts';
+import { claimToken, fail, failFenced, failLeft, finish, lookAgain, restart } from './ends.ts';
 import {
   changeRecord,
   decideAbort,
@@ -43,6 +43,7 @@ import {
 } from './report.ts';
 import { askKeeper, askRange, send } from './requests.ts';
 import type { Coordination } from './state.ts';
+import { emptied } from './throttle.ts';
 
 /** The keeper may refuse what its record does not allow, and is asked for the record then: at most this often. */
 export const REFUSALS_MAX = 10;
@@ -56,7 +57,7 @@ export function onUnanswered(state: Coordination, attempt: number, why: string):
   const call = callOfAttempt(calls, attempt);
   if (call === null) return;
   beginSilence(state.report, call.to, why, { sinceMs: nowMs, askedAtMs: call.sentAtMs });
-  if (call.purpose === 'note' || call.purpose === 'slowDown') {
+  if (call.purpose === 'note' || call.purpose === 'noteLeaving' || call.purpose === 'slowDown') {
     endCall(calls, call); // the next one is due soon, and says more
     return;
   }
@@ -98,7 +99,7 @@ function onBusy(state: Coordination, call: Call, why: string): void {
   if (purpose === 'mayBegin') {
     if (state.blocked !== null) state.blocked = { ...state.blocked, askAtMs: nowMs + pollMs };
     endCall(calls, call);
-  } else if (purpose === 'beginImport' || purpose === 'beginExport') {
+  } else if (purpose === 'beginImport' || purpose === 'beginExport' || purpose === 'merge') {
     // Where question and command differ, the commands become rare all the same.
     const times = state.blocked?.move === purpose ? state.blocked.times + 1 : 0;
     const askAtMs = nowMs + Math.min(pollMs * 2 ** Math.min(times, 16), retryMaxMs);
@@ -190,6 +191,10 @@ const ANSWERS: Answers = {
     state.facts.sealNoted = true;
     onNoted(state, out, answer, call);
   }),
+  noteLeaving: (state, out) => {
+    failLeft(state, out); // whatever the keeper makes of it
+    return 'taken';
+  },
   askKeeper: hoping('migrations', onRecord),
   recordAbort: hoping('ok', onDone),
   publish: hoping('ok', onDone),
@@ -219,6 +224,7 @@ const ANSWERS: Answers = {
   cancel: hoping('sealed', onTooLate),
   takeBack: decides,
   release: decides,
+  merge: decides,
 
   beginImport: hoping('importing', ({ facts, report }, _out, answer) => {
     learnImport(facts, answer);
@@ -243,7 +249,7 @@ function onLook(state: Coordination, out: Effect[], { migrations: [record] }: An
   const { seen, nowMs } = state;
   const waitMs = claimAfterMs(state.settings, record.progress);
   if (phase === 'done' || phase === 'aborted' || phase === 'lost') finish(state, out);
-  else if (token === 0 && state.claimAtOnce) claimToken(state, out, token);
+  else if (waitMs === 0 || (token === 0 && state.claimAtOnce)) claimToken(state, out, token);
   else if (seen === null) {
     state.seen = { token, heartbeat, atMs: nowMs };
     state.lookAtMs = nowMs + waitMs;
@@ -346,10 +352,7 @@ function onRead(state: Coordination, _out: Effect[], _call: Call, answer: AdminA
   const { pipe } = state;
   if (pipe === null) return 'taken';
   const { rows, to, asOf } = answer;
-  const { bytesPerSecondMax } = state.settings;
-  if (isCopy(pipe) && bytesPerSecondMax !== null) {
-    state.readAtMs = state.nowMs + (sizeOf(rows).bytes / bytesPerSecondMax) * 1000;
-  }
+  if (isCopy(pipe)) state.bucket = emptied(state.bucket, sizeOf(rows).bytes);
   return takeRows(pipe, rows, to, asOf);
 }
 

@@ -17,6 +17,8 @@ export type Event = { readonly nowMs: number } & (
   /** No answer will come for this call. Whether it was carried out is unknown. */
   | { readonly kind: 'unanswered'; readonly call: number; readonly why: string }
   | { readonly kind: 'tick' }
+  /** Its process goes down in order: it gives the migration up, so that others need not wait until it passes for dead. */
+  | { readonly kind: 'leave' }
 );
 
 /** What a coordinator asks for, in order. */
@@ -35,8 +37,8 @@ export type Effect =
   | { readonly kind: 'finished'; readonly result: MigrationResult }
   | { readonly kind: 'failed'; readonly code: FailureCode; readonly message: string };
 
-/** Why a coordinator stopped without an end: another works on it; not to be had; facts that exclude each other; silence. */
-export type FailureCode = 'FENCED' | 'REFUSED' | 'DAMAGED' | 'UNREACHABLE';
+/** Why a coordinator stopped without an end: another works on it; not to be had; facts that exclude each other; silence; it has left. */
+export type FailureCode = 'FENCED' | 'REFUSED' | 'DAMAGED' | 'UNREACHABLE' | 'GOING_DOWN';
 
 /** What a call is for; its answer is handled accordingly. */
 export type Purpose =
@@ -44,6 +46,7 @@ export type Purpose =
   | 'claim'
   | 'note'
   | 'noteSeal'
+  | 'noteLeaving'
   | 'askKeeper'
   | 'askSource'
   | 'askSealAge'
@@ -52,6 +55,7 @@ export type Purpose =
   | 'mayBegin'
   | 'beginImport'
   | 'beginExport'
+  | 'merge'
   | 'read'
   | 'page'
   | 'trim'

@@ -20,9 +20,14 @@ export function commandFor(
   move: Move['kind'],
   facts: Facts,
   claim: Claim,
-  extra: { readonly limits: SealLimits; readonly pauseMs: number; readonly pauseAtLeast: boolean },
+  extra: {
+    readonly limits: SealLimits;
+    readonly pauseMs: number;
+    readonly pauseAtLeast: boolean;
+    readonly tookMs: number;
+  },
 ): { readonly to: Party; readonly command: AdminCommand } | null {
-  const { mid } = recordOf(facts);
+  const { mid, merges } = recordOf(facts);
   const { token } = claim;
   const sealed = facts.source?.exporting?.sealed ?? null;
   switch (move) {
@@ -33,6 +38,7 @@ export function commandFor(
     case 'unseal':
     case 'cancel':
     case 'release':
+    case 'merge':
       return { to: 'source', command: { kind: move, ...headerFor('source', facts, claim) } };
     case 'takeBack': {
       const { rescue } = recordOf(facts);
@@ -55,12 +61,13 @@ export function commandFor(
     }
     case 'publish': {
       // Slot 0 where the source could not be asked any more; the target compared the digests all the same.
-      const { pauseMs, pauseAtLeast } = extra;
-      const receipt = { ...(sealed ?? { sealSlot: 0, digest: NO_ROWS }), pauseMs, pauseAtLeast };
+      const { pauseMs, pauseAtLeast, tookMs } = extra;
+      const receipt = { ...(sealed ?? { sealSlot: 0, digest: NO_ROWS }), pauseMs, pauseAtLeast, tookMs };
       return { to: 'keeper', command: { kind: move, mid, token, receipt } };
     }
     case 'recordAbort': {
-      const told = facts.target?.closed === 'abandoned';
+      // Of a merge there is nobody else to be told.
+      const told = facts.target?.closed === 'abandoned' || merges !== undefined;
       return { to: 'keeper', command: { kind: move, mid, token, why: whyAborted(facts), told } };
     }
     case 'finish':

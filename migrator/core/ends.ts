@@ -1,8 +1,8 @@
 /** How a coordinator begins anew, and how it ends. */
-import { dropCalls, type Effect, type FailureCode } from './calls.ts';
+import { dropCalls, type Effect, type FailureCode, hasCall } from './calls.ts';
 import { forgetClusters, recordOf } from './facts.ts';
 import { isSealed } from './report.ts';
-import { progressNow, send } from './requests.ts';
+import { progressNow, send, sendNote } from './requests.ts';
 import { resultOf } from './result.ts';
 import type { Coordination } from './state.ts';
 
@@ -58,6 +58,27 @@ export function failFenced(
 export function fail(state: Coordination, out: Effect[], code: FailureCode, message: string): void {
   state.mode = 'ended';
   out.push({ kind: 'failed', code, message });
+}
+
+/** Whether it makes no step any more. While nobody serves the range it goes on for a moment: a few round trips end that. */
+export function isLeaving({ leaveAtMs, report, nowMs }: Coordination): boolean {
+  return leaveAtMs !== null && (!isSealed(report) || nowMs >= leaveAtMs);
+}
+
+/** Gives the migration up: once the keeper has noted that, anybody may claim it at once. A claim that is under way is waited for. */
+export function leave(state: Coordination, out: Effect[]): void {
+  if (state.mode === 'claim' || hasCall(state.calls, 'noteLeaving')) return;
+  if (state.mode === 'look') failLeft(state, out);
+  else {
+    dropCalls(state.calls, () => true);
+    state.pipe = null;
+    sendNote(state, out, 'noteLeaving');
+  }
+}
+
+/** It has been given up. */
+export function failLeft(state: Coordination, out: Effect[]): void {
+  fail(state, out, 'GOING_DOWN', `migration ${state.mid} was given up; it can be resumed`);
 }
 
 /** Whoever gave up a sealed range would leave it without service: there it waits for ever. */

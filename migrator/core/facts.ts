@@ -90,9 +90,14 @@ export function observed(
 }
 
 /** Whether it is too late for the abort that an operator wants. */
-export function isTooLate({ record, target }: Facts): boolean {
+export function isTooLate({ record, source, target }: Facts): boolean {
   if (record?.wish !== 'abort') return false;
-  return target?.closed === 'activated' || record.phase === 'published' || record.phase === 'done';
+  return (
+    target?.closed === 'activated' ||
+    source?.closed === 'merged' ||
+    record.phase === 'published' ||
+    record.phase === 'done'
+  );
 }
 
 /** Why it is given up, for the keeper's record. */

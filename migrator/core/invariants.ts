@@ -79,6 +79,8 @@ export function checkDelta(before: Observation, state: Coordination): void {
   invariant(isSameEnd, 'a pause ends once', told);
   if (mode === 'ended') return;
   invariant(mode !== 'work' || facts.record !== null, 'who works knows the record', told);
+  const isQuiet = !hasCall(calls, 'noteLeaving') || (calls.open.length === 1 && pipe === null);
+  invariant(isQuiet, 'who leaves does nothing more', told);
   invariant((mode === 'claim') === hasCall(calls, 'claim'), 'who claims waits for its token', told);
   const isAwake = mode === 'work' || calls.open.length > 0 || state.lookAtMs > state.nowMs;
   invariant(isAwake, 'something wakes it', told);

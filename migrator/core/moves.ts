@@ -1,6 +1,6 @@
 /** What a coordinator does about each move. */
 import { present } from '../../src/base/assert.ts';
-import { type AdminQuery, PAGE_COPY, PAGE_DIRTY } from '../../src/protocol/admin/admin.ts';
+import { type AdminQuery, PAGE_COPY, PAGE_DIRTY, type Receipt } from '../../src/protocol/admin/admin.ts';
 import { dropCalls, type Effect, hasCall, type Purpose } from './calls.ts';
 import { commandFor, headerFor } from './commands.ts';
 import { fail, finish } from './ends.ts';
@@ -20,6 +20,7 @@ import {
 import { beginSeal, countRound, enter } from './report.ts';
 import { askKeeper, askRange, begin, progressNow, send, sendNote, sendQuery } from './requests.ts';
 import { type Blocked, type Coordination, limitsOf } from './state.ts';
+import { pageBytesAt, rateOf, readAtMs } from './throttle.ts';
 
 /** A source that is silent for this long does not hold up the publishing, nor a target the end of an abort (ms). */
 const SILENT_MS = 1000;
@@ -121,24 +122,31 @@ function sendCommand(
     state.delayMs = 0;
     dropCalls(state.calls, ({ purpose }) => OF_PAGES.has(purpose));
   }
-  const { pauseMs, pauseAtLeast } = progressNow(state);
-  const extra = { limits: limitsOf(state), pauseMs, pauseAtLeast };
+  const extra = { limits: limitsOf(state), ...receiptNow(state) };
   const wanted = commandFor(move, facts, state.claim, extra);
   if (wanted !== null) send(state, out, move, wanted.to, { kind: 'command', command: wanted.command });
+}
+
+/** What the receipt says of time, if it is published now: the whole by the wall clock, which may have jumped since another one began. */
+function receiptNow(state: Coordination): Pick<Receipt, 'pauseMs' | 'pauseAtLeast'> & { tookMs: number } {
+  const { pauseMs, pauseAtLeast, startedAtMs } = progressNow(state);
+  const { beganWallMs, beganMs, nowMs } = state;
+  const wallMs = beganWallMs + nowMs - (beganMs ?? nowMs);
+  return { pauseMs, pauseAtLeast, tookMs: Math.max(0, Math.round(wallMs - startedAtMs)) };
 }
 
 /** A command that was answered "busy" is not repeated before a question, which costs no slot, says that it may be. */
 function askWhether(state: Coordination, out: Effect[], { move, askAtMs }: Blocked): void {
   if (state.nowMs < askAtMs) return;
   const { lo, hi } = recordOf(state.facts);
-  const to = move === 'beginExport' ? 'source' : 'target';
+  const to = move === 'beginImport' ? 'target' : 'source';
   const { functions } = state.claim;
   sendQuery(state, out, 'mayBegin', to, {
     kind: 'mayBegin',
     mid: state.mid,
     lo,
     hi,
-    as: to,
+    as: move === 'merge' ? 'owner' : to,
     ...(to === 'target' && functions !== undefined ? { functions } : {}),
   });
 }
@@ -169,7 +177,7 @@ function pump(state: Coordination, out: Effect[], kind: PipeKind): void {
     const command = { kind: 'trim' as const, ...headerFor('source', state.facts, state.claim), ...trim };
     send(state, out, 'trim', 'source', { kind: 'command', command });
   }
-  if (from !== null && state.nowMs >= state.readAtMs) readOn(state, out, pipe, from);
+  if (from !== null && mayRead(state, pipe)) readOn(state, out, pipe, from);
   if (!isDone(pipe)) return;
   state.pipe = null;
   if (kind === 'lastRows') state.facts.lastRowsSent = true;
@@ -191,6 +199,11 @@ function beginPass(state: Coordination, kind: PipeKind): Pipe | null {
   return state.pipe;
 }
 
+/** A copy goes no faster than it may. */
+function mayRead({ facts, settings, bucket, nowMs }: Coordination, pipe: Pipe): boolean {
+  return !isCopy(pipe) || readAtMs(bucket, rateOf(recordOf(facts), settings)) <= nowMs;
+}
+
 /** Where rounds do not shrink, the source slows its writers, more and more. */
 function beginRound(state: Coordination, dirtyRows: number): void {
   const { facts, settings } = state;
@@ -206,11 +219,12 @@ function beginRound(state: Coordination, dirtyRows: number): void {
 function readOn(state: Coordination, out: Effect[], pipe: Pipe, from: string): void {
   const { mid } = state;
   const { lo, hi } = recordOf(state.facts);
-  const { pageBytes: bytesMax, dirtyRowsMax: rowsMax } = state.settings;
+  const { pageBytes, dirtyRowsMax: rowsMax } = state.settings;
   const { minSlot } = pipe;
+  const rate = rateOf(recordOf(state.facts), state.settings);
   const query: AdminQuery = isCopy(pipe)
-    ? { kind: 'readPage', mid, lo, hi, from, bytesMax, minSlot }
-    : { kind: 'readDirty', mid, from, rowsMax, bytesMax, minSlot };
+    ? { kind: 'readPage', mid, lo, hi, from, bytesMax: pageBytesAt(rate, state.settings), minSlot }
+    : { kind: 'readDirty', mid, from, rowsMax, bytesMax: pageBytes, minSlot };
   // The one node that has certainly applied the seal is the master; there is no time to try others.
   sendQuery(state, out, 'read', 'source', query, pipe.kind === 'lastRows' ? 'master' : 'any');
 }

@@ -12,6 +12,7 @@ import type {
   Outcome,
   Rescued,
 } from '../../src/protocol/admin/admin.ts';
+import { isMerge } from '../../src/protocol/admin/migration.ts';
 import type { Coded } from '../../src/wire/codec.ts';
 
 export type ImportStatus = Coded<typeof importStatusCodec>;
@@ -97,6 +98,8 @@ export type Move =
   | { readonly kind: 'abandon' }
   | { readonly kind: 'unseal' }
   | { readonly kind: 'recordAbort' }
+  /** The owner makes one range of several; nothing is copied. */
+  | { readonly kind: 'merge' }
   /** One end is dead, by an order: what was sealed for it comes back; and the keeper records that the move is settled. */
   | { readonly kind: 'takeBack' }
   | { readonly kind: 'settle' }
@@ -112,6 +115,7 @@ export type Move =
 /** The next move. Total: every combination of answers has one. */
 export function nextMove(now: Observed): Move {
   const { phase, rescue } = now.record;
+  if (isMerge(now.record)) return nextOfMerge(now);
   // What the dead one did nobody can ask, and facts of before the order need not fit those after it.
   const contradiction = rescue === undefined ? contradictionIn(now) : null;
   if (contradiction !== null) return { kind: 'alarm', why: contradiction };
@@ -190,6 +194,30 @@ function whileActive(now: Observed): Move {
   if (exporting.dirtyRows > rowsMax || exporting.dirtyBytes > bytesMax) return { kind: 'round' };
   if (exporting.dirtyRows > rowsWanted && now.isShrinking && !now.checked) return { kind: 'round' };
   return now.checked ? { kind: 'seal' } : { kind: 'check' };
+}
+
+/** Of a merge the owner's log decides, which is source and target. */
+function nextOfMerge({ record, recordFresh, source, abortWhy }: Observed): Move {
+  const { phase, wish } = record;
+  const closed = source?.closed ?? null;
+  if ((closed === 'merged' && phase === 'aborted') || (closed === 'unsealed' && phase === 'published')) {
+    return { kind: 'alarm', why: `${closed} at ${record.source}, and recorded as ${phase}` };
+  }
+  if (phase === 'published') return { kind: 'finish' };
+  if (phase !== 'active') return { kind: 'end' };
+  switch (closed) {
+    case 'merged':
+      return { kind: 'publish' };
+    case 'unsealed':
+      return { kind: 'recordAbort' };
+    case null:
+      if (wish === 'abort' || abortWhy !== null) return { kind: 'cancel' };
+      return wish === 'pause' ? { kind: 'pause' } : { kind: 'merge' };
+    default:
+      return recordFresh
+        ? { kind: 'alarm', why: `${closed} at ${record.source} before it ended` }
+        : { kind: 'askKeeper' };
+  }
 }
 
 /**

@@ -1,13 +1,14 @@
 /** From what an operator asks for to moves of ranges, or to the reason why not. Pure. */
 import { type Key, printKey } from '../../src/base/bytes.ts';
 import { boundAtMost, contains, intersect, printRange, type Range } from '../../src/keyspace/range.ts';
-import type { RangeMap } from '../../src/keyspace/rangemap.ts';
+import type { MapEntry, RangeMap } from '../../src/keyspace/rangemap.ts';
+import { ascending, commonParts } from '../../src/keyspace/sweep.ts';
+import { MERGED_MAX } from '../../src/protocol/admin/migration.ts';
 import type { PlannedMove } from '../../src/protocol/admin/moves.ts';
 
 /** Moves in the order in which to run them; or why there are none. */
-export type Plan =
-  | { readonly kind: 'moves'; readonly moves: readonly PlannedMove[] }
-  | { readonly kind: 'refused'; readonly why: string };
+export type Plan = { readonly kind: 'moves'; readonly moves: readonly PlannedMove[] } | Refused;
+type Refused = { readonly kind: 'refused'; readonly why: string };
 
 /** What the keeper knows: the map, and the clusters whose addresses it has. */
 export type Nursery = { readonly map: RangeMap; readonly clusters: readonly string[] };
@@ -111,6 +112,52 @@ export function planRemove(nursery: Nursery, cluster: string, separator: Key | n
   return moves(planned);
 }
 
+/** What becomes one range. */
+export type PlannedMerge = Range & { readonly cluster: string };
+
+/**
+ * `merge SEPARATOR`: the two ranges that meet there; or `merge --all`, where `separator` is null: all neighbours of one founding that no
+ * open migration touches, so many at a time as one merge takes. Of a long row another call finds the rest, once these are merged.
+ */
+export function planMerges(
+  map: RangeMap,
+  open: readonly Range[],
+  separator: Key | null,
+): { readonly kind: 'merges'; readonly merges: readonly PlannedMerge[] } | Refused {
+  const { entries } = map;
+  if (separator !== null) {
+    const at = entries.findIndex(({ lo }) => lo === separator);
+    const [left, right] = [entries[at - 1], entries[at]];
+    if (left === undefined || right === undefined) {
+      return refused(`no two ranges meet at ${printKey(separator)}: nursery status shows the map`);
+    }
+    if (!isOfOne(left, right)) {
+      const [one, other] = [left, right].map((entry) => `${printRange(entry)} of ${entry.owner}`);
+      return refused(`${one} and ${other} have two owners: only ranges of one cluster are merged`);
+    }
+    return { kind: 'merges', merges: [{ lo: left.lo, hi: right.hi, cluster: left.owner }] };
+  }
+  const merges: PlannedMerge[] = [];
+  let row: MapEntry[] = [];
+  const end = (): void => {
+    const [first, last] = [row[0], row.at(-1)];
+    if (first !== undefined && last !== undefined && first !== last)
+      merges.push({ lo: first.lo, hi: last.hi, cluster: first.owner });
+    row = [];
+  };
+  for (const { range: entry, parts } of commonParts(entries, ascending(open))) {
+    const last = row.at(-1);
+    if (last !== undefined && (row.length === MERGED_MAX || !isOfOne(last, entry) || parts.length > 0)) end();
+    if (parts.length === 0) row.push(entry);
+  }
+  end();
+  return { kind: 'merges', merges };
+}
+
+function isOfOne(left: MapEntry, right: MapEntry): boolean {
+  return left.owner === right.owner && left.founding === right.founding;
+}
+
 /** The parts of `run` below and from the separator on; one of them where it lies outside. */
 function split(run: Run, separator: Key, left: string, right: string): PlannedMove[] {
   const source = run.owner;
@@ -141,7 +188,7 @@ function moves(planned: readonly PlannedMove[]): Plan {
   return { kind: 'moves', moves: planned };
 }
 
-function refused(why: string): Plan {
+function refused(why: string): Refused {
   return { kind: 'refused', why };
 }
 

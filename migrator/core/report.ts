@@ -1,5 +1,6 @@
 /** What people are told: counters, the pause, and what a migration waits for. Nothing is decided by it. */
 import { NO_PROGRESS, type Progress, type SealAge } from '../../src/protocol/admin/admin.ts';
+import { isMerge } from '../../src/protocol/admin/migration.ts';
 import type { Party } from './calls.ts';
 import { type Facts, isTooLate, recordOf } from './facts.ts';
 import type { Move } from './next-move.ts';
@@ -32,6 +33,7 @@ const STAGES: { readonly [K in Move['kind']]: string | null } = {
   finish: 'finishing',
   abandon: 'aborting',
   unseal: 'aborting',
+  merge: 'merging',
   takeBack: 'taking back',
   settle: 'settling',
   cancel: 'aborting',
@@ -233,6 +235,9 @@ function waits(report: Report, facts: Facts, nowMs: number, delayMs: number): st
   if (report.busy !== null) parts.push(`${report.busy.what}, ${since(report.busy.sinceMs)}`);
   const forStage = since(report.stageSinceMs);
   const { stage } = report.progress;
+  if (stage === STAGES.copy && facts.record?.asked?.rate === 0) {
+    parts.push('an operator, who has set its rate to 0');
+  }
   if (stage === 'paused') parts.push(`an operator, who paused it, ${forStage}`);
   if (stage === 'cleaning up') {
     parts.push(`${nameOf(facts, 'source')}, which deletes its rows of the range, ${forStage}`);
@@ -240,7 +245,10 @@ function waits(report: Report, facts: Facts, nowMs: number, delayMs: number): st
   if (report.counts)
     parts.push(`${nameOf(facts, 'source')}, which counts its rows of the range, ${forStage}`);
   if (delayMs > 0) parts.push(`writers, who outrun the copy: each answer to them is held back ${delayMs} ms`);
-  if (isTooLate(facts)) parts.push('its end: too late to abort, the target has taken over');
+  if (isTooLate(facts)) {
+    const why = isMerge(recordOf(facts)) ? 'the ranges are one' : 'the target has taken over';
+    parts.push(`its end: too late to abort, ${why}`);
+  }
   return parts.join('; ');
 }
 

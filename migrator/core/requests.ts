@@ -1,6 +1,7 @@
 /** How a coordinator asks: each request goes out once until it is answered, addressed to the founding that is meant. */
 import type { AdminCommand, AdminQuery, Progress } from '../../src/protocol/admin/admin.ts';
 import type { SaysFunctions } from '../../src/protocol/admin/functions.ts';
+import { GIVEN_UP } from './beat.ts';
 import { beginCall, type Call, type Effect, hasCall, type Party, type Purpose } from './calls.ts';
 import type { Claim } from './commands.ts';
 import { type Facts, recordOf } from './facts.ts';
@@ -12,13 +13,19 @@ export function progressNow({ report, facts, nowMs, delayMs }: Coordination): Pr
   return progressAt(report, facts, nowMs, delayMs);
 }
 
-/** The heartbeat; it carries the progress. */
-export function sendNote(state: Coordination, out: Effect[], purpose: 'note' | 'noteSeal'): void {
+/** The heartbeat; it carries the progress, and last that nobody works on it any more. */
+export function sendNote(
+  state: Coordination,
+  out: Effect[],
+  purpose: 'note' | 'noteSeal' | 'noteLeaving',
+): void {
   if (purpose === 'note' && hasCall(state.calls, 'note')) return;
   state.notedMs = state.nowMs;
   state.nextAskMs = state.nowMs + state.settings.heartbeatMs;
   const { token } = state.claim;
-  const command = { kind: 'note' as const, mid: state.mid, token, progress: progressNow(state) };
+  const now = progressNow(state);
+  const progress = purpose === 'noteLeaving' ? { ...now, stage: GIVEN_UP, waitingFor: '' } : now;
+  const command = { kind: 'note' as const, mid: state.mid, token, progress };
   send(state, out, purpose, 'keeper', { kind: 'command', command }, state.facts.outcomes);
 }
 

@@ -3,10 +3,14 @@
 export type Settings = {
   /** Between two notes to the keeper. */
   readonly heartbeatMs: number;
+  /** The same while the range is sealed, or about to be. */
+  readonly sealedHeartbeatMs: number;
   /** While it waits, before anybody waits for it, a note goes out at every so-manieth beat; others wait so much longer, too. */
   readonly waitingBeats: number;
   /** A migration whose heartbeat stands still for this long may be claimed. */
   readonly claimAfterMs: number;
+  /** Who is to leave while the range is sealed goes on for so long at most, until somebody serves it. */
+  readonly leaveSealedMs: number;
   /** Size of a page of the copy (bytes of keys and values). */
   readonly pageBytes: number;
   /** Rows of a page of a round. */
@@ -35,8 +39,10 @@ export type Settings = {
 
 export const SETTINGS: Settings = {
   heartbeatMs: 300,
+  sealedHeartbeatMs: 100,
   waitingBeats: 10,
   claimAfterMs: 1000,
+  leaveSealedMs: 300,
   pageBytes: 512 * 1024,
   dirtyRowsMax: 4000,
   pagesInFlightMax: 2,
@@ -51,4 +57,11 @@ export const SETTINGS: Settings = {
   pollMs: 100,
   giveUpMs: 600_000,
   bytesPerSecondMax: null,
+};
+
+/** In a process that serves clients: what it has to do at a time for a copy is short. */
+export const BESIDE_CLIENTS: Partial<Settings> = {
+  pageBytes: 128 * 1024,
+  dirtyRowsMax: 1000,
+  pagesInFlightMax: 1,
 };

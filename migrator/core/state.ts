@@ -6,6 +6,7 @@ import type { SealLimits } from './next-move.ts';
 import type { Pipe } from './pipe.ts';
 import { createReport, type Report } from './report.ts';
 import { SETTINGS, type Settings } from './settings.ts';
+import { type Bucket, EMPTY } from './throttle.ts';
 
 /** A token and heartbeat that stood at the keeper at `atMs`. */
 export type Seen = { readonly token: number; readonly heartbeat: number; readonly atMs: number };
@@ -23,7 +24,7 @@ export type CoordinatorOptions = {
 
 /** A command that was answered "busy" so many times in a row, and when to ask whether it would be again; `isFree`: it would not. */
 export type Blocked = {
-  readonly move: 'beginImport' | 'beginExport';
+  readonly move: 'beginImport' | 'beginExport' | 'merge';
   readonly times: number;
   readonly isFree: boolean;
   readonly askAtMs: number;
@@ -36,6 +37,9 @@ export type Coordination = {
   readonly claimAtOnce: boolean;
   /** Time of the last event. */
   nowMs: number;
+  /** Wall clock when it began, for people; and the time of its first event. */
+  readonly beganWallMs: number;
+  beganMs: number | null;
 
   /** Looks whether somebody is at work; claims a token; works under it. */
   mode: 'look' | 'claim' | 'work' | 'ended';
@@ -44,6 +48,8 @@ export type Coordination = {
   lookAtMs: number;
   /** Token 0: none yet. */
   claim: Claim;
+  /** It is to leave: from then on even where the range is sealed. Null: it stays. */
+  leaveAtMs: number | null;
   /** How often it has begun anew since a page got through. */
   restarts: number;
   /** How often the keeper has refused what its record does not allow. */
@@ -55,8 +61,8 @@ export type Coordination = {
 
   /** The pass under way. */
   pipe: Pipe | null;
-  /** Nothing is read before, for the sake of `bytesPerSecondMax`. */
-  readAtMs: number;
+  /** What may be copied now. */
+  bucket: Bucket;
   notedMs: number;
   /** When the keeper is asked, where notes are rare. */
   nextAskMs: number;
@@ -80,17 +86,20 @@ export function createCoordination(options: CoordinatorOptions): Coordination {
     settings: { ...SETTINGS, ...options.settings },
     claimAtOnce: options.claimAtOnce,
     nowMs: 0,
+    beganWallMs: options.startedAtMs,
+    beganMs: null,
     mode: 'look',
     seen: options.seen ?? null,
     lookAtMs: Number.NEGATIVE_INFINITY,
     claim: { token: 0, floor: 0 },
+    leaveAtMs: null,
     restarts: 0,
     refusals: 0,
     calls: noCalls(),
     facts: noFacts(),
     report: createReport(options.startedAtMs),
     pipe: null,
-    readAtMs: 0,
+    bucket: EMPTY,
     notedMs: Number.NEGATIVE_INFINITY,
     nextAskMs: 0,
     blocked: null,

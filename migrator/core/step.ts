@@ -9,13 +9,14 @@ import { unreachable } from '../../src/base/assert.ts';
 import { onAnswer, onUnanswered } from './answers.ts';
 import { beatMs } from './beat.ts';
 import { askedSince, type Effect, type Event, hasCall, nextRepeatMs, repeatDue } from './calls.ts';
-import { giveUpWhereSilent } from './ends.ts';
+import { giveUpWhereSilent, isLeaving, leave } from './ends.ts';
 import { recordOf } from './facts.ts';
 import { checkDelta, observe } from './invariants.ts';
 import { moveOn } from './moves.ts';
 import { isDue, isSealed, noteTold, UNANSWERED_MS } from './report.ts';
 import { askKeeper, progressNow, sendNote, sendQuery } from './requests.ts';
 import { type Coordination, hasEnded } from './state.ts';
+import { filled, rateOf, readAtMs } from './throttle.ts';
 
 export { type Coordination, createCoordination, hasEnded, stageOf } from './state.ts';
 
@@ -28,6 +29,8 @@ export function step(state: Coordination, event: Event): Effect[] {
   const out: Effect[] = [];
   const before = observe(state);
   state.nowMs = event.nowMs;
+  state.beganMs ??= event.nowMs;
+  fill(state);
   if (!hasEnded(state)) take(state, out, event);
   checkDelta(before, state);
   return out;
@@ -41,6 +44,9 @@ function take(state: Coordination, out: Effect[], event: Event): void {
     case 'unanswered':
       onUnanswered(state, event.call, event.why);
       break;
+    case 'leave':
+      state.leaveAtMs ??= state.nowMs + state.settings.leaveSealedMs;
+      break;
     case 'start':
     case 'tick':
       break;
@@ -50,12 +56,20 @@ function take(state: Coordination, out: Effect[], event: Event): void {
   advance(state, out);
 }
 
+/** At the rate that was in force until now; what the event says of it holds from now on. */
+function fill(state: Coordination): void {
+  const { facts, settings, bucket, nowMs } = state;
+  const rate = facts.record === null ? null : rateOf(facts.record, settings);
+  state.bucket = filled(bucket, rate, nowMs);
+}
+
 function advance(state: Coordination, out: Effect[]): void {
   giveUpWhereSilent(state, out);
   if (hasEnded(state)) return;
   repeatDue(state.calls, out, state.nowMs);
-  if (state.mode === 'look' && state.nowMs >= state.lookAtMs) askKeeper(state, out, 'look');
-  if (state.mode === 'work') work(state, out);
+  if (isLeaving(state)) leave(state, out);
+  else if (state.mode === 'look' && state.nowMs >= state.lookAtMs) askKeeper(state, out, 'look');
+  else if (state.mode === 'work') work(state, out);
   if (hasEnded(state)) return;
   tell(state, out);
   wake(state, out);
@@ -88,6 +102,11 @@ function nextNoteMs(state: Coordination): number {
   return state.notedMs + beatMs(state.settings, noted, progressNow(state));
 }
 
+/** When the copy may go on, where that is what it waits for. */
+function nextReadMs({ facts, settings, bucket, pipe }: Coordination): number {
+  return pipe?.kind === 'copy' ? readAtMs(bucket, rateOf(recordOf(facts), settings)) : 0;
+}
+
 /** Before the keeper's record is ours it can only be told that there is somebody to wait for. */
 function tell(state: Coordination, out: Effect[]): void {
   const { report, nowMs } = state;
@@ -106,9 +125,10 @@ function wake(state: Coordination, out: Effect[]): void {
   const { calls, nowMs } = state;
   let atMs = nextRepeatMs(calls);
   if (state.mode === 'look' && !hasCall(calls, 'look')) atMs = Math.min(atMs, state.lookAtMs);
-  if (state.mode === 'work') {
+  if (state.mode === 'work' && !isLeaving(state)) {
+    if (state.leaveAtMs !== null) atMs = Math.min(atMs, state.leaveAtMs);
     if (!hasCall(calls, 'note')) atMs = Math.min(atMs, nextNoteMs(state), state.nextAskMs);
-    for (const due of [state.nextPollMs, state.readAtMs, state.blocked?.askAtMs ?? 0])
+    for (const due of [state.nextPollMs, nextReadMs(state), state.blocked?.askAtMs ?? 0])
       if (due > nowMs) atMs = Math.min(atMs, due);
   }
   // Nobody may answer: for whom it waits, and since when, is said all the same.

@@ -5,11 +5,11 @@
 import { present } from '../../src/base/assert.ts';
 import { RETURN_CODES } from '../../src/base/errors.ts';
 import { type AdminCommand, encodeCommand, type Migration } from '../../src/protocol/admin/admin.ts';
-import { isOpen } from '../../src/protocol/admin/migration.ts';
+import { isOpen, undoneBy } from '../../src/protocol/admin/migration.ts';
 import { updateOf } from '../../src/protocol/arakoon/requests.ts';
 import { returnCodeOf } from '../../src/protocol/arakoon/values.ts';
-import { MIGRATIONS_MAX } from '../machine/keeper.ts';
 import type { Machine } from '../machine/machine.ts';
+import { MIGRATIONS_MAX } from '../machine/planning.ts';
 import type { Driver } from './driver.ts';
 
 /** Rows of one step. */
@@ -63,10 +63,15 @@ export class CleanUps {
   }
 }
 
-/** Records are in the order of their ids. One that somebody still has to be told of stays, and so does what an order refers to. */
+/**
+ * Records are in the order of their ids. One that somebody still has to be told of stays, and so does what an order refers to, or a
+ * move that takes it back: that one goes first, so that there is always one that may.
+ */
 function oldestFinished(migrations: ReadonlyMap<number, Migration>): number | null {
+  const undone = undoneBy(migrations.values());
   for (const record of migrations.values()) {
-    if (!isOpen(record) && record.isUntold !== true && record.rescue === undefined) return record.mid;
+    const isFree = record.isUntold !== true && record.rescue === undefined && !undone.has(record.mid);
+    if (!isOpen(record) && isFree) return record.mid;
   }
   return null;
 }

@@ -24,11 +24,14 @@ import {
   type Slot,
 } from '../paxos/values.ts';
 import { OVERLAY_MAX_BYTES } from '../store/types.ts';
+import { Apart } from './apart.ts';
 import { Applier } from './applier.ts';
+import { newCounters } from './counters.ts';
 import { Fullness } from './fullness.ts';
 import { Proposals, type Respond } from './proposals.ts';
 import { retirement } from './retirement.ts';
 import { SleepWatch } from './sleep.ts';
+import { STORE_DAMAGED_ANSWER, STORE_DOUBTFUL_ANSWER } from './store-answers.ts';
 import type { Happening, Standing, World } from './world.ts';
 
 /** Bytes of chosen values in one answer to a peer that is behind. */
@@ -41,18 +44,13 @@ const GATHER_SLOTS = 2;
 const GATHER_BYTES = 256 * 1024;
 /** How long a full disk is left alone before the next try (ms). */
 const DISK_FULL_RETRY_MS = 500;
-/** What clients hear of a node that must not serve from its store. */
-const STORE_DAMAGED_ANSWER =
-  'the store of this node is damaged and will be rebuilt; not executed, ask another node';
-const STORE_DOUBTFUL_ANSWER =
-  'the store of this node differs from that of another, and no majority says which is right; not executed';
 
 /** One member at work. */
 export class Driver {
   readonly #world: World;
   readonly #replica: Replica;
   readonly #applier: Applier;
-  readonly proposals = new Proposals();
+  readonly proposals: Proposals;
   #events: Happening[] = [];
   #scheduled = false;
   #stopped = false;
@@ -76,21 +74,14 @@ export class Driver {
   #appliedAt: { readonly slot: Slot; readonly record: RecordNumber }[] = [];
   #durableSlot: Slot;
   #standing: Standing = 'sound';
-  readonly counters = {
-    messagesSent: 0,
-    turns: 0,
-    slotsApplied: 0,
-    updatesApplied: 0,
-    batchesProposed: 0,
-    scrubSteps: 0,
-    /** Stretches of rows in which this node differed from a majority, or from anyone where there was none. */
-    scrubDifferences: 0,
-    storeRebuilds: 0,
-  };
+  readonly counters = newCounters();
+  readonly apart: Apart;
 
   constructor(world: World, replica: Replica, machine: Machine) {
     this.#world = world;
+    this.apart = new Apart(world.nowMs);
     this.#replica = replica;
+    this.proposals = new Proposals(world.nowMs);
     this.#durableSlot = world.store.slot;
     const { wallMs } = world;
     this.#sleep = wallMs === undefined ? null : new SleepWatch(world.nowMs, wallMs, replica.config.driftMs);
@@ -325,6 +316,8 @@ export class Driver {
     this.#proposeWaiting(nowMs);
     this.#append();
     this.#fullness.look(this.#diskFull || this.#world.log.isFull);
+    const { over } = this.apart;
+    if (over !== null) this.#fail('OTHER_CLUSTER', new Error(over));
   }
 
   #proposeWaiting(nowMs: number): void {
@@ -372,6 +365,7 @@ export class Driver {
         else this.#send(effect);
         return;
       case 'apply':
+        if (effect.proposal !== null) this.proposals.chosen(effect.proposal);
         this.#applier.push(effect);
         return;
       case 'lost':
@@ -399,7 +393,7 @@ export class Driver {
         this.#world.logger[effect.level](effect.facts, effect.what);
         return;
       case 'stop':
-        this.#fail(effect.exit, new Error(effect.why));
+        if (!this.apart.asksFirst(effect, this.machine.bound)) this.#fail(effect.exit, new Error(effect.why));
         return;
       default:
         unreachable(effect);

@@ -81,8 +81,8 @@ export class FunctionKeeping {
       this.#unprepared = [...state.functions.values()].filter(({ source }) => !known.has(source));
       this.#seen = state.functions;
     }
-    const source = this.#unprepared.pop()?.source ?? null;
-    if (source !== null) runner.prepare({ source });
+    const entry = this.#unprepared.pop();
+    if (entry !== undefined) runner.prepare(entry);
   }
 
   /** Entries that call functions must find the same engine everywhere: a member that lacks it would have to stop. */
@@ -112,12 +112,12 @@ export class FunctionKeeping {
     });
   }
 
-  #take(from: number, { keeper, version, functions }: FunctionsPage): void {
+  #take(from: number, { keeper, version, functions, names }: FunctionsPage): void {
     const { driver } = this.#options;
     const { bound } = driver.machine.state;
     const isStale = bound?.keeper.founding !== keeper || from !== this.#versionOf(keeper);
     if (isStale || version <= from || !driver.mayRead()) return;
-    this.#propose({ kind: 'takeFunctions', keeper, from, version, functions });
+    this.#propose({ kind: 'takeFunctions', keeper, from, version, functions, names });
     this.#nextMs = 0; // there may be more of them
   }
 

@@ -1,5 +1,6 @@
 /** Client updates on their way into the log: gathered into batches, answered when applied, lost or refused. */
 import { invariant, present } from '../../src/base/assert.ts';
+import type { Stages } from '../../src/port/slow-requests.ts';
 import { encodeBatch, isFollower } from '../../src/protocol/arakoon/batch.ts';
 import { failure } from '../../src/protocol/arakoon/replies.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
@@ -14,6 +15,9 @@ const BATCH_UPDATES_MAX = 4096;
 /** Updates that may wait for room in the window (bytes); beyond it they are refused, and nothing has happened. */
 const WAITING_BYTES_MAX = 128 * 1024 * 1024;
 
+/** A batch that consensus has; `chosenMs` 0 before it is chosen. */
+type InFlight = { readonly responds: readonly Respond[]; readonly takenMs: number; chosenMs: number };
+
 /** Queue of one node; `inFlight` are those that consensus has. */
 export class Proposals {
   /** Hears of each batch that is taken, and how many updates it has. */
@@ -25,7 +29,19 @@ export class Proposals {
   #earliestMs = Number.POSITIVE_INFINITY;
   #waitingBytes = 0;
   #nextId = 1;
-  readonly #inFlight = new Map<number, readonly Respond[]>();
+  readonly #nowMs: () => number;
+  readonly #inFlight = new Map<number, InFlight>();
+  #settling: Stages | null = null;
+
+  /** @param nowMs monotonic (ms) */
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  /** Where the time of the updates went that are being answered now; null while none are. */
+  get settling(): Stages | null {
+    return this.#settling;
+  }
 
   get waiting(): number {
     return this.#updates.length;
@@ -109,28 +125,37 @@ export class Proposals {
     this.taken(count);
     const id = this.#nextId;
     this.#nextId += 1;
-    this.#inFlight.set(id, responds);
+    this.#inFlight.set(id, { responds, takenMs: this.#nowMs(), chosenMs: 0 });
     return { id, bytes: encodeBatch(updates) };
+  }
+
+  /** A batch is chosen, and will be applied. */
+  chosen(id: number): void {
+    const batch = this.#inFlight.get(id);
+    if (batch !== undefined) batch.chosenMs = this.#nowMs();
   }
 
   /** Answers the updates of an applied batch, in order. */
   settle(id: number, answers: readonly Answer[]): void {
-    const responds = this.#inFlight.get(id);
-    if (responds === undefined) return; // answered before, as lost
+    const batch = this.#inFlight.get(id);
+    if (batch === undefined) return; // answered before, as lost
+    const { responds, takenMs, chosenMs } = batch;
     this.#inFlight.delete(id);
     invariant(answers.length === responds.length, 'every update of a batch has one answer', () => ({
       batch: id,
       updates: responds.length,
       answers: answers.length,
     }));
+    this.#settling = { takenMs, chosenMs, appliedMs: this.#nowMs() };
     for (let i = 0; i < responds.length; i += 1)
       present(responds[i], 'respond')(present(answers[i], 'answer'));
+    this.#settling = null;
   }
 
   /** Answers whole batches alike, whatever became of them. */
   abandon(ids: readonly number[], answer: Answer): void {
     for (const id of ids) {
-      const responds = this.#inFlight.get(id) ?? [];
+      const { responds } = this.#inFlight.get(id) ?? { responds: [] };
       this.#inFlight.delete(id);
       for (const respond of responds) respond(answer);
     }

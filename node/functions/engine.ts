@@ -90,7 +90,7 @@ export class FunctionEngine implements FunctionRunner {
 
   /** Why `source` can be no function; null where it can. */
   whyNot(source: Uint8Array): string | null {
-    const loaded = this.#load(source);
+    const loaded = this.#loaded.get(this.#sumOf(source)) ?? this.#load(source);
     return 'why' in loaded ? loaded.why : null;
   }
 
@@ -125,8 +125,7 @@ export class FunctionEngine implements FunctionRunner {
   }
 
   #loadedOf(source: Uint8Array): Loaded {
-    const sum = this.#sums.get(source) ?? sha256Of(source);
-    this.#sums.set(source, sum);
+    const sum = this.#sumOf(source);
     const known = this.#loaded.get(sum);
     this.#loaded.delete(sum);
     const loaded = known ?? this.#load(source);
@@ -134,6 +133,12 @@ export class FunctionEngine implements FunctionRunner {
     const [oldest] = this.#loaded.keys();
     if (this.#loaded.size > LOADED_MAX && oldest !== undefined) this.#loaded.delete(oldest);
     return loaded;
+  }
+
+  #sumOf(source: Uint8Array): string {
+    const sum = this.#sums.get(source) ?? sha256Of(source);
+    this.#sums.set(source, sum);
+    return sum;
   }
 
   /** From the empty state, so that a function has the same memory in every process, whatever was loaded before. */
@@ -161,7 +166,10 @@ export class FunctionEngine implements FunctionRunner {
   /** What was thrown, as its own code says it; that may throw in its turn. */
   #said({ error }: Extract<Evaluated, { error: Handle }>): string {
     const said = this.#quickjs.invoke(this.#entry.say, [error]);
-    return 'error' in said ? 'it threw something that has no text' : this.#text(said.value);
+    if ('error' in said) return 'it threw something that has no text';
+    const text = this.#text(said.value);
+    // That is what it throws where there is no room for an error.
+    return text === 'null' ? 'null was thrown, as where the memory is full' : text;
   }
 
   #begin(): Entry {

@@ -5,6 +5,7 @@ import {
   type KnownLife,
   type Life,
   type Owned,
+  type Verdict,
 } from '../../src/identity/founding.ts';
 import type { AdminCommand } from '../../src/protocol/admin/admin.ts';
 import { readMembers } from '../life/members-row.ts';
@@ -80,6 +81,11 @@ export function sameLives(known: readonly KnownLife[], lives: readonly Life[]): 
 
 export function placeOf({ ips, port }: Pick<Claim, 'ips' | 'port'>): string {
   return `${ips.join(', ')} port ${port}`;
+}
+
+/** Whether a keeper that says so has refused a founding. */
+export function isRefusal(verdict: Verdict): boolean {
+  return verdict === 'taken' || verdict === 'unfit' || verdict === 'dead' || verdict === 'foreign';
 }
 
 /** What a keeper says of a life that has spoken from two places. */

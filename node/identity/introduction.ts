@@ -7,7 +7,7 @@
 
 import { present } from '../../src/base/assert.ts';
 import { FatalError } from '../../src/base/errors.ts';
-import type { Claim, KeeperRef, KnownLife, Standing, Verdict } from '../../src/identity/founding.ts';
+import type { Claim, KeeperRef, KnownLife, Standing } from '../../src/identity/founding.ts';
 import { isSameLife } from '../../src/identity/founding.ts';
 import type { AdminCommand } from '../../src/protocol/admin/admin.ts';
 import { failure } from '../../src/protocol/arakoon/replies.ts';
@@ -19,6 +19,7 @@ import {
   addressOf,
   claimedBy,
   introductionOf,
+  isRefusal,
   livedAlone,
   livesOf,
   neverHeard,
@@ -40,7 +41,6 @@ const BOOTSTRAP_WAIT_MS = 3000;
 const REFUSAL_SHOWN_MS = 60_000;
 /** How long a node that is refused goes on before it stops (ms): what it said last has left it by then. */
 const LAST_WORD_MS = 500;
-const REFUSALS: ReadonlySet<Verdict> = new Set(['taken', 'unfit', 'dead', 'foreign']);
 
 /** One node's dealings with its keeper, from start to end of its process. */
 export class Introduction {
@@ -123,7 +123,7 @@ export class Introduction {
     if (this.#isClosed) return;
     const { driver, nowMs } = this.#options;
     const isMaster = driver.mayRead();
-    if (isMaster && !this.#wasMaster) this.#nextMs = 0; // a new master asks at once
+    if ((isMaster && !this.#wasMaster) || driver.apart.isOpen) this.#nextMs = 0; // a new master asks at once
     this.#wasMaster = isMaster;
     this.#speak();
     if (this.#isLeaving()) return;
@@ -134,8 +134,7 @@ export class Introduction {
     }
     if (this.succession.tick(this.founding, () => this.linkTo(present(this.place, 'keeper')))) return;
     if (isMaster) this.#bindWhereDue();
-    if (this.#isAsking || nowMs() < this.#nextMs) return;
-    this.#ask();
+    if (!this.#isAsking && nowMs() >= this.#nextMs) this.#ask();
   }
 
   /** A peer of the same founding has spoken. */
@@ -151,7 +150,7 @@ export class Introduction {
     remote: string,
     said: Standing,
   ): void {
-    if (!REFUSALS.has(said.verdict) || (asked.founding === '' && said.verdict === 'taken')) return;
+    if (!isRefusal(said.verdict) || (asked.founding === '' && said.verdict === 'taken')) return;
     const text = `refused founding ${asked.founding} of cluster ${asked.cluster}, which a connection from ${remote} introduced: ${said.why}`;
     this.#notes.set(`refused ${asked.cluster} ${asked.founding}`, text, REFUSAL_SHOWN_MS);
   }
@@ -310,6 +309,8 @@ export class Introduction {
     this.#standing = standing;
     this.#notes.clear('standing');
     const { driver, node, incarnation, label } = this.#options;
+    const apart = driver.apart.settle();
+    if (apart !== '') this.#notes.set('apart', apart, REFUSAL_SHOWN_MS);
     const self = standing.members.find((life) => isSameLife(life, { node, incarnation }));
     const presence = standing.presences.find((each) => each.node === node);
     const isHere = self !== undefined && this.#isHere(self);
@@ -324,10 +325,9 @@ export class Introduction {
       this.#introduce();
       return;
     }
-    const claim = presence?.claim ?? null;
-    const isClaimed = claim !== null && !claim.refused;
-    if (isClaimed) this.#notes.set('twin', claimedBy(claim), REFUSAL_SHOWN_MS);
-    const isTold = isHere && self.label === label && presence !== undefined && !isClaimed;
+    const claim = presence?.claim?.refused === false ? presence.claim : null;
+    if (claim !== null) this.#notes.set('twin', claimedBy(claim), REFUSAL_SHOWN_MS);
+    const isTold = isHere && self.label === label && presence !== undefined && claim === null;
     this.#isSettled = (isTold || self === undefined) && this.keeper !== '';
     if (self !== undefined && !isTold) this.#tellAddress(false);
     else this.#rest(this.#isSettled ? this.#options.restMs : ASK_SOON_MS);

@@ -82,7 +82,9 @@ export class Succession {
   #replacement(keeper: string, founding: string): AdminCommand {
     const { driver, clusterId, store, wallMs } = this.#options;
     const { state } = driver.machine;
-    const activated = [...state.closed].flatMap(([mid, outcome]) => (outcome === 'activated' ? [mid] : []));
+    const activated = [...state.closed].flatMap(([mid, outcome]) =>
+      outcome === 'activated' || outcome === 'merged' ? [mid] : [],
+    );
     const met = [
       state.floor,
       state.assumed,

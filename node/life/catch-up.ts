@@ -32,8 +32,15 @@ export type CatchUpOptions = {
   readonly logger: Logger;
 };
 
-/** Up to which slot the home had all, and has it now: the same where the peer has no more. */
-export type CaughtUp = { readonly before: Slot; readonly after: Slot };
+/**
+ * Up to which slot the home had all, and has it now: the same where the peer has no more. `lacks`: slots that come next, which its own
+ * log goes on behind of; null where there are none.
+ */
+export type CaughtUp = {
+  readonly before: Slot;
+  readonly after: Slot;
+  readonly lacks: { readonly from: Slot; readonly upTo: Slot } | null;
+};
 
 /**
  * Copies the image. One that is broken off leaves the home as it was.
@@ -67,12 +74,16 @@ export async function catchUp(options: CatchUpOptions): Promise<CaughtUp> {
 async function copyInto(files: StorageOptions, options: CatchUpOptions): Promise<CaughtUp> {
   const storage = await Storage.open(files);
   try {
-    const { incarnation, founded, chosen } = storage.recovered;
+    const { incarnation, founded, chosen, firstLogSlot } = storage.recovered;
     if (incarnation === null || founded === null) throw notBegun(options.node);
-    const before = Math.max(storage.store.slot, chosen);
+    // What follows a gap is of no use without what lies in it.
+    const isShort = firstLogSlot > storage.store.slot + 1;
+    const before = isShort ? storage.store.slot : Math.max(storage.store.slot, chosen);
     const link = await dialSource(options, storage);
     try {
-      return { before, after: await copyFrom(link, storage, before) };
+      const after = await copyFrom(link, storage, before);
+      const lacks = firstLogSlot > after + 1 ? { from: after + 1, upTo: firstLogSlot - 1 } : null;
+      return { before, after, lacks };
     } finally {
       link.close('caught up');
     }

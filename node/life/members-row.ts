@@ -14,6 +14,14 @@ export function readMembers(view: View): MembersState | null {
   return row === undefined ? null : decode(membersStateCodec, row);
 }
 
+/**
+ * The members that a start finds: null too where nothing was applied yet. There the log alone says which founding the home has joined:
+ * the rows of a founding may be flushed before the record that joins it, and that founding may be over when the node starts again.
+ */
+export function appliedMembers(store: View & { readonly slot: Slot }): MembersState | null {
+  return store.slot === 0 ? null : readMembers(store);
+}
+
 /** Slot of the snapshot that the store began as, 0 where it grew from nothing. */
 export function readSnapshotSlot(view: View): Slot {
   const row = view.get(SNAPSHOT_KEY);

@@ -8,15 +8,12 @@ import { existsSync } from 'node:fs';
 import { open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FatalError, isOfSystem, NurseryError } from '../../src/base/errors.ts';
-import type { KeeperRef } from '../../src/identity/founding.ts';
-import type { Range } from '../../src/keyspace/range.ts';
 import { makeDirectories } from '../../src/process/directories.ts';
 import { unusable } from '../../src/process/permissions.ts';
 import type { Owned } from '../../src/protocol/admin/admin.ts';
-import { encode } from '../../src/wire/codec.ts';
-import { INITIAL_STATE, loadState, type SystemState, storeState } from '../machine/system-state.ts';
-import { replacedBy, restoredMembers } from '../paxos/members-state.ts';
-import { type MembersState, membersStateCodec, type Slot } from '../paxos/values.ts';
+import { loadState } from '../machine/system-state.ts';
+import { replacedBy } from '../paxos/members-state.ts';
+import type { Slot } from '../paxos/values.ts';
 import { dataFile } from '../store/environment.ts';
 import {
   installSnapshot,
@@ -26,36 +23,20 @@ import {
   syncDirectory,
 } from '../store/install.ts';
 import { LmdbStore } from '../store/lmdb-store.ts';
-import { type StoreKey, TABLES } from '../store/types.ts';
-import { LEAP } from './first-image.ts';
+import { TABLES } from '../store/types.ts';
+import { type ImageHead, type Restoration, restoredRows, type Succession } from './first-image.ts';
 import { lockHome, prepareDirectory } from './home.ts';
-import { MEMBERS_KEY, readMembers, snapshotRow } from './members-row.ts';
+import { readMembers } from './members-row.ts';
 import { beginLog } from './new-founding.ts';
 
 /** In a home that is being made; gone once it is whole. */
 const UNFINISHED = 'RESTORING';
 const SEGMENT = /\.tlog(\.new)?$/;
 
-/** In a nursery: whose place the new founding takes. */
-export type Succession = {
-  /** The keeper that has to say which ranges are still its own, and those of before that the image's cluster belonged to. */
-  readonly keeper: KeeperRef;
-  readonly keepers: readonly string[];
-  /** The founding at whose epochs the image has its ranges. */
-  readonly was: string;
-  /** All that it takes the place of, the last one first. */
-  readonly replaced: readonly string[];
-};
-
 type Directories = { readonly home: string; readonly logDir: string; readonly place: StorePlace };
 
 export type RestoreOptions = Directories & {
-  readonly image: {
-    readonly slot: Slot;
-    readonly owned: readonly (Range & { readonly epoch: number })[];
-    /** Functions of users. Default: none. */
-    readonly functions?: readonly { readonly name: string; readonly source: Uint8Array }[];
-  };
+  readonly image: ImageHead;
   /** Keys and values of the image, in any order, some at a time. */
   readonly rows: AsyncIterable<readonly { readonly key: string; readonly value: Uint8Array }[]>;
   /** Null outside a nursery. */
@@ -96,10 +77,9 @@ export async function restoreHome(options: RestoreOptions): Promise<{ founding: 
     await writeMarker(marker, home);
     makeDirectories(place.dir);
     const incarnation = randomBytes(16).toString('hex');
-    const slot = options.image.slot + LEAP;
-    const founder = { node: place.node, incarnation };
-    const members = restoredMembers(founder, options.succession?.replaced ?? []);
-    await fillStore(options, members, slot);
+    const restoration = restoredRows(options.image, { node: place.node, incarnation }, options.succession);
+    const { members, slot } = restoration;
+    await fillStore(options, restoration);
     await beginLog(options, members, slot);
     await rm(marker);
     await syncDirectory(home);
@@ -166,43 +146,13 @@ async function writeMarker(path: string, home: string): Promise<void> {
   await syncDirectory(home);
 }
 
-/** As of a survivor that is promoted: it owns what it had, and waits to be told what of that is still its own. */
-function bindingOf(
-  succession: Succession | null,
-  mine: string,
-): Partial<Pick<SystemState, 'bound' | 'unconfirmed' | 'keepers'>> {
-  if (succession === null) return {};
-  const { keeper, keepers, was } = succession;
-  return { bound: { keeper, mine }, unconfirmed: was, keepers };
-}
-
-async function fillStore(
-  { place, image, rows, succession }: RestoreOptions,
-  members: MembersState,
-  slot: Slot,
-): Promise<void> {
+async function fillStore({ place, rows }: RestoreOptions, { slot, own }: Restoration): Promise<void> {
   const writer = await SnapshotWriter.create(place);
   try {
     for await (const page of rows) {
       await writer.put(page.map(({ key, value }) => ({ key: TABLES.DATA + key, value })));
     }
-    const own: Row[] = [snapshotRow(slot), { key: MEMBERS_KEY, value: encode(membersStateCodec, members) }];
-    const owned = image.owned.map(({ lo, hi, epoch }): Owned => ({ lo, hi, epoch, sealedBy: null }));
-    const { functions = [] } = image;
-    const functionState = {
-      functions: new Map(functions.map(({ name, source }, at) => [name, { version: at + 1, source }])),
-      functionsVersion: { keeper: '', version: functions.length },
-    };
-    const state = {
-      ...INITIAL_STATE,
-      owned,
-      ...bindingOf(succession, members.cluster),
-      ...(functions.length === 0 ? {} : functionState),
-    };
-    storeState(INITIAL_STATE, state, (key: StoreKey, value) => {
-      if (value !== null) own.push({ key, value });
-    });
-    await writer.put(own);
+    await writer.put(own.map(([key, value]): Row => ({ key, value })));
     await writer.finish(slot);
   } catch (error) {
     await writer.abort();

@@ -23,8 +23,8 @@ import {
   type StorePlace,
 } from '../store/lmdb-store.ts';
 import { enterOpening, forgetOpenings, OPENINGS_SUSPECT, settleOpenings } from '../store/openings.ts';
-import { OVERLAY_FLUSH_BYTES, type View } from '../store/types.ts';
-import { readMembers, readSnapshotSlot, snapshotRow } from './members-row.ts';
+import { OVERLAY_FLUSH_BYTES } from '../store/types.ts';
+import { appliedMembers, readSnapshotSlot, snapshotRow } from './members-row.ts';
 import { otherMembers } from './peers.ts';
 
 /** How often the overlay is written to the store (ms). */
@@ -34,8 +34,6 @@ const FLUSH_EVERY_MS = 500;
  * each, and the more of them come at once, the more share one. Size bounds what gathers.
  */
 const FLUSH_REST = 10;
-/** How often its size is looked at (ms). */
-const CHECK_EVERY_MS = 50;
 /** Newest segments of the log that stay although the store no longer needs them: peers catch up from them. */
 const KEEP_SEGMENTS = 4;
 
@@ -57,7 +55,6 @@ export class Storage {
   readonly recovered: Recovered;
   readonly #options: StorageOptions;
   #flushing: Promise<void> | null = null;
-  #timer: NodeJS.Timeout | null = null;
   /** Flushes that found no room. */
   readonly #unflushed: Repeated;
 
@@ -145,16 +142,21 @@ export class Storage {
     );
   }
 
-  /** Flushes from time to time what `durableSlot` allows; `flushed` is told after each flush. */
-  startFlushing(durableSlot: () => Slot, flushed: () => void, failed: (error: Error) => void): void {
-    let sinceMs = 0;
+  /**
+   * Flushes from time to time what `durableSlot` allows; `flushed` is told after each flush.
+   *
+   * @returns looks whether it is time; to be called often
+   */
+  flushing(durableSlot: () => Slot, flushed: () => void, failed: (error: Error) => void): () => void {
+    let lastMs = performance.now();
     this.#settleLater();
-    this.#timer = setInterval(() => {
-      sinceMs += CHECK_EVERY_MS;
+    return () => {
       if (this.#flushing !== null || !this.store.isOpen) return;
-      const isDue = sinceMs >= Math.max(FLUSH_EVERY_MS, this.store.open.statistics.flushMs * FLUSH_REST);
+      const nowMs = performance.now();
+      const isDue =
+        nowMs - lastMs >= Math.max(FLUSH_EVERY_MS, this.store.open.statistics.flushMs * FLUSH_REST);
       if (!isDue && this.store.overlayBytes < OVERLAY_FLUSH_BYTES) return;
-      sinceMs = 0;
+      lastMs = nowMs;
       this.flush(durableSlot()).then(
         () => {
           if (this.#unflushed.ended()) this.#options.logger.info({}, 'the store is flushed again');
@@ -166,7 +168,7 @@ export class Storage {
           else failed(error);
         },
       );
-    }, CHECK_EVERY_MS);
+    };
   }
 
   /** A store that was open for long does not end the process at once. That note may find no room, or no descriptor. */
@@ -208,6 +210,7 @@ export class Storage {
       statistics: isOpen ? store.open.statistics : null,
       overlayBytes: store.overlayBytes,
       flushedSlot: isOpen ? store.flushedSlot : 0,
+      freeBytes: this.log.freeBytes,
     };
   }
 
@@ -260,7 +263,6 @@ export class Storage {
 
   /** Closes both; what the store has not written yet is forgotten, as the rest of it is going to be. */
   async abandon(): Promise<void> {
-    if (this.#timer !== null) clearInterval(this.#timer);
     await Promise.allSettled([this.#flushing]); // whoever began it is told of its failure
     if (this.store.isOpen) await this.store.take().close();
     await this.log.close();
@@ -269,7 +271,6 @@ export class Storage {
 
   /** Flushes for the last time and closes both. */
   async close(durableSlot: Slot): Promise<void> {
-    if (this.#timer !== null) clearInterval(this.#timer);
     if (this.#flushing !== null) await this.#flushing;
     if (this.store.isOpen) {
       await this.flush(durableSlot);
@@ -283,9 +284,12 @@ export class Storage {
 /** The rows that the driver keeps in the store. */
 function readShellRows(
   place: StorePlace,
-  view: View,
+  store: LmdbStore,
 ): { readonly members: MembersState | null; readonly snapshotSlot: Slot } {
-  return readable(place, () => ({ members: readMembers(view), snapshotSlot: readSnapshotSlot(view) }));
+  return readable(place, () => ({
+    members: appliedMembers(store),
+    snapshotSlot: readSnapshotSlot(store),
+  }));
 }
 
 /** Rows that we wrote ourselves can be read, unless the file has changed since. */

@@ -23,6 +23,7 @@ function emptyHome({ dir, store }: Repair): string {
   return (
     `Repair: with the node stopped, remove its log AND its store (rm -r '${dir}' '${store}'), then start it: ` +
     'it is an empty home then, and rejoins its cluster by itself. ' +
+    'Not before the others are up: what none of them has would be lost with it. ' +
     'A cluster of one node has nobody to rejoin: restore a backup of both instead'
   );
 }

@@ -197,6 +197,11 @@ export class TransactionLog {
     return this.#freeBytes < this.#reserveBytes || (isLast && usable - this.#end < fileBytes / 4);
   }
 
+  /** Of the file system that the log lies on, as of a second ago. */
+  get freeBytes(): number {
+    return this.#freeBytes;
+  }
+
   /** What there is no room for, as people should read it, while `isFull`. */
   get fullWhy(): string {
     const isLimited = this.#spare.isLimited || this.#usableBytes < this.#active.header.fileBytes;

@@ -1,7 +1,7 @@
 /** Calls of users' functions: what they may touch, and that they do all of it or nothing. */
 import { type Key, printKey } from '../../src/base/bytes.ts';
 import { whyUnstorable } from '../../src/base/limits.ts';
-import { prefixRange, type Range, WHOLE } from '../../src/keyspace/range.ts';
+import { prefixRange, type Range, sameRange, WHOLE } from '../../src/keyspace/range.ts';
 import { rangeOfQuery } from '../../src/protocol/arakoon/bounds.ts';
 import { failure, okOptionalBytes } from '../../src/protocol/arakoon/replies.ts';
 import { isSequence, type Update } from '../../src/protocol/arakoon/updates.ts';
@@ -17,7 +17,7 @@ import {
   SLOT_WORK_MAX,
   type StoredFunction,
 } from './function-call.ts';
-import { hintFor, type Ownership } from './ownership.ts';
+import { hintFor, Ownership, rangeError } from './ownership.ts';
 import { Pace } from './pace.ts';
 import { dataRange, userKey } from './store-keys.ts';
 import type { SystemState } from './system-state.ts';
@@ -69,21 +69,47 @@ export function* callHook(caller: Caller, runner: FunctionRunner, name: string):
 }
 
 /**
- * The refusal of calls of which nobody says near which key they work, where this cluster serves only a part of the keys; null where
- * there are none, or it serves all.
+ * The refusal of calls of which nobody says near which key they work, where this cluster does not serve all keys; null where there are
+ * none, or it does. Final only where others own some keys beside it: while all that there is moves, it is a range error as of any key.
  */
-export function refusalOfRoaming(
-  { state, ownership }: Pick<Caller, 'state' | 'ownership'>,
-  update: Update,
-): Answer | null {
+export function refusalOfRoaming(caller: Pick<Caller, 'state' | 'ownership'>, update: Update): Answer | null {
   const name = roamingIn(update);
-  // What is not known is refused as that.
-  if (name === null || storedFunction(state, name) === null) return null;
-  if (ownership.firstOutside(WHOLE) === null) return null;
-  return failure(
-    'BAD_INPUT',
-    `function ${name}: this cluster serves only a part of the keys; say near which key it works`,
+  return name === null
+    ? null
+    : refusalOfPart(caller, name, `function ${name}`, 'say near which key it works');
+}
+
+/** The same of a hook, near which no key can be said. */
+export function refusalOfHook(caller: Pick<Caller, 'state' | 'ownership'>, name: string): Answer | null {
+  return refusalOfPart(
+    caller,
+    name,
+    `hook ${name}`,
+    'a function is called near a key, a hook where all keys are',
   );
+}
+
+function refusalOfPart(
+  { state, ownership }: Pick<Caller, 'state' | 'ownership'>,
+  name: string,
+  what: string,
+  instead: string,
+): Answer | null {
+  const outside = ownership.firstOutside(WHOLE);
+  if (outside === null) return null;
+  const { owned } = state;
+  const withSealed = new Ownership(owned.map((own) => ({ ...own, sealedBy: null })));
+  if (owned.length === 0 || withSealed.firstOutside(WHOLE) === null) return roamingError(state, outside);
+  // What is not known is refused as that.
+  if (storedFunction(state, name) === null) return null;
+  return failure('BAD_INPUT', `${what}: this cluster serves only a part of the keys; ${instead}`);
+}
+
+/** Who owns nothing says where the keys are only if they are all there: of one who hears of a part the rest would be here. */
+function roamingError(state: SystemState, outside: Key): Answer {
+  const error = rangeError(state, outside);
+  const isPart = error.hint !== null && !sameRange(error.hint.entry, WHOLE);
+  return state.owned.length === 0 && isPart ? { ...error, hint: null } : error;
 }
 
 /** The first call in `update` that nothing places; null where a key is named, or nothing called. */
@@ -105,8 +131,16 @@ function isEmpty(update: Update): boolean {
 }
 
 function storedFunction({ functions }: SystemState, name: string): StoredFunction | null {
-  const source = functions.get(name)?.source ?? null;
-  return source === null ? null : { source };
+  return functions.get(name) ?? null;
+}
+
+/** The refusal of whoever has another engine than the one in force, and is about to use it; null where it may. */
+export function otherEngine({ engine }: Pick<SystemState, 'engine'>, runner: FunctionRunner): Answer | null {
+  if (engine === '' || engine === runner.engine) return null;
+  return failure(
+    'GOING_DOWN',
+    `functions are called with engine ${engine.slice(0, 12)}, and the build of this node has ${runner.engine.slice(0, 12)}, which comes into force once all nodes of the cluster have it; not executed, send it again`,
+  );
 }
 
 /** Entries that are replayed after an upgrade must not meet another engine: a node that lacks it stops here. */

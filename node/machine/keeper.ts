@@ -1,25 +1,23 @@
 /** The keeper's part: the range map, the record of every migration, and how clients reach each cluster. */
 
 import { invariant, unreachable } from '../../src/base/assert.ts';
-import { overlaps, printRange, WHOLE } from '../../src/keyspace/range.ts';
-import { carve, entriesIn, ownsAll, RangeMap } from '../../src/keyspace/rangemap.ts';
+import { printRange, WHOLE } from '../../src/keyspace/range.ts';
+import { carve, ownsAll, RangeMap } from '../../src/keyspace/rangemap.ts';
 import {
   type AdminAnswer,
   type AdminCommand,
   type ClusterConfig,
   clusterConfigCodec,
-  type Foundings,
   type KeeperMap,
   type Migration,
-  NO_PROGRESS,
 } from '../../src/protocol/admin/admin.ts';
-import { isOpen, WISHES } from '../../src/protocol/admin/migration.ts';
+import { isMerge, isOpen, UNSAID, WISHES } from '../../src/protocol/admin/migration.ts';
 import { encode } from '../../src/wire/codec.ts';
 import { refused } from './answers.ts';
 import type { Draft } from './draft.ts';
 import { versionInNursery } from './functions.ts';
-import { rangeOf } from './headers.ts';
-import { install, isRescued, lose, planCopy, replace, settle, waitsForRanges } from './orders.ts';
+import { install, isRescued, lose, planCopy, replace, settle } from './orders.ts';
+import { foundingsOf, plan, planMerge, unboundCluster, unknownCluster } from './planning.ts';
 import {
   bury,
   CLUSTERS_MAX,
@@ -34,8 +32,6 @@ import { type SystemState, withEntry } from './system-state.ts';
 
 type Of<K extends AdminCommand['kind']> = Extract<AdminCommand, { kind: K }>;
 
-/** Records that the keeper holds. Long before, its master has the oldest finished ones forgotten (node/driver/clean-ups.ts). */
-export const MIGRATIONS_MAX = 10_000;
 /** Longest cluster id (bytes). */
 const CLUSTER_ID_MAX = 256;
 
@@ -48,6 +44,7 @@ export type KeeperCommand = Of<
   | 'claim'
   | 'note'
   | 'wish'
+  | 'setRate'
   | 'publish'
   | 'recordAbort'
   | 'noteTold'
@@ -62,6 +59,7 @@ export type KeeperCommand = Of<
   | 'lose'
   | 'settle'
   | 'planCopy'
+  | 'planMerge'
   | 'install'
 >;
 
@@ -78,6 +76,8 @@ export function applyKeeper(draft: Draft, command: KeeperCommand): AdminAnswer {
       return note(draft, command);
     case 'wish':
       return wish(draft, command);
+    case 'setRate':
+      return setRate(draft, command);
     case 'publish':
       return publish(draft, command);
     case 'recordAbort':
@@ -106,6 +106,8 @@ export function applyKeeper(draft: Draft, command: KeeperCommand): AdminAnswer {
       return settle(draft, command);
     case 'planCopy':
       return planCopy(draft, command);
+    case 'planMerge':
+      return planMerge(draft, command);
     case 'install':
       return install(draft, command);
     default:
@@ -152,61 +154,6 @@ function initMap(draft: Draft, { cluster }: Of<'initMap'>): AdminAnswer {
   return { kind: 'planned', mid: epoch };
 }
 
-/** Records a new migration, where the map gives the whole range to the source and nothing else moves any of it. */
-function plan(draft: Draft, command: Of<'plan'>): AdminAnswer {
-  const { source, target } = command;
-  const { map, configs, migrations, lastMid } = draft.state;
-  const foundings = foundingsOf(draft.state, source, target);
-  const range = rangeOf(command);
-  if (range === null) return refused('the range is empty, or a bound of it is too long');
-  if (source === target) return refused(`source and target are the same cluster, ${source}`);
-  if (!configs.has(target)) return refused(unknownCluster(target));
-  if (isKeeper(draft.state) && foundings === null) {
-    return refused(unboundCluster(foundingOf(draft.state, source) === null ? source : target));
-  }
-  const waits = waitsForRanges(draft.state, source) ?? waitsForRanges(draft.state, target);
-  if (waits !== null) return { kind: 'busy', why: waits };
-  const dead = entriesIn(map, range).find(
-    ({ owner, founding }) => owner === source && founding !== undefined && founding !== foundings?.source,
-  );
-  if (dead !== undefined && foundings !== null) {
-    return refused(
-      `${printRange(dead)} is of founding ${dead.founding} of ${source}, which is dead: nursery rescue lost ${source} brings it to another cluster`,
-    );
-  }
-  if (!ownsAll(map, range, source)) {
-    const owners = entriesIn(map, range).map((entry) => `${entry.owner} owns ${printRange(entry)}`);
-    const present = owners.length === 0 ? 'there is no map yet: init comes first' : owners.join(', ');
-    return refused(`${source} does not own all of ${printRange(range)}: ${present}`);
-  }
-  for (const other of migrations.values()) {
-    if (isOpen(other) && overlaps(other, range)) {
-      return refused(`migration ${other.mid} is moving ${printRange(other)} to ${other.target}`);
-    }
-  }
-  if (migrations.size >= MIGRATIONS_MAX) {
-    return refused(`${MIGRATIONS_MAX} migrations are on record: forget finished ones first`);
-  }
-  const mid = lastMid + 1;
-  const record: Migration = {
-    mid,
-    source,
-    target,
-    lo: range.lo,
-    hi: range.hi,
-    phase: 'active',
-    token: 0,
-    heartbeat: 0,
-    wish: 'run',
-    why: '',
-    progress: NO_PROGRESS,
-    receipt: null,
-    ...(foundings === null ? {} : { foundings }),
-  };
-  draft.update({ lastMid: mid, migrations: withEntry(migrations, mid, record) });
-  return { kind: 'planned', mid };
-}
-
 /** Makes the caller the coordinator, if it has seen the present token: a claim that comes late fences nobody. */
 function claim(draft: Draft, { mid, tokenSeen }: Of<'claim'>): AdminAnswer {
   const record = draft.state.migrations.get(mid);
@@ -237,9 +184,21 @@ function wish(draft: Draft, command: Of<'wish'>): AdminAnswer {
   if (wished === record.wish) return OK;
   if (record.wish === 'abort') return refused(`migration ${mid} is being aborted: ${record.why}`);
   if (wished === 'abort' && record.phase === 'published') {
-    return refused(`migration ${mid} has passed the point of no return: undo it by moving the range back`);
+    const undo = isMerge(record) ? 'its ranges are one' : 'undo it by moving the range back';
+    return refused(`migration ${mid} has passed the point of no return: ${undo}`);
   }
   save(draft, { ...record, wish: wished, why });
+  return OK;
+}
+
+/** How fast it is copied from now on, whoever works on it. */
+function setRate(draft: Draft, { mid, rate }: Of<'setRate'>): AdminAnswer {
+  const record = draft.state.migrations.get(mid);
+  if (record === undefined) return unknownMigration(mid);
+  if (record.phase !== 'active')
+    return refused(`migration ${mid} is ${record.phase}: nothing of it is copied`);
+  if (rate < 0) return refused(`a rate of ${rate} bytes per second: it is 0 or more`);
+  save(draft, { ...record, asked: { ...(record.asked ?? UNSAID), rate } });
   return OK;
 }
 
@@ -394,14 +353,6 @@ function sameConfig(a: ClusterConfig, b: ClusterConfig): boolean {
   return encode(clusterConfigCodec, a).equals(encode(clusterConfigCodec, b));
 }
 
-/** The foundings in force of both ends of a move; null where one is not bound. */
-function foundingsOf(state: SystemState, sourceId: string, targetId: string): Foundings | null {
-  const source = foundingOf(state, sourceId);
-  const target = foundingOf(state, targetId);
-  const keeper = state.bound?.mine ?? '';
-  return source === null || target === null ? null : { keeper, source, target };
-}
-
 /** Why a move may not go on as things are, or null: both ends must be the foundings that it was planned with. */
 function notInForce(state: SystemState, record: Migration): string | null {
   const { mid, source, target, foundings } = record;
@@ -415,14 +366,6 @@ function notInForce(state: SystemState, record: Migration): string | null {
     : `migration ${mid} is between foundings that are not in force: ${foundings.source} and ${foundings.target}`;
 }
 
-function unboundCluster(cluster: string): string {
-  return `cluster ${cluster} is not bound to this keeper: start its nodes with this keeper in [nursery]; their logs say what stands in the way`;
-}
-
 function unknownMigration(mid: number): AdminAnswer {
   return refused(`no migration ${mid} is on record`);
-}
-
-function unknownCluster(cluster: string): string {
-  return `no client configuration of cluster ${cluster} is known: start its nodes with this keeper in [nursery]`;
 }

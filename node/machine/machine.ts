@@ -39,6 +39,7 @@ import { checkHeader } from './headers.ts';
 import { abandon, activate, beginImport, page } from './import.ts';
 import { applyKeeper, keeperMapOf } from './keeper.ts';
 import { decodePaced } from './long-decode.ts';
+import { merge } from './merge.ts';
 import { Ownership } from './ownership.ts';
 import { answerQuery } from './queries.ts';
 import { answerRead, isDataRead, REPLY_MAX } from './reads.ts';
@@ -312,6 +313,8 @@ function* applyCommand(draft: Draft, sent: AdminCommand): Work<AdminAnswer> {
       return yield* cancel(draft, command);
     case 'release':
       return yield* release(draft, command);
+    case 'merge':
+      return merge(draft, command);
     case 'cleanupStep':
       return yield* cleanupStep(draft, command);
     case 'putFunction':

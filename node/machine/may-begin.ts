@@ -1,5 +1,5 @@
 /**
- * Whether a migration could begin at a cluster now: what `beginExport` and `beginImport` would answer, for a coordinator that
+ * Whether a migration could begin at a cluster now: what `beginExport`, `beginImport` and `merge` would answer, for a coordinator that
  * waits. To ask costs no slot.
  */
 import type { AdminAnswer, AdminQuery } from '../../src/protocol/admin/admin.ts';
@@ -8,6 +8,7 @@ import { exportInTheWay } from './export.ts';
 import { functionsInTheWay } from './functions.ts';
 import { rangeOf } from './headers.ts';
 import { inTheWay, rowsInTheWay } from './import.ts';
+import { mergeInTheWay } from './merge.ts';
 import { Ownership } from './ownership.ts';
 import { dataRange, scanSlice } from './store-keys.ts';
 import { inForce, type SystemState } from './system-state.ts';
@@ -26,8 +27,9 @@ export function* mayBegin(
   const isBegun = state.exports.has(query.mid) || state.imports.has(query.mid) || state.closed.has(query.mid);
   if (range === null || isBegun) return { kind: 'ok' };
   let why: string | null;
-  if (query.as === 'source') {
-    why = exportInTheWay({ state, ownership: new Ownership(inForce(state)) }, range);
+  if (query.as !== 'target') {
+    const inTheWayOf = query.as === 'source' ? exportInTheWay : mergeInTheWay;
+    why = inTheWayOf({ state, ownership: new Ownership(inForce(state)) }, range);
   } else {
     why = functionsInTheWay(state, query.functions ?? 0) ?? inTheWay({ state }, range);
     const { from, to } = dataRange(range);

@@ -11,9 +11,11 @@ import {
   type Order,
   type Owned,
 } from '../../src/protocol/admin/admin.ts';
-import { chainOf, epochsThen } from '../../src/protocol/admin/lineage.ts';
+import { chainOf, epochsThen, knownParts, mergesOf } from '../../src/protocol/admin/lineage.ts';
+import { isMerge } from '../../src/protocol/admin/migration.ts';
 import { refused } from './answers.ts';
 import type { Draft } from './draft.ts';
+import { installFunctions } from './functions.ts';
 import { rangeOf } from './headers.ts';
 import {
   buryFounding,
@@ -50,7 +52,7 @@ export function replace(draft: Draft, command: Of<'replace'>): AdminAnswer {
     order = enter(draft, { kind: 'promote', cluster, was: inForce, founding, takenMs: command.takenMs });
     replaceFounding(draft, command);
     raise(draft, command.lastMid);
-    fence(draft, order, new Set(command.activated));
+    fence(draft, order, command);
   }
   if (order.given !== null) return { kind: 'given', ...order.given };
   const chain = chainOf(draft.state.orders.values(), order, was);
@@ -95,7 +97,7 @@ export function lose(draft: Draft, { cluster, founding, takenMs }: Of<'lose'>): 
   }
   const order = enter(draft, { kind: 'lost', cluster, was: founding, founding: '', takenMs });
   if (!isDead) buryFounding(draft, cluster);
-  fence(draft, order, new Set());
+  fence(draft, order, { owned: [], activated: [] });
   return { kind: 'orders', orders: [order] };
 }
 
@@ -110,11 +112,7 @@ export function settle(draft: Draft, { mid, token }: Of<'settle'>): AdminAnswer 
   if (rescue === undefined || foundings === undefined || !isOpen || rescue.isThere) {
     return refused(`migration ${mid} is ${record.phase}, and no order settles it`);
   }
-  if (rescue.dead === 'target') {
-    const { lo, hi } = record;
-    const { map } = draft.state;
-    draft.update({ map: carve(map, { lo, hi }, record.source, rescue.epoch, foundings.source) });
-  }
+  if (rescue.dead === 'target') giveBack(draft, record, rescue.epoch);
   end(draft, record, 'lost', `order ${rescue.order}: its ${rescue.dead} is dead`);
   return { kind: 'ok' };
 }
@@ -191,22 +189,28 @@ export function install(draft: Draft, command: Of<'install'>): AdminAnswer {
     lastMid: Math.max(draft.state.lastMid, command.lastMid),
     replaced: [...new Set([...replaced, ...command.replaced, command.from])],
   });
+  if (command.functions !== undefined) installFunctions(draft, command.functions);
   save(draft, order);
   return { kind: 'orders', orders: [order] };
 }
 
-/** Every founding that a map and open moves name. */
-function placesIn({ entries, migrations }: Of<'install'>): Place[] {
+/**
+ * Every founding that a map names, and that open moves name of clusters that nobody speaks for. What they name of others may wait to be
+ * confirmed: the keeper that is lost had done so, and its own log does not know it yet.
+ */
+function placesIn({ clusters, entries, migrations }: Of<'install'>): Place[] {
+  const known = new Set(clusters.map(({ cluster }) => cluster));
+  const inMoves = migrations.flatMap(({ source, target, foundings }) =>
+    foundings === undefined
+      ? []
+      : [
+          { cluster: source, founding: foundings.source },
+          { cluster: target, founding: foundings.target },
+        ],
+  );
   return [
     ...entries.map(({ owner, founding = '' }) => ({ cluster: owner, founding })),
-    ...migrations.flatMap(({ source, target, foundings }) =>
-      foundings === undefined
-        ? []
-        : [
-            { cluster: source, founding: foundings.source },
-            { cluster: target, founding: foundings.target },
-          ],
-    ),
+    ...inMoves.filter(({ cluster }) => !known.has(cluster)),
   ];
 }
 
@@ -249,18 +253,31 @@ function raise(draft: Draft, mid: number): void {
   if (mid > draft.state.lastMid) draft.update({ lastMid: mid });
 }
 
-/** A new token for each move with the dead founding, and how it ends without it. What a survivor shows as activated is its own. */
-function fence(draft: Draft, { order, was }: Order, activated: ReadonlySet<number>): void {
+/** What a survivor, or an image, shows of moves. */
+type Shown = Pick<Of<'replace'>, 'owned' | 'activated'>;
+
+/**
+ * A new token for each move with the dead founding, and how it ends without it. What a survivor shows as activated is its own, and so
+ * is what it had taken back from a target that was dead before.
+ */
+function fence(draft: Draft, { order, was }: Order, { owned, activated }: Shown): void {
+  // Nobody owns a range at the number of a move but its target that has taken over: an image remembers no more than that.
+  const shown = new Set([...activated, ...owned.map(({ epoch }) => epoch)]);
   for (const record of [...draft.state.migrations.values()]) {
     const { mid, phase, foundings, token } = record;
     if ((phase !== 'active' && phase !== 'published') || foundings === undefined) continue;
     const dead = foundings.source === was ? 'source' : foundings.target === was ? 'target' : null;
     if (dead === null) continue;
     const before = record.rescue;
-    const isThere = dead === 'target' && activated.has(mid);
+    if (isMerge(record)) {
+      endMerge(draft, record, { order, hasMerged: shown.has(mid) });
+      continue;
+    }
+    const isThere = dead === 'target' && shown.has(mid);
     if (before !== undefined && before.dead !== dead) {
       const why = `orders ${before.order} and ${order}: both ends are dead`;
       if (isThere && phase === 'active') publishFor(draft, record);
+      if (dead === 'source' && shown.has(before.epoch)) giveBack(draft, record, before.epoch);
       // What the target acknowledged stands, where its survivor shows it; no source is left that could release.
       end(draft, record, isThere || before.isThere ? 'done' : 'lost', why);
       continue;
@@ -274,6 +291,17 @@ function fence(draft: Draft, { order, was }: Order, activated: ReadonlySet<numbe
   }
 }
 
+/** Both of its ends are dead: published it is done, and else it is whatever a survivor shows. */
+function endMerge(
+  draft: Draft,
+  record: Migration,
+  { order, hasMerged }: { readonly order: number; readonly hasMerged: boolean },
+): void {
+  const isPublished = record.phase === 'published';
+  if (hasMerged && !isPublished) publishFor(draft, record);
+  end(draft, record, hasMerged || isPublished ? 'done' : 'lost', `order ${order}: its cluster is dead`);
+}
+
 /** The target had activated, and its survivor shows it: the map follows its evidence. */
 function publishFor(draft: Draft, record: Migration): void {
   const { mid, lo, hi, target, foundings } = record;
@@ -282,6 +310,11 @@ function publishFor(draft: Draft, record: Migration): void {
     map: carve(map, { lo, hi }, target, mid, foundings?.target),
     migrations: withEntry(migrations, mid, { ...record, phase: 'published' }),
   });
+}
+
+/** The source has taken it back, at that epoch. */
+function giveBack(draft: Draft, { lo, hi, source, foundings }: Migration, epoch: number): void {
+  draft.update({ map: carve(draft.state.map, { lo, hi }, source, epoch, foundings?.source) });
 }
 
 function end(draft: Draft, record: Migration, phase: 'done' | 'lost', why: string): void {
@@ -313,14 +346,14 @@ function give(
   const entries: MapEntry[] = [];
   const { map } = draft.state;
   const epochThen = epochsThen(chain.slice(1), command.was);
+  const merges = mergesOf(draft.state.migrations.values());
   let epoch = draft.state.lastMid;
   for (const { range: entry, parts } of commonParts(map.entries, owned)) {
-    const then = entry.owner === cluster ? epochThen(entry) : null;
-    const mine = parts.filter(({ of }) => of.epoch === then);
-    const pieces = mine.map(({ lo, hi }): MapEntry => {
+    const mine = entry.owner === cluster ? knownParts(entry, parts, { epochThen, merges }) : [];
+    const pieces = mine.map(({ lo, hi, of }): MapEntry => {
       epoch += 1;
       ranges.push({ lo, hi, epoch, sealedBy: null });
-      before.push(then ?? 0);
+      before.push(of.epoch);
       return { lo, hi, owner: cluster, epoch, founding };
     });
     const rest = gapsIn(entry, mine).map((gap): MapEntry => ({ ...entry, ...gap }));

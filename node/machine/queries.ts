@@ -10,6 +10,7 @@ import {
   type Row,
   type SealAge,
 } from '../../src/protocol/admin/admin.ts';
+import { needsMigrator } from '../../src/protocol/admin/migration.ts';
 import { failure } from '../../src/protocol/arakoon/replies.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
@@ -67,6 +68,11 @@ export function answerQuery(source: QuerySource, query: AdminQuery): Answer | Wo
       return mapAnswer(keeperMapOf(state), query.version);
     case 'listMigrations':
       return answerOf({ kind: 'migrations', migrations: [...state.migrations.values()] });
+    case 'openMigrations':
+      return answerOf({
+        kind: 'migrations',
+        migrations: [...state.migrations.values()].filter(needsMigrator),
+      });
     case 'getMigration': {
       const record = state.migrations.get(query.mid);
       return answerOf({ kind: 'migrations', migrations: record === undefined ? [] : [record] });
@@ -76,7 +82,7 @@ export function answerQuery(source: QuerySource, query: AdminQuery): Answer | Wo
     case 'getFunction': {
       const entry = state.functions.get(query.name);
       const functions = entry === undefined ? [] : [{ name: query.name, ...entry }];
-      return answerOf({ kind: 'functionsPage', ...state.functionsVersion, functions });
+      return answerOf({ kind: 'functionsPage', ...state.functionsVersion, functions, names: [] });
     }
     case 'functionsAbove':
       return answerOf({ kind: 'functionsPage', ...functionsAbove(state, query.version) });

@@ -26,7 +26,7 @@ import {
 } from '../../src/protocol/arakoon/request-table.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
-import { callHook, refusalOfRoaming } from './call-function.ts';
+import { callHook, otherEngine, refusalOfHook } from './call-function.ts';
 import { EntriesReply } from './entries-reply.ts';
 import type { FunctionRunner } from './function-call.ts';
 import { type Ownership, rangeError } from './ownership.ts';
@@ -102,8 +102,10 @@ const ANSWERS: Handlers<DataKind, [Source], Answer | Work<Answer>> = {
 /** A function that only reads; nothing is told as an empty string. */
 function* hook({ name }: RequestOf<'userHook'>, source: Source): Work<Answer> {
   const { state, ownership, view, runner, bytesMax } = source;
-  const refusal = refusalOfRoaming(source, { kind: 'userFunction', name, argument: null });
+  const refusal = refusalOfHook(source, name);
   if (refusal !== null) return refusal;
+  const engine = otherEngine(state, runner);
+  if (engine !== null) return engine;
   const outcome = yield* callHook({ state, ownership, tx: new SlotTransaction(view) }, runner, name);
   if (outcome === null) return failure('USER_HOOK_NOT_FOUND', `unknown hook ${name}`);
   if (outcome.kind === 'failed') return failure('USER_FUNCTION_FAILURE', outcome.why);

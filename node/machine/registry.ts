@@ -12,7 +12,7 @@ import {
   type Standing,
   type Verdict,
 } from '../../src/identity/founding.ts';
-import { printRange, type Range, subtract } from '../../src/keyspace/range.ts';
+import { covers, printRange, type Range, subtract } from '../../src/keyspace/range.ts';
 import { type MapEntry, RangeMap } from '../../src/keyspace/rangemap.ts';
 import type {
   AdminAnswer,
@@ -21,6 +21,7 @@ import type {
   Migration,
   Owned,
 } from '../../src/protocol/admin/admin.ts';
+import { isMerge } from '../../src/protocol/admin/migration.ts';
 import { encode } from '../../src/wire/codec.ts';
 import { refused } from './answers.ts';
 import type { Draft } from './draft.ts';
@@ -336,7 +337,7 @@ function differenceOf(state: Registry, cluster: string, owned: readonly Owned[])
   );
   const open = [...migrations.values()].filter(({ phase }) => phase === 'active' || phase === 'published');
   const extra = without(owned, given).filter((own) => !isMoving(open, cluster, own));
-  const missing = without(given, owned);
+  const missing = without(given, owned).filter((entry) => !isMerged(open, owned, entry));
   if (extra.length === 0 && missing.length === 0) return null;
   const lacks = missing.length === 0 ? '' : `; the map gives it ${show(missing)}, which it does not own`;
   const has = extra.length === 0 ? '' : `; it owns ${show(extra)}, which the map does not give it`;
@@ -380,6 +381,16 @@ function isMoving(open: readonly Migration[], cluster: string, own: Owned): bool
       ? record.mid === own.epoch
       : record.source === cluster && record.phase === 'published' && own.sealedBy === record.mid;
   });
+}
+
+/** An owner that has merged is ahead of the map. */
+function isMerged(open: readonly Migration[], owned: readonly Owned[], entry: Range): boolean {
+  return open.some(
+    (record) =>
+      isMerge(record) &&
+      covers(record, entry) &&
+      owned.some((own) => own.epoch === record.mid && covers(own, entry)),
+  );
 }
 
 function show(ranges: readonly (Range & { readonly epoch: number })[]): string {

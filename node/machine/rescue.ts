@@ -148,7 +148,7 @@ export function yieldRange(draft: Draft, command: Of<'yieldRange'>): AdminAnswer
 
 function belongingsOf(state: SystemState, founding: string): Belongings {
   const { owned, exports, imports, cleanups, closed, tokens, forward, floor } = state;
-  const { assumed, unconfirmed, adopted, keepers } = state;
+  const { assumed, unconfirmed, adopted, keepers, functionsVersion } = state;
   const end = (
     [mid, record]: readonly [number, Range & Founded],
     peer: string,
@@ -174,5 +174,6 @@ function belongingsOf(state: SystemState, founding: string): Belongings {
     lastMid: highest([floor, assumed, ...mids, ...epochs]),
     adopted,
     keepers: [...keepers],
+    functions: functionsVersion,
   };
 }

@@ -41,6 +41,7 @@ import {
   functionEntryCodec,
   functionsVersionCodec,
   NO_FUNCTIONS,
+  REMOVED,
 } from '../../src/protocol/admin/functions.ts';
 import { storedMigrationCodec } from '../../src/protocol/admin/migration.ts';
 import {
@@ -290,7 +291,12 @@ export function loadState(view: View): SystemState {
   for (const [name, table] of Object.entries(MAPS))
     state[name] = loadMap(view, table as Table<unknown, unknown>);
   state['map'] = loadRangeMap(view);
+  state['functions'] = withoutRemoved(state['functions'] as SystemState['functions']);
   return state as SystemState;
+}
+
+function withoutRemoved(functions: SystemState['functions']): SystemState['functions'] {
+  return new Map([...functions].filter(([, { source }]) => source !== REMOVED));
 }
 
 /** The export of migration `mid` in an image, whatever slot that is of. */

@@ -52,7 +52,7 @@ export type Recovered = {
   }[];
   readonly chosen: Slot;
   readonly superseded: readonly Member[];
-  /** Of the store: the slot whose image it is, and the members in force there. */
+  /** Of the store: the slot whose image it is, and the members in force there; null where nothing was applied yet. */
   readonly applied: Slot;
   readonly members: MembersState | null;
   /**
@@ -160,7 +160,15 @@ export type Effect =
       readonly what: string;
       readonly facts: Facts;
     }
-  /** The node must not go on: wrong cluster, superseded home. */
-  | { readonly kind: 'stop'; readonly exit: 'OTHER_CLUSTER' | 'SUPERSEDED'; readonly why: string };
+  /**
+   * The node must not go on: wrong cluster, superseded home. `inForce`: it may where its keeper says that its founding is in force;
+   * what an operator should know then.
+   */
+  | {
+      readonly kind: 'stop';
+      readonly exit: 'OTHER_CLUSTER' | 'SUPERSEDED';
+      readonly why: string;
+      readonly inForce?: string;
+    };
 
 export type Facts = { readonly [name: string]: string | number | boolean | null };

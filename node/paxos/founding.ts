@@ -36,8 +36,12 @@ import { isStuck } from './waiting.ts';
 
 /** How often an empty home asks, and a member that waits for others to join says that it has (ms). */
 const ASK_EVERY_MS = 100;
+/** An empty home that has asked nothing for so long is another life by now, or has joined (ms). */
+const SILENT_MS = 3000;
 /** With `bootstrap`: how long to wait for other empty homes before founding without them (ms). */
 const BOOTSTRAP_WAIT_MS = 3000;
+/** How long learners may take to say whether they belong to a cluster, before one is founded without their word (ms). */
+const LEARNERS_WAIT_MS = 3000;
 
 /** Asks, founds, or says that it has joined; called by every tick, and silent once this node may vote and lacks nothing. */
 export function tickFounding(replica: Replica, out: Effect[], nowMs: number): void {
@@ -83,7 +87,7 @@ export function onAsk(
   const { founded, active, saidEmptyTo } = replica;
   const { bootstrap } = replica.config;
   if (founded === null) {
-    saidEmptyTo.set(from, incarnation);
+    saidEmptyTo.set(from, { incarnation, atMs: nowMs });
     const empty = { founded: null, active: false, chosen: 0, bootstrap, challenge: 0 } as const;
     send(out, from, { kind: 'report', asker: incarnation, ...empty }, replica.bornRecord);
     return;
@@ -141,7 +145,7 @@ export function onReport(replica: Replica, out: Effect[], heard: Heard, message:
     foundIfAllEmpty(replica, out, nowMs);
     return;
   }
-  if (message.active || isTrusted(replica, founded.state)) {
+  if (message.active || isTrusted(replica, founded.state, nowMs)) {
     join(replica, out, founded.state, founded.genesis, message.active, nowMs);
   }
 }
@@ -238,11 +242,14 @@ export function onAdopted(
   entitle(replica, out);
 }
 
-/** A founding that is not active yet is believed only where it comes from the life that this node reported to. */
-function isTrusted(replica: Replica, state: MembersState): boolean {
+/**
+ * A founding that is not active yet is believed only where it comes from the life that this node reported to: another one may found anew.
+ * An empty home asks on and on; of a life that has not asked for long the question may have come late, after those of its successor.
+ */
+function isTrusted(replica: Replica, state: MembersState, nowMs: number): boolean {
   return state.members.every(({ node, incarnation }) => {
     const said = replica.saidEmptyTo.get(node);
-    return said === undefined || said === incarnation;
+    return said === undefined || said.incarnation === incarnation || nowMs - said.atMs >= SILENT_MS;
   });
 }
 
@@ -254,6 +261,9 @@ function foundIfAllEmpty(replica: Replica, out: Effect[], nowMs: number): void {
   const isFirst = voters.every((node) => node >= config.node || !replica.bootstrapping.has(node));
   const forced = config.bootstrap && isFirst && nowMs - startedMs >= BOOTSTRAP_WAIT_MS;
   if (!replica.mayFound || (!forced && !(all && voters[0] === config.node))) return;
+  // They vote for nothing, but may be all that is left of a cluster.
+  const silent = config.learners.some((node) => node !== config.node && !emptyHomes.has(node));
+  if (silent && nowMs - startedMs < LEARNERS_WAIT_MS) return;
   const members = voters
     .filter((node) => node === config.node || emptyHomes.has(node))
     .map((node) => ({

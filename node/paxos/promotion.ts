@@ -187,7 +187,7 @@ export function onRetired(
   if (isOtherLife(replica, from, incarnation)) {
     promotion.refusals.set(
       from,
-      'it answers in another life than the one that votes, whose home must be gone',
+      'it answers in another life than the one that votes: stop it first, and say that its home is gone',
     );
     return;
   }

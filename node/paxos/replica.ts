@@ -139,8 +139,8 @@ export type Replica = {
   readonly bootstrapping: Set<NodeName>;
   /** Whether a cluster may be founded at all. */
   mayFound: boolean;
-  /** The life of each peer to which this empty home said that it is empty. */
-  readonly saidEmptyTo: Map<NodeName, Incarnation>;
+  /** The life of each peer to which this empty home said that it is empty, and when it last did. */
+  readonly saidEmptyTo: Map<NodeName, { readonly incarnation: Incarnation; readonly atMs: number }>;
   lastAskMs: number;
   readonly foreign: Set<NodeName>;
   /** Peers at whose place there is a founding that this one took the place of. */

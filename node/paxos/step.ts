@@ -233,7 +233,7 @@ function isCutOff(replica: Replica, from: NodeName, incarnation: Incarnation): b
 /**
  * Whether the message comes from another founding. It is ignored, loudly. Where most of those that this node should form a
  * cluster with are of another one, or as many as its own founding has, two clusters of one name may both serve: this node
- * stops, and says what to do.
+ * stops, and says what to do, unless its keeper says that it is in force.
  */
 function isForeign(replica: Replica, out: Effect[], from: NodeName, message: Message): boolean {
   if (!('cluster' in message) || (message.kind === 'ask' && message.cluster === '')) return false;
@@ -272,14 +272,18 @@ function meetForeign(
   out.push({ kind: 'log', level: 'error', what: 'peer belongs to another cluster', facts });
   const { foreign, config } = replica;
   const others = othersOf(replica);
-  // Whoever is in no file and no list, as a node that was removed long ago, forms no cluster with this one.
-  const strangers = others.filter((node) => foreign.has(node) && !config.learners.includes(node)).length;
+  // Whoever is in no file and no list, as a node that was removed long ago, forms no cluster with this one; but a node that is all of its
+  // founding has nobody else to hear of it from than who calls it as a member of another one.
+  const isAlone = members.length === 1 && members[0]?.node === config.node;
+  const met = isAlone ? [...foreign] : others.filter((node) => foreign.has(node));
+  const strangers = met.filter((node) => !config.learners.includes(node)).length;
   const own = members.filter(({ node }) => !foreign.has(node)).length;
   if (strangers > others.length / 2 || strangers >= own) {
     const why =
-      `${[...foreign].join(', ')} belong to cluster ${theirs}, the home of this node to ${cluster}: they were founded ` +
-      'apart. Decide which one is meant to live; empty the homes of the other, and start them again without --bootstrap';
-    out.push({ kind: 'stop', exit: 'OTHER_CLUSTER', why });
+      `${[...foreign].join(', ')} ${foreign.size === 1 ? 'belongs' : 'belong'} to cluster ${theirs}, the home of this node to ${cluster}: they were founded ` +
+      'apart. Decide which one is meant to live; empty the homes of the other, and start them again without --bootstrap, with a file that names all members';
+    const inForce = `${[...foreign].join(', ')} ${foreign.size === 1 ? 'runs in a home' : 'run in homes'} of cluster ${theirs}, which has this one's name; the keeper says that ${cluster}, of this node, is in force: stop them, and empty their homes`;
+    out.push({ kind: 'stop', exit: 'OTHER_CLUSTER', why, inForce });
   }
 }
 
@@ -302,7 +306,13 @@ function sayOver(replica: Replica, out: Effect[], to: NodeName, incarnation: Inc
 }
 
 function stopSuperseded(replica: Replica, out: Effect[]): void {
-  const { node } = replica.config;
-  const why = `the cluster has replaced or removed ${ownLife(replica)}; empty the home to join anew, in place of ${lifeOf({ node, incarnation: replica.incarnation })}`;
+  const { node, wished, learners } = replica.config;
+  const members = replica.members.members.flatMap((each) => (each.node === node ? [] : [each.node]));
+  // With such a file an empty home would found a cluster of its own, without any key.
+  const isAlone = !wished.some((each) => each !== node && !learners.includes(each));
+  const first = isAlone
+    ? `its file names no other member: write those of the cluster into it${members.length === 0 ? '' : ` (${members.join(', ')})`}, and only then `
+    : '';
+  const why = `the cluster has replaced or removed ${ownLife(replica)}; ${first}empty the home to join anew, in place of ${lifeOf({ node, incarnation: replica.incarnation })}`;
   out.push({ kind: 'stop', exit: 'SUPERSEDED', why });
 }

@@ -119,12 +119,14 @@ function forgot({ chosen }: Replica, role: Replica['role']): string {
 /** Those that are not seen; where all are, everyone with what they hold. */
 function peersOf(replica: Replica, nowMs: number): string {
   const { holders, config, installing } = replica;
-  const names = new Set(othersOf(replica));
+  // Whoever tells what it holds, too: a file that names nobody else, and a list that is long outdated, know of nobody.
+  const names = new Set([...othersOf(replica), ...holders.keys()]);
   for (const { node } of knownMembers(replica)?.members ?? []) if (node !== config.node) names.add(node);
   const isSeen = (node: NodeName): boolean => nowMs - (holders.get(node)?.heardMs ?? -SEEN_MS) < SEEN_MS;
   const missing = [...names].filter((node) => !isSeen(node) && node !== installing);
   if (missing.length > 0) return missing.map((node) => `${node} (not seen)`).join(', ');
-  return [...names].map((node) => `${node} (holds ${holders.get(node)?.chosen ?? 0})`).join(', ');
+  const said = [...names].map((node) => `${node} (holds ${holders.get(node)?.chosen ?? 0})`).join(', ');
+  return said === '' ? 'other members, of which its file names none' : said;
 }
 
 function slotsOf(first: Slot, last: Slot): string {

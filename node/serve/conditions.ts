@@ -10,6 +10,8 @@ import type { RequestContext } from './request-context.ts';
 const CONDITIONS_MAX = 2000;
 /** How often it is noted what is chosen (ms). */
 const MARK_EVERY_MS = 500;
+/** How often it is looked since when something is as it ought not to be, which is told in seconds (ms). */
+const LOOK_EVERY_MS = 500;
 /** A peer has so long to apply what is chosen (ms), beside half a lease: it tells how far it is eight times a lease. */
 const BEHIND_MS = 2000;
 
@@ -66,14 +68,21 @@ export class ConditionWatch {
   readonly #looked: Looked & Seen;
   readonly #conditions = new Conditions();
   readonly #lag = new Lag();
+  #lookedMs = Number.NEGATIVE_INFINITY;
 
   constructor(looked: Pick<Looked, 'driver' | 'introduction'> & Seen) {
     this.#looked = looked;
   }
 
   /** To be called often. */
+  tick(): void {
+    if (this.#looked.nowMs() - this.#lookedMs >= LOOK_EVERY_MS) this.look();
+  }
+
+  /** Looks now. */
   look(): void {
     const { driver, nowMs, wallMs } = this.#looked;
+    this.#lookedMs = nowMs();
     const status = statusOf(driver.replica, nowMs());
     const due = this.#lag.look(status.chosen, driver.replica.config.leaseMs, nowMs());
     this.#conditions.look(presentConditions(this.#looked, status, due), nowMs(), wallMs());
@@ -135,9 +144,14 @@ function asMaster({ driver, heartbeats, nowMs }: Looked, due: Slot): Present[] {
       seen.push({ kind: 'behind', subject: node, detail: `slot ${peer.applied} of ${chosen}` });
     }
   }
+  const isVoter = (node: string): boolean => !config.learners.includes(node);
+  const absent = config.wished.filter(
+    (wished) => isVoter(wished) && !members.members.some(({ node }) => node === wished),
+  );
   const still = heartbeats?.still?.(nowMs()) ?? [];
   return [
     ...seen,
+    ...absent.map((subject): Present => ({ kind: 'absent', subject, detail: '' })),
     ...still.map(
       ({ mid, atMs }): Present => ({ kind: 'still', subject: String(mid), detail: '', sinceMs: atMs }),
     ),

@@ -84,9 +84,8 @@ export class Databases {
 
   #imageOf({ slot }: Snapshot): Image {
     const { clusterId, node, driver, introduction, wallMs } = this.#context;
-    const functions = [...driver.machine.state.functions].flatMap(([name, { source }]) =>
-      source === null ? [] : [{ name, source }],
-    );
+    const { functionsVersion, functions: stored } = driver.machine.state;
+    const functions = [...stored].map(([name, entry]) => ({ name, ...entry }));
     return {
       cluster: clusterId,
       founding: introduction.founding,
@@ -95,7 +94,7 @@ export class Databases {
       slot,
       taken: new Date(wallMs()).toISOString(),
       owned: driver.machine.owned().map(({ lo, hi, epoch }) => ({ lo, hi, epoch })),
-      ...(functions.length === 0 ? {} : { functions }),
+      ...(functions.length === 0 ? {} : { functionsVersion: functionsVersion.version, functions }),
     };
   }
 

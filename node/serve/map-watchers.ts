@@ -24,6 +24,7 @@ export class MapWatchers {
   /** Another object whenever a record has changed. */
   #records: ReadonlyMap<number, Migration> = new Map();
   #areMoves = false;
+  #isFollowing = true;
 
   /** The watcher is told soon whether there are moves. @param version what it knows of the map, or is being answered */
   add(link: Link, version: number): void {
@@ -69,11 +70,15 @@ export class MapWatchers {
     }
   }
 
-  /** To be called after each applied slot: tells all watchers when the first migration needs a migrator, and when none does any more. */
-  moved(records: ReadonlyMap<number, Migration>): void {
-    if (records === this.#records) return;
+  /**
+   * To be called after each applied slot, and now and then: tells all watchers when the first migration needs a migrator, and when none
+   * does any more. A node that follows no master may have missed one, and says that there are some: who is told so asks the master.
+   */
+  moved(records: ReadonlyMap<number, Migration>, isFollowing: boolean): void {
+    if (records === this.#records && isFollowing === this.#isFollowing) return;
     this.#records = records;
-    const areMoves = isAny(records);
+    this.#isFollowing = isFollowing;
+    const areMoves = !isFollowing || isAny(records);
     if (areMoves === this.#areMoves) return;
     this.#areMoves = areMoves;
     const body = encode(bool, areMoves);

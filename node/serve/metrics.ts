@@ -7,8 +7,9 @@ import { CONDITIONS } from '../../src/protocol/admin/node-facts.ts';
 import { statusOf } from '../paxos/step.ts';
 import type { RequestContext } from './request-context.ts';
 
-/** Ranges that are told by themselves: the largest ones, by epoch. */
+/** Ranges that are told by themselves, by epoch: so many of the largest ones, and so many of the busiest. */
 const RANGES_MAX = 50;
+const TOLD_RANGES = `of the ${RANGES_MAX} largest ones and the ${RANGES_MAX} busiest`;
 
 export const NODE_METRICS = {
   master: {
@@ -65,6 +66,11 @@ export const NODE_METRICS = {
     help: 'Keys and values that were flushed.',
   },
   flushSeconds: { name: 'nursery_store_flush_seconds', kind: 'gauge', help: 'Duration of the last flush.' },
+  free: {
+    name: 'nursery_disk_free_bytes',
+    kind: 'gauge',
+    help: 'Free space of the file system that the home lies on.',
+  },
   full: {
     name: 'nursery_disk_is_full',
     kind: 'gauge',
@@ -107,12 +113,27 @@ export const NODE_METRICS = {
   rangeKeys: {
     name: 'nursery_range_keys',
     kind: 'gauge',
-    help: `Keys of a range, by its epoch; of the ${RANGES_MAX} largest ones.`,
+    help: `Keys of a range, by its epoch; ${TOLD_RANGES}.`,
   },
   rangeBytes: {
     name: 'nursery_range_bytes',
     kind: 'gauge',
-    help: `Bytes of keys and values of a range, by its epoch; of the ${RANGES_MAX} largest ones.`,
+    help: `Bytes of keys and values of a range, by its epoch; ${TOLD_RANGES}.`,
+  },
+  rangeReads: {
+    name: 'nursery_range_reads_total',
+    kind: 'counter',
+    help: `Reads of a range that this node has answered, by its epoch; ${TOLD_RANGES}.`,
+  },
+  rangeWrites: {
+    name: 'nursery_range_writes_total',
+    kind: 'counter',
+    help: `Updates of a range that this node has answered, by its epoch; ${TOLD_RANGES}.`,
+  },
+  rangeTraffic: {
+    name: 'nursery_range_request_bytes_total',
+    kind: 'counter',
+    help: `Bytes of these requests and of the replies, by its epoch; ${TOLD_RANGES}.`,
   },
   migrations: {
     name: 'nursery_migrations_open',
@@ -176,6 +197,7 @@ export function nodeFamilies(context: RequestContext): Family[] {
           single(metrics.flushSeconds, store.flushMs / 1000),
           single(metrics.snapshots, store.snapshots),
         ]),
+    ...(figures === undefined ? [] : [single(metrics.free, figures.freeBytes)]),
     single(metrics.full, Number(driver.waitsForRoom !== null)),
     single(metrics.scrubSteps, counters.scrubSteps),
     single(metrics.scrubDifferences, counters.scrubDifferences),
@@ -193,6 +215,8 @@ export function nodeFamilies(context: RequestContext): Family[] {
           seats: seats(),
           eventLoop: performance.eventLoopUtilization(),
         })),
+    // The last ones are left out where there are too many.
+    ...rangeFamilies(context),
   ];
 }
 
@@ -217,35 +241,69 @@ function conditionFamilies({ conditions, wallMs }: RequestContext): Family[] {
   ];
 }
 
-/** Keys are hostile, and many: a range is told by its epoch alone. */
-function countFamilies({ counts, driver }: RequestContext): Family[] {
+function countFamilies({ counts }: RequestContext): Family[] {
   const known = counts?.() ?? null;
   if (known === null) return [];
+  const sum = (of: 'keys' | 'bytes'): number => known.counts.reduce((total, each) => total + each[of], 0);
+  return [single(NODE_METRICS.keys, sum('keys')), single(NODE_METRICS.bytes, sum('bytes'))];
+}
+
+/** What is known of all ranges of one epoch: those that a move has parted are told together. */
+type OfEpoch = {
+  keys: number;
+  rowBytes: number;
+  reads: number;
+  writes: number;
+  traffic: number;
+  busy: number;
+};
+
+/** Keys are hostile, and many: a range is told by its epoch alone. */
+function rangeFamilies({ counts, driver, load }: RequestContext): Family[] {
+  const known = counts?.() ?? null;
+  const all = new Map<number, OfEpoch>();
+  const none = { keys: 0, rowBytes: 0, reads: 0, writes: 0, traffic: 0, busy: 0 };
   const epochs = new Map(driver.machine.owned().map(({ lo, epoch }) => [lo, epoch]));
-  const ranges = known.ranges.map(({ lo }, at) => ({
-    epoch: String(epochs.get(lo) ?? ''),
-    keys: known.counts[at]?.keys ?? 0,
-    bytes: known.counts[at]?.bytes ?? 0,
-  }));
-  const largest = ranges
-    .filter(({ epoch }) => epoch !== '')
-    .sort((a, b) => b.bytes - a.bytes)
-    .slice(0, RANGES_MAX);
-  const sum = (of: 'keys' | 'bytes'): number => ranges.reduce((total, each) => total + each[of], 0);
-  return [
-    single(NODE_METRICS.keys, sum('keys')),
-    single(NODE_METRICS.bytes, sum('bytes')),
+  for (const epoch of epochs.values()) all.set(epoch, { ...none });
+  for (const [at, { lo }] of known?.ranges.entries() ?? []) {
+    const of = all.get(epochs.get(lo) ?? -1);
+    if (of === undefined) continue;
+    of.keys += known?.counts[at]?.keys ?? 0;
+    of.rowBytes += known?.counts[at]?.bytes ?? 0;
+  }
+  for (const { epoch, reads, writes, bytes } of load?.totals ?? []) {
+    const of = all.get(epoch);
+    if (of === undefined) continue;
+    of.reads += reads;
+    of.writes += writes;
+    of.traffic += bytes;
+  }
+  for (const { epoch, reads, writes } of load?.told.ranges ?? []) {
+    const of = all.get(epoch);
+    if (of !== undefined) of.busy += reads.m1 + writes.m1;
+  }
+  const first = (by: 'rowBytes' | 'busy'): [number, OfEpoch][] =>
+    [...all].sort(([, a], [, b]) => b[by] - a[by]).slice(0, RANGES_MAX);
+  const told = new Map([...first('rowBytes'), ...first('busy')]);
+  const family = (metric: Metric, of: keyof OfEpoch): Family =>
     labelled(
-      NODE_METRICS.rangeKeys,
+      metric,
       'epoch',
-      largest.map(({ epoch, keys }) => [epoch, keys]),
-    ),
-    labelled(
-      NODE_METRICS.rangeBytes,
-      'epoch',
-      largest.map(({ epoch, bytes }) => [epoch, bytes]),
-    ),
-  ];
+      [...told].map(([epoch, each]) => [String(epoch), each[of]]),
+    );
+  const stored =
+    known === null
+      ? []
+      : [family(NODE_METRICS.rangeKeys, 'keys'), family(NODE_METRICS.rangeBytes, 'rowBytes')];
+  const asked =
+    load === undefined
+      ? []
+      : [
+          family(NODE_METRICS.rangeReads, 'reads'),
+          family(NODE_METRICS.rangeWrites, 'writes'),
+          family(NODE_METRICS.rangeTraffic, 'traffic'),
+        ];
+  return [...stored, ...asked];
 }
 
 function movementFamilies({ driver, visitors }: RequestContext, isMaster: boolean): Family[] {

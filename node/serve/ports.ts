@@ -1,10 +1,13 @@
 /** A node's two ports: for clients, and for the other members. */
 import { VALUE_MAX } from '../../src/base/limits.ts';
 import type { NodeIni } from '../../src/config/node-section.ts';
+import type { Dashboard } from '../../src/dashboard/http.ts';
 import type { Hello } from '../../src/link/frames.ts';
 import type { LinkHandlers } from '../../src/link/link.ts';
 import { answerWatch } from '../../src/metrics/http.ts';
+import { following } from '../../src/port/follow.ts';
 import { ClientPort, type PortBudgets } from '../../src/port/port.ts';
+import type { Logger } from '../../src/process/log.ts';
 import { failure } from '../../src/protocol/arakoon/replies.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import type { Driver } from '../driver/driver.ts';
@@ -26,6 +29,9 @@ export type PortsOptions = {
   readonly node: NodeIni;
   readonly clusterId: string;
   readonly budgets: PortBudgets;
+  readonly dashboard: Dashboard | undefined;
+  /** Of the requests that are followed, at level debug. */
+  readonly logger: Logger;
   hello(): Hello;
   warn(message: string): void;
   /** Hears that the node's own host name cannot be resolved yet, and is waited for. */
@@ -48,7 +54,7 @@ export type Hearers = {
  * @throws FatalError PORT_IN_USE, CONFIG
  */
 export async function openClientPort(
-  { node, budgets, ...common }: PortsOptions,
+  { node, budgets, dashboard, logger, ...common }: PortsOptions,
   { requests, watchers, visitors }: Pick<Hearers, 'requests' | 'watchers' | 'visitors'>,
 ): Promise<ClientPort> {
   const { ip, clientPort } = node.writtenAt;
@@ -60,6 +66,7 @@ export async function openClientPort(
       watchers.remove(link);
       visitors.closed(link);
     },
+    ...following(logger, node.logLevel),
   };
   return await ClientPort.listen({
     ...common,
@@ -68,10 +75,12 @@ export async function openClientPort(
     writtenAt: { ip, port: clientPort },
     links,
     budgets,
-    http: (request, response) =>
+    http: (request, response) => {
+      if (dashboard?.answer(request, response, requests.context.recording.operations)) return;
       answerWatch(request, response, watchOf(requests.context), (error) =>
         common.warn(error.stack ?? error.message),
-      ),
+      );
+    },
     handle: (connection, body, respond) => requests.handle(body, respond, null, connection),
   });
 }
@@ -82,7 +91,7 @@ export async function openClientPort(
  * @throws FatalError PORT_IN_USE, CONFIG
  */
 export async function openMessagingPort(
-  { node, budgets: _, ...common }: PortsOptions,
+  { node, budgets: _, dashboard: __, logger: ___, ...common }: PortsOptions,
   { peers, driver, snapshots }: Pick<Hearers, 'peers' | 'driver' | 'snapshots'>,
 ): Promise<ClientPort | null> {
   if (node.messagingPort === null) return null;
@@ -92,6 +101,7 @@ export async function openMessagingPort(
       withRoom(SNAPSHOT_BYTES, asker, respond, (given) => given(serveSnapshot(snapshots, driver, body))),
     post: (link, topic, body) => peers.receive(link, topic, body),
     closed: (link) => peers.lost(link),
+    met: (peer) => peers.met(peer),
     ...peers.common,
   };
   return await ClientPort.listen({

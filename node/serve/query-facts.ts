@@ -1,5 +1,6 @@
 /** What is to be known of each query of our own processes, by kind. */
 import type { AdminQuery } from '../../src/protocol/admin/admin.ts';
+import type { Answer } from '../../src/protocol/arakoon/values.ts';
 
 /** What is to be known of each query before it is answered. */
 type QueryFacts = {
@@ -16,6 +17,7 @@ export const QUERIES: { readonly [K in AdminQuery['kind']]: QueryFacts } = {
   scanBase: { isShort: false, decides: false },
   nodeStatus: { isShort: true, decides: false },
   nodeFacts: { isShort: true, decides: false },
+  listBuckets: { isShort: false, decides: false },
   openImage: { isShort: true, decides: false },
   imagePage: { isShort: false, decides: false },
   closeImage: { isShort: true, decides: false },
@@ -25,6 +27,7 @@ export const QUERIES: { readonly [K in AdminQuery['kind']]: QueryFacts } = {
   getMap: { isShort: false, decides: true },
   watchMap: { isShort: false, decides: false },
   listMigrations: { isShort: false, decides: true },
+  openMigrations: { isShort: false, decides: true },
   getMigration: { isShort: false, decides: true },
   getMapSince: { isShort: false, decides: true },
   listOrders: { isShort: true, decides: true },
@@ -33,3 +36,11 @@ export const QUERIES: { readonly [K in AdminQuery['kind']]: QueryFacts } = {
   functionsAbove: { isShort: false, decides: false },
   standing: { isShort: false, decides: true },
 };
+
+/** Why a node that may not serve answers a query neither. Functions are no keys of clients: who waits for a new keeper has them for it. */
+export function standingRefusal(
+  { kind }: AdminQuery,
+  standing: { readonly refusal: Answer | null },
+): Answer | null {
+  return kind === 'functionsAbove' ? null : standing.refusal;
+}

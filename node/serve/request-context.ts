@@ -1,7 +1,7 @@
 /** What requests are answered with: the parts of a node that serving needs. */
 import type { Recording } from '../../src/port/recording.ts';
 import type { Budgets } from '../../src/process/budget.ts';
-import type { Condition } from '../../src/protocol/admin/node-facts.ts';
+import type { Condition, CountedBucket, SharedPlaces } from '../../src/protocol/admin/node-facts.ts';
 import type { SeatFigures } from '../../src/protocol/arakoon/statistics.ts';
 import type { Driver } from '../driver/driver.ts';
 import type { FairShare } from '../driver/fair-share.ts';
@@ -12,6 +12,7 @@ import type { StoreFigures } from '../store/lmdb-store.ts';
 import type { RangeCounts } from '../store/range-counts.ts';
 import type { Store } from '../store/types.ts';
 import type { Heartbeats } from './heartbeats.ts';
+import type { Load } from './load.ts';
 import type { MapWatchers } from './map-watchers.ts';
 import type { Noted } from './notes.ts';
 import type { Seals } from './seals.ts';
@@ -58,6 +59,12 @@ export type RequestContext = {
   readonly storeFigures?: () => StoreFigures;
   /** What the store counts by itself, with when that was so (`nowMs`). Default: it counts nothing. */
   readonly counts?: () => RangeCounts | null;
+  /** Where the node is. Default: nobody says. */
+  readonly places?: SharedPlaces;
+  /** How busy ranges are. Default: nobody counts. */
+  readonly load?: Pick<Load, 'told' | 'totals'>;
+  /** Tells how what the store counts lies, once; null where it does not know yet. Default: nobody does. */
+  readonly buckets?: (hear: (buckets: CountedBucket[] | null) => void) => void;
   nowMs(): number;
   /** The clock on the wall, for people (ms since 1970). */
   wallMs(): number;

@@ -3,16 +3,9 @@
 import { present, unreachable } from '../../src/base/assert.ts';
 import { NurseryError, RETURN_CODES } from '../../src/base/errors.ts';
 import { answerMarginMs, PATIENCE_MS, whyTooLong } from '../../src/base/limits.ts';
-import { whyUndiallable } from '../../src/identity/address.ts';
 import type { Link } from '../../src/link/link.ts';
 import { type Asker, SHORT_BYTES } from '../../src/process/budget.ts';
-import {
-  type AdminQuery,
-  type ClusterConfig,
-  decodeAnswer,
-  encodeAnswer,
-} from '../../src/protocol/admin/admin.ts';
-import { whyNoSource } from '../../src/protocol/admin/functions.ts';
+import { type AdminQuery, decodeAnswer, encodeAnswer } from '../../src/protocol/admin/admin.ts';
 import { asFollower } from '../../src/protocol/arakoon/batch.ts';
 import {
   decodeInt64,
@@ -46,7 +39,6 @@ import { type Answer, returnCodeOf } from '../../src/protocol/arakoon/values.ts'
 import { VERSION } from '../../src/version.ts';
 import type { Respond } from '../driver/proposals.ts';
 import { ABANDONED, type Scheduler } from '../driver/scheduler.ts';
-import type { FunctionRunner } from '../machine/function-call.ts';
 import { mapAnswer } from '../machine/queries.ts';
 import { REPLY_MAX } from '../machine/reads.ts';
 import { expectProgressPossible, shortage } from '../paxos/step.ts';
@@ -55,15 +47,17 @@ import { keysIn } from '../store/range-counts.ts';
 import type { Work } from '../store/types.ts';
 import { Databases } from './database.ts';
 import { dropMaster } from './drop-master.ts';
+import { functionRefusal } from './function-refusals.ts';
 import { Images, isOfImages } from './images.ts';
+import { answerOfNode } from './own-answers.ts';
 import { PausableView } from './pausable-view.ts';
-import { promote } from './promote.ts';
-import { QUERIES } from './query-facts.ts';
+import { QUERIES, standingRefusal } from './query-facts.ts';
 import { refuse } from './refusals.ts';
 import type { RequestContext } from './request-context.ts';
+import { claimIn, introductionIn, keyIn, whyNot } from './request-parts.ts';
 import { OVERLOADED, withRoom } from './room.ts';
 import { stateWord } from './state-words.ts';
-import { nodeFacts, nodeStatus, statisticsFields } from './status.ts';
+import { nodeStatus, statisticsFields } from './status.ts';
 import { Upkeep } from './upkeep.ts';
 
 /** By them a cluster comes to another keeper, which alone can say that it is in force. */
@@ -117,7 +111,7 @@ export class Requests {
     let respond = hear;
     try {
       const request = decodeRequest(frame);
-      respond = recording.timed(request.kind, frame, hear);
+      respond = recording.timed(request.kind, frame, hear, keyIn(request));
       if (link === null && rowOf(request.kind).linksOnly === true) {
         respond(failure('NOT_SUPPORTED', `${request.kind} is served over links only`));
         return;
@@ -197,7 +191,8 @@ export class Requests {
     for (const [index, frame] of frames.entries()) {
       try {
         const request = decodeRequest(frame);
-        const timed = recording.timed(request.kind, frame, (given) => answer(index, given));
+        const hear: Respond = (given) => answer(index, given);
+        const timed = recording.timed(request.kind, frame, hear, keyIn(request));
         const update = updateInRun(request, frame);
         const refusal = this.#refusal(request, update);
         if (refusal !== null) {
@@ -224,11 +219,9 @@ export class Requests {
       ('value' in request ? whyTooLong('value', request.value.length, valueBytesMax) : null) ??
       whyTooLong('update', update.length, updateBytesMax);
     if (long !== null) return failure('BAD_INPUT', long);
-    const config = configIn(request);
-    const why =
-      (config === null ? null : whyUndiallable(config)) ??
-      whyNoFunction(request, this.#context.driver.machine.runner);
-    return why === null ? null : failure('BAD_INPUT', why);
+    const why = whyNot(request);
+    if (why !== null) return failure('BAD_INPUT', why);
+    return functionRefusal(request, update, this.#context.driver.machine);
   }
 
   #read(request: Request, call: Call): void {
@@ -364,14 +357,13 @@ export class Requests {
         this.#status(respond, asker);
         return;
       case 'nodeFacts':
-        respond({ bytes: encodeAnswer({ kind: 'nodeFacts', ...nodeFacts(this.#context) }), hint: null });
+      case 'promote':
+      case 'listBuckets':
+        answerOfNode(this.#context, query, (answer) => respond({ bytes: encodeAnswer(answer), hint: null }));
         return;
       case 'watchMap':
         if (link !== null) watchers.add(link, driver.machine.mapVersion);
         respond(mapAnswer(driver.machine.keeperMap(), query.sinceVersion));
-        return;
-      case 'promote':
-        respond({ bytes: encodeAnswer(promote(this.#context, query)), hint: null });
         return;
       case 'slowDown':
         slowDowns.set(query.mid, query.delayMs, driver.machine);
@@ -380,7 +372,7 @@ export class Requests {
       default: {
         const refusal = QUERIES[query.kind].decides
           ? this.#unreadable({ kind: 'consistent' })
-          : (this.#context.introduction.refusal ?? driver.refusal);
+          : (standingRefusal(query, this.#context.introduction) ?? driver.refusal);
         if (refusal !== null) {
           respond(refusal);
           return;
@@ -446,38 +438,6 @@ export class Requests {
       asker.isOver,
     );
   }
-}
-
-/**
- * How to reach a cluster, where that is what the request is about. It is checked here, where requests come in, and never on
- * apply: replicas of two versions, with two ideas of an address, must decide alike.
- */
-function configIn(request: Request): ClusterConfig | null {
-  if (request.kind === 'setNurseryConfig') return { cluster: request.cluster, nodes: [...request.nodes] };
-  if (request.kind !== 'adminCommand') return null;
-  const { command } = request;
-  if (command.kind === 'tellAddress' || command.kind === 'claimAddress') {
-    const { cluster, node, ips, port } = command;
-    return { cluster, nodes: [{ name: node, ips, port }] };
-  }
-  return command.kind === 'setClusterConfig' ? command : null;
-}
-
-/** Why a function cannot be put: it is tried where it comes in, and on apply its bytes are stored. */
-function whyNoFunction(request: Request, functions: FunctionRunner): string | null {
-  if (request.kind !== 'adminCommand' || request.command.kind !== 'putFunction') return null;
-  const { name, source } = request.command;
-  const why = whyNoSource(source) ?? functions.whyNot(source);
-  return why === null ? null : `function ${name}: ${why}`;
-}
-
-function claimIn(request: Request): { readonly cluster: string; readonly node: string } | null {
-  return request.kind === 'adminCommand' && request.command.kind === 'claimAddress' ? request.command : null;
-}
-
-function introductionIn(request: Request): { readonly cluster: string; readonly founding: string } | null {
-  if (request.kind === 'adminQuery' && request.query.kind === 'standing') return request.query;
-  return request.kind === 'adminCommand' && request.command.kind === 'introduce' ? request.command : null;
 }
 
 /** @throws NurseryError where no run holds such a request */

@@ -1,7 +1,7 @@
 /** What a node says of itself: status for the nursery's own tools, statistics for Arakoon's clients. */
 
 import type { NodeStatus } from '../../src/protocol/admin/admin.ts';
-import type { NodeFacts } from '../../src/protocol/admin/node-facts.ts';
+import { NO_LOAD, NOWHERE, type NodeFacts } from '../../src/protocol/admin/node-facts.ts';
 import { type Field, seatFields } from '../../src/protocol/arakoon/statistics.ts';
 import { PRODUCT_VERSION } from '../../src/version.ts';
 import type { CostTotals } from '../driver/update-cost.ts';
@@ -54,6 +54,9 @@ export function nodeFacts(context: RequestContext): NodeFacts {
       counts?.ranges.map(({ lo, hi }, at) => ({ lo, hi, ...(counts.counts[at] ?? { keys: 0, bytes: 0 }) })) ??
       null,
     countedMs: counts === null ? 0 : Math.round(atMs - (nowMs() - counts.atMs)),
+    load: context.load?.told ?? NO_LOAD,
+    places: context.places ?? NOWHERE,
+    freeBytes: context.storeFigures?.().freeBytes ?? null,
   };
 }
 

@@ -97,6 +97,11 @@ export class Counting {
     return ranges.map(({ from, to }) => this.#buckets.count(from, to));
   }
 
+  /** All buckets, ascending; null before all is counted. */
+  list(): Bucket[] | null {
+    return this.#cursor === null ? this.#buckets.all.map((bucket) => ({ ...bucket })) : null;
+  }
+
   #countOn(from: StoreKey): void {
     let rows = 0;
     let bytes = 0;

@@ -1,6 +1,7 @@
 /** The node's store as everyone holds it: stays the same object when a snapshot replaces the files beneath. */
 import { NurseryError } from '../../src/base/errors.ts';
 import { type Range, sameRange } from '../../src/keyspace/range.ts';
+import type { CountedBucket } from '../../src/protocol/admin/node-facts.ts';
 import type { LmdbStore } from './lmdb-store.ts';
 import type { RangeCounts } from './range-counts.ts';
 import type { Changes, DurableStore, Snapshot, StoreKey, Visit } from './types.ts';
@@ -56,6 +57,12 @@ export class CurrentStore implements DurableStore {
   /** What they have; null where that is not known yet. */
   get counts(): RangeCounts | null {
     return this.#store?.counts ?? null;
+  }
+
+  /** Tells `hear` how rows lie, as `LmdbStore.buckets`; null while there is no store. */
+  buckets(hear: (buckets: CountedBucket[] | null) => void): void {
+    if (this.#store === null) hear(null);
+    else this.#store.buckets(hear);
   }
 
   get slot(): number {

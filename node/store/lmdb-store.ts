@@ -6,8 +6,9 @@ import { existsSync } from 'node:fs';
 import { invariant } from '../../src/base/assert.ts';
 import { FatalError } from '../../src/base/errors.ts';
 import type { Range } from '../../src/keyspace/range.ts';
+import type { CountedBucket } from '../../src/protocol/admin/node-facts.ts';
 import { decode } from '../../src/wire/codec.ts';
-import { END } from './buckets.ts';
+import { type Bucket, END } from './buckets.ts';
 import { checkStoreFile } from './check-file.ts';
 import {
   dataFile,
@@ -63,6 +64,8 @@ export type StoreFigures = {
   readonly statistics: StoreStatistics | null;
   readonly overlayBytes: number;
   readonly flushedSlot: number;
+  /** Of the file system, as of a second ago (bytes). */
+  readonly freeBytes: number;
 };
 
 /** A flushed image that snapshots share: one read transaction, however many they are. */
@@ -223,6 +226,16 @@ export class LmdbStore implements DurableStore {
   /** What was counted last; null where it is being counted still, or nothing was asked for. */
   get counts(): RangeCounts | null {
     return this.#counts;
+  }
+
+  /** Tells `hear` how the rows of clients lie, as of the newest flushed image; null where that is not known. */
+  buckets(hear: (buckets: CountedBucket[] | null) => void): void {
+    const plain = ({ lo, keys, bytes }: Bucket): CountedBucket => ({
+      lo: lo.slice(TABLES.DATA.length),
+      keys,
+      bytes,
+    });
+    this.#writer.buckets((buckets) => hear(buckets?.map(plain) ?? null));
   }
 
   /** Closes the files after a flush that is under way; what was not flushed is forgotten, and snapshots end. */

@@ -111,12 +111,12 @@ export class OverlayMap<V> {
         return;
       }
       keys.push(key);
-      leaf.sorted = leaf.sorted && greatest;
+      leaf.sorted = greatest;
       this.#split(index);
       return;
     }
     keys.push(key);
-    leaf.sorted = leaf.sorted && greatest;
+    leaf.sorted = greatest;
   }
 
   #split(index: number): void {

@@ -39,6 +39,9 @@ port.on('message', (command: WriterCommand) => {
       countRanges();
       tellCounts();
       return;
+    case 'buckets':
+      answer({ kind: 'buckets', buckets: counting.list() });
+      return;
     case 'close':
       if (timer !== null) clearTimeout(timer);
       port.close();

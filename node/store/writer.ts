@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { invariant } from '../../src/base/assert.ts';
 import { fileSizeLimit } from '../../src/process/descriptors.ts';
-import type { RowCount } from './buckets.ts';
+import type { Bucket, RowCount } from './buckets.ts';
 import { commitFailure, storeFailure } from './failures.ts';
 import type { StoreKey } from './types.ts';
 
@@ -17,6 +17,8 @@ export type WriterCommand =
       readonly id: number;
       readonly ranges: readonly { readonly from: StoreKey; readonly to: StoreKey }[];
     }
+  /** Tells all buckets. */
+  | { readonly kind: 'buckets' }
   | { readonly kind: 'close' };
 
 /** What the thread says, once per start and per commit; and counts, now and then. */
@@ -25,6 +27,8 @@ export type WriterAnswer =
   | { readonly kind: 'committed' }
   /** Of the ranges that `count` gave under `id`; null while the store is being counted. */
   | { readonly kind: 'counts'; readonly id: number; readonly counts: RowCount[] | null }
+  /** In the order in which they were asked for; null while the store is being counted. */
+  | { readonly kind: 'buckets'; readonly buckets: Bucket[] | null }
   /** Nothing of the transaction was written. `code` is LMDB's, or the system's `errno`. */
   | { readonly kind: 'failed'; readonly message: string; readonly code: number | null };
 
@@ -41,6 +45,8 @@ export class StoreWriter {
   #failure: Error | null = null;
   #onCounts: (counts: RowCount[] | null) => void = () => undefined;
   #countId = 0;
+  /** Who waits for buckets, in order. */
+  #askers: ((buckets: Bucket[] | null) => void)[] = [];
 
   private constructor(dir: string) {
     this.#dir = dir;
@@ -88,6 +94,16 @@ export class StoreWriter {
     if (this.#failure === null) this.#send({ kind: 'count', id: this.#countId, ranges }, []);
   }
 
+  /** Tells `hear` all buckets, once; null where they are not known, or the thread has ended. */
+  buckets(hear: (buckets: Bucket[] | null) => void): void {
+    if (this.#failure !== null) {
+      hear(null);
+      return;
+    }
+    this.#askers.push(hear);
+    this.#send({ kind: 'buckets' }, []);
+  }
+
   /** Ends the thread. What was not committed is forgotten. */
   async close(): Promise<void> {
     this.#worker.postMessage({ kind: 'close' } satisfies WriterCommand);
@@ -112,6 +128,10 @@ export class StoreWriter {
       if (answer.id === this.#countId) this.#onCounts(answer.counts);
       return;
     }
+    if (answer.kind === 'buckets') {
+      this.#askers.shift()?.(answer.buckets);
+      return;
+    }
     const waiting = this.#waiting;
     invariant(waiting !== null, 'the writer answers what it was asked', () => ({
       dir: this.#dir,
@@ -131,5 +151,6 @@ export class StoreWriter {
     this.#failure ??= storeFailure(this.#dir, error);
     this.#waiting?.reject(this.#failure);
     this.#waiting = null;
+    for (const hear of this.#askers.splice(0)) hear(null);
   }
 }

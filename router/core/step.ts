@@ -256,7 +256,7 @@ function refuseSpanning(router: Router, task: Task): void {
   const owners = ownersNamed(router.effective, task.keys, task.ranges).join(', ');
   const message =
     task.ranges[0] === WHOLE
-      ? `the clusters ${owners} share the keys: a function is called near a key that it works with ({ near: KEY }); nothing was executed`
+      ? `the clusters ${owners} share the keys: ${task.isUpdate ? 'a function is called near a key that it works with ({ near: KEY })' : 'a hook is called where one cluster has all keys, a function near one of them'}; nothing was executed`
       : `the update spans the clusters ${owners}: it must stay within one; nothing was executed`;
   fail(router, task, 'BAD_INPUT', message);
 }

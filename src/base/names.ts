@@ -13,5 +13,6 @@ export function whoDoes(names: readonly string[], verb: string, whose = ''): str
 
 /** Of nodes that are said to be gone, and answer. */
 export function notGone(names: readonly string[]): string {
-  return `${whoDoes(names, 'answers')}: ${names.length === 1 ? 'it is' : 'they are'} not gone`;
+  const isOne = names.length === 1;
+  return `${whoDoes(names, 'answers')}: ${isOne ? 'it is' : 'they are'} not gone; leave ${isOne ? 'it' : 'them'} out of --gone, for what ${isOne ? 'it holds' : 'they hold'} counts, or stop ${isOne ? 'it' : 'them'} first`;
 }

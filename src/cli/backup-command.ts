@@ -1,18 +1,16 @@
 /** `nursery backup`: images of clusters that serve meanwhile. */
-import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FatalError, NurseryError } from '../base/errors.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
-import { makeDirectories } from '../process/directories.ts';
-import { lockDirectory } from '../process/directory-lock.ts';
-import { unusable } from '../process/permissions.ts';
 import type { KeeperMap } from '../protocol/admin/admin.ts';
+import { IMAGE_FILE, inDirectory } from './backup/directory.ts';
 import { MANIFEST, type Manifest, printManifest, whyForeign, whyNotTheMap } from './backup/manifest.ts';
 import { readImage } from './backup/read-backup.ts';
 import { fileSink, standardOutput } from './backup/sinks.ts';
 import { type Taken, type TakeOptions, takeImage } from './backup/take-image.ts';
 import { NurseryConnections, readTarget, unknownCluster } from './connections.ts';
-import { cannotUse, intoFile, STANDARD, UNFINISHED } from './export/files.ts';
+import { cannotUse, intoFile, STANDARD } from './export/files.ts';
 import type { Image } from './export/lines.ts';
 import { printJson, printLine } from './output.ts';
 import { notice } from './report.ts';
@@ -23,9 +21,6 @@ const ROUNDS = 5;
 const ROUND_MS = 1000;
 /** An image of a backup that was broken off is gone on with for so long (ms); later it is taken anew. */
 const KEPT_MS = 60 * 60_000;
-/** In a directory in which a backup was begun, and is not whole: what it is of. */
-const BEGUN = 'unfinished';
-const IMAGE_FILE = /\.image$/;
 /** Who asks, as other processes see it. */
 const IDENTITY = { role: 'operator', node: 'backup' } as const;
 
@@ -219,58 +214,6 @@ async function finish(
     printLine(
       `${entries} keys of ${images.length} ${images.length === 1 ? 'cluster' : 'clusters'} are in ${directory}`,
     );
-}
-
-/**
- * Runs `work` with the directory for this process alone: made anew, or one in which a backup of the same was broken off.
- *
- * @param what is backed up
- * @throws FatalError HOME_UNUSABLE where it holds something else; HOME_IN_USE where another backup is being written there
- */
-async function inDirectory(directory: string, what: string, work: () => Promise<void>): Promise<void> {
-  const cannot = cannotUse('directory', directory);
-  try {
-    makeDirectories(directory);
-  } catch (error) {
-    cannot(error);
-  }
-  const lock = lockDirectory(directory, `directory ${directory}`);
-  const marker = join(directory, BEGUN);
-  try {
-    const names = await readdir(directory).catch(cannot);
-    if (names.includes(MANIFEST)) {
-      throw new FatalError('HOME_UNUSABLE', `${directory} holds a backup already: name another directory`);
-    }
-    if (names.length === 0)
-      await chmod(directory, 0o700).catch(cannot); // values may be secrets
-    else await refuseOther(directory, names, what);
-    await writeFile(marker, `${what}\n`).catch(cannotUse('file', marker));
-    for (const name of names.filter(isUnfinished)) await rm(join(directory, name)).catch(cannot);
-    await work();
-    await rm(marker).catch(cannotUse('file', marker));
-  } catch (error) {
-    // Where there is nothing to go on with, nothing was begun.
-    const isBegun = (await readdir(directory).catch(cannot)).some((name) => IMAGE_FILE.test(name));
-    if (!isBegun) await rm(marker, { force: true }).catch(cannot);
-    throw error;
-  } finally {
-    lock.release();
-  }
-}
-
-/** Nothing is ever removed, or gone on with, that this command did not begin itself. */
-async function refuseOther(directory: string, names: readonly string[], what: string): Promise<void> {
-  const other = names.find((name) => name !== BEGUN && !IMAGE_FILE.test(name) && !isUnfinished(name));
-  const begun = names.includes(BEGUN) ? (await readFile(join(directory, BEGUN), 'utf8')).trim() : null;
-  const why =
-    begun === null || other !== undefined
-      ? `it holds ${other ?? names[0]}, which is no part of a backup that was broken off`
-      : `a backup of ${begun} was broken off there, and this is one of ${what}`;
-  if (begun !== what || other !== undefined) throw unusable('directory', directory, new Error(why));
-}
-
-function isUnfinished(name: string): boolean {
-  return name.startsWith(UNFINISHED);
 }
 
 /** Whole images of a backup that was broken off, the newest of each cluster, and not too old; all others are removed. */

@@ -29,7 +29,12 @@ export async function runCatchup(args: {
   const { catchUp } = await import('../../node/life/catch-up.ts');
   const warn = (_facts: object, message: string): void => complain(`nursery: ${message}`);
   const logger = { ...SILENT, warn, error: warn };
-  const { before, after } = await catchUp({ ini, node, source, logger });
+  const { before, after, lacks } = await catchUp({ ini, node, source, logger });
+  if (lacks !== null)
+    throw new NurseryError(
+      'REFUSED',
+      `${node.name} has everything up to slot ${after}, and ${source.name} no more; slots ${lacks.from} to ${lacks.upTo}, which the log of ${node.name} has let go of, are with neither: --source names one that has them, or start ${node.name} when one is up`,
+    );
   if (args.json) printJson({ node: node.name, source: source.name, before, after });
   else if (after === before)
     printLine(`${node.name} has all that ${source.name} has: everything up to slot ${before}`);

@@ -6,149 +6,23 @@ import yargs, { type Argv } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { USER_KEY_MAX, VALUE_MAX } from '../base/limits.ts';
 import { PRODUCT_VERSION } from '../version.ts';
-import { NODE_WORDS } from './ask-node.ts';
-import { asking, CONFIG, examples, JSON_FLAG } from './common-options.ts';
+import { balanceCommands } from './balance-commands.ts';
+import { asking, examples, JSON_FLAG, TIMEOUT } from './common-options.ts';
 import { copyCommands } from './copy-commands.ts';
 import { functionCommand } from './function-commands.ts';
-import { oneOf } from './inspect-commands.ts';
 import { wholeNumber, wholeNumberOr } from './numbers.ts';
 import { checkOutputAtExit, printLine } from './output.ts';
 import { recordCommands } from './record-commands.ts';
 import { report, reportAsJson } from './report.ts';
 import { rescueCommand } from './rescue-commands.ts';
+import { serverCommands } from './server-commands.ts';
 import { toolCommands } from './tool-commands.ts';
 import { refuseValues, usageError } from './usage.ts';
-import { protectWords, refuseLostBytes } from './words.ts';
+import { completionCommand, watchCommands } from './watch-commands.ts';
+import { protectWords, refuseLostBytes, type Words } from './words.ts';
 
 const MAX = wholeNumber('max', -1, 'at most so many; -1 for all; default: 1000');
-const TIMEOUT = wholeNumber(
-  'timeout',
-  1,
-  'end after so many seconds, with 7; what was begun goes on',
-  1_000_000,
-);
 const KEY = { type: 'string', demandOption: true, describe: 'text, or 0x… for bytes' } as const;
-
-function servers<T>(parser: Argv<T>) {
-  return parser
-    .command(
-      'node [what]',
-      'run one node of a cluster, in the foreground; with a word: ask one that runs',
-      (command) =>
-        asking(command)
-          .positional('what', { type: 'string', describe: NODE_WORDS.join(', ') })
-          .option('node', {
-            type: 'string',
-            demandOption: true,
-            requiresArg: true,
-            describe: 'name of the node, as in the configuration',
-          })
-          .option('bootstrap', {
-            type: 'boolean',
-            default: false,
-            describe:
-              'found a new cluster although not all of its nodes answer: only if you know that none holds data',
-          })
-          .option('without-keeper', {
-            type: 'boolean',
-            default: false,
-            describe:
-              'serve, this time, although the keeper is silent: only if you know that nothing was rescued meanwhile',
-          })
-          .option('keep', wholeNumber('keep', 1, 'collapse: segments of the log that stay; default: 4'))
-          .epilogue(
-            examples(
-              ['$0 node --config ams.ini --node ams_0', 'runs it'],
-              ['$0 node state --config ams.ini --node ams_0', 'what it does'],
-              ['$0 node drain --config ams.ini --node ams_0', 'before work on its machine'],
-            ),
-          ),
-      async (args) => {
-        if (args.what === undefined) await (await import('./node-command.ts')).runNodeCommand(args);
-        else {
-          const word = oneOf('node', args.what, NODE_WORDS);
-          await (await import('./ask-node.ts')).askNode(word, { ...args, keep: args.keep ?? 4 });
-        }
-      },
-    )
-    .command(
-      'router',
-      'run a router, in the foreground',
-      (command) => command.option('config', CONFIG).epilogue(examples(['$0 router --config router.ini', ''])),
-      async (args) => (await import('./router-command.ts')).runRouterCommand(args),
-    )
-    .command(
-      'migrator',
-      'run a daemon that takes over migrations whose migrator has died',
-      (command) =>
-        command.option('config', CONFIG).epilogue(examples(['$0 migrator --config router.ini', ''])),
-      async (args) => (await import('./migrate-command.ts')).runMigratorCommand(args),
-    )
-    .command(
-      'dev',
-      'boot a whole local nursery: keeper, two clusters and a router',
-      (command) =>
-        command
-          .option('dir', {
-            type: 'string',
-            requiresArg: true,
-            describe: 'where its files go; default: a temporary folder, removed at the end',
-          })
-          .option('tour', { type: 'boolean', default: false, describe: 'show the main job on real input' })
-          .option('once', { type: 'boolean', default: false, describe: 'end after the tour' })
-          .option('input', {
-            type: 'string',
-            requiresArg: true,
-            describe: 'directory tree that the tour indexes; default: node_modules',
-          })
-          .epilogue(
-            examples(
-              ['$0 dev --dir ./nursery', 'it stays there, and goes on the next time'],
-              ['$0 dev --tour --once', 'see it work, and end'],
-            ),
-          ),
-      async (args) => (await import('./dev-command.ts')).runDevCommand(args),
-    )
-    .command(
-      'sim',
-      'run simulated nurseries with everything failing that may, and check every promise',
-      (command) =>
-        command
-          .option('only', {
-            choices: ['nursery', 'consensus', 'migration'] as const,
-            default: 'nursery' as const,
-            describe: 'whole nurseries, or one cluster alone, or moves between state machines alone',
-          })
-          .option('seed', wholeNumber('seed', 0, 'first seed; default: any'))
-          .option('seeds', wholeNumber('seeds', 1, 'so many seeds; default: 1'))
-          .option('faults', {
-            type: 'string',
-            requiresArg: true,
-            describe: 'these kinds of faults alone, with commas between',
-          })
-          .option('workers', wholeNumber('workers', 1, 'processes; default: 2', 1024))
-          .option('replay', wholeNumber('replay', 0, 'this seed alone'))
-          .option('trace', { type: 'boolean', describe: 'with --replay: every step' })
-          .conflicts('replay', ['seed', 'seeds', 'workers'])
-          .implies('trace', 'replay')
-          .epilogue(
-            examples(
-              ['$0 sim --seeds 100', 'a hundred nurseries, any'],
-              ['$0 sim --replay 7 --trace', 'what happened in one of them'],
-            ),
-          ),
-      async (args) =>
-        (await import('./sim-command.ts')).runSimCommand({
-          only: args.only,
-          seed: args.seed ?? null,
-          seeds: args.seeds ?? 1,
-          faults: args.faults?.split(',') ?? [],
-          replay: args.replay ?? null,
-          trace: args.trace === true,
-          workers: args.workers ?? null,
-        }),
-    );
-}
 
 function nurseryCommands<T>(parser: Argv<T>) {
   return parser
@@ -186,6 +60,9 @@ function nurseryCommands<T>(parser: Argv<T>) {
           .option('abort', wholeNumber('abort', 1, 'take back the migration with this number'))
           .option('pause', wholeNumber('pause', 1, 'let the migration with this number rest'))
           .option('continue', wholeNumber('continue', 1, 'let the migration with this number go on'))
+          .option('undo', wholeNumber('undo', 1, 'move what the migration with this number moved back again'))
+          .option('rate', wholeNumber('rate', 0, 'copy so many bytes per second at most; 0: none for now'))
+          .option('of', wholeNumber('of', 1, 'with --rate: of the migration with this number, from now on'))
           .option('dry-run', {
             type: 'boolean',
             default: false,
@@ -196,6 +73,8 @@ function nurseryCommands<T>(parser: Argv<T>) {
             examples(
               ['$0 migrate ams m bru --config router.ini', 'keys from m on go to bru'],
               ['$0 migrate --range a..c --to bru --config router.ini', 'those from a up to c alone'],
+              ['$0 migrate --rate 1000000 --of 7 --config router.ini', 'a megabyte per second from now on'],
+              ['$0 migrate --undo 7 --config router.ini', 'copies its range back to where it came from'],
               ['$0 migrate --resume --config router.ini', 'after a migrator has died'],
             ),
           ),
@@ -416,6 +295,17 @@ async function run(given: readonly string[]): Promise<void> {
   refuseLostBytes(given);
   if (given.some((word) => word.includes('://'))) await (await import('./config-url.ts')).fetchConfigs(given);
   const words = protectWords(given);
+  const help = await parse(createParser(given, words), words);
+  if (help !== '') printLine(grouped(help));
+}
+
+/** Help with each entry in one line, whatever the width. */
+async function helpOf(given: readonly string[]): Promise<string> {
+  const words = protectWords([...given, '--help']);
+  return await parse(createParser(given, words).wrap(null), words);
+}
+
+function createParser(given: readonly string[], words: Words): Argv {
   const parser = yargs()
     .scriptName('nursery')
     // What it says is read and put into other words; half of it in another language would help nobody.
@@ -444,21 +334,29 @@ async function run(given: readonly string[]): Promise<void> {
       if (message === null) throw error;
       throw usageError(message, words, given[0] ?? '', Object.keys(optionsOf(parser).key));
     });
-  servers(parser);
+  serverCommands(parser);
   nurseryCommands(parser);
   functionCommand(parser);
+  watchCommands(parser);
+  balanceCommands(parser);
   recordCommands(parser);
   dataCommands(parser);
   copyCommands(parser);
   rescueCommand(parser);
   toolCommands(parser);
+  completionCommand(parser, helpOf);
   benchCommand(parser);
+  return parser;
+}
+
+/** Does what was asked for; returns help or the version, where that was it. */
+async function parse(parser: Argv, words: Words): Promise<string> {
   // With a callback yargs does not print help and version itself, and does not look at whether that worked.
   let help = '';
   await parser.parseAsync([...words.argv], {}, (_error, _argv, output) => {
     help = output;
   });
-  if (help !== '') printLine(grouped(help));
+  return help;
 }
 
 /** Reads what the process was called with, and does it. Failures are reported, and end the process. */

@@ -9,6 +9,13 @@ export const CONFIG = {
   describe: 'configuration file (INI)',
 } as const;
 export const JSON_FLAG = { type: 'boolean', default: false, describe: 'print JSON, for scripts' } as const;
+/** Of commands that wait for moves. */
+export const TIMEOUT = wholeNumber(
+  'timeout',
+  1,
+  'end after so many seconds, with 7; what was begun goes on',
+  1_000_000,
+);
 /** Options of every command that asks and prints. */
 export function asking<T>(command: Argv<T>) {
   return command.option('config', CONFIG).option('json', JSON_FLAG);

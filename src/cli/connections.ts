@@ -4,9 +4,9 @@ import { NurseryError } from '../base/errors.ts';
 import { DEADLINE_MS } from '../client/call.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
 import { NurseryClient } from '../client/nursery-client.ts';
-import { clusterConfigOf, toClusterConfig } from '../config/cluster-config.ts';
+import { type ClusterIni, clusterConfigOf, toClusterConfig } from '../config/cluster-config.ts';
 import { readIni } from '../config/ini.ts';
-import { routerConfigOf } from '../config/router-config.ts';
+import { type RouterIni, routerConfigOf } from '../config/router-config.ts';
 import { printAddress } from '../identity/address.ts';
 import { EMPTY_MAP } from '../keyspace/rangemap.ts';
 import type { ClusterConfig, KeeperMap } from '../protocol/admin/admin.ts';
@@ -28,18 +28,23 @@ export type Target = {
 /** Reads a router's or a cluster's configuration. @throws FatalError CONFIG */
 export function readTarget(file: string): Target {
   const ini = readIni(file);
-  if (ini.sections.has('router')) {
-    const router = routerConfigOf(ini);
-    const nodes = [{ name: router.name, ips: [...router.ips], port: router.port }];
-    const front = { cluster: router.clusterId, nodes };
-    return {
-      front,
-      isRouter: true,
-      keeper: { cluster: router.nursery.clusterId, nodes: [...router.nursery.nodes] },
-      hasNursery: true,
-    };
-  }
-  const cluster = clusterConfigOf(ini, 'client');
+  return ini.sections.has('router')
+    ? targetOfRouter(routerConfigOf(ini))
+    : targetOfCluster(clusterConfigOf(ini, 'client'));
+}
+
+/** What a router's configuration leads to. */
+export function targetOfRouter({ name, clusterId, ips, port, nursery }: RouterIni): Target {
+  return {
+    front: { cluster: clusterId, nodes: [{ name, ips: [...ips], port }] },
+    isRouter: true,
+    keeper: { cluster: nursery.clusterId, nodes: [...nursery.nodes] },
+    hasNursery: true,
+  };
+}
+
+/** What a cluster's configuration leads to. */
+export function targetOfCluster(cluster: ClusterIni): Target {
   const front = toClusterConfig(cluster);
   const { nursery } = cluster;
   const keeper = nursery === null ? front : { cluster: nursery.clusterId, nodes: [...nursery.nodes] };
@@ -141,6 +146,6 @@ export function unknownCluster(id: string, { clusters }: KeeperMap): NurseryErro
   const known = clusters.length === 0 ? 'none' : clusters.map(({ cluster }) => cluster).join(', ');
   return new NurseryError(
     'REFUSED',
-    `cluster ${id} is unknown to the keeper; known are: ${known}. Its nodes make it known when they run with a [nursery] section`,
+    `cluster ${id} is unknown to the keeper; known are: ${known}. Its nodes make it known when they run with a [nursery] section; where they belong to a keeper that is lost, nursery rescue keeper does`,
   );
 }

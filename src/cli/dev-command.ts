@@ -95,6 +95,7 @@ function explain(nursery: LocalNursery): void {
   const command = `nursery get --config ${nursery.config}`;
   printLine(`
 serving until Ctrl-C
+  in a browser:      ${nursery.dashboard}
   Arakoon clients:   127.0.0.1:${nursery.routerPort}, cluster id "nursery", node name "router"
   native clients:    NurseryClient.connect({ addresses: ['127.0.0.1:${nursery.routerPort}'] })
   command line:      ${command} KEY

@@ -7,6 +7,7 @@ import { NurseryError } from '../base/errors.ts';
 import { ClusterClient } from '../client/cluster-client.ts';
 import { clusterConfigOf } from '../config/cluster-config.ts';
 import { readIni, readIniText } from '../config/ini.ts';
+import { routerConfigOf } from '../config/router-config.ts';
 import { descriptorLimit } from '../process/descriptors.ts';
 import type { KnownCluster, NodeAddress } from '../protocol/admin/admin.ts';
 import { decodeStatistics, decodeText } from '../protocol/arakoon/replies.ts';
@@ -14,7 +15,7 @@ import { encodeRequest } from '../protocol/arakoon/requests.ts';
 import type { Field } from '../protocol/arakoon/statistics.ts';
 import { PRODUCT_VERSION } from '../version.ts';
 import { NurseryConnections, readTarget, type Target } from './connections.ts';
-import { cannotUse } from './export/files.ts';
+import { cannotUse, refuseTaken } from './export/files.ts';
 import { jsonRange } from './forms.ts';
 import { printJson, printLine } from './output.ts';
 
@@ -33,6 +34,7 @@ export async function runDumpState(args: {
   readonly to: string | null;
   readonly json: boolean;
 }): Promise<void> {
+  if (args.to !== null) await refuseTaken(args.to);
   const text = readIniText(args.config);
   const target = readTarget(args.config);
   const keeper = await askKeeper(target);
@@ -152,19 +154,29 @@ function withoutSecrets(text: string): string[] {
 
 /** The ends of the logs that the configuration names and that are on this machine. */
 function logsOf(file: string, { isRouter }: Target): object {
-  if (isRouter) return {};
-  const { nodes } = clusterConfigOf(readIni(file), 'client');
-  const paths = nodes
+  const ini = readIni(file);
+  const writers = isRouter ? [routerConfigOf(ini)] : clusterConfigOf(ini, 'client').nodes;
+  const paths = writers
     .map(({ name, logDir }) => join(logDir, `${name}.log`))
     .filter((path) => existsSync(path));
   return Object.fromEntries(paths.map((path) => [path, endOf(path)]));
+}
+
+/** Lines of slow requests, and of followed ones, name the key of a client. */
+function withoutKey(line: string): string {
+  try {
+    const said = JSON.parse(line);
+    return typeof said?.key === 'string' ? JSON.stringify({ ...said, key: '(left out)' }) : line;
+  } catch {
+    return line; // what a process says before its log is open is no JSON
+  }
 }
 
 function endOf(path: string): string[] {
   try {
     const bytes = readFileSync(path);
     const lines = bytes.subarray(-LOG_BYTES).toString('utf8').trimEnd().split('\n');
-    return bytes.length > LOG_BYTES ? lines.slice(1) : lines; // the first is half a line
+    return (bytes.length > LOG_BYTES ? lines.slice(1) : lines).map(withoutKey); // the first is half a line
   } catch (error) {
     return [`(cannot be read: ${(error as Error).message})`];
   }

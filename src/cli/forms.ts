@@ -38,10 +38,16 @@ export function rangeOf(text: string): Range {
     const what = 'FROM..TO is wanted; write keys with two dots, or one at an end, as 0x…';
     throw new NurseryError('BAD_INPUT', `--range ${text}: ${what}`);
   }
+  const range = rangeBetween(from, until);
+  if (range === null) throw new NurseryError('BAD_INPUT', `--range ${text}: FROM must lie below TO`);
+  return range;
+}
+
+/** The range that a person wrote as two keys, either of which may be empty, which is open; null where it is none. @throws NurseryError BAD_INPUT */
+export function rangeBetween(from: string, until: string): Range | null {
   const hi = until === '' ? null : keyOf(until);
   const lo = keyOf(from);
-  if (hi !== null && hi <= lo) throw new NurseryError('BAD_INPUT', `--range ${text}: FROM must lie below TO`);
-  return { lo, hi };
+  return hi !== null && hi <= lo ? null : { lo, hi };
 }
 
 /**

@@ -6,7 +6,7 @@ import type { AdminAnswer, AdminCommand } from '../protocol/admin/admin.ts';
 import { type FunctionsStatus, SOURCE_MAX } from '../protocol/admin/functions.ts';
 import { type NurseryConnections, withNursery } from './connections.ts';
 import { print, printJson, printLine } from './output.ts';
-import { sayWhoIsAwaited } from './report.ts';
+import { notice, sayWhoIsAwaited } from './report.ts';
 
 type Common = { readonly config: string; readonly json: boolean; readonly timeoutMs: number };
 type Named = Common & { readonly name: string };
@@ -45,13 +45,13 @@ export async function runList(args: Common): Promise<void> {
   await withNursery(args.config, async (nursery) => {
     const status = await statusOf(nursery.keeper, args.timeoutMs);
     const { functions, version } = status;
-    const lacking = await whoLacks(nursery, status, version, args.timeoutMs);
-    if (args.json) printJson({ version, functions, lacking });
+    const { lacking, own } = await compare(nursery, status, version, args.timeoutMs);
+    if (args.json) printJson({ version, functions, lacking, own });
     else {
       for (const { name, bytes, sha256 } of functions)
         printLine(`${name}\t${bytes} bytes\t${sha256.slice(0, 12)}`);
       if (functions.length === 0) printLine('there are no functions');
-      for (const why of lacking) printLine(why);
+      for (const why of [...lacking, ...own]) printLine(why);
     }
   });
 }
@@ -61,18 +61,43 @@ export async function runShow(args: Named): Promise<void> {
   await withNursery(args.config, async (nursery) => {
     const query = { kind: 'getFunction', name: args.name } as const;
     const answer = await nursery.keeper.query(query, { deadlineMs: args.timeoutMs });
-    const source = answer.kind === 'functionsPage' ? (answer.functions[0]?.source ?? null) : null;
-    if (source === null) throw noFunction(args.name);
+    const ofKeeper = answer.kind === 'functionsPage' ? answer.functions[0]?.source : undefined;
+    const own = ofKeeper === undefined ? await ownOf(nursery, args) : null;
+    const source = ofKeeper ?? own?.source;
+    if (source === undefined) throw noFunction(args.name);
+    if (own !== null) notice(`${own.cluster} alone has it, from before it came to the nursery`);
     if (args.json) printJson({ function: args.name, source: Buffer.from(source).toString('utf8') });
     else print(Buffer.from(source));
   });
 }
 
+/** Which cluster alone has a function of that name, from before it came to the nursery; null where none has. */
+async function ownOf(
+  nursery: NurseryConnections,
+  { name, timeoutMs }: Named,
+): Promise<{ readonly cluster: string; readonly source: Uint8Array } | null> {
+  const { clusters } = await nursery.refresh(timeoutMs);
+  for (const { cluster } of clusters) {
+    const query = { kind: 'getFunction', name } as const;
+    const options = { deadlineMs: Math.min(timeoutMs, ASK_MS) };
+    const answer = await nursery.cluster(cluster).query(query, options).catch(whereSilent);
+    const source = answer?.kind === 'functionsPage' ? answer.functions[0]?.source : undefined;
+    if (source !== undefined) return { cluster, source };
+  }
+  return null;
+}
+
+function whereSilent(error: unknown): null {
+  if (error instanceof NurseryError) return null;
+  throw error;
+}
+
 async function change(
-  { config, name, timeoutMs }: Named,
+  args: Named,
   commandOf: () => Promise<AdminCommand>,
   done: (version: number) => void,
 ): Promise<void> {
+  const { config, name, timeoutMs } = args;
   const untilMs = performance.now() + timeoutMs;
   await withNursery(config, async (nursery) => {
     const command = await commandOf();
@@ -80,6 +105,12 @@ async function change(
     const answer = await nursery.keeper
       .command(command, { idempotent: true, deadlineMs: timeoutMs })
       .finally(changing);
+    const own = answer.kind === 'none' ? await ownOf(nursery, args) : null;
+    if (own !== null)
+      throw new NurseryError(
+        'NOT_FOUND',
+        `the nursery has no function ${name}; ${own.cluster} alone has one, from before it came to it: put one of that name, and remove that`,
+      );
     const version = versionIn(answer, name);
     const status = await statusOf(nursery.keeper, timeoutMs);
     const waiting = sayWhoIsAwaited('all clusters of the nursery to take it over');
@@ -94,50 +125,84 @@ function versionIn(answer: AdminAnswer, name: string): number {
   throw new NurseryError('REFUSED', 'why' in answer ? answer.why : `answered ${answer.kind}`);
 }
 
-/** @throws NurseryError TIMEOUT naming who lacks it */
+/** @throws NurseryError TIMEOUT naming who lacks it, each as of its own last word: a silent one keeps nobody else's back */
 async function untilAllHave(
   nursery: NurseryConnections,
-  status: FunctionsStatus,
+  { keeper }: FunctionsStatus,
   version: number,
   untilMs: number,
 ): Promise<void> {
-  for (;;) {
-    const leftMs = Math.max(ASK_EVERY_MS, Math.ceil(untilMs - performance.now()));
-    const lacking = await whoLacks(nursery, status, version, leftMs);
-    if (lacking.length === 0) return;
-    if (performance.now() >= untilMs) {
-      const who = lacking.join('; ');
-      throw new NurseryError('TIMEOUT', `it is done, and reaches the others when they run: ${who}`);
+  const leftMs = (): number => Math.max(ASK_EVERY_MS, Math.ceil(untilMs - performance.now()));
+  const clients = await clientsOf(nursery, leftMs());
+  const waits = [...clients].map(async ([cluster, client]): Promise<string | null> => {
+    for (;;) {
+      const theirs = await statusOrWhy(client, leftMs());
+      const why = whyLacking(cluster, theirs, { keeper, version });
+      if (why === null || performance.now() >= untilMs) return why;
+      await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
     }
-    await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
-  }
+  });
+  const who = (await Promise.all(waits)).filter((why) => why !== null).join('; ');
+  if (who !== '')
+    throw new NurseryError('TIMEOUT', `it is done, and reaches the others when they run: ${who}`);
 }
 
-/** Why clusters could not run the functions of that version yet, a sentence for each of them. */
-async function whoLacks(
+/** Sentences about clusters: why they could not run the functions of that version yet, and what they have that nobody else has. */
+type Comparison = { readonly lacking: string[]; readonly own: string[] };
+
+async function compare(
   nursery: NurseryConnections,
   { keeper }: FunctionsStatus,
   version: number,
   leftMs: number,
-): Promise<string[]> {
+): Promise<Comparison> {
+  const own: string[] = [];
+  const found = [...(await clientsOf(nursery, leftMs))].map(async ([cluster, client]) => {
+    const theirs = await statusOrWhy(client, leftMs);
+    if (typeof theirs !== 'string') {
+      // One that has not met the keeper's yet has nothing but its own.
+      const isApart = theirs.keeper === '' && keeper !== '';
+      const alone = theirs.functions.filter((each) => isApart || each.version < 0).map(({ name }) => name);
+      if (alone.length > 0)
+        own.push(
+          `${cluster} alone has ${alone.join(', ')}, from before it came to the nursery: put what is to be called wherever its keys go`,
+        );
+    }
+    return whyLacking(cluster, theirs, { keeper, version });
+  });
+  const lacking = (await Promise.all(found)).filter((why) => why !== null);
+  return { lacking, own };
+}
+
+async function clientsOf(nursery: NurseryConnections, leftMs: number): Promise<Map<string, ClusterClient>> {
   const { clusters } = await nursery.refresh(leftMs);
   const clients = new Map(clusters.map(({ cluster }) => [cluster, nursery.cluster(cluster)]));
   // Without a nursery it is the cluster itself.
-  clients.set(nursery.keeperId, nursery.keeper);
-  const found = [...clients].map(async ([cluster, client]): Promise<string | null> => {
-    try {
-      const theirs = await statusOf(client, Math.min(leftMs, ASK_MS));
-      if (theirs.keeper !== keeper || theirs.version < version) {
-        return `${cluster} has version ${theirs.version} of the functions, not ${version}`;
-      }
-      const isReady = theirs.engine !== '' || theirs.functions.length === 0;
-      return isReady ? null : `${cluster} waits until all of its nodes run the same build`;
-    } catch (error) {
-      if (!(error instanceof NurseryError)) throw error;
-      return `${cluster} does not answer: ${error.message}`;
-    }
-  });
-  return (await Promise.all(found)).filter((why) => why !== null);
+  return clients.set(nursery.keeperId, nursery.keeper);
+}
+
+/** Why a cluster could not run the functions of that version yet; null where it could. */
+function whyLacking(
+  cluster: string,
+  theirs: FunctionsStatus | string,
+  { keeper, version }: { readonly keeper: string; readonly version: number },
+): string | null {
+  if (typeof theirs === 'string') return `${cluster} does not answer: ${theirs}`;
+  if (version > 0 && (theirs.keeper !== keeper || theirs.version < version)) {
+    return `${cluster} has version ${theirs.version} of the functions, not ${version}`;
+  }
+  const isReady = theirs.engine !== '' || theirs.functions.length === 0;
+  return isReady ? null : `${cluster} waits until all of its nodes run the same build`;
+}
+
+/** What its master says, or why it does not. */
+async function statusOrWhy(client: ClusterClient, leftMs: number): Promise<FunctionsStatus | string> {
+  try {
+    return await statusOf(client, Math.min(leftMs, ASK_MS));
+  } catch (error) {
+    if (!(error instanceof NurseryError)) throw error;
+    return error.message;
+  }
 }
 
 async function statusOf(client: ClusterClient, deadlineMs: number): Promise<FunctionsStatus> {

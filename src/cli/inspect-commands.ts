@@ -1,4 +1,5 @@
 /** `nursery log` and `nursery store`: what is in the files of one node, which are not changed. */
+import { existsSync } from 'node:fs';
 import { FatalError } from '../base/errors.ts';
 import { type ClusterIni, nodeOf, readClusterConfig } from '../config/cluster-config.ts';
 import type { NodeIni } from '../config/node-section.ts';
@@ -7,16 +8,17 @@ import { printJson, printLine } from './output.ts';
 /** Rows that are read before what they say is printed. */
 const ROWS_AT_ONCE = 1000;
 
+type InspectedRecord = import('../../node/log/inspect.ts').InspectedRecord;
+type SegmentReport = import('../../node/log/inspect.ts').SegmentReport;
 type Common = { readonly config: string; readonly node: string; readonly json: boolean };
 
 /** Prints every record of a node's log, or of some slots; beside a node that runs, too. */
 export async function runLogDump(
   args: Common & { readonly from: number | null; readonly to: number | null; readonly values: boolean },
 ): Promise<void> {
-  const { inspectLog } = await import('../../node/log/inspect.ts');
   const { plainRecord, sayRecord } = await import('./inspect/records.ts');
   const isPart = args.from !== null || args.to !== null;
-  await inspectLog(await filesOf(args), (inspected) => {
+  await inspect(await filesOf(args), (inspected) => {
     const { record } = inspected;
     const slot = record?.kind === 'accept' || record?.kind === 'learn' ? record.slot : null;
     if (isPart && (slot === null || slot < (args.from ?? 0) || slot > (args.to ?? Number.POSITIVE_INFINITY)))
@@ -29,12 +31,11 @@ export async function runLogDump(
 /**
  * Reads a node's log from end to end.
  *
- * @throws FatalError LOG_DAMAGED, LOG_GAP, LOG_FOREIGN where it is not what was written
+ * @throws FatalError LOG_DAMAGED, LOG_GAP, LOG_FOREIGN where it is not what was written; HOME_UNUSABLE where there is none
  */
 export async function runLogVerify(args: Common): Promise<void> {
-  const { inspectLog } = await import('../../node/log/inspect.ts');
   const files = await filesOf(args);
-  const segments = await inspectLog(files, () => undefined);
+  const segments = await inspect(files, () => undefined);
   if (args.json) {
     printJson({ directory: files.repair.dir, segments });
     return;
@@ -47,8 +48,21 @@ export async function runLogVerify(args: Common): Promise<void> {
         : `; ${tornBytes} bytes behind them were not completely written and never acknowledged: the node cuts them at its start`;
     printLine(`${file}: ${records} records, ${slots}${torn}`);
   }
-  printLine(
-    segments.length === 0 ? `no log in ${files.repair.dir}` : 'whole: every record is what was written',
+  printLine('whole: every record is what was written');
+}
+
+/** A node makes its log at its first start: where there is none, something is gone, or nothing ever was there. */
+async function inspect(
+  files: Awaited<ReturnType<typeof filesOf>>,
+  visit: (inspected: InspectedRecord) => void,
+): Promise<SegmentReport[]> {
+  const { inspectLog } = await import('../../node/log/inspect.ts');
+  const { dir } = files.repair;
+  const segments = existsSync(dir) ? await inspectLog(files, visit) : [];
+  if (segments.length > 0) return segments;
+  throw new FatalError(
+    'HOME_UNUSABLE',
+    `there is no log in ${dir}: node ${files.node} was never started here, its home is not mounted, or its log is lost`,
   );
 }
 
@@ -110,9 +124,16 @@ async function withStoreOf(args: Common, body: (view: View, slot: number) => Pro
   const { withStore } = await import('../../node/store/inspect.ts');
   const { lockHome } = await import('../../node/life/home.ts');
   const { logDirOf, storePlace } = await import('../../node/life/storage.ts');
+  const place = storePlace(node.home, ini.clusterId, node.name);
+  // Nothing is made where nothing is, not even the lock.
+  if (!existsSync(place.dir) || !existsSync(logDirOf(node)))
+    throw new FatalError(
+      'HOME_UNUSABLE',
+      `there is no home in ${node.home}: node ${node.name} was never started here, or it is not mounted`,
+    );
   const lock = lockHome(node.home, logDirOf(node));
   try {
-    await withStore(storePlace(node.home, ini.clusterId, node.name), body);
+    await withStore(place, body);
   } finally {
     lock.release();
   }

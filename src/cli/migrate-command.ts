@@ -1,16 +1,27 @@
 /** `nursery migrate`, `remove` and `migrator`: moves of ranges, and what an operator can do about them. */
+import { hostname, userInfo } from 'node:os';
 import { FatalError, NurseryError } from '../base/errors.ts';
 import { DEADLINE_MS } from '../client/call.ts';
-import type { DryMove, Heeded, MoveOptions, MoveRequest, Moves } from '../client/moves.ts';
+import {
+  type DryMove,
+  expectRoom,
+  type Heeded,
+  type MoveOptions,
+  type MoveRequest,
+  type Moves,
+} from '../client/moves.ts';
 import { printRange } from '../keyspace/range.ts';
+import type { Asked } from '../protocol/admin/migration.ts';
 import { readTarget } from './connections.ts';
 import { jsonRange, keyOf, rangeOf } from './forms.ts';
 import { complain, Display, printJson, printLine } from './output.ts';
 import { type ProgressDisplay, progressDisplay } from './progress-display.ts';
 import { sayWhoIsAwaited } from './report.ts';
+import { printBytes, printCount } from './status/amounts.ts';
 import { surviveSignals } from './supervise.ts';
 
-type Common = {
+/** What all commands of moves take. */
+export type Common = {
   readonly config: string;
   readonly json: boolean;
   /** Seconds; undefined: for as long as it takes. */
@@ -27,6 +38,10 @@ export type MigrateArguments = Common & {
   readonly abort: number | undefined;
   readonly pause: number | undefined;
   readonly continue: number | undefined;
+  readonly undo: number | undefined;
+  /** Bytes per second. */
+  readonly rate: number | undefined;
+  readonly of: number | undefined;
   readonly dryRun: boolean;
 };
 
@@ -49,10 +64,23 @@ export async function runMigrateCommand(args: MigrateArguments): Promise<void> {
     } else if (args.pause !== undefined) acknowledge(await heeded(args.pause, moves.pause(args.pause)), args);
     else if (args.continue !== undefined)
       acknowledge(await heeded(args.continue, moves.unpause(args.continue)), args);
-    else if (request === null) await inTime(args, display, (options) => resumeAll(moves, options, args.json));
-    else if (args.dryRun) printDryRun(await moves.dryRun(request), args.json);
+    else if (args.of !== undefined && args.rate !== undefined) {
+      await moves.setRate(args.of, args.rate).finally(answered);
+      if (args.json) printJson({ mid: args.of, rate: args.rate });
+      else printLine(`migration ${args.of}: at most ${args.rate} bytes per second are copied`);
+    } else if (args.undo !== undefined) {
+      const { undo } = args;
+      const asked = { ...whoAsks(), rate: args.rate ?? null };
+      reportResults(
+        await inTime(args, display, (options) => moves.undo(undo, { ...options, asked })),
+        args.json,
+      );
+    } else if (request === null)
+      await inTime(args, display, (options) => resumeAll(moves, options, args.json));
+    else if (args.dryRun) printDryRun(await moves.dryRun(request, args.rate ?? null), args.json);
     else {
-      const results = await inTime(args, display, (options) => moves.migrate(request, options));
+      const asked = { ...whoAsks(), rate: args.rate ?? null };
+      const results = await inTime(args, display, (options) => moves.migrate(request, { ...options, asked }));
       reportResults(results, args.json);
     }
   });
@@ -69,6 +97,8 @@ function refuseContradictions(args: MigrateArguments): void {
     ['--abort N', args.abort !== undefined],
     ['--pause N', args.pause !== undefined],
     ['--continue N', args.continue !== undefined],
+    ['--undo N', args.undo !== undefined],
+    ['--rate BYTES --of N', args.of !== undefined],
   ]);
   if (forms.length > 1) {
     throw new FatalError('USAGE', `migrate: ${forms.join(' and ')} exclude each other; keep one`);
@@ -76,11 +106,29 @@ function refuseContradictions(args: MigrateArguments): void {
   if (forms.length === 0) {
     throw new FatalError(
       'USAGE',
-      'migrate takes LEFT SEPARATOR RIGHT, or --range FROM..TO --to CLUSTER, or one of --resume, --abort N, --pause N, --continue N',
+      'migrate takes LEFT SEPARATOR RIGHT, or --range FROM..TO --to CLUSTER, or one of --resume, --abort N, --pause N, --continue N, --undo N, --rate BYTES --of N',
     );
   }
+  if (args.of !== undefined && args.rate === undefined)
+    throw new FatalError('USAGE', 'migrate: --of N goes with --rate BYTES');
+  if (args.rate !== undefined && args.of === undefined && args.undo === undefined && !isMove(args))
+    throw new FatalError('USAGE', `migrate: --rate and ${forms[0]} exclude each other`);
   if (args.dryRun && !isMove(args))
     throw new FatalError('USAGE', `migrate: --dry-run and ${forms[0]} exclude each other`);
+}
+
+/** A person, on this machine. */
+function whoAsks(): Asked {
+  return { rate: null, who: `${userName()}@${hostname()}`, reason: 'person', undoes: null };
+}
+
+/** A user without a name, as in a container, has a number. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? '');
+  }
 }
 
 function isMove({ left, range, to }: MigrateArguments): boolean {
@@ -93,7 +141,9 @@ export async function runRemoveCommand(
 ): Promise<void> {
   await withMoves(args, async (moves, display) => {
     const separator = args.separator === undefined ? null : keyOf(args.separator);
-    await inTime(args, display, (options) => moves.remove({ cluster: args.cluster, separator }, options));
+    await inTime(args, display, (options) =>
+      moves.remove({ cluster: args.cluster, separator }, { ...options, asked: whoAsks() }),
+    );
     if (args.json) printJson({ removed: args.cluster });
     else printLine(`${args.cluster} has left the nursery`);
   });
@@ -121,6 +171,7 @@ export async function runMigratorCommand(args: { readonly config: string }): Pro
     await migrator.runDaemon({
       clusters: nursery,
       signal: stopSignal(),
+      // Those that another one has claimed first are no news.
       onEvent: (event) => {
         if (event.kind === 'takesOver') display.line(`migration ${event.migration.mid}: taken over`);
         else if (event.kind === 'ended')
@@ -142,7 +193,7 @@ export async function runMigratorCommand(args: { readonly config: string }): Pro
  *
  * @throws NurseryError TIMEOUT saying for what it waited, and how it goes on
  */
-async function inTime<T>(
+export async function inTime<T>(
   { timeout }: Common,
   display: ProgressDisplay,
   work: (options: MoveOptions) => Promise<T>,
@@ -172,7 +223,8 @@ async function inTime<T>(
   }
 }
 
-async function withMoves(
+/** Connects to the nursery for as long as `body` asks for moves of it; what it shows is closed then. */
+export async function withMoves(
   args: Common,
   body: (moves: Moves, display: ProgressDisplay, answered: () => void) => Promise<void>,
 ): Promise<void> {
@@ -246,9 +298,38 @@ function printDryRun(moves: readonly DryMove[], json: boolean): void {
   if (json) printJson(moves.map((move) => ({ ...move, ...jsonRange(move), range: printRange(move) })));
   else if (moves.length === 0) printLine('nothing to move');
   for (const move of json ? [] : moves) {
-    const keys = `${move.source} holds ${move.sourceKeys ?? 'unknown'} keys, ${move.target} ${move.targetKeys ?? 'unknown'}`;
-    printLine(`would move ${printRange(move)} ${move.source} → ${move.target}; ${keys}`);
+    printLine(`would move ${printRange(move)} ${move.source} → ${move.target}`);
+    for (const line of forecastLines(move)) printLine(`  ${line}`);
   }
+  expectRoom(moves);
+}
+
+/** What is known of a move before it is begun: what it brings, how long it takes, and what it needs. */
+function forecastLines(move: DryMove): string[] {
+  const { source, target, keys, bytes, seconds, bytesPerSecond, basis, pauseMs, neededBytes, freeBytes } =
+    move;
+  const has = (count: number | null): string => (count === null ? 'an unknown number' : printCount(count));
+  const lines = [
+    keys === null || bytes === null
+      ? `what it brings is not known: ${source} does not say`
+      : `it brings ${printCount(keys)} keys, ${printBytes(bytes)}; ${source} has ${has(move.sourceKeys)} keys now, ${target} ${has(move.targetKeys)}`,
+  ];
+  const pause = pauseMs === null ? '' : `; clients of the range wait for about ${pauseMs} ms at its end`;
+  if (seconds !== null && bytesPerSecond !== null) {
+    const why = basis === 'rate' ? 'as --rate allows' : 'as in the last moves';
+    lines.push(`about ${printSeconds(seconds)}, at ${printBytes(bytesPerSecond)} a second, ${why}${pause}`);
+  } else if (keys !== null)
+    lines.push(`how long is not known: no rate is given, and nothing has moved yet${pause}`);
+  if (freeBytes === null) lines.push(`whether ${target} has room is not known: none of its nodes says`);
+  else if (neededBytes !== null)
+    lines.push(
+      `it may take ${printBytes(neededBytes)} of ${printBytes(Math.max(0, freeBytes))} that ${target} has free beside other moves`,
+    );
+  return lines;
+}
+
+function printSeconds(seconds: number): string {
+  return seconds < 120 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
 }
 
 /** An aborted migration did what its operator asked for only where it was asked to abort; here it is a failure. */

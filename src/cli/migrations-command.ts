@@ -4,6 +4,7 @@ import { type History, historyOf, type Tenure } from '../health/history.ts';
 import { openMoves } from '../health/map-findings.ts';
 import { printRange } from '../keyspace/range.ts';
 import type { AdminAnswer, AdminQuery, Migration } from '../protocol/admin/admin.ts';
+import { printWay, undoneBy } from '../protocol/admin/migration.ts';
 import { type NurseryConnections, withNursery } from './connections.ts';
 import { jsonRange, keyOf } from './forms.ts';
 import { printJson, printLine } from './output.ts';
@@ -13,6 +14,8 @@ import { table } from './status/text.ts';
 
 /** Records of ended migrations that are kept unless it is said otherwise. */
 export const KEPT = 100;
+/** Of a digest, so many are shown to people; all are in the JSON. */
+const DIGITS = 8;
 
 type Asked = { readonly config: string; readonly json: boolean };
 
@@ -28,15 +31,33 @@ export async function runMigrations({ config, json }: Asked): Promise<void> {
   for (const line of table(all.map(rowOf))) printLine(line);
 }
 
-function rowOf({ mid, source, target, phase, progress, why, ...range }: Migration): string[] {
+function rowOf(migration: Migration): string[] {
+  const { mid, phase, progress, why, merges } = migration;
   const reason = why === '' ? '' : `  (${why})`;
+  const [proof, asked] = [proofOf(migration), askedFor(migration)];
   return [
     String(mid),
     phase,
-    printRange(range),
-    `${source} → ${target}`,
-    `${progress.keysCopied} keys, ${printPause(progress)}${reason}`,
+    printRange(migration),
+    printWay(migration),
+    `${merges === undefined ? `${progress.keysCopied} keys, ${printPause(progress)}` : `${merges.length} ranges`}${proof}${asked}${reason}`,
   ];
+}
+
+/** What source and target agreed on, and how long it took. */
+function proofOf({ receipt }: Migration): string {
+  if (receipt === null) return '';
+  const { sealSlot, digest, tookMs } = receipt;
+  const sum = digest.sum.toString(16).padStart(32, '0').slice(0, DIGITS);
+  const took = tookMs === undefined ? '' : `, took ${(tookMs / 1000).toFixed(1)} s`;
+  return `${took}, ${digest.bytes} bytes, sealed at slot ${sealSlot}, digest ${sum}…`;
+}
+
+/** Who asked, and why; '' where nobody has said. */
+function askedFor({ asked }: Migration): string {
+  if (asked === undefined) return '';
+  const undoes = asked.undoes === null ? '' : `, takes back ${asked.undoes}`;
+  return asked.who === '' ? undoes : `, asked for by ${asked.who} (${asked.reason})${undoes}`;
 }
 
 /** Lists whom a key has belonged to. */
@@ -68,7 +89,7 @@ function tenureToJson({ range, ...tenure }: Tenure): object {
   return { ...tenure, ...jsonRange(range) };
 }
 
-/** Has the keeper forget ended migrations, all but the newest `keep`. Those whose target is still to be told stay. */
+/** Has the keeper forget ended migrations, all but the newest `keep`. Those whose target is still to be told stay, and those that others take back. */
 export async function runForgetMigrations({
   config,
   json,
@@ -91,8 +112,10 @@ export async function runForgetMigrations({
 
 /** Numbers of those that may go, ascending. */
 export function forgettable(all: readonly Migration[], keep: number): number[] {
+  const undone = undoneBy(all);
   const ended = ascending(all).filter(
-    ({ phase, isUntold }) => phase !== 'active' && phase !== 'published' && isUntold !== true,
+    ({ mid, phase, isUntold }) =>
+      phase !== 'active' && phase !== 'published' && isUntold !== true && !undone.has(mid),
   );
   return ended.slice(0, Math.max(0, ended.length - keep)).map(({ mid }) => mid);
 }

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { EXIT_CODES, type FatalError } from '../base/errors.ts';
 import { nodeOf, readClusterConfig } from '../config/cluster-config.ts';
 import { openLogFile } from '../process/log.ts';
+import { dashboardOfNode } from './dashboard/serve.ts';
 import { complain, tell } from './output.ts';
 import { superviseProcess } from './supervise.ts';
 
@@ -34,6 +35,7 @@ export async function runNodeCommand(args: {
       logger: file.logger,
       bootstrap: args.bootstrap,
       withoutKeeper: args.withoutKeeper,
+      dashboard: dashboardOfNode(ini, node, file.logger),
       waits: (what) => complain(`nursery: node ${node.name} of ${ini.clusterId} ${what}`),
       stop: (error: FatalError) => supervisor.fail(error),
     }),

@@ -20,6 +20,23 @@ export const IS_TERMINAL: boolean = isatty(STDOUT);
 /** Whether a person looks at standard error. */
 export const IS_ERROR_TERMINAL: boolean = isatty(STDERR);
 
+/** Puts the cursor to the top of a terminal, and empties it; '' where standard output is none. */
+export const CLEAR = IS_TERMINAL ? '\x1b[H\x1b[2J\x1b[3J' : '';
+
+/** How much a person sees at once; without bounds where standard output is no terminal. */
+export function screenSize(): { readonly columns: number; readonly rows: number } {
+  const all = { columns: Number.POSITIVE_INFINITY, rows: Number.POSITIVE_INFINITY };
+  // Asked for nothing but a terminal: of a pipe it would be made one that does not wait.
+  if (!IS_TERMINAL) return all;
+  const { columns, rows } = process.stdout;
+  return columns > 0 && rows > 0 ? { columns, rows } : all;
+}
+
+/** Whether headings may stand out: on a terminal, and where nobody forbids it by NO_COLOR (no-color.org). */
+export function isBold(): boolean {
+  return IS_TERMINAL && (process.env['NO_COLOR'] ?? '') === '' && process.env['TERM'] !== 'dumb';
+}
+
 /** Standard output did not take all. Whoever closed the pipe wants no more, and hears nothing about it. */
 export class OutputError extends FatalError {
   constructor(cause: NodeJS.ErrnoException) {

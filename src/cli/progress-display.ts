@@ -112,7 +112,10 @@ function conclude(display: Display, mid: number, outcome: string, why: string, p
 }
 
 function describeMove(move: Move): string {
-  return `${printRange(move)} ${move.source} → ${move.target}`;
+  const { source, target } = move;
+  return source === target
+    ? `${printRange(move)} becomes one range, at ${source}`
+    : `${printRange(move)} ${source} → ${target}`;
 }
 
 /** What is waited for, without for how long: that changes every second. */

@@ -65,10 +65,15 @@ export function report(failure: unknown): never {
     if (asJson) complain(JSON.stringify({ error: { code: codeOf(error), message, exitCode } }));
     else
       complain(
-        `nursery: ${known || !(error instanceof Error) ? textOf(error, message) : (error.stack ?? message)}`,
+        `nursery: ${printable(known || !(error instanceof Error) ? textOf(error, message) : (error.stack ?? message))}`,
       );
   }
   process.exit(exitCode);
+}
+
+/** Text of others, such as what a function throws, may try to move the cursor. */
+function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n]/gu, '?');
 }
 
 /** Anything may be what finds no descriptor, the loading of our own code too. */

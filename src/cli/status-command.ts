@@ -1,7 +1,7 @@
 /** `nursery status`: a verdict, what is wrong, and the map, every node of every cluster and every migration, as far as they answer. */
 import { EXIT_CODES } from '../base/errors.ts';
 import { judge, type Verdict } from '../health/findings.ts';
-import { IS_TERMINAL, print, printJson, printLine } from './output.ts';
+import { CLEAR, print, printJson, printLine } from './output.ts';
 import { notice } from './report.ts';
 import { gather } from './status/gather.ts';
 import { statusToJson } from './status/json.ts';
@@ -12,8 +12,6 @@ const WATCH_EVERY_MS = 2000;
 const WAIT_EVERY_MS = 500;
 /** How often it is said for what `--wait` waits, where that stays the same (ms). */
 const SAY_EVERY_MS = 10_000;
-/** Puts the cursor to the top of a terminal, and empties it. */
-const CLEAR = '\x1b[H\x1b[2J\x1b[3J';
 
 export type StatusArgs = {
   readonly config: string;
@@ -31,7 +29,7 @@ export type StatusArgs = {
 export async function runStatus(args: StatusArgs): Promise<void> {
   if (args.wait) await waitUntilHealthy(args);
   else if (args.watch) await watch(args);
-  else process.exitCode = await look(args, 0);
+  else process.exitCode = await look(args);
 }
 
 /** The exit code that follows from a verdict: a silent keeper has its own, where nothing is worse. */
@@ -42,8 +40,8 @@ export function exitOf({ state, findings }: Verdict): number {
 }
 
 /** Looks once, and prints it. */
-async function look(args: StatusArgs, beganMs: number, before = ''): Promise<number> {
-  const facts = await gather(args.config, beganMs);
+async function look(args: StatusArgs, before = ''): Promise<number> {
+  const facts = await gather(args.config);
   const verdict = judge(facts);
   const exitCode = exitOf(verdict);
   if (before !== '') print(before);
@@ -54,8 +52,8 @@ async function look(args: StatusArgs, beganMs: number, before = ''): Promise<num
 
 /** Without end: a signal ends it, or whoever closes the pipe. */
 async function watch(args: StatusArgs): Promise<never> {
-  for (let before = IS_TERMINAL ? CLEAR : ''; ; before = IS_TERMINAL ? CLEAR : args.json ? '' : '\n') {
-    await look(args, performance.now(), before);
+  for (let before = CLEAR; ; before = args.json ? '' : '\n') {
+    await look(args, CLEAR === '' ? before : CLEAR);
     await rest(WATCH_EVERY_MS);
   }
 }
@@ -65,8 +63,8 @@ async function waitUntilHealthy(args: StatusArgs): Promise<void> {
   const untilMs = args.timeout === null ? Number.POSITIVE_INFINITY : args.timeout * 1000;
   let said = '';
   let sayAtMs = 0;
-  for (let beganMs = 0; ; beganMs = performance.now()) {
-    const { state, words } = judge(await gather(args.config, beganMs));
+  for (;;) {
+    const { state, words } = judge(await gather(args.config));
     if (state === 'healthy' || performance.now() >= untilMs) break;
     if (words !== said || performance.now() >= sayAtMs) {
       notice(words);
@@ -75,7 +73,7 @@ async function waitUntilHealthy(args: StatusArgs): Promise<void> {
     }
     await rest(Math.max(0, Math.min(WAIT_EVERY_MS, untilMs - performance.now())));
   }
-  process.exitCode = await look(args, performance.now());
+  process.exitCode = await look(args);
 }
 
 function rest(ms: number): Promise<void> {

@@ -8,8 +8,8 @@ import { type TurnedAway, turnedAwayOf } from '../protocol/arakoon/statistics.ts
 
 /** What a node or router says, or why it does not. */
 export type TurnedAwayReport =
-  | { readonly turnedAway: TurnedAway; readonly why: '' }
-  | { readonly turnedAway: null; readonly why: string };
+  | { readonly turnedAway: TurnedAway; readonly why: ''; readonly error?: undefined }
+  | { readonly turnedAway: null; readonly why: string; readonly error: NurseryError };
 
 /** Asks one node or router, by name, for as long as `deadlineMs`. */
 export async function askTurnedAway(
@@ -22,6 +22,6 @@ export async function askTurnedAway(
     return { turnedAway: turnedAwayOf(decodeStatistics(bytes)), why: '' };
   } catch (error) {
     if (!(error instanceof NurseryError)) throw error;
-    return { turnedAway: null, why: error.message };
+    return { turnedAway: null, why: error.message, error };
   }
 }

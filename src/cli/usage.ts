@@ -4,10 +4,34 @@ import type { Words } from './words.ts';
 
 /** Commands, for people who have mistyped one. A test holds this list against the help. */
 export const COMMANDS = [
-  ...['node', 'router', 'migrator', 'dev', 'init', 'migrate', 'remove', 'status', 'bench', 'sim'],
+  ...[
+    'node',
+    'router',
+    'migrator',
+    'dev',
+    'init',
+    'migrate',
+    'merge',
+    'rebalance',
+    'remove',
+    'status',
+    'bench',
+    'sim',
+  ],
   ...['who-master', 'get', 'set', 'delete', 'prefix', 'range'],
   ...['backup', 'verify', 'rescue', 'restore', 'export', 'import'],
-  ...['log', 'store', 'catchup', 'dump-state', 'function', 'migrations', 'history', 'forget-migrations'],
+  ...[
+    'log',
+    'store',
+    'catchup',
+    'dump-state',
+    'function',
+    'migrations',
+    'history',
+    'forget-migrations',
+    'top',
+    'completion',
+  ],
 ];
 
 /** Longest distance between a word and what its writer may have meant. */

@@ -30,7 +30,7 @@ export class Endpoint {
   #opening: Promise<Link> | null = null;
   /** When to try again after it could not be reached; 0 where the last attempt succeeded. */
   #retryAtMs = 0;
-  #closed = false;
+  readonly #closed = new AbortController();
 
   constructor(address: NodeAddress, owner: EndpointOwner) {
     this.address = address;
@@ -80,7 +80,7 @@ export class Endpoint {
   }
 
   close(): void {
-    this.#closed = true;
+    this.#closed.abort();
     this.#link?.close('closed');
   }
 
@@ -95,12 +95,14 @@ export class Endpoint {
       },
     };
     const { name, ips, port } = this.address;
+    const { signal } = this.#closed;
     let failure = new NurseryError('UNREACHABLE', `node ${name} has no address`);
     for (const host of ips) {
-      if (this.#closed) break;
+      if (signal.aborted) break;
       try {
-        const link = await dial({ host, port, hello: this.#owner.hello(), handlers, timeoutMs: DIAL_MS });
-        if (this.#closed) link.close('closed');
+        const hello = this.#owner.hello();
+        const link = await dial({ host, port, hello, handlers, timeoutMs: DIAL_MS, signal });
+        if (signal.aborted) link.close('closed');
         else this.#owner.opened(link);
         if (link.closedWhy !== null) throw new NurseryError('UNREACHABLE', link.closedWhy);
         this.#link = link;

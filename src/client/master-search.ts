@@ -81,7 +81,7 @@ function ask(endpoint: Endpoint, endpoints: readonly Endpoint[], answered: Answe
       link.request(WHO_MASTER, ANSWER_MS, (result) => {
         const name = result.kind === 'reply' ? masterNamed(result.bytes) : null;
         const named = name === null ? undefined : endpoints.find((one) => one.isCalled(name));
-        answered(named ?? null, NO_MASTER);
+        answered(named ?? null, name === null || named !== undefined ? NO_MASTER : elsewhere(name));
       });
     },
     (error: unknown) => {
@@ -89,6 +89,11 @@ function ask(endpoint: Endpoint, endpoints: readonly Endpoint[], answered: Answe
       answered(null, error);
     },
   );
+}
+
+/** Whoever was given some of the addresses only meets those who know better. */
+function elsewhere(master: string): NurseryError {
+  return new NurseryError('NOT_MASTER', `the master is ${master}, which is not among the addresses`);
 }
 
 function isYes(reply: Buffer): boolean {

@@ -1,8 +1,10 @@
 /** What can be asked of moves of ranges: by the command line, and by whatever else runs in its process. */
 import type { Key } from '../base/bytes.ts';
-import type { Range } from '../keyspace/range.ts';
+import { NurseryError } from '../base/errors.ts';
+import { printRange, type Range } from '../keyspace/range.ts';
 import type { Migration, Progress } from '../protocol/admin/admin.ts';
-import type { MigrationResult, PlannedMove } from '../protocol/admin/moves.ts';
+import type { Asked } from '../protocol/admin/migration.ts';
+import type { MigrationResult, NurseryPlan, PlannedMove } from '../protocol/admin/moves.ts';
 
 /** How fast rows are copied, over the last few seconds. `secondsLeft` is null while the total is unknown, or nothing moves. */
 export type Rate = {
@@ -16,6 +18,9 @@ export type MoveRequest =
   | { readonly kind: 'separator'; readonly left: string; readonly separator: Key; readonly right: string }
   | { readonly kind: 'range'; readonly range: Range; readonly target: string };
 
+/** What is to be evened out between clusters: none shall have more than the mean and `threshold`, as a share of it. */
+export type Evened = { readonly by: 'size' | 'load'; readonly threshold: number };
+
 /** Whom to tell. */
 export type MoveOptions = {
   /** A move has its id, and begins. */
@@ -25,6 +30,8 @@ export type MoveOptions = {
   readonly onResult?: (result: MigrationResult) => void;
   /** Stops at once; what was begun can be resumed. */
   readonly signal?: AbortSignal;
+  /** How the move was asked for, for its record. */
+  readonly asked?: Asked;
 };
 
 export type MigrateOptions = MoveOptions & {
@@ -32,11 +39,36 @@ export type MigrateOptions = MoveOptions & {
   readonly detach?: boolean;
 };
 
-/** One move of a dry run, and how many keys its two clusters hold now; null for one that does not answer. */
+/** One move of a dry run, as far as its clusters count and answer now: null is what nobody says. */
 export type DryMove = PlannedMove & {
+  /** Keys that its two clusters hold in all. */
   readonly sourceKeys: number | null;
   readonly targetKeys: number | null;
+  /** What would move. */
+  readonly keys: number | null;
+  readonly bytes: number | null;
+  /** How long the copy may take, at how many bytes per second, and what that rests on: the rate asked for, or the last moves. */
+  readonly seconds: number | null;
+  readonly bytesPerSecond: number | null;
+  readonly basis: 'rate' | 'moves' | null;
+  /** How long clients may have to wait for the range at its end (ms), as in the last moves. */
+  readonly pauseMs: number | null;
+  /** Room that it needs (bytes), and what the fullest disk of the target has left beside what other open moves bring. */
+  readonly neededBytes: number | null;
+  readonly freeBytes: number | null;
 };
+
+/** @throws NurseryError REFUSED where the target of one of them has no room for it; nothing is refused for what nobody knows */
+export function expectRoom(moves: readonly DryMove[]): void {
+  for (const move of moves) {
+    const { source, target, bytes, neededBytes, freeBytes } = move;
+    if (neededBytes === null || freeBytes === null || neededBytes <= freeBytes) continue;
+    throw new NurseryError(
+      'REFUSED',
+      `${target} has no room for ${printRange(move)} of ${source}: ${bytes} bytes of rows may take ${neededBytes} until logs and stores are tidied up, and the fullest of its disks has ${Math.max(0, Math.floor(freeBytes))} bytes left beside what other open moves bring. Make room there, or move less`,
+    );
+  }
+}
 
 /** What became of a pause, or of its end: it is so; its migrator is alive and has not got there yet; nobody works on it. */
 export type Heeded = 'done' | 'wanted' | 'nobody';
@@ -55,8 +87,44 @@ export interface Moves {
    * @throws NurseryError REFUSED where it cannot be done, before anything is moved; those of running a migration
    */
   migrate(request: MoveRequest, options?: MigrateOptions): Promise<MigrationResult[]>;
-  /** What `migrate` would do. @throws NurseryError REFUSED where it would be refused */
-  dryRun(request: MoveRequest): Promise<DryMove[]>;
+  /**
+   * Moves the range of a migration back to where it came from: a move of its own, with a number of its own, that copies all of it anew.
+   *
+   * @throws NurseryError REFUSED where it is not done, or any part has moved since, which names the present owners; those of
+   *   running a migration
+   */
+  undo(mid: number, options?: MoveOptions): Promise<MigrationResult[]>;
+  /**
+   * What `migrate` would do, and how that would go; whether there is room is for the caller to ask (`expectRoom`).
+   *
+   * @param rate bytes per second, where one would be given
+   * @throws NurseryError REFUSED where it would be refused otherwise
+   */
+  dryRun(request: MoveRequest, rate?: number | null): Promise<DryMove[]>;
+  /**
+   * Makes one range of the two that meet at `separator`; where it is null, of all neighbours of one owner, but for those of which
+   * something is under way elsewhere.
+   *
+   * @throws NurseryError REFUSED where it cannot be done; those of running a migration
+   */
+  merge(separator: Key | null, options?: MoveOptions): Promise<MigrationResult[]>;
+  /** What `merge` would begin with. @throws NurseryError REFUSED where it would be refused */
+  dryMerge(separator: Key | null): Promise<readonly (Range & { readonly cluster: string })[]>;
+  /**
+   * What would be moved to even out how much clusters have, or are asked for, as their masters count.
+   *
+   * @throws NurseryError where the keeper is silent
+   */
+  planRebalance(evened: Evened): Promise<NurseryPlan>;
+  /**
+   * Carries such plans out, until nothing is left to do. Where others change the map meanwhile, it is planned anew.
+   *
+   * @throws NurseryError as `migrate`
+   */
+  rebalance(
+    evened: Evened,
+    options?: MoveOptions & { readonly onPlan?: (plan: NurseryPlan) => void },
+  ): Promise<MigrationResult[]>;
   /**
    * Moves all that a cluster owns to its neighbours, then drops it from the keeper's list.
    *
@@ -77,6 +145,13 @@ export interface Moves {
   pause(mid: number): Promise<void>;
   /** Takes a pause back. */
   unpause(mid: number): Promise<void>;
+  /**
+   * Has so many bytes of keys and values copied per second at most, whoever works on it, from its next heartbeat on; 0: none for
+   * now. What has been copied by then is not affected, nor are the last rows.
+   *
+   * @throws NurseryError REFUSED where the keeper knows no such migration, or nothing of it is copied any more
+   */
+  setRate(mid: number, rate: number): Promise<void>;
   /**
    * Watches whether a migrator does what `pause` or `unpause` has asked for. That nobody works on the migration shows after
    * the time for which a heartbeat may stand still: 5 s at most.

@@ -1,6 +1,7 @@
 /** A cluster's configuration, as Arakoon's users write it. */
 import { FatalError } from '../base/errors.ts';
 import { UPDATE_MAX, VALUE_MAX } from '../base/limits.ts';
+import { placeOf, sharedPlace } from '../identity/places.ts';
 import type { ClusterConfig, NodeAddress } from '../protocol/admin/admin.ts';
 import { type Ini, type IniSection, readIni, sectionOf } from './ini.ts';
 import {
@@ -28,6 +29,8 @@ export type ClusterIni = {
   readonly preferredMasters: readonly string[];
   /** A single node that refuses writes. */
   readonly readOnly: boolean;
+  /** Names of disks, machines and racks that several members may share. */
+  readonly sharedPlaces: readonly string[];
   /** Longest value, below Arakoon's `__tainted_max_value_size` (bytes). */
   readonly valueBytesMax: number;
   /** Largest update, Arakoon's `__tainted_max_buffer_size` (bytes). */
@@ -115,6 +118,8 @@ export function clusterConfigOf(ini: Ini, use: 'node' | 'client' = 'node'): Clus
       `allowed is true in a cluster of one node; this one has ${members.length}`,
     );
   }
+  const sharedPlaces = global.list('shared_places');
+  if (use === 'node') refuseOnePlace(ini, members, sharedPlaces);
   const nursery = readKeeper(ini);
   refuseSharedPlaces(ini, placesOf(members, nursery));
   return {
@@ -124,6 +129,7 @@ export function clusterConfigOf(ini: Ini, use: 'node' | 'client' = 'node'): Clus
     leaseMs: milliseconds(global.number('lease_period', LEASE_S_LEAST, LEASE_S_MOST, LEASE_S_DEFAULT)),
     ...readMasters(global, names),
     readOnly,
+    sharedPlaces,
     valueBytesMax: global.int('__tainted_max_value_size', 1, VALUE_MAX + 1, VALUE_MAX + 1) - 1,
     updateBytesMax: global.int('__tainted_max_buffer_size', 1024, UPDATE_MAX, UPDATE_MAX),
     segmentBytes: global.has('tlog_max_size')
@@ -182,6 +188,25 @@ function placesOf(members: readonly NodeIni[], nursery: ClusterIni['nursery']): 
     ]),
     ...keepers.map(({ name, ips, port }) => ({ section: name, key: 'client_port', ips, port })),
   ];
+}
+
+/**
+ * Members at one place fail together. Which places may hold several of them, people must say by name: whoever has forgotten
+ * where a node is would believe otherwise.
+ *
+ * @throws FatalError CONFIG
+ */
+function refuseOnePlace(ini: Ini, nodes: readonly NodeIni[], allowed: readonly string[]): void {
+  const members = nodes.filter(({ learner }) => !learner);
+  for (const [at, node] of members.entries()) {
+    for (const other of members.slice(0, at)) {
+      const kind = sharedPlace(node.places, other.places);
+      if (kind === null || allowed.includes(node.places[kind])) continue;
+      const place = placeOf(kind, node.places);
+      const why = `${other.name} is at ${place}, too, and both would fail with it: bring one of them elsewhere, or put ${node.places[kind]} into shared_places of [global]`;
+      throw sectionOf(ini, node.name, 'a node').wrong(kind, why);
+    }
+  }
 }
 
 function readMasters(global: IniSection, names: readonly string[]) {

@@ -2,6 +2,7 @@
 import { join, relative, resolve } from 'node:path';
 import { FatalError } from '../base/errors.ts';
 import { parseHost, whyNoClusterId, whyNoName, whyNotTogether } from '../identity/address.ts';
+import type { PlaceKind, Places } from '../identity/places.ts';
 import type { LogLevel } from '../process/log.ts';
 import type { NodeAddress } from '../protocol/admin/admin.ts';
 import { type Ini, type IniSection, sectionOf } from './ini.ts';
@@ -25,10 +26,16 @@ export type NodeIni = {
   readonly logLevel: LogLevel;
   /** How often its statistics are logged, and begin anew (milliseconds). */
   readonly reportingMs: number;
+  /** Requests that take longer are logged (milliseconds). */
+  readonly slowMs: number;
   /** Follows without a vote. */
   readonly learner: boolean;
   /** What people call its place, for status; '' where they do not. */
   readonly label: string;
+  /** Further names by which browsers know this node. */
+  readonly dashboardHosts: readonly string[];
+  /** Where it is: what may fail as a whole. */
+  readonly places: Places;
   readonly writtenAt: WrittenAt & { readonly messagingPort: string };
 };
 
@@ -55,6 +62,8 @@ const RESERVED = ['global', 'nursery', 'router'];
 /** As Arakoon's. */
 const REPORTING_S_DEFAULT = 300;
 const REPORTING_S_MOST = 1_000_000;
+const SLOW_MS_DEFAULT = 1000;
+const SLOW_MS_MOST = 3_600_000;
 
 const COMPRESSORS = ['snappy', 'bz2', 'none'];
 
@@ -69,7 +78,7 @@ export const NODE_KEYS_IGNORED = {
   log_sinks: 'the log is <log_dir>/<node>.log, and SIGUSR1 opens it anew',
   crash_log_sinks: 'the last lines are written to <log_dir> by SIGUSR2 and a fatal error',
   batched_transaction_config: 'the store is written every half second, or at 32 MiB',
-  targets: 'Arakoon does not read it either',
+  targets: 'a learner learns from all',
   laggy: 'nursery sim tries what happens when messages are lost',
   tlog_compression: COMPRESSED,
   disable_tlog_compression: COMPRESSED,
@@ -110,16 +119,23 @@ export function readNode(section: IniSection, use: 'node' | 'client'): NodeIni {
     logDir,
     logLevel: readLogLevel(section),
     reportingMs: section.int('reporting', 1, REPORTING_S_MOST, REPORTING_S_DEFAULT) * 1000,
+    slowMs: readSlow(section),
     learner,
-    label: readLabel(section),
+    dashboardHosts: section.list('dashboard_hosts'),
+    label: readLabel(section, 'label'),
+    places: {
+      disk: readLabel(section, 'disk'),
+      machine: readLabel(section, 'machine'),
+      rack: readLabel(section, 'rack'),
+    },
     writtenAt: { ...writtenAt(section), messagingPort: section.place('messaging_port') },
   };
 }
 
 /** Shown on terminals. @throws FatalError CONFIG */
-function readLabel(section: IniSection): string {
-  const label = section.text('label') ?? '';
-  if (/\p{Cc}/u.test(label)) throw section.wrong('label', 'allowed is text without control characters');
+function readLabel(section: IniSection, key: 'label' | PlaceKind): string {
+  const label = section.text(key) ?? '';
+  if (/\p{Cc}/u.test(label)) throw section.wrong(key, 'allowed is text without control characters');
   return label;
 }
 
@@ -197,6 +213,11 @@ export function readLogLevel(section: IniSection): LogLevel {
     throw section.wrong('log_level', `allowed are ${Object.keys(LEVELS).join(', ')}`);
   }
   return level;
+}
+
+/** What takes longer is logged (ms). @throws FatalError CONFIG */
+export function readSlow(section: IniSection): number {
+  return section.int('slow_request', 1, SLOW_MS_MOST, SLOW_MS_DEFAULT);
 }
 
 /** The cluster id and nodes that `[nursery]` names; null where there is none. @throws FatalError CONFIG */

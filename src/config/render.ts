@@ -44,6 +44,8 @@ export type RouterDraft = {
   readonly ip: string;
   readonly port: number;
   readonly logDir: string;
+  /** False: no migrator runs in its process. */
+  readonly migrator?: boolean;
   readonly keeper: ClusterConfig;
 };
 
@@ -55,6 +57,7 @@ export function renderRouterIni(draft: RouterDraft): string {
     ip: draft.ip,
     client_port: String(draft.port),
     log_dir: draft.logDir,
+    ...(draft.migrator === undefined ? {} : { migrator: String(draft.migrator) }),
   });
   return [router, ...keeperSections(draft.keeper, new Set())].join('\n');
 }

@@ -9,10 +9,14 @@ import {
   readKeeper,
   readLogLevel,
   readPort,
+  readSlow,
   type WrittenAt,
   writtenAt,
 } from './node-section.ts';
 import { refuseSharedPlaces } from './places.ts';
+
+/** Characters of a token: what is shorter can be guessed. */
+const TOKEN_LEAST = 16;
 
 /** What a router's configuration says, checked. */
 export type RouterIni = {
@@ -26,6 +30,14 @@ export type RouterIni = {
   readonly writtenAt: WrittenAt;
   readonly logDir: string;
   readonly logLevel: LogLevel;
+  /** Whether its process takes over migrations that nobody works on, too. */
+  readonly migrator: boolean;
+  /** What lets a browser act; null: the router draws one at its start, and prints it. */
+  readonly dashboardToken: string | null;
+  /** Further names by which browsers know this router. */
+  readonly dashboardHosts: readonly string[];
+  /** Requests that take longer are logged (milliseconds). */
+  readonly slowMs: number;
   readonly nursery: { readonly clusterId: string; readonly nodes: readonly NodeAddress[] };
   /** What was read and does nothing, for people: one line each, with file, line and key. */
   readonly warnings: readonly string[];
@@ -60,6 +72,10 @@ export function routerConfigOf(ini: Ini): RouterIni {
     writtenAt: writtenAt(section),
     logDir: section.directory('log_dir') ?? folderOf(ini.file),
     logLevel: readLogLevel(section),
+    migrator: section.bool('migrator', true),
+    dashboardToken: readToken(section),
+    dashboardHosts: section.list('dashboard_hosts'),
+    slowMs: readSlow(section),
     nursery,
   };
   refuseSharedPlaces(ini, [
@@ -74,6 +90,16 @@ export function routerConfigOf(ini: Ini): RouterIni {
     }
   }
   return { ...config, warnings };
+}
+
+/** Sent in a header, and by whoever guesses. @throws FatalError CONFIG */
+function readToken(section: IniSection): string | null {
+  const token = section.text('dashboard_token');
+  if (token === null || new RegExp(`^[\\x21-\\x7e]{${TOKEN_LEAST},}$`).test(token)) return token;
+  throw section.wrong(
+    'dashboard_token',
+    `it needs ${TOKEN_LEAST} printable characters at the least, such as those of: openssl rand -hex 16`,
+  );
 }
 
 function readName(section: IniSection): string {

@@ -1,14 +1,16 @@
 /** What is wrong with a cluster as a whole: it has no master, or its master serves nothing, or takes no updates. */
 import {
   type Answering,
+  absentOf,
   answeringOf,
   type ClusterSeen,
   conditionOf,
   type Facts,
   masterOf,
   type NodeSeen,
+  unheardOf,
 } from './facts.ts';
-import { type Finding, finding, longest, type Severity, sinceOf } from './finding.ts';
+import { type Finding, finding, longest, notAsked, type Severity, sinceOf } from './finding.ts';
 
 /** Of a cluster that the file names at other addresses only its nodes are looked at. */
 export function clusterFindings(facts: Facts, cluster: ClusterSeen): Finding[] {
@@ -16,12 +18,19 @@ export function clusterFindings(facts: Facts, cluster: ClusterSeen): Finding[] {
   const severity = severityOf(facts, cluster);
   const answering = answeringOf(cluster);
   const master = masterOf(cluster);
-  if (master !== null) return masterFindings(cluster, master, severity);
+  const unheard = unheardOf(cluster).map(({ name }) => name);
+  const unknown = unheard.length === 0 ? [] : [notAsked(cluster.cluster, unheard)];
+  if (master !== null) return [...masterFindings(cluster, master, severity), ...unknown];
   // Of the keeper it is said already, with what that means.
   if (cluster.cluster === facts.keeper?.cluster && facts.keeper.why !== null) return [];
-  if (answering.length === 0) return [silent(cluster, owningOf(facts, cluster, severity), severity)];
+  // One of them may be the master.
+  if (unheard.length > 0) return unknown;
+  if (answering.length === 0)
+    return [
+      silent(cluster, owningOf(facts, cluster, severity), { severity, isInNursery: facts.keeper !== null }),
+    ];
   if (answering.every(({ facts: { status } }) => status.role === 'joining'))
-    return [notFounded(cluster, answering, severity)];
+    return [isBurnt(facts, cluster) ? burnt(cluster, severity) : notFounded(cluster, answering, severity)];
   return [masterless(cluster, answering, severity)];
 }
 
@@ -45,19 +54,47 @@ function isUnknown({ keeper, front, clusters }: Facts, { cluster }: ClusterSeen)
   return nodes.every(({ facts }) => facts.status.role === 'joining');
 }
 
-function silent({ cluster, nodes }: ClusterSeen, owning: string, severity: Severity): Finding {
+function silent(
+  { cluster, nodes }: ClusterSeen,
+  owning: string,
+  { severity, isInNursery }: { readonly severity: Severity; readonly isInNursery: boolean },
+): Finding {
   return finding({
     kind: 'clusterSilent',
     severity,
     subject: cluster,
     what: `no node of ${cluster} answers${owning}: ${nodes.map(reasonOf).join('; ')}`,
-    todo: `start a majority of them, each on its machine: nursery node --config FILE --node NAME; if all their data are gone for good, nursery rescue lost ${cluster}`,
+    todo: `start a majority of them, each on its machine: nursery node --config FILE --node NAME; if all their data are gone for good, ${isInNursery ? `nursery rescue lost ${cluster}` : 'nursery restore begins anew with a backup'}`,
   });
 }
 
 function owningOf(facts: Facts, cluster: ClusterSeen, severity: Severity): string {
   if (isUnknown(facts, cluster)) return ', so nobody serves its keys (which these are, nobody here can say)';
   return severity === 'notServing' ? ', so nobody serves its keys' : ' (it owns nothing)';
+}
+
+/** Whether the keeper has a founding of that cluster in force, or its keys stand in the map: empty homes cannot begin another one. */
+function isBurnt({ keeper }: Facts, { cluster, founding = '' }: ClusterSeen): boolean {
+  return founding !== '' || keeper?.known.map.entries.some(({ owner }) => owner === cluster) === true;
+}
+
+function burnt({ cluster, founding, nodes }: ClusterSeen, severity: Severity): Finding {
+  const { there, others } = {
+    there: nodes.filter(({ facts }) => facts !== null).map(({ name }) => name),
+    others: nodes.filter(({ facts }) => facts === null).map(({ name }) => name),
+  };
+  const digits = founding === undefined ? 'FOUNDING' : founding.slice(0, 8);
+  const start =
+    others.length === 0
+      ? ''
+      : `if ${others.join(', ')} still ${others.length === 1 ? 'has its home' : 'have their homes'}, start a majority with them. `;
+  return finding({
+    kind: 'allHomesEmpty',
+    severity,
+    subject: cluster,
+    what: `the homes of ${there.join(', ')} are empty, and ${founding === undefined ? cluster : `founding ${founding} of ${cluster}`} is in force${severity === 'notServing' ? ', so nobody serves its keys' : ''}: empty homes join it where a majority of it is up, and begin no other`,
+    todo: `${start}If all its homes are gone for good, stop these, and bring it back from a backup: nursery restore DIRECTORY --config FILE --node NAME --replace ${digits}; or give its ranges to another cluster: nursery rescue lost ${cluster}`,
+  });
 }
 
 function notFounded(
@@ -75,7 +112,7 @@ function notFounded(
     since: longest(answering.map((node) => sinceOf(node, conditionOf(node, 'waits')))),
     todo:
       missing.length > 0
-        ? `start ${missing.map(({ name }) => name).join(', ')}, on their machines: nursery node --config FILE --node NAME. A cluster begins once all of its nodes are there, with empty homes`
+        ? `start ${missing.map(({ name }) => name).join(', ')}, on their machines: nursery node --config FILE --node NAME. With the homes that they have, as they are: where one of them has data, empty ones join it; a cluster begins where all are empty`
         : 'see that its nodes reach each other, at the messaging ports of the file',
   });
 }
@@ -91,8 +128,13 @@ function masterless(
     return waiting === undefined ? [] : [`${node.name}: ${waiting.detail}`];
   });
   const causes = [...missing.map(reasonOf), ...waits];
-  const best = answering.reduce((a, b) => (b.facts.status.applied > a.facts.status.applied ? b : a));
-  const lost = `if the homes of a majority are gone for good: nursery rescue promote --config FILE --node ${best.name}`;
+  const [best] = answering
+    .filter(({ facts: { status } }) => hasVote(status.role) && status.applied > 0)
+    .sort((a, b) => fitness(b) - fitness(a) || b.facts.status.applied - a.facts.status.applied);
+  const lost =
+    best === undefined
+      ? 'if their homes are gone for good, a backup is needed: nursery restore'
+      : `if the homes of a majority are gone for good: nursery rescue promote --config FILE --node ${best.name}`;
   return finding({
     kind: 'noMaster',
     severity,
@@ -102,8 +144,21 @@ function masterless(
     todo:
       missing.length > 0
         ? `start ${missing.map(({ name }) => name).join(', ')}, with their homes: nursery node --config FILE --node NAME; ${lost}`
-        : 'an election takes a lease and a half; where it lasts, do what the nodes wait for, and see that they reach each other',
+        : best === undefined
+          ? `none of them has a vote any more: nursery backup --config FILE ${cluster} --node NAME --to DIRECTORY takes what a learner has, and nursery restore begins anew with it`
+          : 'an election takes a lease and a half; where it lasts, do what the nodes wait for, and see that they reach each other',
   });
+}
+
+/** Who has none holds nothing that a promotion could go on with. */
+/** Who is being promoted already comes first, and who lacks what it once had last. */
+function fitness({ facts: { status } }: Answering): number {
+  if (status.role === 'retired') return 2;
+  return status.role === 'short' ? 0 : 1;
+}
+
+function hasVote(role: string): boolean {
+  return role !== 'learner' && role !== 'joining';
 }
 
 /** What of the master alone stops its cluster. */
@@ -126,6 +181,8 @@ function masterFindings({ cluster }: ClusterSeen, master: Answering, severity: S
       }),
     );
   }
+  const absent = absentOf(master);
+  if (absent.length > 0) found.push(membersMissing(cluster, master, absent));
   const full = conditionOf(master, 'full');
   if (full !== undefined) {
     found.push(
@@ -140,6 +197,19 @@ function masterFindings({ cluster }: ClusterSeen, master: Answering, severity: S
     );
   }
   return found;
+}
+
+/** As after a promotion or a restore: it serves, with fewer copies than it is set up for. */
+function membersMissing(cluster: string, master: Answering, absent: readonly string[]): Finding {
+  const members = master.facts.status.members.length;
+  return finding({
+    kind: 'membersMissing',
+    severity: 'atRisk',
+    subject: cluster,
+    what: `${cluster} has ${members} of the ${members + absent.length} copies that its configuration names: ${absent.join(', ')} ${absent.length === 1 ? 'is no member' : 'are no members'} of this founding`,
+    since: longest(absent.map((node) => sinceOf(master, conditionOf(master, 'absent', node)))),
+    todo: `start ${absent.join(', ')}, on ${absent.length === 1 ? 'its machine' : 'their machines'}, with empty homes: nursery node --config FILE --node NAME. They join by themselves; an old home of before is emptied first`,
+  });
 }
 
 /** Why a node said nothing. */

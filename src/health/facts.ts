@@ -9,6 +9,8 @@ export type NodeSeen = {
   readonly facts: NodeFacts | null;
   readonly why: string;
   readonly turnedAway: TurnedAway | null;
+  /** It had too little time to answer: that it did not says nothing of it. */
+  readonly isUnheard?: boolean;
 };
 
 /** A cluster and its nodes, as the keeper or a file names them. */
@@ -31,12 +33,16 @@ export type KeeperSeen = {
   readonly orders: readonly Order[] | null;
   /** Why the keeper did not answer; null where it did. */
   readonly why: string | null;
+  /** It had too little time to answer: that it did not says nothing of it. */
+  readonly isUnheard?: boolean;
 };
 
 export type RouterSeen = {
   readonly name: string;
   readonly turnedAway: TurnedAway | null;
   readonly why: string;
+  /** As of a node. */
+  readonly isUnheard?: boolean;
 };
 
 export type Facts = {
@@ -64,6 +70,11 @@ export function answeringOf({ cluster, founding, nodes }: ClusterSeen): Answerin
   });
 }
 
+/** Those of whom nothing is known, since they had no time to answer. */
+export function unheardOf({ nodes }: ClusterSeen): NodeSeen[] {
+  return nodes.filter(({ isUnheard }) => isUnheard === true);
+}
+
 /** The one that is master under a lease; null where nobody says so. Of two the one that has more is newer. */
 export function masterOf(cluster: ClusterSeen): Answering | null {
   return answeringOf(cluster)
@@ -72,6 +83,11 @@ export function masterOf(cluster: ClusterSeen): Answering | null {
       (best, each) => (best === null || each.facts.status.chosen > best.facts.status.chosen ? each : best),
       null,
     );
+}
+
+/** Whom the file of a cluster's master names and who is no member: of another founding, or never admitted. */
+export function absentOf(master: Answering): string[] {
+  return master.facts.conditions.flatMap(({ kind, subject }) => (kind === 'absent' ? [subject] : []));
 }
 
 /** The condition of that kind, and about that subject where it is given; undefined where it does not hold. */

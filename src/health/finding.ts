@@ -14,23 +14,28 @@ export const FINDING_KINDS = [
   'rangeSealed',
   'noMaster',
   'clusterSilent',
+  'notAsked',
   'notFounded',
+  'allHomesEmpty',
   'waitsForKeeper',
   'updatesRefused',
   'storeDoubtful',
   'keeperSilent',
   'noMap',
+  'membersMissing',
   'nodeSilent',
   'nodeUnseen',
   'nodeBehind',
   'nodeWaits',
   'nodeFull',
   'nodeStrange',
+  'placeShared',
   'migratorDead',
   'targetUntold',
   'rescueUnfinished',
   'routerSilent',
   'turnedAway',
+  'hotKey',
   'noted',
 ] as const;
 export type FindingKind = (typeof FINDING_KINDS)[number];
@@ -58,6 +63,17 @@ export function finding(
   of: Pick<Finding, 'kind' | 'severity' | 'subject' | 'what'> & Partial<Finding>,
 ): Finding {
   return { since: null, todo: null, command: null, ...of };
+}
+
+/** Of some of a cluster nothing was learned, which is not that they are silent. */
+export function notAsked(cluster: string, names: readonly string[]): Finding {
+  return finding({
+    kind: 'notAsked',
+    severity: 'atRisk',
+    subject: cluster,
+    what: `how ${cluster} is was not learned: there was no time to ask ${names.join(', ')}`,
+    todo: 'ask again; where it stays so, from a machine that is less busy',
+  });
 }
 
 /** Since when `node` has seen `condition`. */

@@ -5,9 +5,11 @@
 import { clusterFindings } from './cluster-findings.ts';
 import type { Facts } from './facts.ts';
 import { type Finding, SEVERITIES } from './finding.ts';
+import { loadFindings } from './load-findings.ts';
 import { keeperFindings, mapFindings } from './map-findings.ts';
 import { moveFindings } from './move-findings.ts';
 import { nodeFindings } from './node-findings.ts';
+import { placeFindings } from './places.ts';
 import { routerFindings } from './router-findings.ts';
 
 /** How it is: everything is served and can stand a failure; not so safely; something is not served. */
@@ -27,6 +29,8 @@ export function judge(facts: Facts): Verdict {
     ...facts.clusters.flatMap((cluster) => [
       ...clusterFindings(facts, cluster),
       ...nodeFindings(facts, cluster),
+      ...placeFindings(cluster),
+      ...loadFindings(cluster),
     ]),
     ...moveFindings(facts),
     ...routerFindings(facts),

@@ -3,13 +3,14 @@ import type { Key } from '../base/bytes.ts';
 import { contains, type Range } from '../keyspace/range.ts';
 import type { MapEntry } from '../keyspace/rangemap.ts';
 import type { Migration, Order } from '../protocol/admin/admin.ts';
+import { isMerge } from '../protocol/admin/migration.ts';
 
 /** Since an epoch (number of a migration, or one that an order gave) the key belongs to `owner`. */
 export type Tenure = {
   readonly epoch: number;
   readonly owner: string;
-  readonly by: 'migration' | 'order' | 'beginning';
-  /** Number of the migration or order; null at the beginning. */
+  readonly by: 'migration' | 'merge' | 'order' | 'beginning';
+  /** Number of the migration, merge or order; null at the beginning. */
   readonly number: number | null;
   /** Whom it belonged to before; null where that is not told. */
   readonly from: string | null;
@@ -36,7 +37,8 @@ export function historyOf(
     const { mid, phase, source, target, lo, hi } = move;
     const hasMoved = phase === 'done' || phase === 'published';
     if (!hasMoved || !contains(move, key)) return [];
-    return [{ epoch: mid, owner: target, by: 'migration', number: mid, from: source, range: { lo, hi } }];
+    const by = isMerge(move) ? 'merge' : 'migration';
+    return [{ epoch: mid, owner: target, by, number: mid, from: source, range: { lo, hi } }];
   });
   const given = known.orders.flatMap(({ order, cluster, given }) =>
     (given?.ranges ?? [])

@@ -3,21 +3,25 @@ import { printRange, type Range } from '../keyspace/range.ts';
 import type { MapEntry } from '../keyspace/rangemap.ts';
 import { ascending, commonParts, gapsIn } from '../keyspace/sweep.ts';
 import type { KnownCluster, Migration, Order } from '../protocol/admin/admin.ts';
-import { type Answering, answeringOf, type ClusterSeen, conditionOf, type Facts, masterOf } from './facts.ts';
-import { type Finding, finding, longest, quoted, sinceOf } from './finding.ts';
+import {
+  type Answering,
+  answeringOf,
+  type ClusterSeen,
+  conditionOf,
+  type Facts,
+  type KeeperSeen,
+  masterOf,
+} from './facts.ts';
+import { type Finding, finding, longest, notAsked, quoted, sinceOf } from './finding.ts';
 import { openOrders } from './open-orders.ts';
 
 /** The keeper does not answer, or has no map yet; and rescues that nobody has brought to their end. */
 export function keeperFindings(facts: Facts): Finding[] {
   const { keeper, file } = facts;
   if (keeper === null) return [];
+  if (keeper.isUnheard === true) return [notAsked(keeper.cluster, ['its master'])];
   if (keeper.why !== null) return [silentKeeper(facts, keeper.cluster, keeper.why)];
-  if (keeper.known.map.isEmpty) {
-    const what = 'the map is empty: no cluster has the keys yet';
-    const command = `nursery init CLUSTER --config ${quoted(file)}`;
-    const todo = 'give them to the first cluster';
-    return [finding({ kind: 'noMap', severity: 'notServing', subject: keeper.cluster, what, todo, command })];
-  }
+  if (keeper.known.map.isEmpty) return [emptyMap(facts, keeper)];
   const { orders, migrations, known } = keeper;
   const open = openOrders({
     orders: orders ?? [],
@@ -33,12 +37,55 @@ export function keeperFindings(facts: Facts): Finding[] {
       kind: 'rescueUnfinished',
       severity: isServed(of) ? 'atRisk' : 'notServing',
       subject: cluster,
-      what: `order ${order} (${kind} of ${cluster}) is not done: ${why}`,
+      what: `order ${order} (${NAMES[kind]} of ${cluster}) is not done: ${why}`,
       ...(next.startsWith('nursery ')
         ? { command: withConfig(next, file), todo: 'go on with it' }
         : { todo: next }),
     });
   });
+}
+
+/** What people call an order of a kind: a promotion and a restored backup are one to the keeper. */
+const NAMES: { readonly [K in Order['kind']]: string } = {
+  promote: 'promotion or restore',
+  lost: 'loss',
+  keeper: 'rescue of the keeper',
+};
+
+/** Nobody has begun it; or the keeper is new, and clusters are there that belong to one before it. */
+function emptyMap({ clusters, file }: Facts, { cluster: keeper, known }: KeeperSeen): Finding {
+  const mine = known.nursery?.founding ?? '';
+  const others = clusters.filter(
+    (each) =>
+      each.cluster !== keeper &&
+      answeringOf(each).some(({ facts: { status } }) => status.keeper !== '' && status.keeper !== mine),
+  );
+  const own = clusters.filter(({ cluster }) => cluster === keeper).flatMap(answeringOf);
+  const noted = own.flatMap(({ facts }) => facts.conditions.filter(({ detail }) => isInitRefused(detail)));
+  const empty = { kind: 'noMap', severity: 'notServing', subject: keeper } as const;
+  const rescue = 'nursery rescue keeper FILE-OF-EACH-CLUSTER --config FILE-OF-KEEPER';
+  if (others.length > 0 || noted.length > 0) {
+    const [note] = noted;
+    const whose =
+      others.length > 0
+        ? `${[...new Set(others.map(({ cluster }) => cluster))].join(', ')} ${others.length === 1 ? 'belongs' : 'belong'} to a keeper before it`
+        : note?.detail;
+    const what = `keeper ${keeper} is new, and has no map: ${whose}`;
+    const todo =
+      'tell it what all clusters have, those that were restored or promoted too, of each of which a node has to run';
+    return finding({ ...empty, what, todo, command: rescue });
+  }
+  return finding({
+    ...empty,
+    what: 'the map is empty: no cluster has the keys yet',
+    todo: `give them to the first cluster; but where this keeper takes the place of one that is lost, ${rescue}, and no init`,
+    command: `nursery init CLUSTER --config ${quoted(file)}`,
+  });
+}
+
+/** What the keeper's nodes note of clusters that have told it of another keeper. */
+function isInitRefused(note: string): boolean {
+  return note.startsWith('nursery init is refused');
 }
 
 /** A command with the file behind its own words; alternatives stand behind a comma. */
@@ -47,16 +94,18 @@ function withConfig(command: string, file: string): string {
   return [`${words} --config ${quoted(file)}`, ...others].join(', ');
 }
 
-function silentKeeper({ clusters }: Facts, keeper: string, why: string): Finding {
+/** Through a router's file neither keeper nor router has said who serves what: that is not nothing. */
+function silentKeeper({ clusters, front, keeper: seen }: Facts, keeper: string, why: string): Finding {
+  const isBlind = front === null && seen?.known.map.isEmpty === true;
   const answering = clusters.flatMap(answeringOf);
   const noted = answering.map((node) => sinceOf(node, conditionOf(node, 'note', 'silent')));
   const own = clusters.filter(({ cluster }) => cluster === keeper).flatMap(answeringOf);
   const masterless = own.map((node) => sinceOf(node, conditionOf(node, 'noMaster')));
   return finding({
     kind: 'keeperSilent',
-    severity: 'atRisk',
+    severity: isBlind ? 'notServing' : 'atRisk',
     subject: keeper,
-    what: `the keeper, cluster ${keeper}, does not answer: ${why}; nothing moves meanwhile, and all else goes on`,
+    what: `the keeper, cluster ${keeper}, does not answer: ${why}; ${isBlind ? 'no router says what it knows of the map either, so nobody here can say that any key is served' : 'nothing moves meanwhile, and all else goes on'}`,
     since: longest([...noted, ...masterless]),
     todo: 'start a majority of its nodes: nursery node --config FILE --node NAME; if their data are gone for good, nursery rescue keeper',
   });

@@ -1,6 +1,7 @@
 /** What is wrong with moves: nobody works on one, a range is sealed for too long, a target was never told. */
 import { printRange } from '../keyspace/range.ts';
 import type { Migration } from '../protocol/admin/admin.ts';
+import { printWay } from '../protocol/admin/migration.ts';
 import { type ClusterSeen, conditionOf, type Facts, masterOf } from './facts.ts';
 import { type Finding, finding, quoted, type Since, sinceOf } from './finding.ts';
 import { openMoves } from './map-findings.ts';
@@ -74,15 +75,15 @@ function sealedFinding(move: Migration, { sealed, still, resume }: Seal): Findin
 }
 
 function deadMigrator(move: Migration, since: Since, command: string): Finding {
-  const { mid, source, target, phase, progress } = move;
+  const { mid, phase, progress } = move;
   const waits = progress.waitingFor === '' ? '' : `; when last heard of it waited for ${progress.waitingFor}`;
   return finding({
     kind: 'migratorDead',
     severity: 'atRisk',
     subject: String(mid),
-    what: `no migrator works on migration ${mid}, ${printRange(move)} ${source} → ${target}, ${phase}, ${progress.stage}${waits}`,
+    what: `no migrator works on migration ${mid}, ${printRange(move)} ${printWay(move)}, ${phase}, ${progress.stage}${waits}`,
     since,
-    todo: 'go on with it, or run a nursery migrator, which does so by itself',
+    todo: 'go on with it, or run a router, or a nursery migrator, which do so by themselves',
     command,
   });
 }

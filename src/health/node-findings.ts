@@ -1,5 +1,13 @@
 /** What is wrong with single nodes of a cluster, be there a master or not. */
-import { type Answering, answeringOf, type ClusterSeen, conditionOf, type Facts, masterOf } from './facts.ts';
+import {
+  type Answering,
+  absentOf,
+  answeringOf,
+  type ClusterSeen,
+  conditionOf,
+  type Facts,
+  masterOf,
+} from './facts.ts';
 import { type Finding, finding, type Since, sinceOf } from './finding.ts';
 
 /** Heartbeats may be lost for so long before it is said that a member is not heard (ms). */
@@ -8,11 +16,12 @@ const UNHEARD_MS = 5000;
 const HARMLESS = ['refused ', 'twice ', 'twin', 'file', 'bind'];
 
 /** Of a cluster without a master nobody misses a node more than that. */
-export function nodeFindings({ keeper }: Facts, cluster: ClusterSeen): Finding[] {
+export function nodeFindings({ keeper, clusters }: Facts, cluster: ClusterSeen): Finding[] {
   const master = masterOf(cluster);
   const isSilentKeeper = cluster.cluster === keeper?.cluster && keeper.why !== null;
   const found = [...strangers(cluster)];
-  if (master !== null || cluster.isElsewhere) found.push(...silentNodes(cluster, master));
+  if (master !== null || cluster.isElsewhere)
+    found.push(...silentNodes(cluster, master, missingOf(clusters, cluster)));
   for (const node of answeringOf(cluster)) {
     found.push(...ownFindings(cluster.cluster, node, node.name === master?.name));
     if (master !== null) found.push(...asSeenBy(master, node, cluster.cluster));
@@ -47,10 +56,22 @@ function strangers({ cluster, founding, nodes }: ClusterSeen): Finding[] {
   });
 }
 
+/** Whom a master of that cluster does not count among its members: of them that is said already, with what to do. */
+function missingOf(clusters: readonly ClusterSeen[], { cluster }: ClusterSeen): string[] {
+  return clusters
+    .filter((each) => each.cluster === cluster && !each.isElsewhere)
+    .map(masterOf)
+    .flatMap((master) => (master === null ? [] : absentOf(master)));
+}
+
 /** Since when is said by the master, who misses it. */
-function silentNodes({ cluster, nodes }: ClusterSeen, master: Answering | null): Finding[] {
-  return nodes.flatMap(({ name, facts, why }) => {
-    if (facts !== null) return [];
+function silentNodes(
+  { cluster, nodes }: ClusterSeen,
+  master: Answering | null,
+  missing: readonly string[],
+): Finding[] {
+  return nodes.flatMap(({ name, facts, why, isUnheard }) => {
+    if (facts !== null || isUnheard === true || missing.includes(name)) return [];
     const unseen = master === null ? undefined : conditionOf(master, 'unseen', name);
     return [
       finding({

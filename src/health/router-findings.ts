@@ -6,7 +6,7 @@ import { type Finding, finding } from './finding.ts';
 /** Of a router that is well there is nothing to say. */
 export function routerFindings({ router, clusters }: Facts): Finding[] {
   const found: Finding[] = [];
-  if (router !== null && router.turnedAway === null) {
+  if (router !== null && router.turnedAway === null && router.isUnheard !== true) {
     found.push(
       finding({
         kind: 'routerSilent',

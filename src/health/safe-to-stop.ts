@@ -37,13 +37,21 @@ export type Copies = {
 export function copiesOf(cluster: ClusterSeen): Copies | null {
   const master = masterOf(cluster);
   if (master === null) return null;
-  const { members } = master.facts.status;
+  const members = master.facts.status.members.length;
+  const fit = fitMembers(cluster).length;
+  return { members, fit, mayFail: fit - (Math.floor(members / 2) + 1) };
+}
+
+/** Names of the members that could go on if others failed; none without a master. */
+export function fitMembers(cluster: ClusterSeen): string[] {
+  const master = masterOf(cluster);
+  if (master === null) return [];
   const nodes = answeringOf(cluster);
-  const fit = members.filter((member) => {
+  const fit = master.facts.status.members.filter((member) => {
     const node = nodes.find(({ name }) => name === member.node);
     return whyUnfit(master, node, member) === null;
-  }).length;
-  return { members: members.length, fit, mayFail: fit - (Math.floor(members.length / 2) + 1) };
+  });
+  return fit.map(({ node }) => node);
 }
 
 /** Why a member would not make up for one that is stopped. */

@@ -3,8 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { decodeHello, encodeHello, refusedBy } from './dial.ts';
-import { CLOSE, closeReason, type Hello, PAYLOAD_MAX, refusal } from './frames.ts';
+import { decodeHello, encodeHello, linkName, refusedBy } from './dial.ts';
+import { CLOSE, closeReason, type Hello, NAME_HEADER, PAYLOAD_MAX, refusal } from './frames.ts';
 import { Link, type LinkHandlers } from './link.ts';
 
 /** How long a caller may take for its hello (ms). */
@@ -60,10 +60,11 @@ export class LinkAcceptor {
       return;
     }
     const remote = remoteOf(request.socket);
-    this.#server.handleUpgrade(request, socket, head, (ws) => this.#greet(ws, remote));
+    const name = linkName(request.headers[NAME_HEADER]);
+    this.#server.handleUpgrade(request, socket, head, (ws) => this.#greet(ws, remote, name));
   }
 
-  #greet(ws: WebSocket, remote: string): void {
+  #greet(ws: WebSocket, remote: string, name: string): void {
     const timer = setTimeout(() => ws.terminate(), HELLO_MS);
     const gone = (): void => clearTimeout(timer);
     const failed = (): void => ws.terminate();
@@ -84,7 +85,7 @@ export class LinkAcceptor {
       ws.off('close', gone);
       ws.off('error', failed);
       ws.send(encodeHello(mine));
-      new Link(ws, peer, remote, this.#handlers);
+      new Link(ws, { peer, remote, name }, this.#handlers);
     });
   }
 

@@ -1,4 +1,5 @@
 /** Opens links to other processes. */
+import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { WebSocket } from 'ws';
 import { NurseryError } from '../base/errors.ts';
@@ -12,6 +13,7 @@ import {
   type Hello,
   helloCodec,
   LINK_PATH,
+  NAME_HEADER,
   PAYLOAD_MAX,
   ROLE_HEADER,
   refusal,
@@ -21,6 +23,11 @@ import {
 } from './frames.ts';
 import { Link, type LinkHandlers } from './link.ts';
 
+/** Of the name that a link is given. */
+const NAME_BYTES = 4;
+/** It stands in logs: another end says nothing else there. */
+const NAME = /^[0-9a-f]{8}$/;
+
 /** Whom to call, as whom, and what to do with what comes. A host name is resolved at each call. */
 export type DialOptions = {
   readonly host: string;
@@ -29,6 +36,8 @@ export type DialOptions = {
   readonly handlers: LinkHandlers;
   /** For connecting and the exchange of hellos together (ms). */
   readonly timeoutMs: number;
+  /** Ends the attempt at once. A link that is there already stays. */
+  readonly signal?: AbortSignal;
 };
 
 /**
@@ -43,10 +52,15 @@ export function dial(options: DialOptions): Promise<Link> {
   return new Promise((resolve, reject) => {
     const host = dialableHost(options.host, port);
     const address = printAddress(host, port);
+    const name = randomBytes(NAME_BYTES).toString('hex');
     // The address goes past the URL, whose rules are others: it has no zones, and takes "1.2" for an IPv4 address.
     const socket = new WebSocket(`ws://link${LINK_PATH}`, {
       createConnection: () => connect({ host, port, noDelay: true }),
-      headers: { host: printAddress(host.replace(/%.*/, ''), port), [ROLE_HEADER]: hello.role },
+      headers: {
+        host: printAddress(host.replace(/%.*/, ''), port),
+        [ROLE_HEADER]: hello.role,
+        [NAME_HEADER]: name,
+      },
       perMessageDeflate: false,
       maxPayload: PAYLOAD_MAX,
       // Masking protects proxies from scripts in browsers, and costs more than sending. ws takes a mask of zeros as none.
@@ -54,15 +68,28 @@ export function dial(options: DialOptions): Promise<Link> {
     });
     let why = 'closed before the hello';
     let isLate = false;
-    const timer = setTimeout(() => {
+    const giveUp = (because: string): void => {
       isLate = true;
-      why = `it has said nothing for ${options.timeoutMs} ms: stopped, too busy, or another kind of server`;
+      why = because;
       socket.terminate();
-    }, options.timeoutMs);
+    };
+    const timer = setTimeout(
+      () =>
+        giveUp(
+          `it has said nothing for ${options.timeoutMs} ms: stopped, too busy, or another kind of server`,
+        ),
+      options.timeoutMs,
+    );
+    const abandoned = (): void => giveUp('nobody wants to know any more');
+    options.signal?.addEventListener('abort', abandoned);
+    const ended = (): void => {
+      clearTimeout(timer);
+      options.signal?.removeEventListener('abort', abandoned);
+    };
     let cause: unknown;
     let isFull = false;
     const failed = (code: number, reason: Buffer): void => {
-      clearTimeout(timer);
+      ended();
       const said = reason.toString('utf8');
       const error = refusalError(code, said === '' ? why : said);
       const kind = isFull ? 'TOO_MANY_CONNECTIONS' : error.code;
@@ -99,11 +126,16 @@ export function dial(options: DialOptions): Promise<Link> {
         failed(refused?.close ?? CLOSE.broken, Buffer.from(refused?.why ?? ''));
         return;
       }
-      clearTimeout(timer);
+      ended();
       socket.off('close', closed);
-      resolve(new Link(socket, peer, address, handlers));
+      resolve(new Link(socket, { peer, remote: address, name }, handlers));
     });
   });
+}
+
+/** The name that a request for a link gives it; '' where that is none. */
+export function linkName(header: string | readonly string[] | undefined): string {
+  return typeof header === 'string' && NAME.test(header) ? header : '';
 }
 
 /** Why the handlers turn a peer away although protocol, cluster and founding fit; or null. */

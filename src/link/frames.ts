@@ -25,9 +25,9 @@ import { type Codec, type Coded, encode, malformed, Reader, struct, text, u32 } 
  * Version of everything that goes over links; both ends must have the same. 2: requests say how much time is
  * left. 3: hellos name foundings, commands of a move are meant for foundings, maps say whose they are. 4: a migration
  * is cancelled at its source alone, and its record says whether the target knows. 5: an order may settle a migration
- * without one of its ends. 6: functions of users; hellos of members say with which engine they run them.
+ * without one of its ends. 6: functions of users; hellos of members say with which engine they run them. 7: merges.
  */
-export const LINK_PROTOCOL = 6;
+export const LINK_PROTOCOL = 8;
 /** Where a link is asked for in HTTP. */
 export const LINK_PATH = '/link';
 /** What HTTP says to whom there is no seat for, or no time left. */
@@ -74,6 +74,8 @@ export type Role = 'node' | 'router' | 'migrator' | 'operator' | 'client';
 
 /** Says the role in the request for a link, ahead of any hello: who has no seat need not be greeted. */
 export const ROLE_HEADER = 'nursery-role';
+/** Names the link there, so that both ends can speak of its requests. */
+export const NAME_HEADER = 'nursery-link';
 
 /**
  * How an end introduces itself. `cluster` is the cluster id that it is of (a node) or wants (the others); ''

@@ -7,6 +7,7 @@ import { type Account, type Asker, type Budgets, unboundedBudgets, WAIT_MS } fro
 import type { Hint } from '../protocol/admin/admin.ts';
 import { TOO_LONG } from '../protocol/arakoon/replies.ts';
 import { type Answer, piecesOf } from '../protocol/arakoon/values.ts';
+import type { Followed, LinkAbout } from './about.ts';
 import {
   Assembly,
   CLOSE,
@@ -63,6 +64,8 @@ export type LinkHandlers = {
   refuse?(peer: Hello): string | { readonly close: number; readonly why: string } | null;
   /** Where the memory of a link with this peer is counted. Default: nowhere. */
   budgets?(peer: Hello): Budgets;
+  /** Told of each request and its answer, where somebody follows them from process to process. */
+  follow?(followed: Followed): void;
 };
 
 const NOTHING_TO_CANCEL = (): void => undefined;
@@ -79,10 +82,10 @@ export class Link {
   /** Distinguishes the links of this process. */
   readonly id: number;
   readonly kind = 'link';
-  /** Address of the other end, for people. */
+  /** As in `LinkAbout`. */
   readonly remote: string;
-  /** The other end's hello. */
   readonly peer: Hello;
+  readonly #name: string;
   readonly #socket: WebSocket;
   readonly #handlers: LinkHandlers;
   readonly #outbox: Outbox;
@@ -108,11 +111,12 @@ export class Link {
   #closedWhy: string | null = null;
   #lastError = '';
 
-  constructor(socket: WebSocket, peer: Hello, remote: string, handlers: LinkHandlers) {
+  constructor(socket: WebSocket, { peer, remote, name }: LinkAbout, handlers: LinkHandlers) {
     linksMade += 1;
     this.id = linksMade;
     this.peer = peer;
     this.remote = remote;
+    this.#name = name;
     this.#socket = socket;
     this.#outbox = new Outbox(socket, () => this.#written());
     this.#pending = new Pending((sequence) => !this.#outbox.withdraw(sequence));
@@ -178,14 +182,8 @@ export class Link {
     done: (result: LinkResult) => void,
     withheld?: () => void,
   ): () => void {
-    invariant(
-      LEFT_BYTES + body.length <= MESSAGE_MAX,
-      'a request is no longer than a message may be',
-      () => ({
-        bytes: body.length,
-        max: MESSAGE_MAX,
-      }),
-    );
+    const bytes = LEFT_BYTES + body.length;
+    invariant(bytes <= MESSAGE_MAX, 'a request is no longer than a message may be', () => ({ bytes }));
     if (this.#closedWhy !== null) {
       queueMicrotask(() => done({ kind: 'failed', why: 'closed', sent: false }));
       return NOTHING_TO_CANCEL;
@@ -197,10 +195,11 @@ export class Link {
     this.#sequence += 1;
     const id = this.#sequence % 0x1_0000_0000;
     const deadlineAtMs = performance.now() + deadlineMs;
-    const { sequence } = { sequence: this.#sequence };
+    const sequence = this.#sequence;
     this.#pending.add(id, { sequence, deadlineAtMs, done, withheld });
     const type = withheld === undefined ? TYPE.request : TYPE.short;
     this.#outbox.request(type, id, body, sequence, deadlineAtMs);
+    this.#follow('sent', id, body);
     return () => {
       if (this.#pending.isOf(id, sequence)) this.#cancel(id, sequence);
     };
@@ -272,6 +271,7 @@ export class Link {
 
   #answer(id: number, bodyBytes: number, answer: Answer): void {
     if (this.#closedWhy !== null) return;
+    this.#follow('answered', id);
     this.#inbound.end(bodyBytes);
     this.#asked.delete(id);
     if (this.#cancelled.delete(id)) {
@@ -415,6 +415,7 @@ export class Link {
     this.#inbound.begin(length);
     if (this.#inbound.isFull) this.#pause();
     this.#asked.add(id);
+    this.#follow('received', id, body);
     const isOver = (): boolean => this.#closedWhy !== null || this.#cancelled.has(id);
     let answered = false;
     const respond = (answer: Answer): void => {
@@ -427,7 +428,12 @@ export class Link {
   }
 
   #reply(id: number, bytes: Buffer, hint: Hint | null): void {
+    this.#follow('heard', id);
     this.#pending.take(id)?.done({ kind: 'reply', bytes, hint }); // nobody, where its deadline has passed
+  }
+
+  #follow(step: Followed['step'], id: number, body: Uint8Array | null = null): void {
+    this.#handlers.follow?.({ step, id: `${this.#name}-${id}`, peer: this.peer, body });
   }
 
   /** What `decode` makes of received bytes; null, and the link closed, where it finds them malformed. */

@@ -11,7 +11,12 @@ export type Asked = {
 };
 
 /** Paths that get through where clients are turned away. */
-export const WATCH_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
+const WATCH_PATHS = /^\/(?:healthz|readyz|metrics)$|^\/dashboard\//;
+
+/** Whether whoever asks for this watches over the process. */
+export function isWatch(url: string | undefined): boolean {
+  return WATCH_PATHS.test(url ?? '');
+}
 
 /** Answers one request; `failed` hears of an error that is our own. */
 export function answerWatch(

@@ -14,7 +14,7 @@ import { printAddress } from '../identity/address.ts';
 import { LinkAcceptor, remoteOf } from '../link/accept.ts';
 import { type Hello, LINK_PATH, ROLE_HEADER, type Role, STATUS_FULL } from '../link/frames.ts';
 import type { Link, LinkHandlers } from '../link/link.ts';
-import { WATCH_PATHS } from '../metrics/http.ts';
+import { isWatch } from '../metrics/http.ts';
 import { type Budgets, clientBudgets, ownBudgets } from '../process/budget.ts';
 import { type ConnectionLimits, connectionLimits, descriptorLimit } from '../process/descriptors.ts';
 import { Repeated } from '../process/repeated.ts';
@@ -302,7 +302,7 @@ export class ClientPort {
     const { socket } = request;
     this.#endWait(socket);
     // Whoever watches over this process must get through to it.
-    const kind = WATCH_PATHS.has(request.url ?? '') ? 'own' : 'client';
+    const kind = isWatch(request.url) ? 'own' : 'client';
     if (!this.#hasSeat(socket, kind, this.#webGuest(socket))) {
       response.writeHead(STATUS_FULL, { connection: 'close' }).end();
       return;

@@ -1,17 +1,22 @@
 /** Times what a process is asked, logs what took long, and reports its figures from time to time. */
+import type { Key } from '../base/bytes.ts';
 import type { Collection } from '../process/collections.ts';
 import type { Logger } from '../process/log.ts';
-import { Repeated } from '../process/repeated.ts';
 import { Operations, writtenBytes } from '../protocol/arakoon/operations.ts';
-import { REQUEST_CODES, type RequestKind, requestName } from '../protocol/arakoon/request-table.ts';
+import type { RequestKind } from '../protocol/arakoon/request-table.ts';
 import type { Field } from '../protocol/arakoon/statistics.ts';
 import type { Answer } from '../protocol/arakoon/values.ts';
+import { keyIn, SlowRequests, type Stages } from './slow-requests.ts';
 
-/** What takes longer is logged (ms), as Arakoon does; of several of one kind within a minute the first, and how many they were. */
-const SLOW_MS = 1000;
+/** What takes longer is logged (ms), as Arakoon does. */
+export const SLOW_MS = 1000;
+/** A longer frame is not kept until its answer, only to say its key if that should be slow: whoever has taken it lets it go (bytes). */
+const FRAME_KEPT_MAX = 4096;
 
 export type RecordingOptions = {
   readonly logger: Logger;
+  /** What takes longer is logged (ms). Default: a second. */
+  readonly slowMs?: number;
   /** Monotonic (ms). */
   nowMs(): number;
   /** For people (ms since 1970). */
@@ -21,27 +26,47 @@ export type RecordingOptions = {
 /** The one recorder of a process. */
 export class Recording {
   readonly operations: Operations;
+  /** Hears of each answer to a request of so many bytes that names a key, the first of which is `key`. */
+  heard: (kind: RequestKind, key: Key, bytes: number, answer: Answer) => void = () => undefined;
   readonly #options: RecordingOptions;
-  readonly #slow = new Map<RequestKind, Repeated>();
-  /** How long the last slow one took (ms). */
-  #slowMs = 0;
+  /** Where the time of what is being answered went; null: nobody knows. */
+  stages: () => Stages | null = () => null;
+  readonly #slow: SlowRequests;
+  readonly #slowMs: number;
   readonly #collections = { minor: 0, major: 0 };
 
   constructor(options: RecordingOptions) {
     this.#options = options;
     this.operations = new Operations(options.wallMs() / 1000);
+    this.#slow = new SlowRequests(options.logger);
+    this.#slowMs = options.slowMs ?? SLOW_MS;
   }
 
-  /** What hears the answer to `frame`, which begins now: it is counted, then passed on. */
-  timed(kind: RequestKind, frame: Uint8Array, respond: (answer: Answer) => void): (answer: Answer) => void {
+  /**
+   * What hears the answer to `frame`, which begins now: it is counted, then passed on.
+   *
+   * @param key the first key that it names; null: none, or nobody wants to hear of it
+   */
+  timed(
+    kind: RequestKind,
+    frame: Uint8Array,
+    respond: (answer: Answer) => void,
+    key: Key | null = null,
+  ): (answer: Answer) => void {
     const { nowMs, wallMs } = this.#options;
     const begunMs = nowMs();
     const written = writtenBytes(kind, frame);
+    const bytes = frame.length;
+    const named = bytes > FRAME_KEPT_MAX ? keyIn({ kind, frame, key }) : key;
+    const kept = bytes > FRAME_KEPT_MAX ? null : frame;
     return (answer) => {
-      const tookMs = nowMs() - begunMs;
+      const endedMs = nowMs();
+      const tookMs = endedMs - begunMs;
       this.operations.answered(kind, tookMs / 1000, written, answer);
       this.operations.lastAt(wallMs() / 1000);
-      if (tookMs > SLOW_MS) this.#tookLong(kind, tookMs);
+      if (tookMs > this.#slowMs)
+        this.#slow.took({ kind, frame: kept, key: named, begunMs, endedMs, stages: this.stages() });
+      if (key !== null) this.heard(kind, key, bytes, answer);
       respond(answer);
     };
   }
@@ -79,20 +104,6 @@ export class Recording {
     const { logger, wallMs } = this.#options;
     logger.info({ statistics: plain(this.operations.periodFields()) }, 'statistics');
     this.operations.beginAnew(wallMs() / 1000);
-  }
-
-  #tookLong(kind: RequestKind, tookMs: number): void {
-    this.#slowMs = tookMs;
-    let slow = this.#slow.get(kind);
-    if (slow === undefined) {
-      const { logger, nowMs } = this.#options;
-      const request = requestName(REQUEST_CODES[kind]);
-      slow = new Repeated((times) => {
-        logger.info({ request, tookMs: Math.round(this.#slowMs), times }, 'a request took long');
-      }, nowMs);
-      this.#slow.set(kind, slow);
-    }
-    slow.happened();
   }
 }
 

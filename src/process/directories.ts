@@ -6,9 +6,10 @@ import { dirname, resolve } from 'node:path';
  * Makes `path`, and the directories above it, durably, where they are missing. Node's own recursive mkdir never returns where a
  * file system, such as /proc, refuses with ENOENT although the parent is there.
  *
+ * @returns those that were missing, the outermost first
  * @throws the system's error where one of them cannot be made, EEXIST where something else stands in its place
  */
-export function makeDirectories(path: string): void {
+export function makeDirectories(path: string): readonly string[] {
   const missing: string[] = [];
   for (let at = resolve(path); !isDirectory(at); at = dirname(at)) missing.push(at);
   for (const directory of missing.reverse()) {
@@ -20,6 +21,7 @@ export function makeDirectories(path: string): void {
     }
     syncDirectory(dirname(directory));
   }
+  return missing;
 }
 
 /** False also where it cannot be seen: whoever makes it hears why. */

@@ -19,7 +19,7 @@ import { checkUsable, unusable } from './permissions.ts';
 export type DirectoryLock = { release(): void };
 
 /** In a locked directory: who has it, for people. The lock does not rest on it. */
-const OWNER = 'OWNER';
+export const OWNER = 'OWNER';
 /** Tries to lock a directory that is put in another's place meanwhile. */
 const LOCK_TRIES = 3;
 /** Inode numbers of some file systems have more than 53 bits. */

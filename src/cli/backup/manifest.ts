@@ -65,6 +65,11 @@ export async function readManifest(directory: string): Promise<Manifest> {
     if (error.code === 'ENOENT') {
       throw wrong('it is not there: this is no backup, or one that did not come to its end');
     }
+    if (error.code === 'ENOTDIR')
+      throw new NurseryError(
+        'BAD_INPUT',
+        `${directory} is a file, where the directory of a backup is wanted`,
+      );
     throw new FatalError('HOME_UNUSABLE', `file ${path} cannot be read: ${unreadableWhy(path, error)}`, {
       cause: error,
     });

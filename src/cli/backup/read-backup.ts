@@ -63,10 +63,7 @@ function isThat({ cluster, slot, entries, sha256 }: ImageFile, read: Taken): boo
  */
 export async function readImage(path: string): Promise<Taken> {
   const reader = new ExportReader();
-  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') throw new NurseryError('BAD_INPUT', `${path} is missing`, { cause: error });
-    return cannotRead(path)(error);
-  });
+  const file = await open(path, 'r').catch(cannotRead(path));
   try {
     for await (const line of linesOf(file.createReadStream({ autoClose: false }))) reader.take(line);
     reader.finish();

@@ -4,7 +4,8 @@ import { NurseryError } from '../../base/errors.ts';
 import type { ClusterClient } from '../../client/cluster-client.ts';
 import { printRange } from '../../keyspace/range.ts';
 import type { AdminAnswer, AdminQuery, NodeStatus } from '../../protocol/admin/admin.ts';
-import { type Entry, ExportWriter, type Image, type ImageFunction } from '../export/lines.ts';
+import { type Entry, ExportWriter, type Image } from '../export/lines.ts';
+import { functionsOf, WITH_OWN } from '../functions-of.ts';
 import { notice } from '../report.ts';
 
 /** Bytes of keys and values that are asked for at a time. */
@@ -133,9 +134,10 @@ async function openImage(
           ...(sealedBy === null ? {} : { sealedBy }),
         }));
         const image = { cluster, founding, keeper, node: name, slot: answer.slot, taken, owned };
-        const functions = await functionsOf(client, name);
-        const withFunctions = functions.length === 0 ? image : { ...image, functions };
-        return { node: name, number: answer.image, image: withFunctions };
+        // They change rarely, and are not a part of the pinned image.
+        const { version, functions } = await functionsOf(client, name, WITH_OWN);
+        const more = functions.length === 0 ? {} : { functionsVersion: version, functions };
+        return { node: name, number: answer.image, image: { ...image, ...more } };
       } else throw unexpected(client, 'openImage', answer);
     }
     if (performance.now() > untilMs) {
@@ -145,18 +147,6 @@ async function openImage(
       );
     }
     await pause(PAUSE_MS);
-  }
-}
-
-/** The functions of users that a node has: they change rarely, and are not a part of the pinned image. */
-async function functionsOf(client: ClusterClient, node: string): Promise<ImageFunction[]> {
-  const functions: ImageFunction[] = [];
-  for (let version = 0; ; ) {
-    const answer = await ask(client, node, { kind: 'functionsAbove', version });
-    if (answer.kind !== 'functionsPage') throw unexpected(client, 'functionsAbove', answer);
-    for (const { name, source } of answer.functions) if (source !== null) functions.push({ name, source });
-    if (answer.functions.length === 0) return functions;
-    version = answer.version;
   }
 }
 

@@ -51,6 +51,7 @@ export class LocalNursery {
   readonly #isTemporary: boolean;
   readonly #plan: Plan;
   #stopping = false;
+  #dashboard = '';
 
   private constructor(dir: string, isTemporary: boolean, plan: Plan) {
     this.dir = dir;
@@ -89,6 +90,11 @@ export class LocalNursery {
 
   get routerPort(): number {
     return this.#plan.routerPort;
+  }
+
+  /** Where the router's dashboard is, with the token that lets a browser act. */
+  get dashboard(): string {
+    return this.#dashboard;
   }
 
   /** Ids of the data clusters. */
@@ -157,18 +163,19 @@ export class LocalNursery {
 
   async #startAll(): Promise<void> {
     const { keeper, clusters } = this.#plan;
-    const starts: Promise<void>[] = [];
+    const starts: Promise<string>[] = [];
     for (const { cluster, nodes } of [keeper, ...clusters]) {
       for (const { name } of nodes) {
         starts.push(this.#spawn(name, ['node', '--config', this.#fileOf(cluster), '--node', name]));
       }
     }
     starts.push(this.#spawn('router', ['router', '--config', this.config]));
-    await Promise.all(starts);
+    const said = (await Promise.all(starts)).at(-1) ?? '';
+    this.#dashboard = /^dashboard: (.*)$/m.exec(said)?.[1] ?? '';
   }
 
-  /** Starts a process; it says on standard output when it is up. */
-  #spawn(name: string, args: readonly string[]): Promise<void> {
+  /** Starts a process; resolves with what it says on standard output once it is up. */
+  #spawn(name: string, args: readonly string[]): Promise<string> {
     const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.members.push({ name, child });
     let errors = '';
@@ -186,9 +193,9 @@ export class LocalNursery {
         clearTimeout(timer);
         failed(failure('ended while it started'));
       });
-      child.stdout.once('data', () => {
+      child.stdout.once('data', (text: Buffer) => {
         clearTimeout(timer);
-        up();
+        up(text.toString());
       });
     });
   }

@@ -4,7 +4,7 @@ import { type FileHandle, link, lstat, open, rename, rm, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { FatalError, isOfSystem } from '../../base/errors.ts';
+import { FatalError, isOfSystem, NurseryError } from '../../base/errors.ts';
 import { unreadableWhy, unusable } from '../../process/permissions.ts';
 
 /** In the place of a file: standard input or output. */
@@ -94,7 +94,7 @@ export async function fromFile(path: string, use: (source: Source) => Promise<vo
     const file = await open(path, 'r').catch(cannotRead(path));
     try {
       const stats = await file.stat();
-      if (stats.isDirectory()) throw unusable('file', path, new Error('it is a directory'));
+      if (stats.isDirectory()) throw new NurseryError('BAD_INPUT', `${path} ${WRONG_PATH['EISDIR']}`);
       if (stats.isFile()) return await use(fromTheStart(file));
       return await throughCopy(file.createReadStream({ autoClose: false }), use);
     } finally {
@@ -127,8 +127,18 @@ export function cannotUse(what: string, path: string): (error: unknown) => never
   };
 }
 
+/** What the system says where there is no such file: the path is wrong, which is no matter of permissions. */
+const WRONG_PATH: Readonly<Record<string, string>> = {
+  ENOENT: 'is missing',
+  ENOTDIR: 'is missing: a file is on the way to it',
+  EISDIR: 'is a directory, where a file is wanted',
+};
+
+/** @throws NurseryError BAD_INPUT for a wrong path; FatalError HOME_UNUSABLE where the file cannot be read */
 export function cannotRead(path: string): (error: unknown) => never {
   return (error) => {
+    const wrong = isOfSystem(error) ? WRONG_PATH[error.code ?? ''] : undefined;
+    if (wrong !== undefined) throw new NurseryError('BAD_INPUT', `${path} ${wrong}`, { cause: error });
     throw new FatalError('HOME_UNUSABLE', `file ${path} cannot be read: ${unreadableWhy(path, error)}`, {
       cause: error,
     });

@@ -16,6 +16,7 @@ import { bytesToKey, type Key, keyToBytes } from '../../base/bytes.ts';
 import { NurseryError } from '../../base/errors.ts';
 import { USER_KEY_MAX, VALUE_MAX, whyUnstorable } from '../../base/limits.ts';
 import { contains, type Range } from '../../keyspace/range.ts';
+import type { NamedFunction } from '../../protocol/admin/functions.ts';
 import { jsonForm, jsonRange, keyOf } from '../forms.ts';
 
 /** Of this form of lines; another one is refused. */
@@ -36,11 +37,10 @@ export type Image = {
   readonly taken: string;
   /** In ascending order. */
   readonly owned: readonly OwnedRange[];
-  /** Functions of users, where there are any. */
-  readonly functions?: readonly ImageFunction[];
+  /** Functions of users, where there are any, and how far the cluster had come with those of its keeper. */
+  readonly functionsVersion?: number;
+  readonly functions?: readonly NamedFunction[];
 };
-/** A function of users, and its source. */
-export type ImageFunction = { readonly name: string; readonly source: Uint8Array };
 /**
  * A range, and the epoch at which the cluster owned it. `sealedBy`: a migration had sealed it, so that its target may have taken
  * it over, and have newer rows.
@@ -67,7 +67,7 @@ export class ExportWriter {
   begin(head: Head): string {
     if (head.kind === 'export') return this.#summed(line({ export: VERSION, range: jsonRange(head.range) }));
     const owned = head.image.owned.map((range) => ({ ...range, ...jsonRange(range) }));
-    const functions = head.image.functions?.map(({ name, source }) => ({ name, source: jsonForm(source) }));
+    const functions = head.image.functions?.map((each) => ({ ...each, source: jsonForm(each.source) }));
     return this.#summed(line({ image: VERSION, ...head.image, owned, functions }));
   }
 
@@ -164,7 +164,7 @@ export class ExportReader {
       if (typeof value !== 'string') throw this.#wrong(`the image does not say its ${name}`);
       return value;
     };
-    const { slot, owned, functions } = fields;
+    const { slot, owned, functions, functionsVersion } = fields;
     if (!isCount(slot) || !Array.isArray(owned))
       throw this.#wrong('the image does not say its slot and ranges');
     const image: Image = {
@@ -175,7 +175,10 @@ export class ExportReader {
       slot,
       taken: text('taken'),
       owned: owned.map((range: unknown) => this.#ownedOf(range)),
-      ...(Array.isArray(functions) ? { functions: functions.map((each) => this.#functionOf(each)) } : {}),
+      ...(Array.isArray(functions)
+        ? { functions: functions.map((each, at) => this.#functionOf(each, at)) }
+        : {}),
+      ...(isCount(functionsVersion) ? { functionsVersion } : {}),
     };
     return { kind: 'image', image };
   }
@@ -186,11 +189,12 @@ export class ExportReader {
     return { ...this.#rangeOf(value), epoch, ...(isCount(sealedBy) ? { sealedBy } : {}) };
   }
 
-  #functionOf(value: unknown): ImageFunction {
-    const { name, source } = (value ?? {}) as Fields;
-    if (typeof name !== 'string' || typeof source !== 'string')
+  #functionOf(value: unknown, at: number): NamedFunction {
+    // Images of earlier builds have no versions.
+    const { name, version = at + 1, source } = (value ?? {}) as Fields;
+    if (typeof name !== 'string' || typeof source !== 'string' || !Number.isSafeInteger(version))
       throw this.#wrong('a function cannot be read');
-    return { name, source: this.#bytesOf(source) };
+    return { name, version: version as number, source: this.#bytesOf(source) };
   }
 
   #rangeOf(value: unknown): Range {

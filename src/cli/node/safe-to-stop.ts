@@ -2,8 +2,9 @@
 import { NurseryError } from '../../base/errors.ts';
 import type { ArakoonClient } from '../../client/arakoon-client.ts';
 import { readClusterConfig } from '../../config/cluster-config.ts';
-import { masterOf } from '../../health/facts.ts';
-import { whyNotSafeToStop } from '../../health/safe-to-stop.ts';
+import { type ClusterSeen, masterOf } from '../../health/facts.ts';
+import { describeFatal, placesOf } from '../../health/places.ts';
+import { copiesOf, fitMembers, whyNotSafeToStop } from '../../health/safe-to-stop.ts';
 import { gather } from '../status/gather.ts';
 
 /** How long the others may take to elect a master (ms). */
@@ -17,10 +18,19 @@ type Said = { readonly line: string; readonly json: object };
 
 /** Says that the cluster goes on without the node. @throws NurseryError REFUSED, with the reason, where it would not */
 export async function safeToStop({ config, node }: Asked): Promise<Said> {
-  const master = await checkedMaster({ config, node });
+  const { master, cluster } = await checked({ config, node });
   const isMaster = master === node;
   const before = isMaster ? '; it is the master, and nursery node drain hands that over first' : '';
-  return { line: `${node} may be stopped${before}`, json: { safeToStop: true, isMaster } };
+  // Who has no vote is no copy that is missed.
+  const isFit = fitMembers(cluster).includes(node);
+  const mayFail = (copiesOf(cluster)?.mayFail ?? 0) - (isFit ? 1 : 0);
+  const fatal = placesOf(cluster, node).filter(({ losesQuorum }) => losesQuorum);
+  const named = describeFatal(fatal, mayFail);
+  const meanwhile = `; meanwhile ${mayFail === 0 ? 'no other' : mayFail} may fail${named === null ? '' : `, and not ${named}`}`;
+  return {
+    line: `${node} may be stopped${before}${meanwhile}`,
+    json: { safeToStop: true, isMaster, thenMayFail: mayFail, thenFatal: fatal.map(({ name }) => name) },
+  };
 }
 
 /**
@@ -29,7 +39,7 @@ export async function safeToStop({ config, node }: Asked): Promise<Said> {
  * @throws NurseryError REFUSED where the cluster would not go on without the node, or it is master again at once
  */
 export async function drain(client: ArakoonClient, { config, node }: Asked): Promise<Said> {
-  const before = await checkedMaster({ config, node });
+  const { master: before } = await checked({ config, node });
   if (before === node) await client.dropMaster({ deadlineMs: HANDOVER_MS });
   const master = await settledMaster({ config, node });
   if (master === node) {
@@ -45,7 +55,7 @@ export async function drain(client: ArakoonClient, { config, node }: Asked): Pro
 async function settledMaster(asked: Asked): Promise<string> {
   for (const untilMs = performance.now() + SETTLE_MS; ; ) {
     try {
-      return await checkedMaster(asked);
+      return (await checked(asked)).master;
     } catch (error) {
       if (!(error instanceof NurseryError) || performance.now() >= untilMs) throw error;
     }
@@ -54,12 +64,16 @@ async function settledMaster(asked: Asked): Promise<string> {
 }
 
 /** The master, where the node may be stopped. */
-async function checkedMaster({ config, node }: Asked): Promise<string> {
+async function checked({
+  config,
+  node,
+}: Asked): Promise<{ readonly master: string; readonly cluster: ClusterSeen }> {
   const { clusterId } = readClusterConfig(config, 'client');
-  const { clusters } = await gather(config, performance.now());
+  const { clusters } = await gather(config);
   const cluster = clusters.find((each) => each.cluster === clusterId && !each.isElsewhere);
   const why = cluster === undefined ? `${clusterId} is not known` : whyNotSafeToStop(cluster, node);
   const master = cluster === undefined ? null : masterOf(cluster);
-  if (why !== null || master === null) throw new NurseryError('REFUSED', `do not stop ${node}: ${why}`);
-  return master.name;
+  if (why !== null || master === null || cluster === undefined)
+    throw new NurseryError('REFUSED', `do not stop ${node}: ${why}`);
+  return { master: master.name, cluster };
 }

@@ -21,6 +21,18 @@ export type Used = {
   readonly taken: string;
 };
 
+/** Images that are named where a range comes from several, at most: it stands in the record of a copy. */
+const NAMED_MAX = 4;
+
+/** From which images, for people. */
+export function printUsed(used: readonly Used[]): string {
+  const named = used
+    .slice(0, NAMED_MAX)
+    .map(({ cluster, slot, taken }) => `from the image of ${cluster} as of slot ${slot}, ${taken}`);
+  const more = used.length - named.length;
+  return [...named, ...(more > 0 ? [`and from ${more} more`] : [])].join('; ');
+}
+
 /** A backup, as a source of rows. */
 export type BackupRows = {
   readonly rows: RowSource;

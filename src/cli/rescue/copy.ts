@@ -36,11 +36,18 @@ export type CopyOptions = {
   readonly order: number;
   readonly targetId: string;
   readonly rows: RowSource;
+  /** Where they come from, for people: it stays on record. */
+  readonly from: string;
   /** Until when it may take (ms, as `performance.now`). */
   readonly untilMs: number;
   /** Hears how many rows have come. */
   readonly onPage?: (rows: number) => void;
 };
+
+/** What the record of a copy says of where its rows came from, once all have come. */
+export function restoredFrom(from: string): string {
+  return `restored ${from}`;
+}
 
 type Under = Extract<AdminCommand, { kind: 'under' }>['command'];
 
@@ -56,6 +63,7 @@ export async function copyRange(
   options: CopyOptions,
 ): Promise<{ mid: number; digest: Digest }> {
   const { keeper, order, targetId } = options;
+  refuseLate(options);
   const planned = await patiently(options, () =>
     keeper.command({ kind: 'planCopy', order, target: targetId, lo: range.lo, hi: range.hi }),
   );
@@ -121,6 +129,8 @@ class Copy {
     const begun = await patiently(options, () => this.#ask({ kind: 'beginImport', ...this.#header }));
     if (begun.kind !== 'importing') throw unexpected('beginImport', begun);
     const { seq, digest } = await this.#pages(options);
+    // Before it is there: whoever finds it there has to be told of which image it is.
+    await this.#note(digest.count, restoredFrom(options.from));
     const activated = await this.#ask({ kind: 'activate', ...this.#header, seq, sealSlot: 0, digest });
     const isThere = activated.kind === 'closed' && activated.outcome === 'activated';
     if (!isThere) throw unexpected('activate', activated);
@@ -146,7 +156,8 @@ class Copy {
     if (answer.kind !== 'ok' && answer.kind !== 'fenced') throw unexpected('finish', answer);
   }
 
-  async #pages({ onPage, rows }: CopyOptions): Promise<{ readonly seq: number; readonly digest: Digest }> {
+  async #pages(options: CopyOptions): Promise<{ readonly seq: number; readonly digest: Digest }> {
+    const { onPage, rows } = options;
     const { lo, hi } = this.#header;
     const sum = new DigestSum(NO_ROWS);
     let page: Row[] = [];
@@ -155,13 +166,14 @@ class Copy {
     let from: Key = lo;
     let seq = 0;
     const send = async (to: Key | null): Promise<void> => {
+      refuseLate(options);
       seq += 1;
       const what = { seq, asOf: 0, page: PAGE_COPY, from, to, rows: page };
       const answer = await this.#ask({ kind: 'page', ...this.#header, ...what });
       if (answer.kind !== 'ok') throw unexpected(`page ${seq}`, answer);
       count += page.length;
       onPage?.(count);
-      await this.#note(count);
+      await this.#note(count, 'restoring');
       if (to !== null) from = to;
       page = [];
       bytes = 0;
@@ -177,9 +189,9 @@ class Copy {
   }
 
   /** So that people see somebody at work. */
-  async #note(keysCopied: number): Promise<void> {
+  async #note(keysCopied: number, stage: string): Promise<void> {
     const { mid, token } = this.#header;
-    const progress = { ...NO_PROGRESS, stage: 'restoring', keysCopied };
+    const progress = { ...NO_PROGRESS, stage, keysCopied };
     const answer = await this.#ends.keeper.command({ kind: 'note', mid, token, progress });
     if (answer.kind !== 'claimed') throw unexpected('note', answer);
   }
@@ -200,6 +212,12 @@ class Copy {
       command,
     });
   }
+}
+
+/** A copy that is not whole is given up and begun anew by the next command. @throws NurseryError TIMEOUT */
+export function refuseLate({ untilMs }: Pick<CopyOptions, 'untilMs'>): void {
+  if (performance.now() > untilMs)
+    throw new NurseryError('TIMEOUT', 'not done yet: type the same again, and it goes on');
 }
 
 /** Asks again while the answer is that it cannot be now. */

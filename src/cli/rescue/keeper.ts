@@ -4,11 +4,14 @@ import { ClusterClient } from '../../client/cluster-client.ts';
 import { readClusterConfig, toClusterConfig } from '../../config/cluster-config.ts';
 import type { KeeperRef } from '../../identity/founding.ts';
 import { printRange } from '../../keyspace/range.ts';
-import type { ClusterConfig } from '../../protocol/admin/admin.ts';
+import type { ClusterConfig, NodeStatus } from '../../protocol/admin/admin.ts';
+import type { FunctionSet } from '../../protocol/admin/functions.ts';
 import { NurseryConnections, readTarget } from '../connections.ts';
 import { jsonRange } from '../forms.ts';
+import { functionsOf, WITHOUT_OWN } from '../functions-of.ts';
 import { printJson, printLine } from '../output.ts';
 import { confirm } from './confirm.ts';
+import { newestFunctions } from './newest-functions.ts';
 import { type Bound, type Predecessors, predecessorsOf } from './predecessors.ts';
 import { type Rebuilt, rebuild, type Told, type Yield, type Yielded } from './rebuild.ts';
 import { refuseAnswering, statusesOf } from './statuses.ts';
@@ -149,6 +152,7 @@ async function find(config: ClusterConfig): Promise<Found> {
       'UNREACHABLE',
       `no node of ${cluster} answers that belongs to a nursery: where all of it is gone, its file belongs behind --lost`,
     );
+  refuseSeveral(cluster, bound);
   // A node that lags may not know of the last order yet.
   const { founding, keeper, keepers, adopted } = bound.reduce(
     (last, each) => (each.adopted > last.adopted ? each : last),
@@ -161,6 +165,20 @@ async function find(config: ClusterConfig): Promise<Found> {
       `${cluster} has no master: wait until it has one; where a majority of it is gone for good, nursery rescue promote comes first, and then this again`,
     );
   return { config, cluster, founding, keeper, keepers, adopted, master };
+}
+
+/** @throws NurseryError REFUSED where nodes of several foundings answer: one alone is the cluster, and this command cannot know which */
+function refuseSeveral(cluster: string, bound: readonly NodeStatus[]): void {
+  const foundings = [...new Set(bound.map(({ founding }) => founding))];
+  if (foundings.length < 2) return;
+  const all = foundings.map((founding) => {
+    const theirs = bound.filter((status) => status.founding === founding);
+    return `${founding} (${theirs.map(({ node, role }) => `${node}, ${role}`).join('; ')})`;
+  });
+  throw new NurseryError(
+    'REFUSED',
+    `under the file of ${cluster} answer nodes of ${foundings.length} foundings, ${all.join(' and ')}: stop those that are no longer ${cluster}, or correct the file, and type the same again`,
+  );
 }
 
 function clientOf(config: ClusterConfig): ClusterClient {
@@ -256,7 +274,7 @@ async function install(
   nursery: NurseryConnections,
   { keeper, found, lost, from, replaced, order }: Survey,
   { unclaimed, yields, timeout }: KeeperArgs,
-): Promise<Rebuilt> {
+): Promise<Rebuilt & { readonly functions: FunctionSet }> {
   const { cluster, founding } = keeper;
   const told: Told[] = [];
   const late = AbortSignal.timeout((timeout ?? PATIENCE_S) * 1000);
@@ -290,6 +308,8 @@ async function install(
   }
   const configs = [...lost, ...found.map(({ config }) => config)];
   const met = [...replaced, ...told.flatMap(({ belongings }) => belongings.keepers)];
+  inTime();
+  const functions = await functionsFrom(found, told);
   const answer = await nursery.keeper.command({
     kind: 'install',
     order,
@@ -303,9 +323,10 @@ async function install(
     entries: [...rebuilt.entries],
     migrations: [...rebuilt.migrations],
     lastMid: rebuilt.lastMid,
+    functions,
   });
   if (answer.kind !== 'orders') throw new NurseryError('REFUSED', 'why' in answer ? answer.why : answer.kind);
-  return rebuilt;
+  return { ...rebuilt, functions };
 }
 
 async function adopt(
@@ -330,6 +351,23 @@ async function adopt(
   }
 }
 
+/** The functions of users with which the new keeper goes on. */
+async function functionsFrom(found: readonly Found[], told: readonly Told[]): Promise<FunctionSet> {
+  const from = newestFunctions(told);
+  const owner = found.find(({ cluster }) => cluster === from?.cluster);
+  if (from === null || owner === undefined) return { version: 0, functions: [] };
+  const { version } = from.belongings.functions;
+  const client = clientOf(owner.config);
+  try {
+    const set = await functionsOf(client, owner.master, WITHOUT_OWN);
+    if (set.version === version) return set;
+    const why = `${owner.master} has functions at version ${set.version}, not ${version}: type the same again`;
+    throw new NurseryError('REFUSED', why);
+  } finally {
+    client.close();
+  }
+}
+
 /** Before the map is given: from then on this cluster serves none of it. */
 async function giveUp(
   found: readonly Found[],
@@ -349,17 +387,24 @@ async function giveUp(
   }
 }
 
-function report({ cluster }: KeeperRef, { entries, migrations }: Rebuilt, json: boolean): void {
+function report(
+  { cluster }: KeeperRef,
+  { entries, migrations, functions: set }: Awaited<ReturnType<typeof install>>,
+  json: boolean,
+): void {
+  const functions = set.functions.map(({ name }) => name);
   if (json) {
     printJson({
       keeper: cluster,
       map: entries.map((entry) => ({ ...entry, ...jsonRange(entry) })),
       migrations: migrations.map(({ mid, phase }) => ({ mid, phase })),
+      functions,
     });
     return;
   }
   printLine(`keeper ${cluster} has a map again:`);
   for (const entry of entries) printLine(`  ${printRange(entry)}  ${entry.owner}  epoch ${entry.epoch}`);
+  if (functions.length > 0) printLine(`functions that it goes on with: ${functions.join(', ')}`);
   if (migrations.length > 0)
     printLine(`${migrations.length} moves are open: a migrator ends them, or nursery migrate --resume`);
 }

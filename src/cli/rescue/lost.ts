@@ -2,15 +2,17 @@
 import { FatalError, NurseryError } from '../../base/errors.ts';
 import { intersect, printRange, type Range } from '../../keyspace/range.ts';
 import type { MapEntry } from '../../keyspace/rangemap.ts';
-import type { Order } from '../../protocol/admin/admin.ts';
+import type { Migration, Order } from '../../protocol/admin/admin.ts';
 import { NurseryConnections, readTarget } from '../connections.ts';
 import { jsonRange, rangeOf } from '../forms.ts';
 import { printJson, printLine } from '../output.ts';
 import { type BackupRows, openBackup } from './backup-rows.ts';
+import { broughtBefore, sayBefore, sourceOf } from './brought-before.ts';
 import { confirm } from './confirm.ts';
-import { copyRange, giveUpCopies, type RowSource } from './copy.ts';
+import { copyRange, giveUpCopies, refuseLate } from './copy.ts';
 import { type Survey, survey } from './lost-survey.ts';
 import { settleMoves } from './settle.ts';
+import { printFounding } from './unknown-founding.ts';
 
 /** Before the command gives up waiting (s), unless it is told otherwise. */
 const PATIENCE_S = 600;
@@ -38,6 +40,7 @@ export type LostArgs = {
  */
 export async function runLost(args: LostArgs): Promise<void> {
   const { cluster, at } = checked(args);
+  const begunMs = performance.now();
   const wanted: Range = args.range === null ? { lo: '', hi: null } : rangeOf(args.range);
   const { keeper } = readTarget(args.config);
   const backup = args.restore === null ? null : await openBackup(args.restore);
@@ -60,17 +63,23 @@ export async function runLost(args: LostArgs): Promise<void> {
       );
     describe(cluster, at, found, { backup, ranges, json: args.json });
     if (args.dryRun) return;
+    const askedMs = performance.now();
     if (found.graves.some(({ order }) => order === null)) await ask(args, cluster, found);
-    const untilMs = performance.now() + (args.timeout ?? PATIENCE_S) * 1000;
+    // Whoever types names is not hurried.
+    const untilMs = begunMs + (args.timeout ?? PATIENCE_S) * 1000 + performance.now() - askedMs;
+    refuseLate({ untilMs });
     const orders: Order[] = [];
     for (const { founding, order } of found.graves)
       orders.push(order ?? (await give(nursery, cluster, founding)));
     // They decide what the map gives it.
     const isIts = (move: { readonly order: number }): boolean =>
       orders.some(({ order }) => order === move.order);
+    refuseLate({ untilMs });
     await settleMoves(args.config, isIts, untilMs);
-    const copied = await bring(nursery, orders, { cluster, at, wanted, rows: backup?.rows ?? none, untilMs });
-    report(cluster, at, { orders, goesOn: found.goesOn, copied }, args.json);
+    refuseLate({ untilMs });
+    const copied = await bring(nursery, orders, { cluster, at, wanted, backup, untilMs });
+    const before = await broughtBefore(nursery, orders, { entries: found.entries, wanted, copied });
+    report(cluster, at, { orders, goesOn: found.goesOn, copied, before, backup }, args.json);
   } finally {
     nursery.close();
   }
@@ -126,7 +135,7 @@ function describe(
   }
   for (const { founding, order } of shown)
     printLine(
-      `cluster ${cluster}, founding ${founding}${order === null ? '' : `: dead by order ${order.order}`}`,
+      `cluster ${cluster}, ${printFounding(cluster, founding)}${order === null ? '' : `: dead by order ${order.order}`}`,
     );
   if (goesOn !== null) printLine(`founding ${goesOn} of ${cluster} is in force, and goes on`);
   for (const name of nodes)
@@ -177,11 +186,11 @@ async function bring(
     readonly cluster: string;
     readonly at: string;
     readonly wanted: Range;
-    readonly rows: RowSource;
+    readonly backup: BackupRows | null;
     readonly untilMs: number;
   },
 ): Promise<Copied[]> {
-  const { cluster, at, wanted, rows, untilMs } = what;
+  const { cluster, at, wanted, backup, untilMs } = what;
   await giveUpCopies(nursery, orders, wanted);
   // What the map says now: moves and copies have ended since it was looked at.
   const { map } = await nursery.refresh();
@@ -192,7 +201,13 @@ async function bring(
       const part = intersect(range, wanted);
       if (part === null) continue;
       const options = { keeper: nursery.keeper, target: nursery.cluster(at), order, targetId: at };
-      const { mid, digest } = await copyRange(part, { ...options, rows, untilMs });
+      const rows = backup?.rows ?? none;
+      const { mid, digest } = await copyRange(part, {
+        ...options,
+        rows,
+        from: sourceOf(backup, part),
+        untilMs,
+      });
       copied.push({ ...part, mid, keys: digest.count });
     }
   }
@@ -223,20 +238,31 @@ function report(
     orders,
     goesOn,
     copied,
+    before,
+    backup,
   }: {
     readonly orders: readonly Order[];
     readonly goesOn: string | null;
     readonly copied: readonly Copied[];
+    readonly before: readonly Migration[];
+    readonly backup: BackupRows | null;
   },
   json: boolean,
 ): void {
   if (json) {
     const ranges = copied.map((each) => ({ ...each, ...jsonRange(each) }));
-    printJson({ cluster, orders: orders.map(({ order }) => order), at, ranges });
+    const earlier = before.map((record) => {
+      const { mid, target, progress, rescue } = record;
+      return { mid, order: rescue?.order, at: target, ...jsonRange(record), stage: progress.stage };
+    });
+    printJson({ cluster, orders: orders.map(({ order }) => order), at, ranges, before: earlier });
     return;
   }
   for (const each of copied)
     printLine(`${printRange(each)} is served by ${at}, with ${each.keys} keys, at epoch ${each.mid}`);
+  for (const record of before) printLine(sayBefore(record, backup));
+  if (copied.length === 0 && before.length > 0)
+    printLine(`done before: nothing is left of ${cluster} that this command brings`);
   if (goesOn === null)
     printLine(
       `${cluster} is dead by order ${orders.at(-1)?.order}; empty homes may begin a new cluster of that name`,

@@ -1,6 +1,6 @@
 /** `nursery rescue promote`: where a majority is gone, one survivor begins a new founding with all that is left. */
 import { FatalError, NurseryError } from '../../base/errors.ts';
-import { notGone } from '../../base/names.ts';
+import { notGone, whoDoes } from '../../base/names.ts';
 import { ClusterClient } from '../../client/cluster-client.ts';
 import { nodeOf, readClusterConfig, toClusterConfig } from '../../config/cluster-config.ts';
 import { printRange, type Range } from '../../keyspace/range.ts';
@@ -10,6 +10,8 @@ import { jsonRange } from '../forms.ts';
 import { printJson, printLine } from '../output.ts';
 import { notice } from '../report.ts';
 import { confirm } from './confirm.ts';
+import { migrationsOf } from './lost-survey.ts';
+import { missedBy } from './missed.ts';
 import { settleMoves } from './settle.ts';
 
 /** How long a node may take to answer (ms). */
@@ -104,8 +106,12 @@ async function agree(
   const silent = survey.others.filter((other) => !survey.left.has(other));
   const gone = args.gone ?? silent;
   describe(clusterId, name, survey, silent, args.json);
-  refuseLiving(gone, survey);
   const unsaid = silent.filter((node) => !gone.includes(node));
+  // Since it was done, those who were gone may have joined anew, and who was left may be silent.
+  const isOther = unsaid.length > 0 || gone.some((node) => survey.left.has(node));
+  if (isOther && survey.own.master !== null && (await wasDone(place, name, { ...survey, gone })))
+    return 'done';
+  refuseLiving(gone, survey);
   if (unsaid.length > 0)
     throw new FatalError(
       'USAGE',
@@ -115,7 +121,7 @@ async function agree(
   const tried = await tryOrder(place, name, what);
   if (tried !== 'ordered') return tried === 'done' ? 'done' : null;
   if (isKeeper(survey.own)) sayForgets(clusterId, args.json);
-  else if (survey.own.keeper !== '') await askKeeper(args, clusterId, survey.own);
+  else if (survey.own.keeper !== '') await askKeeper(args, clusterId, survey);
   if (args.dryRun) return what;
   const unnamed = args.gone === null ? gone : [];
   await confirm([
@@ -153,8 +159,9 @@ function printDone(cluster: string, { founding, master }: NodeStatus, json: bool
 async function askKeeper(
   { config, json }: PromoteArgs,
   cluster: string,
-  { founding, keeper }: NodeStatus,
+  { own, left }: Survey,
 ): Promise<void> {
+  const { founding, keeper } = own;
   const nursery = new NurseryConnections(readTarget(config).keeper);
   try {
     const query = { kind: 'standing', cluster, founding, keeper } as const;
@@ -171,6 +178,9 @@ async function askKeeper(
         'REFUSED',
         `the keeper does not know this founding for the one in force: ${answer.why}`,
       );
+    } else {
+      const known = { map: (await nursery.refresh(KEEPER_MS)).map, migrations: await migrationsOf(nursery) };
+      sayMissed(cluster, missedBy(known, cluster, [own, ...left.values()]), json);
     }
   } catch (error) {
     if (!(error instanceof NurseryError) || error.code === 'REFUSED') throw error;
@@ -184,6 +194,17 @@ async function askKeeper(
   printLine('then the keeper says which ranges are still its own: what moved away stays where it is');
 }
 
+function sayMissed(cluster: string, missed: readonly Range[], json: boolean): void {
+  if (json) {
+    printJson({ mayBeLeftBehind: missed.map(jsonRange) });
+    return;
+  }
+  for (const range of missed)
+    printLine(
+      `  ${printRange(range)} had come to ${cluster} by a move of which none that is left has applied the end: unless one of them has accepted it, nobody serves that range, until nursery rescue lost ${cluster} --at CLUSTER brings it to another one, with --restore DIR from a backup that has it, or --empty`,
+    );
+}
+
 /** Whether it has no map: it was founded in the place of one that is lost. */
 async function isNew(nursery: NurseryConnections): Promise<boolean> {
   return (await nursery.refresh(KEEPER_MS)).map.isEmpty;
@@ -195,7 +216,7 @@ function isWaiting({ keeper, master, waitsFor }: NodeStatus, name: string): bool
 }
 
 async function look(place: Place, name: string, inFile: readonly string[]): Promise<Survey> {
-  const own = await statusOf(place, name);
+  const own = await patientStatusOf(place, name);
   if (own === null) {
     throw new NurseryError(
       'UNREACHABLE',
@@ -212,6 +233,16 @@ async function look(place: Place, name: string, inFile: readonly string[]): Prom
     }),
   );
   return { founding: own.founding, others, left, own };
+}
+
+/** A survivor closes its ports for a moment where it begins anew, as by an order that was given before. */
+async function patientStatusOf(place: Place, name: string): Promise<NodeStatus | null> {
+  const untilMs = performance.now() + HEARD_MS;
+  for (;;) {
+    const status = await statusOf(place, name);
+    if (status !== null || performance.now() > untilMs) return status;
+    await new Promise((resolve) => setTimeout(resolve, REPEAT_MS));
+  }
 }
 
 /** An address that belongs to somebody else by now tells nothing of whoever burnt. */
@@ -278,9 +309,22 @@ function describe(
   );
 }
 
-function refuseLiving(gone: readonly string[], { left }: Survey): void {
+/** @throws NurseryError REFUSED where one that is said to be gone answers, with the home that votes or with an emptied one */
+function refuseLiving(gone: readonly string[], { left, own }: Survey): void {
   const alive = gone.filter((node) => left.has(node));
-  if (alive.length > 0) throw new NurseryError('REFUSED', notGone(alive));
+  // A member by the survivor's list that is none by its own: its home was emptied, and it has joined, or copies.
+  const emptied = alive.filter(
+    (node) =>
+      ['learner', 'joining'].includes(left.get(node)?.role ?? '') &&
+      own.members.some((member) => member.node === node),
+  );
+  const voting = alive.filter((node) => !emptied.includes(node));
+  if (voting.length > 0) throw new NurseryError('REFUSED', notGone(voting));
+  if (emptied.length === 0) return;
+  throw new NurseryError(
+    'REFUSED',
+    `${whoDoes(emptied, 'answers')}, from a home that was emptied: stop ${emptied.join(', ')} first, and type the same again; started once the survivor serves, an empty home joins by itself`,
+  );
 }
 
 type Order = {
@@ -319,6 +363,20 @@ async function tryOrder(place: Place, name: string, what: Order): Promise<'order
     const now = await statusOf(place, name);
     if (now !== null && isWaiting(now, name)) return 'waits';
     await new Promise((resolve) => setTimeout(resolve, REPEAT_MS));
+  }
+}
+
+/** Whether it belongs to a founding that took the place of another one, and works. */
+async function wasDone(
+  place: Place,
+  name: string,
+  { founding, gone }: Pick<Order, 'founding' | 'gone'>,
+): Promise<boolean> {
+  try {
+    return (await tryOrder(place, name, { founding, gone, loseFrom: null })) === 'done';
+  } catch (error) {
+    if (error instanceof NurseryError && error.code === 'REFUSED') return false;
+    throw error;
   }
 }
 

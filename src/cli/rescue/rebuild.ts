@@ -6,6 +6,7 @@ import type { Key } from '../../base/bytes.ts';
 import { contains, overlaps, printRange, type Range } from '../../keyspace/range.ts';
 import type { MapEntry } from '../../keyspace/rangemap.ts';
 import { type Belongings, type Migration, NO_PROGRESS, type Outcome } from '../../protocol/admin/admin.ts';
+import { unknownFounding } from './unknown-founding.ts';
 
 /** What one cluster has told, as of the slot in which it came to the new keeper. */
 export type Told = { readonly cluster: string; readonly belongings: Belongings };
@@ -109,9 +110,8 @@ function foundingsOf(told: readonly Told[], { lost, keeper }: Order): Known {
   }
   const foundings = new Map<string, { readonly founding: string; readonly successor: string | null }>();
   for (const id of lost) {
-    // No founding has such a name: it is dead from the beginning on.
     const known = id === keeper.cluster ? keeper.from : met.get(id)?.founding;
-    foundings.set(id, { founding: known ?? `unknown-${id}`, successor: null });
+    foundings.set(id, { founding: known ?? unknownFounding(id), successor: null });
   }
   for (const { cluster, belongings } of told) {
     const { founding, unconfirmed } = belongings;

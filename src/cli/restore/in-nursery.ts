@@ -8,13 +8,13 @@ import { type ClusterIni, toClusterConfig } from '../../config/cluster-config.ts
 import { printRange } from '../../keyspace/range.ts';
 import type {
   AdminAnswer,
-  AdminCommand,
   Confirmation,
   Migration,
   NodeAddress,
   NodeStatus,
   Order,
 } from '../../protocol/admin/admin.ts';
+import { mergesOf } from '../../protocol/admin/lineage.ts';
 import { NurseryConnections } from '../connections.ts';
 import { jsonRange } from '../forms.ts';
 import { printJson, printLine } from '../output.ts';
@@ -32,7 +32,14 @@ import {
   makeHome,
 } from './make-home.ts';
 import { type Prospect, prospectOf } from './prospect.ts';
-import { isMadeBefore, type OnRecord, type Place, placeOf } from './succession.ts';
+import {
+  isMadeBefore,
+  type OnRecord,
+  type Place,
+  placeOf,
+  replacementOf,
+  successionOf,
+} from './succession.ts';
 
 /** Before the command gives up waiting (s), unless it is told otherwise. */
 const PATIENCE_S = 120;
@@ -134,7 +141,12 @@ async function look(
     file,
     known,
     place,
-    prospect: prospectOf(known.map.entries, file.image.owned, { cluster, chain: place.chain, was }),
+    prospect: prospectOf(known.map.entries, file.image.owned, {
+      cluster,
+      chain: place.chain,
+      merges: mergesOf(known.migrations),
+      was,
+    }),
     names: [...new Set(nodes.map(({ name }) => name))],
     isRunning,
     moves: known.migrations.filter(
@@ -275,17 +287,9 @@ async function homeFor(
       `founding ${order.founding} has taken the place of ${order.was} by order ${order.order}, and is not in the home ${homeOf(node)}: where it is lost too, --replace ${order.founding.slice(0, DIGITS)} takes its place`,
     );
   if (before === null) {
-    const { image } = file;
-    return await makeHome(cluster, node, file, {
-      keeper: {
-        cluster: keeper.clusterId,
-        founding: known.nursery?.founding ?? '',
-        nodes: [...keeper.nodes],
-      },
-      keepers: place.isNewKeeper ? [image.keeper] : [],
-      was: image.founding,
-      replaced: place.replaced,
-    });
+    const { clusterId, nodes } = keeper;
+    const ref = { cluster: clusterId, founding: known.nursery?.founding ?? '', nodes: [...nodes] };
+    return await makeHome(cluster, node, file, successionOf(file.image, place, ref));
   }
   const isIts =
     before.replaced.includes(place.dead) && (place.order?.founding ?? before.founding) === before.founding;
@@ -306,7 +310,9 @@ async function give(
   const { cluster } = survey;
   for (;;) {
     const answer =
-      home === null ? await given(nursery, survey) : await nursery.keeper.command(replacement(survey, home));
+      home === null
+        ? await given(nursery, survey)
+        : await nursery.keeper.command(replacementOf(survey, home, Date.now()));
     if (answer.kind === 'given') return answer;
     if (answer.kind !== 'busy') throw new NurseryError('REFUSED', 'why' in answer ? answer.why : answer.kind);
     if (performance.now() > untilMs)
@@ -324,26 +330,6 @@ async function given(nursery: NurseryConnections, { cluster, place }: Survey): P
   return order?.given == null
     ? { kind: 'busy', why: `founding ${place.order?.founding} of ${cluster} has not been told its ranges` }
     : { kind: 'given', ...order.given };
-}
-
-/** As the node says it (node/identity/succession.ts). */
-function replacement({ cluster, node, known, file }: Survey, home: Made): AdminCommand {
-  const { founding, slot, owned, replaced } = home;
-  return {
-    kind: 'replace',
-    cluster,
-    keeper: known.nursery?.founding ?? '',
-    was: home.was === '' ? file.image.founding : home.was,
-    founding,
-    after: [...replaced],
-    version: slot,
-    members: [{ node: node.name, incarnation: founding, learner: false }],
-    owned: [...owned],
-    activated: [],
-    imports: 0,
-    lastMid: owned.reduce((high, { epoch }) => Math.max(high, epoch), 0),
-    takenMs: Date.now(),
-  };
 }
 
 async function report(

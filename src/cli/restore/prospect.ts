@@ -2,7 +2,7 @@
 import { intersect, type Range, subtract } from '../../keyspace/range.ts';
 import type { MapEntry } from '../../keyspace/rangemap.ts';
 import type { Order } from '../../protocol/admin/admin.ts';
-import { epochsThen } from '../../protocol/admin/lineage.ts';
+import { epochsThen, knownParts, type Merges } from '../../protocol/admin/lineage.ts';
 import type { OwnedRange } from '../export/lines.ts';
 
 /** All ascending. */
@@ -19,6 +19,7 @@ export type Prospect = {
  * As the keeper is going to decide it, once moves are settled (node/machine/orders.ts).
  *
  * @param chain orders that lead from the founding in force back to that of the image, `was`
+ * @param merges of the nursery, as the keeper has them on record
  */
 export function prospectOf(
   entries: readonly MapEntry[],
@@ -26,24 +27,29 @@ export function prospectOf(
   {
     cluster,
     chain,
+    merges,
     was,
-  }: { readonly cluster: string; readonly chain: readonly Order[]; readonly was: string },
+  }: {
+    readonly cluster: string;
+    readonly chain: readonly Order[];
+    readonly merges: Merges;
+    readonly was: string;
+  },
 ): Prospect {
   const epochThen = epochsThen(chain, was);
   const back: Range[] = [];
   const left: Range[] = [];
   const moved: MapEntry[] = [];
   for (const entry of entries) {
-    const parts = owned.flatMap((own) => {
-      const common = intersect(own, entry);
-      return common === null ? [] : [{ ...common, epoch: own.epoch }];
+    const parts = owned.flatMap((of) => {
+      const common = intersect(of, entry);
+      return common === null ? [] : [{ ...common, of }];
     });
-    const then = entry.owner === cluster ? epochThen(entry) : null;
-    if (then === null) {
+    if (entry.owner !== cluster || epochThen(entry) === null) {
       moved.push(...parts.map(({ lo, hi }): MapEntry => ({ ...entry, lo, hi })));
       continue;
     }
-    const same = parts.filter(({ epoch }) => epoch === then).map(({ lo, hi }): Range => ({ lo, hi }));
+    const same = knownParts(entry, parts, { epochThen, merges }).map(({ lo, hi }): Range => ({ lo, hi }));
     back.push(...same);
     left.push(
       ...same.reduce<Range[]>(

@@ -1,8 +1,11 @@
 /** Whose place a cluster takes that is restored in a nursery: what keeper, orders and image say, before anything is done. */
 import { FatalError, NurseryError } from '../../base/errors.ts';
-import type { KeeperMap, Migration, Order } from '../../protocol/admin/admin.ts';
+import type { KeeperRef } from '../../identity/founding.ts';
+import type { AdminCommand, KeeperMap, Migration, Order } from '../../protocol/admin/admin.ts';
 import { chainOf } from '../../protocol/admin/lineage.ts';
 import type { Image } from '../export/lines.ts';
+import { unknownFounding } from '../rescue/unknown-founding.ts';
+import type { Made, Succession } from './make-home.ts';
 
 /** Digits of a founding that are enough to name it. */
 const DIGITS_MIN = 8;
@@ -69,6 +72,11 @@ export function placeOf(image: Image, typed: string | null, known: OnRecord): Pl
       'REFUSED',
       `no founding of cluster ${cluster} is in force, whose place could be taken: nursery rescue lost ${cluster} --restore DIR --at CLUSTER brings what the map still gives it to another cluster`,
     );
+  if (inForce === unknownFounding(cluster))
+    throw new NurseryError(
+      'REFUSED',
+      `${cluster} was lost together with the keeper before this one, and nobody who is left knows which founding it was, so that none can take its place: nursery rescue lost ${cluster} --restore DIR --at CLUSTER brings what the map gives it to another cluster`,
+    );
   const last = orders.find(
     (order) => order.kind === 'promote' && order.cluster === cluster && order.founding === inForce,
   );
@@ -99,4 +107,43 @@ function refuseUnnamed(typed: string | null, founding: string, what: string): vo
   const hint = `--replace ${founding.slice(0, DIGITS_MIN)} says that its place is taken, and that it is dead for ever`;
   if (typed === null || typed.length < DIGITS_MIN) throw new FatalError('USAGE', `${what}: ${hint}`);
   throw new NurseryError('REFUSED', `${what}, not ${typed}: ${hint}`);
+}
+
+/** Whose place the founding takes that is made from the image, and at which keeper. */
+export function successionOf(image: Image, { isNewKeeper, replaced }: Place, keeper: KeeperRef): Succession {
+  return { keeper, keepers: isNewKeeper ? [image.keeper] : [], was: image.founding, replaced };
+}
+
+/** What the command tells the keeper, as the node does once it runs (node/identity/succession.ts). */
+export function replacementOf(
+  {
+    cluster,
+    node,
+    known,
+    file,
+  }: {
+    readonly cluster: string;
+    readonly node: { readonly name: string };
+    readonly known: Pick<OnRecord, 'nursery'>;
+    readonly file: { readonly image: Pick<Image, 'founding'> };
+  },
+  home: Made,
+  takenMs: number,
+): AdminCommand {
+  const { founding, slot, owned, replaced } = home;
+  return {
+    kind: 'replace',
+    cluster,
+    keeper: known.nursery?.founding ?? '',
+    was: home.was === '' ? file.image.founding : home.was,
+    founding,
+    after: [...replaced],
+    version: slot,
+    members: [{ node: node.name, incarnation: founding, learner: false }],
+    owned: [...owned],
+    activated: [],
+    imports: 0,
+    lastMid: owned.reduce((high, { epoch }) => Math.max(high, epoch), 0),
+    takenMs,
+  };
 }

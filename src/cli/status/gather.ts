@@ -1,10 +1,18 @@
 /**
- * Asks everybody at once how it is. Whatever is down, all of it takes two seconds at most: who has not answered by then is
- * reported with the reason so far.
+ * Asks everybody at once how it is: keeper, router, the nodes of the file, and those of all clusters as soon as either of the first
+ * two names them. Whatever is down, all of it takes two seconds at most: who has not answered by then is reported with the reason
+ * so far, and who had no time to answer as that.
  */
 import { NurseryError } from '../../base/errors.ts';
 import { ClusterClient } from '../../client/cluster-client.ts';
-import type { ClusterSeen, Facts, KeeperSeen, NodeSeen, RouterSeen } from '../../health/facts.ts';
+import {
+  type ClusterSeen,
+  type Facts,
+  type KeeperSeen,
+  masterOf,
+  type NodeSeen,
+  type RouterSeen,
+} from '../../health/facts.ts';
 import { judge } from '../../health/findings.ts';
 import { EMPTY_MAP } from '../../keyspace/rangemap.ts';
 import type {
@@ -17,28 +25,35 @@ import type {
 import { readTarget, type Target } from '../connections.ts';
 import { askTurnedAway } from '../turned-away.ts';
 
-/** How long the keeper, and a router in its place, may take at the most (ms). */
-const KEEPER_MS = 700;
-/** When all should have answered, from the start (ms); the rest of two seconds is for the process itself. */
-const ALL_MS = 1800;
-/** How long nodes may take at the least (ms). */
+/** When all should have answered, from the beginning (ms); the rest of two seconds is for the process itself. */
+const ALL_MS = 1700;
+/** Keeper and router are waited for until so long before the end (ms): whom they name has that time at the least. */
 const NODE_MS = 600;
+/** Whose silence is to say anything has had so long to answer, of the time in which this process ran itself (ms). */
+const FAIR_MS = 400;
+/** How often it is looked whether this process runs; what passes between two looks counts as twice that at most (ms). */
+const TURN_MS = 50;
 /** What is left for a second look (ms). */
 const AGAIN_MS = 700;
+/** What deadlines of nodes are whole multiples of (ms). */
+const STEP_MS = 100;
 const IDENTITY = { role: 'operator', node: 'status' } as const;
+const NO_TIME = 'there was no time to ask it';
 const NOTHING: KeeperMap = { map: EMPTY_MAP, clusters: [] };
 
 /**
  * All that is known through the configuration `file`.
  *
- * @param beganMs when whoever asks began to wait (monotonic, ms)
  * @throws FatalError CONFIG
  */
-export async function gather(file: string, beganMs: number): Promise<Facts> {
-  const target = readTarget(file);
-  // Where the start alone has taken long, there is time for one that answers as usual.
-  const untilMs = Math.max(beganMs + ALL_MS, performance.now() + KEEPER_MS + NODE_MS);
-  return await lookTwice(() => begin(file, target, untilMs), untilMs);
+export async function gather(file: string): Promise<Facts> {
+  return await gatherFrom(file, readTarget(file));
+}
+
+/** The same, of a configuration that was read already; `file` stands in what is to be typed. */
+export async function gatherFrom(file: string, target: Target): Promise<Facts> {
+  const untilMs = performance.now() + ALL_MS;
+  return await lookTwice((before) => begin({ file, target, untilMs, before }), untilMs);
 }
 
 /** One look at everybody, which goes on until its time is over. */
@@ -53,12 +68,15 @@ export type Look = {
  * between. Both looks are over by `untilMs`, so the first is judged while there is time for a second, whoever is silent. What a
  * master says later than that is taken as it is.
  */
-export async function lookTwice(begin: () => Promise<Look>, untilMs: number): Promise<Facts> {
-  const first = await begin();
+export async function lookTwice(
+  begin: (before: Facts | null) => Promise<Look>,
+  untilMs: number,
+): Promise<Facts> {
+  const first = await begin(null);
   try {
     const early = await first.at(untilMs - AGAIN_MS);
     if (!isMoved(early)) return await first.at(untilMs);
-    const second = await begin();
+    const second = await begin(early);
     const again = await second.at(untilMs).finally(() => second.close());
     // Of a keeper that gives no second answer in the time that is left the first one counts.
     return again.keeper?.why === null ? again : await first.at(untilMs);
@@ -71,16 +89,29 @@ function isMoved(facts: Facts): boolean {
   return judge(facts).findings.some(({ kind }) => kind === 'rangeUnserved' || kind === 'ownedTwice');
 }
 
-async function begin(file: string, target: Target, untilMs: number): Promise<Look> {
+type Begin = {
+  readonly file: string;
+  readonly target: Target;
+  readonly untilMs: number;
+  /** What an earlier look has found: who is named there need not be named again to be asked. */
+  readonly before: Facts | null;
+};
+
+async function begin({ file, target, untilMs, before }: Begin): Promise<Look> {
   const configured = target.isRouter ? [target.keeper] : [target.front, target.keeper];
-  const asking = new Nodes(untilMs);
-  // Those of the file are asked while the keeper says who else there is.
-  for (const config of configured) asking.ask(config);
-  const keeperMs = Math.max(0, Math.min(KEEPER_MS, untilMs - performance.now()));
-  const [keeper, router] = await Promise.all([
-    target.hasNursery ? askKeeper(target, keeperMs) : null,
-    target.isRouter ? askRouter(target.front, keeperMs) : null,
-  ]);
+  const presence = new Presence();
+  const asking = new Nodes(untilMs, presence);
+  const learn = (clusters: readonly ClusterConfig[]): void => {
+    for (const each of clusters) asking.ask(each);
+  };
+  learn([...configured, ...(before?.keeper?.known.clusters ?? [])]);
+  const deadlineMs = Math.max(0, Math.round(untilMs - NODE_MS - performance.now()));
+  const router = target.isRouter ? new ClusterClient(target.front, IDENTITY) : null;
+  const tellers: Tellers = { target, router, learn, deadlineMs, presence };
+  const [keeper, routerSeen] = await Promise.all([
+    target.hasNursery ? askKeeper(tellers) : null,
+    askRouter(tellers),
+  ]).finally(() => router?.close());
   const named = withConfigured(keeper?.known.clusters ?? [], configured);
   const asked = named.map((each) => ({ each, nodes: asking.ask(each) }));
   const front = target.isRouter ? null : target.front.cluster;
@@ -89,9 +120,12 @@ async function begin(file: string, target: Target, untilMs: number): Promise<Loo
       const clusters = await Promise.all(
         asked.map(async ({ each, nodes }) => seen(each, await asking.seenAt(each, nodes, ms))),
       );
-      return { file, front, keeper, clusters, router };
+      return { file, front, keeper: judged(keeper, clusters), clusters, router: routerSeen };
     },
-    close: () => asking.close(),
+    close: () => {
+      presence.end();
+      asking.close();
+    },
   };
 }
 
@@ -99,11 +133,26 @@ function seen({ cluster, founding, isElsewhere }: Named, nodes: readonly NodeSee
   return { cluster, nodes, isElsewhere, ...(founding === undefined ? {} : { founding }) };
 }
 
-async function askKeeper(target: Target, deadlineMs: number): Promise<KeeperSeen> {
+/** Those who name clusters: for as long as they have, `learn` hears of each as soon as it is named. */
+type Tellers = {
+  readonly target: Target;
+  /** Null where the file is no router's. */
+  readonly router: ClusterClient | null;
+  readonly deadlineMs: number;
+  readonly presence: Presence;
+  learn(clusters: readonly ClusterConfig[]): void;
+};
+
+/** `isLate`: it did not answer in time, for whatever reason. */
+type Late = KeeperSeen & { readonly isLate: boolean };
+
+async function askKeeper(tellers: Tellers): Promise<Late> {
+  const { target, deadlineMs, learn, presence } = tellers;
+  const beganMs = presence.ms;
   const { cluster } = target.keeper;
   const client = new ClusterClient(target.keeper, IDENTITY, { keepsToFirst: true });
   const query = (of: AdminQuery) => client.query(of, { deadlineMs });
-  const heard = heardByRouter(target, deadlineMs);
+  const heard = heardByRouter(tellers);
   try {
     const [known, migrations, orders] = await Promise.all([
       query({ kind: 'getMap' }),
@@ -112,33 +161,37 @@ async function askKeeper(target: Target, deadlineMs: number): Promise<KeeperSeen
     ]);
     if (known.kind !== 'keeperMap' || migrations.kind !== 'migrations' || orders.kind !== 'orders')
       throw new NurseryError('MALFORMED', `keeper ${cluster} answered ${known.kind} to getMap`);
+    learn(known.clusters);
     return {
       cluster,
       known: withoutKind(known),
       migrations: migrations.migrations,
       orders: orders.orders,
       why: null,
+      isLate: false,
     };
   } catch (error) {
     if (!(error instanceof NurseryError)) throw error;
-    return { cluster, known: await heard, migrations: null, orders: null, why: error.message };
+    const isUnheard = !presence.hadTime(beganMs, error);
+    const known = await heard;
+    const isLate = error.code === 'TIMEOUT' || error.code === 'UNREACHABLE';
+    return { cluster, known, migrations: null, orders: null, why: error.message, isUnheard, isLate };
   } finally {
     client.close();
   }
 }
 
 /** What the router of the configuration was last told by the keeper; nothing where it is none, or does not answer. */
-async function heardByRouter({ front, isRouter }: Target, deadlineMs: number): Promise<KeeperMap> {
-  if (!isRouter) return NOTHING;
-  const client = new ClusterClient(front, IDENTITY);
+async function heardByRouter({ router, deadlineMs, learn }: Tellers): Promise<KeeperMap> {
+  if (router === null) return NOTHING;
   try {
-    const answer = await client.query({ kind: 'getMap' }, { to: 'any', deadlineMs });
-    return answer.kind === 'keeperMap' ? withoutKind(answer) : NOTHING;
+    const answer = await router.query({ kind: 'getMap' }, { to: 'any', deadlineMs });
+    if (answer.kind !== 'keeperMap') return NOTHING;
+    learn(answer.clusters);
+    return withoutKind(answer);
   } catch (error) {
     if (!(error instanceof NurseryError)) throw error;
     return NOTHING;
-  } finally {
-    client.close();
   }
 }
 
@@ -146,15 +199,22 @@ function withoutKind({ kind: _, ...map }: { readonly kind: string } & KeeperMap)
   return map;
 }
 
-async function askRouter(front: ClusterConfig, deadlineMs: number): Promise<RouterSeen | null> {
-  const [node] = front.nodes;
-  if (node === undefined) return null;
-  const client = new ClusterClient(front, IDENTITY);
-  try {
-    return { name: node.name, ...(await askTurnedAway(client, node.name, deadlineMs)) };
-  } finally {
-    client.close();
-  }
+async function askRouter({ target, router, deadlineMs, presence }: Tellers): Promise<RouterSeen | null> {
+  const [node] = target.front.nodes;
+  if (node === undefined || router === null) return null;
+  const beganMs = presence.ms;
+  const { turnedAway, why, error } = await askTurnedAway(router, node.name, deadlineMs);
+  const isUnheard = error !== undefined && !presence.hadTime(beganMs, error);
+  return { name: node.name, turnedAway, why, isUnheard };
+}
+
+/** A keeper whose master is there is late, whatever was not heard of it: that is not silence. */
+function judged(keeper: Late | null, clusters: readonly ClusterSeen[]): KeeperSeen | null {
+  if (keeper === null) return null;
+  const { isLate, ...seen } = keeper;
+  const own = clusters.filter(({ cluster, isElsewhere }) => cluster === seen.cluster && !isElsewhere);
+  const isThere = isLate && own.some((cluster) => masterOf(cluster) !== null);
+  return isThere ? { ...seen, isUnheard: true } : seen;
 }
 
 type Named = KnownCluster & { readonly isElsewhere: boolean };
@@ -187,10 +247,12 @@ class Nodes {
   readonly #untilMs: number;
   readonly #clients: ClusterClient[] = [];
   readonly #asked = new Map<string, Promise<NodeSeen>>();
+  readonly #presence: Presence;
 
   /** @param untilMs when all should have answered (monotonic, ms) */
-  constructor(untilMs: number) {
+  constructor(untilMs: number, presence: Presence) {
     this.#untilMs = untilMs;
+    this.#presence = presence;
   }
 
   /** Begins to ask those that were not asked yet; in the order of `nodes`. */
@@ -231,7 +293,9 @@ class Nodes {
   }
 
   async #askOne(client: ClusterClient, name: string): Promise<NodeSeen> {
-    const deadlineMs = Math.max(0, this.#untilMs - performance.now());
+    // Said where it is over: in words that stay the same from one look to the next.
+    const deadlineMs = Math.floor(Math.max(0, this.#untilMs - performance.now()) / STEP_MS) * STEP_MS;
+    const beganMs = this.#presence.ms;
     const counting = askTurnedAway(client, name, deadlineMs);
     try {
       const answer = await client.query({ kind: 'nodeFacts' }, { to: name, deadlineMs });
@@ -242,7 +306,47 @@ class Nodes {
       return { name, facts, why: '', turnedAway };
     } catch (error) {
       if (!(error instanceof NurseryError)) throw error;
-      return { name, facts: null, why: error.message, turnedAway: (await counting).turnedAway };
+      const { turnedAway } = await counting;
+      const isUnheard = !this.#presence.hadTime(beganMs, error);
+      return { name, facts: null, why: isUnheard ? NO_TIME : error.message, turnedAway, isUnheard };
     }
   }
+}
+
+/** How long this process has really run: where it is held up itself, no silence says anything of others. */
+class Presence {
+  readonly #timer = setInterval(() => this.#turn(), TURN_MS).unref();
+  #ranMs = 0;
+  #lastMs = performance.now();
+
+  /** So far (ms). */
+  get ms(): number {
+    this.#turn();
+    return this.#ranMs;
+  }
+
+  /**
+   * Whether whoever was asked at `beganMs` had a fair chance before it failed with `error`. That a machine says at once that nothing
+   * listens there is an answer, however short the time was.
+   */
+  hadTime(beganMs: number, error: NurseryError): boolean {
+    return this.ms - beganMs >= FAIR_MS || isRefusal(error);
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+  }
+
+  #turn(): void {
+    const nowMs = performance.now();
+    this.#ranMs += Math.min(nowMs - this.#lastMs, 2 * TURN_MS);
+    this.#lastMs = nowMs;
+  }
+}
+
+function isRefusal(error: NurseryError): boolean {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ECONNREFUSED') return true;
+  }
+  return false;
 }

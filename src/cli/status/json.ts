@@ -1,11 +1,13 @@
 /** Status as scripts get it; docs/commands.md says what each field is. */
-import type { ClusterSeen, Facts } from '../../health/facts.ts';
+import type { ClusterSeen, Facts, RouterSeen } from '../../health/facts.ts';
 import type { Verdict } from '../../health/findings.ts';
 import { isOver, openMoves } from '../../health/map-findings.ts';
+import { placesOf } from '../../health/places.ts';
 import { copiesOf } from '../../health/safe-to-stop.ts';
 import type { Range } from '../../keyspace/range.ts';
 import type { Migration } from '../../protocol/admin/admin.ts';
-import { jsonRange } from '../forms.ts';
+import type { Load } from '../../protocol/admin/node-facts.ts';
+import { jsonKey, jsonRange } from '../forms.ts';
 
 /** All of it as one value. */
 export function statusToJson(
@@ -16,7 +18,7 @@ export function statusToJson(
   const { state, words, findings } = verdict;
   const said = { verdict: { state, words, exitCode }, findings };
   if (keeper === null)
-    return { ...said, nursery: null, map: null, router, clusters: clusters.map(clusterToJson) };
+    return { ...said, nursery: null, map: null, router: null, clusters: clusters.map(clusterToJson) };
   const { known, why, migrations } = keeper;
   const { version, entries } = known.map;
   return {
@@ -30,18 +32,22 @@ export function statusToJson(
         ...(isOver(entry, known.clusters) ? { servedByNobody: true } : {}),
       })),
     },
-    router,
+    router: router === null ? null : routerToJson(router),
     clusters: clusters.map(clusterToJson),
     migrations: migrations?.map(migrationToJson) ?? null,
     open: openMoves(migrations).length,
   };
 }
 
+function routerToJson({ name, turnedAway, why }: RouterSeen): object {
+  return { name, turnedAway, why };
+}
+
 function clusterToJson(seen: ClusterSeen): object {
   const { cluster, founding, nodes } = seen;
   const reports = nodes.map(({ name, facts, why, turnedAway }) => {
     if (facts === null) return { name, status: null, why, turnedAway };
-    const { status, counts, ...more } = facts;
+    const { status, counts, load, ...more } = facts;
     return {
       name,
       status: { ...status, owned: status.owned.map(withJsonRange) },
@@ -49,9 +55,22 @@ function clusterToJson(seen: ClusterSeen): object {
       turnedAway,
       ...more,
       counts: counts?.map(withJsonRange) ?? null,
+      load: loadToJson(load),
     };
   });
-  return { cluster, founding: founding ?? null, copies: copiesOf(seen), nodes: reports };
+  return { cluster, founding: founding ?? null, copies: copiesToJson(seen), nodes: reports };
+}
+
+function copiesToJson(seen: ClusterSeen): object | null {
+  const copies = copiesOf(seen);
+  return copies === null ? null : { ...copies, places: placesOf(seen) };
+}
+
+function loadToJson({ ranges, hottest }: Load): object {
+  return {
+    ranges: ranges.map(withJsonRange),
+    hottest: hottest.map(({ key, perSecond }) => ({ key: jsonKey(key), perSecond })),
+  };
 }
 
 function withJsonRange<T extends Range>(range: T): object {

@@ -1,21 +1,33 @@
 /** Status as people read it: the verdict, what is wrong, then tables of all that is known. */
-import { answeringOf, type ClusterSeen, type Facts, masterOf, type NodeSeen } from '../../health/facts.ts';
+import {
+  absentOf,
+  answeringOf,
+  type ClusterSeen,
+  type Facts,
+  masterOf,
+  type NodeSeen,
+} from '../../health/facts.ts';
 import type { Finding, Since } from '../../health/finding.ts';
 import type { Verdict } from '../../health/findings.ts';
+import { loadOf, rangeLoads } from '../../health/load.ts';
 import { openMoves } from '../../health/map-findings.ts';
 import { stillSince } from '../../health/move-findings.ts';
+import { describeFatal, type PlaceSeen, placesOf } from '../../health/places.ts';
 import { copiesOf } from '../../health/safe-to-stop.ts';
 import { printRange, sameRange } from '../../keyspace/range.ts';
 import type { MapEntry } from '../../keyspace/rangemap.ts';
 import type { Migration, NotedBackup } from '../../protocol/admin/admin.ts';
+import { isMerge, printWay } from '../../protocol/admin/migration.ts';
 import { printPause } from '../progress-display.ts';
+import { printAge, printBytes, printCount } from './amounts.ts';
 import { waitedFor } from './json.ts';
+import { describeLoad } from './load.ts';
 
 /** All lines. @param wallMs the clock of whoever reads it (ms since 1970) */
 export function statusLines(facts: Facts, { words, findings }: Verdict, wallMs: number): string[] {
   const lines = [words, ...findings.flatMap(findingLines), ''];
   lines.push(...mapLines(facts));
-  for (const cluster of facts.clusters) lines.push(...clusterLines(cluster, wallMs));
+  for (const cluster of facts.clusters) lines.push(...clusterLines(facts, cluster, wallMs));
   lines.push(...visitorLines(facts), ...migrationLines(facts));
   return lines;
 }
@@ -40,6 +52,7 @@ function mapLines({ keeper, clusters }: Facts): string[] {
   if (why !== null && known.map.isEmpty) return ['no map is known'];
   const whose = known.nursery === undefined ? '' : `, of nursery ${known.nursery.founding}`;
   const heard = why === null ? '' : ', as a router heard it last';
+  const busy = busyRanges(clusters);
   return [
     `map, version ${known.map.version}${whose}${heard}`,
     ...table(
@@ -48,6 +61,7 @@ function mapLines({ keeper, clusters }: Facts): string[] {
         entry.owner,
         `epoch ${entry.epoch}`,
         countOf(entry, clusters),
+        ...(busy.get(rangeName(entry.owner, entry)) ?? []),
       ]),
     ),
   ];
@@ -67,32 +81,32 @@ function countOf(entry: MapEntry, clusters: readonly ClusterSeen[]): string {
   return nodes.length === 0 ? '' : 'keys are being counted';
 }
 
-/** A number in three digits or so: 999, 12.3 k, 2.00 M. */
-export function printCount(count: number): string {
-  const units = [
-    [1e9, ' G'],
-    [1e6, ' M'],
-    [1e4, ' k'],
-  ] as const;
-  const [, name] = units.find(([least]) => count >= least) ?? [1, ''];
-  const unit = name === ' G' ? 1e9 : name === ' M' ? 1e6 : name === ' k' ? 1e3 : 1;
-  return unit === 1 ? String(count) : `${(count / unit).toPrecision(3)}${name}`;
+/** What the nodes of its owner were asked of each range that is not idle. */
+function busyRanges(clusters: readonly ClusterSeen[]): Map<string, string[]> {
+  const said = new Map<string, string[]>();
+  for (const cluster of clusters.filter(({ isElsewhere }) => !isElsewhere)) {
+    for (const load of rangeLoads(cluster)) {
+      const words = describeLoad(load);
+      if (words !== null) said.set(rangeName(cluster.cluster, load), [words]);
+    }
+  }
+  return said;
 }
 
-function printBytes(bytes: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
-  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
-  const amount = bytes / 1024 ** power;
-  return `${power === 0 ? bytes : amount.toFixed(amount < 10 ? 1 : 0)} ${units[power]}`;
+function rangeName(cluster: string, { lo, epoch }: Pick<MapEntry, 'lo' | 'epoch'>): string {
+  return `${cluster} ${epoch} ${lo}`;
 }
 
-function clusterLines(seen: ClusterSeen, wallMs: number): string[] {
+function clusterLines(facts: Facts, seen: ClusterSeen, wallMs: number): string[] {
   const { cluster, founding, nodes } = seen;
-  const backup = describeBackup(nodes, wallMs);
+  const backup = describeBackup(facts, seen, wallMs);
+  const load = describeLoad(loadOf(rangeLoads(seen)));
   return [
     `cluster ${cluster}${founding === undefined ? '' : `, founding ${founding}`}`,
     ...copiesLine(seen),
+    ...roomLine(seen),
     ...(backup === null ? [] : [`  ${backup}`]),
+    ...(load === null ? [] : [`  ${load}`]),
     ...table(nodes.map(nodeRow)),
   ];
 }
@@ -102,12 +116,41 @@ function copiesLine(cluster: ClusterSeen): string[] {
   const copies = copiesOf(cluster);
   if (copies === null || cluster.isElsewhere) return [];
   const { members, fit, mayFail } = copies;
+  const master = masterOf(cluster);
+  const absent = master === null ? 0 : absentOf(master).length;
+  const wanted = absent === 0 ? '' : ` of ${members + absent}`;
   const more = mayFail < 0 ? 'too few to go on' : mayFail === 0 ? 'none may fail' : `${mayFail} may fail`;
-  return [`  ${members} ${members === 1 ? 'copy' : 'copies'}, ${fit} up to date; ${more}`];
+  const places = placesOf(cluster);
+  const fatal = describeFatal(places, mayFail);
+  return [
+    `  ${members} ${members === 1 ? 'copy' : 'copies'}${wanted}, ${fit} up to date; ${more}${fatal === null ? '' : `, and not ${fatal}`}`,
+    ...placesLine(places),
+  ];
 }
 
-function nodeRow({ name, facts, why }: NodeSeen): string[] {
-  if (facts === null) return [name, `does not answer: ${printable(why)}`];
+/** How much the fullest of its disks has left; nothing where nobody says. */
+function roomLine({ nodes, isElsewhere }: ClusterSeen): string[] {
+  const said = nodes.flatMap(({ name, facts }) =>
+    facts === null || facts.freeBytes === null ? [] : [{ name, free: facts.freeBytes }],
+  );
+  const fullest = said.sort((a, b) => a.free - b.free)[0];
+  if (fullest === undefined || isElsewhere) return [];
+  const least = said.length > 1 ? `, the least of its nodes: ${fullest.name}` : '';
+  return [`  ${printBytes(fullest.free)} of disk space free${least}`];
+}
+
+/** On which disks, machines and racks they are, and how many where those are several. */
+function placesLine(places: readonly PlaceSeen[]): string[] {
+  if (places.length === 0) return [];
+  const said = places.map(({ name, members }) =>
+    members.length === 1 ? printable(name) : `${printable(name)} (${members.length} of them)`,
+  );
+  return [`  on ${said.join(', ')}`];
+}
+
+function nodeRow({ name, facts, why, isUnheard }: NodeSeen): string[] {
+  if (facts === null)
+    return [name, isUnheard === true ? `not known: ${why}` : `does not answer: ${printable(why)}`];
   const { status } = facts;
   const owned = status.owned.map(
     (range) => `${printRange(range)}${range.sealedBy === null ? '' : ` sealed by ${range.sealedBy}`}`,
@@ -117,13 +160,27 @@ function nodeRow({ name, facts, why }: NodeSeen): string[] {
   return [name, status.role, `slot ${status.applied} of ${status.chosen}`, what];
 }
 
-/** What the nodes know of the last backup; null where none answers, or the cluster owns nothing. */
-function describeBackup(nodes: readonly NodeSeen[], wallMs: number): string | null {
+/** What the nodes know of the last backup; null where the cluster owns nothing. */
+function describeBackup(
+  { keeper }: Facts,
+  { cluster, founding, nodes, isElsewhere }: ClusterSeen,
+  wallMs: number,
+): string | null {
   const there = nodes.flatMap(({ facts }) => facts?.status ?? []);
-  if (!there.some(({ owned }) => owned.length > 0)) return null;
+  if (!there.some(({ owned }) => owned.length > 0)) {
+    const isOwner = keeper?.known.map.entries.some(({ owner }) => owner === cluster) === true;
+    const isGone = there.every(({ role }) => role === 'joining');
+    // Whoever has to bring it back looks for one now: the nodes alone have noted it.
+    return isOwner && isGone && !isElsewhere
+      ? 'last backup: none of its nodes is there to say; nursery verify DIRECTORY says what is in one'
+      : null;
+  }
   const newest = there
     .flatMap(({ backup }) => backup ?? [])
     .reduce<NotedBackup | null>((best, each) => (best === null || each.slot > best.slot ? each : best), null);
+  const order = keeper?.orders?.find((each) => founding !== undefined && each.founding === founding);
+  if (newest === null && order !== undefined)
+    return `no backup was noted since order ${order.order} (promotion or restore); those of before can still be restored`;
   if (newest === null) return 'no backup was noted';
   return `last backup: ${printAge(wallMs - newest.takenMs)} ago, as of slot ${newest.slot}`;
 }
@@ -157,14 +214,17 @@ function migrationLines({ keeper, clusters }: Facts): string[] {
 
 /** One migration in one line. Of one that `isStill` the record says what was so when a migrator last wrote there. */
 export function describeMigration(migration: Migration, isStill: boolean): string {
-  const { mid, source, target, phase, progress, wish } = migration;
+  const { mid, phase, progress, wish } = migration;
   const range = printRange(migration);
   const wished = wish === 'run' ? '' : `, ${wish} wanted`;
   const waits = isStill ? 'when last heard of waiting for' : 'waiting for';
   const whom = waitedFor(migration);
   const waiting = whom === '' ? '' : `, ${waits} ${whom}`;
   const share = progress.keysTotal > 0 ? ` of ${progress.keysTotal}` : '';
-  return `${mid}: ${range} ${source} → ${target}, ${phase}, ${progress.stage}, ${progress.keysCopied}${share} keys, ${printPause(progress)}${wished}${waiting}`;
+  const rate = migration.asked?.rate ?? null;
+  const limit = rate === null || phase !== 'active' ? '' : `, at most ${rate} bytes/s`;
+  const counted = isMerge(migration) ? '' : `, ${progress.keysCopied}${share} keys, ${printPause(progress)}`;
+  return `${mid}: ${range} ${printWay(migration)}, ${phase}, ${progress.stage}${counted}${limit}${wished}${waiting}`;
 }
 
 /** Rows with their columns below one another; the last one as it is. */
@@ -182,15 +242,4 @@ export function table(rows: readonly (readonly string[])[]): string[] {
 /** Text from elsewhere, which may try to move the cursor. */
 function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, '?');
-}
-
-/** A time in the one unit that says enough. */
-export function printAge(ms: number): string {
-  const units = [
-    [86_400_000, 'd'],
-    [3_600_000, 'h'],
-    [60_000, 'min'],
-  ] as const;
-  const [unitMs, name] = units.find(([least]) => ms >= 2 * least) ?? [1000, 's'];
-  return `${Math.max(0, Math.floor(ms / unitMs))} ${name}`;
 }

@@ -48,12 +48,12 @@ import {
 import {
   functionsPageCodec,
   functionsStatusCodec,
-  namedFunctionCodec,
   type SaysFunctions,
+  takeFunctionsCodec,
   withFunctions,
 } from './functions.ts';
-import { lastProgressCodec, lastReceiptCodec, lastTold, migrationCodec } from './migration.ts';
-import { backupCodec, nodeFactsCodec, nodeStatusCodec } from './node-facts.ts';
+import { lastProgressCodec, lastReceiptCodec, lastTold, migrationCodec, planCodec } from './migration.ts';
+import { backupCodec, bucketCodec, nodeFactsCodec, nodeStatusCodec } from './node-facts.ts';
 import {
   belongingsCodec,
   confirmationCodec,
@@ -73,6 +73,7 @@ export {
 } from '../../identity/founding.ts';
 export {
   type Foundings,
+  type Merged,
   type Migration,
   NO_PROGRESS,
   type Progress,
@@ -137,6 +138,9 @@ const plainCommandCodec = union({
   cancel: [26, struct(header)],
   /** By an order, since the target is dead: a sealed range is served again as of the seal, at another epoch. */
   takeBack: [27, struct({ ...header, epoch: i64 })],
+  // At the owner.
+  /** Neighbouring ranges that it owns become one, whose epoch is the mid. */
+  merge: [28, struct(header)],
   // Proposed by a cluster's own master.
   cleanupStep: [30, struct({ mid: i64, rowsMax: u32 })],
   /** Changes nothing: each replica takes the digest of the next rows of its whole store, from store key `from` on. */
@@ -163,13 +167,12 @@ const plainCommandCodec = union({
   /** A function of users comes, or another one in its place: at the keeper, or at a cluster without one. */
   putFunction: [70, struct({ name: text, source: bytes })],
   removeFunction: [71, struct({ name: text })],
-  /** By the master: what `keeper` has changed since version `from` of its functions, up to `version`. */
-  takeFunctions: [72, struct({ keeper: text, from: i64, version: i64, functions: list(namedFunctionCodec) })],
+  takeFunctions: [72, takeFunctionsCodec],
   /** By the master: every member has this engine, which runs functions from now on. */
   useEngine: [73, struct({ engine: text })],
   // At the keeper.
   initMap: [40, struct({ cluster: text })],
-  plan: [41, struct({ source: text, target: text, lo: key, hi: option(key) })],
+  plan: [41, planCodec],
   claim: [42, struct({ mid: i64, tokenSeen: i64 })],
   note: [43, struct({ mid: i64, token: i64, progress: lastProgressCodec })],
   wish: [44, struct({ mid: i64, wish: text, why: text })],
@@ -196,8 +199,12 @@ const plainCommandCodec = union({
   settle: [57, struct({ mid: i64, token: i64 })],
   /** By an order: what a new keeper, which has no map yet, goes on with in the place of `from`. */
   install: [59, installationCodec],
+  /** How many bytes of a migration are copied per second at most, from now on: 0 for none. */
+  setRate: [60, struct({ mid: i64, rate: i64 })],
   /** By an order: what the map gives to a dead founding comes to `target`, from a backup or empty. */
   planCopy: [58, struct({ order: i64, target: text, lo: key, hi: option(key) })],
+  /** What the map gives to `cluster` there, in several entries, is to become one. */
+  planMerge: [62, struct({ cluster: text, lo: key, hi: option(key) })],
 });
 type PlainCommand = Coded<typeof plainCommandCodec>;
 
@@ -258,8 +265,11 @@ export const adminQueryCodec = union({
    * whether it would be.
    */
   promote: [11, struct({ founding: text, gone: list(text), loseFrom: option(i64), isTrial: bool })],
-  /** Whether beginExport (`source`) or beginImport (`target`) would be answered `busy` now; `ok`: not so. */
-  mayBegin: [7, withFunctions(struct({ mid: i64, lo: key, hi: option(key), as: oneOf('source', 'target') }))],
+  /** Whether beginExport (`source`), beginImport (`target`) or merge (`owner`) would be answered `busy` now; `ok`: not so. */
+  mayBegin: [
+    7,
+    withFunctions(struct({ mid: i64, lo: key, hi: option(key), as: oneOf('source', 'target', 'owner') })),
+  ],
   /** The functions of this cluster, for people. */
   listFunctions: [40, struct({})],
   /** One of them with its source. */
@@ -282,8 +292,12 @@ export const adminQueryCodec = union({
    */
   standing: [25, struct({ cluster: text, founding: text, keeper: text })],
   listOrders: [26, struct({})],
+  /** The migrations that need a migrator: to bring them to their end, or to tell their target that they were aborted. */
+  openMigrations: [27, struct({})],
   /** What a node says of itself, and has counted: for people and for tools. */
   nodeFacts: [60, struct({})],
+  /** How what this node holds lies, for a plan that cuts ranges: in up to some thousand buckets. */
+  listBuckets: [61, struct({})],
 });
 export type AdminQuery = Coded<typeof adminQueryCodec>;
 
@@ -403,6 +417,8 @@ export const adminAnswerCodec = union({
   functionsStatus: [41, functionsStatusCodec],
   functionsPage: [42, functionsPageCodec],
   nodeFacts: [60, nodeFactsCodec],
+  /** Ascending; null while the store is being counted, or where nothing counts. */
+  buckets: [61, struct({ buckets: option(list(bucketCodec)) })],
 });
 export type AdminAnswer = Coded<typeof adminAnswerCodec>;
 

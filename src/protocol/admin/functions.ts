@@ -2,14 +2,24 @@
 import { storedWithMore } from '../../identity/founding.ts';
 import { bytes, type Codec, type Coded, i64, list, option, struct, text } from '../../wire/codec.ts';
 
+const stored = option(bytes);
+/** Of a function that was removed: earlier builds kept its name, without a source. No function has an empty one. */
+export const REMOVED = new Uint8Array(0);
+
 /** Bytes that are a copy: a function is kept for longer than what it came in. */
 const kept: Codec<Uint8Array> = {
-  write: bytes.write,
-  read: (reader) => Buffer.from(bytes.read(reader)),
+  write: (writer, source) => stored.write(writer, source === REMOVED ? null : source),
+  read: (reader) => {
+    const source = stored.read(reader);
+    return source === null ? REMOVED : Buffer.from(source);
+  },
 };
 
-/** A function as it is stored: the version of all functions at which it came, and its source, null where it was removed. */
-const entry = { version: i64, source: option(kept) };
+/**
+ * A function as it is stored: the version of all functions at which it came, and its source. Below 0: a cluster had it before it came to
+ * a keeper, and this keeper has none of its name.
+ */
+const entry = { version: i64, source: kept };
 export const functionEntryCodec = struct(entry);
 export type FunctionEntry = Coded<typeof functionEntryCodec>;
 
@@ -34,9 +44,30 @@ export const functionsStatusCodec = struct({
 });
 export type FunctionsStatus = Coded<typeof functionsStatusCodec>;
 
-/** Some of them, ascending by version, above the version that was asked for; `version`: up to here none is left out. */
-export const functionsPageCodec = struct({ keeper: text, version: i64, functions: list(namedFunctionCodec) });
+/**
+ * Some of them, ascending by version, above the version that was asked for. `version`: up to here none is left out. `names`: of all
+ * that there are; what is not among them was removed, however long ago.
+ */
+export const functionsPageCodec = struct({
+  ...{ keeper: text, version: i64, functions: list(namedFunctionCodec) },
+  names: list(text),
+});
 export type FunctionsPage = Coded<typeof functionsPageCodec>;
+
+/** All functions of a nursery as of one version. */
+export const functionSetCodec = struct({ version: i64, functions: list(namedFunctionCodec) });
+export type FunctionSet = Coded<typeof functionSetCodec>;
+
+/** By the master: what came at `keeper` since version `from` of its functions, up to `version`. */
+const changedCodec = struct({ keeper: text, from: i64, version: i64, functions: list(namedFunctionCodec) });
+/** `names`: of all that the keeper has; what is not among them goes. Earlier builds said what was removed since instead. */
+export const takeFunctionsCodec: Codec<Coded<typeof changedCodec> & { readonly names?: readonly string[] }> =
+  storedWithMore(
+    changedCodec,
+    list(text),
+    ({ names }) => names ?? null,
+    (value, names) => ({ ...value, names }),
+  );
 
 /** Said by clusters of a move, and missing where it is 0: how far the functions are, of a cluster or of the keeper. */
 export type SaysFunctions = { readonly functions?: number };
@@ -53,7 +84,7 @@ export function withFunctions<T extends object>(codec: Codec<T>): Codec<T & Says
 
 /** Longest source (bytes). */
 export const SOURCE_MAX = 64 * 1024;
-/** Functions of a cluster, and as many names of removed ones are remembered. */
+/** Functions of a cluster. */
 export const FUNCTIONS_MAX = 256;
 /** Longest name of a function (bytes). */
 export const FUNCTION_NAME_MAX = 256;

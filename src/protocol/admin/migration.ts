@@ -1,4 +1,5 @@
 /** A migration as the keeper records it, on links, in rows and in logs; and those that the first build wrote. */
+import { storedWithMore } from '../../identity/founding.ts';
 import { digestCodec } from '../../keyspace/digest.ts';
 import {
   bool,
@@ -6,11 +7,14 @@ import {
   type Coded,
   i64,
   key,
+  list,
   oneOf,
   option,
   type Reader,
   struct,
   text,
+  u8,
+  type Writer,
 } from '../../wire/codec.ts';
 
 const counted = {
@@ -50,7 +54,34 @@ export const NO_PROGRESS: Progress = {
 const proven = { sealSlot: i64, digest: digestCodec, pauseMs: i64 };
 /** Proof of a finished move, kept by the keeper: the digest that source and target agreed on at the seal. */
 const receiptCodec = struct({ ...proven, pauseAtLeast: bool });
-export type Receipt = Coded<typeof receiptCodec>;
+export type Receipt = Coded<typeof receiptCodec> & {
+  /** From when the first migrator began to when the last one published, by their wall clocks (ms). */
+  readonly tookMs?: number;
+};
+
+/** Why a move was asked for. */
+export const REASONS = ['person', 'plan', 'auto'] as const;
+const askedCodec = struct({
+  /** Bytes of keys and values that are copied per second at most; 0: none for now; null: nobody has said. */
+  rate: option(i64),
+  /** User and host of whoever asked; for people. */
+  who: text,
+  reason: oneOf(...REASONS),
+  /** The migration that it takes back. */
+  undoes: option(i64),
+});
+/** How a move was asked for. It stands in the record, so that whoever takes over knows it too. */
+export type Asked = Coded<typeof askedCodec>;
+/** Nobody has said how. */
+export const UNSAID: Asked = { rate: null, who: '', reason: 'person', undoes: null };
+const moveCodec = struct({ source: text, target: text, lo: key, hi: option(key) });
+/** A move that is asked for. What was planned before anybody said how ends where that would stand. */
+export const planCodec: Codec<Coded<typeof moveCodec> & { readonly asked?: Asked }> = storedWithMore(
+  moveCodec,
+  askedCodec,
+  ({ asked }) => asked ?? null,
+  (move, asked) => ({ ...move, asked }),
+);
 
 /** What an operator wishes of a move. */
 export const WISHES = ['run', 'pause', 'abort'] as const;
@@ -86,12 +117,34 @@ const rescueCodec = struct({
 });
 export type Rescued = Coded<typeof rescueCodec>;
 
-export type Migration = Coded<typeof recordCodec> & {
+const mergedCodec = struct({ lo: key, epoch: i64 });
+/** Where an entry of the map began that a merge makes part of one, and its epoch; it ended where the next one began. */
+export type Merged = Coded<typeof mergedCodec>;
+/** Entries of the map that one merge takes: its record keeps where each began, and keepers keep thousands of records. */
+export const MERGED_MAX = 16;
+
+export type Migration = Omit<Coded<typeof recordCodec>, 'receipt'> & {
+  readonly receipt: Receipt | null;
+  /** Missing where it was planned before anybody said. */
+  readonly asked?: Asked;
   readonly foundings?: Foundings;
   readonly rescue?: Rescued;
   /** It was aborted while its target did not answer: what that has staged is dropped once somebody tells it. */
   readonly isUntold?: true;
+  /** Of a merge, which is a migration without rows from a cluster to itself: what becomes one. */
+  readonly merges?: readonly Merged[];
 };
+
+/** Whether it makes neighbouring ranges of one cluster into one, and moves nothing. */
+export function isMerge({ merges }: Pick<Migration, 'merges'>): boolean {
+  return merges !== undefined;
+}
+
+/** For people: from where to where, or at which cluster it merges. */
+export function printWay(migration: Pick<Migration, 'source' | 'target' | 'merges'>): string {
+  const { source, target } = migration;
+  return isMerge(migration) ? `merge at ${source}` : `${source} → ${target}`;
+}
 /** Whether a migration in this phase still goes on. */
 export function isOpen({ phase }: Pick<Migration, 'phase'>): boolean {
   return phase === 'active' || phase === 'published';
@@ -108,7 +161,41 @@ export function needsMigrator(migration: Migration): boolean {
   return isAnybodys(migration) || migration.isUntold === true;
 }
 
+/** Numbers of migrations that others take back, or have taken back. */
+export function undoneBy(migrations: Iterable<Migration>): Set<number> {
+  const undone = new Set<number>();
+  for (const { asked } of migrations) if (asked?.undoes != null) undone.add(asked.undoes);
+  return undone;
+}
+
 const foundingsCodec = struct({ keeper: text, source: text, target: text });
+
+/** What a record has that came later than the rest. */
+const moreCodec = struct({
+  asked: option(askedCodec),
+  tookMs: option(i64),
+  merges: option(list(mergedCodec)),
+});
+type More = Coded<typeof moreCodec>;
+
+function hasMore({ asked, receipt, merges }: Migration): boolean {
+  return asked !== undefined || receipt?.tookMs !== undefined || merges !== undefined;
+}
+
+function moreOf({ asked, receipt, merges }: Migration): More {
+  const tookMs = receipt?.tookMs ?? null;
+  return { asked: asked ?? null, tookMs, merges: merges === undefined ? null : [...merges] };
+}
+
+function withMore<R extends { readonly receipt: Receipt | null }>(
+  record: R,
+  { asked, tookMs, merges }: More,
+): R {
+  const { receipt } = record;
+  const timed = receipt === null || tookMs === null ? {} : { receipt: { ...receipt, tookMs } };
+  const more = { ...(asked === null ? {} : { asked }), ...(merges === null ? {} : { merges }) };
+  return { ...record, ...timed, ...more };
+}
 
 /** On links. */
 export const migrationCodec: Codec<Migration> = {
@@ -117,6 +204,7 @@ export const migrationCodec: Codec<Migration> = {
     option(foundingsCodec).write(writer, record.foundings ?? null);
     bool.write(writer, record.isUntold === true);
     option(rescueCodec).write(writer, record.rescue ?? null);
+    moreCodec.write(writer, moreOf(record));
   },
   read: (reader) => {
     const record = recordCodec.read(reader);
@@ -124,7 +212,7 @@ export const migrationCodec: Codec<Migration> = {
     const isUntold = bool.read(reader);
     const rescue = option(rescueCodec).read(reader);
     return {
-      ...record,
+      ...withMore(record, moreCodec.read(reader)),
       ...(foundings === null ? {} : { foundings }),
       ...(isUntold ? { isUntold } : {}),
       ...(rescue === null ? {} : { rescue }),
@@ -151,8 +239,14 @@ export const lastProgressCodec: Codec<Progress> = {
 
 /** The receipt at the end of a command. */
 export const lastReceiptCodec: Codec<Receipt> = {
-  write: receiptCodec.write,
-  read: (reader) => ({ ...provenCodec.read(reader), pauseAtLeast: reader.left > 0 && bool.read(reader) }),
+  write: (writer, receipt) => {
+    receiptCodec.write(writer, receipt);
+    if (receipt.tookMs !== undefined) i64.write(writer, receipt.tookMs);
+  },
+  read: (reader) => {
+    const receipt = { ...provenCodec.read(reader), pauseAtLeast: reader.left > 0 && bool.read(reader) };
+    return reader.left > 0 ? { ...receipt, tookMs: i64.read(reader) } : receipt;
+  },
 };
 
 /** Whether the target was told, at the end of a command: it always was, before a migration could be aborted without it. */
@@ -167,6 +261,16 @@ const endCodec = struct({ pauseAtLeast: bool, startedAtMs: i64, receipt: option(
 /** Bytes of `firstEndCodec`, without a receipt and with one. */
 const FIRST_END_BYTES = 9;
 const FIRST_END_WITH_RECEIPT_BYTES = 57;
+/** In the place of `pauseAtLeast` in a row with more; what it says itself is added. */
+const WITH_MORE = 2;
+const longEndCodec = struct({
+  startedAtMs: i64,
+  receipt: option(receiptCodec),
+  foundings: option(foundingsCodec),
+  isUntold: bool,
+  rescue: option(rescueCodec),
+  more: moreCodec,
+});
 /** What stands behind the foundings of a migration whose target is to be told; foundings are longer. */
 const UNTOLD_BYTES = 1;
 
@@ -178,6 +282,10 @@ export const storedMigrationCodec: Codec<Migration> = {
   write: (writer, record) => {
     const { progress, receipt, foundings } = record;
     beginningCodec.write(writer, { ...record, counted: progress });
+    if (hasMore(record)) {
+      writeLongEnd(writer, record);
+      return;
+    }
     const isNew =
       foundings !== undefined ||
       record.isUntold === true ||
@@ -198,6 +306,7 @@ export const storedMigrationCodec: Codec<Migration> = {
       const receipt = proof === null ? null : { ...proof, pauseAtLeast: false };
       return { ...beginning, progress, receipt };
     }
+    if (reader.peek() >= WITH_MORE) return readLongEnd(reader, beginning, known);
     const { receipt, ...more } = endCodec.read(reader);
     const record = { ...beginning, progress: { ...known, ...more }, receipt };
     const foundings = reader.left > UNTOLD_BYTES ? { foundings: foundingsCodec.read(reader) } : {};
@@ -206,6 +315,30 @@ export const storedMigrationCodec: Codec<Migration> = {
     return { ...record, ...foundings, ...untold, ...rescue };
   },
 };
+
+function writeLongEnd(writer: Writer, record: Migration): void {
+  const { progress, receipt, foundings = null, rescue = null } = record;
+  const { pauseAtLeast, startedAtMs } = progress;
+  u8.write(writer, WITH_MORE + (pauseAtLeast ? 1 : 0));
+  const isUntold = record.isUntold === true;
+  longEndCodec.write(writer, { startedAtMs, receipt, foundings, isUntold, rescue, more: moreOf(record) });
+}
+
+function readLongEnd(
+  reader: Reader,
+  beginning: Omit<Coded<typeof beginningCodec>, 'counted'>,
+  counted: Coded<typeof countedCodec>,
+): Migration {
+  const pauseAtLeast = u8.read(reader) > WITH_MORE;
+  const { startedAtMs, receipt, foundings, isUntold, rescue, more } = longEndCodec.read(reader);
+  const record = { ...beginning, progress: { ...counted, pauseAtLeast, startedAtMs }, receipt };
+  return {
+    ...withMore(record, more),
+    ...(foundings === null ? {} : { foundings }),
+    ...(isUntold ? { isUntold } : {}),
+    ...(rescue === null ? {} : { rescue }),
+  };
+}
 
 /**
  * Whether what is left of a row has the first build's form. Another one of that length has foundings and no receipt, and has the

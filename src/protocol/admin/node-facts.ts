@@ -1,6 +1,7 @@
 /** What a node says of itself: its state, and what is so at present that ought not to be, since when. */
 import { ownedCodec } from '../../identity/founding.ts';
-import { bool, type Coded, i64, key, list, oneOf, option, struct, text } from '../../wire/codec.ts';
+import { NO_PLACES } from '../../identity/places.ts';
+import { bool, type Coded, f64, i64, key, list, oneOf, option, struct, text } from '../../wire/codec.ts';
 import { adoptions } from './orders.ts';
 
 /** The slot that a backup has, and when it was begun, by the clock of whoever took it (ms since 1970). */
@@ -52,6 +53,8 @@ export const CONDITIONS = [
   'unseen',
   /** As master: this member or learner has not applied what was chosen a while ago. */
   'behind',
+  /** As master: its file names this node, and it is no member (yet). */
+  'absent',
   /** A range is sealed for this migration. */
   'sealed',
   /** As the keeper's master: nobody notes progress of this migration. */
@@ -77,6 +80,37 @@ export type Visitor = Coded<typeof visitorCodec>;
 export const rangeCountCodec = struct({ lo: key, hi: option(key), keys: i64, bytes: i64 });
 export type RangeCount = Coded<typeof rangeCountCodec>;
 
+/** So much a second, over the last ten seconds, minute, and ten minutes; over less after a start. */
+const ratesCodec = struct({ s10: f64, m1: f64, m10: f64 });
+export type Rates = Coded<typeof ratesCodec>;
+
+/** What was asked of a range at one node, and answered: requests by the first key that they name, with the bytes of both. */
+const rangeLoadCodec = struct({
+  lo: key,
+  hi: option(key),
+  epoch: i64,
+  reads: ratesCodec,
+  writes: ratesCodec,
+  bytes: ratesCodec,
+});
+export type RangeLoad = Coded<typeof rangeLoadCodec>;
+
+/** The busiest ranges of a node, and the keys that were asked for most, with how often a second at least. */
+export const loadCodec = struct({
+  ranges: list(rangeLoadCodec),
+  hottest: list(struct({ key, perSecond: f64 })),
+});
+export type Load = Coded<typeof loadCodec>;
+export const NO_LOAD: Load = { ranges: [], hottest: [] };
+
+/** Where a node is, by the names in its file, '' where it says nothing; and which of them several members may share. */
+export const placesCodec = struct({ disk: text, machine: text, rack: text, mayShare: list(text) });
+export type SharedPlaces = Coded<typeof placesCodec>;
+export const NOWHERE: SharedPlaces = { ...NO_PLACES, mayShare: [] };
+/** What the store counts from `lo` on, up to the next one: how the keys and bytes of a node lie, finely. */
+export const bucketCodec = struct({ lo: key, keys: i64, bytes: i64 });
+export type CountedBucket = Coded<typeof bucketCodec>;
+
 /** All of it, at one moment of the node's clock, `atMs` (ms since 1970). */
 export const nodeFactsCodec = struct({
   version: text,
@@ -87,5 +121,9 @@ export const nodeFactsCodec = struct({
   /** As of `countedMs`; null where the store is being counted still. */
   counts: option(list(rangeCountCodec)),
   countedMs: i64,
+  load: loadCodec,
+  places: placesCodec,
+  /** Of the file system that its home lies on, as of a second ago; null where nobody has looked. */
+  freeBytes: option(i64),
 });
 export type NodeFacts = Coded<typeof nodeFactsCodec>;

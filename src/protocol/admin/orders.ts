@@ -1,11 +1,12 @@
 /** What a rescue tells and is told: orders, and what clusters say of themselves (docs/architecture.md, "Rescue"). */
-import { lifeCodec, nodeAddressCodec, ownedCodec } from '../../identity/founding.ts';
+import { lifeCodec, nodeAddressCodec, ownedCodec, storedWithMore } from '../../identity/founding.ts';
 import { mapEntryCodec } from '../../keyspace/rangemap.ts';
-import { type Coded, i64, key, list, oneOf, option, struct, text } from '../../wire/codec.ts';
+import { type Codec, type Coded, i64, key, list, oneOf, option, struct, text } from '../../wire/codec.ts';
+import { type FunctionSet, functionSetCodec, functionsVersionCodec } from './functions.ts';
 import { migrationCodec } from './migration.ts';
 
 /** Outcome of a migration at one cluster; the first one chosen stands for ever. */
-export const outcomeCodec = oneOf('activated', 'abandoned', 'unsealed', 'released', 'takenBack');
+export const outcomeCodec = oneOf('activated', 'abandoned', 'unsealed', 'released', 'takenBack', 'merged');
 export type Outcome = Coded<typeof outcomeCodec>;
 
 /** What a founding that takes the place of another tells the keeper; `owned` and `activated` as its log shows them. */
@@ -21,7 +22,7 @@ export const replacementCodec = struct({
   version: i64,
   members: list(lifeCodec),
   owned: list(ownedCodec),
-  /** Migrations to here that it has activated. */
+  /** Migrations to here that it has activated, and merges that it has carried out. */
   activated: list(i64),
   /** Imports that it had begun: their rows go. */
   imports: i64,
@@ -63,6 +64,8 @@ export const belongingsCodec = struct({
   /** The highest migration that it has met. */
   lastMid: i64,
   ...adoptions,
+  /** Whose functions of users it has, and how far it has come with them. */
+  functions: functionsVersionCodec,
 });
 export type Belongings = Coded<typeof belongingsCodec>;
 
@@ -82,8 +85,7 @@ export const orderCodec = struct({
 });
 export type Order = Coded<typeof orderCodec>;
 
-/** What a new keeper goes on with in the place of `from`. */
-export const installationCodec = struct({
+const installedCodec = struct({
   order: i64,
   from: text,
   /** All keepers that the new one stands for. */
@@ -96,3 +98,14 @@ export const installationCodec = struct({
   migrations: list(migrationCodec),
   lastMid: i64,
 });
+/**
+ * What a new keeper goes on with in the place of `from`. `functions`: those of users, as the cluster has them that has come furthest;
+ * earlier builds said nothing of them.
+ */
+export const installationCodec: Codec<Coded<typeof installedCodec> & { readonly functions?: FunctionSet }> =
+  storedWithMore(
+    installedCodec,
+    functionSetCodec,
+    ({ functions }) => functions ?? null,
+    (value, functions) => ({ ...value, functions }),
+  );

@@ -197,6 +197,7 @@ export class Operations {
 
   /** How long each operation took since the start, by whether it succeeded; those that were asked. */
   latencies(): {
+    readonly kind: RequestKind;
     readonly operation: string;
     readonly outcome: 'ok' | 'failed';
     readonly counts: Float64Array;
@@ -205,8 +206,8 @@ export class Operations {
     return [...this.#totals].flatMap(([kind, { figures, failed, ok, notOk }]) => {
       const operation = requestName(REQUEST_CODES[kind]);
       return [
-        ...(figures.n > 0 ? [{ operation, outcome: 'ok' as const, ...ok }] : []),
-        ...(failed > 0 ? [{ operation, outcome: 'failed' as const, ...notOk }] : []),
+        ...(figures.n > 0 ? [{ kind, operation, outcome: 'ok' as const, ...ok }] : []),
+        ...(failed > 0 ? [{ kind, operation, outcome: 'failed' as const, ...notOk }] : []),
       ];
     });
   }

@@ -156,6 +156,23 @@ export function keysOfUpdate(update: Update): Named {
   return named;
 }
 
+/** The first key or prefix that these bytes of a sequence name, in its first update; null where that names none, or is none. */
+export function firstKeyOf(bytes: Uint8Array): Key | null {
+  const reader = new Reader(bytes);
+  try {
+    let depth = 0;
+    for (let head = readSequenceHead(reader, 0); head !== null; head = readSequenceHead(reader, depth)) {
+      if (head.count === 0) return null;
+      depth += 1;
+    }
+    const { keys, prefixes } = keysOfUpdate(readSingle(reader, depth));
+    return keys[0] ?? prefixes[0] ?? null;
+  } catch (error) {
+    if (!(error instanceof NurseryError)) throw error;
+    return null; // it is refused, by whoever decodes all of it
+  }
+}
+
 /** Whether `update` is made of others. */
 export function isSequence(update: Update): update is Sequence {
   return update.kind === 'sequence' || update.kind === 'syncedSequence';

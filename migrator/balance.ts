@@ -1,0 +1,262 @@
+/** Evens a nursery out: asks what there is, has a plan made of it, and carries that out as long as the map is as planned. */
+import type { Key } from '../src/base/bytes.ts';
+import { NurseryError } from '../src/base/errors.ts';
+import { covers, type Range } from '../src/keyspace/range.ts';
+import { carve, type RangeMap } from '../src/keyspace/rangemap.ts';
+import { ascending, commonParts } from '../src/keyspace/sweep.ts';
+import type { Migration } from '../src/protocol/admin/admin.ts';
+import { isMerge, isOpen } from '../src/protocol/admin/migration.ts';
+import type {
+  HotRange,
+  MigrationResult,
+  NurseryPlan,
+  RebalanceMove,
+  RebalancePlan,
+} from '../src/protocol/admin/moves.ts';
+import type { CountedBucket, Load, RangeCount } from '../src/protocol/admin/node-facts.ts';
+import type { Nursery } from './connections.ts';
+import { LOAD_MIN, loadOfRange, type RangeLoadFact, spreadLoad } from './core/loads.ts';
+import {
+  BOUNDS,
+  type Bounds,
+  type By,
+  type ClusterFact,
+  overfull,
+  planRebalance,
+  type RangeFact,
+} from './core/rebalance.ts';
+import { ANSWER_MS, listMigrations } from './driver.ts';
+import { bucketsOf, freeFor } from './forecast.ts';
+import { sideBySide } from './side-by-side.ts';
+import type { SendOptions } from './world.ts';
+
+/** Clusters that are asked at a time, and moves of one wave that are run at a time. */
+const AT_ONCE = 8;
+/** Plans that are made anew, since the map was changed by others meanwhile, before it is left to whoever changes it. */
+const REPLANS_MAX = 5;
+/**
+ * What clusters were asked for over the last minute is known a minute after their last move: before, a range that came was asked for
+ * less, and one that was cut for more.
+ */
+const SETTLED_MS = 60_000;
+const MASTER: SendOptions = { to: 'master', deadlineMs: ANSWER_MS };
+
+/** A plan, and the map that it was made for. */
+type Made = { readonly plan: NurseryPlan; readonly map: RangeMap };
+
+/** What the master of a cluster says of its ranges. */
+type Told = {
+  readonly counts: readonly RangeCount[];
+  readonly load: Load;
+  /** By its clock (ms since 1970). */
+  readonly atMs: number;
+};
+/** A range, and what it is asked for; null where a plan is by size. */
+type Weighed = RangeFact & { readonly asked: RangeLoadFact | null };
+
+/** What is to be moved, as the masters of all clusters count. @throws NurseryError where the keeper does not answer */
+export async function planFor(nursery: Nursery, bounds: Bounds = BOUNDS): Promise<Made> {
+  const { by } = bounds;
+  const { map, clusters: known, nursery: whose } = await nursery.map();
+  const keeper = known.find(
+    ({ founding }) => founding !== undefined && founding === whose?.founding,
+  )?.cluster;
+  const records = await listMigrations(nursery.keeper);
+  const open = records.filter(isOpen);
+  // A keeper that serves no keys is no place for them.
+  const ids = known
+    .map(({ cluster }) => cluster)
+    .filter((id) => id !== keeper || map.entries.some(({ owner }) => owner === id));
+  const told = await sideBySide(
+    ids.map((id) => () => toldBy(nursery, id)),
+    AT_ONCE,
+  );
+  const toldOf = new Map(ids.map((id, at) => [id, told[at] ?? null]));
+  const atMs = Math.max(0, ...told.map((each) => each?.atMs ?? 0));
+  const unsettled = by === 'load' ? records.filter((record) => isFresh(record, atMs)) : open;
+  const clusters = await sideBySide(
+    ids
+      .filter((id) => toldOf.get(id) !== null)
+      .map(
+        (id) => async (): Promise<ClusterFact> => ({
+          id,
+          freeBytes: await freeFor(nursery, id, open),
+          isBusy: isBusy(unsettled, id),
+        }),
+      ),
+    AT_ONCE,
+  );
+  const ranges = rangesOf(map, { toldOf, open, by });
+  const full = new Set(overfull(clusters, ranges, bounds));
+  const buckets = new Map<string, readonly CountedBucket[]>();
+  await sideBySide(
+    // Without buckets its ranges go as wholes.
+    [...full].map((id) => async () => buckets.set(id, (await bucketsOf(nursery, id, ANSWER_MS)) ?? [])),
+    AT_ONCE,
+  );
+  const cut = ranges.map((range) => withBuckets(range, buckets.get(range.owner) ?? []));
+  const plan = {
+    ...worthIt(planRebalance(clusters, cut, bounds), by),
+    by,
+    mapVersion: map.version,
+    unknown: ids.filter((id) => toldOf.get(id) === null),
+    busy: clusters.filter((each) => each.isBusy).map(({ id }) => id),
+    hot: ranges.flatMap(hotRange),
+  };
+  return { plan, map };
+}
+
+/**
+ * A move under way; or one whose clusters have not been asked for long enough since, as far as the clocks of migrator and masters agree:
+ * where they do not, a plan may be made too early, of which the next one sees more.
+ */
+function isFresh(record: Migration, nowMs: number): boolean {
+  if (isOpen(record)) return true;
+  if (isMerge(record)) return false;
+  const { progress, receipt } = record;
+  return nowMs < progress.startedAtMs + (receipt?.tookMs ?? 0) + SETTLED_MS;
+}
+
+function worthIt(plan: RebalancePlan, by: By): RebalancePlan {
+  return by === 'size' || plan.before.mean >= LOAD_MIN
+    ? plan
+    : { ...plan, moves: [], after: plan.before, stuck: [] };
+}
+
+/** A range that stays where it is, since one key has most of what it is asked for. */
+function hotRange({ lo, hi, owner, asked }: Weighed): HotRange[] {
+  return asked === null || asked.hot === null ? [] : [{ lo, hi, owner, load: asked.load, ...asked.hot }];
+}
+
+/**
+ * Carries out plans until there is nothing more to do: wave after wave, as long as the map is what the plan says that it is by then;
+ * where others have changed it, another plan is made.
+ *
+ * @param run moves one range, and says how that ended
+ * @throws NurseryError REFUSED where the map is changed again and again; what `run` throws
+ */
+export async function carryOut(
+  nursery: Nursery,
+  bounds: Bounds,
+  on: {
+    readonly planned: (plan: NurseryPlan) => void;
+    readonly run: (move: RebalanceMove) => Promise<MigrationResult>;
+  },
+): Promise<MigrationResult[]> {
+  const results: MigrationResult[] = [];
+  for (let plans = 0; plans <= REPLANS_MAX; plans += 1) {
+    const { plan, map } = await planFor(nursery, bounds);
+    on.planned(plan);
+    let expected = map;
+    let isCurrent = true;
+    for (const wave of wavesOf(plan.moves)) {
+      isCurrent = isSameMap(expected, (await nursery.map()).map);
+      if (!isCurrent) break;
+      const ended = await sideBySide(
+        wave.map((move) => () => on.run(move)),
+        AT_ONCE,
+      );
+      results.push(...ended);
+      if (ended.some(({ outcome }) => outcome !== 'done')) return results;
+      for (const [at, { lo, hi, target }] of wave.entries())
+        expected = carve(expected, { lo, hi }, target, ended[at]?.mid ?? 0);
+    }
+    if (isCurrent) return results;
+  }
+  throw new NurseryError(
+    'REFUSED',
+    'the map is changed by others again and again: rebalance when they are done',
+  );
+}
+
+/** What the master of a cluster says of its ranges; null where nobody says, or it is counting still. */
+async function toldBy(nursery: Nursery, id: string): Promise<Told | null> {
+  try {
+    const answer = await (await nursery.cluster(id)).query({ kind: 'nodeFacts' }, MASTER);
+    if (answer.kind !== 'nodeFacts') return null;
+    const { status, counts, load, atMs } = answer;
+    // Who owns nothing has nothing to count.
+    if (status.owned.length === 0) return { counts: [], load, atMs };
+    return counts === null ? null : { counts, load, atMs };
+  } catch (error) {
+    if (!(error instanceof NurseryError)) throw error;
+    return null;
+  }
+}
+
+function isBusy(open: readonly Migration[], id: string): boolean {
+  return open.some(({ source, target }) => source === id || target === id);
+}
+
+/** Ranges of the map whose owner has counted them: what it has of other shapes is not of this map. */
+function rangesOf(
+  { entries }: RangeMap,
+  around: {
+    readonly toldOf: ReadonlyMap<string, Told | null>;
+    readonly open: readonly Range[];
+    readonly by: By;
+  },
+): Weighed[] {
+  const { toldOf, open, by } = around;
+  const byLo = new Map(
+    [...toldOf].map(([id, told]) => [id, new Map((told?.counts ?? []).map((each) => [each.lo, each]))]),
+  );
+  const facts: Weighed[] = [];
+  for (const { range: entry, parts } of commonParts(entries, ascending(open))) {
+    const { lo, hi, owner } = entry;
+    const count = byLo.get(owner)?.get(lo);
+    if (count === undefined || count.hi !== hi) continue;
+    const { keys, bytes } = count;
+    const load = by === 'load' ? toldOf.get(owner)?.load : undefined;
+    const asked = load === undefined ? null : loadOfRange(entry, load);
+    const stays = parts.length > 0 || (asked !== null && asked.hot !== null);
+    facts.push({ lo, hi, owner, keys, bytes, buckets: [], stays, asked, ...(asked && { load: asked.load }) });
+  }
+  return facts;
+}
+
+/** The buckets that lie within a range; none where they do not begin with it, as in a store that was counted roughly. */
+function withBuckets(range: Weighed, buckets: readonly CountedBucket[]): RangeFact {
+  const first = firstFrom(buckets, range.lo);
+  if (buckets[first]?.lo !== range.lo) return range;
+  const end = range.hi === null ? buckets.length : firstFrom(buckets, range.hi);
+  const own = buckets.slice(first, end);
+  return { ...range, buckets: range.asked === null ? own : spreadLoad(range.asked, own) };
+}
+
+/** Index of the first bucket that begins at `key` or above. */
+function firstFrom(buckets: readonly CountedBucket[], key: Key): number {
+  let low = 0;
+  let high = buckets.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((buckets[middle] as CountedBucket).lo < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function wavesOf(moves: readonly RebalanceMove[]): RebalanceMove[][] {
+  const waves: RebalanceMove[][] = [];
+  for (const move of moves) {
+    const wave = waves[move.wave] ?? [];
+    wave.push(move);
+    waves[move.wave] = wave;
+  }
+  return waves;
+}
+
+/** Whether every key has the same owner at the same epoch; versions differ by what nobody plans with. */
+function isSameMap(a: RangeMap, b: RangeMap): boolean {
+  if (a.entries.length !== b.entries.length) return false;
+  return a.entries.every((entry, at) => {
+    const other = b.entries[at];
+    return (
+      other !== undefined &&
+      other.owner === entry.owner &&
+      other.epoch === entry.epoch &&
+      covers(entry, other) &&
+      covers(other, entry)
+    );
+  });
+}

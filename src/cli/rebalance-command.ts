@@ -1,0 +1,95 @@
+/** `nursery rebalance`: what would be moved to even a nursery out, and to have it moved. */
+import { printKey } from '../base/bytes.ts';
+import { FatalError, NurseryError } from '../base/errors.ts';
+import { printRange } from '../keyspace/range.ts';
+import type { HotRange, NurseryPlan, RebalanceMove, Spread } from '../protocol/admin/moves.ts';
+import { jsonKey, jsonRange } from './forms.ts';
+import { type Common, inTime, withMoves } from './migrate-command.ts';
+import { printJson, printLine } from './output.ts';
+import { printBytes, printCount } from './status/amounts.ts';
+import { printRate } from './status/load.ts';
+import { table } from './status/text.ts';
+
+export type RebalanceArguments = Common & {
+  readonly plan: boolean;
+  readonly apply: boolean;
+  readonly by: 'size' | 'load';
+  /** So much more than the mean a cluster may have, in percent of it. */
+  readonly threshold: number;
+};
+
+/**
+ * Shows a plan, or carries it out; typed again it goes on with what is left.
+ *
+ * @throws FatalError USAGE; NurseryError REFUSED where a move was aborted, or the map is changed again and again
+ */
+export async function runRebalanceCommand(args: RebalanceArguments): Promise<void> {
+  if (args.plan === args.apply)
+    throw new FatalError('USAGE', 'rebalance takes either --plan, which moves nothing, or --apply');
+  const evened = { by: args.by, threshold: args.threshold / 100 };
+  await withMoves(args, async (moves, display, answered) => {
+    if (args.plan) {
+      const plan = await moves.planRebalance(evened).finally(answered);
+      if (args.json) printJson(planToJson(plan));
+      else for (const line of planLines(plan)) printLine(line);
+      return;
+    }
+    const results = await inTime(args, display, (options) =>
+      moves.rebalance(evened, {
+        ...options,
+        onPlan: (plan) => {
+          answered();
+          if (args.json) printJson({ event: 'plan', ...planToJson(plan) });
+          else for (const line of planLines(plan)) printLine(line);
+        },
+      }),
+    );
+    const aborted = results.find(({ outcome }) => outcome === 'aborted');
+    if (aborted !== undefined)
+      throw new NurseryError('REFUSED', `migration ${aborted.mid} was aborted: ${aborted.why}`);
+  });
+}
+
+/** The plan for people. */
+export function planLines(plan: NurseryPlan): string[] {
+  const { by, mapVersion, moves, before, after, stuck, unknown, busy, hot } = plan;
+  const lines = [`plan by ${by}, for version ${mapVersion} of the map`, `  now: ${printSpread(before, by)}`];
+  if (moves.length === 0) lines.push('  nothing to move');
+  else {
+    const bytes = moves.reduce((sum, move) => sum + move.bytes, 0);
+    lines.push(
+      `  then: ${printSpread(after, by)}, with ${moves.length} moves of ${printBytes(bytes)}`,
+      ...table(moves.map(moveRow)),
+    );
+  }
+  const since = by === 'size' ? 'with a move under way' : 'with a move under way, or a minute ago';
+  if (busy.length > 0) lines.push(`  ${since}, and left alone: ${busy.join(', ')}`);
+  if (unknown.length > 0) lines.push(`  nobody says what they have: ${unknown.join(', ')}`);
+  lines.push(...hot.map((range) => `  ${describeHot(range)}`));
+  if (stuck.length > 0)
+    lines.push(`  keep too much, since nothing else can be moved now: ${stuck.join(', ')}`);
+  return lines;
+}
+
+function describeHot({ key, share, load, owner, ...range }: HotRange): string {
+  return `stays, since one key has ${Math.round(100 * share)} % of its ${printRate(load)} requests a second: ${printRange(range)} at ${owner}, key ${printKey(key)}`;
+}
+
+function moveRow({ wave, source, target, keys, bytes, load, ...range }: RebalanceMove): string[] {
+  const asked = load === undefined ? '' : `, ${printRate(load)} requests a second`;
+  const what = `${printCount(keys)} keys, ${printBytes(bytes)}${asked}`;
+  return [`${wave + 1}.`, `${source} → ${target}`, printRange(range), what];
+}
+
+function printSpread({ mean, least, most, fullest }: Spread, by: NurseryPlan['by']): string {
+  if (fullest === '') return by === 'size' ? 'nobody has anything' : 'nobody is asked for anything';
+  const of = by === 'size' ? printBytes(mean) : `${printRate(mean)} requests a second`;
+  const share = (part: number): string => `${part.toFixed(2)} times`;
+  return `from ${share(least)} to ${share(most)} the mean of ${of}; ${fullest} has most`;
+}
+
+function planToJson(plan: NurseryPlan): object {
+  const moves = plan.moves.map((move) => ({ ...move, ...jsonRange(move) }));
+  const hot = plan.hot.map((range) => ({ ...range, ...jsonRange(range), key: jsonKey(range.key) }));
+  return { ...plan, moves, hot };
+}
