@@ -1,5 +1,5 @@
 /**
- * The benchmarks: `npm run bench`, everything within 15 minutes, one row for each target. Options: scenario names to run
+ * The benchmarks: `npm run bench`, everything but `large` within 15 minutes, one row for each target. Options: scenario names to run
  * only those (`npm run bench -- direct sharded`), `--against redis`, `--minutes 10` for the memory scenario, `--case TEXT`
  * for some rows of `direct`. Timings depend on the machine: compare what was measured in one run.
  */
@@ -9,6 +9,7 @@ import { Lab } from '../support/processes.ts';
 import { crowd } from './crowd.ts';
 import { direct, generator, memory } from './direct.ts';
 import { growth } from './growth.ts';
+import { large } from './large.ts';
 import { overload } from './overload.ts';
 import { protocol } from './protocol.ts';
 import { rangeMap } from './range-map.ts';
@@ -17,6 +18,7 @@ import { redis } from './redis.ts';
 import { Report } from './report.ts';
 import { sharded } from './sharded.ts';
 import type { Stage } from './stage.ts';
+import { status } from './status.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -37,10 +39,15 @@ const SCENARIOS: { readonly [name: string]: (stage: Stage) => void | Promise<voi
   crowd,
   protocol,
   'range-map': rangeMap,
+  status,
   growth,
+  large,
   memory: (stage) => memory(stage, Number(values.minutes)),
   ...(values.against === 'redis' ? { redis } : {}),
 };
+
+/** What is run only where it is named. */
+const LONG = ['large'];
 
 const unknown = positionals.filter((name) => SCENARIOS[name] === undefined);
 if (unknown.length > 0) {
@@ -53,7 +60,7 @@ const report = new Report();
 const startedMs = performance.now();
 console.log(`${cpus().length} cores (${cpus()[0]?.model}), Node.js ${process.version}, ${busyness()}`);
 for (const [name, run] of Object.entries(SCENARIOS)) {
-  if (positionals.length > 0 && !positionals.includes(name)) continue;
+  if (positionals.length > 0 ? !positionals.includes(name) : LONG.includes(name)) continue;
   const lab = new Lab();
   try {
     await run({ lab, report });

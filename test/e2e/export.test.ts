@@ -155,7 +155,7 @@ tests.test('a file that is there, or cannot be written or read, and a full disk'
   const nowhere = await nursery.run(['export', '--to', join(lab.dir, 'no', 'such', 'folder')]);
   assert.is(nowhere.code, EXIT_CODES.HOME_UNUSABLE, nowhere.stderr);
   const missing = await nursery.run(['import', '--from', join(lab.dir, 'missing')]);
-  assert.is(missing.code, EXIT_CODES.HOME_UNUSABLE, missing.stderr);
+  assert.is(missing.code, EXIT_CODES.USAGE, missing.stderr);
   assert.match(missing.stderr, /missing/);
   const folder = await nursery.run(['import', '--from', lab.dir]);
   assert.is(folder.code, EXIT_CODES.USAGE, folder.stderr);

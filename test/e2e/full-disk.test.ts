@@ -242,6 +242,7 @@ suite.test('at the start: reads are served, updates wait for room, and nothing i
   const trial = await Trial.start(lab, 'brink');
   const { cluster } = trial;
   const names = cluster.nodes.map((node) => node.name);
+  for (const name of names) await cluster.caughtUp(name); // each is asked for a row as soon as it is up
   await cluster.killAll();
   // Without any room nothing of the log is written; who has some of the reserve left can be elected.
   for (const [index, name] of names.entries()) trial.disk(name).fill(index === 0 ? 0 : IN_RESERVE);

@@ -179,9 +179,15 @@ functions.test('a nursery: every cluster comes to have them, and keys elsewhere 
   const nursery = await TestNursery.start(lab, { prefix: 'fn', keeperSize: 1, size: 1 });
   const { file } = nursery;
   const [ams, bru] = nursery.clusters;
+  const none = await lab.run(['function', 'list', '--config', file]);
+  assert.is(none.stdout.trim(), 'there are no functions', none.stderr);
   await put(lab, file, 'counter');
   const client = await nursery.connect();
   assert.is(textOf(await client.userFunction('counter', 'a', {})), '1', 'one cluster has all keys');
+  const hook = join(lab.dir, 'visits.js');
+  writeFileSync(hook, "export default (tx) => tx.get('a')");
+  await put(lab, file, 'visits', hook);
+  assert.is(textOf(await client.userHook('visits')), '1', 'and so has a hook');
   const moved = await lab.run(['migrate', '--config', file, ams.id, 'm', bru.id]);
   assert.is(moved.code, 0, moved.stderr);
   assert.is(textOf(await client.userFunction('counter', 'z', { near: 'z' })), '1');
@@ -192,6 +198,8 @@ functions.test('a nursery: every cluster comes to have them, and keys elsewhere 
   assert.match(String(outside), /key a belongs to/);
   const unplaced = await client.userFunction('counter', 'a').catch((error: NurseryError) => error);
   assert.match(String(unplaced), /near/);
+  const shared = await client.userHook('visits').catch((error: NurseryError) => error);
+  assert.match(String(shared), /a hook is called where one cluster has all keys/);
   client.close();
 
   const [only] = bru.runningNames as [string];

@@ -98,19 +98,19 @@ tests.test('commands end with a reason where they are given a time', async (lab)
   await nursery.succeed(['migrate', ams.id, 'm01000', bru.id]);
   const [{ name }] = bru.nodes as [NodePlace];
   await bru.process(name).kill();
-  const moving = await nursery.run(['migrate', '--range', 'm..m00500', '--to', bru.id, '--timeout', '3']);
+  const moving = await nursery.run(['migrate', '--range', 'm..m00500', '--to', bru.id, '--timeout', '6']);
   assert.is(moving.code, EXIT_CODES.UNREACHABLE, moving.stderr);
   assert.match(
     moving.stderr,
-    /TIMEOUT: not done within 3 s: migration 3 is preparing, waiting for target h-bru, .*; it goes on where a migrator runs, and nursery migrate --resume goes on with it/,
+    /TIMEOUT: not done within 6 s: migration 3 is preparing, waiting for target h-bru, .*; it goes on where a migrator runs, and nursery migrate --resume goes on with it/,
   );
   assert.is((await nursery.run(['migrate', '--abort', '3', '--timeout', '20'])).code, 0);
   const removing = await nursery.run(['remove', bru.id]);
   assert.is(removing.code, EXIT_CODES.UNREACHABLE, removing.stderr);
   assert.match(removing.stderr, /h-bru stays, and nothing was planned: what it owns can be moved only while/);
-  const leaving = await nursery.run(['migrate', '--range', 'm01200..', '--to', ams.id, '--timeout', '3']);
+  const leaving = await nursery.run(['migrate', '--range', 'm01200..', '--to', ams.id, '--timeout', '6']);
   assert.is(leaving.code, EXIT_CODES.UNREACHABLE, leaving.stderr);
-  assert.match(leaving.stderr, /not done within 3 s: migration 4 is .*waiting for source h-bru/);
+  assert.match(leaving.stderr, /not done within 6 s: migration 4 is .*waiting for source h-bru/);
   const aborting = await nursery.run(['migrate', '--abort', '4', '--timeout', '8']);
   assert.is(aborting.code, EXIT_CODES.UNREACHABLE, 'the source decides, and it is gone');
   assert.match(aborting.stderr, /not done within 8 s: migration 4 is aborting, waiting for source h-bru/);

@@ -5,6 +5,7 @@ import type { Migration } from '../../src/protocol/admin/admin.ts';
 import { type Caller, Load } from '../support/load.ts';
 import { eventsOf, TestNursery } from '../support/nurseries.ts';
 import { type Lab, labSuite } from '../support/processes.ts';
+import { until } from '../support/wait.ts';
 
 const KEYS = 3000;
 const CLIENTS = 5;
@@ -242,6 +243,77 @@ tests.test('kill -9 of source and target in the middle of a move, and restart', 
     assert.is(finished.code, 0, finished.stderr);
   });
 });
+
+tests.test('a rate stops a copy, outlives its migrator, and is changed while it goes on', async (lab) => {
+  const fleet = await started(lab);
+  const { nursery } = fleet;
+  await underLoad(fleet, await nursery.callers(CLIENTS), false, async () => {
+    const to = await otherOwner(nursery);
+    const range = `${SEPARATOR}..`;
+    const move = ['migrate', '--range', range, '--to', to];
+    // What was written last is counted with the next flush.
+    await until('a dry run to know the keys within 5 %', async () => {
+      const { stdout } = await nursery.succeed([...move, '--rate', '1000', '--dry-run', '--json']);
+      const [dry] = JSON.parse(stdout);
+      assert.is(dry.seconds, dry.bytes === null ? null : dry.bytes / 1000);
+      return dry.keys !== null && Math.abs(dry.keys - KEYS / 2) <= (0.05 * KEYS) / 2;
+    });
+    const dry = await nursery.succeed([...move, '--dry-run']);
+    assert.match(
+      dry.stdout,
+      /it brings \S+ (k )?keys, .*\n {2}(about|how long) .*\n {2}it may take .* has free beside/,
+    );
+    const first = nursery.start([...move, '--rate', '0', '--json']);
+    await first.output('it to say why it waits', (text) => text.includes('its rate to 0'));
+    const mid = String(eventsOf(first.stdout)[0]?.mid);
+    await first.kill();
+    const second = nursery.start(['migrate', '--resume', '--json']);
+    await second.output('the next to wait, too', (text) => text.includes('its rate to 0'));
+    await until('status to show it', async () => {
+      const { stdout } = await nursery.run(['status']);
+      return new RegExp(`^ *${mid}: .*at most 0 bytes/s`, 'm').test(stdout);
+    });
+    const changed = await nursery.succeed(['migrate', '--rate', '100000000', '--of', mid]);
+    assert.is(changed.stdout, `migration ${mid}: at most 100000000 bytes per second are copied\n`);
+    const { code, stderr, stdout } = await second.finished();
+    assert.is(code, 0, stderr);
+    assert.is(eventsOf(stdout).at(-1)?.outcome, 'done');
+    assert.is((await nursery.run(['migrate', '--rate', '1', '--of', mid])).code, EXIT_CODES.REFUSED);
+    await nursery.succeed(['migrate', '--undo', mid]);
+  });
+  for (const args of [
+    ['--rate', '1'],
+    ['--of', '1'],
+    ['--resume', '--rate', '1'],
+    ['--rate', '-1', '--of', '1'],
+  ])
+    assert.is((await nursery.run(['migrate', ...args])).code, EXIT_CODES.USAGE, args.join(' '));
+});
+
+tests.test(
+  'a move is taken back, and on record with its receipt, who asked, and what it takes back',
+  async (lab) => {
+    const fleet = await started(lab);
+    const { nursery } = fleet;
+    await underLoad(fleet, await nursery.callers(CLIENTS), false, async () => {
+      const to = await otherOwner(nursery);
+      const moved = await nursery.succeed(['migrate', '--range', `${SEPARATOR}..`, '--to', to, '--json']);
+      const mid = String(eventsOf(moved.stdout).at(-1)?.mid);
+      await nursery.succeed(['migrate', '--undo', mid]);
+      assert.is(await otherOwner(nursery), to);
+      const { stdout } = await nursery.succeed(['migrations']);
+      const line = stdout.trim().split('\n').at(-1) as string;
+      assert.match(
+        line,
+        /done .* keys, pause .*, took [\d.]+ s, \d+ bytes, sealed at slot \d+, digest [0-9a-f]{8}…/,
+      );
+      assert.match(line, new RegExp(`asked for by .+@.+ \\(person\\), takes back ${mid}$`));
+      const again = await nursery.run(['migrate', '--undo', mid]);
+      assert.is(again.code, EXIT_CODES.REFUSED);
+      assert.match(again.stderr, /has moved since/);
+    });
+  },
+);
 
 tests.test('an abort in the middle leaves everything as before', async (lab) => {
   const fleet = await started(lab);

@@ -81,6 +81,22 @@ tests.test(
     const before = await statusOf(cluster, first.name);
     assert.match(before.role, /candidate|follower/, 'nothing has happened yet');
 
+    // Somebody has emptied a home, and started it: it has joined what is left, and is in the way of what was said.
+    rmSync(second.home, { recursive: true });
+    cluster.startNode(second.name);
+    await until('it to have joined', async () => (await statusOf(cluster, second.name)).role === 'learner');
+    const hasty = await promote(
+      '--node',
+      first.name,
+      '--yes',
+      'burnt',
+      '--gone',
+      `${second.name},${third.name}`,
+    );
+    assert.is(hasty.code, EXIT_CODES.REFUSED, hasty.stderr);
+    assert.match(hasty.stderr, /burnt_1 answers, from a home that was emptied: stop burnt_1 first/);
+    await cluster.process(second.name).kill();
+
     const done = await promote(
       '--node',
       first.name,

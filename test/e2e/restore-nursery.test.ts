@@ -1,8 +1,11 @@
 /** Clusters of a nursery that come back from a backup under their own names: one of them, and all of them with a new keeper. */
-import { renameSync, rmSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES } from '../../src/base/errors.ts';
+import type { ArakoonClient } from '../../src/client/arakoon-client.ts';
+import { renderClusterIni } from '../../src/config/render.ts';
 import type { NodePlace, TestCluster } from '../support/clusters.ts';
 import { selfOf } from '../support/identities.ts';
 import { TestNursery } from '../support/nurseries.ts';
@@ -89,7 +92,22 @@ tests.test(
     assert.is(again.code, 0, again.stderr);
     assert.match(again.stdout, /\[m\.\.x\) is y-bru's again/, 'typed again it goes on');
 
-    bru.startAll();
+    // A home of a founding that nobody knows is started beside it: the keeper knows which of the two is in force.
+    const stray = bru.nodes[1] as NodePlace;
+    const alone = join(lab.dir, 'alone.ini');
+    const nodes = [{ ...stray, ip: '127.0.0.1', extra: {} }];
+    writeFileSync(alone, renderClusterIni({ clusterId: bru.id, nodes, keeper: null }));
+    const founder = lab.start(stray.name, ['node', '--config', alone, '--node', stray.name]);
+    await until('it to have founded', () => selfOf(bru.id, stray.name, stray.clientPort));
+    await founder.kill();
+    bru.startNode(first.name);
+    await until('it to serve', () => client.get('m').then(String, () => null));
+    const strayed = await bru.startNode(stray.name).finished();
+    assert.is(strayed.code, EXIT_CODES.OTHER_CLUSTER, strayed.stderr);
+    assert.is((await client.get('m')).toString(), 'first m', 'the founding in force goes on');
+    rmSync(stray.home, { recursive: true });
+
+    for (const { name } of bru.nodes.slice(1)) bru.startNode(name);
     for (const { name } of bru.nodes) await bru.caughtUp(name);
     const running = await restore('--replace', founding, ...vow);
     assert.is(running.code, 0, running.stderr);
@@ -139,6 +157,13 @@ tests.test(
     const client = await nursery.connect();
     for (const key of LETTERS) await client.set(key, `first ${key}`);
     await nursery.succeed(['migrate', ams.id, 'm', bru.id]);
+    const counter = fileURLToPath(new URL('../../../examples/functions/counter.js', import.meta.url));
+    for (const name of ['counter', 'gone'])
+      await nursery.succeed(['function', 'put', name, counter, '--timeout', '60']);
+    await nursery.succeed(['function', 'remove', 'gone', '--timeout', '60']);
+    const count = async (from: ArakoonClient): Promise<string> =>
+      String(await from.userFunction('counter', 'nn 1', { near: 'nn' }));
+    assert.is(await count(client), '1');
     const backup = join(lab.dir, 'tuesday');
     await nursery.succeed(['backup', '--all', '--to', backup]);
     await client.set('z', 'after the backup');
@@ -187,6 +212,7 @@ tests.test(
     );
     assert.is(rescue.code, 0, rescue.stderr);
     assert.match(rescue.stdout, /\[m\.\.end\) {2}x-bru/);
+    assert.match(rescue.stdout, /^functions that it goes on with: counter$/m);
     await nursery.startRouter();
     const fresh = await nursery.connect();
     await until('the router to serve', () => fresh.exists('a', { deadlineMs: 500 }));
@@ -194,6 +220,15 @@ tests.test(
     await fresh.set('z', 'second z');
     await nursery.succeed(['migrate', '--range', 'x..', '--to', ams.id]);
     assert.is((await fresh.get('z')).toString(), 'second z');
+    await until('an engine in force', async () => (await count(fresh).catch(() => '')) === '2');
+    await nursery.succeed(['migrate', '--range', 'n..o', '--to', ams.id]);
+    assert.is(await count(fresh), '3', 'it is there wherever its keys go');
+    const listed = await nursery.run(['function', 'list', '--json']);
+    const { functions, lacking } = JSON.parse(listed.stdout) as { functions: object[]; lacking: string[] };
+    assert.equal([functions.length, lacking], [1, []]);
+    await nursery.succeed(['function', 'remove', 'counter', '--timeout', '60']);
+    const unknown = await fresh.userFunction('counter', 'nn 1', { near: 'nn' }).catch(String);
+    assert.match(String(unknown), /unknown function counter/);
   },
 );
 

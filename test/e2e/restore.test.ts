@@ -41,7 +41,19 @@ tests.test(
     const made = await restore('--node', second.name);
     assert.is(made.code, 0, made.stderr);
     assert.match(made.stdout, /holds \[""\.\.end\) as of slot \d+ of lost/);
-    cluster.startAll();
+    cluster.startNode(second.name);
+    const alone = await until('status to say that it is one copy of three', async () => {
+      const finished = await lab.run(['status', ...config]);
+      return finished.stdout.includes('1 of the 3 copies') ? finished : null;
+    });
+    assert.is(alone.code, EXIT_CODES.AT_RISK);
+    assert.match(
+      alone.stdout,
+      /^at risk: lost has 1 of the 3 copies that its configuration names: lost_0, lost_2 are no members of this founding\n/,
+    );
+    assert.match(alone.stdout, /^ {2}1 copy of 3, 1 up to date; none may fail$/m);
+    assert.not.match(alone.stdout, /with its home/);
+    for (const { name } of [first, third]) cluster.startNode(name);
     const restored = await cluster.connect(await cluster.master());
     assert.is((await restored.get('key 0')).toString(), 'value 0', 'as it was then');
     assert.equal(await restored.get('0xbinary'), Buffer.from('00ff', 'hex'));

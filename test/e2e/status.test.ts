@@ -1,7 +1,10 @@
 /** What operators see, and which exit code follows, in each way in which a nursery can be unwell. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES } from '../../src/base/errors.ts';
+import { gather } from '../../src/cli/status/gather.ts';
 import { ClusterClient } from '../../src/client/cluster-client.ts';
+import { judge } from '../../src/health/findings.ts';
 import { type AdminAnswer, type AdminCommand, PAGE_COPY } from '../../src/protocol/admin/admin.ts';
 import { TestCluster } from '../support/clusters.ts';
 import { TestNursery } from '../support/nurseries.ts';
@@ -96,12 +99,38 @@ tests.test('status tells what is known without the keeper, and that it is silent
   const beganMs = performance.now();
   // Nobody can say what its cluster owns: that is not nothing.
   const silent = await statusOf(lab, ams.file, EXIT_CODES.NOT_SERVING);
-  await statusOf(lab, nursery.file, EXIT_CODES.KEEPER_SILENT);
+  // Nor through a router that says nothing.
+  const blind = await statusOf(lab, nursery.file, EXIT_CODES.NOT_SERVING);
+  assert.equal(kindsOf(blind), ['keeperSilent', 'routerSilent']);
   const tookMs = (performance.now() - beganMs) / 2;
   console.log(`with everybody frozen status took ${Math.round(tookMs)} ms`);
   const limitMs = ANSWERED_MS + (beganMs - startMs) + SLOW_MS;
   assert.ok(tookMs < limitMs, `${tookMs} ms, where ${limitMs} are given`);
   assert.equal(kindsOf(silent).sort(), ['clusterSilent', 'keeperSilent']);
+});
+
+tests.test('one who is held up himself says of nobody that he does not answer', async (lab) => {
+  const nursery = await TestNursery.start(lab, { prefix: 'held', keeperSize: 1, size: 1 });
+  const [ams] = nursery.clusters;
+  for (const { name } of nursery.keeper.nodes) nursery.keeper.process(name).signal('SIGSTOP');
+  const saidOf = async (fromMs: number, toMs: number): Promise<string[]> => {
+    const beganMs = performance.now();
+    setTimeout(() => {
+      while (performance.now() - beganMs < toMs); // no turn of the event loop meanwhile
+    }, fromMs);
+    const facts = await gather(nursery.file);
+    return judge(facts).findings.map(({ kind, subject }) => `${kind} ${subject}`);
+  };
+  // The router names the clusters at once, so that their nodes are asked while the keeper is waited for.
+  const early = await saidOf(600, 1900);
+  assert.not.ok(early.includes(`clusterSilent ${ams.id}`), early.join());
+  // Here nobody had time.
+  const never = await saidOf(0, 2000);
+  assert.ok(never.includes(`notAsked ${nursery.keeper.id}`), never.join());
+  assert.not.ok(
+    never.some((each) => each.includes('Silent')),
+    never.join(),
+  );
 });
 
 tests.test('a migration whose migrator is dead: status says so, and what goes on with it', async (lab) => {
@@ -214,7 +243,10 @@ tests.test(
     const master = await cluster.master();
     const safe = await node('safe-to-stop', master);
     assert.is(safe.code, EXIT_CODES.OK, safe.stderr);
-    assert.match(safe.stdout, /^three_\d may be stopped; it is the master, and nursery node drain/);
+    assert.match(
+      safe.stdout,
+      /^three_\d may be stopped; it is the master, and nursery node drain .*; meanwhile no other may fail$/m,
+    );
     const drained = await node('drain', master);
     assert.is(drained.code, EXIT_CODES.OK, drained.stderr);
     assert.match(drained.stdout, new RegExp(`^three_\\d is master; ${master} may be stopped\n$`));
@@ -256,6 +288,68 @@ tests.test(
     assert.is(back.code, EXIT_CODES.OK, back.stdout);
   },
 );
+
+tests.test('two members on one rack: refused, then allowed by name and said, then mended', async (lab) => {
+  const racks = ['r1', 'r1', 'r2'];
+  const cluster = await TestCluster.create(lab, {
+    clusterId: 'racks',
+    nodeExtra: (index) => ({ machine: `m${index}`, rack: racks[index] as string }),
+  });
+  const names = cluster.nodes.map(({ name }) => name) as [string, string, string];
+  const refused = await lab.run(['node', '--config', cluster.file, '--node', names[2]]);
+  assert.is(refused.code, EXIT_CODES.CONFIG);
+  assert.match(
+    refused.stderr,
+    /\[racks_1\] rack = r1: racks_0 is at rack r1, too, and both would fail with it: /,
+  );
+  // Asking is not refused, whatever the file says.
+  assert.is((await lab.run(['status', '--config', cluster.file])).code, EXIT_CODES.NOT_SERVING);
+
+  const [, allowed] = /put (.* of \[global\])/.exec(refused.stderr) ?? [];
+  assert.is(allowed, 'r1 into shared_places of [global]');
+  edit(cluster.file, '[global]', '[global]\nshared_places = r1');
+  cluster.startAll();
+  const status = async (): Promise<string> =>
+    (await lab.run(['status', '--config', cluster.file, '--wait', 'healthy', '--timeout', '60'], 90_000))
+      .stdout;
+  const shared = await status();
+  assert.match(
+    shared,
+    /^healthy: .*\n- rack r1 holds racks_0, racks_1, of 3 members of racks: if it fails, /,
+  );
+  assert.match(shared, /^ {2}3 copies, 3 up to date; 1 may fail, and not rack r1 \(racks_0, racks_1\)$/m);
+  assert.match(shared, /^ {2}on machine m0, machine m1, machine m2, rack r1 \(2 of them\), rack r2$/m);
+
+  // It fails.
+  await Promise.all([names[0], names[1]].map((name) => cluster.process(name).kill()));
+  await until('nothing to be served', async () => {
+    const { code } = await lab.run(['status', '--config', cluster.file]);
+    return code === EXIT_CODES.NOT_SERVING;
+  });
+  edit(cluster.file, 'rack = r1', 'rack = r3');
+  edit(cluster.file, 'shared_places = r1', '');
+  for (const name of [names[0], names[1]]) cluster.startNode(name);
+  await status();
+  // The third one goes on as it was started: its own rack is right.
+  const mended = await lab.run(['status', '--config', cluster.file, '--json']);
+  const { findings, clusters } = JSON.parse(mended.stdout) as Seen & {
+    readonly clusters: readonly { readonly copies: { readonly places: readonly object[] } }[];
+  };
+  assert.equal(findings, []);
+  assert.equal(
+    clusters[0]?.copies.places.filter((place) => 'kind' in place && place.kind === 'rack'),
+    [
+      { kind: 'rack', name: 'rack r3', members: ['racks_0'], losesQuorum: false },
+      { kind: 'rack', name: 'rack r1', members: ['racks_1'], losesQuorum: false },
+      { kind: 'rack', name: 'rack r2', members: ['racks_2'], losesQuorum: false },
+    ],
+  );
+});
+
+/** Writes a file anew, with `after` in the place of the first `before`. */
+function edit(file: string, before: string, after: string): void {
+  writeFileSync(file, readFileSync(file, 'utf8').replace(before, after));
+}
 
 /** Waits until the masters of all owners count just that: lower bound, keys, bytes. */
 async function countsAre(

@@ -1,5 +1,5 @@
 /** The tools for one node: questions to it, its log and store, bringing it up to date; and the state of all in one file. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES } from '../../src/base/errors.ts';
@@ -101,6 +101,21 @@ tests.test('log verify names what is damaged, with the exit code that the node w
   const finished = await runAt(lab, cluster, ['log', 'verify'], 'rot_0');
   assert.is(finished.code, EXIT_CODES.LOG_DAMAGED, finished.stderr);
   assert.match(finished.stderr, path);
+
+  const home = cluster.place('rot_0').home;
+  const refused = async (words: string[], why: RegExp): Promise<void> => {
+    const { code, stderr } = await runAt(lab, cluster, words, 'rot_0');
+    assert.is(code, EXIT_CODES.HOME_UNUSABLE, stderr);
+    assert.match(stderr, why);
+  };
+  for (const file of readdirSync(folder)) rmSync(join(folder, file));
+  for (const what of ['verify', 'dump']) await refused(['log', what], /there is no log in .*its log is lost/);
+  for (const gone of [folder, home]) {
+    rmSync(gone, { recursive: true });
+    for (const what of ['verify', 'dump']) await refused(['log', what], /there is no log in/);
+    for (const what of ['digest', 'dump']) await refused(['store', what], /there is no home in/);
+  }
+  assert.not(existsSync(home), 'nothing is made where nothing is');
 });
 
 tests.test(
@@ -205,11 +220,15 @@ tests.test('dump-state: every process in one file, without values', async (lab) 
   const nursery = await TestNursery.start(lab, { prefix: 'dump', keeperSize: 1, size: 1 });
   const client = await nursery.connect();
   await client.set('a key', 'a secret value');
+  const slow = { msg: 'a request took long', kind: 'set', key: 'a key', ms: 1200 };
+  appendFileSync(join(lab.dir, 'dump-router.log'), `${JSON.stringify(slow)}\n`);
   const to = join(lab.dir, 'state.json');
   const finished = await lab.run(['dump-state', '--config', nursery.file, '--to', to]);
   assert.is(finished.code, 0, finished.stderr);
   const text = readFileSync(to, 'utf8');
   assert.not.match(text, 'a secret value');
+  assert.match(text, 'a request took long', "the router's own log too");
+  assert.not.match(text, 'a key');
   const state = JSON.parse(text);
   const nodes = state.clusters.flatMap(({ nodes: all }: { nodes: { name: string; state: string }[] }) => all);
   assert.equal(
@@ -221,10 +240,9 @@ tests.test('dump-state: every process in one file, without values', async (lab) 
   );
   for (const node of nodes) assert.is(node.state, 'Stable_master', node.name);
   assert.is(state.router.nodes[0].state, 'ROUTING');
-  assert.is(
-    (await lab.run(['dump-state', '--config', nursery.file, '--to', to])).code,
-    EXIT_CODES.HOME_UNUSABLE,
-  );
+  const again = await lab.run(['dump-state', '--config', nursery.file, '--to', to]);
+  assert.is(again.code, EXIT_CODES.HOME_UNUSABLE);
+  assert.match(again.stderr, 'is there already');
   const own = nursery.clusters[0];
   const ofCluster = await lab.run(['dump-state', '--config', own.file]);
   assert.match(

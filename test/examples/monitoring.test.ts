@@ -1,12 +1,15 @@
 /** The monitoring examples ask for metrics that there are, and alerts lead to paragraphs of the handbook that there are. */
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { NODE_METRICS } from '../../node/serve/metrics.ts';
+import { NODE_METRICS, nodeFamilies } from '../../node/serve/metrics.ts';
 import { ROUTER_METRICS } from '../../router/metrics.ts';
-import type { Metric } from '../../src/metrics/families.ts';
+import { exposition, type Metric } from '../../src/metrics/families.ts';
 import { PROCESS_METRICS } from '../../src/metrics/of-process.ts';
 import { CONDITIONS } from '../../src/protocol/admin/node-facts.ts';
+import { Operations } from '../../src/protocol/arakoon/operations.ts';
+import { largeNode } from '../support/large-node.ts';
 
 const FOLDER = 'examples/monitoring';
 const METRICS: readonly Metric[] = [NODE_METRICS, ROUTER_METRICS, PROCESS_METRICS].flatMap(
@@ -58,5 +61,29 @@ test('the dashboard is JSON, and each panel has a question', () => {
   assert.ok(panels.length >= 10);
   for (const { targets } of panels) for (const { expr } of targets) assert.match(expr, 'nursery_');
 });
+
+/** Debian has it in its package `prometheus`; where it is not there these tests are skipped, and say so. */
+const PROMTOOL = process.env['PROMTOOL'] ?? 'promtool';
+const hasPromtool = spawnSync(PROMTOOL, ['--version']).status === 0;
+if (!hasPromtool) console.log('skipped, since there is no promtool: what it says of examples/monitoring');
+
+function promtool(args: readonly string[], input = ''): string {
+  const { status, stdout, stderr } = spawnSync(PROMTOOL, args, { input, encoding: 'utf8' });
+  assert.is(status, 0, `promtool ${args.join(' ')}: ${stdout}${stderr}`);
+  return stdout;
+}
+
+(hasPromtool ? test : test.skip)('promtool takes the configuration and the alerts', () => {
+  assert.match(promtool(['check', 'config', `${FOLDER}/prometheus.yml`]), 'SUCCESS');
+  assert.match(promtool(['check', 'rules', `${FOLDER}/alerts.yml`]), 'SUCCESS');
+});
+
+(hasPromtool ? test : test.skip)(
+  'promtool takes what a node tells, and has nothing to say about it',
+  async () => {
+    const text = await exposition(nodeFamilies(largeNode(200, new Operations(0)).context));
+    assert.is(promtool(['check', 'metrics'], text), '');
+  },
+);
 
 test.run();

@@ -67,7 +67,7 @@ const FLAGS = `--node -config -daemonize -catchup-only -source-node -autofix -st
   --collapse-remote --backup-db --copy-db-to-head --inject-as-head --optimize-db --defrag-db --verify-db --dump-store
   --inspect-store --dump-tlog --truncate-tlog --replay-tlogs --compress-tlog --uncompress-tlog --make-tlog --strip-tlog
   --mark-tlog --unsafe-close-tlog --dev-set-store --dev-fiddle-store-i -load-plugin --nursery-init --nursery-migrate
-  --nursery-delete -tls-ca-cert -tls-cert -tls-key -tls-version --benchmark --load --list-tests --run-all-tests
+  --nursery-delete -tls-ca-cert -tls-cert -tls-key -tls-version --benchmark --load --list-tests --run-all-tests --run-all-tests-xml --run-some-tests --test-repeat
   --run-system-tests`;
 
 const KEYS = `cluster cluster_id master preferred_master preferred_masters lease_period readonly quorum plugins tlog_max_entries

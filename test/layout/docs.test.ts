@@ -11,6 +11,9 @@ const ARCHITECTURE = readFileSync('docs/architecture.md', 'utf8');
 const CODES = readFileSync('docs/codes.md', 'utf8');
 const COMMANDS = readFileSync('docs/commands.md', 'utf8');
 const CONFIGURATION = readFileSync('docs/configuration.md', 'utf8');
+const PAGES = readdirSync('docs')
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => `docs/${name}`);
 /** A README longer than this is a handbook (bytes). */
 const README_MAX = 9000;
 const MARKDOWN_WIDTH = 110;
@@ -45,7 +48,14 @@ test('docs/codes.md explains return codes by their number', () => {
 });
 
 test('docs/commands.md names every command', () => {
-  const files = ['command-line', 'copy-commands', 'record-commands', 'rescue-commands', 'tool-commands'];
+  const files = [
+    'command-line',
+    'copy-commands',
+    'record-commands',
+    'rescue-commands',
+    'tool-commands',
+    'watch-commands',
+  ];
   const main = files.map((name) => readFileSync(`src/cli/${name}.ts`, 'utf8')).join('\n');
   const commands = [...main.matchAll(/\.command\(\s*'([a-z-]+)/g)].map(([, name]) => name as string);
   assert.ok(commands.length > 10, 'commands were found');
@@ -74,7 +84,7 @@ test('docs/configuration.md names every key of the configuration that is read', 
 });
 
 test('Markdown is wrapped at one width, but for tables, code and what cannot be parted', () => {
-  const pages = ['README.md', 'CHANGELOG.md', ...readdirSync('docs').map((name) => `docs/${name}`)];
+  const pages = ['README.md', 'CHANGELOG.md', ...PAGES];
   const long = pages.flatMap((page) => {
     const prose = readFileSync(page, 'utf8').replaceAll(/^ *```[\s\S]*?^ *```$/gm, (code) =>
       code.replaceAll(/[^\n]/g, ''),
@@ -110,8 +120,7 @@ test('links within and between the documents lead somewhere', () => {
     broken.map(([text]) => text),
     [],
   );
-  const pages = ['README.md', ...readdirSync('docs').map((name) => `docs/${name}`)];
-  for (const page of pages) {
+  for (const page of ['README.md', ...PAGES]) {
     for (const [, path] of readFileSync(page, 'utf8').matchAll(/\]\(([^)#:\s]+)(?:#[^)]*)?\)/g)) {
       assert.not.throws(() => readFileOrFolder(join(dirname(page), path as string)), `${page}: ${path}`);
     }

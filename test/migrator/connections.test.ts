@@ -2,10 +2,16 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Connections } from '../../migrator/connections.ts';
+import { runDaemon } from '../../migrator/daemon.ts';
+import type { MovesNews } from '../../migrator/world.ts';
 import { NurseryError } from '../../src/base/errors.ts';
+import { ClusterClient } from '../../src/client/cluster-client.ts';
 import { EMPTY_MAP } from '../../src/keyspace/rangemap.ts';
+import { TOPIC } from '../../src/link/frames.ts';
 import type { KeeperMap } from '../../src/protocol/admin/admin.ts';
+import { bool, encode } from '../../src/wire/codec.ts';
 import { FakeCluster } from '../src/client/fake-cluster.ts';
+import { until } from '../support/wait.ts';
 
 const WISH = { kind: 'wish', mid: 1, wish: 'run', why: '' } as const;
 
@@ -34,6 +40,40 @@ test('it commands the keeper that has replaced its own, and no other', async () 
   await keeper.become('L', mapOf('L', 2, ['K']));
   assert.equal(await connections.keeper.command(WISH, { deadlineMs: 10_000 }), { kind: 'ok' });
   connections.close();
+  await keeper.stop();
+});
+
+test('beside a router it watches by the client that that one has, and asks nothing while there are no moves', async () => {
+  const keeper = new FakeCluster();
+  keeper.map = mapOf('K', 9);
+  const asked: string[] = [];
+  keeper.interfere = (request) => {
+    if (request.kind === 'adminQuery') asked.push(request.query.kind);
+    return undefined;
+  };
+  await keeper.start(1);
+  await keeper.become('K', mapOf('K', 9));
+  const shared = new ClusterClient(keeper.config, { role: 'router', node: 'r' });
+  const connections = new Connections(keeper.config, shared);
+  const heard: MovesNews[] = [];
+  const stop = new AbortController();
+  const daemon = runDaemon({ clusters: connections, signal: stop.signal });
+  connections.watchMoves((news) => heard.push(news));
+  const tell = (areAny: boolean): void => {
+    for (const link of keeper.nodes[0]?.links ?? []) link.post(TOPIC.moves, encode(bool, areAny));
+  };
+  await until('it to watch', () => asked.length > 0);
+  tell(false);
+  await until('it to hear', () => heard.length > 0);
+  assert.equal([heard, asked], [[{ kind: 'moves', areAny: false }], ['watchMap']]);
+  assert.is(keeper.nodes[0]?.links.size, 1, 'one link for both');
+  tell(true);
+  await until('it to ask', () => asked.includes('openMigrations'));
+  stop.abort();
+  await daemon;
+  connections.close();
+  assert.is((await shared.query({ kind: 'getMap' })).kind, 'keeperMap', 'the client is left alone');
+  shared.close();
   await keeper.stop();
 });
 

@@ -8,6 +8,7 @@ import { rowsIn } from '../../node/machine/rows.ts';
 import type { NurseryError } from '../../src/base/errors.ts';
 import { WHOLE } from '../../src/keyspace/range.ts';
 import { PAGE_DIRTY, type Progress } from '../../src/protocol/admin/admin.ts';
+import { until } from '../support/wait.ts';
 import type { LocalCluster } from './local-nursery.ts';
 import { LocalNursery } from './local-nursery.ts';
 
@@ -250,6 +251,43 @@ test('a throttled copy takes its time', async () => {
   assert.ok(tookMs > 60, `800 bytes at 8000 a second in ${tookMs} ms`);
 });
 
+test('how it was asked for is on record, and the rate holds until it is another one', async () => {
+  const nursery = filled(20);
+  const asked = { rate: 0, who: 'me', reason: 'person', undoes: null } as const;
+  const operations = new Operations(nursery, FAST);
+  let planned = 0;
+  const onPlanned = (mid: number): void => {
+    planned = mid;
+  };
+  const moving = operations.migrate({ kind: 'range', range: WHOLE, target: 'b' }, { asked, onPlanned });
+  await until('it to be stopped', async () =>
+    /its rate to 0/.test((await operations.list())[0]?.progress.waitingFor ?? ''),
+  );
+  assert.equal((await operations.list())[0]?.asked, asked);
+  assert.is(nursery.b.all('page').length, 0);
+  await operations.setRate(planned, 1_000_000);
+  assert.is((await moving)[0]?.outcome, 'done');
+  assert.is((await failureOf(operations.setRate(planned, 1))).code, 'REFUSED');
+});
+
+test('a move is taken back by one of its own, with a receipt of its own, but only while all of it is where it went', async () => {
+  const nursery = filled(20);
+  const operations = new Operations(nursery, FAST);
+  const [there] = await operations.migrate({ kind: 'range', range: { lo: 'k', hi: null }, target: 'b' });
+  const before = nursery.owners;
+  const mid = there?.mid as number;
+  assert.ok((there?.receipt?.tookMs ?? -1) >= 0);
+  assert.is((await failureOf(operations.undo(77))).code, 'REFUSED');
+  const [back] = await operations.undo(mid, {
+    asked: { rate: null, who: 'me', reason: 'plan', undoes: null },
+  });
+  assert.is(back?.outcome, 'done');
+  assert.is.not(nursery.owners, before);
+  const records = await operations.list();
+  assert.equal(records.at(-1)?.asked, { rate: null, who: 'me', reason: 'plan', undoes: mid });
+  assert.match((await failureOf(operations.undo(mid))).message, /has moved since migration \d+: a owns/);
+});
+
 test('abort() takes over where the migrator is dead', async () => {
   const nursery = filled(20);
   const mid = nursery.plan('a', 'b', '', null);
@@ -428,7 +466,9 @@ test('a refusal moves nothing, and a dry run neither', async () => {
     range: { lo: 'k005', hi: null },
     target: 'c',
   });
-  assert.equal(move, { lo: 'k005', hi: null, source: 'a', target: 'c', sourceKeys: null, targetKeys: null });
+  const { lo, hi, source, target, sourceKeys, keys, freeBytes } = move ?? {};
+  assert.equal([source, target, lo, hi], ['a', 'c', 'k005', null]);
+  assert.equal([sourceKeys, keys, freeBytes], [null, null, null], 'nobody counts');
   assert.is(nursery.keeper.sim.state.migrations.size, 0);
 });
 
@@ -442,6 +482,54 @@ test('moves back and on at once: epochs never repeat', async () => {
   assert.is(new Set(epochs).size, 6);
   assert.is(keysOf(nursery.a).length, 30);
   assert.equal(keysOf(nursery.b), []);
+});
+
+/** A nursery whose first cluster has so many ranges side by side, by moves away and back. */
+async function cutUp(moves: number): Promise<{ nursery: LocalNursery; operations: Operations }> {
+  const nursery = filled(100);
+  const operations = new Operations(nursery, FAST);
+  for (let at = 0; at < moves; at += 1) {
+    const range = { lo: `k0${at}0`, hi: `k0${at}5` };
+    for (const target of ['b', 'a']) await operations.migrate({ kind: 'range', range, target });
+  }
+  return { nursery, operations };
+}
+
+test('merges what meets at a separator, then everything, in as many steps as it takes', async () => {
+  const { nursery, operations } = await cutUp(9);
+  assert.is(nursery.owners.split(' ').length, 19);
+  const [one] = await operations.merge('k010');
+  assert.is(one?.outcome, 'done');
+  assert.match(nursery.owners, / a:k005..k015 /);
+  assert.equal((await operations.dryMerge(null)).length, 2);
+  const all = await operations.merge(null);
+  assert.equal(
+    all.map(({ outcome }) => outcome),
+    ['done', 'done', 'done'],
+  );
+  assert.is(nursery.owners, 'a:..');
+  assert.is(keysOf(nursery.a).length, 100);
+  assert.equal(await operations.merge(null), []);
+  const { owned } = nursery.a.sim.state;
+  assert.equal(owned, [{ lo: '', hi: null, epoch: all.at(-1)?.mid, sealedBy: null }]);
+});
+
+test('a merge that nobody works on is brought to its end like a move', async () => {
+  const { nursery, operations } = await cutUp(1);
+  nursery.keeper.sim.command({ kind: 'planMerge', cluster: 'a', lo: '', hi: null });
+  const results = await operations.resume(null);
+  assert.equal(
+    results.map(({ outcome }) => outcome),
+    ['done'],
+  );
+  assert.is(nursery.owners, 'a:..');
+});
+
+test('a merge that is refused where nothing can be merged', async () => {
+  const { operations } = await cutUp(1);
+  assert.match((await failureOf(operations.merge('k003'))).message, /no two ranges meet/);
+  await operations.migrate({ kind: 'range', range: { lo: 'k000', hi: 'k005' }, target: 'b' });
+  assert.match((await failureOf(operations.merge('k005'))).message, /two owners/);
 });
 
 test.run();

@@ -15,6 +15,7 @@ type Area = {
   readonly prefix: string;
   /** Beginnings of paths of test files below `test`, in this order. Those of real processes are not among them. */
   readonly units: readonly string[];
+  /** The same of schedules written by hand. */
   readonly rules: readonly string[];
   /** So many seeds from 1 on. */
   readonly seeds: readonly (readonly [simulation: Simulation, count: number])[];
@@ -24,7 +25,7 @@ const AREAS: readonly Area[] = [
   {
     prefix: 'node/paxos/',
     units: ['node/paxos/', 'node/driver/', 'node/life/'],
-    rules: ['sim/paxos/'],
+    rules: ['sim/paxos/rules', 'sim/paxos/lost-store', 'sim/paxos/promotion', 'sim/paxos/histories'],
     seeds: [
       ['consensus', 60],
       ['nursery', 4],
@@ -33,7 +34,7 @@ const AREAS: readonly Area[] = [
   {
     prefix: 'node/machine/',
     units: ['node/machine/', 'node/members/snapshots', 'node/driver/', 'router/core/migration'],
-    rules: ['sim/migration/'],
+    rules: ['sim/migration/rules', 'sim/migration/rescue'],
     seeds: [
       ['migration', 60],
       ['nursery', 5],
@@ -54,13 +55,13 @@ const AREAS: readonly Area[] = [
   {
     prefix: 'router/core/',
     units: ['router/core/', 'router/'],
-    rules: ['sim/migration/'],
+    rules: ['sim/migration/rules', 'sim/migration/rescue'],
     seeds: [['nursery', 5]],
   },
   {
     prefix: 'migrator/core/',
     units: ['migrator/core/', 'migrator/', 'router/core/migration'],
-    rules: ['sim/migration/'],
+    rules: ['sim/migration/rules', 'sim/migration/rescue'],
     seeds: [
       ['migration', 100],
       ['nursery', 5],
@@ -90,7 +91,7 @@ export function stepsFor(target: string, seedShare = 1): Step[] {
   const units = area.units
     .flatMap((prefix) => tests.filter((path) => path.startsWith(prefix)))
     .sort((a, b) => rank(a) - rank(b));
-  const rules = tests.filter((path) => area.rules.some((prefix) => path.startsWith(prefix)) && isRules(path));
+  const rules = area.rules.flatMap((prefix) => tests.filter((path) => path.startsWith(prefix)));
   const seeds = area.seeds.flatMap(([simulation, count]) =>
     Array.from(
       { length: Math.ceil(count * seedShare) },
@@ -109,10 +110,6 @@ export function stepsFor(target: string, seedShare = 1): Step[] {
 function rank(path: string): number {
   if (/\/traces?\.test/.test(path)) return 0;
   return path.includes('.sim.') || path.includes('lmdb') || path.endsWith('main.test.js') ? 2 : 1;
-}
-
-function isRules(path: string): boolean {
-  return path.includes('/rules');
 }
 
 function folderOf(prefix: string): string {

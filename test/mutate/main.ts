@@ -1,8 +1,8 @@
 /**
  * `npm run mutate`: makes mutants of the pure cores and says which of them no test notices. `--sample N` (1000) of them,
- * which ones `--seed S` decides; `--only PREFIX` of the files; `--seeds SHARE` (1) of the simulations' seeds; `--workers N`
- * (all cores); `--one ID` tests one mutant and shows what noticed it; `--list` only lists them. What it means is said in
- * docs/mutants.md.
+ * which ones `--seed S` decides; without its first `--skip N` (0), to go on where a run was broken off; `--only PREFIX`
+ * of the files; `--seeds SHARE` (1) of the simulations' seeds; `--workers N` (all cores); `--one ID` tests one mutant and
+ * shows what noticed it; `--list` only lists them. What it means is said in docs/mutants.md.
  */
 import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
@@ -20,6 +20,7 @@ const { values } = parseArgs({
   options: {
     sample: { type: 'string', default: String(SAMPLE) },
     seed: { type: 'string' },
+    skip: { type: 'string', default: '0' },
     only: { type: 'string', default: '' },
     seeds: { type: 'string', default: '1' },
     workers: { type: 'string', default: String(availableParallelism()) },
@@ -37,7 +38,9 @@ async function main(): Promise<number> {
     throw new Error(`no file that is mutated begins with ${JSON.stringify(values.only)}`);
   warnOfRows(harmless, all);
   const seed = whole('seed', values.seed ?? String(randomInt(2 ** 31)));
-  const sample = sampleOf(counted, whole('sample', values.sample), seed);
+  const drawn = sampleOf(counted, whole('sample', values.sample), seed);
+  const sample = drawn.slice(whole('skip', values.skip));
+  if (sample.length === 0) throw new Error(`--skip ${values.skip} leaves none of ${drawn.length}`);
   console.log(
     `${sample.length} of ${counted.length} mutants, ${all.length - counted.length} more are explained in docs/mutants.md; --seed ${seed}`,
   );

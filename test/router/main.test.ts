@@ -86,6 +86,8 @@ class Setup {
     if (isKeeperUp) this.ports.set('keeper1', keeper);
     else await keeper.close();
     const ini: RouterIni = {
+      dashboardToken: null,
+      dashboardHosts: [],
       file: 'router.ini',
       name: 'router1',
       clusterId: 'nursery',
@@ -94,6 +96,8 @@ class Setup {
       writtenAt: { ip: 'router.ini:4: [router] ip', clientPort: 'router.ini:5: [router] client_port' },
       logDir: '.',
       logLevel: 'info',
+      migrator: false,
+      slowMs: 1000,
       nursery: { clusterId: 'keeper', nodes: [{ name: 'keeper1', ips: [LOCAL], port: keeperPort }] },
       warnings: [],
     };

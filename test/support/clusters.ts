@@ -24,6 +24,8 @@ export type TestClusterOptions = {
   readonly keeper?: ClusterConfig | 'itself' | null;
   /** Further keys of `[global]`. */
   readonly extra?: { readonly [key: string]: string };
+  /** Further keys of the section of each node, by its number. */
+  readonly nodeExtra?: (index: number) => { readonly [key: string]: string };
   /** Client and messaging port of each node in turn. Default: any that are free. */
   readonly ports?: readonly number[];
   /** Where a node lives, and what its process finds in the environment. Default: a folder of the lab, and nothing. */
@@ -74,8 +76,8 @@ export class TestCluster {
     const { keeper = null } = options;
     const text = renderClusterIni({
       clusterId,
-      nodes: nodes.map(({ name, clientPort, messagingPort, home }) => {
-        const extra = { messaging_port: String(messagingPort) };
+      nodes: nodes.map(({ name, clientPort, messagingPort, home }, index) => {
+        const extra = { messaging_port: String(messagingPort), ...options.nodeExtra?.(index) };
         return { name, ip: '127.0.0.1', clientPort, home, extra };
       }),
       extra: {

@@ -62,7 +62,7 @@ export async function goldenNursery(
   const file = join(lab.dir, 'router.ini');
   const [routerPort] = PORTS.router;
   const draft = { name: 'router_0', clusterId: FRONT, ip: '127.0.0.1', port: routerPort, logDir: lab.dir };
-  writeFileSync(file, renderRouterIni({ ...draft, keeper: keeper.config }));
+  writeFileSync(file, renderRouterIni({ ...draft, migrator: false, keeper: keeper.config }));
   const startRouter = async (): Promise<NurseryProcess> => {
     const router = lab.start('router', ['router', '--config', file]);
     await router.output('it to be up', (text) => text.includes('clients at port'));

@@ -16,6 +16,8 @@ export const FRONT = 'nursery';
 /** How long a client tries to reach a router that is down (ms), and how often. */
 const RECONNECT_MS = 15_000;
 const RECONNECT_EVERY_MS = 20;
+/** How long all processes may take to start on a machine that does much else (ms); `init` itself waits for less. */
+const INIT_MS = 90_000;
 /** Keys that one sequence sets. */
 const FILL_KEYS = 200;
 
@@ -23,10 +25,12 @@ export type TestNurseryOptions = {
   /** Begins the names of all clusters, so that several nurseries fit into one lab. */
   readonly prefix: string;
   readonly keeperSize: number;
-  /** Nodes of each of the two data clusters. */
-  readonly size: number;
+  /** Nodes of each of the two data clusters, or of both. */
+  readonly size: number | readonly [number, number];
   /** Further keys of `[global]` of all clusters. */
   readonly extra?: { readonly [key: string]: string };
+  /** Of the log of every process. */
+  readonly logLevel?: string;
 };
 
 /** One line of `nursery migrate --json`. */
@@ -64,16 +68,26 @@ export class TestNursery {
   }
 
   static async start(lab: Lab, options: TestNurseryOptions): Promise<TestNursery> {
-    const { prefix, keeperSize, size, extra = {} } = options;
+    const { prefix, keeperSize, size, extra = {}, logLevel = 'info' } = options;
+    const level = { log_level: logLevel };
+    const nodeExtra = (): typeof level => level;
     const keeper = await TestCluster.create(lab, {
       clusterId: `${prefix}-keeper`,
       size: keeperSize,
       keeper: 'itself',
       extra,
+      nodeExtra,
     });
-    const create = (id: string): Promise<TestCluster> =>
-      TestCluster.create(lab, { clusterId: `${prefix}-${id}`, size, keeper: keeper.config, extra });
-    const clusters = [await create('ams'), await create('bru')] as const;
+    const [first, second] = typeof size === 'number' ? [size, size] : size;
+    const create = (id: string, nodes: number): Promise<TestCluster> =>
+      TestCluster.create(lab, {
+        clusterId: `${prefix}-${id}`,
+        size: nodes,
+        keeper: keeper.config,
+        extra,
+        nodeExtra,
+      });
+    const clusters = [await create('ams', first), await create('bru', second)] as const;
     const [port] = await freePorts(1);
     const nursery = new TestNursery(lab, prefix, keeper, clusters, port as number);
     writeFileSync(
@@ -84,13 +98,21 @@ export class TestNursery {
         ip: '127.0.0.1',
         port: nursery.routerPort,
         logDir: lab.dir,
+        migrator: false, // tests say themselves who works on a move
         keeper: keeper.config,
-      }),
+      }).replace('log_dir', `log_level = ${logLevel}\nlog_dir`),
     );
     for (const cluster of nursery.all) cluster.startAll();
     await nursery.startRouter();
-    const init = await nursery.run(['init', clusters[0].id]);
-    if (init.code !== 0) throw new Error(`init: ${init.stderr}`);
+    await until(
+      'the first cluster to have all keys',
+      async () => {
+        const init = await nursery.run(['init', clusters[0].id]);
+        if (init.code !== 0) throw new Error(`init: ${init.stderr}`);
+        return true;
+      },
+      { withinMs: INIT_MS },
+    );
     await until('the router to serve', async () => {
       const client = await nursery.connect();
       await client.exists('a key', { deadlineMs: 500 }).finally(() => client.close());

@@ -3,9 +3,12 @@
 export type WaitOptions = {
   /** How long it may take (ms). Default 30 s: a slow machine is no failure. */
   readonly withinMs?: number;
-  /** Between two attempts (ms). Default 20. */
+  /** Between two attempts (ms). Default 20; after one that took longer, such as a command, as long as that took, `REST_MAX_MS` at most. */
   readonly everyMs?: number;
 };
+
+/** Other tests, and what is waited for, need the processor, too (ms). */
+const REST_MAX_MS = 500;
 
 /**
  * The first result of `attempt` that is neither null nor false. An attempt that throws has not succeeded yet.
@@ -20,6 +23,7 @@ export async function until<T>(
   const withinMs = options.withinMs ?? 30_000;
   const beganMs = performance.now();
   for (;;) {
+    const triedMs = performance.now();
     let last: string;
     try {
       const result = await attempt();
@@ -30,7 +34,7 @@ export async function until<T>(
     }
     if (performance.now() - beganMs > withinMs)
       throw new Error(`waited ${withinMs} ms for ${what}; at last: ${last}`);
-    await pause(options.everyMs ?? 20);
+    await pause(Math.max(options.everyMs ?? 20, Math.min(performance.now() - triedMs, REST_MAX_MS)));
   }
 }
 

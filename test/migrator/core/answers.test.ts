@@ -339,6 +339,15 @@ test('a claim: the first one goes on counting where a predecessor stopped', () =
   );
   hear(state, 'claim', 'keeper', claimed(5));
   assert.equal([state.claim.token, state.report.progress.keysCopied], [5, 7]);
+  const said = claimed(6);
+  hear(state, 'claim', 'keeper', { ...said, functions: 3 } as AdminAnswer);
+  assert.equal(
+    state.claim,
+    { token: 6, floor: 2, functions: 3 },
+    'how far the functions are goes with each command',
+  );
+  hear(state, 'note', 'keeper', { ...said, functions: 4 } as AdminAnswer);
+  assert.equal(state.claim, { token: 6, floor: 2, functions: 4 });
   const first = fresh();
   hear(first, 'claim', 'keeper', claimed(1, { progress }));
   assert.is(first.report.pauseBeforeMs, 40, 'it has no predecessor');

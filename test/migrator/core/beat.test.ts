@@ -1,7 +1,7 @@
 /** How often a coordinator beats, and when it is taken for dead. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { beatMs, beatsSlower, claimAfterMs } from '../../../migrator/core/beat.ts';
+import { beatMs, beatsSlower, claimAfterMs, GIVEN_UP } from '../../../migrator/core/beat.ts';
 import { SETTINGS } from '../../../migrator/core/settings.ts';
 import { NO_PROGRESS } from '../../../src/protocol/admin/admin.ts';
 
@@ -22,6 +22,15 @@ test('a beat is late only once the record says that it may be', () => {
   assert.is(beatMs(SETTINGS, busy, waiting), SETTINGS.heartbeatMs);
   assert.is(beatMs(SETTINGS, waiting, busy), SETTINGS.heartbeatMs);
   assert.is(beatMs(SETTINGS, busy, busy), SETTINGS.heartbeatMs);
+});
+
+test('while clients of the range wait, or are about to, it beats faster', () => {
+  for (const stage of ['sealing', 'sealed'])
+    assert.is(beatMs(SETTINGS, waiting, { ...waiting, stage }), SETTINGS.sealedHeartbeatMs, stage);
+});
+
+test('what was given up is waited for by nobody', () => {
+  assert.is(claimAfterMs(SETTINGS, { ...waiting, stage: GIVEN_UP }), 0);
 });
 
 test('who beats slower is waited for as much longer', () => {

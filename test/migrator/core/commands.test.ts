@@ -12,6 +12,7 @@ const EXTRA = {
   limits: { rowsMax: 10, bytesMax: 100, rowsWanted: 3 },
   pauseMs: 12,
   pauseAtLeast: false,
+  tookMs: 70,
 };
 const SEALED = { sealSlot: 9, digest: NO_ROWS };
 
@@ -43,7 +44,12 @@ test('every command carries the claim, the range, and who is at the other side',
 test('an activation wants the import and the seal; a publication takes what is known of the seal', () => {
   const { facts } = working();
   assert.is(commandFor('activate', facts, CLAIM, EXTRA), null);
-  const unknown = { sealSlot: 0, digest: NO_ROWS, pauseMs: 12, pauseAtLeast: false };
+  assert.is(
+    commandFor('activate', { ...facts, source: null }, CLAIM, EXTRA),
+    null,
+    'nothing is known of the source',
+  );
+  const unknown = { sealSlot: 0, digest: NO_ROWS, pauseMs: 12, pauseAtLeast: false, tookMs: 70 };
   assert.equal(commandFor('publish', facts, CLAIM, EXTRA)?.command, {
     kind: 'publish',
     mid: 2,
@@ -53,7 +59,7 @@ test('an activation wants the import and the seal; a publication takes what is k
   learnSeal(facts, { kind: 'sealed', ...SEALED });
   const command = commandFor('activate', facts, CLAIM, EXTRA)?.command;
   assert.equal(command?.kind === 'activate' && [command.seq, command.sealSlot], [4, 9]);
-  const receipt = { ...SEALED, pauseMs: 12, pauseAtLeast: false };
+  const receipt = { ...SEALED, pauseMs: 12, pauseAtLeast: false, tookMs: 70 };
   assert.equal(commandFor('publish', facts, CLAIM, EXTRA)?.command, {
     kind: 'publish',
     mid: 2,

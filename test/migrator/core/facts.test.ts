@@ -151,6 +151,22 @@ test('what the source says of itself', () => {
   assert.ok(facts.source?.exporting, 'the export that was known before');
   learnSource(facts, status({ closed: 'unsealed', exporting: { ...EXPORTING, dirtyRows: 1 } }));
   assert.equal([facts.source?.cleaning, facts.source?.exporting?.dirtyRows], [null, 1]);
+  const unknown = known();
+  learnSource(unknown, status({ closed: 'released', exporting: null }));
+  assert.is(unknown.source?.exporting, null, 'nobody knows of one');
+});
+
+test('how far the functions are at the source, as it last said', () => {
+  const facts = working();
+  assert.is(facts.sourceFunctions, 0, 'a source that says nothing of them has none');
+  learnExport(facts, { ...EXPORTING, functions: 3 });
+  assert.is(facts.sourceFunctions, 3);
+  learnSource(facts, status({ functions: 4 }));
+  assert.is(facts.sourceFunctions, 4);
+  learnSeal(facts, { kind: 'sealed', ...SEALED, functions: 5 });
+  assert.is(facts.sourceFunctions, 5);
+  learnSource(facts, status());
+  assert.is(facts.sourceFunctions, 0);
 });
 
 test('rounds shrink where less than half is dirty as when the last one began', () => {

@@ -109,10 +109,10 @@ test('pages go out as they are read, so many at a time, each read at or above th
 });
 
 test('nothing is read before its time', () => {
-  const state = working();
-  state.readAtMs = NOW_MS + 1;
+  const state = working({ settings: { bytesPerSecondMax: 1000 } });
+  state.bucket = { bytes: -1, atMs: NOW_MS };
   assert.equal(sentIn(move(state)), ['scanBase']);
-  state.readAtMs = NOW_MS;
+  state.bucket = { bytes: 0, atMs: NOW_MS };
   assert.equal(sentIn(move(state)), ['readPage']);
 });
 

@@ -67,6 +67,10 @@ const atSource = (closed: Closed, cleaning: boolean | null = null) => ({
 const SEALED = { sealed: { sealSlot: 9, digest: NO_ROWS } };
 const COPIED = importing('p');
 
+/** An order says that one end is dead. */
+const without = (dead: 'source' | 'target', change: Partial<Migration> = {}) =>
+  record({ rescue: { order: 1, dead, epoch: 20, isThere: false, isCopy: false }, ...change });
+
 const TABLE: readonly (readonly [story: string, known: Partial<Observed>, move: string])[] = [
   ['nothing is known', {}, 'beginImport'],
   ['the target has no import', { target: { importing: null, closed: null } }, 'beginImport'],
@@ -77,6 +81,11 @@ const TABLE: readonly (readonly [story: string, known: Partial<Observed>, move: 
   ['what is dirty is not known', { ...COPIED, ...exporting() }, 'askSource'],
   ['many rows are dirty', { ...COPIED, ...exporting({ dirtyRows: 11 }), sourceFresh: true }, 'round'],
   ['long rows are dirty', { ...COPIED, ...exporting({ dirtyBytes: 101 }), sourceFresh: true }, 'round'],
+  [
+    'just so long rows are dirty',
+    { ...COPIED, ...exporting({ dirtyBytes: 100 }), sourceFresh: true },
+    'check',
+  ],
   ['few rows are dirty', { ...COPIED, ...exporting({ dirtyRows: 10 }), sourceFresh: true }, 'check'],
   [
     'few rows, and fewer each round',
@@ -166,6 +175,35 @@ const TABLE: readonly (readonly [story: string, known: Partial<Observed>, move: 
     'askKeeper',
   ],
 
+  ['the source is dead', without('source'), 'abandon'],
+  ['the source is dead, activated', { ...without('source'), ...atTarget('activated') }, 'publish'],
+  ['the source is dead, abandoned', { ...without('source'), ...atTarget('abandoned') }, 'settle'],
+  [
+    'the source is dead, target has forgotten',
+    { ...without('source'), ...atTarget('forgotten') },
+    'askKeeper',
+  ],
+  ['the source is dead, published', without('source', { phase: 'published' }), 'finish'],
+  ['the target is dead', without('target'), 'cancel'],
+  ['the target is dead, sealed', { ...without('target'), isSealed: true }, 'takeBack'],
+  ['the target is dead, taken back', { ...without('target'), ...atSource('takenBack') }, 'settle'],
+  ['the target is dead, unsealed', { ...without('target'), ...atSource('unsealed') }, 'recordAbort'],
+  [
+    'the target is dead, released, record old',
+    { ...without('target'), ...atSource('released') },
+    'askKeeper',
+  ],
+  [
+    'the target is dead, released before',
+    { ...without('target', { phase: 'published' }), ...atSource('released') },
+    'finish',
+  ],
+  [
+    'the target is dead, source has forgotten',
+    { ...without('target'), ...atSource('forgotten') },
+    'askKeeper',
+  ],
+
   ['aborted, but activated', { ...record({ phase: 'aborted' }), ...atTarget('activated') }, 'alarm'],
   ['published, but abandoned', { ...record({ phase: 'published' }), ...atTarget('abandoned') }, 'alarm'],
   ['done, but abandoned', { ...record({ phase: 'done' }), ...atTarget('abandoned') }, 'alarm'],
@@ -182,6 +220,46 @@ const TABLE: readonly (readonly [story: string, known: Partial<Observed>, move: 
 
 for (const [story, known, move] of TABLE) {
   test(`${story}: ${move}`, () => {
+    assert.is(nextMove({ ...NOTHING, ...known }).kind, move);
+  });
+}
+
+const MERGE = {
+  source: 'f',
+  target: 'f',
+  merges: [
+    { lo: 'k', epoch: 3 },
+    { lo: 'm', epoch: 5 },
+  ],
+};
+const MERGES: readonly (readonly [string, Partial<Observed>, string])[] = [
+  ['open', record(MERGE), 'merge'],
+  ['paused', record({ ...MERGE, wish: 'pause' }), 'pause'],
+  ['to be aborted', record({ ...MERGE, wish: 'abort' }), 'cancel'],
+  ['refused', { ...record(MERGE), abortWhy: 'refused' }, 'cancel'],
+  ['merged', { ...record(MERGE), ...atSource('merged') }, 'publish'],
+  ['merged, and to be aborted', { ...record({ ...MERGE, wish: 'abort' }), ...atSource('merged') }, 'publish'],
+  ['cancelled', { ...record(MERGE), ...atSource('unsealed') }, 'recordAbort'],
+  ['forgotten', { ...record(MERGE), ...atSource('forgotten') }, 'askKeeper'],
+  ['forgotten, record active', { ...record(MERGE), ...atSource('forgotten'), recordFresh: true }, 'alarm'],
+  ['published', record({ ...MERGE, phase: 'published' }), 'finish'],
+  [
+    'published, forgotten',
+    { ...record({ ...MERGE, phase: 'published' }), ...atSource('forgotten') },
+    'finish',
+  ],
+  [
+    'published, and cancelled',
+    { ...record({ ...MERGE, phase: 'published' }), ...atSource('unsealed') },
+    'alarm',
+  ],
+  ['aborted, and merged', { ...record({ ...MERGE, phase: 'aborted' }), ...atSource('merged') }, 'alarm'],
+  ['done', record({ ...MERGE, phase: 'done' }), 'end'],
+  ['lost', record({ ...MERGE, phase: 'lost' }), 'end'],
+];
+
+for (const [story, known, move] of MERGES) {
+  test(`a merge that is ${story}: ${move}`, () => {
     assert.is(nextMove({ ...NOTHING, ...known }).kind, move);
   });
 }

@@ -1,8 +1,8 @@
 /** What operators may ask for, case by case, and what every plan has in common. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Plan, planMigrate, planRange, planRemove } from '../../../migrator/core/plan.ts';
-import { WHOLE } from '../../../src/keyspace/range.ts';
+import { type Plan, planMerges, planMigrate, planRange, planRemove } from '../../../migrator/core/plan.ts';
+import { type Range, WHOLE } from '../../../src/keyspace/range.ts';
 import {
   carve,
   EMPTY_MAP,
@@ -52,8 +52,10 @@ const MIGRATE: readonly (readonly [
   [['a', 'k', 'b'], ['c', 'f', 'd'], /neither c nor d owns/],
   [['a', 'k', 'b', 't', 'c'], ['a', 'f', 'c'], /not neighbours/],
   [['a', 'k', 'b', 't', 'c'], ['a', 'w', 'c'], /not neighbours/],
+  [['a', 'k', 'b', 't', 'c'], ['a', 't', 'c'], /not neighbours/],
   [['a', 'k', 'b'], ['b', 'f', 'a'], /not neighbours/],
   [['a', 'k', 'b', 't', 'c'], ['a', 'p', 'c'], /of b, neither a nor c/],
+  [['a', 'k', 'b', 't', 'c'], ['a', 'k', 'c'], /of b, neither a nor c/],
   [['a'], ['a', 'k', 'x'], /does not know cluster x/],
   [['a'], ['a', 'k', 'a'], /both sides/],
   [['a'], ['a', '', 'b'], /empty/],
@@ -150,6 +152,63 @@ seeded('any plan takes each range from its owner, and leads to what was asked fo
     } else if (which === 1) assert.ok(ownsAll(map, { lo: key, hi: end }, left));
     else assert.not(map.entries.some((entry) => entry.owner === left));
   }
+});
+
+const SEVEN = mapOf('a', 'c', 'a', 'e', 'b', 'g', 'b', 'i', 'b', 'k', 'c', 'm', 'a');
+
+function merged(separator: string | null, open: Range[] = [], map = SEVEN): string {
+  const plan = planMerges(map, open, separator);
+  if (plan.kind === 'refused') return plan.why;
+  return plan.merges.map(({ cluster, lo, hi }) => `${cluster}:${lo}..${hi ?? ''}`).join(' ');
+}
+
+test('two ranges that meet at a separator are merged, where one cluster owns both', () => {
+  assert.is(merged('c'), 'a:..e');
+  assert.is(merged('g'), 'b:e..i');
+  assert.match(merged('e'), /have two owners/);
+  assert.match(merged('d'), /no two ranges meet at d/);
+  assert.match(merged(''), /no two ranges meet/);
+});
+
+test('all neighbours of one owner are merged, but for what is on its way', () => {
+  assert.is(merged(null), 'a:..e b:e..k');
+  assert.is(merged(null, [{ lo: 'f', hi: 'f5' }]), 'a:..e b:g..k');
+  assert.is(merged(null, [{ lo: 'h', hi: 'h5' }]), 'a:..e');
+  assert.is(
+    merged(null, [
+      { lo: 'h', hi: 'h5' },
+      { lo: '', hi: 'b' },
+    ]),
+    '',
+  );
+  assert.is(merged(null, [], mapOf('a', 'k', 'b')), '');
+});
+
+test('neighbours of two foundings of one cluster stay apart', () => {
+  const entry = (lo: string, hi: string | null, founding: string): MapEntry => ({
+    lo,
+    hi,
+    owner: 'a',
+    epoch: 1,
+    founding,
+  });
+  const map = RangeMap.of(1, [entry('', 'c', '1'), entry('c', 'e', '2'), entry('e', null, '2')]);
+  assert.is(merged(null, [], map), 'a:c..');
+  assert.match(merged('c', [], map), /two owners/);
+});
+
+test('a long row is merged piece by piece', () => {
+  const parts = Array.from({ length: 40 }, (_, at) => ['a', `k${String(at).padStart(2, '0')}`]).flat();
+  const plan = planMerges(mapOf(...parts, 'a'), [], null);
+  if (plan.kind === 'refused') throw new Error(plan.why);
+  assert.equal(
+    plan.merges.map(({ lo, hi }) => [lo, hi]),
+    [
+      ['', 'k15'],
+      ['k15', 'k31'],
+      ['k31', null],
+    ],
+  );
 });
 
 test.run();

@@ -9,6 +9,9 @@ import { TestCluster } from '../../node/machine/cluster.ts';
 export type Send = Extract<Effect, { kind: 'send' }>;
 type Reply = AdminAnswer | 'silence' | null;
 
+/** What a coordinator works on. */
+type Clusters = { readonly keeper: TestCluster; readonly source: TestCluster; readonly target: TestCluster };
+
 /** The migration that a rig moves. */
 export const MID = 2;
 const nodes = [{ name: 'n1', ips: ['10.0.0.1'], port: 4000 }];
@@ -30,8 +33,8 @@ export class Rig {
   onStep: (event: Event, effects: readonly Effect[]) => void = () => {};
   #queue: Send[] = [];
 
-  /** @param beside another coordinator, whose migration and clusters this one works on, too */
-  constructor(options: Partial<CoordinatorOptions> = {}, beside: Rig | null = null) {
+  /** @param beside those of another coordinator, whose migration this one works on, too */
+  constructor(options: Partial<CoordinatorOptions> = {}, beside: Clusters | null = null) {
     this.keeper = beside?.keeper ?? new TestCluster();
     this.source = beside?.source ?? new TestCluster({ nursery: true });
     this.target = beside?.target ?? new TestCluster({ nursery: true });

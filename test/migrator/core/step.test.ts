@@ -4,8 +4,9 @@ import * as assert from 'uvu/assert';
 import type { Effect } from '../../../migrator/core/calls.ts';
 import { SETTINGS } from '../../../migrator/core/settings.ts';
 import { hasEnded, stageOf, step } from '../../../migrator/core/step.ts';
-import type { AdminAnswer } from '../../../src/protocol/admin/admin.ts';
+import type { AdminAnswer, Migration } from '../../../src/protocol/admin/admin.ts';
 import { MID, nameOf, Rig } from './rig.ts';
+import { fresh, NOW_MS } from './samples.ts';
 
 /** All that is asked, in order, notes and questions about the record left out. */
 const asks = (rig: Rig): string[] => rig.asked.filter((name) => name !== 'note' && name !== 'getMigration');
@@ -59,6 +60,18 @@ test('what was seen of it earlier saves that time', () => {
   assert.is(rig.count('claim'), 0);
   rig.run(1);
   assert.is(rig.count('claim'), 1);
+});
+
+test('before it knows the record it can only tell that it asks the keeper', () => {
+  const state = fresh();
+  step(state, { kind: 'start', nowMs: NOW_MS });
+  const told = step(state, { kind: 'tick', nowMs: NOW_MS + 1000 }).flatMap((effect) =>
+    effect.kind === 'progress' ? [effect.progress] : [],
+  );
+  assert.equal(
+    told.map(({ stage, waitingFor }) => [stage, waitingFor]),
+    [['asking the keeper', 'the keeper, which has not answered for 1 s']],
+  );
 });
 
 test('a heartbeat that goes on belongs to somebody who works on it', () => {
@@ -256,6 +269,85 @@ test('a copy goes no faster than it may', () => {
   assert.is(rig.count('readPage'), 2);
 });
 
+/** So many rows of a hundred bytes in the range that moves. */
+function filled(rows: number, options: ConstructorParameters<typeof Rig>[0] = {}, beside?: Rig): Rig {
+  const rig = new Rig(options, beside);
+  for (let n = 0; n < rows; n += 1) rig.source.set(`k${String(n).padStart(5, '0')}`, 'v'.repeat(94));
+  return rig;
+}
+
+const copiedBy = (rig: Rig): number => rig.coordinator.report.progress.bytesCopied;
+const setRate = (rig: Rig, rate: number): void => {
+  rig.keeper.expect({ kind: 'setRate', mid: MID, rate }, 'ok');
+};
+
+test('over ten seconds a copy brings what its rate says, within a tenth, and no page waits for long', () => {
+  for (const rate of [1500, 10_000, 27_777]) {
+    const rig = filled((rate * 12) / 100);
+    setRate(rig, rate);
+    rig.start();
+    for (let seconds = 0; seconds < 10; seconds += 1) {
+      rig.run(1000);
+      const expected = rate * (seconds + 1);
+      assert.ok(Math.abs(copiedBy(rig) - expected) <= 0.4 * rate + 1024, `${copiedBy(rig)} of ${expected}`);
+    }
+    const share = copiedBy(rig) / (10 * rate);
+    assert.ok(share > 0.9 && share < 1.1, `${rate} bytes per second: ${share} of it`);
+  }
+});
+
+test('a rate is changed while it copies: from the next beat on, and what was owed at the old one is paid at the new one', () => {
+  const rig = filled(2000);
+  setRate(rig, 100);
+  rig.start();
+  rig.run(2000);
+  assert.ok(copiedBy(rig) < 2000);
+  setRate(rig, 10_000);
+  rig.run(SETTINGS.heartbeatMs + 100);
+  const before = copiedBy(rig);
+  rig.run(10_000);
+  const share = (copiedBy(rig) - before) / 100_000;
+  assert.ok(share > 0.9 && share < 1.1, String(share));
+});
+
+test('a rate of nothing stops the copy, says so, and beats on; whoever takes over keeps to it', () => {
+  const rig = filled(50);
+  setRate(rig, 1000);
+  rig.start();
+  setRate(rig, 0);
+  rig.run(SETTINGS.heartbeatMs + 10);
+  const before = copiedBy(rig);
+  rig.run(30_000);
+  assert.is(copiedBy(rig), before);
+  const record = (): Migration => rig.keeper.machine.migrations.get(MID) as Migration;
+  assert.match(record().progress.waitingFor, 'an operator, who has set its rate to 0');
+  const { heartbeat } = record();
+  rig.run(10_000);
+  assert.ok(record().heartbeat > heartbeat);
+
+  const next = new Rig({ claimAtOnce: false }, rig);
+  next.nowMs = rig.nowMs;
+  next.start();
+  next.run(30_000);
+  assert.is(record().token, 2);
+  assert.is(next.count('readPage'), 0);
+  setRate(next, 1_000_000);
+  next.run(10_000);
+  assert.is(stageOf(next.coordinator), 'cleaning up');
+});
+
+test('rounds and the last rows are not throttled', () => {
+  const rig = filled(2);
+  setRate(rig, 100);
+  rig.step({ kind: 'start', nowMs: 0 });
+  rig.settle(() => rig.count('page') === 1);
+  for (let n = 100; n < 500; n += 1) rig.source.set(`l${n}`, 'w'.repeat(94));
+  rig.settle();
+  rig.run(200);
+  assert.ok(rig.count('readDirty') > 0);
+  assert.is(stageOf(rig.coordinator), 'cleaning up');
+});
+
 test('where rounds do not shrink writers are held back, twice as long each time', () => {
   const rig = new Rig({ settings: { sealRowsMax: 0, sealRowsWanted: 0, stuckRounds: 2 } });
   const delays: number[] = [];
@@ -268,6 +360,72 @@ test('where rounds do not shrink writers are held back, twice as long each time'
   };
   rig.start();
   assert.equal([...new Set(delays)].slice(0, 3), [2, 4, 8]);
+});
+
+test('who leaves notes that, does nothing more, and anybody goes on at once', () => {
+  const rig = new Rig({ settings: { pageBytes: 1 } });
+  rig.step({ kind: 'start', nowMs: 0 });
+  rig.settle(() => rig.count('page') === 2);
+  rig.step({ kind: 'leave', nowMs: rig.nowMs });
+  rig.step({ kind: 'leave', nowMs: rig.nowMs }); // once is enough
+  rig.settle();
+  assert.equal(
+    rig.asked.slice(rig.asked.lastIndexOf('page') + 1).filter((each) => each !== 'readPage'),
+    ['note'],
+  );
+  assert.is(rig.end?.kind === 'failed' && rig.end.code, 'GOING_DOWN');
+  assert.is(rig.keeper.machine.migrations.get(MID)?.progress.stage, 'given up');
+  const next = new Rig({ claimAtOnce: false }, rig);
+  next.start();
+  assert.is(stageOf(next.coordinator), 'cleaning up', 'without a wait');
+});
+
+test('who leaves while it looks just ends; while it claims, it notes that as soon as it has the token', () => {
+  const looking = new Rig({ claimAtOnce: false });
+  looking.start();
+  looking.step({ kind: 'leave', nowMs: 0 });
+  assert.is(looking.end?.kind === 'failed' && looking.end.code, 'GOING_DOWN');
+  assert.equal(looking.asked, ['getMigration']);
+
+  const claiming = new Rig();
+  claiming.step({ kind: 'start', nowMs: 0 });
+  claiming.settle(() => claiming.count('claim') === 1);
+  claiming.step({ kind: 'leave', nowMs: 0 });
+  claiming.settle();
+  assert.equal(claiming.asked, ['getMigration', 'claim', 'note']);
+  assert.is(claiming.keeper.machine.migrations.get(MID)?.progress.stage, 'given up');
+});
+
+test('who leaves a sealed range goes on until somebody serves it, but not for long', () => {
+  for (const isAnswered of [true, false]) {
+    const rig = new Rig();
+    rig.intercept = (name) => (name === 'activate' && !isAnswered ? 'silence' : null);
+    rig.step({ kind: 'start', nowMs: 0 });
+    rig.settle(() => rig.count('seal') === 1);
+    rig.step({ kind: 'leave', nowMs: 0 });
+    rig.settle();
+    if (!isAnswered) {
+      assert.is(rig.end, undefined);
+      rig.run(SETTINGS.leaveSealedMs + 10);
+    }
+    assert.is(rig.end?.kind === 'failed' && rig.end.code, 'GOING_DOWN');
+    const { closed } = rig.target.machine.state;
+    assert.is(closed.get(MID), isAnswered ? 'activated' : undefined);
+    assert.is(rig.keeper.machine.migrations.get(MID)?.progress.stage, 'given up');
+    const next = new Rig({ claimAtOnce: false }, rig);
+    next.start();
+    assert.is(stageOf(next.coordinator), 'cleaning up');
+  }
+});
+
+test('what is noted while it leaves and not answered is noted again', () => {
+  const rig = new Rig({ settings: { pageBytes: 1 } });
+  rig.step({ kind: 'start', nowMs: 0 });
+  rig.settle(() => rig.count('page') === 2);
+  rig.step({ kind: 'leave', nowMs: 0 });
+  const note = rig.lastOf('note');
+  rig.unanswered(note);
+  assert.is(rig.keeper.machine.migrations.get(MID)?.progress.stage, 'given up');
 });
 
 test('nothing happens after its end', () => {

@@ -99,6 +99,23 @@ test('of too many records the oldest finished ones go, one by one, until there a
   assert.equal(rig.forgotten, [3, 6]);
 });
 
+test('a move that another one takes back stays for as long as that one', () => {
+  const rig = new Rig();
+  const record = (mid: number, undoes: number | null): void => {
+    const asked = { rate: null, who: '', reason: 'person', undoes } as const;
+    rig.migrations.set(mid, { mid, phase: 'done', asked } as Migration);
+  };
+  record(1, null);
+  record(2, 1);
+  record(3, null);
+  rig.cleanUps.look();
+  assert.equal(rig.forgotten, [2]);
+  rig.migrations.delete(2);
+  record(4, null);
+  rig.cleanUps.look();
+  assert.equal(rig.forgotten, [2, 1]);
+});
+
 test('who is no master drops no record', () => {
   const rig = new Rig();
   for (const mid of [1, 2, 3]) rig.migrations.set(mid, { mid, phase: 'done' } as Migration);

@@ -27,6 +27,8 @@ export class FakeWorld {
   readonly stops: { readonly exit: string; readonly cause: Error }[] = [];
   readonly store = new MemoryStore();
   readonly driver: Driver;
+  /** Whom the file of the driver's node names; a test may add to it. */
+  readonly wished: string[] = [];
   #turns: (() => void)[] = [];
   #appends: { readonly entries: readonly LogRecord[]; readonly done: (error: Error | null) => void }[] = [];
   #timers: (() => void)[] = [];
@@ -63,10 +65,11 @@ export class FakeWorld {
       stop: (exit, cause) => this.stops.push({ exit, cause }),
     };
     Object.defineProperty(world.log, 'isFull', { get: () => this.isFull });
+    this.wished.push(...members);
     const replica = createReplica(
       {
         node: members[0] as string,
-        wished: members,
+        wished: this.wished,
         leaseMs: 1000,
         driftMs: 20,
         windowMax: 16,

@@ -11,7 +11,7 @@ function update(bytes: number): Uint8Array {
 }
 
 test('a batch takes all that waits, in order', () => {
-  const proposals = new Proposals();
+  const proposals = new Proposals(() => 0);
   const answered: number[] = [];
   for (const at of [0, 1, 2]) proposals.add(update(at + 1), () => answered.push(at));
   const batch = proposals.take();
@@ -28,7 +28,7 @@ test('a batch takes all that waits, in order', () => {
 });
 
 test('what waits too long is answered, and in no batch; what may wait keeps its order', () => {
-  const proposals = new Proposals();
+  const proposals = new Proposals(() => 0);
   const answered: string[] = [];
   const late = failure('GOING_DOWN', 'late');
   const note =
@@ -57,7 +57,7 @@ test('what waits too long is answered, and in no batch; what may wait keeps its 
 });
 
 test('a batch is bounded; a single larger update goes alone', () => {
-  const proposals = new Proposals();
+  const proposals = new Proposals(() => 0);
   for (let i = 0; i < 3; i += 1) proposals.add(update(700 * 1024), () => undefined);
   assert.is(decodeBatch((proposals.take() as { bytes: Uint8Array }).bytes).length, 1);
   proposals.add(update(5 * 1024 * 1024), () => undefined);
@@ -66,7 +66,7 @@ test('a batch is bounded; a single larger update goes alone', () => {
 });
 
 test('a run goes into one batch, whatever its size, or is refused as a whole', () => {
-  const proposals = new Proposals();
+  const proposals = new Proposals(() => 0);
   proposals.add(update(100), () => undefined);
   const run = [update(600 * 1024), asFollower(update(600 * 1024)), asFollower(update(10))];
   proposals.addRun(
@@ -93,7 +93,7 @@ test('a run goes into one batch, whatever its size, or is refused as a whole', (
 });
 
 test('what waits beyond the bound is refused as not executed', () => {
-  const proposals = new Proposals();
+  const proposals = new Proposals(() => 0);
   const refused: Answer[] = [];
   for (let i = 0; i < 5; i += 1) proposals.add(update(31 * 1024 * 1024), (answer) => refused.push(answer));
   assert.is(refused.length, 1);
@@ -101,13 +101,28 @@ test('what waits beyond the bound is refused as not executed', () => {
 });
 
 test('each update is answered once: lost first, applied later', () => {
-  const proposals = new Proposals();
+  const proposals = new Proposals(() => 0);
   const answers: Answer[] = [];
   proposals.add(update(1), (answer) => answers.push(answer));
   const { id } = proposals.take() as { id: number };
   proposals.abandon([id], failure('MAYBE_APPLIED', 'lost'));
   proposals.settle(id, [OK]);
   assert.is(answers.length, 1);
+});
+
+test('while a batch is answered it is known where its time went', () => {
+  let nowMs = 10;
+  const proposals = new Proposals(() => nowMs);
+  const seen: unknown[] = [];
+  proposals.add(Buffer.from('a'), () => seen.push(proposals.settling));
+  const { id } = proposals.take() as { readonly id: number };
+  nowMs = 30;
+  proposals.chosen(id);
+  nowMs = 35;
+  proposals.settle(id, [OK]);
+  assert.equal(seen, [{ takenMs: 10, chosenMs: 30, appliedMs: 35 }]);
+  assert.is(proposals.settling, null);
+  proposals.chosen(id); // lost before: nobody waits for it
 });
 
 test.run();

@@ -116,6 +116,44 @@ tests('its own keeper says that it is over: it stops', () => {
   assert.match(meeting.stops[0]?.why ?? '', /over, for ever/);
 });
 
+tests('who meets a cluster of its name that was founded apart goes on where its keeper says so, soon', () => {
+  /** A node that the file names is of another founding. */
+  const meets = (meeting: Meeting, node: string): void => {
+    meeting.world.wished.push(node);
+    meeting.world.driver.submit({ kind: 'foreign', from: node, founding: 'o'.repeat(32) });
+    meeting.pass(0);
+  };
+  const free = new Meeting();
+  free.answer = () => says('free');
+  free.pass(1000);
+  meets(free, 'b');
+  assert.is(free.world.stops[0]?.exit, 'OTHER_CLUSTER', 'bound to nobody: nobody could know');
+
+  const meeting = new Meeting().bound();
+  meeting.answer = () => says('inForce');
+  meeting.pass(10_000);
+  meets(meeting, 'b');
+  meeting.pass(1000);
+  assert.match(
+    meeting.introduction.notes.join(),
+    /b runs in a home of cluster o+, .* of this node, is in force/,
+  );
+  meeting.pass(10_000);
+  assert.equal(meeting.world.stops, []);
+
+  meeting.answer = () => 'silent';
+  meets(meeting, 'c');
+  meeting.pass(3000);
+  meets(meeting, 'd'); // one more is no new wait
+  assert.equal(meeting.world.stops, []);
+  meeting.pass(2500);
+  assert.equal(
+    meeting.world.stops.map(({ exit }) => exit),
+    ['OTHER_CLUSTER'],
+  );
+  assert.match(meeting.world.stops[0]?.cause.message ?? '', /b, c, d belong to cluster o+.*founded apart/);
+});
+
 tests(
   'a keeper that is new, and knows another one by its id, is waited for: it may not have been told',
   () => {

@@ -36,7 +36,7 @@ async function home(): Promise<{ closed: ClosedHome; slot: number; founding: str
   }
   const restored = await restoreHome({
     ...closed,
-    image: { slot: 10, owned },
+    image: { slot: 10, owned, keeper: '' },
     rows: rows(),
     succession: null,
   });

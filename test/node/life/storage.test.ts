@@ -4,10 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { MEMBERS_KEY, readMembers } from '../../../node/life/members-row.ts';
 import { Storage, storePlace } from '../../../node/life/storage.ts';
+import { membersStateCodec } from '../../../node/paxos/values.ts';
 import { NurseryError } from '../../../src/base/errors.ts';
+import { encode } from '../../../src/wire/codec.ts';
 
 const IGNORED = (): void => undefined;
+const LIFE = 'b'.repeat(32);
 
 const tests = suite('storage', { home: '' });
 
@@ -33,6 +37,28 @@ tests(
     storage.store.put(store);
     assert.is(await storage.collapse(), 0);
     await storage.close(0);
+  },
+);
+
+tests(
+  'rows of a founding that a home has not durably joined say nothing at the next start',
+  async ({ home }) => {
+    const open = (): Promise<Storage> =>
+      Storage.open({
+        place: storePlace(home, 'ricky', 'a'),
+        logDir: join(home, 'tlog'),
+        segmentBytes: 64 * 1024,
+        reserveBytes: 0,
+        logger: { debug: IGNORED, info: IGNORED, warn: IGNORED, error: IGNORED },
+      });
+    const members = { cluster: LIFE, members: [{ node: 'b', incarnation: LIFE }], superseded: [] };
+    const killed = await open();
+    killed.store.commit(new Map([[MEMBERS_KEY, encode(membersStateCodec, members)]]), 0);
+    await killed.close(0);
+    const again = await open();
+    assert.equal(readMembers(again.store), members, 'they were flushed');
+    assert.is(again.recovered.members, null);
+    await again.close(0);
   },
 );
 

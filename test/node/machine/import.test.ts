@@ -3,11 +3,18 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { digestOfRange, rowsIn } from '../../../node/machine/rows.ts';
+import { dataKey } from '../../../node/machine/store-keys.ts';
 import { PASSED_MAX } from '../../../node/store/types.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { USER_KEY_MAX, VALUE_MAX } from '../../../src/base/limits.ts';
 import { addDigests, digestOfRow, NO_ROWS } from '../../../src/keyspace/digest.ts';
-import { PAGE_COPY, PAGE_DIRTY, type Row } from '../../../src/protocol/admin/admin.ts';
+import {
+  type AdminAnswer,
+  decodeAnswer,
+  PAGE_COPY,
+  PAGE_DIRTY,
+  type Row,
+} from '../../../src/protocol/admin/admin.ts';
 import { decodeInt } from '../../../src/protocol/arakoon/replies.ts';
 import { bytes, row, TestCluster } from './cluster.ts';
 import { cleanUp, give, headerOf, move, type Of } from './migrations.ts';
@@ -45,6 +52,35 @@ function complete(): { cluster: TestCluster; activate: Of<'activate'> } {
 
 const stagedIn = (cluster: TestCluster): [string, string][] =>
   rowsIn(cluster.store, { lo: 'k', hi: 't' }).map(([key, value]) => [key, Buffer.from(value).toString()]);
+
+test('whether it may begin: not while rows that nobody owns lie in the range, which is asked for at the target alone', () => {
+  const cluster = new TestCluster({ nursery: true });
+  const may = (as: 'source' | 'target', lo = 'k', hi: string | null = 't') =>
+    cluster.queryAnswer({ kind: 'mayBegin', mid: 5, lo, hi, as });
+  const answer = (reply: ReturnType<typeof may>): AdminAnswer => decodeAnswer(reply.bytes);
+  assert.is(answer(may('target')).kind, 'ok');
+  cluster.store.commit(new Map([[dataKey('l'), bytes('1')]]), cluster.slot + 1);
+  assert.equal(answer(may('target')), { kind: 'busy', why: 'rows that nobody owns lie in [k..t)' });
+  assert.equal(cluster.command({ kind: 'beginImport', ...header }), answer(may('target')));
+  assert.is(answer(may('target', 'm')).kind, 'ok');
+  assert.is(answer(may('target', 't', 'k')).kind, 'ok', 'no range: it is refused for good');
+});
+
+test('whether it may begin is asked of many removed rows with pauses', () => {
+  const cluster = new TestCluster({ nursery: true });
+  const keys = Array.from({ length: 3 * PASSED_MAX }, (_, n) => dataKey(`k${String(n).padStart(4, '0')}`));
+  cluster.store.commit(new Map(keys.map((key) => [key, bytes('1')])), 1);
+  cluster.store.flush(1);
+  cluster.store.commit(new Map(keys.map((key) => [key, null])), 2);
+  const query = { kind: 'mayBegin', mid: 5, lo: 'k', hi: 't', as: 'target' } as const;
+  const work = cluster.machine.query(query, cluster.slot, cluster.store);
+  assert.ok('next' in work);
+  let turns = 1;
+  let next = work.next();
+  for (; next.done !== true; next = work.next()) turns += 1;
+  assert.is(decodeAnswer(next.value.bytes).kind, 'ok');
+  assert.ok(turns >= 3, `${turns} turns`);
+});
 
 test('beginImport makes an empty staging', () => {
   const cluster = new TestCluster({ nursery: true });
@@ -153,6 +189,7 @@ test('(!) a copied page begins at the cursor', () => {
 const UNSOUND: { readonly [name: string]: Partial<Of<'page'>> } = {
   'a row before its interval': { rows: [row('j', '')] },
   'a row behind its interval': { rows: [row('m', '')] },
+  'a row behind its interval, after one that lies in it': { rows: [row('k', ''), row('m', '')] },
   'an end outside the range': { to: 'u' },
   'an open end outside the range': { to: null },
   'a copy without keys': { to: 'k' },

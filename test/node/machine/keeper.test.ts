@@ -1,6 +1,8 @@
 /** The keeper: the map, migrations from plan to end, and the configurations of clusters. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { MIGRATIONS_MAX } from '../../../node/machine/planning.ts';
+import { storeState } from '../../../node/machine/system-state.ts';
 import { checkPartition, lookup } from '../../../src/keyspace/rangemap.ts';
 import {
   type AdminCommand,
@@ -27,6 +29,7 @@ function keeper(): TestCluster {
   return cluster;
 }
 
+type Plan = Extract<AdminCommand, { kind: 'plan' }>;
 const plan = (
   changed: { source?: string; target?: string; lo?: string; hi?: string | null } = {},
 ): AdminCommand => ({
@@ -56,6 +59,11 @@ test('a target that was not asked is told later, once; one that is dropped, neve
   other.expect({ kind: 'recordAbort', mid: 2, token: 1, why: 'silent', told: false }, 'ok');
   other.expect({ kind: 'dropCluster', cluster: recordOf(other, 2).target }, 'ok');
   assert.is(recordOf(other, 2).isUntold, undefined);
+  const third = inPhase('active');
+  third.expect({ kind: 'recordAbort', mid: 2, token: 1, why: 'silent', told: false }, 'ok');
+  third.expect({ kind: 'setClusterConfig', cluster: 'C', nodes }, 'ok');
+  third.expect({ kind: 'dropCluster', cluster: 'C' }, 'ok');
+  assert.is(recordOf(third, 2).isUntold, true, 'another cluster was dropped');
 });
 
 /** A keeper with migration 2, claimed once, brought to this phase. */
@@ -292,6 +300,63 @@ test('an abort stands; it comes too late once the map has changed', () => {
   }
 });
 
+test('how it was asked for stays in the record, and its rate changes while it is active', () => {
+  const cluster = keeper();
+  const asked = { rate: 5000, who: 'somebody@here', reason: 'person', undoes: null } as const;
+  const { mid } = cluster.expect({ ...(plan() as Plan), asked }, 'planned');
+  const recorded = (): unknown => cluster.machine.migrations.get(mid)?.asked;
+  assert.equal(recorded(), asked);
+  cluster.expect({ kind: 'claim', mid, tokenSeen: 0 }, 'claimed');
+  cluster.expect({ kind: 'setRate', mid, rate: 0 }, 'ok');
+  assert.equal(recorded(), { ...asked, rate: 0 });
+  assert.match(cluster.expect({ kind: 'setRate', mid, rate: -1 }, 'refused').why, /0 or more/);
+  assert.match(cluster.expect({ kind: 'setRate', mid: 77, rate: 1 }, 'refused').why, /77/);
+  for (const phase of ['published', 'done', 'aborted'] as const)
+    assert.match(inPhase(phase).expect({ kind: 'setRate', mid: 2, rate: 1 }, 'refused').why, /nothing of it/);
+  inPhase('active').expect({ kind: 'setRate', mid: 2, rate: 1 }, 'ok');
+});
+
+test('what is done is taken back, by its own way and nothing else, where all of it is still there', () => {
+  const asked = { rate: null, who: '', reason: 'person', undoes: 2 } as const;
+  const back = { kind: 'plan', source: 'B', target: 'A', lo: 'k', hi: 't', asked } as const;
+  for (const phase of ['active', 'published', 'aborted'] as const)
+    assert.equal(inPhase(phase).command(back).kind, 'refused', phase);
+  const cluster = inPhase('done');
+  const refusals = [
+    [{ ...back, asked: { ...asked, undoes: 77 } }, /no migration 77/],
+    [{ ...back, target: 'C' }, /its way back is another one/],
+    [{ ...back, hi: 's' }, /its way back is another one/],
+  ] as const;
+  for (const [command, says] of refusals) assert.match(cluster.expect(command, 'refused').why, says);
+  const through = (move: AdminCommand): number => {
+    const { mid } = cluster.expect(move, 'planned');
+    const { token } = cluster.expect({ kind: 'claim', mid, tokenSeen: 0 }, 'claimed');
+    cluster.expect({ kind: 'publish', mid, token, receipt }, 'ok');
+    cluster.expect({ kind: 'finish', mid, token }, 'ok');
+    return mid;
+  };
+  // A part of it goes on to C, and comes back: it is at B, and not by the move that is to be taken back.
+  through(plan({ source: 'B', target: 'C', lo: 'm', hi: 'n' }));
+  assert.match(cluster.expect(back, 'refused').why, /moved since migration 2: .*C owns \[m\.\.n\) by 3/);
+  const there = through(plan({ source: 'C', target: 'B', lo: 'm', hi: 'n' }));
+  assert.match(cluster.expect(back, 'refused').why, /moved since/);
+  const undo = { source: 'B', target: 'C', lo: 'm', hi: 'n' } as const;
+  const mid = through({ kind: 'plan', ...undo, asked: { ...asked, undoes: there } });
+  assert.equal(recordOf(cluster, mid).asked?.undoes, there);
+});
+
+test('those who watch are told of what needs a migrator alone', () => {
+  for (const [phase, isOpen] of [
+    ['active', true],
+    ['published', true],
+    ['done', false],
+    ['aborted', false],
+  ] as const) {
+    const { migrations } = inPhase(phase).query({ kind: 'openMigrations' }, 'migrations');
+    assert.is(migrations.length, isOpen ? 1 : 0, phase);
+  }
+});
+
 test('only what is finished is forgotten, and only when told to', () => {
   for (const phase of ['active', 'published'] as const)
     inPhase(phase).expect({ kind: 'forget', mid: 2 }, 'refused');
@@ -301,6 +366,24 @@ test('only what is finished is forgotten, and only when told to', () => {
     cluster.expect({ kind: 'forget', mid: 2 }, 'ok');
     assert.is(cluster.query({ kind: 'listMigrations' }, 'migrations').migrations.length, 0);
   }
+});
+
+test('so many migrations are on record, and no more', () => {
+  const cluster = inPhase('done');
+  const changes = new Map<string, Uint8Array | null>();
+  const { state } = cluster.machine;
+  const [known] = state.migrations.values();
+  const migrations = new Map(
+    Array.from({ length: MIGRATIONS_MAX }, (_, index) => {
+      const mid = index + 2;
+      return [mid, { ...known, mid } as Migration] as const;
+    }),
+  );
+  storeState(state, { ...state, migrations }, (key, value) => changes.set(key, value));
+  cluster.store.commit(changes, cluster.slot + 1);
+  cluster.restart();
+  const { why } = cluster.expect(plan({ source: 'A', target: 'B', lo: 't', hi: null }), 'refused');
+  assert.match(why, /10000 migrations are on record: forget finished ones first/);
 });
 
 test('a migration that is not on record is refused by name', () => {
@@ -334,6 +417,7 @@ test('a configuration that changes is a new version of the map; one that does no
   );
   assert.equal(known[1], { cluster: 'B', nodes: moved });
   cluster.expect({ kind: 'setClusterConfig', cluster: '', nodes }, 'refused');
+  cluster.expect({ kind: 'setClusterConfig', cluster: 'c'.repeat(257), nodes }, 'refused');
 });
 
 test('a cluster is dropped only when it owns nothing and takes part in nothing', () => {

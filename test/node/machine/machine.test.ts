@@ -266,6 +266,18 @@ test('what apply changes is the same whatever it was paused between', () => {
   assert.equal(run(), run());
 });
 
+test('what is to be scrubbed is told once its slot is committed, until another order comes', () => {
+  const cluster = new TestCluster();
+  assert.is(cluster.machine.scrub, null);
+  cluster.expect({ kind: 'scrub', from: 'a', rowsMax: 10 }, 'ok');
+  const first = { slot: cluster.slot, from: 'a', rowsMax: 10 };
+  assert.equal(cluster.machine.scrub, first);
+  cluster.set('b', '');
+  assert.equal(cluster.machine.scrub, first);
+  cluster.expect({ kind: 'scrub', from: 'b', rowsMax: 7 }, 'ok');
+  assert.equal(cluster.machine.scrub, { slot: cluster.slot, from: 'b', rowsMax: 7 });
+});
+
 test('rangeStatus tells all that a cluster knows of a migration', () => {
   const cluster = new TestCluster({ nursery: true });
   give(cluster, { lo: 'a', hi: 'm' }, 1);

@@ -1,7 +1,8 @@
 /** Every operation that names a key or a range obeys ownership, at the awkward boundaries too. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { addOwned, Ownership, removeRange, setSealed } from '../../../node/machine/ownership.ts';
+import { addOwned, hintFor, Ownership, removeRange, setSealed } from '../../../node/machine/ownership.ts';
+import type { SystemState } from '../../../node/machine/system-state.ts';
 import { type Key, prefixEnd, successor } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { contains, covers, type Range } from '../../../src/keyspace/range.ts';
@@ -226,6 +227,26 @@ test('ranges of different epochs are kept apart when one is added, and cut when 
       ['d', null],
     ],
   );
+});
+
+test('where a key may be instead: of a move that holds it back, or of a range that was released', () => {
+  const move = (range: object, more: object): never => ({ lo: 'f', hi: 'k', ...range, ...more }) as never;
+  const state = {
+    exports: new Map([
+      [5, move({}, { target: 'b', seal: { slot: 1 } })],
+      [6, move({ lo: 'k', hi: 'm' }, { target: 'b', seal: null })],
+    ]),
+    imports: new Map([[7, move({ lo: 'm', hi: 'p' }, { source: 'c', founding: 'c1' })]]),
+    forward: [{ lo: 'p', hi: 's', owner: 'd', epoch: 3 }],
+  } as unknown as SystemState;
+  const hinted = (key: string): unknown => hintFor(state, key);
+  assert.equal(hinted('f'), { entry: { lo: 'f', hi: 'k', owner: 'b', epoch: 5 }, confirmed: false });
+  assert.equal(hinted('m'), {
+    entry: { lo: 'm', hi: 'p', owner: 'c', epoch: 7, founding: 'c1' },
+    confirmed: false,
+  });
+  assert.equal(hinted('p'), { entry: { lo: 'p', hi: 's', owner: 'd', epoch: 3 }, confirmed: true });
+  assert.equal(['', 'e', 'k', 's'].map(hinted), [null, null, null, null], 'nothing is known of these');
 });
 
 test('a cluster with a nursery owns nothing at first, one without owns everything at epoch 0', () => {

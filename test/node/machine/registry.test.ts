@@ -1,9 +1,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { CLUSTERS_MAX } from '../../../node/machine/registry.ts';
 import type { Claim, Introduction, Standing } from '../../../src/identity/founding.ts';
 import { NO_ROWS } from '../../../src/keyspace/digest.ts';
 import { carve, EMPTY_MAP, storedEntriesCodec, storedEntryCodec } from '../../../src/keyspace/rangemap.ts';
 import type { AdminAnswer, Owned } from '../../../src/protocol/admin/admin.ts';
+import type { Update } from '../../../src/protocol/arakoon/updates.ts';
 import { decode, encode } from '../../../src/wire/codec.ts';
 import { TestCluster } from './cluster.ts';
 
@@ -100,6 +102,31 @@ test('nobody is bound by a cluster that does not know that it is a keeper', () =
   assert.is(at.machine.state.identities.size, 0);
   at.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: [] }, mine: 'other' }, 'ok');
   assert.is(introduce(at, 'A', A1).verdict, 'notKeeper', 'bound to another one');
+});
+
+test('a node that tells its address as before ends its own claim, and no other one', () => {
+  const at = keeper();
+  const members = ['A_0', 'A_1'].map((node) => ({ node, incarnation: A1, learner: false }));
+  introduce(at, 'A', A1, { members });
+  for (const node of ['A_0', 'A_1']) {
+    const self = { cluster: 'A', founding: A1, node, incarnation: A1, ips: ['10.0.0.9'], port: 1, label: '' };
+    at.expect({ kind: 'claimAddress', ...self, process: 'p', insists: false }, 'standing');
+  }
+  tell(at, 'A', A1, 'A_0', A1, 5000);
+  const left = at.machine.state.identities.get('A')?.presences.map(({ node }) => node);
+  assert.equal(left, ['A_1']);
+});
+
+test('so many clusters are bound, and no more', () => {
+  const at = keeper();
+  const all = Array.from({ length: CLUSTERS_MAX }, (_, index): Update => {
+    return { kind: 'admin', command: { kind: 'introduce', ...introduction(`c${index}`, A1) } };
+  });
+  at.apply(...all);
+  assert.is(standing(at, `c${CLUSTERS_MAX - 1}`, A1).verdict, 'inForce');
+  const { verdict, why } = introduce(at, 'one-more', A1);
+  assert.equal([verdict, why], ['unfit', `${CLUSTERS_MAX} clusters are known: remove one that owns nothing`]);
+  assert.is(introduce(at, 'c0', A1).verdict, 'inForce');
 });
 
 test('of two foundings of one id the first one chosen is bound, and the other told who it is', () => {
@@ -253,7 +280,8 @@ test('with a map a cluster is bound only to who owns just what it says, at these
 
 test('a source that has not released yet owns what the map gave away', () => {
   const at = new TestCluster({ nursery: true });
-  for (const id of ['A', 'B']) at.expect({ kind: 'setClusterConfig', cluster: id, nodes: NODES(id) }, 'ok');
+  for (const id of ['A', 'B', 'C'])
+    at.expect({ kind: 'setClusterConfig', cluster: id, nodes: NODES(id) }, 'ok');
   at.expect({ kind: 'initMap', cluster: 'A' }, 'planned');
   at.expect({ kind: 'plan', source: 'A', target: 'B', lo: 'k', hi: null }, 'planned');
   at.expect({ kind: 'claim', mid: 2, tokenSeen: 0 }, 'claimed');
@@ -262,6 +290,11 @@ test('a source that has not released yet owns what the map gave away', () => {
   at.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: [] }, mine: K }, 'ok');
   const owned = (sealedBy: number | null) => [own('', 'k', 1), own('k', null, 1, sealedBy)];
   assert.is(introduce(at, 'A', 'a0', { owned: owned(null) }).verdict, 'unfit', 'it would serve it');
+  assert.is(
+    introduce(at, 'C', 'c0', { owned: [own('k', null, 1, 2)] }).verdict,
+    'unfit',
+    'it is not the source',
+  );
   assert.is(introduce(at, 'A', A1, { owned: owned(2) }).verdict, 'inForce');
 });
 
@@ -269,6 +302,7 @@ test('the first map is for a bound cluster, and waits while others own something
   const at = keeper();
   at.expect({ kind: 'initMap', cluster: 'A' }, 'refused');
   introduce(at, 'A', A1, { owned: [own('', null, 0)] });
+  assert.is(at.machine.strangersWhy, null, 'it may begin');
   introduce(at, 'B', B1, { owned: [own('', null, 0)] });
   assert.match(at.expect({ kind: 'initMap', cluster: 'A' }, 'refused').why, /B owns keys too/);
   at.expect({ kind: 'dropCluster', cluster: 'B' }, 'refused');
@@ -281,6 +315,9 @@ test('the first map is for a bound cluster, and waits while others own something
     /cluster C belongs to another.*rescue keeper.*nursery remove C/,
   );
   assert.match(other.machine.strangersWhy ?? '', /cluster C belongs to another/);
+  const before = other.dump();
+  introduce(other, 'C', 'c1', { keeper: 'another' });
+  assert.equal(other.dump(), before, 'it is noted once');
   other.expect({ kind: 'dropCluster', cluster: 'C' }, 'ok');
   other.expect({ kind: 'dropCluster', cluster: 'C' }, 'none');
   assert.is(other.machine.strangersWhy, null);
@@ -289,6 +326,11 @@ test('the first map is for a bound cluster, and waits while others own something
   const fresh = keeper();
   const moved = introduce(fresh, 'A', A1, { owned: [own('k', null, 3)] });
   assert.is(moved.verdict, 'unfit', 'it is of a nursery that this keeper does not know');
+  assert.is(
+    introduce(fresh, 'A', A1, { owned: [own('', null, 1)] }).verdict,
+    'unfit',
+    'a first map gave it that',
+  );
   assert.match(moved.why, /rescue keeper/);
 });
 

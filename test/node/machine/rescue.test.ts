@@ -87,6 +87,10 @@ test('what the keeper before said does nothing once another one has taken its pl
   cluster.expect(confirmation(ranges, 'k2'), 'ok');
 });
 
+test('who belongs to no nursery is confirmed by nobody', () => {
+  new TestCluster().expect(confirmation([own('', null, 20)]), 'refused');
+});
+
 test('it is not given what it does not own', () => {
   const cluster = new TestCluster({ nursery: true });
   cluster.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: [] }, mine: 'a1' }, 'ok');
@@ -227,8 +231,19 @@ test('a survivor of the keeper forgets all but itself and how far its numbers ha
     takenMs: 1,
     clusters: [{ cluster: 'a', founding: 'a1', nodes: [] }],
   };
-  keeper.expect({ kind: 'install', ...rest, entries, migrations: [], lastMid: 0 }, 'orders');
+  const functions = { version: 0, functions: [] };
+  keeper.expect({ kind: 'install', ...rest, entries, migrations: [], lastMid: 0, functions }, 'orders');
   assert.is(keeper.machine.state.lastMid, 1, 'no number comes twice, whoever knew of it');
+});
+
+test('moves that began before their clusters were bound are told as those of nobody', () => {
+  const cluster = new TestCluster({ nursery: true });
+  cluster.expect({ kind: 'assume', epoch: 1 }, 'ok');
+  cluster.expect({ kind: 'beginExport', ...header(5) }, 'exporting');
+  cluster.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: [] }, mine: 'a1' }, 'ok');
+  const keeper = { cluster: 'K', founding: 'k2', nodes: [] };
+  const told = cluster.expect({ kind: 'adopt', order: 7, from: K, keeper }, 'belongings');
+  assert.equal(told.exports, [{ mid: 5, ...RANGE, peer: 'b', founding: '' }]);
 });
 
 test.run();

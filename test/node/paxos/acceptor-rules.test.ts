@@ -95,12 +95,15 @@ test('a report that grows too large ends early, and says where; it has at least 
   const mebibytes = (count: number): Value => ({ kind: 'batch', bytes: new Uint8Array(count * 1024 * 1024) });
   const reported = (...sizes: number[]): unknown => {
     const replica = wake();
-    for (const [index, size] of sizes.entries())
-      replica.accepted.set(index + 1, { ballot: ballotOf(2, 'c'), value: mebibytes(size) });
+    for (const [index, size] of sizes.entries()) {
+      const value: Value = size === 0 ? { kind: 'noop' } : mebibytes(size);
+      replica.accepted.set(index + 1, { ballot: ballotOf(2, 'c'), value });
+    }
     const { accepted, upTo } = report(replica, 1);
     return [accepted.length, upTo];
   };
   assert.equal(reported(20, 20), [2, null]);
+  assert.equal(reported(20, 0, 20, 0), [4, null], 'what is no batch takes nothing');
   assert.equal(reported(20, 20, 1), [2, 2]);
   assert.equal(reported(50, 1), [1, 1]);
 });

@@ -448,6 +448,11 @@ test('a promise tells what its sender holds', () => {
   assert.is(replica.watermark, 5, 'and what was chosen, though it holds it no more');
 });
 
+test('a candidate gives those that it asks half a lease, and a little', () => {
+  const { electionAtMs } = preparing();
+  assert.ok(electionAtMs >= LATER_MS + LEASE_MS / 2 && electionAtMs < LATER_MS + LEASE_MS);
+});
+
 test('(!) no ballot is used twice: the next candidacy has a higher round', () => {
   const replica = preparing();
   const { round } = replica.promised;
@@ -465,6 +470,15 @@ test('a candidacy that failed fetches what it lacked from who had most, and leav
   const effects = tick(replica, nowMs);
   assert.ok(sentTo(effects, 'b').some(({ kind }) => kind === 'fetch'));
   assert.ok(replica.electionAtMs > nowMs + LEASE_MS / 4 && replica.electionAtMs < nowMs + LEASE_MS / 2);
+});
+
+test('what is lacking is fetched from who has most, whoever promised last', () => {
+  const replica = preparing();
+  hearPromise(replica, 'b', { chosen: 5 });
+  replica.fetching = null;
+  const effects = hearPromise(replica, 'c', { chosen: 3 });
+  const asked = (to: Name) => sentTo(effects, to).filter(({ kind }) => kind === 'fetch').length;
+  assert.equal([asked('b'), asked('c')], [1, 0]);
 });
 
 test('two of five are no half', () => {

@@ -74,7 +74,23 @@ test('the first by name founds once all others report empty homes, and names the
   );
 });
 
-test('nobody else founds, and learners are neither waited for nor members', () => {
+test('learners are asked before anything is founded: one that has a cluster keeps another one from being founded', () => {
+  const config = { wished: ['a', 'b'], learners: ['b'] };
+  const early = empty(config);
+  assert.is(founding(tick(early, 2900)), null, 'it has not spoken yet');
+  assert.is.not(founding(tick(early, 3100)), null, 'it is not waited for without end');
+  const empties = empty(config);
+  assert.is.not(founding(hear(empties, 'b', report(), 10)), null, 'its home is empty, too');
+  const left = empty(config);
+  const founded = { state: { ...STATE, cluster: CLUSTER }, genesis: GENESIS };
+  assert.equal(
+    founding(hear(left, 'b', report({ founded, active: true }), 10))?.cluster,
+    CLUSTER,
+    'it joins',
+  );
+});
+
+test('nobody else founds, and learners are no members', () => {
   const second = empty({ wished: ['a', 'b', 'c'], node: 'b' });
   for (const from of ['a', 'c'] as const) {
     const message = report();
@@ -85,7 +101,9 @@ test('nobody else founds, and learners are neither waited for nor members', () =
   }
   const learning = empty({ learners: ['c'] });
   assert.equal(
-    founding(hear(learning, 'b', report(), 10))?.members.map(({ node }) => node),
+    founding([...hear(learning, 'b', report(), 10), ...tick(learning, 3100)])?.members.map(
+      ({ node }) => node,
+    ),
     ['a', 'b'],
   );
 });
@@ -146,6 +164,10 @@ test('(!) a founding that is not active is believed where it names the life that
   step(other, { kind: 'message', from: 'b', incarnation: OTHER_LIFE, message: ask, nowMs: 10 });
   assert.is(founding(hear(other, 'b', report({ founded }), 10)), null, 'another life of b may found anew');
   assert.ok(founding(hear(other, 'b', report({ founded, active: true }), 10)), 'an active one stands');
+  const late = empty();
+  step(late, { kind: 'message', from: 'b', incarnation: OTHER_LIFE, message: ask, nowMs: 10 });
+  assert.is(founding(hear(late, 'b', report({ founded }), 3009)), null);
+  assert.ok(founding(hear(late, 'b', report({ founded }), 3010)), 'it asks no more: that was an older life');
 });
 
 test('who joins a founding that names another life of it waits a lease: it may have granted one', () => {
@@ -230,7 +252,7 @@ test('an empty home answers that it is empty, and remembers whom it told', () =>
     echo: 0,
   };
   assert.equal(sentTo(hear(replica, 'c', ask, 10), 'c'), [report({ asker: lifeOf('c'), bootstrap: true })]);
-  assert.is(replica.saidEmptyTo.get('c'), lifeOf('c'));
+  assert.equal(replica.saidEmptyTo.get('c')?.incarnation, lifeOf('c'));
 });
 
 test('(!) nothing is done for a life that does not repeat its number: it may be over', () => {
@@ -650,6 +672,26 @@ testWhole([
     'send b: report asker=n0 founded=[a0 b0] active chosen=0 no-bootstrap challenge=1',
     'write #1 supersede b: n0',
     'send b: adopted incarnation=n0 promised=5@a accepted={1 5@a one} chosen=0, once #1 is written',
+  ],
+  [
+    'of two, one asks that has its vote: it is not adopted, though it has told its number',
+    () =>
+      last(
+        votingOfTwo(),
+        (replica) => asks(replica, NEW_LIFE),
+        (replica) => asks(replica, NEW_LIFE, { echo: 1, votes: true }),
+      ),
+    'send b: report asker=n0 founded=[a0 b0] active chosen=0 no-bootstrap challenge=1',
+  ],
+  [
+    'of two, one asks that has retired: it is not adopted, though it has told its number',
+    () =>
+      last(
+        votingOfTwo(),
+        (replica) => asks(replica, NEW_LIFE),
+        (replica) => asks(replica, NEW_LIFE, { echo: 1, isRetired: true }),
+      ),
+    'send b: report asker=n0 founded=[a0 b0] active chosen=0 no-bootstrap challenge=1',
   ],
   [
     'of two, an unknown life repeats another number',

@@ -10,6 +10,7 @@ import { last, testWhole } from './whole.ts';
 const NOW_MS = 5000;
 const NEW_LIFE = 'n'.repeat(32);
 const OTHER = 'o'.repeat(32);
+const ALONE: MembersState = { ...STATE, members: STATE.members.slice(0, 1) };
 const TWO: MembersState = { ...STATE, members: STATE.members.slice(0, 2) };
 
 /** What the first event of a process leads to. */
@@ -77,7 +78,7 @@ testWhole([
         (replica) => heard(replica, lifeOf('c'), heartbeat(OTHER), 'c'),
       ),
     'say (error) peer belongs to another cluster peer=c theirs=o0 ours=x0',
-    'stop OTHER_CLUSTER: b, c belong to cluster o0, the home of this node to x0: they were founded apart. Decide which one is meant to live; empty the homes of the other, and start them again without bootstrap',
+    'stop OTHER_CLUSTER: b, c belong to cluster o0, the home of this node to x0: they were founded apart. Decide which one is meant to live; empty the homes of the other, and start them again without bootstrap, with a file that names all members',
   ],
   [
     'the same peer of another founding once more: said once',
@@ -94,6 +95,38 @@ testWhole([
     'say (error) peer belongs to another cluster peer=b theirs=o0 ours=x0',
   ],
   [
+    'at the place of a peer its own founding says hello',
+    () => step(wake(), { kind: 'foreign', from: 'b', founding: CLUSTER, nowMs: NOW_MS }),
+  ],
+  [
+    'a node that is all of its founding is called by one of another, which its file does not name: one of both must stop',
+    () =>
+      step(
+        wake({ members: ALONE, founded: { state: ALONE, genesis: new Uint8Array(0) } }, { wished: ['a'] }),
+        {
+          ...{ kind: 'foreign', from: 'b', founding: OTHER, nowMs: NOW_MS },
+        },
+      ),
+    'say (error) peer belongs to another cluster peer=b theirs=o0 ours=x0',
+    'stop OTHER_CLUSTER: b belongs to cluster o0, the home of this node to x0: they were founded apart. Decide which one is meant to live; empty the homes of the other, and start them again without bootstrap, with a file that names all members',
+  ],
+  [
+    'at the place of a peer there is a founding that took the place of this one: it stops, and says no more',
+    () =>
+      step(wake(), {
+        ...{ kind: 'foreign', from: 'b', founding: OTHER, nowMs: NOW_MS },
+        replaces: [CLUSTER],
+      }),
+    'stop OTHER_CLUSTER: b is of founding o0, which took the place of x0, that of this home, when a survivor was promoted: empty this home, and start it again',
+  ],
+  [
+    'an empty home meets any founding',
+    () =>
+      step(wake({ founded: null, members: null }), {
+        ...{ kind: 'foreign', from: 'b', founding: OTHER, nowMs: NOW_MS },
+      }),
+  ],
+  [
     'an empty home hears reports alone',
     () => heard(wake({ founded: null, members: null }), lifeOf('b'), heartbeat()),
   ],
@@ -107,6 +140,16 @@ testWhole([
     'it is told that its own life is over',
     () => heard(wake(), lifeOf('b'), { kind: 'over', cluster: CLUSTER, incarnation: lifeOf('a') }),
     'stop SUPERSEDED: the cluster has replaced or removed a.a0; empty the home to join anew, in place of a.a0',
+  ],
+  [
+    'it is told so, and its file names nobody else: emptied with that file it would found another cluster',
+    () =>
+      heard(wake({}, { wished: ['a'] }), lifeOf('b'), {
+        kind: 'over',
+        cluster: CLUSTER,
+        incarnation: lifeOf('a'),
+      }),
+    'stop SUPERSEDED: the cluster has replaced or removed a.a0; its file names no other member: write those of the cluster into it (b, c), and only then empty the home to join anew, in place of a.a0',
   ],
   [
     'it is told that a former life of it is over',

@@ -1,7 +1,10 @@
 /** Since when something is so, and who is behind: by the clock of the node that sees it. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Conditions, Lag, presentConditions } from '../../../node/serve/conditions.ts';
+import { Conditions, ConditionWatch, Lag, presentConditions } from '../../../node/serve/conditions.ts';
+import { Heartbeats } from '../../../node/serve/heartbeats.ts';
+import { Seals } from '../../../node/serve/seals.ts';
+import { Meeting } from '../identity/meeting.ts';
 
 test('what goes on keeps its beginning, whatever becomes of the words; what was over begins anew', () => {
   const conditions = new Conditions();
@@ -61,6 +64,50 @@ test('who has no vote grants no lease: that it knows no master is nothing wrong'
   const kinds = (role: 'follower' | 'learner' | 'joining') =>
     presentConditions(context, { role, waitsFor: null }, 0).map(({ kind }) => kind);
   assert.equal([kinds('follower'), kinds('learner'), kinds('joining')], [['noMaster'], [], []]);
+});
+
+test('a master says whom its file names and who is no member; learners never are', () => {
+  const replica = {
+    founded: {},
+    config: { node: 'a', wished: ['a', 'b', 'c', 'l'], learners: ['l'], leaseMs: 1000 },
+    members: { members: [{ node: 'a' }, { node: 'b' }] },
+    peers: new Map(['b', 'l'].map((node) => [node, { heardMs: 0, applied: 0 }])),
+    chosen: 0,
+  };
+  const driver = {
+    replica,
+    master: () => 'a',
+    waitsForRoom: null,
+    standing: 'sound',
+    mayRead: () => true,
+    machine: { seals: [], strangersWhy: null },
+  };
+  const context = { driver, introduction: {}, seals: {}, nowMs: () => 0 } as never;
+  assert.equal(presentConditions(context, { role: 'master', waitsFor: null }, 0), [
+    { kind: 'absent', subject: 'c', detail: '' },
+  ]);
+});
+
+test('a watch that is ticked has seen since when something is so, long before anybody asks', () => {
+  const meeting = new Meeting(['a', 'b', 'c']);
+  const { world, introduction } = meeting;
+  const nowMs = (): number => world.nowMs;
+  let looks = 0;
+  const wallMs = (): number => {
+    looks += 1;
+    return world.nowMs;
+  };
+  const seen = { seals: new Seals(), heartbeats: new Heartbeats(), nowMs, wallMs };
+  const watch = new ConditionWatch({ driver: world.driver, introduction, ...seen });
+  const beganMs = world.nowMs;
+  for (let passed = 0; passed < 5000; passed += 50) {
+    watch.tick();
+    meeting.pass(0);
+  }
+  assert.ok(world.nowMs - beganMs >= 5000);
+  assert.ok(looks <= 1 + (world.nowMs - beganMs) / 500, `${looks} looks`);
+  const [condition] = watch.all;
+  assert.is(condition?.sinceMs, beganMs, JSON.stringify(watch.all));
 });
 
 test.run();

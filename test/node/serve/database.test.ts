@@ -10,10 +10,7 @@ import type { Owned } from '../../../src/protocol/admin/admin.ts';
 import { type Answer, messageOf, returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 
 const ROWS = 900;
-const FUNCTIONS = new Map([
-  ['count', { version: 1, source: Buffer.from('export default () => 1') }],
-  ['removed', { version: 2, source: null }],
-]);
+const FUNCTIONS = new Map([['count', { version: 1, source: Buffer.from('export default () => 1') }]]);
 
 class Bench {
   master = 'n1';
@@ -44,7 +41,10 @@ class Bench {
       driver: {
         refusal: null,
         master: () => this.master,
-        machine: { owned: () => this.owned, state: { functions: FUNCTIONS } },
+        machine: {
+          owned: () => this.owned,
+          state: { functions: FUNCTIONS, functionsVersion: { keeper: '', version: 9 } },
+        },
       },
     };
     this.databases = new Databases(context as unknown as ConstructorParameters<typeof Databases>[0]);
@@ -89,7 +89,8 @@ test('what the cluster owned when it was asked, whole, behind its length', async
   reader.finish();
   assert.is(reader.entries, ROWS);
   assert.is(reader.head?.kind, 'image');
-  const { functions } = reader.head?.kind === 'image' ? reader.head.image : {};
+  const { functions, functionsVersion } = reader.head?.kind === 'image' ? reader.head.image : {};
+  assert.is(functionsVersion, 9);
   assert.equal(
     functions?.map(({ name, source }) => [name, Buffer.from(source).toString()]),
     [['count', 'export default () => 1']],

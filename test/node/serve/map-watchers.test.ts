@@ -105,25 +105,37 @@ test('watchers hear when the first migration needs a migrator, and when none doe
   const { watch, watchers } = setup();
   const early = watch(1);
   assert.equal(early.moves, [false], 'as it is when they come');
-  watchers.moved(records({ phase: 'done' }));
-  watchers.moved(records({ phase: 'done' }, { phase: 'active' }));
-  watchers.moved(records({ phase: 'published' }, { phase: 'active' }));
+  watchers.moved(records({ phase: 'done' }), true);
+  watchers.moved(records({ phase: 'done' }, { phase: 'active' }), true);
+  watchers.moved(records({ phase: 'published' }, { phase: 'active' }), true);
   assert.equal(early.moves, [false, true], 'further ones, and each beat, are not told');
   const late = watch(1);
-  watchers.moved(records({ phase: 'aborted', isUntold: true }));
+  watchers.moved(records({ phase: 'aborted', isUntold: true }), true);
   assert.equal(early.moves, [false, true], 'a target that has not been told needs one');
-  watchers.moved(records({ phase: 'aborted' }, { phase: 'lost' }));
+  watchers.moved(records({ phase: 'aborted' }, { phase: 'lost' }), true);
   assert.equal(early.moves, [false, true, false]);
   assert.equal(late.moves, [true, false]);
+});
+
+test('a node that follows no master says that there may be moves, until it has one again', () => {
+  const { watch, watchers } = setup();
+  const link = watch(1);
+  const none = records({ phase: 'done' });
+  watchers.moved(none, true);
+  watchers.moved(none, false);
+  watchers.moved(none, false);
+  assert.equal(link.moves, [false, true]);
+  watchers.moved(none, true);
+  assert.equal(link.moves, [false, true, false]);
 });
 
 test('what only the command of an order can go on with needs no migrator', () => {
   const { watch, watchers } = setup();
   const link = watch(1);
   const rescue = { order: 1, dead: 'source', epoch: 0, isThere: false, isCopy: true } as const;
-  watchers.moved(records({ phase: 'active', rescue }));
+  watchers.moved(records({ phase: 'active', rescue }), true);
   assert.equal(link.moves, [false]);
-  watchers.moved(records({ phase: 'published', rescue }));
+  watchers.moved(records({ phase: 'published', rescue }), true);
   assert.equal(link.moves, [false, true]);
 });
 
@@ -131,7 +143,7 @@ test('who asks for the map is reminded of moves, watcher or not: a push may have
   const { watch, watchers } = setup();
   const full = watch(1);
   full.isFull = true;
-  watchers.moved(records({ phase: 'active' }));
+  watchers.moved(records({ phase: 'active' }), true);
   full.isFull = false;
   watchers.remind(full as unknown as Link);
   const other = new FakeLink();

@@ -25,6 +25,8 @@ class Bench {
   isShort = false;
   /** How often long reads were told of something short. */
   told = 0;
+  /** Updates that were proposed. */
+  proposed = 0;
   /** Why nothing is served yet. */
   readonly introduction: { refusal: Answer | null } = { refusal: null };
   readonly #deferred: (() => void)[] = [];
@@ -52,7 +54,20 @@ class Bench {
       },
       introduction: this.introduction,
       store: { snapshot: () => ({ close: () => undefined }) },
-      driver: { refusal: null, mayRead: () => true, master: () => 'n1', machine: { read } },
+      node: 'n1',
+      readOnly: false,
+      valueBytesMax: 1000,
+      updateBytesMax: 1000,
+      slowDowns: { slowed: (_: unknown, respond: unknown) => respond },
+      driver: {
+        refusal: null,
+        mayRead: () => true,
+        master: () => 'n1',
+        machine: { read, state: { engine: 'theirs' }, runner: { engine: 'mine' } },
+        propose: () => {
+          this.proposed += 1;
+        },
+      },
     };
     this.requests = new Requests(context as unknown as ConstructorParameters<typeof Requests>[0]);
   }
@@ -73,6 +88,16 @@ class Bench {
 function text({ bytes }: Answer): string {
   return Buffer.from(bytes).toString('utf8', 8);
 }
+
+test('a call is not proposed while another engine is in force', () => {
+  const bench = new Bench();
+  const replies = new Budget(Number.POSITIVE_INFINITY).open(null);
+  const [answer] = bench.ask(encodeRequest({ kind: 'userFunction', name: 'f', argument: null }), replies);
+  assert.is(returnCodeOf(answer?.bytes ?? new Uint8Array(4)), RETURN_CODES.GOING_DOWN);
+  assert.is(bench.proposed, 0);
+  bench.ask(encodeRequest({ kind: 'nop' }), replies);
+  assert.is(bench.proposed, 1, 'all else is');
+});
 
 test('a read that has its turn in time is answered', () => {
   const bench = new Bench();

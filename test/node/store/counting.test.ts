@@ -9,6 +9,7 @@ import { encodeSlot, META, openEnvironment } from '../../../node/store/environme
 import { installSnapshot, LmdbStore, SnapshotWriter } from '../../../node/store/lmdb-store.ts';
 import type { Changes, View } from '../../../node/store/types.ts';
 import { type Range, WHOLE } from '../../../src/keyspace/range.ts';
+import type { CountedBucket } from '../../../src/protocol/admin/node-facts.ts';
 import { until } from '../../support/wait.ts';
 import { countsOf, fullCounts } from './counts.ts';
 import { histories, runHistory } from './model.ts';
@@ -151,6 +152,31 @@ test('nobody who reads a store sees them', async () => {
   assert.is(seen.length, 3000);
   assert.ok(seen.every((key) => key >= '\x01'));
   await store.close();
+});
+
+test('buckets begin where ranges do, and have all rows; who asks a store that is closed is told nothing', async () => {
+  const store = await LmdbStore.open(newPlace());
+  store.commit(rows(0, 1000, 10), 1);
+  await store.flush(1);
+  await countsOf(store, [
+    { lo: '', hi: '00000500' },
+    { lo: '00000500', hi: null },
+  ]);
+  const told = (): Promise<CountedBucket[] | null> => new Promise((hear) => store.buckets(hear));
+  const buckets = (await told()) ?? [];
+  assert.is(buckets[0]?.lo, '');
+  assert.ok(buckets.some(({ lo }) => lo === '00000500'));
+  assert.ok(buckets.length > 4);
+  assert.is(
+    buckets.reduce((sum, { keys }) => sum + keys, 0),
+    1000,
+  );
+  assert.is(
+    buckets.reduce((sum, { bytes }) => sum + bytes, 0),
+    1000 * 18,
+  );
+  await store.close();
+  assert.is(await told(), null);
 });
 
 test.run();

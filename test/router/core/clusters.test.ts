@@ -62,6 +62,36 @@ test('a link where nothing is under way ends at once; what stays the same stays'
   assert.ok((after.get('A1') as number) > Math.max(...before.values()));
 });
 
+test('whoever is named by a node that refuses is believed where no master is known, and not where one is ready', () => {
+  for (const [known, believed] of [
+    [null, 'A2'],
+    ['A1', 'A2'],
+    ['A3', 'A3'],
+  ]) {
+    const world = nursery();
+    const cluster = clusterOf(world, 'A');
+    const asked = world.ask(set('a'));
+    const { call } = world.sends.at(-1) ?? { call: 0 };
+    cluster.master = known === null ? null : (cluster.peers.get(known ?? '') ?? null);
+    const { bytes } = failure('NOT_MASTER', 'A2');
+    world.event({ kind: 'reply', nowMs: world.nowMs, call, bytes, hint: null });
+    assert.is(cluster.master?.name, believed);
+    assert.not(world.answers.has(asked));
+  }
+});
+
+test('what a full link held back is looked at again when its pause is over, whatever comes before', () => {
+  const world = nursery();
+  world.ask(set('a'));
+  const { call } = world.sends.at(-1) ?? { call: 0 };
+  const lost = { kind: 'lost', call, why: 'overloaded', sent: false } as const;
+  world.event({ ...lost, nowMs: world.nowMs });
+  const { pausedUntilMs } = clusterOf(world, 'A');
+  assert.ok(pausedUntilMs > world.nowMs + 1);
+  world.event({ kind: 'timer', nowMs: world.nowMs + 1 });
+  assert.is(world.router.wakeAtMs, pausedUntilMs);
+});
+
 test('the master is ready while its link is up; after that was lost, once it says again that it is master', () => {
   const world = nursery();
   const cluster = clusterOf(world, 'A');

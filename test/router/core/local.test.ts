@@ -79,6 +79,19 @@ test('it gives the map that it has, with the addresses; nothing else of an admin
   assert.equal(Object.values(interval), [null, null, null, null]);
 });
 
+test('its statistics say who is connected, where it counts them', () => {
+  const { router } = new World();
+  const seats = { open: 3, clientsMax: 9, turnedAway: 1, letGo: 2, stalledLetGo: 4 };
+  const names = (of: typeof router) =>
+    statistics(of).flatMap(({ name, value }) => (/^connections$|let_go/.test(name) ? [[name, value]] : []));
+  assert.equal(names({ ...router, seats: seats as never }), [
+    ['connections', 3],
+    ['connections_let_go', 2],
+    ['stalled_let_go', 4],
+  ]);
+  assert.equal(names({ ...router, seats: null }), []);
+});
+
 test('its statistics say what there is', () => {
   const world = nursery();
   world.cluster('A').owned = [];

@@ -1,8 +1,9 @@
 /** Ranges that move: whom the router asks, what it believes, and when it forgets. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { movingWhy } from '../../../router/core/moving.ts';
-import type { Moving } from '../../../router/core/types.ts';
+import { movingWhy, onRangeError } from '../../../router/core/moving.ts';
+import { createTask } from '../../../router/core/tasks.ts';
+import type { Moving, Peer } from '../../../router/core/types.ts';
 import type { Key } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { ownsAll } from '../../../src/keyspace/rangemap.ts';
@@ -180,6 +181,78 @@ test('the same move is noted once, another of the same range anew', () => {
   world.ask(set('b'));
   world.run(5);
   assert.is(only(world), noted);
+});
+
+test('what was on its way to the source when the move was noted does not begin it anew', () => {
+  const world = moving();
+  let delays = [1, 5];
+  world.delayMs = () => delays.shift() ?? 1;
+  world.ask(set('a'));
+  world.ask(set('b'));
+  world.run(3);
+  const noted = only(world);
+  assert.is(world.router.counters.redirects, 1);
+  delays = [];
+  world.run(10);
+  assert.is(world.router.counters.redirects, 2, 'the other one is refused');
+  assert.is(only(world), noted);
+  assert.not(noted.isOver);
+});
+
+test('who refuses a key of one range that it was seen to serve is still believed about the others', () => {
+  const world = moving();
+  const upper = { lo: 'k', hi: null };
+  world.cluster('B').owned = [];
+  world.cluster('B').hints = [{ range: upper, hint: hint('C', 10, false, upper) }];
+  world.cluster('C').owned = [RANGE, upper];
+  world.get(set('a'));
+  world.get(set('x'));
+  const [first, second] = world.router.moving;
+  assert.equal([first?.owner, second?.owner], ['C', 'C']);
+  world.cluster('C').owned = [upper];
+  world.cluster('A').owned = [RANGE];
+  world.cluster('A').hints = [];
+  assert.is(returnCodeOf(world.get(set('b')).bytes), 0);
+  assert.equal([first?.isOver, second?.isOver], [true, false]);
+});
+
+test('a part of a range that moves again is no longer routed to whom all of it was seen at, whoever says so', () => {
+  const world = moving();
+  const [upper, across] = [
+    { lo: 't', hi: null },
+    { lo: 'f', hi: 'p' },
+  ];
+  world.cluster('C').owned = [RANGE, upper];
+  world.cluster('B').owned = [{ lo: 'k', hi: 't' }];
+  world.cluster('B').hints = [{ range: upper, hint: hint('C', 10, false, upper) }];
+  world.get(set('a'));
+  world.get(set('x'));
+  const [seen, other] = world.router.moving;
+  assert.equal([seen?.owner, other?.owner], ['C', 'C']);
+  world.cluster('B').owned = [];
+  world.cluster('B').hints = [{ range: across, hint: hint('A', 20, false, across) }];
+  world.ask(set('m'));
+  world.run(5);
+  assert.equal([seen?.isOver, other?.isOver], [true, false]);
+  assert.equal(
+    world.router.moving.map(({ mid }) => mid),
+    [10, 20],
+  );
+});
+
+test('a request that is refused too often in a row begins to be counted anew', () => {
+  const world = new World();
+  world.found(mapOf(['', 'A'], ['k', 'B']), 'C');
+  const peer = [...world.router.peers.values()].find(({ name }) => name === 'A1') as Peer;
+  const times = { arrivedMs: 0, holdUntilMs: 1e9, answerByMs: 1e9 };
+  const what = { request: 1, origin: 0, isUpdate: true, isStale: false, body: set('a'), keys: ['a'] };
+  const task = createTask({ ...times, ...what, ranges: [], to: null, gather: null, indices: [] });
+  const counts: number[] = [];
+  for (let refusal = 0; refusal < 6; refusal += 1) {
+    onRangeError(world.router, task, peer, null, world.nowMs);
+    counts.push(task.redirects);
+  }
+  assert.equal(counts, [1, 2, 3, 4, 0, 1]);
 });
 
 test('a range that moves again is no longer routed to whom it was seen at', () => {

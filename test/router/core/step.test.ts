@@ -5,7 +5,12 @@ import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { EMPTY_MAP } from '../../../src/keyspace/rangemap.ts';
 import type { Hint } from '../../../src/protocol/admin/admin.ts';
 import * as replies from '../../../src/protocol/arakoon/replies.ts';
-import { type Consistency, encodeRequest, type Request } from '../../../src/protocol/arakoon/requests.ts';
+import {
+  type Consistency,
+  decodeRequest,
+  encodeRequest,
+  type Request,
+} from '../../../src/protocol/arakoon/requests.ts';
 import { encodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
 import { mapOf, World } from '../world.ts';
 
@@ -522,6 +527,73 @@ test('links follow the client configurations', () => {
   assert.is(fresh.length, 3, 'names of links are not reused');
   world.giveMap(mapOf(['', 'B']).at(1));
   assert.is(world.router.keeper?.map.version, 3, 'an older map is not taken');
+});
+
+test('an update of which its node does not know what became is counted; a read is asked again', () => {
+  const world = nursery();
+  const answersOf = (body: Uint8Array): number => {
+    const request = world.ask(body);
+    const { call } = world.sends.at(-1) ?? { call: 0 };
+    const { bytes } = replies.failure('MAYBE_APPLIED', 'who knows');
+    world.event({ kind: 'reply', nowMs: world.nowMs, call, bytes, hint: null });
+    world.run(100);
+    return codeOf(world, request);
+  };
+  assert.is(answersOf(set('a')), RETURN_CODES.MAYBE_APPLIED);
+  assert.is(world.router.counters.maybeApplied, 1);
+  assert.is(answersOf(get('a')), RETURN_CODES.OK);
+  assert.is(world.router.counters.maybeApplied, 1);
+});
+
+test('what spans clusters is refused: by their names, and a call of a function with how to place it', () => {
+  const world = nursery();
+  const refusalOf = (body: Uint8Array): string => {
+    const answer = world.get(body);
+    assert.is(replies.returnCodeOf(answer.bytes), RETURN_CODES.BAD_INPUT);
+    return messageOf(answer);
+  };
+  const spans = refusalOf(sequence(setUpdate('a'), setUpdate('x')));
+  assert.match(spans, /the update spans the clusters A, B: it must stay within one/);
+  const call = encodeRequest({ kind: 'userFunction', name: 'f', argument: null });
+  assert.match(refusalOf(call), /the clusters A, B share the keys: a function is called near a key/);
+});
+
+test('parts of a request are asked as the client asked: fresh, or as it may be', () => {
+  for (const [asked, inParts] of [
+    ['noGuarantees', 'noGuarantees'],
+    ['consistent', 'consistent'],
+    ['atLeast', 'consistent'],
+  ] as const) {
+    const consistency = (asked === 'atLeast' ? { kind: asked, slot: 7 } : { kind: asked }) as Consistency;
+    const bounds = { first: null, firstIncluded: true, last: null, lastIncluded: true, max: -1 };
+    for (const request of [
+      { kind: 'multiGetOption', consistency, keys: ['a', 'x'] },
+      { kind: 'range', consistency, ...bounds },
+    ] as const) {
+      const world = nursery();
+      world.sends.length = 0;
+      world.get(encodeRequest(request));
+      const kinds = world.sends.map(({ body }) => {
+        const part = decodeRequest(body);
+        return 'consistency' in part ? part.consistency.kind : part.kind;
+      });
+      assert.equal(kinds, [inParts, inParts], request.kind);
+    }
+  }
+});
+
+test('a link that takes nothing for so long that the request is late is doubted, unlike one that is lost or full', () => {
+  for (const [why, isDoubted] of [
+    ['timeout', true],
+    ['closed', false],
+    ['overloaded', false],
+  ] as const) {
+    const world = nursery();
+    world.ask(set('a'));
+    const send = world.sends.at(-1);
+    world.event({ kind: 'lost', nowMs: world.nowMs, call: send?.call ?? 0, why, sent: false });
+    assert.is(world.router.clusters.get('A')?.master === null, isDoubted, why);
+  }
 });
 
 test('an overloaded link holds requests back for a moment', () => {

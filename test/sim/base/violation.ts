@@ -13,6 +13,10 @@ export class Violation extends Error {
 export const CHECKS = {
   linearizable: 'I18 I19 I23: each key is linearizable, unknown outcomes kept as such',
   'lost-rows': 'what was acknowledged is lost by an order alone, which named the cluster and the range',
+  returned:
+    'no row comes back from a survivor or a backup beside a newer one that another cluster has had since',
+  'epoch-twice': 'whoever gets a key, by a move or an order, has it at an epoch above all before',
+  backup: 'an image has just what its cluster had at its slot',
   'stale-read': 'a read without guarantees still shows a value that was written before it ended',
   acknowledged: 'I15: what was acknowledged stands where it was acknowledged',
   admission: 'I20: an emptied home votes again only when that is safe (docs/architecture.md)',
@@ -22,12 +26,15 @@ export const CHECKS = {
   promotion:
     'a clause of what becomes of a survivor that is promoted, by a schedule written by hand (test/sim/paxos/promotion.ts)',
   'migration-rule': 'a clause of moving a range, by a schedule written by hand (test/sim/migration/rules.ts)',
+  'rescue-rule': 'a clause of a rescue, by a schedule written by hand (test/sim/migration/rescue-rules.ts)',
   moves: 'moves of ranges between state machines alone (test/sim/migration/checker.ts)',
   'one-cluster': 'I20: whoever founds, everybody joins the same cluster',
   'one-image':
     'I23: what one node answers to one read is what its cluster had at one slot, all values and gaps of it',
   'at-least': 'a read with a stamp shows a state of that slot or a later one, and is refused before it alone',
   executed: 'I13 I17 I19: an update changes, and is answered, what a model of one key space says',
+  'function-final': 'a call without a key is refused for good only where several clusters own keys',
+  'function-gone': 'a function that was removed, and that nobody has any more, is called no more',
   'function-missing': 'a function that was called where a key was is there wherever the key goes',
   once: 'I6 I19: an update takes effect at most once, in one slot of one cluster',
   'refused-applied': 'I19: what was refused never takes effect',

@@ -12,7 +12,7 @@ import type { Update } from '../../../src/protocol/arakoon/updates.ts';
 import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import { invariant } from '../base/invariant.ts';
 import { Violation as Broken } from '../base/violation.ts';
-import { Model, prefixRange } from './model.ts';
+import { KEYS, Model, prefixRange } from './model.ts';
 import { type AppliedSlot, drain, type SimCluster } from './sim-cluster.ts';
 
 /** What was broken, and how. */
@@ -30,6 +30,8 @@ export class Checker {
   /** Outcomes seen, by cluster and migration. */
   readonly #outcomes = new Map<string, Outcome>();
   readonly #asOf = new Map<string, number>();
+  /** The highest epoch of a key that the map has had. */
+  readonly #epochs = new Map<string, number>();
 
   constructor(keeper: SimCluster, clusters: ReadonlyMap<string, SimCluster>) {
     this.#keeper = keeper;
@@ -102,6 +104,7 @@ export class Checker {
       this.#outcomes.set(id, outcome);
       const record = this.#keeper.state.migrations.get(mid);
       if (record === undefined || earlier !== undefined) continue;
+      if (outcome === 'merged') this.#checkMerge(cluster, record);
       // What clients did in the same slot, behind the activation, is compared with the model.
       const isLast = updates.every(({ kind }) => kind === 'admin');
       if (outcome === 'activated' && isLast) this.#checkActivation(cluster, record);
@@ -120,6 +123,15 @@ export class Checker {
         () => `6: migration ${mid} released before it was published`,
       );
     }
+  }
+
+  /** A merge lies across no move: the target would have the range at an epoch below it. */
+  #checkMerge({ id, state }: SimCluster, { mid, lo, hi }: Migration): void {
+    const across = [...state.exports, ...state.imports].find(([, move]) => overlaps(move, { lo, hi }));
+    check(across === undefined, () => `5: ${id} merges by ${mid} across migration ${across?.[0]}`);
+    const own = state.owned.find((each) => each.lo === lo);
+    const isOne = own?.hi === hi && own.epoch === mid && own.sealedBy === null;
+    check(isOne, () => `5: ${id} has merged by ${mid}, and owns ${JSON.stringify(own)}`);
   }
 
   /** 4. At activation the staging is the source's range as it was at the seal. */
@@ -175,6 +187,12 @@ export class Checker {
   #checkKeeper(): void {
     const { map, migrations } = this.#keeper.state;
     checkPartition(map);
+    for (const key of KEYS) {
+      const epoch = lookup(map, key)?.epoch ?? 0;
+      const before = this.#epochs.get(key) ?? 0;
+      check(epoch >= before, () => `7: the epoch of ${printKey(key)} falls from ${before} to ${epoch}`);
+      this.#epochs.set(key, epoch);
+    }
     for (const record of migrations.values()) {
       const { mid, phase, source, target } = record;
       const later = [...migrations.values()].some((other) => other.mid > mid && overlaps(other, record));

@@ -11,7 +11,7 @@ import type { StoreKey } from '../../../node/store/types.ts';
 import { present } from '../../../src/base/assert.ts';
 import { NurseryError } from '../../../src/base/errors.ts';
 import { rebuild, type Told } from '../../../src/cli/rescue/rebuild.ts';
-import { overlaps, printRange } from '../../../src/keyspace/range.ts';
+import { overlaps, printRange, WHOLE } from '../../../src/keyspace/range.ts';
 import { checkPartition } from '../../../src/keyspace/rangemap.ts';
 import {
   type AdminAnswer,
@@ -39,6 +39,8 @@ const SETTINGS: Partial<Settings> = {
   pollMs: 20,
 };
 const LONG_MS = 20_000;
+/** Commands of a move, at most. */
+const STEPS_MAX = 400;
 
 /** Which end is lost, or the keeper; and what is left of it: nothing, or a survivor that lacks its last so many slots. */
 export type Loss = { readonly end: 'a' | 'b' | 'keeper'; readonly lag: number | null };
@@ -47,7 +49,10 @@ function holds(condition: boolean, what: string): void {
   check(condition, 'migration-rule', () => what);
 }
 
-/** Keeper, source `a` and target `b`, each bound; and one move of half of a's rows. */
+/**
+ * Keeper, source `a` and target `b`, each bound; and one move of half of a's rows. Or that move and the one back are over, and a merge
+ * makes one range of the three that `a` has then.
+ */
 export class RescuedMove {
   readonly #random = createRandom(1);
   readonly #world = new World(this.#random);
@@ -57,7 +62,7 @@ export class RescuedMove {
   readonly #boundAt = new Map<string, number>();
   readonly #clusters = new Map<string, SimCluster>();
   readonly #foundings = new Map<string, string>();
-  readonly #mid: number;
+  #mid = 0;
   /** What clients were told is stored, in all. */
   readonly #rows = new Map<string, string>();
   #run: Run | null = null;
@@ -68,7 +73,7 @@ export class RescuedMove {
   #hadActivated = false;
   result = '';
 
-  constructor() {
+  constructor(what: 'move' | 'merge' = 'move') {
     this.#world.isFaulty = false;
     this.#bind(this.#keeper, 'keeper', K);
     for (const id of ['a', 'b']) {
@@ -84,7 +89,17 @@ export class RescuedMove {
     if (map.kind !== 'planned') throw new Error(map.kind);
     this.#under('a', { kind: 'assume', epoch: map.mid });
     for (const key of 'abcdefghijklmnopqrs') this.#set(this.cluster('a'), key, '1');
-    const planned = this.#keeper.command({ kind: 'plan', source: 'a', target: 'b', ...RANGE });
+    this.#plan({ kind: 'plan', source: 'a', target: 'b', ...RANGE });
+    if (what === 'move') return;
+    this.advance(Number.POSITIVE_INFINITY);
+    this.#plan({ kind: 'plan', source: 'b', target: 'a', ...RANGE });
+    this.advance(Number.POSITIVE_INFINITY);
+    for (const _ of [1, 2]) this.write(); // what a survivor may lack besides
+    this.#plan({ kind: 'planMerge', cluster: 'a', ...WHOLE });
+  }
+
+  #plan(command: Extract<AdminCommand, { kind: 'plan' | 'planMerge' }>): void {
+    const planned = this.#keeper.command(command);
     if (planned.kind !== 'planned') throw new Error(planned.kind);
     this.#mid = planned.mid;
   }
@@ -219,6 +234,7 @@ export class RescuedMove {
       entries: [...rebuilt.entries],
       migrations: [...rebuilt.migrations],
       lastMid: rebuilt.lastMid,
+      functions: { version: 0, functions: [] },
     };
     const installed = this.#keeper.command({ kind: 'install', ...install });
     holds(installed.kind === 'orders', installed.kind);
@@ -267,7 +283,9 @@ export class RescuedMove {
       version: 1,
       members: [{ node: `${id}_0`, incarnation: founding, learner: false }],
       owned: [...state.owned],
-      activated: [...state.closed].flatMap(([mid, outcome]) => (outcome === 'activated' ? [mid] : [])),
+      activated: [...state.closed].flatMap(([mid, outcome]) =>
+        outcome === 'activated' || outcome === 'merged' ? [mid] : [],
+      ),
       imports: state.imports.size,
       lastMid: Math.max(state.floor, ...state.tokens.keys()),
       takenMs: 1,
@@ -387,6 +405,14 @@ export class RescuedMove {
     }
   }
 
+  /** A survivor of `a` has all that was its own, whether or not it knows of a merge. */
+  checkWhole(): void {
+    for (const entry of this.#keeper.state.map.entries) {
+      const isIts = entry.owner === 'a' && entry.founding === this.#foundings.get('a');
+      holds(isIts, `${printRange(entry)} is of ${entry.owner}, ${entry.founding}`);
+    }
+  }
+
   get rows(): ReadonlyMap<string, string> {
     return new Map(this.#rows);
   }
@@ -394,6 +420,36 @@ export class RescuedMove {
   get phase(): string {
     return this.#record?.phase ?? 'unknown';
   }
+}
+
+/**
+ * Loses these ends, one after the other, after every command of a move.
+ *
+ * @throws Violation
+ */
+export function loseAtEveryStep(losses: readonly Loss[], what: 'move' | 'merge' = 'move'): void {
+  const ends = new Set<string>();
+  let commands = 1;
+  for (; commands < STEPS_MAX; commands += 1) {
+    const move = new RescuedMove(what);
+    const isUnderWay = move.advance(commands);
+    move.write();
+    const { rows } = move;
+    try {
+      move.lose(...losses);
+      move.check(losses, rows);
+      // It lacks no more than the merge and what was written since.
+      if (what === 'merge' && losses.every(({ end, lag }) => end === 'keeper' || (lag ?? 9) <= 2))
+        move.checkWhole();
+    } catch (error) {
+      (error as Error).message += ` (after ${commands} commands; ${move.phase}; ${move.result})`;
+      throw error;
+    }
+    ends.add(move.phase);
+    if (!isUnderWay) break;
+  }
+  holds(commands < STEPS_MAX, 'the move comes to no end');
+  holds(ends.has('done') || ends.has('unknown'), `it was never done before: ${[...ends]}`);
 }
 
 function covers(

@@ -13,6 +13,7 @@ import { tellTarget } from '../../../migrator/tell.ts';
 import type { World as MigratorWorld } from '../../../migrator/world.ts';
 import type { SystemState } from '../../../node/machine/system-state.ts';
 import { NurseryError, RETURN_CODES } from '../../../src/base/errors.ts';
+import { overlaps } from '../../../src/keyspace/range.ts';
 import { lookup, soleEntry } from '../../../src/keyspace/rangemap.ts';
 import {
   type AdminAnswer,
@@ -20,6 +21,7 @@ import {
   decodeAnswer,
   type Migration,
 } from '../../../src/protocol/admin/admin.ts';
+import { UNSAID } from '../../../src/protocol/admin/migration.ts';
 import type { MigrationResult } from '../../../src/protocol/admin/moves.ts';
 import { failure, okBytes } from '../../../src/protocol/arakoon/replies.ts';
 import type { Update } from '../../../src/protocol/arakoon/updates.ts';
@@ -101,11 +103,14 @@ class Simulation {
   /** Migrations whose target is being told that they were aborted. */
   readonly #telling = new Set<number>();
   #movesLeft: number;
+  #mergesLeft = 3;
   #unique = 0;
   #lastMove: { readonly lo: string; readonly hi: string | null } | null = null;
   /** A replica of the source differs, so that its digest of the range does too. */
   #corruptsBase: boolean;
   #mayMismatch = false;
+  /** Migrations whose rate is 0, and the token that they had when it was set. */
+  readonly #stopped = new Map<number, number>();
 
   constructor(seed: number, counts: Counts, bug: Bug, trace: ((line: string) => void) | undefined) {
     this.#trace = trace;
@@ -131,7 +136,9 @@ class Simulation {
     world.isFaulty = false;
     this.#unreachableUntil.clear();
     this.#movesLeft = 0;
-    for (const { mid, wish } of this.#open) {
+    this.#mergesLeft = 0;
+    for (const { mid, wish, asked } of this.#open) {
+      if (asked?.rate === 0) this.#setRate(mid, 2000);
       if (wish === 'pause') this.#keeper.command({ kind: 'wish', mid, wish: 'run', why: '' });
     }
     world.run(FAULTS_MS + ENDS_MS, () => this.#isQuiet);
@@ -210,11 +217,12 @@ class Simulation {
 
   /** Operators like to change their minds at the worst moment. */
   #watch(command: AdminCommand, { state }: SimCluster, before: SystemState): void {
+    if (command.kind === 'merge' && before.exports.size > 0) this.#count('merge applied beside a move');
     if (command.kind === 'page' && command.seq <= (before.imports.get(command.mid)?.seq ?? 0)) {
       this.#count('page doubled');
     }
     const isWorst =
-      (command.kind === 'seal' && before.owned !== state.owned) ||
+      ((command.kind === 'seal' || command.kind === 'merge') && before.owned !== state.owned) ||
       (command.kind === 'activate' && before.closed !== state.closed);
     if (isWorst && this.#world.isFaulty && this.#random.chance(0.06)) this.#wish(command.mid, 'abort');
   }
@@ -277,10 +285,13 @@ class Simulation {
     const random = this.#random;
     if (!this.#world.isFaulty) return;
     if (this.#movesLeft > 0 && (this.#open.length === 0 || random.chance(0.1))) this.#plan();
+    if (this.#mergesLeft > 0 && random.chance(0.3)) this.#planMerge();
     for (const { mid, wish } of this.#open) {
       if (random.chance(0.012)) this.#wish(mid, 'abort');
       else if (wish === 'run' && random.chance(0.015)) this.#wish(mid, 'pause');
       else if (wish === 'pause' && random.chance(0.2)) this.#wish(mid, 'run');
+      if (random.chance(0.02)) this.#setRate(mid, random.pick([0, 200, 2000]));
+      else if (this.#stopped.has(mid) && random.chance(0.1)) this.#setRate(mid, 2000);
     }
     this.#world.after(60 + random.below(80), () => this.#operator());
   }
@@ -288,6 +299,14 @@ class Simulation {
   #wish(mid: number, wish: Migration['wish']): void {
     const answer = this.#keeper.command({ kind: 'wish', mid, wish, why: `somebody wants it to ${wish}` });
     if (answer.kind === 'ok') this.#count(`wish: ${wish}`);
+  }
+
+  #setRate(mid: number, rate: number): void {
+    if (this.#keeper.command({ kind: 'setRate', mid, rate }).kind !== 'ok') return;
+    this.#count(rate === 0 ? 'rate of nothing' : 'rate');
+    const record = this.#keeper.state.migrations.get(mid);
+    if (rate === 0 && record !== undefined) this.#stopped.set(mid, record.token);
+    else this.#stopped.delete(mid);
   }
 
   #plan(): void {
@@ -300,12 +319,61 @@ class Simulation {
     const owner = soleEntry(map, { lo, hi })?.owner;
     if (owner === undefined) return;
     const target = random.pick(['a', 'b', 'c'].filter((id) => id !== owner));
+    if (random.chance(0.3)) {
+      this.#undo();
+      return;
+    }
     const answer = this.#keeper.command({ kind: 'plan', source: owner, target, lo, hi });
     if (answer.kind !== 'planned') return;
     if (again !== null) this.#count('chained or back');
     this.#lastMove = { lo, hi };
     this.#movesLeft -= 1;
     if (random.chance(0.9)) this.#start(answer.mid, { claimAtOnce: true });
+  }
+
+  /** Takes back a move that is done: none of its range may have moved since. */
+  #undo(): void {
+    const { map, migrations } = this.#keeper.state;
+    const done = [...migrations.values()].filter(({ phase }) => phase === 'done');
+    if (done.length === 0) return;
+    const { mid: undoes, source, target, lo, hi } = this.#random.pick(done);
+    const asked = { ...UNSAID, undoes };
+    const answer = this.#keeper.command({ kind: 'plan', source: target, target: source, lo, hi, asked });
+    if (answer.kind !== 'planned') {
+      this.#count('undo refused');
+      return;
+    }
+    if (soleEntry(map, { lo, hi })?.epoch !== undoes)
+      throw new Violation(`${undoes} is taken back, and its range has moved since`);
+    this.#count('undone');
+    this.#movesLeft -= 1;
+    this.#start(answer.mid, { claimAtOnce: true });
+  }
+
+  /** Of two neighbours or more with one owner, whatever else is under way there. */
+  #planMerge(): void {
+    const random = this.#random;
+    const { entries } = this.#keeper.state.map;
+    const owned = entries.flatMap((first, at) => {
+      const run = entries.slice(at).findIndex(({ owner }) => owner !== first.owner);
+      return entries.slice(at + 1, run < 0 ? undefined : at + run).map((last) => ({ first, last }));
+    });
+    if (owned.length === 0) return;
+    const { first, last } = random.pick(owned);
+    const range = { lo: first.lo, hi: last.hi };
+    if (this.#open.some((move) => overlaps(move, range))) this.#count('merge asked for beside a move');
+    const answer = this.#keeper.command({ kind: 'planMerge', cluster: first.owner, ...range });
+    if (answer.kind !== 'planned') return;
+    this.#count('merge planned');
+    this.#mergesLeft -= 1;
+    if (random.chance(0.9)) this.#start(answer.mid, { claimAtOnce: true });
+    // It is over soon.
+    if (random.chance(0.4)) this.#world.after(random.below(60), () => this.#crashAt(answer.mid));
+  }
+
+  #crashAt(mid: number): void {
+    const migrator = this.#migrators.find((each) => each.mid === mid && each.isAlive);
+    if (migrator !== undefined) this.#crash(migrator);
   }
 
   // ── Migrators ────────────────────────────────────────────────────────────────────────────────────────────
@@ -320,11 +388,22 @@ class Simulation {
     const migrator = new Migrator(
       this.#world,
       { mid, settings: SETTINGS, claimAtOnce: how.claimAtOnce, seen },
-      (sent) => this.#sends(mid, sent),
+      (sent) => {
+        this.#checkRate(migrator, sent);
+        this.#sends(mid, sent);
+      },
       (result) => this.#ended(result),
     );
     this.#migrators.push(migrator);
     migrator.begin();
+  }
+
+  /** Whoever claims a migration keeps to its rate from the first page on; one of before learns of it with a beat. */
+  #checkRate({ mid, token }: Migrator, { request }: Sent): void {
+    const stoppedAt = this.#stopped.get(mid);
+    if (stoppedAt === undefined || request.kind !== 'query' || request.query.kind !== 'readPage') return;
+    if (token > stoppedAt)
+      throw new Violation(`migration ${mid} is copied under token ${token}, and its rate is 0`);
   }
 
   #sends(mid: number, sent: Sent): void {
@@ -374,7 +453,8 @@ class Simulation {
   #ended(result: MigrationResult | Error): void {
     if (result instanceof NurseryError) {
       this.#count(`failed: ${result.code}`);
-      if (result.code !== 'FENCED') throw new Violation(`${result.code}: ${result.message}`);
+      if (result.code !== 'FENCED' && result.code !== 'GOING_DOWN')
+        throw new Violation(`${result.code}: ${result.message}`);
       return;
     }
     if (result instanceof Error) throw result;
@@ -460,6 +540,11 @@ class Simulation {
   #crash(migrator: Migrator): void {
     const { stage } = migrator;
     const record = this.#open.find(({ mid }) => mid === migrator.mid);
+    if (this.#random.chance(0.25)) {
+      this.#tell(`m${migrator.mid}`, () => `── leaves while ${stage}`);
+      migrator.leave();
+      return;
+    }
     this.#tell(`m${migrator.mid}`, () => `── crashes while ${stage}`);
     migrator.crash();
     if (record === undefined) return;
@@ -500,6 +585,10 @@ class Migrator {
     return this.#run.mid;
   }
 
+  get token(): number {
+    return this.#run.coordination.claim.token;
+  }
+
   get stage(): string {
     return stageOf(this.#run.coordination);
   }
@@ -510,6 +599,14 @@ class Migrator {
 
   crash(): void {
     this.#isCrashed = true;
+  }
+
+  /** Gives up what it does, in order. */
+  leave(): void {
+    this.#when(
+      () => true,
+      () => this.#run.leave(),
+    );
   }
 
   freeze(ms: number): void {

@@ -18,12 +18,21 @@ export type RowChange = {
   readonly after: Uint8Array | null;
 };
 
+/** Of which founding an image is, of which slot, and which foundings took its place since, before the one that begins with it. */
+export type Origin = {
+  readonly history: ClusterHistory;
+  readonly slot: Slot;
+  readonly between: readonly ClusterHistory[];
+};
+
 export class ClusterHistory {
   readonly id: string;
   /** The id, with a mark for each founding before this one. */
   readonly name: string;
   /** Slot of the image that it begins with: 0, unless its founding took the place of another one. */
   readonly first: Slot;
+  /** What that image is of. */
+  readonly origin: Origin | null;
   /** Hash of what each slot changed, and of all rows after it. */
   readonly #changes: number[] = [];
   readonly #images: number[] = [];
@@ -41,11 +50,23 @@ export class ClusterHistory {
   /** Data rows that the highest slot changed. */
   lastChanges: readonly RowChange[] = [];
 
-  /** @param image what a survivor begins a founding with; null for one that begins with nothing */
-  constructor(id: string, image: Image | null = null, name = id) {
+  /** @param image what a survivor, or a backup, begins a founding with; null for one that begins with nothing */
+  constructor(
+    id: string,
+    {
+      image = null,
+      name = id,
+      origin = null,
+    }: {
+      readonly image?: Image | null;
+      readonly name?: string;
+      readonly origin?: Origin | null;
+    } = {},
+  ) {
     this.id = id;
     this.name = name;
     this.first = image?.slot ?? 0;
+    this.origin = origin;
     if (image === null) return;
     this.#apply(new Map(image.rows.filter(([key]) => key !== OWN_ROW)));
     this.#changes.push(0); // nobody commits that slot

@@ -1,6 +1,6 @@
 /** The foundings of each cluster of the nursery: the one that counts, and those whose place it took, each with a history of its own. */
 import { MEMBERS_KEY } from '../../../node/life/members-row.ts';
-import { membersStateCodec } from '../../../node/paxos/values.ts';
+import { membersStateCodec, type Slot } from '../../../node/paxos/values.ts';
 import type { Image } from '../../../node/store/memory-store.ts';
 import { decode } from '../../../src/wire/codec.ts';
 import { check } from '../base/violation.ts';
@@ -49,11 +49,24 @@ export class Foundings {
     return this.of(node.cluster, row === undefined ? '' : decode(membersStateCodec, row[1]).cluster);
   }
 
-  /** From now on another founding counts, which begins with this image; where it is null, whichever is founded next. */
-  succeed(id: string, image: Image | null): ClusterHistory {
+  /**
+   * From now on another founding counts, which begins with this image; where it is null, whichever is founded next.
+   *
+   * @param of what the image is of
+   */
+  succeed(
+    id: string,
+    image: Image | null,
+    of: { readonly founding: string; readonly slot: Slot } | null = null,
+  ): ClusterHistory {
     const before = this.#current.get(id) as ClusterHistory;
     this.#former.set(`${id}/${before.founding}`, before);
-    const after = new ClusterHistory(id, image, `${before.name}'`);
+    const all = [...this.#former.values()].filter((each) => each.id === id);
+    const at = all.findIndex(({ founding }) => founding === of?.founding);
+    const history = all[at];
+    const origin =
+      of === null || history === undefined ? null : { history, slot: of.slot, between: all.slice(at + 1) };
+    const after = new ClusterHistory(id, { image, name: `${before.name}'`, origin });
     this.#current.set(id, after);
     return after;
   }

@@ -5,12 +5,24 @@
 import { FunctionEngine } from '../../../node/functions/engine.ts';
 import { CALL_WORK_MAX } from '../../../node/machine/function-call.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
-import { decodeOptionalBytes, okOptionalBytes } from '../../../src/protocol/arakoon/replies.ts';
+import { decodeBytes, decodeOptionalBytes, okOptionalBytes } from '../../../src/protocol/arakoon/replies.ts';
 import { encodeUpdate, type Update } from '../../../src/protocol/arakoon/updates.ts';
 import { type Answer, returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import type { Random } from '../../support/random.ts';
-import { ANY, bytesOf, NO_STEPS, type Operation, one, optionOf, type Seen, writing } from './asking.ts';
+import {
+  ANY,
+  bytesOf,
+  is,
+  NO_STEPS,
+  type Operation,
+  one,
+  optionOf,
+  reading,
+  type Seen,
+  writing,
+} from './asking.ts';
 import type { Keyspace } from './keys.ts';
+import type { Step } from './linearizability.ts';
 
 /** The engine of every node: one for all of them, as calls leave nothing behind. */
 export const FUNCTIONS = await FunctionEngine.start();
@@ -51,6 +63,43 @@ const WORKS = `${READS_ARGUMENT}
     const last = Number(rounds);
     for (let round = 0; round < last; round += 1);
   };`;
+/** A hook: the values of some keys, of one moment, behind their lengths (-1: there is none). */
+export const SHOWN: readonly string[] = ['a', 'h\x01', '\xff'];
+const SHOWS = `
+  let calls = 0;
+  const KEYS = ${JSON.stringify(SHOWN.map((key) => [...Buffer.from(key, 'latin1')]))};
+  export default (tx) => {
+    calls += 1;
+    if (calls !== 1) throw new Error('state survives');
+    const values = KEYS.map((key) => tx.get(Uint8Array.from(key)));
+    const head = values.map((value) => (value === undefined ? -1 : value.length)).join(' ') + '|';
+    const parts = [Uint8Array.from(head, (letter) => letter.charCodeAt(0)), ...values.filter((value) => value !== undefined)];
+    const shown = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      shown.set(part, at);
+      at += part.length;
+    }
+    return shown;
+  };`;
+
+/** What the hook must answer where the keys have these values. */
+export function shownBy(values: readonly (Uint8Array | null)[]): Uint8Array {
+  const head = values.map((value) => value?.length ?? -1).join(' ');
+  return Buffer.concat([Buffer.from(`${head}|`), ...values.map((value) => value ?? Buffer.alloc(0))]);
+}
+
+/** The values in what the hook answered. */
+function valuesIn(shown: Buffer): (Buffer | null)[] {
+  const head = shown.toString('latin1', 0, shown.indexOf('|'));
+  let at = head.length + 1;
+  return head.split(' ').map((length) => {
+    if (length === '-1') return null;
+    at += Number(length);
+    return shown.subarray(at - Number(length), at);
+  });
+}
+
 /** About as many rounds of it as the limit allows. */
 const ROUNDS = roundsOfTheLimit();
 
@@ -75,6 +124,7 @@ export const FIRST_FUNCTIONS: ReadonlyMap<string, Uint8Array> = new Map([
   [EXCHANGES[0] as string, Buffer.from(EXCHANGE)],
   ['fails', Buffer.from(FAILS)],
   ['works', Buffer.from(WORKS)],
+  ['shows', Buffer.from(SHOWS)],
 ]);
 
 export const EXCHANGE_SOURCE: Uint8Array = Buffer.from(EXCHANGE);
@@ -84,7 +134,11 @@ export function callFunction(id: number, random: Random, { keys }: Keyspace, put
   const key = random.pick(keys);
   const value = `${id}`;
   const name = EXCHANGES[random.below(Math.max(put, 1))] as string;
-  switch (random.below(10)) {
+  switch (random.below(12)) {
+    case 10:
+      return hook(id);
+    case 11:
+      return exchange(id, name, value, [key], false);
     case 0:
       return failing(id, key, 'fails', [value, key].map(hexOf).join(' '), 'Error: as it should');
     case 1: {
@@ -101,11 +155,33 @@ export function callFunction(id: number, random: Random, { keys }: Keyspace, put
   }
 }
 
-function exchange(id: number, name: string, value: string, keys: readonly string[]): Operation {
+function hook(id: number): Operation {
+  const request = { kind: 'userHook', consistency: { kind: 'consistent' }, name: 'shows' } as const;
+  const operation = reading(id, request, (answer) => {
+    const values = valuesIn(Buffer.from(decodeBytes(answer)));
+    const steps = values.map((value, index): [string, Step[]] => [
+      SHOWN[index] as string,
+      [is(optionOf(value))],
+    ]);
+    return new Map(steps);
+  });
+  return { ...operation, called: { name: 'shows', key: '' }, read: judging(operation, []) };
+}
+
+/** `isPlaced`: it says near which key it works. */
+function exchange(
+  id: number,
+  name: string,
+  value: string,
+  keys: readonly string[],
+  isPlaced = true,
+): Operation {
   const [first, second] = keys as [string, string | undefined];
   const argument = bytesOf([value, ...keys].map(hexOf).join(' '));
   const writes = keys.map((key) => [key, value] as const);
-  const request = { kind: 'userFunctionNear', key: first, name, argument } as const;
+  const request = isPlaced
+    ? ({ kind: 'userFunctionNear', key: first, name, argument } as const)
+    : ({ kind: 'userFunction', name, argument } as const);
   const operation = writing(id, request, writes, (answer) => {
     const need =
       answer === null ? ANY : ({ kind: 'is', value: optionOf(decodeOptionalBytes(answer)) } as const);
@@ -114,7 +190,7 @@ function exchange(id: number, name: string, value: string, keys: readonly string
   });
   return {
     ...operation,
-    called: { name, key: first },
+    called: { name, key: isPlaced ? first : '' },
     read: judging(operation, second === undefined ? [] : [OUTSIDE]),
   };
 }
@@ -201,4 +277,4 @@ function wordsOf(argument: Uint8Array | null): Buffer[] {
   return words.map((word) => Buffer.from(word, 'hex'));
 }
 
-type Called = Extract<Update, { kind: 'userFunctionNear' }>;
+type Called = Extract<Update, { kind: 'userFunction' | 'userFunctionNear' }>;

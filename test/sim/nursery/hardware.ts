@@ -1,6 +1,11 @@
 /** What outlives a node's process: its disk, with the log and the store's last flushed image, and its clock. */
 
-import { readMembers, readSnapshotSlot, snapshotRow } from '../../../node/life/members-row.ts';
+import {
+  appliedMembers,
+  readMembers,
+  readSnapshotSlot,
+  snapshotRow,
+} from '../../../node/life/members-row.ts';
 import type { Recovered } from '../../../node/paxos/contract.ts';
 import type { LogRecord, Slot, Value } from '../../../node/paxos/values.ts';
 import { type Image, MemoryStore } from '../../../node/store/memory-store.ts';
@@ -51,7 +56,7 @@ export class Hardware {
 
   /** What log and store together say to a process that starts. */
   recovered(store: MemoryStore): Recovered {
-    const members = readMembers(store);
+    const members = appliedMembers(store);
     this.noteImage(store);
     const { highest, snapshot } = this.disk.summary;
     const known = Math.max(highest, snapshot, readSnapshotSlot(store));

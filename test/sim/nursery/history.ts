@@ -23,6 +23,9 @@ export type Call = {
   seen: Seen | null;
   /** Return code, or how it ended without one. */
   answer: string;
+  /** The answer says that there is no such function; or that the call needs a key, since clusters share the keys. */
+  isUnknown: boolean;
+  isUnplaced: boolean;
   /** Cluster and slot in which it took effect first. */
   appliedIn: string | null;
   appliedBy: string | null;
@@ -45,6 +48,11 @@ export class History {
   /** What an order made of a key, and when. */
   /** Place in the order of calls and answers; from there on a function that was found may be missing. */
   #burntAt = Number.POSITIVE_INFINITY;
+  /** From there on a call may be refused since clusters share the keys. */
+  #partedAt = Number.POSITIVE_INFINITY;
+  /** By function: since when it may be missing, and since when it must be. */
+  readonly #goesAt = new Map<string, number>();
+  readonly #goneAt = new Map<string, number>();
   readonly #resets: { readonly key: string; readonly at: number; readonly value: string | null }[] = [];
   #order = 0;
   #pending = 0;
@@ -73,6 +81,8 @@ export class History {
       answeredMs: Number.POSITIVE_INFINITY,
       seen: null,
       answer: '',
+      isUnknown: false,
+      isUnplaced: false,
       appliedIn: null,
       appliedBy: null,
       appliedSlot: 0,
@@ -91,6 +101,9 @@ export class History {
     call.answeredAt = this.#order;
     call.answeredMs = nowMs;
     call.answer = answer === null ? (sent ? 'no answer' : 'not sent') : codeName(returnCodeOf(answer));
+    const why = answer === null ? '' : Buffer.from(answer).toString('latin1', 8);
+    call.isUnknown = operation.called !== undefined && UNKNOWN.test(why);
+    call.isUnplaced = operation.called !== undefined && UNPLACED.test(why);
     try {
       call.seen =
         answer === null && !sent ? { outcome: 'refused', steps: new Map() } : operation.read(answer);
@@ -157,6 +170,25 @@ export class History {
     this.#resets.push({ key, at: this.#order, value: optionOf(value) });
   }
 
+  /** From now on several clusters own keys, or have once. */
+  parted(): void {
+    this.#partedAt = Math.min(this.#partedAt, this.#order);
+  }
+
+  /** Somebody is about to remove a function: it may be missing from now on. */
+  functionGoes(name: string): void {
+    if (!this.#goesAt.has(name)) this.#goesAt.set(name, this.#order);
+  }
+
+  /** Neither the keeper nor any cluster has a function that was removed. */
+  functionIsGone(name: string): void {
+    if (!this.#goneAt.has(name)) this.#goneAt.set(name, this.#order);
+  }
+
+  functionIsThere(name: string): void {
+    this.#goneAt.delete(name);
+  }
+
   /** Something burns: who comes in its place may have lost functions, or be told of them later. */
   burns(): void {
     this.#burntAt = Math.min(this.#burntAt, this.#order);
@@ -204,20 +236,33 @@ export class History {
     const called = this.calls.filter(({ operation }) => operation.called !== undefined);
     for (const call of [...called].sort((a, b) => a.answeredAt - b.answeredAt)) {
       if (call.answer === 'OK') {
-        this.#rare.note('function done');
+        this.#rare.note(call.operation.isUpdate ? 'function done' : 'hook answered');
         const id = functionOf(call);
         if (!known.has(id)) known.set(id, call);
       } else if (call.answer === 'USER_FUNCTION_FAILURE') this.#rare.note('function failed');
     }
     for (const call of called) {
       const before = known.get(functionOf(call));
+      const name = call.operation.called?.name ?? '';
+      const goneAt = this.#goneAt.get(name) ?? Number.POSITIVE_INFINITY;
+      const isRemoved = call.answeredAt > (this.#goesAt.get(name) ?? Number.POSITIVE_INFINITY);
+      const isBurnt = call.answeredAt > this.#burntAt;
+      if (call.isUnknown && isRemoved) this.#rare.note('function not found: it was removed');
+      if (call.isUnplaced) this.#rare.note('call refused: it names no key');
       check(
-        call.answer !== 'BAD_INPUT' ||
-          before === undefined ||
-          before.answeredAt > call.calledAt ||
-          call.answeredAt > this.#burntAt,
+        !call.isUnknown || before === undefined || before.answeredAt > call.calledAt || isRemoved || isBurnt,
         'function-missing',
         () => `${call.operation.name} finds no function, though ${before?.operation.name} had found it`,
+      );
+      check(
+        call.answer !== 'OK' || call.calledAt < goneAt || isBurnt,
+        'function-gone',
+        () => `${call.operation.name} finds a function that was removed, and that nobody had any more`,
+      );
+      check(
+        !call.isUnplaced || call.answeredAt >= this.#partedAt,
+        'function-final',
+        () => `${call.operation.name} is refused for good, though one cluster owned all keys`,
       );
     }
   }
@@ -297,6 +342,10 @@ export class History {
     }
   }
 }
+
+/** What answers say: unknown functions, and calls that need a key. */
+const UNKNOWN = /^unknown (function|hook) /;
+const UNPLACED = /say near which key it works$|called near a key|called where one cluster has all keys/;
 
 function functionOf({ operation }: Call): string {
   const { called } = operation;

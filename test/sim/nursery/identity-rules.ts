@@ -10,7 +10,7 @@ import { carve, EMPTY_MAP, RangeMap } from '../../../src/keyspace/rangemap.ts';
 import { CLOSE, refusal } from '../../../src/link/frames.ts';
 import type { AdminCommand, Header, KeeperMap } from '../../../src/protocol/admin/admin.ts';
 import { encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
-import { LIFE, Meeting, STAGING, says } from '../../node/identity/meeting.ts';
+import { KEEPER, LIFE, Meeting, STAGING, says } from '../../node/identity/meeting.ts';
 import { TestCluster } from '../../node/machine/cluster.ts';
 import { mapOf, World } from '../../router/world.ts';
 import { hello } from '../../src/link/pair.ts';
@@ -283,6 +283,30 @@ function mapsOfOneKeeper(): void {
   holds(follower.whole(of('staging', 9)) === null, 'the map of another keeper is followed');
 }
 
+function whoJoinedADeadFounding(): void {
+  const founding = 'd'.repeat(32);
+  const meeting = new Meeting(['a', 'b', 'c']);
+  meeting.answer = () => says('taken', 'taken');
+  meeting.joins(founding, 'b');
+  holds(meeting.introduction.founding === founding, 'an empty home did not join a founding that works');
+  meeting.answer = () => says('dead', 'over, for ever');
+  meeting.pass(10_000);
+  holds(meeting.stops.length === 1, 'it stays in a founding that is dead');
+}
+
+function wordsOfANewKeeper(): void {
+  const meeting = new Meeting().bound();
+  meeting.answer = () => says('taken', 'another one', KEEPER, true);
+  meeting.pass(30_000);
+  holds(
+    meeting.stops.length === 0,
+    'stopped, since a keeper that has no map yet knows another one by its id',
+  );
+  meeting.answer = () => says('dead', 'named as lost', KEEPER, true);
+  meeting.pass(10_000);
+  holds(meeting.stops.length === 1, 'goes on, though a rescue has called its founding dead');
+}
+
 export const IDENTITY_RULES: readonly Rule[] = [
   { clause: 'of two foundings of one id the first one chosen is bound', run: twoOfOneId },
   { clause: 'what was removed is dead for ever', run: removedForEver },
@@ -308,4 +332,6 @@ export const IDENTITY_RULES: readonly Rule[] = [
   { clause: 'two foundings exchange nothing beyond the hello', run: foundingsOnLinks },
   { clause: 'a router sends to the founding that the map names alone', run: nothingForADeadFounding },
   { clause: 'versions of maps are compared within one keeper', run: mapsOfOneKeeper },
+  { clause: 'who has joined a dead founding stops', run: whoJoinedADeadFounding },
+  { clause: 'a keeper that is new stops nobody but by the word that it is dead (!)', run: wordsOfANewKeeper },
 ];

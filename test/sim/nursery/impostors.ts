@@ -98,6 +98,8 @@ export class Impostors {
   /** Nobody claims that id any more, for it is going to be free. */
   leave(id: string): void {
     if (this.#claimed === id) this.#nursery.crashNode(this.#impostor);
+    // A new keeper knows of nobody yet.
+    if (id === KEEPER) this.#isEarly = true;
   }
 
   /** An impostor ends as it should; whatever else it ends with is a failure of the run. */

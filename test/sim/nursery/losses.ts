@@ -16,13 +16,29 @@ import { KEYS } from './keys.ts';
 export class Losses {
   readonly #history: History;
   readonly #rare: Rare;
+  /** Whether a founding is over by an order. */
+  readonly #isOver: (id: string, founding: string) => boolean;
   readonly #servedBy = new Map<string, ClusterHistory>();
   /** What a key was worth when whoever served it last stopped: its rows may be cleaned up before anybody else serves it. */
   readonly #left = new Map<string, Uint8Array | null>();
+  /** The highest epoch at which a key was served. */
+  readonly #epochs = new Map<string, number>();
+  /** When a key came to be served by another cluster than before: who had it until then, up to which slot, and who got it. */
+  readonly #gone = new Map<string, Gone[]>();
+  /** What each keeper last said, by its founding. */
+  readonly #keepers = new Map<string, SystemState>();
+  /** Whether an image of a backup has that row. */
+  isFromBackup: (key: string, value: Uint8Array) => boolean = () => false;
 
-  constructor(history: History, rare: Rare) {
+  constructor(history: History, rare: Rare, isOver: (id: string, founding: string) => boolean) {
     this.#history = history;
     this.#rare = rare;
+    this.#isOver = isOver;
+  }
+
+  /** A keeper says so. What one that is lost by now had ordered may reach its cluster later. */
+  heard(keeper: SystemState): void {
+    if (keeper.bound !== null) this.#keepers.set(keeper.bound.mine, keeper);
   }
 
   /** A cluster has applied a slot that changed what it owns; `keeper` as it is at that moment. */
@@ -41,19 +57,71 @@ export class Losses {
     const left = this.#left.get(key);
     this.#servedBy.set(key, cluster);
     this.#left.delete(key);
-    if (before === undefined || before === cluster) return;
+    const highest = this.#epochs.get(key) ?? 0;
+    this.#epochs.set(key, Math.max(highest, own.epoch));
+    if (before === undefined) return;
+    check(
+      before === cluster ? own.epoch >= highest : own.epoch > highest,
+      'epoch-twice',
+      () =>
+        `${printKey(key)} is served by founding ${cluster.founding} of ${cluster.id} at epoch ${own.epoch}, and was at ${highest} by founding ${before.founding} of ${before.id}`,
+    );
+    if (before === cluster) return;
+    if (before.id !== cluster.id)
+      this.#gone.set(key, [...(this.#gone.get(key) ?? []), { from: before, upTo: before.top, to: cluster }]);
+    else this.#checkStayed(cluster, key, own, keeper);
     const had = left === undefined ? (before.data.get(key) ?? null) : left;
     const has = cluster.versions.at(key, slot - 1); // clients may have written in that very slot
     if (had === null ? has === null : has !== null && sameBytes(had, has)) return;
     check(
-      keeper !== null && isOrdered(keeper, { before, cluster, own, key }),
+      keeper !== null &&
+        [keeper, ...this.#keepers.values()].some((each) => isOrdered(each, { before, cluster, own, key })),
       'lost-rows',
       () =>
         `${printKey(key)} was ${show(had)} at ${before.id}, founding ${before.founding}, and is ${show(has)} at ${cluster.id}, founding ${cluster.founding}, epoch ${own.epoch}: no order says so`,
     );
+    const isCopy = keeper !== null && isCopied(keeper, cluster, own);
+    check(
+      !isCopy || has === null || this.isFromBackup(key, has),
+      'lost-rows',
+      () => `${printKey(key)} is ${show(has)} at ${cluster.id}, out of a backup, and no image has that`,
+    );
     this.#rare.note('row lost by an order');
+    if (isCopy && has !== null) this.#rare.note('row brought from a backup');
     this.#history.resetBy(key, has);
   }
+
+  /**
+   * What a founding has of the one whose place it took, as of some slot, it had all the time since: no row comes back beside a newer
+   * one that another cluster had in between.
+   */
+  #checkStayed(cluster: ClusterHistory, key: string, own: Owned, keeper: SystemState | null): void {
+    if (keeper !== null && isCopied(keeper, cluster, own)) return; // brought by a word of its own
+    const gone = this.#gone.get(key) ?? [];
+    for (let { origin } = cluster; origin !== null; ) {
+      const { history, slot, between } = origin;
+      const other = gone.find(
+        ({ from, upTo, to }) =>
+          (between.includes(from) || (from === history && slot <= upTo)) && !this.#isOver(to.id, to.founding),
+      );
+      check(
+        other === undefined,
+        'returned',
+        () =>
+          `${printKey(key)} is served by founding ${cluster.founding} of ${cluster.id} as of slot ${slot} of founding ${history.founding}, and ${other?.to.id} has had it since`,
+      );
+      // One that nobody had confirmed served nothing, and got nothing.
+      origin = history.state?.unconfirmed === '' ? null : history.origin;
+    }
+  }
+}
+
+type Gone = { readonly from: ClusterHistory; readonly upTo: Slot; readonly to: ClusterHistory };
+
+/** Whether a range came without a source, with what the command of an order brought. */
+function isCopied({ migrations }: SystemState, cluster: ClusterHistory, own: Owned): boolean {
+  const record = migrations.get(own.epoch);
+  return record?.rescue?.isCopy === true && record.target === cluster.id;
 }
 
 /** Whether an order says that what `before` acknowledged of this key may be lost. */
@@ -90,7 +158,13 @@ function isOrdered(
     const isBack = rescue.dead === 'target' && rescue.epoch === own.epoch;
     const isCopy = rescue.isCopy && mid === own.epoch && target === cluster.id;
     const order = orders.get(rescue.order);
-    return (isBack || isCopy) && order !== undefined && names(all, order, before);
+    if ((!isBack && !isCopy) || order === undefined) return false;
+    if (names(all, order, before)) return true;
+    // It was on its way from there, or had been brought, to somebody who burnt as well, and nobody is left who knows that it came.
+    const isMoved = [...migrations.values()].some(
+      (other) => other.target === before.id && other.source === order.cluster && contains(other, key),
+    );
+    return isMoved && all.some(({ cluster: id, was }) => id === before.id && was === before.founding);
   });
 }
 

@@ -44,10 +44,12 @@ export class Membership {
    * other. One change at a time; not where anybody's votes are in doubt. False where nothing is changed.
    */
   change(cluster: string): boolean {
-    const { random, machines, rare, nemesis } = this.#nursery;
+    const { random, machines, running, rare, nemesis } = this.#nursery;
     const theirs = machines.filter((each) => each.cluster === cluster && !each.isLearner);
     if (!theirs.some(({ isSpare }) => isSpare) || this.unfinished(cluster) !== null) return false;
     if (!nemesis.isAtPeace(cluster)) return false;
+    // People look first: without a master nobody could take the change, and a member may be needed to elect one.
+    if (!running.some((node) => node.cluster === cluster && node.driver.mayRead())) return false;
     const toggled = random.pick(theirs);
     const isLeaving = this.isInUse(toggled);
     const voters = theirs.filter((each) => this.isInUse(each)).length;

@@ -43,7 +43,11 @@ export class MigratorProcess extends Host {
     this.#nursery = nursery;
     this.#asker = new Asker(nursery, this);
     this.#daemon = new Daemon(
-      { ...this.#world(), watchMoves: (listener) => this.#watchMoves(listener) },
+      {
+        ...this.#world(),
+        watchMoves: (listener) => this.#watchMoves(listener),
+        chance: () => nursery.random.next(),
+      },
       { settings: SETTINGS_HERE, onEvent: (event) => this.#onEvent(event) },
       (error) => {
         throw error;
@@ -55,6 +59,15 @@ export class MigratorProcess extends Host {
   /** Migrations that it works on. */
   get runs(): ReadonlyMap<number, Run> {
     return this.#daemon.runs;
+  }
+
+  /** Goes down in order; `left` is called once it is down. */
+  leave(left: () => void): void {
+    this.#daemon.leave(() => {
+      if (this.isDead) return;
+      this.die();
+      left();
+    });
   }
 
   /** Works on a migration that this process planned, or that an operator sent it to. */
@@ -135,6 +148,10 @@ export class MigratorProcess extends Host {
         if (error.code === 'DAMAGED') throw new Violation('alarm', error.message);
         return;
       }
+      case 'fenced':
+        this.#stages.delete(event.mid);
+        rare.note('coordinator: FENCED');
+        return;
       case 'told':
         rare.note('target told of an abort');
         return;
@@ -150,7 +167,7 @@ export class MigratorProcess extends Host {
 
 /** The daemon's own question, asked all the time. */
 function isLook(request: Request): boolean {
-  return request.kind === 'query' && request.query.kind === 'listMigrations';
+  return request.kind === 'query' && request.query.kind === 'openMigrations';
 }
 
 const COUNTED: ReadonlySet<string> = new Set([

@@ -40,6 +40,8 @@ const SHORT_STAGES: ReadonlySet<string> = new Set([
 const TOUCHY_MS = 20_000;
 /** The wall clock jumps as far as that, to either side (ms). */
 const CLOCK_JUMP_MS = 1e9;
+/** Of the migrators that end, so many do so in order. */
+const IN_ORDER = 0.2;
 
 export class Nemesis {
   readonly #nursery: Nursery;
@@ -315,9 +317,17 @@ export class Nemesis {
     for (const run of migrator.runs.values())
       rare.note(`coordinator crashed while ${stageOf(run.coordination)}`);
     const name = [...migrators].find(([, each]) => each === migrator)?.[0];
+    const again = (): void => {
+      if (name !== undefined)
+        schedule.after(50 + random.next() * 2000, () => this.#nursery.startMigrator(name));
+    };
+    if (random.chance(IN_ORDER)) {
+      if (migrator.runs.size > 0) rare.note('coordinator left in order');
+      migrator.leave(again);
+      return;
+    }
     migrator.die();
-    if (name !== undefined)
-      schedule.after(50 + random.next() * 2000, () => this.#nursery.startMigrator(name));
+    again();
   }
 
   #pause(host: Host | null | undefined, durationMs: number): void {

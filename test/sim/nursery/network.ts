@@ -10,6 +10,8 @@ import { CALM, type Weather } from './plan.ts';
 const SILENT_MS = 1500;
 /** After this long a silent link has been given up (ms): it takes half as long to one and a half times as long as `SILENT_MS`. */
 export const SILENCE_NOTICED_MS = 1.5 * SILENT_MS;
+/** What keeps its order comes so much later than what was sent before it (ms). */
+const STEP_MS = 0.001;
 /** Between two attempts to dial (ms). */
 const REDIAL_MS = 120;
 
@@ -28,6 +30,9 @@ export class Network {
   /** Who reaches some others alone, whatever is cut or healed, and whom. */
   readonly #exiles = new Map<string, (name: string) => boolean>();
   weather: Weather = CALM;
+  /** Whether messages of one node to another one arrive as they were sent, as they do in life; what is sent may overtake otherwise. */
+  keepsOrder = false;
+  readonly #lastMs = new Map<string, number>();
   /** Pushes of the map come this much later (ms). */
   pushLagMs = 0;
 
@@ -77,7 +82,14 @@ export class Network {
   }
 
   #carryOnce(from: string, to: string, deliver: () => void): void {
-    this.schedule.after(this.delayMs(), () => {
+    let atMs = this.schedule.nowMs + this.delayMs();
+    if (this.keepsOrder) {
+      // As links are in life: a heartbeat that overtook the end of its mastership would keep others waiting for a lease.
+      const way = `${from}>${to}`;
+      atMs = Math.max(atMs, (this.#lastMs.get(way) ?? 0) + STEP_MS);
+      this.#lastMs.set(way, atMs);
+    }
+    this.schedule.at(atMs, () => {
       if (this.reaches(from, to)) deliver();
     });
   }

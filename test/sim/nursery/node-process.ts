@@ -158,7 +158,7 @@ export class NodeProcess extends Host implements Server {
         nursery.watch.applied(this, slot);
         this.#seals.applied(this.driver.machine.seals, slot, () => this.driver.mayRead(), this.nowMs());
         this.#watchers.changed(this.driver.machine.mapVersion, () => this.driver.machine.keeperMap());
-        this.#watchers.moved(this.driver.machine.migrations);
+        this.#tellOfMoves();
       },
       promoted: (slot) => nursery.promoted(this, slot),
       stop: (exit, cause) => nursery.nodeStopped(this, exit, cause),
@@ -260,11 +260,16 @@ export class NodeProcess extends Host implements Server {
     });
   }
 
+  #tellOfMoves(): void {
+    this.#watchers.moved(this.driver.machine.migrations, this.driver.master() !== null);
+  }
+
   #start(freshIncarnation: string): void {
     const { random, plan } = this.#nursery;
     this.driver.submit({ kind: 'start', random: random.next(), freshIncarnation });
     this.#every(plan.tickMs, () => {
       this.driver.submit({ kind: 'tick', random: random.next() });
+      this.#tellOfMoves();
       this.#cleanUps.look();
       this.#introduction.tick();
       this.#functions.tick();

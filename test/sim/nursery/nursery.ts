@@ -467,6 +467,7 @@ export class Nursery {
     this.operator.end();
     this.rescues.end();
     this.network.weather = CALM;
+    this.network.keepsOrder = true;
     this.network.heal();
     this.network.pushLagMs = 0;
     this.isFaulty = false;

@@ -23,6 +23,8 @@ export class Operator {
   planned = 0;
   /** How many of EXCHANGES were put, or are about to be. */
   functionsPut = 0;
+  /** How many of them may still be removed. */
+  #removals = 3;
 
   constructor(nursery: Nursery) {
     this.#nursery = nursery;
@@ -88,6 +90,20 @@ export class Operator {
       if (answer === 'changed') this.#nursery.rare.note('function put');
       else this.#nursery.schedule.after(AGAIN_MS, () => this.#putFunction(name, source));
     });
+  }
+
+  /** One that clients go on calling; not the newest, whose put may still be under way. */
+  #removeFunction(): void {
+    const { random, history, schedule } = this.#nursery;
+    if (this.#removals === 0 || this.functionsPut < 3) return;
+    this.#removals -= 1;
+    const name = EXCHANGES[random.below(this.functionsPut - 2)] as string;
+    history.functionGoes(name);
+    const remove = (): void =>
+      this.#ask({ kind: 'removeFunction', name }, (answer) => {
+        if (answer !== 'changed' && answer !== 'none') schedule.after(AGAIN_MS, remove);
+      });
+    remove();
   }
 
   /** A function that clients call at once, while clusters come to have it one after the other. */
@@ -164,7 +180,9 @@ export class Operator {
     const { random } = this.#nursery;
     const open = this.#open;
     if (random.chance(0.2)) this.#putNextFunction();
+    else if (random.chance(0.1)) this.#removeFunction();
     if (open.length === 0 || random.chance(0.3)) this.#plan();
+    if (random.chance(0.4)) this.#merge();
     for (const { mid, wish } of open) {
       if (wish === 'pause') {
         if (random.chance(0.6)) this.wish(mid, 'run');
@@ -186,6 +204,22 @@ export class Operator {
     if (source === undefined) return;
     const others = [...plan.sizes.keys()].filter((id) => id !== KEEPER && id !== source);
     this.#move(source, random.pick(others), { lo, hi }, again !== null);
+  }
+
+  /** Neighbours of one owner, wherever there are any; some of them may be on their way elsewhere. */
+  #merge(): void {
+    const { random, rare, watch } = this.#nursery;
+    const entries = watch.keeper?.map.entries ?? [];
+    const pairs = entries.flatMap((first, at) => {
+      const next = entries[at + 1];
+      return next?.owner === first.owner ? [{ lo: first.lo, hi: next.hi, cluster: first.owner }] : [];
+    });
+    if (pairs.length === 0) return;
+    this.#ask({ kind: 'planMerge', ...random.pick(pairs) }, (answer, mid) => {
+      if (answer !== 'planned') return;
+      rare.note('merge planned');
+      if (random.chance(0.85)) this.#nursery.nemesis.anyMigrator()?.start(mid, null);
+    });
   }
 
   #move(source: string, target: string, range: Range, isAgain: boolean): void {

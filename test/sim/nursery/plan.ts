@@ -33,11 +33,11 @@ export const FAULTS = [
 /** One kind of trouble. */
 export type Fault = (typeof FAULTS)[number];
 
-/** How people go on where a majority of a cluster is gone. */
-export const RESCUES = ['promote', 'lost', 'keeper'] as const;
+/** How people go on where a majority of a cluster is gone, or of the keeper. */
+export const RESCUES = ['promote', 'lost', 'restore', 'keeper', 'keeperSurvives'] as const;
 export type Rescue = (typeof RESCUES)[number];
 /** One seed in so many has rescues. */
-const RESCUES_ONE_IN = 6;
+const RESCUES_ONE_IN = 5;
 
 /** How bad the network is. */
 export type Weather = {
@@ -176,9 +176,10 @@ function drawRoles(random: Random, members: number): Roles {
 /** From chance of its own: a seed without rescues is what it was before there were any. */
 export function drawRescues(random: Random): readonly Rescue[] {
   if (random.below(RESCUES_ONE_IN) > 0) return [];
-  return Array.from({ length: random.pick([1, 1, 2, 3]) }, () =>
-    random.pick(['promote', 'promote', 'promote', 'lost', 'lost', 'keeper'] as const),
+  const drawn = Array.from({ length: random.pick([1, 1, 2, 3]) }, () =>
+    random.pick(['promote', 'promote', 'promote', 'lost', 'lost', 'keeper', 'keeperSurvives'] as const),
   );
+  return [...drawn, random.pick(['restore', 'restore', 'restore', 'lost'] as const)];
 }
 
 /** Weather to live with: bad, but such that most exchanges end within a lease. */

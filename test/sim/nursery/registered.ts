@@ -86,7 +86,9 @@ export class Registered {
         'addresses',
         () => `clients look for ${wrong?.name} of ${id} at ${wrong?.ips[0]}`,
       );
-      const had = before.configs.get(id)?.nodes.length ?? 0;
+      // Who was removed is sent nobody; who took its place says itself where it is, within seconds.
+      const members = new Set(after.identities.get(id)?.members.map(({ node }) => node));
+      const had = (before.configs.get(id)?.nodes ?? []).filter(({ name }) => members.has(name)).length;
       const isMember = after.identities.get(id)?.founding === before.identities.get(id)?.founding;
       check(
         nodes.length > 0 || had === 0 || !isMember,

@@ -1,8 +1,13 @@
-/** Somebody types `nursery rescue promote`, `lost` or `keeper`, and may be interrupted at each step of it (src/cli/rescue). */
+/** Somebody types `nursery rescue promote`, `lost` or `keeper`, or `restore --replace`, and may be interrupted at each step of it (src/cli). */
 import { statusOf } from '../../../node/paxos/step.ts';
+import { successor } from '../../../src/base/bytes.ts';
+import type { Image } from '../../../src/cli/export/lines.ts';
+import { newestFunctions } from '../../../src/cli/rescue/newest-functions.ts';
 import { type Bound, predecessorsOf } from '../../../src/cli/rescue/predecessors.ts';
 import { rebuild, type Told } from '../../../src/cli/rescue/rebuild.ts';
-import { NO_ROWS } from '../../../src/keyspace/digest.ts';
+import type { Made } from '../../../src/cli/restore/make-home.ts';
+import { type Place, placeOf, replacementOf } from '../../../src/cli/restore/succession.ts';
+import { DigestSum, NO_ROWS } from '../../../src/keyspace/digest.ts';
 import type { Range } from '../../../src/keyspace/range.ts';
 import {
   type AdminAnswer,
@@ -12,10 +17,13 @@ import {
   type Migration,
   type Order,
   PAGE_COPY,
+  type Row,
 } from '../../../src/protocol/admin/admin.ts';
+import type { FunctionSet, NamedFunction } from '../../../src/protocol/admin/functions.ts';
 import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import { Violation } from '../base/violation.ts';
 import { Asker, type Question } from './asker.ts';
+import type { ImageRow } from './backups.ts';
 import { Host } from './host.ts';
 import type { Link } from './network.ts';
 import type { Nursery } from './nursery.ts';
@@ -25,6 +33,8 @@ import { KEEPER } from './watch.ts';
 const REPEAT_MS = 500;
 /** How long a node may take to answer (ms). */
 const NODE_MS = 1500;
+/** Rows of a page that is brought from a backup: few, so that it takes several. */
+const COPY_ROWS = 2;
 /** What cannot be done now is tried again after so long (ms). */
 const AGAIN_MS = 300;
 
@@ -34,6 +44,11 @@ export type Promotion = {
   readonly founding: string;
   readonly gone: readonly string[];
 };
+
+/** Rows that are brought of a range, ascending. */
+export type RowSource = (range: Range) => readonly ImageRow[];
+/** A home that was made from an image, and its node. */
+export type MadeHome = Made & { readonly node: string };
 
 type Ask = { readonly cluster: string; readonly question: Question };
 /** The steps of a command, each with the answer to the one before; ends with whether all is done. */
@@ -120,16 +135,42 @@ function look(query: Extract<Question, { kind: 'query' }>['query']): Ask {
   return { cluster: KEEPER, question: { kind: 'query', query, node: 'master' } };
 }
 
-/** The foundings of `cluster` are dead: what the map gives them comes to `at`, empty. As `runLost` does it. */
-export function* lose(cluster: string, foundings: readonly string[], at: string): Script {
+/** The foundings of `cluster` are dead: what the map gives them comes to `at`, from a backup where one has it. As `runLost` does it. */
+export function* lose(
+  cluster: string,
+  foundings: readonly string[],
+  { at, rows }: { readonly at: string; readonly rows: RowSource },
+): Script {
   for (const founding of foundings) {
     const said = yield tell(KEEPER, { kind: 'lose', cluster, founding, takenMs: 1 });
     const order = typeof said !== 'string' && said.kind === 'orders' ? said.orders[0] : undefined;
     if (order === undefined) return false;
     if (!(yield* isSettled(order.order)) || !(yield* giveUp(order.order))) return false;
-    if (!(yield* bring(order, at))) return false;
+    if (!(yield* bring(order, at, rows))) return false;
   }
   return true;
+}
+
+/**
+ * A cluster whose homes are gone begins anew with an image, in the place of its founding. As `restoreInNursery` does it.
+ *
+ * @param make makes the home, once
+ */
+export function* replaceByImage(
+  { cluster, typed, image }: { readonly cluster: string; readonly typed: string; readonly image: Image },
+  make: (place: Place, keeper: string) => MadeHome,
+): Script {
+  const map = yield look({ kind: 'getMap' });
+  const orders = yield look({ kind: 'listOrders' });
+  const migrations = yield look({ kind: 'listMigrations' });
+  if (typeof map === 'string' || map.kind !== 'keeperMap' || map.nursery === undefined) return false;
+  if (typeof orders === 'string' || orders.kind !== 'orders') return false;
+  if (typeof migrations === 'string' || migrations.kind !== 'migrations') return false;
+  const known = { ...map, orders: orders.orders, migrations: migrations.migrations };
+  const home = make(placeOf(image, typed, known), map.nursery.founding);
+  const what = { cluster, node: { name: home.node }, known, file: { image } };
+  const answer = yield tell(KEEPER, replacementOf(what, home, 1));
+  return typeof answer !== 'string' && answer.kind === 'given';
 }
 
 /** Whoever answers under the addresses of the keeper, and knows nothing yet, takes its place. As `runKeeper` does it. */
@@ -158,6 +199,8 @@ export function* rebuildKeeper(nursery: Nursery): Script {
     yields: [],
   });
   if ('whyNot' in rebuilt) throw new Violation('progress', `no map follows: ${rebuilt.whyNot.join('; ')}`);
+  const functions = yield* functionsFrom(told);
+  if (functions === null) return false;
   const met = [...replaced, ...told.flatMap(({ belongings }) => belongings.keepers)];
   const installed = yield tell(KEEPER, {
     kind: 'install',
@@ -169,8 +212,24 @@ export function* rebuildKeeper(nursery: Nursery): Script {
     entries: [...rebuilt.entries],
     migrations: [...rebuilt.migrations],
     lastMid: rebuilt.lastMid,
+    functions,
   });
   return typeof installed !== 'string' && installed.kind === 'orders';
+}
+
+/** The functions with which the new keeper goes on; null where the cluster that has them does not say so. */
+function* functionsFrom(told: readonly Told[]): Generator<Ask, FunctionSet | null, AdminAnswer | string> {
+  const from = newestFunctions(told);
+  if (from === null) return { version: 0, functions: [] };
+  const functions: NamedFunction[] = [];
+  for (let version = 0; ; ) {
+    const query = { kind: 'functionsAbove', version } as const;
+    const said = yield { cluster: from.cluster, question: { kind: 'query', query, node: 'master' } };
+    if (typeof said === 'string' || said.kind !== 'functionsPage') return null;
+    functions.push(...said.functions);
+    if (said.functions.length === 0) return { version: said.version, functions };
+    version = said.version;
+  }
 }
 
 /** What nodes say of the keeper that their clusters belong to; null where one says nothing yet. */
@@ -186,7 +245,7 @@ function boundOf({ watch, plan }: Nursery): Bound[] | null {
 }
 
 /** What the file of a cluster says. */
-function placesOf(nursery: Nursery, cluster: string): { name: string; ips: string[]; port: number }[] {
+export function placesOf(nursery: Nursery, cluster: string): { name: string; ips: string[]; port: number }[] {
   return nursery.membership.wishedOf(cluster).map((name) => ({ name, ips: [name], port: 1 }));
 }
 
@@ -220,17 +279,21 @@ function* giveUp(order: number): Script {
   return true;
 }
 
-function* bring(order: Order, at: string): Script {
+function* bring(order: Order, at: string, rows: RowSource): Script {
   const said = yield look({ kind: 'getMap' });
   if (typeof said === 'string' || said.kind !== 'keeperMap') return false;
   for (const { lo, hi, owner, founding } of said.map.entries) {
     if (owner !== order.cluster || founding !== order.was) continue;
-    if (!(yield* copy(order.order, { lo, hi }, at))) return false;
+    if (!(yield* copy(order.order, { lo, hi }, { at, rows: rows({ lo, hi }) }))) return false;
   }
   return true;
 }
 
-function* copy(order: number, { lo, hi }: Range, target: string): Script {
+function* copy(
+  order: number,
+  { lo, hi }: Range,
+  { at: target, rows }: { readonly at: string; readonly rows: readonly ImageRow[] },
+): Script {
   const planned = yield tell(KEEPER, { kind: 'planCopy', order, target, lo, hi });
   if (typeof planned === 'string' || planned.kind !== 'planned') return false;
   const claimed = yield* claim(planned.mid);
@@ -238,9 +301,21 @@ function* copy(order: number, { lo, hi }: Range, target: string): Script {
   const { header, ask } = claimed;
   const begun = yield ask({ kind: 'beginImport', ...header });
   if (typeof begun === 'string' || begun.kind !== 'importing') return false;
-  const page = { seq: 1, asOf: 0, page: PAGE_COPY, from: lo, to: hi, rows: [] };
-  if (!isOk(yield ask({ kind: 'page', ...header, ...page }))) return false;
-  const activated = yield ask({ kind: 'activate', ...header, seq: 1, sealSlot: 0, digest: NO_ROWS });
+  const sum = new DigestSum(NO_ROWS);
+  let from = lo;
+  let seq = 0;
+  for (let at = 0; seq === 0 || at < rows.length; at += COPY_ROWS) {
+    const some = rows.slice(at, at + COPY_ROWS).map(({ key, value }): Row => ({ kind: 0, key, value }));
+    for (const { key, value } of rows.slice(at, at + COPY_ROWS)) sum.add(key, value);
+    const last = at + COPY_ROWS < rows.length ? some.at(-1) : undefined;
+    const to = last === undefined ? hi : successor(last.key);
+    seq += 1;
+    const page = { seq, asOf: 0, page: PAGE_COPY, from, to, rows: some };
+    if (!isOk(yield ask({ kind: 'page', ...header, ...page }))) return false;
+    if (to !== null) from = to;
+  }
+  const digest = sum.total();
+  const activated = yield ask({ kind: 'activate', ...header, seq, sealSlot: 0, digest });
   const isThere =
     typeof activated !== 'string' && activated.kind === 'closed' && activated.outcome === 'activated';
   return isThere && (yield* publish(claimed));

@@ -1,24 +1,39 @@
 /**
  * A majority of a cluster burns, and people rescue what is left: a survivor is promoted, and what its founding has missed comes to
- * another cluster, empty; as all that a cluster had does which burns as a whole. Lost homes may come back late, as they were; whoever types a command may be interrupted at each step of it.
+ * another cluster, from a backup or empty; as all that a cluster had does which burns as a whole, unless it begins anew with the image
+ * of a backup. The keeper burns, with survivors or without. Lost homes may come back late, as they were; whoever types a command may be
+ * interrupted at each step of it.
  */
-import { firstRecords, LEAP, promotedRows } from '../../../node/life/first-image.ts';
+import { firstRecords, LEAP, promotedRows, restoredRows } from '../../../node/life/first-image.ts';
 import { readMembers } from '../../../node/life/members-row.ts';
 import { statusOf } from '../../../node/paxos/step.ts';
 import { type Slot, type Value, valueCodec } from '../../../node/paxos/values.ts';
 import type { Image } from '../../../node/store/memory-store.ts';
-import type { StoreKey } from '../../../node/store/types.ts';
+import { type StoreKey, TABLES } from '../../../node/store/types.ts';
 import { present } from '../../../src/base/assert.ts';
 import { sameBytes } from '../../../src/base/bytes.ts';
+import { type Place, successionOf } from '../../../src/cli/restore/succession.ts';
+import type { Range } from '../../../src/keyspace/range.ts';
+import { without } from '../../../src/keyspace/sweep.ts';
+import { chainOf } from '../../../src/protocol/admin/lineage.ts';
 import { encodeUpdate } from '../../../src/protocol/arakoon/updates.ts';
 import { encode } from '../../../src/wire/codec.ts';
 import type { Random } from '../../support/random.ts';
 import { check } from '../base/violation.ts';
+import { type Backup, Backups, type ImageRow, rowsIn, type Taken } from './backups.ts';
 import { Hardware } from './hardware.ts';
 import type { NodeProcess } from './node-process.ts';
 import type { Machine, Nursery } from './nursery.ts';
 import type { Rescue } from './plan.ts';
-import { lose, Rescuer, rebuildKeeper } from './rescuer.ts';
+import {
+  lose,
+  type MadeHome,
+  placesOf,
+  Rescuer,
+  type RowSource,
+  rebuildKeeper,
+  replaceByImage,
+} from './rescuer.ts';
 import { imageOf } from './sim-store.ts';
 import { FOREIGN_VALUE, KEEPER, type Milestone } from './watch.ts';
 
@@ -35,8 +50,20 @@ const AWAKE_MS = 4000;
 /** A survivor that comes to nothing is given up for another one after so long (ms). */
 const PATIENCE_MS = 10_000;
 
+/** So much of what is brought comes from a backup, where one has it. */
+const BACKUP_SHARE = 0.7;
+/** A home that is made of an image is started before its keeper has answered, at times. */
+const EARLY_SHARE = 0.3;
 /** So many promotions rest on a word that is false. */
 const FALSE_SHARE = 0.2;
+
+const BURNS: { readonly [rescue in Rescue]: string } = {
+  promote: 'a majority burns',
+  lost: 'a cluster burns',
+  restore: 'a cluster burns, of which there is a backup',
+  keeper: 'the keeper burns',
+  keeperSurvives: 'a majority of the keeper burns',
+};
 
 /** One catastrophe. */
 type Case = {
@@ -54,6 +81,11 @@ type Case = {
   readonly back: Set<string>;
   /** Whose home is empty, and nobody starts the node yet. */
   readonly off: Set<string>;
+  /** With what the cluster begins anew; null unless it is restored. */
+  readonly image: Taken | null;
+  /** The home that was made of it. */
+  made: MadeHome | null;
+  /** '' where nobody is left. */
   survivor: string;
   sinceMs: number;
   rescuers: Rescuer[];
@@ -61,16 +93,20 @@ type Case = {
 
 export class Rescues {
   readonly #nursery: Nursery;
+  readonly #backups: Backups;
   readonly #cases = new Map<string, Case>();
   #due: Rescue[] = [];
   #isOver = false;
 
   constructor(nursery: Nursery) {
     this.#nursery = nursery;
+    this.#backups = new Backups(nursery);
   }
 
   begin(): void {
-    const { plan, random, schedule } = this.#nursery;
+    const { plan, random, schedule, watch } = this.#nursery;
+    if (plan.rescues.length > 0) this.#backups.begin();
+    watch.losses.isFromBackup = (key, value) => this.#backups.had(key, value);
     for (const rescue of plan.rescues) {
       const share = DUE.from + (DUE.upTo - DUE.from) * random.next();
       schedule.after(plan.faultyMs * share, () => {
@@ -84,6 +120,7 @@ export class Rescues {
   end(): void {
     this.#isOver = true;
     this.#due = [];
+    this.#backups.end();
   }
 
   /** Why people are not at ease yet. */
@@ -134,23 +171,40 @@ export class Rescues {
 
   /** A cluster with all of its nodes in order: whatever is lost then was lost by the fire. */
   #mayBurn(cluster: string, rescue: Rescue): boolean {
-    if ((rescue === 'keeper') !== (cluster === KEEPER)) return false;
+    const isOfKeeper = rescue === 'keeper' || rescue === 'keeperSurvives';
+    if (isOfKeeper !== (cluster === KEEPER)) return false;
     // A keeper that is rebuilt is told by all: whoever is to be rescued itself has to be first.
-    if (this.#cases.has(KEEPER) || (rescue === 'keeper' && this.#cases.size > 0)) return false;
+    if (this.#cases.has(KEEPER) || (isOfKeeper && this.#cases.size > 0)) return false;
     const { watch, nemesis } = this.#nursery;
     const { state } = watch.cluster(cluster);
     const members = watch.members(cluster)?.members ?? [];
     const isKnown = state !== null && state.bound !== null && state.unconfirmed === '';
     if (!isKnown || !nemesis.isAtPeace(cluster)) return false;
-    if (rescue !== 'promote') return true;
+    if (rescue === 'restore') return this.#imageFor(cluster) !== null;
+    if (rescue === 'lost') return this.#othersStay(cluster);
+    if (!leavesSurvivors(rescue)) return true;
     return members.length > 1 && this.#nursery.rolesOf(cluster).forcedMaster === null;
+  }
+
+  /** Somebody has to be left to whom it can be brought. */
+  #othersStay(cluster: string): boolean {
+    const others = [...this.#nursery.plan.sizes.keys()].filter((id) => id !== KEEPER && id !== cluster);
+    return others.some((id) => this.#cases.get(id)?.rescue !== 'lost');
   }
 
   #burn(cluster: string, rescue: Rescue): void {
     const { random, watch, network, schedule, rare, machines, membership } = this.#nursery;
     const names = (watch.members(cluster)?.members ?? []).map(({ node }) => node);
-    const isLost = rescue !== 'promote';
-    const left = isLost ? [] : someOf(names, 1 + random.below(Math.floor(names.length / 2)), random);
+    const isLost = !leavesSurvivors(rescue);
+    // A survivor that has not heard of its present keeper is of no use, nor one whose store is doubtful: then a cluster is lost.
+    const able = names.filter(
+      (name) =>
+        this.#nursery.nodeAt(name)?.driver.standing === 'sound' &&
+        (rescue !== 'promote' || this.#knowsItsKeeper(name)),
+    );
+    const fit = able.length > 0 ? able : names;
+    const count = Math.min(fit.length, 1 + random.below(Math.floor(names.length / 2)));
+    const left = isLost ? [] : someOf(fit, count, random);
     const burning = machines.filter(
       (each) =>
         each.cluster === cluster &&
@@ -167,14 +221,17 @@ export class Rescues {
       exiles: new Set(),
       back: new Set(),
       off: new Set(),
+      image: rescue === 'restore' ? this.#imageFor(cluster) : null,
+      made: null,
       survivor: left[0] ?? '',
       sinceMs: schedule.nowMs,
       rescuers: [],
     };
     this.#cases.set(cluster, it);
     if (isLost) this.#nursery.impostors.leave(cluster);
-    this.#nursery.history.burns();
-    rare.note(rescue === 'keeper' ? 'the keeper burns' : isLost ? 'a cluster burns' : 'a majority burns');
+    // A new keeper is told by all what they have.
+    if (rescue !== 'keeper') this.#nursery.history.burns();
+    rare.note(BURNS[rescue]);
     const others = names.filter((name) => !left.includes(name));
     const cuts = left.flatMap((a) =>
       others.flatMap((b): [string, string][] => [
@@ -187,7 +244,7 @@ export class Rescues {
     schedule.after(isLagging ? random.next() * LAG_MS : 0, () => {
       for (const [from, to] of cuts) network.mend(from, to);
       this.#nursery.note(`burns, ${left.join() || 'nobody'} is left`, cluster);
-      const isTrue = isLost || !random.chance(FALSE_SHARE);
+      const isTrue = rescue !== 'promote' || !random.chance(FALSE_SHARE);
       for (const machine of burning) {
         if (isTrue || random.chance(0.2)) this.#lose(it, machine);
         else this.#exile(it, machine);
@@ -196,6 +253,12 @@ export class Rescues {
       if (rescue === 'keeper') this.#foundKeeper(it);
       schedule.after(random.next() * AWAKE_MS, () => this.#type(it));
     });
+  }
+
+  #knowsItsKeeper(name: string): boolean {
+    const { watch } = this.#nursery;
+    const bound = this.#nursery.nodeAt(name)?.driver.machine.bound;
+    return bound != null && bound.keeper.founding === watch.keeper?.bound?.mine;
   }
 
   #lose(it: Case, machine: Machine): void {
@@ -214,7 +277,7 @@ export class Rescues {
         const home = it.homes.get(machine.name);
         if (home === undefined || this.#isOver || !it.off.has(machine.name)) return;
         // All of them would be the cluster as it was.
-        if (it.rescue === 'lost' && this.#current(it.cluster) === it.founding) return;
+        if (it.survivor === '' && !this.#isBuried(it)) return;
         rare.note('rescue: a lost home comes back late');
         this.#nursery.note('comes back with its home', machine.name);
         machine.hardware = home;
@@ -290,7 +353,7 @@ export class Rescues {
   #type(it: Case): void {
     const { random, schedule, rare } = this.#nursery;
     it.rescuers = it.rescuers.filter(({ isDead }) => !isDead);
-    if (!this.#cases.has(it.cluster)) return;
+    if (this.#cases.get(it.cluster) !== it) return;
     const rescuer = new Rescuer(this.#nursery);
     it.rescuers.push(rescuer);
     if (it.rescuers.length > 1) rare.note('rescue: two at once');
@@ -309,19 +372,24 @@ export class Rescues {
   #go(it: Case, rescuer: Rescuer): void {
     const { founding, cluster } = it;
     if (it.rescue === 'keeper') {
-      rescuer.type(
-        () => rebuildKeeper(this.#nursery),
-        () => {
-          this.#nursery.rare.note('rescue: a keeper is rebuilt');
-          this.#restore(it);
-        },
-      );
+      this.#rebuild(it, rescuer);
       return;
     }
     if (it.rescue === 'lost') {
       rescuer.type(
-        () => lose(cluster, [founding], this.#another(cluster)),
+        () => lose(cluster, [founding], this.#heir(cluster)),
         () => this.#bringRest(it, rescuer),
+      );
+      return;
+    }
+    if (it.image !== null) {
+      const { image } = it.image;
+      rescuer.type(
+        () =>
+          replaceByImage({ cluster, typed: founding, image }, (place, keeper) =>
+            this.#make(it, place, keeper),
+          ),
+        () => this.#restored(it, rescuer),
       );
       return;
     }
@@ -335,16 +403,93 @@ export class Rescues {
   /** Looks on until the new founding works, and brings what it left behind. */
   #follow(it: Case, rescuer: Rescuer): void {
     rescuer.local(500, () => {
-      if (!this.#cases.has(it.cluster)) {
+      if (this.#cases.get(it.cluster) !== it) {
         rescuer.die();
         return;
       }
       if (this.#current(it.cluster) === it.founding) {
         this.#lookAt(it);
         this.#follow(it, rescuer);
-      } else if (this.#isConfirmed(it)) this.#bringRest(it, rescuer);
+      } else if (it.cluster === KEEPER) this.#rebuild(it, rescuer);
+      else if (this.#isConfirmed(it)) this.#bringRest(it, rescuer);
       else this.#follow(it, rescuer);
     });
+  }
+
+  /** The keeper that begins anew is told by every cluster what it has. */
+  #rebuild(it: Case, rescuer: Rescuer): void {
+    rescuer.type(
+      () => rebuildKeeper(this.#nursery),
+      () => {
+        this.#nursery.rare.note(
+          it.survivor === '' ? 'rescue: a keeper is rebuilt' : "rescue: a keeper's survivor is told all",
+        );
+        this.#restore(it);
+      },
+    );
+  }
+
+  /** A home is made of the image, once, on one of the cluster's machines. */
+  #make(it: Case, place: Place, keeper: string): MadeHome {
+    if (it.made !== null) return it.made;
+    const { machines, random, rare, watch, schedule } = this.#nursery;
+    const { image, rows } = present(it.image, 'an image');
+    const { cluster } = it;
+    const theirs = machines.filter((each) => each.cluster === cluster && it.burnt.has(each.name));
+    const machine = random.pick(theirs.filter(({ isLearner }) => !isLearner));
+    const { name } = machine;
+    this.#nursery.crashNode(machine); // an empty home, that waits
+    it.off.add(name);
+    const founder = { node: name, incarnation: this.#nursery.newLife() };
+    const ref = { cluster: KEEPER, founding: keeper, nodes: placesOf(this.#nursery, KEEPER) };
+    const { members, slot, own } = restoredRows(image, founder, successionOf(image, place, ref));
+    const data = rows.map(({ key, value }): readonly [StoreKey, Uint8Array] => [TABLES.DATA + key, value]);
+    it.homes.delete(name); // nobody puts the lost disk back in the place of the one that is left
+    machine.hardware = this.#nursery.newHardware();
+    machine.hardware.image = { slot, rows: [...data, ...own] };
+    machine.hardware.append(firstRecords(members, slot));
+    const owned = image.owned.map(({ lo, hi, epoch }) => ({ lo, hi, epoch, sealedBy: null }));
+    const { replaced } = place;
+    const made = { node: name, founding: members.cluster, slot, owned, was: image.founding, replaced };
+    it.made = made;
+    rare.note('rescue: a home is made of an image');
+    if (image.founding !== it.founding) rare.note('rescue: of an image of an earlier founding');
+    this.#nursery.note(`begins anew with slot ${image.slot} of founding ${image.founding}`, name);
+    watch.began(cluster, machine.hardware.image, { founding: image.founding, slot: image.slot });
+    if (random.chance(EARLY_SHARE)) schedule.after(random.next() * 1000, () => this.#begin(it, machine));
+    return made;
+  }
+
+  /** The keeper has said which ranges of the image are still its own: now it is started. */
+  #restored(it: Case, rescuer: Rescuer): void {
+    const { random, schedule, rare, watch } = this.#nursery;
+    const made = present(it.made, 'a home');
+    const order = [...(watch.keeper?.orders.values() ?? [])].find((each) => each.founding === made.founding);
+    const given = order?.given?.ranges ?? [];
+    if (given.length > 0) rare.note('rescue: ranges come back with an image');
+    if (without(made.owned, given).length > 0) rare.note('rescue: an image has what went away since');
+    schedule.after(random.next() * 500, () => this.#begin(it, this.#nursery.machine(made.node)));
+    this.#bringRest(it, rescuer);
+  }
+
+  /** An image with which the founding in force could begin anew, of whichever backup. */
+  #imageFor(cluster: string): Taken | null {
+    const { keeper } = this.#nursery.watch;
+    if (keeper === null) return null;
+    const inForce = keeper.identities.get(cluster)?.founding ?? '';
+    const keepers = [keeper.bound?.mine, ...keeper.replaced];
+    const isFit = ({ image }: Taken): boolean =>
+      image.cluster === cluster &&
+      keepers.includes(image.keeper) &&
+      (image.founding === inForce ||
+        chainOf(keeper.orders.values(), { cluster, founding: inForce }, image.founding).at(-1)?.was ===
+          image.founding);
+    return this.#backups.some((backup) => backup.some(isFit))?.find(isFit) ?? null;
+  }
+
+  /** Whether the keeper knows that the founding which has burnt is over. */
+  #isBuried({ cluster, founding }: Case): boolean {
+    return this.#nursery.watch.keeper?.identities.get(cluster)?.founding !== founding;
   }
 
   #current(cluster: string): string {
@@ -388,13 +533,20 @@ export class Rescues {
     );
     if (others.length === 0) return;
     rare.note('rescue: another survivor is promoted');
-    const former = this.#nursery.machine(it.survivor);
-    it.survivor = random.pick(others).name;
+    // Who has retired for somebody else is refused, and says so.
+    const isFree = ({ name, hardware }: NodeProcess): boolean =>
+      [name, undefined].includes(retiredFor(hardware));
+    const free = others.filter(isFree);
+    it.survivor = random.pick(free.length > 0 ? free : others).name;
     this.#nursery.note('is to be promoted in the place of another', it.survivor);
-    if ((former.hardware.disk.summary.retired?.parted ?? null) === null) return;
-    // What it took may be another history: its home is emptied.
-    this.#lose(it, former);
-    it.homes.delete(former.name);
+    // Nor does it retire for another one, and least of all who began to be promoted: people vouch that it is gone, and empty its home.
+    for (const { name, hardware } of theirs) {
+      if (name === it.survivor || [undefined, it.survivor].includes(retiredFor(hardware))) continue;
+      rare.note('rescue: who has retired for another is given up');
+      const isParted = (hardware.disk.summary.retired?.parted ?? null) !== null;
+      this.#lose(it, this.#nursery.machine(name));
+      if (isParted) it.homes.delete(name); // what it took may be another history
+    }
   }
 
   /** What the map still gives to foundings that are dead. */
@@ -408,11 +560,22 @@ export class Rescues {
       this.#restore(it);
       return;
     }
-    rare.note('rescue: what was left behind is brought empty');
+    rare.note('rescue: what was left behind is brought');
     rescuer.type(
-      () => lose(it.cluster, [...new Set(behind)], this.#another(it.cluster)),
+      () => lose(it.cluster, [...new Set(behind)], this.#heir(it.cluster)),
       () => this.#bringRest(it, rescuer),
     );
+  }
+
+  /** Whom to bring something to, and out of which backup; of what that has not, nothing is brought. */
+  #heir(cluster: string): { readonly at: string; readonly rows: RowSource } {
+    const { random, watch } = this.#nursery;
+    const keepers = [watch.keeper?.bound?.mine, ...(watch.keeper?.replaced ?? [])];
+    const isOurs = (backup: Backup): boolean => backup.every(({ image }) => keepers.includes(image.keeper));
+    const backup = random.chance(BACKUP_SHARE) ? this.#backups.some(isOurs) : null;
+    const rows = (range: Range): readonly ImageRow[] =>
+      (backup === null ? null : rowsIn(backup, range)) ?? [];
+    return { at: this.#another(cluster), rows };
   }
 
   /** Somebody to bring something to; not who burns itself, where there is anybody else. */
@@ -431,6 +594,7 @@ export class Rescues {
       schedule.after(random.next() * 1000, () => this.#begin(it, machine));
     }
     const untilMembers = (): void => {
+      this.#emptyWhoJoinedTheDead(it);
       // Until the keeper has bound it, anybody may be the new one of that name.
       const isBound = watch.cluster(it.cluster).state?.bound != null;
       const isWhole = it.off.size === 0 && it.exiles.size === 0 && isBound;
@@ -438,6 +602,23 @@ export class Rescues {
       else schedule.after(500, untilMembers);
     };
     untilMembers();
+  }
+
+  /**
+   * An empty home may have joined the founding that is dead, by the word of a lost home that came back for a moment; where that was before
+   * it knew of the present keeper nobody can tell it. Status shows whose founding it is, and people empty it once more.
+   */
+  #emptyWhoJoinedTheDead(it: Case): void {
+    if (it.survivor !== '' || !this.#isBuried(it)) return;
+    const { machines, rare } = this.#nursery;
+    for (const machine of machines) {
+      const isOfIt = machine.cluster === it.cluster && !it.exiles.has(machine.name);
+      if (!isOfIt || machine.process?.isDead !== false || machine.process.founding !== it.founding) continue;
+      rare.note('rescue: an empty home had joined what is dead');
+      this.#nursery.crashNode(machine);
+      machine.hardware = this.#nursery.newHardware();
+      this.#nursery.startNode(machine);
+    }
   }
 
   #close(it: Case): void {
@@ -508,7 +689,7 @@ export class Rescues {
     machine.hardware.append(firstRecords(members, to));
     rare.note(slot < watch.cluster(cluster).top ? 'rescue: a laggard is promoted' : 'rescue: promoted');
     this.#nursery.note(`is promoted with slot ${slot} of ${watch.cluster(cluster).top}`, name);
-    watch.promoted(cluster, image);
+    watch.began(cluster, image, { founding: it.founding, slot });
     nemesis.startLater(machine);
   }
 
@@ -534,6 +715,15 @@ export class Rescues {
       );
     }
   }
+}
+
+/** For whose promotion a life has retired; undefined where it has not. */
+function retiredFor({ disk }: Hardware): string | undefined {
+  return disk.summary.retired?.by;
+}
+
+function leavesSurvivors(rescue: Rescue): boolean {
+  return rescue === 'promote' || rescue === 'keeperSurvives';
 }
 
 function someOf<T>(all: readonly T[], count: number, random: Random): T[] {

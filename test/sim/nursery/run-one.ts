@@ -1,4 +1,5 @@
 /** One seed of whichever simulation, and what must have happened in many of them. */
+import { RESCUE_RULES } from '../migration/rescue-rules.ts';
 import { MIGRATION_RULES } from '../migration/rules.ts';
 import { type Counts, simulate } from '../migration/simulation.ts';
 import { MIGRATION_WANTED, MIGRATION_WANTED_FROM_SEEDS } from '../migration/wanted.ts';
@@ -89,6 +90,7 @@ export function runOne(job: Job, trace?: (line: string) => void): Passed {
         ...NURSERY_HISTORIES,
         ...IDENTITY_RULES,
         ...PROMOTION_RULES,
+        ...RESCUE_RULES,
       ][seed - 1]?.run();
       return { ...passed, digest: '', rare: new Map() };
   }

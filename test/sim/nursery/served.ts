@@ -29,7 +29,7 @@ import type { Rare } from '../base/rare.ts';
 import { check } from '../base/violation.ts';
 import { Model, prefixRange } from '../migration/model.ts';
 import type { ClusterHistory } from './cluster-history.ts';
-import { asModelled, withoutFunctions } from './functions.ts';
+import { asModelled, SHOWN, shownBy, withoutFunctions } from './functions.ts';
 import type { History } from './history.ts';
 
 /** Codes of an answer that says what was found, or done. */
@@ -160,6 +160,8 @@ export class Served {
         const keys = versions.rowsAt(slot).filter(([key]) => served.some((own) => contains(own, key)));
         return okInt64(keys.length);
       }
+      case 'userHook':
+        return okBytes(shownBy(SHOWN.map((key) => versions.at(key, slot))));
       case 'prefixKeys':
       case 'range':
       case 'rangeEntries':
@@ -212,7 +214,7 @@ export class Served {
     if (value !== null) this.#history.executedAt(this.#cluster.name, slot, executed.count, value);
     const { model } = executed;
     const expected =
-      update.kind === 'userFunctionNear'
+      update.kind === 'userFunctionNear' || update.kind === 'userFunction'
         ? asModelled(model.rows, update)
         : model.execute(withoutFunctions(update) as typeof update);
     countUpdate(this.#rare, update, returnCodeOf(answer.bytes));

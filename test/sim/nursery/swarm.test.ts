@@ -13,7 +13,7 @@ import { WANTED, WANTED_FROM_SEEDS } from './wanted.ts';
 
 /** Seeds that are the same in each run, from 1 on: enough to meet everything that is wanted. */
 const SEEDS = WANTED_FROM_SEEDS;
-const FRESH = Number(process.env['SIM_SEEDS'] ?? 15);
+const FRESH = Number(process.env['SIM_SEEDS'] ?? 10);
 const WORKERS = Number(process.env['SIM_WORKERS'] ?? 2);
 /** What each history has at least. */
 const OPERATIONS_MIN = 2000;

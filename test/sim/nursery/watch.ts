@@ -10,11 +10,13 @@ import { contains, covers, overlaps, printRange, type Range } from '../../../src
 import { checkPartition, entriesIn } from '../../../src/keyspace/rangemap.ts';
 import type { Migration, Outcome } from '../../../src/protocol/admin/admin.ts';
 import { type FunctionsVersion, NO_FUNCTIONS } from '../../../src/protocol/admin/functions.ts';
+import { isMerge } from '../../../src/protocol/admin/migration.ts';
 import type { Rare } from '../base/rare.ts';
 import { check } from '../base/violation.ts';
 import { drain } from '../migration/sim-cluster.ts';
 import { ClusterHistory } from './cluster-history.ts';
 import { Foundings } from './foundings.ts';
+import { FunctionWatch } from './function-watch.ts';
 import type { History } from './history.ts';
 import { Losses } from './losses.ts';
 import type { NodeProcess } from './node-process.ts';
@@ -35,7 +37,8 @@ export const FOREIGN_VALUE = 'foreign';
 
 export class Watch {
   readonly foundings: Foundings;
-  readonly #losses: Losses;
+  readonly losses: Losses;
+  readonly #functions: FunctionWatch;
   readonly #apart = new Map([IMPOSTOR, SECOND_KEEPER, ...RACERS].map((id) => [id, new ClusterHistory(id)]));
   readonly #known: Known = {
     foundingOf: (id) => (this.clusters.has(id) ? (this.members(id)?.cluster ?? null) : null),
@@ -61,7 +64,8 @@ export class Watch {
     onMilestone: (milestone: Milestone) => void,
   ) {
     this.foundings = new Foundings(ids);
-    this.#losses = new Losses(history, rare);
+    this.losses = new Losses(history, rare, (id, founding) => this.foundings.isOver(id, founding));
+    this.#functions = new FunctionWatch(history, rare);
     this.#history = history;
     this.#rare = rare;
     this.#onMilestone = onMilestone;
@@ -122,10 +126,15 @@ export class Watch {
     this.#registered.push(new Registered(this.#known, true));
   }
 
-  /** A survivor begins a founding with this image: what its cluster has chosen besides is lost. */
-  promoted(id: string, image: Image): void {
+  /**
+   * A survivor, or a backup, begins a founding with this image: what its cluster has chosen besides is lost.
+   *
+   * @param of which founding the image is of, and of which slot of it
+   */
+  began(id: string, image: Image, of: { readonly founding: string; readonly slot: number }): void {
     const { founding: former } = this.cluster(id);
-    const { founding, state } = this.foundings.succeed(id, image);
+    const { founding, state } = this.foundings.succeed(id, image, of);
+    if (id === KEEPER) this.#registered.push(new Registered(this.#known, true));
     // What it took nobody may have applied before: of the founding before it counts what its survivor shows.
     for (const [mid, outcome] of state?.closed ?? [])
       for (const each of [former, founding]) this.#outcomes.set(`${id}/${each}/${mid}`, outcome);
@@ -137,6 +146,7 @@ export class Watch {
     if (cluster === null || slot !== cluster.top || slot === cluster.checked) return;
     cluster.checked = slot;
     const state = node.driver.machine.state;
+    if (cluster.id === KEEPER) this.losses.heard(state);
     const before = cluster.state ?? state;
     cluster.versions.owns(slot, inForce(state));
     if (cluster.state !== null && state === before && cluster.lastChanges.length === 0) return;
@@ -151,6 +161,7 @@ export class Watch {
         this.#checkKeeper(state, before);
       this.#registered.at(-1)?.applied(state, before);
       if (before.orders !== state.orders) this.#bury(state);
+      this.#functions.keeperApplied(before, state, this.#ofNursery);
       return;
     }
     // One that is over serves nobody, whatever it holds and does: nobody who belongs to the nursery hears it.
@@ -158,12 +169,21 @@ export class Watch {
     this.#checkWrites(cluster, slot, before, state);
     if (before.owned !== state.owned) {
       this.#checkServing(cluster, state);
-      this.#losses.owns(cluster, slot, state, this.keeper);
+      this.losses.owns(cluster, slot, state, this.keeper);
+      const owners = this.#ofNursery.filter((each) => (each.state?.owned.length ?? 0) > 0);
+      if (owners.length > 1) this.#history.parted();
     }
+    if (before.functions !== state.functions || before.bound !== state.bound)
+      this.#functions.clusterApplied(cluster, this.keeper, this.#ofNursery);
     if (before.closed !== state.closed) this.#checkOutcomes(cluster, state, before);
     if (before !== state) checkClosed(cluster, state, before);
     this.#checkStagings(cluster, before, state);
     if (before !== state) this.#tell(cluster, state, before);
+  }
+
+  /** Clusters that share the keys, in the foundings that count. */
+  get #ofNursery(): ClusterHistory[] {
+    return [...this.clusters.values()].filter(({ id }) => id !== KEEPER);
   }
 
   /** What is lost by an order serves nobody any more: empty homes may begin another founding. */
@@ -416,6 +436,12 @@ export class Watch {
   #checkEvidence(record: Migration): void {
     const { mid, phase, isUntold, rescue } = record;
     const { source: atSource, target: atTarget } = this.#outcomesOf(record);
+    if (isMerge(record)) {
+      const isEvident =
+        phase === 'published' ? atSource === 'merged' : phase !== 'aborted' || atSource === 'unsealed';
+      check(isEvident, 'evidence', () => `merge ${mid} is ${phase}, and ${atSource} at its owner`);
+      return;
+    }
     if (phase === 'published')
       check(
         atTarget === 'activated',
@@ -462,7 +488,10 @@ export class Watch {
   unfinished(): string | null {
     const keeper = this.keeper;
     if (keeper === null) return 'the keeper was never founded';
-    for (const { mid, phase, progress } of keeper.migrations.values()) {
+    for (const { mid, phase, progress, isUntold, target, foundings } of keeper.migrations.values()) {
+      const isThere = foundings !== undefined && this.clusters.get(target)?.founding === foundings.target;
+      if (isUntold === true && isThere)
+        return `target ${target} does not know that migration ${mid} was aborted`;
       if (phase !== 'done' && phase !== 'aborted' && phase !== 'lost')
         return `migration ${mid} is ${phase} (${progress.stage}, ${progress.waitingFor})`;
     }

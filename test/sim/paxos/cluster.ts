@@ -1,6 +1,7 @@
 /** One simulated run: a cluster, its clients and its operator, from a seed to a verdict. */
 
 import type { Effect, ReplicaConfig } from '../../../node/paxos/contract.ts';
+import { mayVote } from '../../../node/paxos/replica.ts';
 import {
   type Ballot,
   compareBallots,
@@ -83,6 +84,8 @@ export class Cluster {
   gone: readonly NodeName[] = [];
   /** What the operator gives up with that order, from that slot on. */
   loseFrom: Slot | null = null;
+  /** When a survivor was promoted last. */
+  #promotedMs = Number.NEGATIVE_INFINITY;
   /** Members that the operator wants at present. */
   wished: readonly NodeName[];
   readonly #world: World;
@@ -194,9 +197,30 @@ export class Cluster {
   replaceHome(process: Process): void {
     const node = this.node(process.node);
     if (node.process !== process || !this.wished.includes(node.name)) return;
-    node.wished = this.wished;
+    const { members } = this.checker.membersAt(this.checker.height);
+    const isAlone = this.wished.every((name) => name === node.name);
+    // With a file that names nobody else it would found a cluster of its own: until it is a member its file names those there are.
+    node.wished = isAlone ? [...new Set([...this.wished, ...members.map((each) => each.node)])] : this.wished;
     this.wipe(node);
     this.schedule.after(this.plan.leaseMs / 2, () => this.start(node));
+    if (isAlone) this.#aloneOnceMember(node);
+  }
+
+  /** Its file is the wished one again as soon as it has a vote. */
+  #aloneOnceMember(node: Node): void {
+    this.schedule.after(this.plan.leaseMs, () => {
+      const { process } = node;
+      if (!this.wished.includes(node.name)) return;
+      const isMember = process !== null && !process.isDead && mayVote(process.replica);
+      if (!isMember) {
+        this.#aloneOnceMember(node);
+        return;
+      }
+      this.note('a lone member joins by the file of the others');
+      node.wished = this.wished;
+      this.crash(node);
+      this.start(node);
+    });
   }
 
   /** The survivor begins a new founding; its home is empty but for what it held. */
@@ -207,6 +231,7 @@ export class Cluster {
       `${node.name} applied ${process.stateSlot}, and is promoted at ${slot}`,
     );
     this.note('survivor promoted', `${node.name} at ${slot}`);
+    this.#promotedMs = this.schedule.nowMs;
     const left = this.nodes.filter(({ name }) => !this.gone.includes(name));
     const expected = leftOf(left.map(({ hardware }) => hardware.disk));
     process.crash();
@@ -267,6 +292,8 @@ export class Cluster {
     while (this.#complaint(old) !== null && schedule.nowMs < limitMs) {
       schedule.run(schedule.nowMs + 20);
       if (schedule.nowMs < lookAtMs) continue;
+      // People wait for seconds before they promote a survivor, however short a lease is, and then all begins.
+      limitMs = Math.max(limitMs, this.#promotedMs + plan.leaseMs * RECOVERY_LEASES);
       // Who was cut off from the start may lack ten thousand slots, and comes nearer lease by lease.
       if (this.#lag() < lag) limitMs += plan.leaseMs;
       lag = Math.min(lag, this.#lag());

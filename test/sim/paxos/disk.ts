@@ -122,7 +122,7 @@ export class Disk {
   recovered(): Recovered {
     const applied = this.image?.slot ?? 0;
     const snapshot = this.image?.snapshot ?? 0;
-    const members = this.image?.members ?? null;
+    const members = applied === 0 ? null : (this.image?.members ?? null);
     const isCurrent = applied >= Math.max(this.summary.chosen, this.summary.snapshot);
     if (members !== null && isCurrent) settleMembers(this.summary, applied, members);
     if (snapshot > this.summary.snapshot && members !== null)

@@ -4,6 +4,7 @@
  */
 
 import type { Effect, Event, ReplicaConfig } from '../../../node/paxos/contract.ts';
+import { checkDelta, observe } from '../../../node/paxos/invariants.ts';
 import { entriesMessage, type Message } from '../../../node/paxos/messages.ts';
 import { createReplica, mayRead, type Replica, statusOf, step } from '../../../node/paxos/step.ts';
 import type {
@@ -249,7 +250,9 @@ export class Hand {
     const { replica } = node;
     if (replica === null) return;
     const timed = { ...event, nowMs: this.nowMs } as Event;
+    const before = observe(replica);
     const effects = step(replica, timed);
+    checkDelta(before, replica);
     this.onStep(name, timed, effects);
     let record: RecordNumber = 0;
     for (const effect of effects) {
@@ -361,7 +364,7 @@ export class Hand {
         this.#apply(node, effect);
         return;
       case 'found':
-        node.members ??= effect.state;
+        if (node.applied === 0) node.members = effect.state;
         return;
       case 'serveLog': {
         const entries: { slot: Slot; value: Value }[] = [];

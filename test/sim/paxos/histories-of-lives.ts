@@ -207,6 +207,56 @@ function grantWithoutVote(): void {
   holds(hand.reader === null, 'n1 serves by the word of a member that has no vote');
 }
 
+/** n3 was killed while it joined a founding: that has taken its store, and not its log. Another founding is in force when it starts again. */
+function foundingNeverJoined(): void {
+  const hand = new Hand(['n1', 'n2', 'n3']);
+  hand.choose(1, batch(1));
+  for (const name of ['n1', 'n2']) knows(hand, name, [batch(1)]);
+  hand.wipe('n3', 1);
+  hand.write('n3', { kind: 'incarnation', incarnation: lifeOf('n3', 1) });
+  const founder = life('n1', 9);
+  const members = { cluster: founder.incarnation, members: [founder], superseded: [] };
+  hand.node('n3').disk.image = { slot: 0, members, snapshot: 0 };
+  hand.start('n1', 'n2', 'n3');
+  hand.run(LONG_MS);
+  serves(hand, 'a home had begun to join a founding that is over');
+  holds(mayVote(hand.replica('n3')), 'n3 is admitted to the founding in force');
+}
+
+/** The only voter was emptied, and a learner has everything. */
+function learnerIsAsked(): void {
+  const hand = new Hand(['n1', 'n2'], ['n1'], ['n2']);
+  hand.choose(1, batch(1));
+  knows(hand, 'n2', [batch(1)]);
+  hand.wipe('n1', 1);
+  hand.start('n1', 'n2');
+  hand.run(LONG_MS);
+  holds(
+    hand.reader === null,
+    `${hand.reader} serves a cluster of its own, beside a learner that has everything`,
+  );
+  holds(hand.appliedBy('n1') === 1, 'it copies what the learner has');
+  const first = new Hand(['n1', 'n2'], ['n1'], ['n2']);
+  first.wipe('n1', 1);
+  first.start('n1');
+  first.run(LONG_MS);
+  serves(first, 'nobody is left but a learner that is down');
+}
+
+/** A node that its file does not name, and that is of another founding, calls as a member: one alone stops, two go on. */
+function lonelyFoundingStops(): void {
+  for (const names of [['n1'], ['n1', 'n2']]) {
+    const hand = new Hand(names);
+    hand.choose(1, batch(1));
+    for (const name of names) knows(hand, name, [batch(1)]);
+    hand.start(...names);
+    hand.run(LONG_MS);
+    hand.handle('n1', { kind: 'foreign', from: 'n3', founding: lifeOf('n3', 9) });
+    const isStopped = hand.node('n1').stopped?.includes('founded apart') === true;
+    holds(isStopped === (names.length === 1), `${names}: ${isStopped ? 'stops' : 'goes on'}`);
+  }
+}
+
 export const HISTORIES_OF_LIVES: readonly Rule[] = [
   { clause: 'members without a master tell each other what is chosen (seed 41)', run: membersTellEachOther },
   { clause: 'an older admission ends no life that came after it (seed 72)', run: olderAdmission },
@@ -221,4 +271,13 @@ export const HISTORIES_OF_LIVES: readonly Rule[] = [
   { clause: 'a snapshot entitles no life that was admitted', run: snapshotEntitlesNoAdmitted },
   { clause: 'a snapshot entitles a life that was added again (seed 771003130)', run: addedAgain },
   { clause: 'a grant without a vote is no lease', run: grantWithoutVote },
+  {
+    clause: 'of a founding that it has not durably joined, a home knows nothing (seed 6100003104)',
+    run: foundingNeverJoined,
+  },
+  { clause: 'nothing is founded before learners were asked', run: learnerIsAsked },
+  {
+    clause: 'a node that is all of its founding stops where a member of another one calls it',
+    run: lonelyFoundingStops,
+  },
 ];

@@ -30,6 +30,7 @@ export class Nemesis {
     const { nodes, wished, random, plan } = this.#cluster;
     for (const node of nodes) {
       node.hardware.syncMaxMs = plan.syncMaxMs;
+      node.process?.disarm();
       node.process?.resume();
       node.wished = wished;
       const isOutdated = node.process?.config.wished.join() !== wished.join();

@@ -221,6 +221,12 @@ export class Process {
     this.#crashOn = kind;
   }
 
+  /** A crash that was ordered and has not come yet does not come any more. */
+  disarm(): void {
+    this.#crashOn = null;
+    this.#effectsLeft = null;
+  }
+
   /** Stops the process's own time, as a stalled scheduler or a debugger does; its clock goes on. */
   pause(): void {
     this.#backlog ??= [];
@@ -295,7 +301,7 @@ export class Process {
         return;
       case 'found':
         this.#world.checker.founded(this.node, effect.state, this.#world.isKept);
-        this.#stateMembers ??= effect.state;
+        if (this.#stateSlot === 0) this.#stateMembers = effect.state;
         return;
       case 'serveLog':
         this.#serveLog(effect);

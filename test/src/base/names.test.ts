@@ -9,8 +9,14 @@ test('one does, several do', () => {
 });
 
 test('who answers is not gone', () => {
-  assert.is(notGone(['n1']), 'n1 answers: it is not gone');
-  assert.is(notGone(['n1', 'n2']), 'n1, n2 answer: they are not gone');
+  assert.is(
+    notGone(['n1']),
+    'n1 answers: it is not gone; leave it out of --gone, for what it holds counts, or stop it first',
+  );
+  assert.is(
+    notGone(['n1', 'n2']),
+    'n1, n2 answer: they are not gone; leave them out of --gone, for what they hold counts, or stop them first',
+  );
 });
 
 test.run();

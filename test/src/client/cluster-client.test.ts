@@ -77,6 +77,20 @@ test('whoever keeps to the first founding that is met commands nothing to anothe
   }
 });
 
+test('who was given some of the addresses alone is told that the master is elsewhere', async () => {
+  const cluster = await new FakeCluster().start(2);
+  cluster.master = 'n1';
+  const nodes = cluster.config.nodes.slice(0, 1);
+  const client = new ClusterClient({ ...cluster.config, nodes }, { role: 'client', node: '' });
+  try {
+    const error = await client.send(SET, { deadlineMs: 300 }).catch((caught: Error) => caught);
+    assert.match((error as Error).message, 'the master is n1, which is not among the addresses');
+  } finally {
+    client.close();
+    await cluster.stop();
+  }
+});
+
 test('other return codes are replies, not errors', async () => {
   const cluster = await new FakeCluster().start(1);
   const client = clientOf(cluster);

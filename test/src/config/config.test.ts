@@ -50,8 +50,11 @@ test('a cluster as Arakoon describes it', () => {
     logDir: '/data/n0',
     logLevel: 'info',
     reportingMs: 300_000,
+    slowMs: 1000,
     learner: false,
     label: '',
+    dashboardHosts: [],
+    places: { disk: '', machine: '', rack: '' },
     writtenAt: {
       ip: 'c.ini:5: [n0] ip = 127.0.0.1',
       clientPort: 'c.ini:6: [n0] client_port = 4000',
@@ -406,6 +409,8 @@ test('a router, its defaults and what it refuses', () => {
   assert.equal(read([...router, ...keeper]), {
     file: '/etc/r.ini',
     name: 'router',
+    dashboardToken: null,
+    dashboardHosts: [],
     clusterId: 'all',
     ips: ['127.0.0.1'],
     port: 5000,
@@ -415,6 +420,8 @@ test('a router, its defaults and what it refuses', () => {
     },
     logDir: '/etc',
     logLevel: 'info',
+    migrator: true,
+    slowMs: 1000,
     nursery: { clusterId: 'keep', nodes: [{ name: 'k0', ips: ['::1'], port: 7000 }] },
     warnings: [],
   });
@@ -422,6 +429,18 @@ test('a router, its defaults and what it refuses', () => {
     '/etc/r.ini:5: [router] speed = 9: speed is not a known key, and ignored',
     '/etc/r.ini:12: [x] is not a known section, and ignored',
   ]);
+  const browsed = read([
+    ...router,
+    'dashboard_token = 0123456789abcdef',
+    'dashboard_hosts = a.x, b',
+    ...keeper,
+  ]);
+  assert.equal([browsed.dashboardToken, browsed.dashboardHosts], ['0123456789abcdef', ['a.x', 'b']]);
+  for (const token of ['short', '0123456789abcde', '0123456789 abcdef', '0123456789abcdé0'])
+    assert.throws(
+      () => read([...router, `dashboard_token = ${token}`, ...keeper]),
+      ends(/16 printable characters/),
+    );
   assert.throws(() => read(router), ends(/add \[nursery\]/));
   assert.throws(() => read(keeper), ends(/there is no section \[router\]/));
   assert.throws(() => read([...router.slice(0, 3), ...keeper]), ends(/\[router\] has no client_port/));
@@ -459,6 +478,9 @@ test('what is rendered is read back', () => {
     const { name, clusterId, port, logDir, nursery, warnings } = readRouterConfig(file);
     assert.equal([name, clusterId, port, logDir, warnings], ['r0', 'all', 5000, folder, []]);
     assert.equal(toKeeperConfig({ nursery }), keeper);
+    assert.ok(readRouterConfig(file).migrator, 'unless it says otherwise');
+    writeFileSync(file, renderRouterIni({ ...draft, migrator: false }));
+    assert.not(readRouterConfig(file).migrator);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -486,6 +508,24 @@ test('what is not UTF-8, and control characters, are refused with their line', (
   refused({ n0: ['tlog_dir = /a\u0000b'] }, /c\.ini:9: .*control character/);
   refused({ n0: ['label = a\tb'] }, /label = a\tb: allowed is text without control characters/);
   assert.is(cluster({ n0: ['label\t=\tb'] }).nodes[0]?.label, 'b');
+  refused({ n0: ['rack = a\tb'] }, /rack = a\tb: allowed is text without control characters/);
+});
+
+test('two members at one disk, machine or rack are refused, unless the file allows it by name', () => {
+  const at = (n0: string[], end: string[], global: string[] = []) => ({ global, n0, end });
+  refused(at(['rack = r1'], ['rack = r1']), /\[n1\] rack = r1: n0 is at rack r1, too, and both would fail/);
+  refused(at(['machine = m', 'rack = r'], ['machine = m', 'rack = r']), /\[n1\] machine = m: .* put m into/);
+  refused(at(['disk = sda'], ['disk = sda']), /n0 is at disk sda, too/);
+  const apart = at(['disk = sda', 'machine = a', 'rack = r1'], ['disk = sda', 'machine = b', 'rack = r2']);
+  assert.equal(cluster(apart).nodes[1]?.places, { disk: 'sda', machine: 'b', rack: 'r2' });
+  // Who may share a machine may share its rack.
+  const together = at(['machine = m', 'rack = r'], ['machine = m', 'rack = r'], ['shared_places = x, m']);
+  assert.equal(cluster(together).sharedPlaces, ['x', 'm']);
+  // A learner has no vote, and is missed by nobody.
+  assert.is(cluster(at(['rack = r1'], ['rack = r1', 'learner = true'])).nodes.length, 2);
+  // Whoever only asks is not kept from that.
+  const text = [...GLOBAL, ...N0, 'rack = r', ...N1, 'rack = r'].join('\n');
+  assert.is(clusterConfigOf(parseIni('c.ini', text), 'client').nodes.length, 2);
 });
 
 test('somebody has a vote', () => {

@@ -12,7 +12,13 @@ import {
   type NodeStatus,
   type Order,
 } from '../../../src/protocol/admin/admin.ts';
-import type { Condition, NodeFacts } from '../../../src/protocol/admin/node-facts.ts';
+import {
+  type Condition,
+  type Load,
+  NO_LOAD,
+  NOWHERE,
+  type NodeFacts,
+} from '../../../src/protocol/admin/node-facts.ts';
 
 /** What the clock of every node says. */
 const AT_MS = 1_000_000;
@@ -21,9 +27,17 @@ function condition(kind: Condition['kind'], more: Partial<Condition> = {}): Cond
   return { kind, subject: '', detail: '', sinceMs: AT_MS - 60_000, ...more };
 }
 
-type NodeOptions = Partial<NodeStatus> & { readonly conditions?: Condition[] };
+type NodeOptions = Partial<NodeStatus> & {
+  readonly conditions?: Condition[];
+  readonly rack?: string;
+  readonly load?: Load;
+};
 
-function nodeOf(cluster: string, name: string, { conditions = [], ...status }: NodeOptions = {}): NodeSeen {
+function nodeOf(
+  cluster: string,
+  name: string,
+  { conditions = [], rack = '', load = NO_LOAD, ...status }: NodeOptions = {},
+): NodeSeen {
   const facts: NodeFacts = {
     version: '1',
     atMs: AT_MS,
@@ -31,6 +45,9 @@ function nodeOf(cluster: string, name: string, { conditions = [], ...status }: N
     visitors: [],
     counts: null,
     countedMs: 0,
+    freeBytes: null,
+    load,
+    places: { ...NOWHERE, rack },
     status: {
       cluster,
       node: name,
@@ -60,7 +77,18 @@ function silent(name: string): NodeSeen {
   return { name, facts: null, why: 'connection refused', turnedAway: null };
 }
 
+function unheard(name: string): NodeSeen {
+  return { name, facts: null, why: 'no time was left to ask it', turnedAway: null, isUnheard: true };
+}
+
 const OWNED = [{ lo: '', hi: null, epoch: 1, sealedBy: null }];
+
+/** So many reads a second of all keys, and so many of them of `k`. */
+function loadOf(perSecond: number, ofOne: number): Load {
+  const [none, reads] = [0, perSecond].map((rate) => ({ s10: rate, m1: rate, m10: rate }));
+  const range = { lo: '', hi: null, epoch: 1, writes: none, bytes: none, reads } as Load['ranges'][number];
+  return { ranges: [range], hottest: [{ key: 'k', perSecond: ofOne }] };
+}
 
 /** Three nodes, of which the first is master; `nodes` takes the place of some. */
 function clusterOf(cluster: string, ...nodes: NodeSeen[]): ClusterSeen {
@@ -146,6 +174,13 @@ function outage(...nodes: NodeSeen[]): Facts {
   const { clusters } = alone(...nodes);
   const silentKeeper = clusterOf('k', silent('k_0'), silent('k_1'), silent('k_2'));
   return { file: 'a.ini', front: 'a', keeper, clusters: [...clusters, silentKeeper], router: null };
+}
+/** The keeper knows one node of the cluster, its file two more, which are silent. */
+function withFileOf(node: NodeSeen): Facts {
+  const known = { cluster: 'a', founding: 'f-a', nodes: [node], isElsewhere: false };
+  const others = { ...known, nodes: [silent('a_1'), silent('a_2')], isElsewhere: true };
+  const facts = factsOf({ replaced: [known], front: 'a', router: null });
+  return { ...facts, clusters: [...facts.clusters, others] };
 }
 const joining = (name: string): NodeSeen =>
   nodeOf('a', name, {
@@ -405,6 +440,39 @@ const ROWS: readonly Row[] = [
     todo: /nursery rescue lost a$/,
   },
   {
+    name: 'no node of an owner had time to answer: nobody knows, and nothing is lost',
+    facts: factsOf({ replaced: [clusterOf('a', unheard('a_0'), unheard('a_1'), unheard('a_2'))] }),
+    state: 'atRisk',
+    kinds: ['notAsked'],
+    what: /^how a is was not learned: there was no time to ask a_0, a_1, a_2$/,
+    todo: /^ask again/,
+  },
+  {
+    name: 'the one that had no time may be the master',
+    facts: factsOf({
+      replaced: [clusterOf('a', unheard('a_0'), silent('a_1'), nodeOf('a', 'a_2', { master: null }))],
+    }),
+    state: 'atRisk',
+    kinds: ['notAsked'],
+  },
+  {
+    name: 'one of a cluster with a master had no time',
+    facts: factsOf({ replaced: [clusterOf('a', unheard('a_2'))] }),
+    state: 'atRisk',
+    kinds: ['notAsked'],
+  },
+  {
+    name: 'neither keeper nor router had time to answer: that is no outage',
+    facts: factsOf({
+      keeper: keeperOf({ entries: [], migrations: null, orders: null, why: 'no answer', isUnheard: true }),
+      clusters: [clusterOf('k', unheard('k_0'), unheard('k_1'), unheard('k_2'))],
+      router: { name: 'r', turnedAway: null, why: 'no answer', isUnheard: true },
+    }),
+    state: 'atRisk',
+    kinds: ['notAsked'],
+    what: /^how k is was not learned: there was no time to ask its master$/,
+  },
+  {
     name: 'two of three started: for whom they wait',
     facts: alone(joining('a_0'), joining('a_1'), silent('a_2')),
     state: 'notServing',
@@ -432,6 +500,37 @@ const ROWS: readonly Row[] = [
     what: /^a_2 of a does not answer: connection refused$/,
     since: [60_000, 'a_0'],
     todo: /nursery node --config FILE --node a_2/,
+  },
+  {
+    name: 'a promotion or a restore has left one copy of three',
+    facts: alone(
+      nodeOf('a', 'a_0', {
+        role: 'master',
+        owned: OWNED,
+        members: [{ node: 'a_0', seen: true, applied: 9 }],
+        conditions: [condition('absent', { subject: 'a_1' }), condition('absent', { subject: 'a_2' })],
+      }),
+      silent('a_1'),
+      silent('a_2'),
+    ),
+    state: 'atRisk',
+    kinds: ['membersMissing'],
+    what: /^a has 1 of the 3 copies that its configuration names: a_1, a_2 are no members of this founding$/,
+    since: [60_000, 'a_0'],
+    todo: /^start a_1, a_2, on their machines, with empty homes: .* They join by themselves; an old home of before is emptied/,
+  },
+  {
+    name: 'the same where the keeper knows but the one, and the file names the others',
+    facts: withFileOf(
+      nodeOf('a', 'a_0', {
+        role: 'master',
+        owned: OWNED,
+        members: [{ node: 'a_0', seen: true, applied: 9 }],
+        conditions: [condition('absent', { subject: 'a_1' }), condition('absent', { subject: 'a_2' })],
+      }),
+    ),
+    state: 'atRisk',
+    kinds: ['membersMissing'],
   },
   {
     name: 'a node answers, and its master does not hear it',
@@ -562,6 +661,17 @@ const ROWS: readonly Row[] = [
     since: [60_000, 'a_1'],
   },
   {
+    name: 'neither keeper nor router says anything: nobody can say that a key is served',
+    facts: factsOf({
+      keeper: keeperOf({ entries: [], migrations: null, orders: null, why: 'nobody answered' }),
+      clusters: [clusterOf('k', silent('k_0'), silent('k_1'), silent('k_2'))],
+      router: { name: 'r', turnedAway: null, why: 'connection refused' },
+    }),
+    state: 'notServing',
+    kinds: ['keeperSilent', 'routerSilent'],
+    what: /no router says what it knows of the map either, so nobody here can say that any key is served$/,
+  },
+  {
     name: 'a range has moved while the keeper died, and the map of a router is older than that',
     facts: factsOf({
       keeper: keeperOf({ migrations: null, orders: null, why: 'nobody answered' }),
@@ -581,6 +691,26 @@ const ROWS: readonly Row[] = [
     kinds: ['keeperSilent'],
   },
   {
+    name: 'two of three members are in one rack',
+    facts: factsOf({
+      replaced: [
+        clusterOf(
+          'a',
+          nodeOf('a', 'a_0', {
+            role: 'master',
+            owned: OWNED,
+            members: ['a_0', 'a_1', 'a_2'].map((node) => ({ node, seen: true, applied: 9 })),
+          }),
+          nodeOf('a', 'a_1', { owned: OWNED, rack: 'r1' }),
+          nodeOf('a', 'a_2', { owned: OWNED, rack: 'r1' }),
+        ),
+      ],
+    }),
+    state: 'atRisk',
+    kinds: ['placeShared'],
+    what: /^rack r1 holds a_1, a_2, of 3 members of a: if it fails, nobody serves what a owns$/,
+  },
+  {
     name: 'a map that nobody has begun',
     facts: factsOf({
       keeper: keeperOf({ entries: [] }),
@@ -593,11 +723,73 @@ const ROWS: readonly Row[] = [
     command: 'nursery init CLUSTER --config router.ini',
   },
   {
+    name: 'a new keeper has no map, and a cluster belongs to the one before it',
+    facts: factsOf({
+      keeper: keeperOf({ entries: [] }),
+      replaced: [clusterOf('a', nodeOf('a', 'a_0', { role: 'master', keeper: 'f-old' }), nodeOf('a', 'a_1'))],
+    }),
+    state: 'notServing',
+    kinds: ['noMap'],
+    what: /^keeper k is new, and has no map: a belongs to a keeper before it$/,
+    command: 'nursery rescue keeper FILE-OF-EACH-CLUSTER --config FILE-OF-KEEPER',
+  },
+  {
+    name: 'a new keeper has no map, and itself says whom it was told of',
+    facts: factsOf({
+      keeper: keeperOf({ entries: [] }),
+      clusters: [
+        clusterOf(
+          'k',
+          nodeOf('k', 'k_0', {
+            role: 'master',
+            conditions: [
+              condition('note', { detail: 'nursery init is refused: cluster a belongs to another' }),
+            ],
+          }),
+        ),
+      ],
+    }),
+    state: 'notServing',
+    kinds: ['noMap', 'noted'],
+    what: /^keeper k is new, and has no map: nursery init is refused: cluster a belongs to another$/,
+    command: 'nursery rescue keeper FILE-OF-EACH-CLUSTER --config FILE-OF-KEEPER',
+  },
+  {
+    name: 'empty homes where all of a cluster has burnt',
+    facts: factsOf({ replaced: [clusterOf('a', joining('a_0'), silent('a_1'), silent('a_2'))] }),
+    state: 'notServing',
+    kinds: ['allHomesEmpty'],
+    what: /^the homes of a_0 are empty, and founding f-a of a is in force, so nobody serves its keys: empty homes join it/,
+    todo: /^if a_1, a_2 still have their homes, .* --replace f-a; or give its ranges to another cluster: nursery rescue lost a$/,
+  },
+  {
+    name: 'a learner is no survivor',
+    facts: alone(
+      nodeOf('a', 'a_0', { role: 'follower', master: null, owned: OWNED, applied: 5 }),
+      nodeOf('a', 'a_1', { role: 'learner', master: null, owned: OWNED, applied: 9 }),
+      silent('a_2'),
+    ),
+    state: 'notServing',
+    kinds: ['noMaster'],
+    todo: /nursery rescue promote --config FILE --node a_0$/,
+  },
+  {
+    name: 'where a learner alone is left, a backup is needed',
+    facts: alone(
+      nodeOf('a', 'a_0', { role: 'learner', master: null, applied: 0, chosen: 0 }),
+      silent('a_1'),
+      silent('a_2'),
+    ),
+    state: 'notServing',
+    kinds: ['noMaster'],
+    todo: /a backup is needed: nursery restore$/,
+  },
+  {
     name: 'a promotion that was not finished',
     facts: factsOf({ keeper: keeperOf({ orders: [orderOf()] }) }),
     state: 'notServing',
     kinds: ['rescueUnfinished'],
-    what: /^order 1 \(promote of a\) is not done: /,
+    what: /^order 1 \(promotion or restore of a\) is not done: /,
   },
   {
     name: 'a lost cluster whose range was not brought to another one',
@@ -663,6 +855,30 @@ const ROWS: readonly Row[] = [
     }),
     state: 'healthy',
     kinds: ['turnedAway'],
+  },
+  {
+    name: 'a range of which one key has most of the requests, at several nodes together',
+    facts: factsOf({
+      replaced: [
+        clusterOf(
+          'a',
+          nodeOf('a', 'a_0', { role: 'master', owned: OWNED, load: loadOf(90, 50) }),
+          nodeOf('a', 'a_1', { owned: OWNED, load: loadOf(20, 20) }),
+        ),
+      ],
+    }),
+    state: 'healthy',
+    kinds: ['hotKey'],
+    what: /one key has 64 % of the 110 requests a second for \[""\.\.end\) of a: k/,
+    todo: /no move helps/,
+  },
+  {
+    name: 'a range whose few requests are for one key',
+    facts: factsOf({
+      replaced: [clusterOf('a', nodeOf('a', 'a_0', { role: 'master', owned: OWNED, load: loadOf(99, 99) }))],
+    }),
+    state: 'healthy',
+    kinds: [],
   },
 ];
 

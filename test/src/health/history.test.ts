@@ -71,6 +71,12 @@ test('what an order gave counts; what is not on record any more is said', () => 
   assert.equal([owners(never), never.hasGaps], [[['c', 1, 'beginning']], false]);
 });
 
+test('a move that another one takes back is not forgotten before that one', () => {
+  const asked = { rate: null, who: '', reason: 'person', undoes: 1 } as const;
+  const all = [move(1, 'a', 'b'), move(2, 'b', 'a', { asked }), move(3, 'a', 'b')];
+  assert.equal(forgettable(all, 0), [2, 3]);
+});
+
 test('the oldest that have ended may be forgotten, and never one that somebody is still to be told of', () => {
   const all = [
     move(4, 'a', 'b', { phase: 'active' }),
@@ -82,6 +88,19 @@ test('the oldest that have ended may be forgotten, and never one that somebody i
   assert.equal(forgettable(all, 0), [1, 2, 5]);
   assert.equal(forgettable(all, 1), [1, 2]);
   assert.equal(forgettable(all, 9), []);
+});
+
+test('a merge gives a key another epoch, and no other owner', () => {
+  const history = historyOf('m', {
+    entries: [entry('b', 7)],
+    migrations: [move(5, 'a', 'b'), move(7, 'b', 'b', { merges: [{ lo: 'k', epoch: 5 }] })],
+    orders: [],
+  });
+  assert.equal(owners(history), [
+    ['b', 5, 'migration'],
+    ['b', 7, 'merge'],
+  ]);
+  assert.is(history.hasGaps, false);
 });
 
 test.run();

@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ClusterSeen } from '../../../src/health/facts.ts';
 import { copiesOf, whyNotSafeToStop } from '../../../src/health/safe-to-stop.ts';
-import type { Condition } from '../../../src/protocol/admin/node-facts.ts';
+import { type Condition, NO_LOAD, NOWHERE } from '../../../src/protocol/admin/node-facts.ts';
 
 type Options = {
   readonly unseen?: string[];
@@ -44,6 +44,9 @@ function clusterOf(count: number, { unseen = [], silent = [], conditions = {} }:
       visitors: [],
       counts: null,
       countedMs: 0,
+      load: NO_LOAD,
+      places: NOWHERE,
+      freeBytes: null,
     };
     return { name, why: '', turnedAway: null, facts: silent.includes(name) ? null : facts };
   });

@@ -5,7 +5,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WebSocket, WebSocketServer } from 'ws';
 import { NurseryError } from '../../../src/base/errors.ts';
-import { decodeHello, dial, encodeHello } from '../../../src/link/dial.ts';
+import type { Followed } from '../../../src/link/about.ts';
+import { decodeHello, dial, encodeHello, linkName } from '../../../src/link/dial.ts';
 import {
   CLOSE,
   encodeLeft,
@@ -134,7 +135,7 @@ test('long messages go both ways; posts overtake them, requests do not', async (
   assert.ok(one.kind === 'reply' && one.bytes.equals(long));
   assert.is(two.kind === 'reply' && two.bytes.toString(), 'short');
   assert.ok(three.kind === 'reply' && three.bytes.equals(pattern(PART_BYTES + 1)));
-  assert.is(link.bufferedBytes, 0);
+  await until('all to be written, and a ping that may have come beside it', () => link.bufferedBytes === 0);
   link.close('done');
   await acceptor.close();
 });
@@ -448,8 +449,8 @@ test('callers of another cluster or protocol, and refused ones, hear why', async
   };
   assert.is(await refused(hello('d')), 'WRONG_CLUSTER cluster id d, here c');
   assert.is(
-    await refused({ ...hello('c'), protocol: 7 }),
-    `NOT_SUPPORTED link protocol 7, here ${LINK_PROTOCOL}: there is the newer version; restart the older one with it`,
+    await refused({ ...hello('c'), protocol: LINK_PROTOCOL + 1 }),
+    `NOT_SUPPORTED link protocol ${LINK_PROTOCOL + 1}, here ${LINK_PROTOCOL}: there is the newer version; restart the older one with it`,
   );
   assert.is(await refused({ ...hello('c'), incarnation: 'old' }), 'REFUSED incarnation old was superseded');
   assert.is(await refused(hello('')), 'taken');
@@ -467,7 +468,9 @@ test('callers of another cluster or protocol, and refused ones, hear why', async
 test('the caller refuses an acceptor of another protocol', async () => {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   await once(server, 'listening');
-  server.on('connection', (socket) => socket.send(encodeHello({ ...hello('c'), protocol: 7 })));
+  server.on('connection', (socket) =>
+    socket.send(encodeHello({ ...hello('c'), protocol: LINK_PROTOCOL + 1 })),
+  );
   const { port } = server.address() as { port: number };
   try {
     await dialTo(port);
@@ -508,6 +511,26 @@ test('of a process that takes connections and says nothing at all the same is sa
   }).catch((error: unknown) => error);
   assert.is((refused as NurseryError).code, 'UNREACHABLE');
   assert.match((refused as NurseryError).message, 'it has said nothing for 50 ms');
+  server.close();
+});
+
+test('an attempt that nobody waits for any more ends at once', async () => {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const wanted = new AbortController();
+  const dialled = dial({
+    host: '127.0.0.1',
+    port,
+    hello: hello('c'),
+    handlers: handlers(),
+    timeoutMs: 600_000,
+    signal: wanted.signal,
+  }).catch((error: unknown) => error);
+  await once(server, 'connection');
+  wanted.abort();
+  assert.match(((await dialled) as NurseryError).message, 'nobody wants to know any more');
   server.close();
 });
 
@@ -579,6 +602,38 @@ test('a link whose other end is silent dies; one that only pings lives', async (
     mock.timers.reset();
     server.close();
   }
+});
+
+test('who follows requests hears of each at both ends by one id, which no other request has', async () => {
+  const heard = { here: [] as string[], there: [] as string[] };
+  const followed =
+    (list: string[]) =>
+    ({ step, id, body }: Followed): void => {
+      list.push(`${step} ${id}${body === null ? '' : ` ${Buffer.from(body)}`}`);
+    };
+  const acceptor = await new Acceptor({
+    request: (_link, body, respond) => respond(text(`${body}!`)),
+    follow: followed(heard.there),
+  }).listen();
+  const links = [
+    await acceptor.dial({ follow: followed(heard.here) }),
+    await acceptor.dial({ follow: followed(heard.here) }),
+  ];
+  for (const link of links) for (const body of ['a', 'b']) await ask(link, Buffer.from(body));
+  const idOf = (line = ''): string => line.split(' ')[1] as string;
+  assert.is(new Set(heard.here.map(idOf)).size, 4);
+  for (const id of new Set(heard.here.map(idOf))) {
+    const of = (list: readonly string[]): string[] => list.filter((line) => idOf(line) === id);
+    const body = of(heard.here)[0]?.at(-1);
+    assert.equal(of(heard.here), [`sent ${id} ${body}`, `heard ${id}`]);
+    assert.equal(of(heard.there), [`received ${id} ${body}`, `answered ${id}`]);
+  }
+  await acceptor.close();
+});
+
+test('a name that another program gives a link is not taken into a log', () => {
+  assert.is(linkName('0123abcd'), '0123abcd');
+  for (const name of ['0123abcde', 'x', '"', undefined, ['0123abcd']]) assert.is(linkName(name), '');
 });
 
 test.run();

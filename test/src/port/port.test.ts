@@ -88,6 +88,11 @@ test('one connection too many hears fe and is closed; a link hears 503', async (
     assert.is((error as NurseryError).code, 'TOO_MANY_CONNECTIONS');
   }
   assert.is(bench.port.seats.turnedAway, 2);
+  // Whoever watches over the process has another seat (and nothing is served here).
+  const statusOf = async (path: string): Promise<number> =>
+    (await fetch(`http://127.0.0.1:${bench.port.port}${path}`, { headers: { connection: 'close' } })).status;
+  for (const path of ['/metrics', '/dashboard/document']) assert.is(await statusOf(path), 404, path);
+  for (const path of ['/', '/metrics/', '/dashboards/']) assert.is(await statusOf(path), 503, path);
   for (const client of clients) client.socket.destroy();
   await bench.port.close();
 });

@@ -2,12 +2,16 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Recording } from '../../../src/port/recording.ts';
-import { OK } from '../../../src/protocol/arakoon/replies.ts';
+import { OK, okBytes } from '../../../src/protocol/arakoon/replies.ts';
+import type { RequestKind } from '../../../src/protocol/arakoon/request-table.ts';
 import { encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
 import type { Field } from '../../../src/protocol/arakoon/statistics.ts';
 import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 
 const SET = encodeRequest({ kind: 'set', key: 'k', value: Buffer.from('value') });
+
+/** A reply that is long enough for whatever was asked. */
+const NOTHING = okBytes(Buffer.alloc(8));
 
 class Bench {
   nowMs = 0;
@@ -25,12 +29,12 @@ class Bench {
     });
   }
 
-  takes(ms: number): void {
+  takes(ms: number, kind: RequestKind = 'set', frame = SET, key: string | null = null): void {
     const heard: Answer[] = [];
-    const answered = this.recording.timed('set', SET, (answer) => heard.push(answer));
+    const answered = this.recording.timed(kind, frame, (answer) => heard.push(answer), key);
     this.nowMs += ms;
-    answered(OK);
-    assert.equal(heard, [OK]);
+    answered(NOTHING);
+    assert.equal(heard, [NOTHING]);
   }
 }
 
@@ -57,16 +61,68 @@ test('an answer is passed on, and counted with its time', () => {
   );
 });
 
-test('what takes longer than a second is logged, once a minute of each kind', () => {
+test('what takes longer than a second is logged, with its key, read out of the frame where nobody gives it', () => {
   const bench = new Bench();
   bench.takes(1000);
   assert.equal(bench.lines, []);
   bench.takes(1001);
-  bench.takes(5000);
-  assert.equal(bench.lines, [['a request took long', { request: 'set', tookMs: 1001, times: 1 }]]);
-  bench.nowMs += 60_000;
+  assert.equal(bench.lines, [['a request took long', { request: 'set', key: 'k', tookMs: 1001 }]]);
+  const get = encodeRequest({ kind: 'get', consistency: { kind: 'consistent' }, key: 'read' });
+  bench.takes(2000, 'get', get);
+  const list = encodeRequest({
+    kind: 'prefixKeys',
+    consistency: { kind: 'consistent' },
+    prefix: 'p',
+    max: 1,
+  });
+  bench.takes(2000, 'prefixKeys', list);
+  bench.takes(2000, 'set', SET, `\x00${'x'.repeat(4000)}`);
+  const keys = bench.lines.slice(1).map(([, { key }]) => key);
+  assert.equal(keys.slice(0, 2), ['read', undefined]);
+  assert.is((keys[2] as string).length, 200);
+});
+
+test('a long frame is let go, whatever its answer waits for: its key is read before', () => {
+  const bench = new Bench();
+  const frame = encodeRequest({ kind: 'set', key: 'long', value: Buffer.alloc(5000) });
+  const answered = bench.recording.timed('set', frame, () => undefined);
+  frame.fill(0xff); // as whoever has it next may do
+  bench.nowMs += 2000;
+  answered(OK);
+  const [[, facts] = []] = bench.lines;
+  assert.is(facts?.['key'], 'long');
+});
+
+test('where the time of an update went is logged; not of what came beside it later', () => {
+  const bench = new Bench();
+  bench.nowMs = 100;
+  bench.recording.stages = () => ({ takenMs: 300, chosenMs: 1300, appliedMs: 1350 });
+  bench.takes(1260);
+  const [, facts] = bench.lines[0] ?? [];
+  assert.equal(facts, {
+    request: 'set',
+    key: 'k',
+    tookMs: 1260,
+    queueMs: 200,
+    chooseMs: 1000,
+    applyMs: 50,
+    answerMs: 10,
+  });
   bench.takes(2000);
-  assert.equal(bench.lines[1], ['a request took long', { request: 'set', tookMs: 2000, times: 2 }]);
+  assert.not('queueMs' in (bench.lines[1]?.[1] ?? {}));
+});
+
+test('of many in one second five are logged, and the next line says how many were left out', () => {
+  const bench = new Bench();
+  const all = Array.from({ length: 12 }, () => bench.recording.timed('set', SET, () => undefined));
+  bench.nowMs += 3000;
+  for (const answered of all) answered(OK);
+  assert.is(bench.lines.length, 5);
+  bench.takes(1500);
+  assert.equal(
+    bench.lines.slice(4).map(([, { leftOut }]) => leftOut),
+    [undefined, 7],
+  );
 });
 
 test('a report is one line of what was asked, and begins the figures anew', () => {

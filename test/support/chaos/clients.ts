@@ -58,7 +58,9 @@ export class ChaosClients {
   nextGeneration(): void {
     if (this.#generations.length === GENERATIONS_MAX) return;
     const space = spaceOf(this.#generations.length);
-    this.#generations.push({ space, history: new History(this.#rare, space.keys) });
+    const history = new History(this.#rare, space.keys);
+    history.parted(); // nobody watches how ranges move here
+    this.#generations.push({ space, history });
   }
 
   /** One more client, which begins at once. */

@@ -58,7 +58,7 @@ export function late(): NonNullable<PlanChanges['weather']> {
 }
 
 /** More than there are. (The schedules themselves load the code under test, and may not be loaded here.) */
-const RULES_MAX = 130;
+const RULES_MAX = 150;
 
 /** One that a schedule written by hand looks for: chance meets these too rarely. */
 export function ruleBug(name: string, clause: string, replacements: readonly Replacement[]): PlantedBug {

@@ -11,7 +11,7 @@ export const DRIVER_BUGS: readonly PlantedBug[] = [
     'router/driver.js##carryOut',
     'this.#wake(effect.atMs);',
     '',
-    { changes: HARSH, seedsMax: 60 },
+    { changes: HARSH, seedsMax: 200 },
   ),
   bug(
     'sent called unsent by a router',
@@ -33,7 +33,7 @@ export const DRIVER_BUGS: readonly PlantedBug[] = [
     'what stands still left alone',
     'a migration whose migrator has died is taken over',
     'migrator/daemon.js##found',
-    'this.work(mid, seen);',
+    "else\n                this.#work(mid, seen, () => this.#how.onEvent?.({ kind: 'takesOver', migration }));",
     '',
     { changes: BUSY },
   ),

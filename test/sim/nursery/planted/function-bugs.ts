@@ -1,9 +1,10 @@
 /** Planted bugs of functions of users: what makes replicas, clusters or calls differ. */
-import { BUSY, bug, bugOf, type PlantedBug } from './bug.ts';
+import { BUSY, bug, bugOf, type PlantedBug, ruleBug } from './bug.ts';
 
 const IMPORT = 'node/machine/import.js';
 const CALL = 'node/machine/call-function.js';
 const ENGINE = 'node/functions/engine.js';
+const FUNCTIONS = 'node/machine/functions.js';
 
 export const FUNCTION_BUGS: readonly PlantedBug[] = [
   bug(
@@ -51,6 +52,41 @@ export const FUNCTION_BUGS: readonly PlantedBug[] = [
         to: 'null',
       },
     ],
+    { changes: BUSY, seedsMax: 60 },
+  ),
+  bug(
+    'what the keeper has removed stays',
+    'a cluster drops whatever its keeper has no more',
+    `${FUNCTIONS}#takeFunctions`,
+    'return version < 0 ?',
+    'return true ?',
+    { seedsMax: 20 },
+  ),
+  bug(
+    'a new keeper begins without functions',
+    'a keeper in the place of a lost one goes on with the functions that clusters have',
+    `${FUNCTIONS}#installFunctions`,
+    'draft.update({',
+    'Object({',
+    { changes: { ...BUSY, rescues: ['keeper', 'keeper'] }, seedsMax: 20 },
+  ),
+  ruleBug(
+    'a call without a key is final while all keys move',
+    'a call without a key is refused for good only where several clusters own keys',
+    [
+      {
+        file: `${CALL}#refusalOfPart`,
+        from: 'owned.length === 0 || withSealed.firstOutside(WHOLE) === null',
+        to: 'false',
+      },
+    ],
+  ),
+  bug(
+    'a hook where a part is served',
+    'a hook is called where one cluster serves all keys',
+    'node/machine/reads.js#hook',
+    'if (refusal !== null)',
+    'if (false)',
     { changes: BUSY, seedsMax: 60 },
   ),
 ];

@@ -165,6 +165,21 @@ export const LOST_STORE_BUGS: readonly PlantedBug[] = [
     inPaxos(['step#meetForeign', '|| strangers >= own', '']),
   ),
   ruleBug(
+    'a founding of one hears nobody but whom its file names',
+    'a node that is all of its founding stops where a member of another one calls it',
+    inPaxos(['step#meetForeign', 'isAlone ? [...foreign] : ', '']),
+  ),
+  ruleBug(
+    'founded without the word of learners',
+    'nothing is founded before learners were asked',
+    inPaxos(['founding#foundIfAllEmpty', 'silent && nowMs', 'false && nowMs']),
+  ),
+  ruleBug(
+    'no founding where learners are silent',
+    'they are not waited for without end',
+    inPaxos(['founding#foundIfAllEmpty', 'nowMs - startedMs < LEARNERS_WAIT_MS', 'true']),
+  ),
+  ruleBug(
     'master of slots that a snapshot brought',
     'who was elected while a copy was on its way, and is behind it then, asks for promises anew',
     inPaxos(['learner#onSnapshotInstalled', "if (replica.role.kind === 'master')", 'if (false)']),

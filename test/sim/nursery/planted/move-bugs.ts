@@ -41,6 +41,59 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
     "return now.isSealed ? { kind: 'unseal' } : { kind: 'cancel' };",
     { changes: BUSY, seedsMax: 40 },
   ),
+  {
+    ...moveBug(
+      'a merge across an export',
+      'a merge lies across no move (!)',
+      'node/machine/planning.js#planned',
+      'if (isOpen(other) && overlaps(other, range)) {',
+      'if (merges === undefined && isOpen(other) && overlaps(other, range)) {',
+    ),
+    replacements: [
+      {
+        file: 'node/machine/planning.js#planned',
+        from: 'if (isOpen(other) && overlaps(other, range)) {',
+        to: 'if (merges === undefined && isOpen(other) && overlaps(other, range)) {',
+      },
+      {
+        file: 'node/machine/merge.js#mergeInTheWay',
+        from: 'const why = exportInTheWay(draft, range);',
+        to: 'const why = null;',
+      },
+    ],
+  },
+  ruleBug(
+    'an owner merges across an export',
+    'the log of the owner decides whether a merge lies across a move (!)',
+    [
+      {
+        file: 'node/machine/merge.js#mergeInTheWay',
+        from: 'const why = exportInTheWay(draft, range);',
+        to: 'const why = null;',
+      },
+    ],
+  ),
+  moveBug(
+    'an old epoch that wins',
+    'the epoch of what was merged is the mid of the merge (!)',
+    'node/machine/merge.js#merge',
+    'epoch: mid,',
+    'epoch: draft.state.owned[0].epoch,',
+  ),
+  moveBug(
+    'a merge that the owner does not know of',
+    'a merge is published once the owner has merged',
+    'migrator/core/next-move.js#nextOfMerge',
+    "{ kind: 'merge' }",
+    "{ kind: 'publish' }",
+  ),
+  ruleBug('a merge is aborted behind its back', 'a merge is aborted once its owner can merge no more', [
+    {
+      file: 'migrator/core/next-move.js#nextOfMerge',
+      from: "return { kind: 'cancel' };",
+      to: "return { kind: 'recordAbort' };",
+    },
+  ]),
   moveBug(
     'a sealed range is cancelled',
     'from the seal on the target decides, and the source cancels nothing (!)',
@@ -52,7 +105,7 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
     'aborted as told, though the target was silent',
     'a target that was not asked is told of the abort later',
     'migrator/core/commands.js#commandFor',
-    "const told = facts.target?.closed === 'abandoned';",
+    "const told = facts.target?.closed === 'abandoned' || merges !== undefined;",
     'const told = true;',
   ),
   bugOf(
@@ -270,6 +323,33 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
     'what was staged for a migration below the floor goes to clean-up (!)',
     [{ file: 'node/machine/headers.js#raiseFloor', from: 'imports: withoutBelow(imports, floor),', to: '' }],
   ),
+  ruleBug('what was given up is waited for', 'what was given up is claimed at once', [
+    { file: 'migrator/core/beat.js#claimAfterMs', from: 'if (noted.stage === GIVEN_UP)', to: 'if (false)' },
+  ]),
+  ruleBug('a rate forgotten at take-over', 'the rate of a copy outlives its migrator', [
+    {
+      file: 'node/machine/keeper.js#claim',
+      from: 'return claimed(draft, { ...record, token: record.token + 1, heartbeat: record.heartbeat + 1 });',
+      to: 'const { asked, ...rest } = record; return claimed(draft, { ...(record.token === 0 ? record : rest), token: record.token + 1, heartbeat: record.heartbeat + 1 });',
+    },
+  ]),
+  ruleBug('a rate kept by whoever was told', 'the rate of a copy outlives its migrator', [
+    {
+      file: 'migrator/core/throttle.js#rateOf',
+      from: 'record.asked?.rate ?? settings.bytesPerSecondMax',
+      to: '(record.token === 1 ? record.asked?.rate : null) ?? settings.bytesPerSecondMax',
+    },
+  ]),
+  ruleBug('what moved since is taken back', 'what has moved since is not taken back', [
+    {
+      file: 'node/machine/planning.js#undoWhy',
+      from: 'epoch === undone',
+      to: 'true',
+    },
+  ]),
+  ruleBug('who leaves goes on', 'what was given up is claimed at once', [
+    { file: 'migrator/core/ends.js#isLeaving', from: 'leaveAtMs !== null &&', to: 'false &&' },
+  ]),
   ruleBug('slots of clusters compared', 'slots of different clusters are never compared (!)', [
     {
       file: 'router/core/classify.js#consistent',

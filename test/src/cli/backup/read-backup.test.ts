@@ -7,7 +7,9 @@ import * as assert from 'uvu/assert';
 import { NurseryError } from '../../../../src/base/errors.ts';
 import { MANIFEST, type Manifest, printManifest } from '../../../../src/cli/backup/manifest.ts';
 import { readBackup, readImage } from '../../../../src/cli/backup/read-backup.ts';
+import { fromFile } from '../../../../src/cli/export/files.ts';
 import { ExportWriter, type Image } from '../../../../src/cli/export/lines.ts';
+import { runVerify } from '../../../../src/cli/verify-command.ts';
 
 const IMAGE: Image = {
   cluster: 'ams',
@@ -65,6 +67,38 @@ test('what belongs together is whole; what is of another nursery, or not what th
     await said({ image: { owned: [{ lo: '', hi: null, epoch: 2 }] } }),
     /^no image holds \[""\.\.end\) of ams at epoch 1/,
   );
+});
+
+test('a wrong path is bad input, whoever reads it', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'nursery-paths-'));
+  const file = join(directory, 'ams-7.image');
+  writeFileSync(file, 'x');
+  const wrong = async (reading: Promise<unknown>): Promise<string> =>
+    await reading.then(
+      () => 'read',
+      (error: NurseryError) => `${error.code}: ${error.message.replaceAll(directory, 'D')}`,
+    );
+  const missing = join(directory, 'no');
+  assert.is(await wrong(runVerify({ path: missing, json: false })), 'BAD_INPUT: D/no is missing');
+  assert.is(await wrong(readImage(missing)), 'BAD_INPUT: D/no is missing');
+  assert.is(
+    await wrong(readBackup(missing)),
+    'BAD_INPUT: D/no/backup.json: it is not there: this is no backup, or one that did not come to its end',
+  );
+  assert.is(
+    await wrong(readBackup(file)),
+    'BAD_INPUT: D/ams-7.image is a file, where the directory of a backup is wanted',
+  );
+  assert.is(
+    await wrong(readImage(join(file, 'x'))),
+    'BAD_INPUT: D/ams-7.image/x is missing: a file is on the way to it',
+  );
+  assert.is(await wrong(fromFile(missing, async () => {})), 'BAD_INPUT: D/no is missing');
+  assert.is(
+    await wrong(fromFile(directory, async () => {})),
+    'BAD_INPUT: D is a directory, where a file is wanted',
+  );
+  rmSync(directory, { recursive: true });
 });
 
 test('a sealed range is remembered, and an export is no image', async () => {

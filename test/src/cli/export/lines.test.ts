@@ -117,6 +117,18 @@ function imageOf(keys: readonly string[], image: Image = IMAGE): string {
   return writer.begin({ kind: 'image', image }) + writer.more(entries) + writer.end();
 }
 
+test('an image of an earlier build has functions without versions', async () => {
+  const named = { name: 'f', version: 1, source: Buffer.from('F') };
+  const text = imageOf([], { ...IMAGE, functionsVersion: 9, functions: [named] });
+  const [first = ''] = text.split('\n');
+  const { functionsVersion, ...head } = JSON.parse(first);
+  const { version, ...before } = head.functions[0];
+  assert.equal([functionsVersion, version], [9, 1]);
+  const reader = new ExportReader();
+  reader.take(Buffer.from(JSON.stringify({ ...head, functions: [before] })));
+  assert.equal(reader.head, { kind: 'image', image: { ...IMAGE, functions: [named] } });
+});
+
 test('an image says whose it is, and holds keys of its ranges alone', async () => {
   const text = imageOf(['b', 'c', 'k', 'x']);
   const reader = new ExportReader();

@@ -45,7 +45,12 @@ class Setup {
   }
 
   /** Brings all of a's keys to `id`, until a command of that kind would be next: there it is killed. */
-  async bring(id: string, killedAt: AdminCommand['kind'] | null = null): Promise<boolean> {
+  async bring(
+    id: string,
+    killedAt: AdminCommand['kind'] | null = null,
+    late: 'at once' | 'at a page' | null = null,
+  ): Promise<boolean> {
+    let isLate = late === 'at once';
     const kill = (command: AdminCommand): void => {
       const { kind } = command.kind === 'under' ? command.command : command;
       if (kind === killedAt) throw new Error('killed');
@@ -60,8 +65,12 @@ class Setup {
         targetId: id,
         rows: async function* () {
           for (const key of 'abc') yield { key, value: Buffer.from(key) };
+          if (late !== null) isLate = true;
         },
-        untilMs: performance.now() + 5000,
+        from: 'empty',
+        get untilMs() {
+          return isLate ? 0 : performance.now() + 5000;
+        },
       });
       return true;
     } catch (error) {
@@ -113,6 +122,20 @@ test('killed before it was published: what is whole is published, and is not bro
   assert.equal([setup.owner, setup.records], ['a', ['active']]);
   await setup.giveUp();
   assert.equal([setup.owner, setup.records, setup.keys('b')], ['b', ['done'], 'abc']);
+  const [record] = setup.keeper.sim.state.migrations.values();
+  assert.is(record?.progress.stage, 'restored empty', 'who finds it there is told of which image it is');
+  assert.is(record?.progress.keysCopied, 3);
+});
+
+test('it ends when its time is over: before anything is planned, or at a page; typed again it goes on', async () => {
+  const setup = new Setup();
+  const late = async (when: 'at once' | 'at a page') =>
+    await setup.bring('b', null, when).catch((error: NurseryError) => error.code);
+  assert.equal([await late('at once'), setup.records], ['TIMEOUT', []]);
+  assert.equal([await late('at a page'), setup.records], ['TIMEOUT', ['active']]);
+  await setup.giveUp();
+  assert.ok(await setup.bring('b'));
+  assert.equal([setup.owner, setup.keys('b')], ['b', 'abc']);
 });
 
 for (const killedAt of ['claim', 'beginImport', 'page', 'activate'] as const) {

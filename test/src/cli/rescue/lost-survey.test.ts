@@ -11,8 +11,11 @@ import {
   encodeAnswer,
   type KeeperMap,
   type KnownCluster,
+  type Migration,
+  NO_PROGRESS,
   type Order,
 } from '../../../../src/protocol/admin/admin.ts';
+import type { Rescued } from '../../../../src/protocol/admin/migration.ts';
 import { failure } from '../../../../src/protocol/arakoon/replies.ts';
 import { FakeCluster } from '../../client/fake-cluster.ts';
 
@@ -54,14 +57,22 @@ type Case = {
   readonly inForce: string | null;
   readonly isUp?: boolean;
   /** What the node says of itself, where it is not of the founding in force; null: it refuses. */
-  readonly says?: { readonly cluster?: string; readonly founding: string } | null;
+  readonly says?: { readonly cluster?: string; readonly founding: string; readonly role?: string } | null;
   readonly orders?: readonly Order[];
+  readonly moves?: readonly Migration[];
   /** Owner's founding of [m..end); ams has the rest. */
   readonly named: string | null;
 };
 
 /** What is found, or why it is refused. */
-async function found({ inForce, isUp = false, says, orders = [], named }: Case): Promise<Survey | string> {
+async function found({
+  inForce,
+  isUp = false,
+  says,
+  orders = [],
+  moves = [],
+  named,
+}: Case): Promise<Survey | string> {
   const bru = await new FakeCluster('bru').start(1);
   const status = says === undefined ? { founding: inForce ?? '' } : says;
   bru.interfere = (request) => {
@@ -78,7 +89,7 @@ async function found({ inForce, isUp = false, says, orders = [], named }: Case):
   ];
   const map: KeeperMap = { map: RangeMap.of(3, entries), clusters: config };
   const query = async ({ kind }: AdminQuery) =>
-    kind === 'listOrders' ? { kind: 'orders', orders } : { kind: 'migrations', migrations: [] };
+    kind === 'listOrders' ? { kind: 'orders', orders } : { kind: 'migrations', migrations: moves };
   try {
     return await survey({ keeper: { query } } as unknown as NurseryConnections, map, 'bru', WHOLE);
   } catch (error) {
@@ -124,6 +135,29 @@ test('a founding that waits for its ranges is not robbed of them; dead it is bur
   assert.is(await graves({ inForce: 'g2', named: 'g1', orders }), 'g1 g2!; none; n0; 1');
   const lost: Order = { ...PROMOTED, order: 2, kind: 'lost', was: 'g2', founding: '', given: null };
   assert.is(await graves({ inForce: null, named: 'g1', orders: [...orders, lost] }), 'g1 g2; none; ; 1');
+});
+
+const COPIED: Migration = {
+  ...{ mid: 9, source: 'bru', target: 'ams', lo: 'm', hi: null, phase: 'done', token: 1, heartbeat: 0 },
+  ...{ wish: 'run', why: '', progress: NO_PROGRESS, receipt: null },
+  foundings: { keeper: 'K', source: 'g1', target: 'a' },
+  rescue: { order: 1, dead: 'source', epoch: 0, isThere: false, isCopy: true },
+};
+
+test('typed again once all that was left behind is brought, it is done while the new founding serves', async () => {
+  const done = { inForce: 'g2', named: null, isUp: true, orders: [PROMOTED] };
+  const says = { founding: 'g2', role: 'master' };
+  assert.is(await graves({ ...done, says, moves: [COPIED] }), 'g1; g2; ; 0');
+  const refused =
+    /^n0 \(follower\) of bru answers: it is not gone; of founding g1 before it, dead by order 1, nothing is left to bring\./;
+  assert.match(await graves({ ...done, moves: [COPIED] }), refused, 'no master: it may be half gone');
+  const old = await graves({ ...done, says: { founding: 'gX', role: 'master' }, moves: [COPIED] });
+  assert.match(old, /it is not gone/, 'another founding');
+  assert.match(await graves({ ...done, says }), /it is not gone/, 'nothing was brought');
+  const aborted = { ...COPIED, phase: 'aborted' } as const;
+  assert.match(await graves({ ...done, says, moves: [aborted] }), /it is not gone/);
+  const others = { ...COPIED, rescue: { ...(COPIED.rescue as Rescued), order: 2 } };
+  assert.match(await graves({ ...done, says, moves: [others] }), /it is not gone/, 'by another order');
 });
 
 test('a new cluster of that name is none of the dead ones', async () => {

@@ -8,6 +8,7 @@ import { NurseryError } from '../../../../src/base/errors.ts';
 import { runPromote } from '../../../../src/cli/rescue/promote.ts';
 import { renderClusterIni } from '../../../../src/config/render.ts';
 import { encodeAnswer } from '../../../../src/protocol/admin/admin.ts';
+import { failure } from '../../../../src/protocol/arakoon/replies.ts';
 import { FakeCluster } from '../../client/fake-cluster.ts';
 
 const STATUS = {
@@ -18,7 +19,7 @@ const STATUS = {
   chosen: 7,
   firstLogSlot: 1,
   waitsFor: 'this founding took the place of g1, and waits until keeper K has said which ranges are its own',
-  members: [],
+  members: [] as { node: string; seen: boolean; applied: number }[],
   owned: [],
   keys: 0,
   label: '',
@@ -34,16 +35,24 @@ const STATUS = {
 type Told = Partial<typeof STATUS> & { readonly node?: string };
 
 /** What n0 of two is ordered when it is to be promoted, and what comes of it; n1 says `other`, or is silent. */
-async function ordered(own: Told, other: Told | null = null): Promise<string> {
+async function ordered(
+  own: Told,
+  other: Told | null = null,
+  gone: readonly string[] | null = null,
+  answer: 'ok' | 'none' = 'ok',
+  refusesMs = 0,
+): Promise<string> {
   const home = mkdtempSync(join(tmpdir(), 'nursery-promote-'));
   const ams = await new FakeCluster('').start(2);
   const orders: string[] = [];
+  const fromMs = performance.now() + refusesMs;
   ams.interfere = (request, { name }) => {
     if (request.kind !== 'adminQuery') return undefined;
     if (request.query.kind === 'promote') {
       orders.push(`${request.query.isTrial ? 'asked' : 'ordered'}: ${request.query.gone.join()} gone`);
-      return { bytes: encodeAnswer({ kind: 'ok' }), hint: null };
+      return { bytes: encodeAnswer({ kind: answer }), hint: null };
     }
+    if (name === 'n0' && performance.now() < fromMs) return failure('GOING_DOWN', 'not now');
     const told = name === 'n0' ? own : other;
     return { bytes: encodeAnswer({ kind: 'nodeStatus', ...STATUS, node: name, ...told }), hint: null };
   };
@@ -53,7 +62,7 @@ async function ordered(own: Told, other: Told | null = null): Promise<string> {
     return { name, ip: '127.0.0.1', clientPort: port, home: join(home, name), extra: {} };
   });
   writeFileSync(config, renderClusterIni({ clusterId: 'ams', nodes, keeper: null, extra: {} }));
-  const args = { config, node: 'n0', gone: null, yes: null, loseFrom: null, timeout: 1 };
+  const args = { config, node: 'n0', gone, yes: null, loseFrom: null, timeout: 1 };
   try {
     await runPromote({ ...args, dryRun: true, json: true });
     return orders.join('; ');
@@ -71,6 +80,22 @@ test('an unconfirmed founding that has a master was promoted already; one that b
   assert.is(await ordered({}), 'asked: n1 gone');
 });
 
+test('typed once more it is done, also where one that was left is silent since, or one that was gone has joined', async () => {
+  const own = { master: 'n0', role: 'master' };
+  assert.match(
+    await ordered(own, null, [], 'none'),
+    /^(asked: {2}gone(; )?)+$/,
+    'n1 is silent, and not named',
+  );
+  assert.match(await ordered(own, { role: 'follower' }, ['n1'], 'none'), /^(asked: n1 gone(; )?)+$/);
+  const unsaid = await ordered({}, null, []).catch((error: Error) => error.message);
+  assert.match(unsaid, /^--gone does not name n1, /, 'without a master');
+});
+
+test('a survivor that begins anew is waited for, longer than one question may take', async () => {
+  assert.is(await ordered({}, null, null, 'ok', 1800), 'asked: n1 gone');
+});
+
 test('somebody else at an address of the file is ordered nothing, and is named', async () => {
   const wrong = 'at the address of n0 of cluster ams in ams.ini answers';
   assert.is(await ordered({ cluster: 'bru', node: 'b0' }), `${wrong} b0 of cluster bru: correct the file`);
@@ -84,6 +109,23 @@ test('somebody else at an address of the file is ordered nothing, and is named',
     await ordered({}, { cluster: 'bru' }),
     'asked: n1 gone',
     'that address is of another cluster by now',
+  );
+});
+
+test('one that is said to be gone and answers is not ordered away: what it holds counts, or it is stopped first', async () => {
+  const members = ['n0', 'n1'].map((node) => ({ node, seen: true, applied: 7 }));
+  assert.match(
+    await ordered({ members }, { role: 'follower' }, ['n1']),
+    /^n1 answers: it is not gone; leave it out of --gone, .* or stop it first$/,
+  );
+  assert.match(
+    await ordered({ members }, { role: 'learner' }, ['n1']),
+    /^n1 answers, from a home that was emptied: stop n1 first, and type the same again/,
+  );
+  assert.match(
+    await ordered({}, { role: 'learner' }, ['n1']),
+    /^n1 answers: it is not gone/,
+    'a learner by its file',
   );
 });
 

@@ -22,6 +22,7 @@ function told(cluster: string, has: Partial<Belongings>): Told {
     adopted: 0,
     keepers: [],
     floor: 0,
+    functions: { keeper: '', version: 0 },
   };
   return {
     cluster,

@@ -62,6 +62,13 @@ test('a founding that is lost already has no place to take', () => {
   assert.throws(() => placeOf(imageOf(), B1, knownOf(null)), /rescue lost bru --restore DIR --at CLUSTER/);
 });
 
+test('a founding that nobody knows has no place to take, and its stand-in is never shown', () => {
+  for (const typed of [null, B1, 'unknown-bru']) {
+    const tried = () => placeOf(imageOf(), typed, knownOf('unknown-bru'));
+    assert.throws(tried, /^bru was lost together with the keeper .* nursery rescue lost bru --restore DIR/);
+  }
+});
+
 test('an image of another nursery is none; of one whose place this keeper took it is', () => {
   const foreign = imageOf({ keeper: 'ff'.repeat(16) });
   assert.throws(() => placeOf(foreign, B1, knownOf(B1)), /is of nursery ff.*nursery import/);

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { type Look, lookTwice } from '../../../../src/cli/status/gather.ts';
 import type { Facts } from '../../../../src/health/facts.ts';
 import { RangeMap } from '../../../../src/keyspace/rangemap.ts';
+import { NO_LOAD } from '../../../../src/protocol/admin/node-facts.ts';
 
 /** Any moment (ms). */
 const UNTIL_MS = 10_000;
@@ -18,9 +19,20 @@ function factsOf({ epoch, why = null }: { readonly epoch: number; readonly why?:
     applied: 9,
     chosen: 9,
     founding: 'f-a',
+    keeper: 'f-k',
+    members: [],
     owned: [{ lo: '', hi: null, epoch: 2, sealedBy: null }],
   };
-  const said = { version: '1', atMs: 0, conditions: [], visitors: [], counts: null, countedMs: 0, status };
+  const said = {
+    version: '1',
+    atMs: 0,
+    conditions: [],
+    visitors: [],
+    counts: null,
+    countedMs: 0,
+    load: NO_LOAD,
+    status,
+  };
   const nodes = [
     { name: 'a_0', facts: said, why: '', turnedAway: null },
     { name: 'a_1', facts: null, why: 'no answer', turnedAway: null },
@@ -41,8 +53,9 @@ type Seen = { readonly facts: Facts; readonly done: readonly string[] };
 async function looking(...answers: readonly Facts[]): Promise<Seen> {
   const done: string[] = [];
   let looks = 0;
-  const begin = async (): Promise<Look> => {
+  const begin = async (before: Facts | null): Promise<Look> => {
     const turn = looks;
+    assert.is(before, turn === 0 ? null : answers[0], 'the second look knows what the first has found');
     looks += 1;
     return {
       at: async (ms) => {

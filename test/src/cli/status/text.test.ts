@@ -1,11 +1,13 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { printAge } from '../../../../src/cli/status/amounts.ts';
 import { migrationToJson } from '../../../../src/cli/status/json.ts';
-import { describeMigration, printAge, statusLines, table } from '../../../../src/cli/status/text.ts';
-import type { Facts } from '../../../../src/health/facts.ts';
+import { describeMigration, statusLines, table } from '../../../../src/cli/status/text.ts';
+import type { Facts, NodeSeen } from '../../../../src/health/facts.ts';
 import { finding } from '../../../../src/health/finding.ts';
-import { EMPTY_MAP } from '../../../../src/keyspace/rangemap.ts';
+import { EMPTY_MAP, RangeMap } from '../../../../src/keyspace/rangemap.ts';
 import { type Migration, NO_PROGRESS } from '../../../../src/protocol/admin/migration.ts';
+import { NO_LOAD, NOWHERE, type NodeFacts } from '../../../../src/protocol/admin/node-facts.ts';
 
 function migration(stage: string, waitingFor: string): Migration {
   return {
@@ -77,6 +79,39 @@ test('the verdict comes first, then what is wrong, since when by whose clock, an
   ]);
 });
 
+test('where all of a cluster is gone, or was brought back, its last backup is spoken of', () => {
+  const entry = { lo: '', hi: null, owner: 'bru', epoch: 1, founding: 'f-new' };
+  const order = { order: 3, kind: 'promote', cluster: 'bru', was: 'f-old', founding: 'f-new' } as const;
+  const known = { map: RangeMap.of(1, [entry]), clusters: [] };
+  const said = (nodes: readonly NodeSeen[]): string[] => {
+    const facts: Facts = {
+      file: 'r.ini',
+      front: null,
+      keeper: {
+        cluster: 'k',
+        known,
+        migrations: [],
+        orders: [{ ...order, takenMs: 0, given: null, before: [] }],
+        why: null,
+      },
+      clusters: [{ cluster: 'bru', founding: 'f-new', nodes, isElsewhere: false }],
+      router: null,
+    };
+    const lines = statusLines(facts, { state: 'healthy', words: 'healthy', findings: [] }, 0);
+    return lines.filter((line) => line.includes('backup'));
+  };
+  const node = { name: 'bru_0', why: '', turnedAway: null };
+  assert.equal(said([{ ...node, facts: null }]), [
+    '  last backup: none of its nodes is there to say; nursery verify DIRECTORY says what is in one',
+  ]);
+  const common = { cluster: 'bru', role: 'candidate', label: '', members: [], backup: null };
+  const status = { ...common, owned: [{ ...entry, sealedBy: null }] };
+  const facts = { status, conditions: [], visitors: [], load: NO_LOAD, places: NOWHERE, counts: null };
+  assert.equal(said([{ ...node, facts: facts as unknown as NodeFacts }]), [
+    '  no backup was noted since order 3 (promotion or restore); those of before can still be restored',
+  ]);
+});
+
 test('routers and migrators are listed once, however many links they have', () => {
   const facts: Facts = {
     file: 'r.ini',
@@ -103,6 +138,9 @@ test('routers and migrators are listed once, however many links they have', () =
               conditions: [],
               counts: null,
               countedMs: 0,
+              freeBytes: null,
+              load: NO_LOAD,
+              places: NOWHERE,
               status: {
                 cluster: 'k',
                 node: 'k0',

@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { digestCodec } from '../../../../src/keyspace/digest.ts';
 import { type Migration, NO_PROGRESS } from '../../../../src/protocol/admin/admin.ts';
-import { storedMigrationCodec } from '../../../../src/protocol/admin/migration.ts';
+import { migrationCodec, storedMigrationCodec } from '../../../../src/protocol/admin/migration.ts';
 import { decodeUpdate, encodeUpdate, type Update } from '../../../../src/protocol/arakoon/updates.ts';
 import { decode, encode, i64, key, option, struct, text, u8, u32 } from '../../../../src/wire/codec.ts';
 
@@ -63,6 +63,15 @@ const digest = fc.record(
   plain,
 );
 const receipt = fc.record({ sealSlot: nat, digest, pauseMs: nat, pauseAtLeast: fc.boolean() }, plain);
+const asked = fc.record(
+  {
+    rate: fc.option(nat),
+    who: text8,
+    reason: fc.constantFrom('person', 'plan', 'auto'),
+    undoes: fc.option(nat),
+  },
+  plain,
+);
 const record = fc
   .tuple(progress, fc.option(receipt), fc.option(foundings))
   .map(([known, proof, between]): Migration => {
@@ -78,6 +87,52 @@ tests('a row is read as it was written', () => {
       assert.equal(decode(storedMigrationCodec, encode(storedMigrationCodec, migration)), migration);
     }),
     { numRuns: 2000 },
+  );
+});
+
+tests('so is one that says how it was asked for, and how long it took; on links too', () => {
+  const more = {
+    isUntold: true,
+    rescue: { order: 1, dead: 'source', epoch: 0, isThere: false, isCopy: true },
+  } as const;
+  const long = fc.tuple(record, fc.option(asked), fc.option(nat), fc.boolean()).map(
+    ([migration, how, tookMs, hasMore]): Migration => ({
+      ...migration,
+      ...(how === null ? {} : { asked: how }),
+      receipt: migration.receipt && { ...migration.receipt, ...(tookMs === null ? {} : { tookMs }) },
+      ...(hasMore && migration.foundings !== undefined ? more : {}), // an order knows foundings
+    }),
+  );
+  fc.assert(
+    fc.property(long, (migration) => {
+      for (const codec of [storedMigrationCodec, migrationCodec])
+        assert.equal(decode(codec, encode(codec, migration)), migration);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+tests('a plan says how it was asked for, or ends where that would stand', () => {
+  const plan = { kind: 'plan', source: 'ams', target: 'bru', lo: 'k', hi: null } as const;
+  const how = { rate: 7, who: 'me', reason: 'auto', undoes: 3 } as const;
+  for (const command of [plan, { ...plan, asked: how }]) {
+    const update: Update = { kind: 'admin', command };
+    assert.equal(decodeUpdate(encodeUpdate(update)), update);
+  }
+});
+
+const merge = fc
+  .tuple(record, fc.array(fc.record({ lo: text8, epoch: nat }, plain), { maxLength: 16 }))
+  .map(([known, merges]): Migration => ({ ...known, target: known.source, merges }))
+  .filter(({ foundings: between }) => between?.source !== '');
+
+tests('a merge is read as it was written, in rows and on links', () => {
+  fc.assert(
+    fc.property(merge, (migration) => {
+      for (const codec of [storedMigrationCodec, migrationCodec])
+        assert.equal(decode(codec, encode(codec, migration)), migration);
+    }),
+    { numRuns: 500 },
   );
 });
 

@@ -1,0 +1,84 @@
+/** How often a node looks at its clock. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Pulse } from '../../../node/driver/pulse.ts';
+import { beatsOf } from '../../../node/driver/timing.ts';
+
+test('a beat is short beside what is due within a lease, and no shorter than what an idle process can afford', () => {
+  const beats = (leaseMs: number): number[] => {
+    const { idleMs, busyMs } = beatsOf(leaseMs);
+    return [idleMs, busyMs];
+  };
+  assert.equal([100, 300, 1000, 2000, 60_000].map(beats), [
+    [5, 5],
+    [15, 10],
+    [50, 10],
+    [50, 10],
+    [50, 10],
+  ]);
+  for (const leaseMs of [100, 101, 333, 1999, 3_600_000]) {
+    const [idleMs] = beats(leaseMs) as [number];
+    assert.ok(idleMs <= leaseMs / 16, `${idleMs}: a master beats every eighth of ${leaseMs}`);
+    assert.ok(Number.isInteger(idleMs));
+  }
+});
+
+/** A pulse whose time a test lets pass. */
+class Clocked {
+  nowMs = 0;
+  readonly beats: number[] = [];
+  readonly pulse: Pulse;
+  #timer: { readonly atMs: number; readonly run: () => void } | null = null;
+
+  constructor() {
+    this.pulse = new Pulse({
+      idleMs: 50,
+      busyMs: 10,
+      after: (delayMs, run) => {
+        assert.is(this.#timer, null, 'one timer at a time');
+        const timer = { atMs: this.nowMs + delayMs, run };
+        this.#timer = timer;
+        return () => {
+          if (this.#timer === timer) this.#timer = null;
+        };
+      },
+    });
+    this.pulse.each(() => this.beats.push(this.nowMs));
+  }
+
+  until(ms: number): void {
+    for (let timer = this.#timer; timer !== null && timer.atMs <= ms; timer = this.#timer) {
+      this.nowMs = timer.atMs;
+      this.#timer = null;
+      timer.run();
+    }
+    this.nowMs = ms;
+  }
+}
+
+test('it beats seldom while nothing happens, and soon after something did, however much that was', () => {
+  const clocked = new Clocked();
+  clocked.until(120);
+  assert.equal(clocked.beats, [50, 100]);
+  clocked.pulse.hasten();
+  clocked.until(125);
+  for (let times = 0; times < 5; times += 1) clocked.pulse.hasten();
+  clocked.until(200);
+  assert.equal(clocked.beats, [50, 100, 130, 180], 'what hastens it again does not put it off');
+  clocked.pulse.hasten();
+  clocked.pulse.close();
+  clocked.pulse.hasten();
+  clocked.until(1000);
+  assert.is(clocked.beats.length, 4);
+});
+
+test('what a beat brings about hastens the next one', () => {
+  const clocked = new Clocked();
+  clocked.pulse.each(() => {
+    if (clocked.nowMs < 80) clocked.pulse.hasten();
+  });
+  clocked.until(200);
+  assert.equal(clocked.beats, [50, 60, 70, 80, 130, 180]);
+});
+
+test.run();
