@@ -32,8 +32,8 @@ export type MovesWatch = {
 
 /** How a request is to be sent. */
 export type SendOptions = {
-  /** Whom to ask: the master, any node that answers, or the node of that name. */
-  readonly to?: 'master' | 'any' | (string & {});
+  /** Whom to ask: the master, any node that answers, or any but the master where one does, or the node of that name. */
+  readonly to?: 'master' | 'any' | 'follower' | (string & {});
   /** After this long without an answer it fails with TIMEOUT. */
   readonly deadlineMs?: number;
 };
@@ -77,5 +77,7 @@ async function answerOf(
 ): Promise<AdminAnswer> {
   const cluster = id === '' ? clusters.keeper : await clusters.cluster(id);
   if (request.kind === 'command') return await cluster.command(request.command, { deadlineMs });
-  return await cluster.query(request.query, { to: request.node, deadlineMs });
+  // The master has clients to answer.
+  const to = request.node === 'any' ? 'follower' : request.node;
+  return await cluster.query(request.query, { to, deadlineMs });
 }

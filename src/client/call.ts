@@ -14,8 +14,8 @@ export const PAUSE_MAX_MS = 100;
 
 /** How to send. */
 export type SendOptions = {
-  /** Default 'master'. A name is a node's. */
-  readonly to?: 'master' | 'any' | (string & {});
+  /** Default 'master'. 'follower' is any node too, but the master only where no other is recent enough. A name is a node's. */
+  readonly to?: 'master' | 'any' | 'follower' | (string & {});
   /** From now until the call fails (ms). Default DEADLINE_MS. */
   readonly deadlineMs?: number;
   /** The update may be carried out more than once: it is sent again where its fate is unknown. Default false. */

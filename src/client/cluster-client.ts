@@ -49,6 +49,9 @@ const ANYWHERE: ReadonlySet<AdminQuery['kind']> = new Set([
   'nodeStatus',
 ]);
 
+/** Whom a call may be for that any node answers which is recent enough. */
+const ANYBODY: ReadonlySet<string> = new Set(['any', 'follower']);
+
 /** A client of one cluster. Connections are opened as they are needed, and kept. */
 export class ClusterClient {
   readonly #identity: Identity;
@@ -191,7 +194,7 @@ export class ClusterClient {
   watchMap(listener: MapListener): MapWatch {
     const watch = new MapWatch(
       {
-        next: () => this.#nextEndpoint(),
+        next: () => this.#nextEndpoint(null),
         query: (query) => this.query(query, { to: 'master' }),
         ended: () => this.#watches.delete(watch),
       },
@@ -310,21 +313,24 @@ export class ClusterClient {
   /** Where the call goes next; null where the master must be found first. */
   #pick(call: Call): Endpoint | null {
     if (call.to === 'master') return this.#master;
-    if (call.to === 'any') return this.#nextEndpoint();
+    if (call.to === 'any') return this.#nextEndpoint(null);
+    if (call.to === 'follower')
+      return this.#nextEndpoint(call.why.code === 'INCONSISTENT_READ' ? null : this.#master);
     const named = this.#endpoints.find((endpoint) => endpoint.isCalled(call.to));
     if (named !== undefined) return named;
     this.#fail(call, new NurseryError('UNREACHABLE', `cluster ${this.#cluster} has no node ${call.to}`));
     return null;
   }
 
-  /** Round robin over those that can be reached, as far as is known. */
-  #nextEndpoint(): Endpoint | null {
+  /** Round robin over those that can be reached, as far as is known. @param last who is asked where no other can be */
+  #nextEndpoint(last: Endpoint | null): Endpoint | null {
     const count = this.#endpoints.length;
     this.#turn += 1;
     for (let offset = 0; offset < count; offset += 1) {
       const endpoint = this.#endpoints[(this.#turn + offset) % count] as Endpoint;
-      if (endpoint.isPromising) return endpoint;
+      if (endpoint !== last && endpoint.isPromising) return endpoint;
     }
+    if (last?.isPromising) return last;
     return this.#endpoints[this.#turn % count] ?? null;
   }
 
@@ -355,7 +361,7 @@ export class ClusterClient {
       this.#again(call, this.#hear(call, reply.bytes));
     } else if (returnCode === RETURN_CODES.GOING_DOWN) {
       this.#again(call, errorOf(reply.bytes));
-    } else if (returnCode === RETURN_CODES.INCONSISTENT_READ && call.to === 'any') {
+    } else if (returnCode === RETURN_CODES.INCONSISTENT_READ && ANYBODY.has(call.to)) {
       this.#again(call, errorOf(reply.bytes)); // this node lags; another may not
     } else if (returnCode === RETURN_CODES.MAYBE_APPLIED && call.repeatable) {
       call.maybeApplied = call.isUpdate;

@@ -213,6 +213,28 @@ test('any node, or a certain one', async () => {
   await cluster.stop();
 });
 
+test('a follower rather than the master, which answers where no follower can', async () => {
+  const cluster = await new FakeCluster().start(3);
+  cluster.keys.set('k', Buffer.from('v'));
+  const client = clientOf(cluster);
+  await client.send(GET);
+  cluster.log.length = 0;
+  const read = async (): Promise<void> => {
+    assert.is(returnCodeOf((await client.send(DIRTY_GET, { to: 'follower' })).bytes), 0);
+  };
+  for (let call = 0; call < 6; call += 1) await read();
+  assert.equal(new Set(cluster.log), new Set(['n1 get', 'n2 get']));
+  cluster.interfere = (_, { name }) => (name === 'n0' ? undefined : failure('INCONSISTENT_READ', 'behind'));
+  await read();
+  assert.is(cluster.log.at(-1), 'n0 get');
+  cluster.interfere = () => undefined;
+  for (const follower of cluster.nodes.slice(1)) await follower.stop();
+  await read();
+  assert.is(cluster.log.at(-1), 'n0 get');
+  client.close();
+  await cluster.stop();
+});
+
 test('a node that lags behind what a read asks for is passed over', async () => {
   const cluster = await new FakeCluster().start(2);
   cluster.keys.set('k', Buffer.from('v'));
