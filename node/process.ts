@@ -21,7 +21,7 @@ import { FunctionKeeping } from './driver/function-keeping.ts';
 import { Pulse } from './driver/pulse.ts';
 import { untilReleased } from './driver/release.ts';
 import { Scheduler } from './driver/scheduler.ts';
-import { beatsOf, driftMsOf, WINDOW_MAX } from './driver/timing.ts';
+import { beatsOf, driftMsOf, isNews, WINDOW_MAX } from './driver/timing.ts';
 import { UpdateCost } from './driver/update-cost.ts';
 import { engineId, FunctionEngine } from './functions/engine.ts';
 import { Introduction } from './identity/introduction.ts';
@@ -328,8 +328,10 @@ export class NodeProcess {
   #begin(parts: Omit<Parts, 'ports'>, freshIncarnation: string): void {
     const { storage, peers, driver, introduction, scrubber, snapshots } = parts;
     peers.start({
-      received: (from, incarnation, message) =>
-        driver.submit({ kind: 'message', from, incarnation, message }),
+      received: (from, incarnation, message) => {
+        if (isNews(message)) this.#pulse?.hasten();
+        driver.submit({ kind: 'message', from, incarnation, message });
+      },
       scrubbed: (from, incarnation, finding) => scrubber.received(from, incarnation, finding),
       foreign: (from, founding, replaces) => driver.submit({ kind: 'foreign', from, founding, replaces }),
       spoke: (word) => introduction.heard(word),

@@ -20,8 +20,9 @@ import { verifySegments } from './verify.ts';
 export const SEGMENT_BYTES = 64 * 1024 * 1024;
 /** Room on the file system that the log leaves alone, for the store's flushes and for what must go on (bytes). */
 export const RESERVE_BYTES = 128 * 1024 * 1024;
-/** How often free space is looked at (ms). */
+/** How often free space is looked at (ms); and where nothing was written since, and there was enough. */
 const SPACE_POLL_MS = 1000;
+const SPACE_IDLE_MS = 5000;
 /** End of the last segment that is kept for promises and the like while the next one finds no room (share of the file, bytes at most). */
 const TAIL_SHARE = 1 / 16;
 const TAIL_BYTES_MAX = 64 * 1024;
@@ -74,6 +75,8 @@ export class TransactionLog {
 
   #freeBytes = Number.POSITIVE_INFINITY;
   #spacePoll: NodeJS.Timeout | null = null;
+  /** Bytes written when it was looked at last. */
+  #polledBytes = -1;
   /** Whether the last group has no later record that proves it. */
   #unproven = false;
   #syncs = 0;
@@ -444,20 +447,25 @@ export class TransactionLog {
   }
 
   #pollSpaceLater(): void {
-    this.#spacePoll = setTimeout(() => {
-      this.checkSpace().then(
-        () => {
-          if (!this.#closed) this.#pollSpaceLater();
-        },
-        (error: unknown) => {
-          this.#failure ??= diskFailed(`asking for free space in ${this.#repair.dir}`, error);
-        },
-      );
-    }, SPACE_POLL_MS);
+    const isIdle = this.#bytes === this.#polledBytes && !this.#spare.noSpace && !this.isFull;
+    this.#polledBytes = this.#bytes;
+    this.#spacePoll = setTimeout(
+      () => {
+        this.checkSpace().then(
+          () => {
+            if (!this.#closed) this.#pollSpaceLater();
+          },
+          (error: unknown) => {
+            this.#failure ??= diskFailed(`asking for free space in ${this.#repair.dir}`, error);
+          },
+        );
+      },
+      isIdle ? SPACE_IDLE_MS : SPACE_POLL_MS,
+    );
     this.#spacePoll.unref();
   }
 
-  /** Looks at free space, and takes up again what the lack of it had stopped. Happens by itself every second. */
+  /** Looks at free space, and takes up again what the lack of it had stopped. Happens by itself, again and again. */
   async checkSpace(): Promise<void> {
     this.#freeBytes = await this.#disk.freeBytes(this.#repair.dir);
     if (this.#spare.noSpace && !this.#closed) this.#spare.advance(Number.POSITIVE_INFINITY);

@@ -26,7 +26,7 @@ import { type LinkResult, Pending } from './pending.ts';
 
 export type { LinkResult };
 
-/** A ping goes out this often (ms). */
+/** How often a link is looked at (ms), and a ping sent where nothing has come since the last look. */
 export const HEARTBEAT_MS = 1000;
 /** Heartbeats without a byte from the other end, after which a link is dead. */
 export const SILENT_HEARTBEATS_MAX = 5;
@@ -490,6 +490,7 @@ export class Link {
     else if (this.#stuck >= STUCK_HEARTBEATS_MAX) this.#terminate('nothing could be sent for 30 s');
     if (this.#closedWhy !== null) return;
     this.#outbox.restIfIdle();
-    this.#outbox.send(TYPE.ping, 0, NO_BYTES);
+    // Whoever reads nothing here answers no pings either, and lets the other end know by its own that it lives.
+    if (this.#paused || this.#silent > 1) this.#outbox.send(TYPE.ping, 0, NO_BYTES);
   }
 }

@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Pulse } from '../../../node/driver/pulse.ts';
-import { beatsOf } from '../../../node/driver/timing.ts';
+import { beatsOf, isNews } from '../../../node/driver/timing.ts';
 
 test('a beat is short beside what is due within a lease, and no shorter than what an idle process can afford', () => {
   const beats = (leaseMs: number): number[] => {
@@ -10,17 +10,28 @@ test('a beat is short beside what is due within a lease, and no shorter than wha
     return [idleMs, busyMs];
   };
   assert.equal([100, 300, 1000, 2000, 60_000].map(beats), [
-    [5, 5],
-    [15, 10],
-    [50, 10],
-    [50, 10],
-    [50, 10],
+    [7, 7],
+    [19, 10],
+    [63, 10],
+    [126, 10],
+    [126, 10],
   ]);
   for (const leaseMs of [100, 101, 333, 1999, 3_600_000]) {
     const [idleMs] = beats(leaseMs) as [number];
-    assert.ok(idleMs <= leaseMs / 16, `${idleMs}: a master beats every eighth of ${leaseMs}`);
+    const beatMs = leaseMs / 8;
+    assert.ok(idleMs < beatMs * 0.6, `${idleMs}: a master beats every eighth of ${leaseMs}`);
+    assert.ok(
+      idleMs === 126 || 2 * idleMs >= beatMs,
+      `${idleMs}: at every second look, and not at every third`,
+    );
     assert.ok(Number.isInteger(idleMs));
   }
+});
+
+test('what says only that all goes on is no news', () => {
+  assert.equal([isNews({ kind: 'heartbeat' }), isNews({ kind: 'granted' })], [false, false]);
+  for (const kind of ['accept', 'accepted', 'prepare', 'promise', 'nack', 'ask'] as const)
+    assert.ok(isNews({ kind }));
 });
 
 /** A pulse whose time a test lets pass. */
