@@ -7,9 +7,9 @@ import { readHarmless, rowOf } from './harmless.ts';
 import { mutantsOf, sampleOf } from './mutants.ts';
 import { tryAll } from './trial.ts';
 
-const SAMPLE = 30;
+const SAMPLE = 15;
 /** So many must be noticed: far below what is usual, so that chance alone never comes here. What is found by fewer has stopped working. */
-const KILLED_MIN = 18;
+const KILLED_MIN = 9;
 /** No seeds: they cost more than all before them, and most of what can be noticed is noticed without. */
 const SEED_SHARE = 0;
 

@@ -10,7 +10,7 @@ export type Caller = {
 };
 
 /** Between two requests of a client (ms): many clients at work, and still time left for what is tested. */
-const THINK_MS = 5;
+const THINK_MS = 15;
 /** Updates before and behind what happens under a load. */
 const MORE = 100;
 
