@@ -30,7 +30,7 @@ export function startNodes(facts: Facts, cluster: string, missing: readonly Node
   const isKnown = file !== 'FILE' && dead.length > 0;
   const todo = [
     ...(dead.length > 0
-      ? [`start ${namesOf(dead)}, with ${homesOf(dead)}${isKnown ? '' : `: ${start}`}`]
+      ? [`start ${namesOf(dead)}, ${placesOf(dead)}, with ${homesOf(dead)}${isKnown ? '' : `: ${start}`}`]
       : []),
     ...(mute.length > 0 ? [`${hanging(namesOf(mute), mute.length)}, with ${homesOf(mute)}: ${hangs}`] : []),
   ];
@@ -92,4 +92,8 @@ function namesOf(nodes: readonly NodeSeen[]): string {
 
 function homesOf({ length }: readonly NodeSeen[]): string {
   return length === 1 ? 'its home' : 'their homes';
+}
+
+function placesOf({ length }: readonly NodeSeen[]): string {
+  return length === 1 ? 'on its machine' : 'on their machines';
 }

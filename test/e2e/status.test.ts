@@ -134,7 +134,10 @@ tests.test('status tells what is known without the keeper, and that it is silent
     assert.is(command, null);
   }
   const dead = blind.findings.find(({ kind }) => kind === 'keeperSilent');
-  assert.match(dead?.todo ?? '', /^start status-keeper_0, with its home: .*nursery rescue keeper$/);
+  assert.match(
+    dead?.todo ?? '',
+    /^start status-keeper_0, on its machine, with its home: .*nursery rescue keeper$/,
+  );
 });
 
 tests.test('one who is held up himself says of nobody that he does not answer', async (lab) => {

@@ -493,7 +493,7 @@ const ROWS: readonly Row[] = [
     words: 'not serving: cluster a has no master, so nobody serves its keys: a_1, a_2 do not answer',
     what: /^cluster a has no master, so nobody serves its keys: a_1 does not answer \(connection refused\); a_2 does not/,
     since: [5000, 'a_0'],
-    todo: /^start a_1, a_2, with their homes: .* nursery rescue promote --config FILE --node a_0$/,
+    todo: /^start a_1, a_2, on their machines, with their homes: .* nursery rescue promote --config FILE --node a_0$/,
   },
   {
     name: 'a master has died a moment ago, and two of three elect another one: nothing is to be rescued',
@@ -510,7 +510,7 @@ const ROWS: readonly Row[] = [
     state: 'notServing',
     kinds: ['noMaster'],
     what: /: a_2 does not answer \(connection refused\); a_0, a_1 elect one, or do not reach each other$/,
-    todo: /^an election takes a lease and a half or so; [^.]*\. And start a_2, with its home: nursery node --config FILE --node a_2$/,
+    todo: /^an election takes a lease and a half or so; [^.]*\. And start a_2, on its machine, with its home: nursery node --config FILE --node a_2$/,
   },
   {
     name: 'the same by the file of the cluster, in which a learner is no voter',
@@ -521,7 +521,7 @@ const ROWS: readonly Row[] = [
     ),
     state: 'notServing',
     kinds: ['noMaster'],
-    todo: /^start a_2, with its home; if the homes of a majority are gone for good: nursery rescue promote --config a\.ini --node a_0$/,
+    todo: /^start a_2, on its machine, with its home; if the homes of a majority are gone for good: nursery rescue promote --config a\.ini --node a_0$/,
     command: 'nursery node --config a.ini --node a_2',
   },
   {
@@ -533,7 +533,7 @@ const ROWS: readonly Row[] = [
     }),
     state: 'notServing',
     kinds: ['noMaster'],
-    todo: /^start a_2, with its home: nursery node --config FILE --node a_2; a_1 may hang: .*, with its home: nursery node --config FILE --node a_1$/,
+    todo: /^start a_2, on its machine, with its home: nursery node --config FILE --node a_2; a_1 may hang: .*, with its home: nursery node --config FILE --node a_1$/,
   },
   {
     name: 'one that owns nothing has no master',
@@ -572,7 +572,7 @@ const ROWS: readonly Row[] = [
     kinds: ['clusterSilent'],
     what: /^no node of a answers, so nobody serves its keys: a_0 does not answer/,
     words: 'not serving: no node of a answers, so nobody serves its keys',
-    todo: /^start a_0, a_1, a_2, with their homes: nursery node --config FILE --node NAME\. A majority .*nursery rescue lost a$/,
+    todo: /^start a_0, a_1, a_2, on their machines, with their homes: nursery node --config FILE --node NAME\. A majority .*nursery rescue lost a$/,
   },
   {
     name: 'all nodes of an owner hang: nothing is lost, and nothing can be started before they are ended',
@@ -620,7 +620,7 @@ const ROWS: readonly Row[] = [
     state: 'notServing',
     kinds: ['notFounded'],
     what: /^cluster a has not begun: this home is empty: waiting for a_2 \(not seen\)$/,
-    todo: /^start a_2, with its home\. Leave homes as they are: /,
+    todo: /^start a_2, on its machine, with its home\. Leave homes as they are: /,
     command: 'nursery node --config a.ini --node a_2',
   },
   {
@@ -643,7 +643,7 @@ const ROWS: readonly Row[] = [
     what: /^a_2 of a does not answer: connection refused$/,
     since: [60_000, 'a_0'],
     words: 'at risk: a_2 of a does not answer',
-    todo: /^start a_2, with its home: nursery node --config FILE --node a_2\. If its disk is lost, with an empty home$/,
+    todo: /^start a_2, on its machine, with its home: nursery node --config FILE --node a_2\. If its disk is lost, with an empty home$/,
     command: null,
   },
   {
@@ -651,7 +651,7 @@ const ROWS: readonly Row[] = [
     facts: alone(silent('a_2')),
     state: 'atRisk',
     kinds: ['nodeSilent'],
-    todo: /^start a_2, with its home\. If its disk is lost, with an empty home$/,
+    todo: /^start a_2, on its machine, with its home\. If its disk is lost, with an empty home$/,
     command: 'nursery node --config a.ini --node a_2',
   },
   {
@@ -842,7 +842,7 @@ const ROWS: readonly Row[] = [
     kinds: ['keeperSilent'],
     what: /^the keeper, cluster k, does not answer: nobody answered; nothing moves meanwhile; what is served goes on$/,
     since: [60_000, 'a_1'],
-    todo: /^start k_0, k_1, k_2, with their homes: .*; if their data are gone for good, nursery rescue keeper$/,
+    todo: /^start k_0, k_1, k_2, on their machines, with their homes: .*; if their data are gone for good, nursery rescue keeper$/,
     words: 'at risk: the keeper, cluster k, does not answer; nothing moves meanwhile; what is served goes on',
   },
   {
@@ -853,7 +853,7 @@ const ROWS: readonly Row[] = [
     }),
     state: 'atRisk',
     kinds: ['keeperSilent'],
-    todo: /^an election takes .* And start k_2, with its home: nursery node --config FILE --node k_2$/,
+    todo: /^an election takes .* And start k_2, on its machine, with its home: nursery node --config FILE --node k_2$/,
   },
   {
     name: 'the keeper is silent, and was asked by its own file: nobody else was heard of',
