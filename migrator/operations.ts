@@ -168,7 +168,7 @@ export class Operations implements Moves {
     const all = mid === null ? await listMigrations(this.#nursery.keeper) : [];
     const mids = mid === null ? all.filter(isAnybodys).map((record) => record.mid) : [mid];
     // What a target keeps until it is told may be in the way of another move.
-    const told = this.#tellAll(all);
+    const told = this.#tellAll(all, options);
     const results = await sideBySide(
       mids.map((each) => () => this.#run(each, options, { claimAtOnce: false, seen: null })),
       RESUMED_AT_ONCE,
@@ -179,9 +179,14 @@ export class Operations implements Moves {
   }
 
   /** Why which targets of aborted migrations could not be told. */
-  async #tellAll(migrations: readonly Migration[]): Promise<Error[]> {
+  async #tellAll(migrations: readonly Migration[], { onTold }: MoveOptions): Promise<Error[]> {
     const untold = migrations.filter(({ isUntold }) => isUntold === true);
-    const settled = await Promise.allSettled(untold.map((record) => this.#tell(record)));
+    const settled = await Promise.allSettled(
+      untold.map(async (record) => {
+        await this.#tell(record);
+        onTold?.(record);
+      }),
+    );
     return settled.flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []));
   }
 

@@ -244,6 +244,10 @@ export async function withMoves(
       answered();
       display.progress(mid, progress, rate);
     },
+    told: (mid, target) => {
+      answered();
+      display.told(mid, target);
+    },
   };
   try {
     await body(new migrator.Operations(nursery), shown, answered);
@@ -255,7 +259,13 @@ export async function withMoves(
 }
 
 async function resumeAll(moves: Moves, options: MoveOptions, json: boolean): Promise<void> {
-  const results = await moves.resume(null, options);
+  let told = 0;
+  const onTold: MoveOptions['onTold'] = (whom) => {
+    told += 1;
+    options.onTold?.(whom);
+  };
+  const results = await moves.resume(null, { ...options, onTold });
+  if (told > 0 && results.length === 0) return; // which is said
   if (results.length === 0) {
     if (json) printJson([]);
     else printLine('no migration is open');
@@ -267,6 +277,7 @@ function watching(display: ProgressDisplay): MoveOptions {
     onPlanned: (mid, move) => display.planned(mid, move),
     onProgress: (mid, progress, rate) => display.progress(mid, progress, rate),
     onResult: ({ mid, outcome, why, progress }) => display.ended(mid, outcome, why, progress),
+    onTold: ({ mid, target }) => display.told(mid, target),
   };
 }
 

@@ -18,6 +18,8 @@ export type ProgressDisplay = {
   planned(mid: number, move: Move): void;
   progress(mid: number, progress: Progress, rate: Rate): void;
   ended(mid: number, outcome: string, why: string, progress: Progress): void;
+  /** The target of a migration that was aborted without it knows that by now. */
+  told(mid: number, target: string): void;
   /** @throws OutputError where lines were lost that somebody wanted */
   close(): void;
 };
@@ -40,6 +42,7 @@ function jsonDisplay(display: Display): ProgressDisplay {
       display.progress(JSON.stringify({ event: 'progress', mid, ...progress, keysPerSecond })),
     ended: (mid, outcome, why, progress) =>
       display.line(JSON.stringify({ event: 'ended', mid, outcome, why, ...progress })),
+    told: (mid, target) => display.line(JSON.stringify({ event: 'told', mid, target })),
     close: () => display.end(),
   };
 }
@@ -58,6 +61,7 @@ function lineDisplay(display: Display): ProgressDisplay {
       display.progress(`migration ${mid}: ${describe(progress, rate)}`);
     },
     ended: (mid, outcome, why, progress) => conclude(display, mid, outcome, why, progress),
+    told: (mid, target) => display.line(describeTold(mid, target)),
     close: () => display.end(),
   };
 }
@@ -90,6 +94,10 @@ function barDisplay(display: Display): ProgressDisplay {
       stop();
       conclude(display, mid, outcome, why, progress);
     },
+    told: (mid, target) => {
+      stop();
+      display.line(describeTold(mid, target));
+    },
     close: () => {
       stop();
       display.end();
@@ -109,6 +117,10 @@ function announce(display: Display, mid: number, move: Move): void {
 function conclude(display: Display, mid: number, outcome: string, why: string, progress: Progress): void {
   const reason = why === '' ? '' : ` (${why})`;
   display.line(`migration ${mid}: ${outcome}${reason}, ${progress.keysCopied} keys, ${printPause(progress)}`);
+}
+
+function describeTold(mid: number, target: string): string {
+  return `${target} was told that migration ${mid} was aborted`;
 }
 
 function describeMove(move: Move): string {

@@ -458,13 +458,10 @@ export class ClusterClient {
     } else if (onLink) {
       this.#fail(call, new NurseryError('TIMEOUT', `${name}: no answer within ${call.deadlineMs} ms`));
     } else {
-      const { code, message } = call.why;
-      this.#fail(
-        call,
-        new NurseryError(code, `${name}: not possible within ${call.deadlineMs} ms: ${message}`, {
-          cause: call.why,
-        }),
-      );
+      // Who is dialled for the first time may not have failed yet, and has said nothing either.
+      const why = (call.why.code === 'UNREACHABLE' ? call.endpoint?.whyNotYet : null) ?? call.why;
+      const message = `${name}: not possible within ${call.deadlineMs} ms: ${why.message}`;
+      this.#fail(call, new NurseryError(why.code, message, { cause: why }));
     }
   }
 }

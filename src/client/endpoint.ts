@@ -1,6 +1,7 @@
 /** One node or router that a client may talk to: a link that is opened when it is first needed. */
 import { NurseryError } from '../base/errors.ts';
-import { dial } from '../link/dial.ts';
+import { printAddress } from '../identity/address.ts';
+import { dial, Speechless } from '../link/dial.ts';
 import type { Hello } from '../link/frames.ts';
 import type { Link, LinkHandlers } from '../link/link.ts';
 import type { NodeAddress } from '../protocol/admin/admin.ts';
@@ -28,6 +29,8 @@ export class Endpoint {
   #link: Link | null = null;
   #clusterId: string | null = null;
   #opening: Promise<Link> | null = null;
+  /** Who has taken a connection, and has not said anything yet. */
+  #speechless: string | null = null;
   /** When to try again after it could not be reached; 0 where the last attempt succeeded. */
   #retryAtMs = 0;
   readonly #closed = new AbortController();
@@ -54,6 +57,13 @@ export class Endpoint {
       });
     }
     return false;
+  }
+
+  /** Why there is no link yet, where that is known while one is opened: the other end is there, and says nothing. */
+  get whyNotYet(): NurseryError | null {
+    if (this.#speechless === null) return null;
+    const why = `${this.#speechless}: it has said nothing so far: stopped, too busy, or another kind of server`;
+    return new NurseryError('UNREACHABLE', why, { cause: new Speechless(why) });
   }
 
   /** Cluster id of who answered here last; null where nobody did. */
@@ -101,7 +111,13 @@ export class Endpoint {
       if (signal.aborted) break;
       try {
         const hello = this.#owner.hello();
-        const link = await dial({ host, port, hello, handlers, timeoutMs: DIAL_MS, signal });
+        const onConnected = (): void => {
+          this.#speechless = printAddress(host, port);
+        };
+        const dialled = dial({ host, port, hello, handlers, timeoutMs: DIAL_MS, signal, onConnected });
+        const link = await dialled.finally(() => {
+          this.#speechless = null;
+        });
         if (signal.aborted) link.close('closed');
         else this.#owner.opened(link);
         if (link.closedWhy !== null) throw new NurseryError('UNREACHABLE', link.closedWhy);

@@ -28,6 +28,8 @@ export type MoveOptions = {
   readonly onProgress?: (mid: number, progress: Progress, rate: Rate) => void;
   /** A move has ended. */
   readonly onResult?: (result: MigrationResult) => void;
+  /** The target of a move that was aborted without it knows that by now, and has dropped what it had staged. */
+  readonly onTold?: (told: { readonly mid: number; readonly target: string }) => void;
   /** Stops at once; what was begun can be resumed. */
   readonly signal?: AbortSignal;
   /** How the move was asked for, for its record. */
@@ -135,7 +137,8 @@ export interface Moves {
     options?: MoveOptions,
   ): Promise<MigrationResult[]>;
   /**
-   * Goes on with a migration that nobody works on any more, or with all of them where `mid` is null, side by side.
+   * Goes on with a migration that nobody works on any more, or with all of them where `mid` is null, side by side; there targets of
+   * aborted ones are told besides (`onTold`).
    *
    * @throws NurseryError FENCED where another migrator is alive; those of running a migration. Of several the first, after
    *   the others have come to their end

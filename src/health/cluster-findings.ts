@@ -11,6 +11,16 @@ import {
   unheardOf,
 } from './facts.ts';
 import { type Finding, finding, longest, notAsked, type Severity, sinceOf } from './finding.ts';
+import {
+  electionThen,
+  fileOf,
+  hasVote,
+  isElecting,
+  mayBeGone,
+  missingFrom,
+  silenceOf,
+  startNodes,
+} from './starting.ts';
 
 /** Of a cluster that the file names at other addresses only its nodes are looked at. */
 export function clusterFindings(facts: Facts, cluster: ClusterSeen): Finding[] {
@@ -20,18 +30,19 @@ export function clusterFindings(facts: Facts, cluster: ClusterSeen): Finding[] {
   const master = masterOf(cluster);
   const unheard = unheardOf(cluster).map(({ name }) => name);
   const unknown = unheard.length === 0 ? [] : [notAsked(cluster.cluster, unheard)];
-  if (master !== null) return [...masterFindings(cluster, master, severity), ...unknown];
+  if (master !== null) return [...masterFindings(facts, cluster, master, severity), ...unknown];
   // Of the keeper it is said already, with what that means.
   if (cluster.cluster === facts.keeper?.cluster && facts.keeper.why !== null) return [];
   // One of them may be the master.
   if (unheard.length > 0) return unknown;
-  if (answering.length === 0)
-    return [
-      silent(cluster, owningOf(facts, cluster, severity), { severity, isInNursery: facts.keeper !== null }),
-    ];
+  if (answering.length === 0) return [silent(facts, cluster, severity)];
   if (answering.every(({ facts: { status } }) => status.role === 'joining'))
-    return [isBurnt(facts, cluster) ? burnt(cluster, severity) : notFounded(cluster, answering, severity)];
-  return [masterless(cluster, answering, severity)];
+    return [
+      isBurnt(facts, cluster)
+        ? burnt(facts, cluster, severity)
+        : notFounded(facts, cluster, answering, severity),
+    ];
+  return [masterless(facts, cluster, answering, severity)];
 }
 
 /** Whose keys are at stake: of one that owns nothing none are; of the one that the file is of they may be, where nobody knows. */
@@ -54,17 +65,20 @@ function isUnknown({ keeper, front, clusters }: Facts, { cluster }: ClusterSeen)
   return nodes.every(({ facts }) => facts.status.role === 'joining');
 }
 
-function silent(
-  { cluster, nodes }: ClusterSeen,
-  owning: string,
-  { severity, isInNursery }: { readonly severity: Severity; readonly isInNursery: boolean },
-): Finding {
+function silent(facts: Facts, seen: ClusterSeen, severity: Severity): Finding {
+  const { cluster, nodes } = seen;
+  const brief = `no node of ${cluster} answers${owningOf(facts, seen, severity)}`;
+  const { todo, command } = startNodes(facts, cluster, nodes);
+  const isInNursery = facts.keeper !== null;
+  const rescue = isInNursery ? `nursery rescue lost ${cluster}` : 'nursery restore begins anew with a backup';
   return finding({
     kind: 'clusterSilent',
     severity,
     subject: cluster,
-    what: `no node of ${cluster} answers${owning}: ${nodes.map(reasonOf).join('; ')}`,
-    todo: `start a majority of them, each on its machine: nursery node --config FILE --node NAME; if all their data are gone for good, ${isInNursery ? `nursery rescue lost ${cluster}` : 'nursery restore begins anew with a backup'}`,
+    brief,
+    what: `${brief}: ${nodes.map(reasonOf).join('; ')}`,
+    todo: `${todo}${nodes.length > 1 ? '. A majority of them is enough' : ''}${mayBeGone(seen) ? `; if all their data are gone for good, ${rescue}` : ''}`,
+    command,
   });
 }
 
@@ -78,91 +92,104 @@ function isBurnt({ keeper }: Facts, { cluster, founding = '' }: ClusterSeen): bo
   return founding !== '' || keeper?.known.map.entries.some(({ owner }) => owner === cluster) === true;
 }
 
-function burnt({ cluster, founding, nodes }: ClusterSeen, severity: Severity): Finding {
-  const { there, others } = {
-    there: nodes.filter(({ facts }) => facts !== null).map(({ name }) => name),
-    others: nodes.filter(({ facts }) => facts === null).map(({ name }) => name),
-  };
+function burnt(facts: Facts, seen: ClusterSeen, severity: Severity): Finding {
+  const { cluster, founding, nodes } = seen;
+  const there = nodes.filter((node) => node.facts !== null).map(({ name }) => name);
+  const missing = missingFrom(seen);
+  const mute = missing.filter(({ isMute }) => isMute === true);
+  const others = missing.filter((node) => !mute.includes(node)).map(({ name }) => name);
   const digits = founding === undefined ? 'FOUNDING' : founding.slice(0, 8);
   const start =
     others.length === 0
       ? ''
       : `if ${others.join(', ')} still ${others.length === 1 ? 'has its home' : 'have their homes'}, start a majority with them. `;
+  const hangs = mute.length === 0 ? '' : `${startNodes(facts, cluster, mute).todo}. `;
   return finding({
     kind: 'allHomesEmpty',
     severity,
     subject: cluster,
     what: `the homes of ${there.join(', ')} are empty, and ${founding === undefined ? cluster : `founding ${founding} of ${cluster}`} is in force${severity === 'notServing' ? ', so nobody serves its keys' : ''}: empty homes join it where a majority of it is up, and begin no other`,
-    todo: `${start}If all its homes are gone for good, stop these, and bring it back from a backup: nursery restore DIRECTORY --config FILE --node NAME --replace ${digits}; or give its ranges to another cluster: nursery rescue lost ${cluster}`,
+    todo: `${hangs}${start}If all its homes are gone for good, stop these, and bring it back from a backup: nursery restore DIRECTORY --config FILE --node NAME --replace ${digits}; or give its ranges to another cluster: nursery rescue lost ${cluster}`,
   });
 }
 
 function notFounded(
-  { cluster, nodes }: ClusterSeen,
+  facts: Facts,
+  seen: ClusterSeen,
   answering: readonly Answering[],
   severity: Severity,
 ): Finding {
+  const { cluster } = seen;
   const waiting = answering.map((node) => conditionOf(node, 'waits'));
-  const missing = nodes.filter(({ facts }) => facts === null);
+  const missing = missingFrom(seen);
+  const { todo, command } = startNodes(facts, cluster, missing);
   return finding({
     kind: 'notFounded',
     severity,
     subject: cluster,
     what: `cluster ${cluster} has not begun: ${waiting.find((each) => each !== undefined)?.detail ?? 'its nodes have not found each other yet'}`,
     since: longest(answering.map((node) => sinceOf(node, conditionOf(node, 'waits')))),
+    command,
     todo:
       missing.length > 0
-        ? `start ${missing.map(({ name }) => name).join(', ')}, on their machines: nursery node --config FILE --node NAME. With the homes that they have, as they are: where one of them has data, empty ones join it; a cluster begins where all are empty`
+        ? `${todo}. Leave homes as they are: where one of them has data, empty ones join it; a cluster begins where all are empty`
         : 'see that its nodes reach each other, at the messaging ports of the file',
   });
 }
 
 function masterless(
-  { cluster, nodes }: ClusterSeen,
+  facts: Facts,
+  seen: ClusterSeen,
   answering: readonly Answering[],
   severity: Severity,
 ): Finding {
-  const missing = nodes.filter(({ facts }) => facts === null);
+  const { cluster } = seen;
+  const missing = missingFrom(seen);
+  const isAlive = isElecting(seen);
   const waits = answering.flatMap((node) => {
     const waiting = conditionOf(node, 'refuses') ?? conditionOf(node, 'waits');
     return waiting === undefined ? [] : [`${node.name}: ${waiting.detail}`];
   });
-  const causes = [...missing.map(reasonOf), ...waits];
+  const electing = isAlive && waits.length === 0 ? answering.map(({ name }) => name).join(', ') : '';
+  const elect = electing === '' ? [] : [`${electing} elect one, or do not reach each other`];
+  const named = [...missing.map(reasonOf), ...waits, ...elect];
+  const causes = named.length > 0 ? named : ['its nodes elect one, or do not reach each other'];
+  const brief = `cluster ${cluster} has no master${severity === 'notServing' ? ', so nobody serves its keys' : ''}`;
+  const briefly = missing.length > 0 ? [silenceOf(missing), ...elect] : causes;
   const [best] = answering
     .filter(({ facts: { status } }) => hasVote(status.role) && status.applied > 0)
     .sort((a, b) => fitness(b) - fitness(a) || b.facts.status.applied - a.facts.status.applied);
   const lost =
     best === undefined
-      ? 'if their homes are gone for good, a backup is needed: nursery restore'
-      : `if the homes of a majority are gone for good: nursery rescue promote --config FILE --node ${best.name}`;
+      ? '; if their homes are gone for good, a backup is needed: nursery restore'
+      : `; if the homes of a majority are gone for good: nursery rescue promote --config ${fileOf(facts, cluster)} --node ${best.name}`;
+  const { todo, command } = startNodes(facts, cluster, missing);
   return finding({
     kind: 'noMaster',
     severity,
     subject: cluster,
-    what: `cluster ${cluster} has no master${severity === 'notServing' ? ', so nobody serves its keys' : ''}: ${causes.length > 0 ? causes.join('; ') : 'its nodes elect one, or do not reach each other'}`,
+    brief: `${brief}: ${briefly.join('; ')}`,
+    what: `${brief}: ${causes.join('; ')}`,
     since: longest(answering.map((node) => sinceOf(node, conditionOf(node, 'noMaster')))),
+    command,
     todo:
-      missing.length > 0
-        ? `start ${missing.map(({ name }) => name).join(', ')}, with their homes: nursery node --config FILE --node NAME; ${lost}`
+      missing.length > 0 && !isAlive
+        ? `${todo}${mayBeGone(seen) ? lost : ''}`
         : best === undefined
           ? `none of them has a vote any more: nursery backup --config FILE ${cluster} --node NAME --to DIRECTORY takes what a learner has, and nursery restore begins anew with it`
-          : 'an election takes a lease and a half; where it lasts, do what the nodes wait for, and see that they reach each other',
+          : electionThen(todo),
   });
 }
 
-/** Who has none holds nothing that a promotion could go on with. */
 /** Who is being promoted already comes first, and who lacks what it once had last. */
 function fitness({ facts: { status } }: Answering): number {
   if (status.role === 'retired') return 2;
   return status.role === 'short' ? 0 : 1;
 }
 
-function hasVote(role: string): boolean {
-  return role !== 'learner' && role !== 'joining';
-}
-
 /** What of the master alone stops its cluster. */
-function masterFindings({ cluster }: ClusterSeen, master: Answering, severity: Severity): Finding[] {
+function masterFindings(facts: Facts, seen: ClusterSeen, master: Answering, severity: Severity): Finding[] {
+  const { cluster } = seen;
   const { name } = master;
   const found: Finding[] = [];
   const refuses = conditionOf(master, 'refuses');
@@ -182,7 +209,7 @@ function masterFindings({ cluster }: ClusterSeen, master: Answering, severity: S
     );
   }
   const absent = absentOf(master);
-  if (absent.length > 0) found.push(membersMissing(cluster, master, absent));
+  if (absent.length > 0) found.push(membersMissing(facts, cluster, master, absent));
   const full = conditionOf(master, 'full');
   if (full !== undefined) {
     found.push(
@@ -200,15 +227,31 @@ function masterFindings({ cluster }: ClusterSeen, master: Answering, severity: S
 }
 
 /** As after a promotion or a restore: it serves, with fewer copies than it is set up for. */
-function membersMissing(cluster: string, master: Answering, absent: readonly string[]): Finding {
+function membersMissing(
+  facts: Facts,
+  cluster: string,
+  master: Answering,
+  absent: readonly string[],
+): Finding {
+  const one = absent.length === 1;
+  const seen = facts.clusters.filter((each) => each.cluster === cluster).flatMap(({ nodes }) => nodes);
+  const mute = seen.filter(({ name, isMute }) => absent.includes(name) && isMute === true);
+  const old =
+    mute.length === 0
+      ? ''
+      : `; first end ${mute.map(({ name }) => name).join(', ')}, which ${mute.length === 1 ? 'hangs' : 'hang'} (kill -9 PID)`;
   const members = master.facts.status.members.length;
+  const file = fileOf(facts, cluster);
+  const start = `nursery node --config ${file} --node ${one ? absent[0] : 'NAME'}`;
+  const isKnown = file !== 'FILE';
   return finding({
     kind: 'membersMissing',
     severity: 'atRisk',
     subject: cluster,
-    what: `${cluster} has ${members} of the ${members + absent.length} copies that its configuration names: ${absent.join(', ')} ${absent.length === 1 ? 'is no member' : 'are no members'} of this founding`,
+    what: `${cluster} has ${members} of the ${members + absent.length} copies that its configuration names: ${absent.join(', ')} ${one ? 'is no member' : 'are no members'} of this founding`,
     since: longest(absent.map((node) => sinceOf(master, conditionOf(master, 'absent', node)))),
-    todo: `start ${absent.join(', ')}, on ${absent.length === 1 ? 'its machine' : 'their machines'}, with empty homes: nursery node --config FILE --node NAME. They join by themselves; an old home of before is emptied first`,
+    todo: `start ${absent.join(', ')}, on ${one ? 'its machine, with an empty home' : 'their machines, with empty homes'}${isKnown ? '' : `: ${start}`}. ${one ? 'It joins by itself' : 'They join by themselves'}; an old home of before is emptied first${old}`,
+    command: isKnown ? start : null,
   });
 }
 

@@ -11,6 +11,8 @@ export type NodeSeen = {
   readonly turnedAway: TurnedAway | null;
   /** It had too little time to answer: that it did not says nothing of it. */
   readonly isUnheard?: boolean;
+  /** It runs, but hangs or is too busy: it has taken the connection, or the request, and says nothing. */
+  readonly isMute?: boolean;
 };
 
 /** A cluster and its nodes, as the keeper or a file names them. */
@@ -43,6 +45,7 @@ export type RouterSeen = {
   readonly why: string;
   /** As of a node. */
   readonly isUnheard?: boolean;
+  readonly isMute?: boolean;
 };
 
 export type Facts = {

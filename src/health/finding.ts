@@ -31,6 +31,7 @@ export const FINDING_KINDS = [
   'nodeStrange',
   'placeShared',
   'migratorDead',
+  'moveHeld',
   'targetUntold',
   'rescueUnfinished',
   'routerSilent',
@@ -48,6 +49,8 @@ export type Finding = {
   readonly severity: Severity;
   /** The node, cluster, range or migration that it is about. */
   readonly subject: string;
+  /** What is wrong, for one line: without reasons that take long. */
+  readonly brief: string;
   /** What is wrong, and why, as far as that is known. */
   readonly what: string;
   /** Null where nobody who answers has seen it begin. */
@@ -62,7 +65,7 @@ export type Finding = {
 export function finding(
   of: Pick<Finding, 'kind' | 'severity' | 'subject' | 'what'> & Partial<Finding>,
 ): Finding {
-  return { since: null, todo: null, command: null, ...of };
+  return { brief: of.what, since: null, todo: null, command: null, ...of };
 }
 
 /** Of some of a cluster nothing was learned, which is not that they are silent. */

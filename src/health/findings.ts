@@ -43,7 +43,7 @@ export function judge(facts: Facts): Verdict {
   const more = wrong.length > 1 ? ` (and ${wrong.length - 1} more)` : '';
   return {
     state,
-    words: `${state === 'notServing' ? 'not serving' : 'at risk'}: ${first.what}${more}`,
+    words: `${state === 'notServing' ? 'not serving' : 'at risk'}: ${first.brief}${more}`,
     findings,
   };
 }

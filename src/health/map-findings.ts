@@ -14,6 +14,7 @@ import {
 } from './facts.ts';
 import { type Finding, finding, longest, notAsked, quoted, sinceOf } from './finding.ts';
 import { openOrders } from './open-orders.ts';
+import { electionThen, isElecting, mayBeGone, missingFrom, type Start, startNodes } from './starting.ts';
 
 /** The keeper does not answer, or has no map yet; and rescues that nobody has brought to their end. */
 export function keeperFindings(facts: Facts): Finding[] {
@@ -94,21 +95,45 @@ function withConfig(command: string, file: string): string {
   return [`${words} --config ${quoted(file)}`, ...others].join(', ');
 }
 
-/** Through a router's file neither keeper nor router has said who serves what: that is not nothing. */
-function silentKeeper({ clusters, front, keeper: seen }: Facts, keeper: string, why: string): Finding {
-  const isBlind = front === null && seen?.known.map.isEmpty === true;
-  const answering = clusters.flatMap(answeringOf);
-  const noted = answering.map((node) => sinceOf(node, conditionOf(node, 'note', 'silent')));
-  const own = clusters.filter(({ cluster }) => cluster === keeper).flatMap(answeringOf);
-  const masterless = own.map((node) => sinceOf(node, conditionOf(node, 'noMaster')));
+/**
+ * Through the file of a router, or of the keeper itself, nobody has said who serves what: that is not nothing. A cluster's own file
+ * leads to that cluster at least, of which its own findings tell.
+ */
+function silentKeeper(facts: Facts, keeper: string, why: string): Finding {
+  const { clusters, front, file, keeper: seen } = facts;
+  const own = clusters.filter(({ cluster }) => cluster === keeper);
+  const isBlind = (front === null || front === keeper) && seen?.known.map.isEmpty === true;
+  const nobody =
+    front === null
+      ? 'no router says what it knows of the map either'
+      : `${quoted(file)} leads to no other cluster`;
+  const meanwhile = isBlind
+    ? `${nobody}, so nobody here can say that any key is served`
+    : 'nothing moves meanwhile; what is served goes on';
+  const noted = clusters
+    .flatMap(answeringOf)
+    .map((node) => sinceOf(node, conditionOf(node, 'note', 'silent')));
+  const masterless = own.flatMap(answeringOf).map((node) => sinceOf(node, conditionOf(node, 'noMaster')));
+  const brief = `the keeper, cluster ${keeper}, does not answer`;
   return finding({
     kind: 'keeperSilent',
     severity: isBlind ? 'notServing' : 'atRisk',
     subject: keeper,
-    what: `the keeper, cluster ${keeper}, does not answer: ${why}; ${isBlind ? 'no router says what it knows of the map either, so nobody here can say that any key is served' : 'nothing moves meanwhile, and all else goes on'}`,
+    brief: `${brief}; ${meanwhile}`,
+    what: `${brief}: ${why}; ${meanwhile}`,
     since: longest([...noted, ...masterless]),
-    todo: 'start a majority of its nodes: nursery node --config FILE --node NAME; if their data are gone for good, nursery rescue keeper',
+    ...startKeeper(facts, own),
   });
+}
+
+/** What a keeper without a master needs. */
+function startKeeper(facts: Facts, own: readonly ClusterSeen[]): Start {
+  const missing = own.flatMap(missingFrom);
+  const { todo, command } = startNodes(facts, own[0]?.cluster ?? '', missing);
+  if (own.some(isElecting)) return { todo: electionThen(todo), command };
+  const lost = own.every(mayBeGone) ? '; if their data are gone for good, nursery rescue keeper' : '';
+  const enough = missing.length > 1 ? '. A majority of its nodes is enough' : '';
+  return { todo: `${todo === '' ? 'see what its nodes wait for' : todo}${enough}${lost}`, command };
 }
 
 /** Whether the map gives a range to a founding that another one took the place of, or that is lost. */

@@ -1,11 +1,15 @@
-/** What is wrong with moves: nobody works on one, a range is sealed for too long, a target was never told. */
+/** What is wrong with moves: nobody works on one, an operator holds it up, a range is sealed for too long, a target was never told. */
 import { printRange } from '../keyspace/range.ts';
 import type { Migration } from '../protocol/admin/admin.ts';
-import { printWay } from '../protocol/admin/migration.ts';
+import { isMerge, printWay } from '../protocol/admin/migration.ts';
 import { type ClusterSeen, conditionOf, type Facts, masterOf } from './facts.ts';
 import { type Finding, finding, quoted, type Since, sinceOf } from './finding.ts';
 import { openMoves } from './map-findings.ts';
 
+/** Stages of a move whose rows are still to be copied: what its rate holds up. One that was given up may be before that. */
+const COPIED: ReadonlySet<string> = new Set(['planned', 'preparing', 'copying', 'paused', 'given up']);
+/** Stages in which no pause is heeded any more. */
+const UNPAUSED: ReadonlySet<string> = new Set(['sealed', 'aborting']);
 /** A range is sealed for a few round trips; from so long on somebody should know (ms). */
 const SEALED_MS = 5000;
 
@@ -20,7 +24,10 @@ export function moveFindings(facts: Facts): Finding[] {
     const still = stillSince(keepers, move.mid);
     const sealed = sealedSince(clusters, move);
     if (sealed !== null && sealed.ageMs >= SEALED_MS) return [sealedFinding(move, { sealed, still, resume })];
-    return still === null ? [] : [deadMigrator(move, still, resume)];
+    const held = sealed === null ? heldFindings(move, { still, resume, file }) : [];
+    if (held.length > 0) return held;
+    // A copy of an order is that order's business, which is told as such: nobody else goes on with it.
+    return still === null || move.rescue?.isCopy === true ? [] : [deadMigrator(move, still, resume)];
   });
   const untold = (keeper.migrations ?? []).filter(({ isUntold }) => isUntold === true);
   return [
@@ -72,6 +79,43 @@ function sealedFinding(move: Migration, { sealed, still, resume }: Seal): Findin
     what,
     todo: `repair ${target}: it alone can take the range over, or give it up`,
   });
+}
+
+type Held = { readonly still: Since | null; readonly resume: string; readonly file: string };
+
+/** What an operator holds up, for as long as that is so: to go on with it would wait for the operator, too. */
+function heldFindings(move: Migration, { still, resume, file }: Held): Finding[] {
+  const { mid, phase, wish, asked, progress } = move;
+  if (phase !== 'active' || wish === 'abort') return [];
+  const which = `migration ${mid}, ${printRange(move)} ${printWay(move)},`;
+  const nobody = still === null ? '' : '; no migrator works on it either';
+  const besides =
+    still === null
+      ? ''
+      : `; and besides, where neither a router nor a nursery migrator runs, which do so by themselves: ${resume}`;
+  const common = { kind: 'moveHeld', severity: 'note', subject: String(mid), since: still } as const;
+  const found: Finding[] = [];
+  if (wish === 'pause' && !UNPAUSED.has(progress.stage)) {
+    found.push(
+      finding({
+        ...common,
+        what: `${which} is paused by an operator${nobody}`,
+        todo: `where it is to go on, let it${besides}`,
+        command: `nursery migrate --continue ${mid} --config ${quoted(file)}`,
+      }),
+    );
+  }
+  if (asked?.rate === 0 && !isMerge(move) && COPIED.has(progress.stage)) {
+    found.push(
+      finding({
+        ...common,
+        what: `${which} copies nothing: an operator has set its rate to 0${nobody}`,
+        todo: `where it is to go on, give it a rate${besides}`,
+        command: `nursery migrate --rate BYTES --of ${mid} --config ${quoted(file)}`,
+      }),
+    );
+  }
+  return found;
 }
 
 function deadMigrator(move: Migration, since: Since, command: string): Finding {

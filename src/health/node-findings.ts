@@ -9,6 +9,7 @@ import {
   masterOf,
 } from './facts.ts';
 import { type Finding, finding, type Since, sinceOf } from './finding.ts';
+import { missingFrom, startNodes } from './starting.ts';
 
 /** Heartbeats may be lost for so long before it is said that a member is not heard (ms). */
 const UNHEARD_MS = 5000;
@@ -16,12 +17,12 @@ const UNHEARD_MS = 5000;
 const HARMLESS = ['refused ', 'twice ', 'twin', 'file', 'bind'];
 
 /** Of a cluster without a master nobody misses a node more than that. */
-export function nodeFindings({ keeper, clusters }: Facts, cluster: ClusterSeen): Finding[] {
+export function nodeFindings(facts: Facts, cluster: ClusterSeen): Finding[] {
+  const { keeper } = facts;
   const master = masterOf(cluster);
   const isSilentKeeper = cluster.cluster === keeper?.cluster && keeper.why !== null;
   const found = [...strangers(cluster)];
-  if (master !== null || cluster.isElsewhere)
-    found.push(...silentNodes(cluster, master, missingOf(clusters, cluster)));
+  if (master !== null || cluster.isElsewhere) found.push(...silentNodes(facts, cluster, master));
   for (const node of answeringOf(cluster)) {
     found.push(...ownFindings(cluster.cluster, node, node.name === master?.name));
     if (master !== null) found.push(...asSeenBy(master, node, cluster.cluster));
@@ -65,24 +66,25 @@ function missingOf(clusters: readonly ClusterSeen[], { cluster }: ClusterSeen): 
 }
 
 /** Since when is said by the master, who misses it. */
-function silentNodes(
-  { cluster, nodes }: ClusterSeen,
-  master: Answering | null,
-  missing: readonly string[],
-): Finding[] {
-  return nodes.flatMap(({ name, facts, why, isUnheard }) => {
-    if (facts !== null || isUnheard === true || missing.includes(name)) return [];
+function silentNodes(facts: Facts, seen: ClusterSeen, master: Answering | null): Finding[] {
+  const { cluster } = seen;
+  const absent = missingOf(facts.clusters, seen);
+  const silent = missingFrom(seen).filter(({ name }) => !absent.includes(name));
+  return silent.map((node) => {
+    const { name, why } = node;
     const unseen = master === null ? undefined : conditionOf(master, 'unseen', name);
-    return [
-      finding({
-        kind: 'nodeSilent',
-        severity: 'atRisk',
-        subject: name,
-        what: `${name} of ${cluster} does not answer: ${why}`,
-        since: master === null ? null : sinceOf(master, unseen),
-        todo: `start it, on its machine, with its home: nursery node --config FILE --node ${name}. If its disk is lost, with an empty home`,
-      }),
-    ];
+    const { todo, command } = startNodes(facts, cluster, [node]);
+    const brief = `${name} of ${cluster} does not answer`;
+    return finding({
+      kind: 'nodeSilent',
+      severity: 'atRisk',
+      subject: name,
+      brief,
+      what: `${brief}: ${why}`,
+      since: master === null ? null : sinceOf(master, unseen),
+      todo: node.isMute === true ? todo : `${todo}. If its disk is lost, with an empty home`,
+      command,
+    });
   });
 }
 

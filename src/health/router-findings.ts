@@ -1,19 +1,23 @@
 /** What is wrong with the router of the file, and whom processes have turned away. */
 import { describeTurnedAway } from '../protocol/arakoon/statistics.ts';
 import type { Facts } from './facts.ts';
-import { type Finding, finding } from './finding.ts';
+import { type Finding, finding, quoted } from './finding.ts';
+import { hanging } from './starting.ts';
 
 /** Of a router that is well there is nothing to say. */
-export function routerFindings({ router, clusters }: Facts): Finding[] {
+export function routerFindings({ router, clusters, file }: Facts): Finding[] {
   const found: Finding[] = [];
   if (router !== null && router.turnedAway === null && router.isUnheard !== true) {
+    const { name, why, isMute } = router;
+    const start = `nursery router --config ${quoted(file)}`;
+    const brief = `router ${name} does not answer`;
     found.push(
       finding({
-        kind: 'routerSilent',
-        severity: 'atRisk',
-        subject: router.name,
-        what: `router ${router.name} does not answer: ${router.why}`,
-        todo: 'start it, on its machine: nursery router --config FILE',
+        ...{ kind: 'routerSilent', severity: 'atRisk', subject: name, brief, what: `${brief}: ${why}` },
+        // While it has its port, a second one does not get that.
+        ...(isMute === true
+          ? { todo: `${hanging(name, 1)}: ${start}` }
+          : { todo: 'start it, on its machine', command: start }),
       }),
     );
   }

@@ -36,14 +36,21 @@ export type DialOptions = {
   readonly handlers: LinkHandlers;
   /** For connecting and the exchange of hellos together (ms). */
   readonly timeoutMs: number;
+  /** The other end has taken the connection; its hello is still to come. */
+  readonly onConnected?: () => void;
   /** Ends the attempt at once. A link that is there already stays. */
   readonly signal?: AbortSignal;
 };
 
+/** Why an attempt to open a link failed: the other end took the connection, and has said nothing. Its process is there. */
+export class Speechless extends Error {
+  override readonly name = 'Speechless';
+}
+
 /**
  * Opens a link.
  *
- * @throws NurseryError UNREACHABLE where nobody answers in time, or the address is none; TOO_MANY_CONNECTIONS where it has no
+ * @throws NurseryError UNREACHABLE, because of `Speechless` where it was connected; where nobody answers in time, or the address is none; TOO_MANY_CONNECTIONS where it has no
  *   seat for us; WRONG_CLUSTER, NOT_SUPPORTED (protocol version), REFUSED, GOING_DOWN where the other end turns us away, with
  *   its reason
  */
@@ -53,9 +60,14 @@ export function dial(options: DialOptions): Promise<Link> {
     const host = dialableHost(options.host, port);
     const address = printAddress(host, port);
     const name = randomBytes(NAME_BYTES).toString('hex');
+    let isConnected = false;
     // The address goes past the URL, whose rules are others: it has no zones, and takes "1.2" for an IPv4 address.
     const socket = new WebSocket(`ws://link${LINK_PATH}`, {
-      createConnection: () => connect({ host, port, noDelay: true }),
+      createConnection: () =>
+        connect({ host, port, noDelay: true }, () => {
+          isConnected = true;
+          options.onConnected?.();
+        }),
       headers: {
         host: printAddress(host.replace(/%.*/, ''), port),
         [ROLE_HEADER]: hello.role,
@@ -68,25 +80,27 @@ export function dial(options: DialOptions): Promise<Link> {
     });
     let why = 'closed before the hello';
     let isLate = false;
+    let cause: unknown;
     const giveUp = (because: string): void => {
       isLate = true;
       why = because;
       socket.terminate();
     };
-    const timer = setTimeout(
-      () =>
-        giveUp(
-          `it has said nothing for ${options.timeoutMs} ms: stopped, too busy, or another kind of server`,
-        ),
-      options.timeoutMs,
-    );
+    const timer = setTimeout(() => {
+      const said = `it has said nothing for ${options.timeoutMs} ms`;
+      if (isConnected) cause = new Speechless(said);
+      giveUp(
+        isConnected
+          ? `${said}: stopped, too busy, or another kind of server`
+          : `no connection within ${options.timeoutMs} ms: its machine is off, or cannot be reached`,
+      );
+    }, options.timeoutMs);
     const abandoned = (): void => giveUp('nobody wants to know any more');
     options.signal?.addEventListener('abort', abandoned);
     const ended = (): void => {
       clearTimeout(timer);
       options.signal?.removeEventListener('abort', abandoned);
     };
-    let cause: unknown;
     let isFull = false;
     const failed = (code: number, reason: Buffer): void => {
       ended();
@@ -98,7 +112,7 @@ export function dial(options: DialOptions): Promise<Link> {
     socket.on('error', (error: Error) => {
       // Its close follows. Of what we have ended ourselves we know better why.
       if (!isFull && !isLate) why = error.message;
-      cause = error;
+      cause ??= error;
     });
     socket.on('unexpected-response', (_request, response) => {
       isFull = response.statusCode === STATUS_FULL;

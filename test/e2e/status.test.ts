@@ -18,7 +18,12 @@ const SLOW_MS = 1500;
 
 type Seen = {
   readonly verdict: { readonly state: string; readonly words: string; readonly exitCode: number };
-  readonly findings: readonly { readonly kind: string; readonly since: { readonly by: string } | null }[];
+  readonly findings: readonly {
+    readonly kind: string;
+    readonly since: { readonly by: string } | null;
+    readonly todo: string | null;
+    readonly command: string | null;
+  }[];
   readonly keeperSilent?: string;
   readonly map: { readonly version: number; readonly entries: readonly { readonly owner: string }[] } | null;
   readonly clusters: readonly { readonly cluster: string; readonly nodes: readonly { status: unknown }[] }[];
@@ -91,6 +96,20 @@ tests.test('status tells what is known without the keeper, and that it is silent
     return findings[0]?.since?.by === `${ams.id}_0`;
   });
 
+  // The keeper's own file leads to nobody else.
+  const own = await statusOf(lab, nursery.keeper.file, EXIT_CODES.NOT_SERVING);
+  assert.equal(kindsOf(own), ['keeperSilent']);
+  assert.is(
+    own.findings[0]?.command,
+    `nursery node --config ${nursery.keeper.file} --node ${nursery.keeper.id}_0`,
+  );
+  const { stdout } = await lab.run(['status', '--config', nursery.keeper.file]);
+  assert.match(
+    stdout,
+    /^not serving: the keeper, cluster [^:]* leads to no other cluster, so nobody here can/,
+  );
+  assert.match(stdout, /^which routers and migrators are connected to the keeper is not known/m);
+
   // Connected, and silent: nobody closes anything.
   for (const { name } of ams.nodes) ams.process(name).signal('SIGSTOP');
   nursery.router.signal('SIGSTOP');
@@ -107,6 +126,18 @@ tests.test('status tells what is known without the keeper, and that it is silent
   const limitMs = ANSWERED_MS + (beganMs - startMs) + SLOW_MS;
   assert.ok(tookMs < limitMs, `${tookMs} ms, where ${limitMs} are given`);
   assert.equal(kindsOf(silent).sort(), ['clusterSilent', 'keeperSilent']);
+  // Who hangs is in the way of another process with its home, or its port; who is dead is not.
+  const hanging = [...silent.findings, ...blind.findings].filter(({ kind }) => kind !== 'keeperSilent');
+  for (const { todo, command } of hanging) {
+    assert.match(todo ?? '', /may hang: let its process go on \(kill -CONT PID\), or end it first/);
+    assert.not.match(todo ?? '', /empty home|rescue/);
+    assert.is(command, null);
+  }
+  const dead = blind.findings.find(({ kind }) => kind === 'keeperSilent');
+  assert.match(
+    dead?.todo ?? '',
+    /^start status-keeper_0, on its machine, with its home: .*nursery rescue keeper$/,
+  );
 });
 
 tests.test('one who is held up himself says of nobody that he does not answer', async (lab) => {
@@ -157,8 +188,16 @@ tests.test('a migration whose migrator is dead: status says so, and what goes on
   const mid = /no migrator works on migration (\d+)/.exec(seen.stdout)?.[1] as string;
   const paused = await nursery.succeed(['migrate', '--pause', mid]);
   assert.is(paused.stdout, `migration ${mid}: pause wanted, and no migrator works on it\n`);
+  const held = await nursery.run(['status']);
+  assert.match(
+    held.stdout,
+    /^- migration \d+, .* is paused by an operator; no migrator works on it either$/m,
+  );
+  assert.not.match(held.stdout, /^! no migrator/m);
+  assert.equal(typed(held).slice(0, 3), ['migrate', '--continue', mid]);
   bru.startAll();
-  await Promise.all([nursery.succeed(['migrate', '--continue', mid]), lab.run(typed(seen))]);
+  const [continued] = await Promise.all([lab.run(typed(held)), lab.run(typed(seen))]);
+  assert.is(continued.code, EXIT_CODES.OK, continued.stderr);
   const late = await nursery.run(['migrate', '--continue', mid]);
   assert.is(late.stderr, `nursery: REFUSED: cannot continue: migration ${mid} is done\n`);
   const after = await nursery.succeed(['status', '--wait', 'healthy', '--timeout', '30']);
@@ -264,7 +303,10 @@ tests.test(
         ? finished
         : null;
     });
-    assert.match(risky.stdout, /^at risk: three_0 of three does not answer: .*\n! three_0 .*\n {4}since /);
+    assert.match(
+      risky.stdout,
+      /^at risk: three_0 of three does not answer\n! three_0 .*ECONNREFUSED.*\n {4}since .*\n.*\n {4}type: nursery node --config \S+ --node three_0$/m,
+    );
     await cluster.process(second).kill();
     const dead = await until('no master to be left', async () => {
       const finished = await lab.run(['status', '--config', cluster.file]);
@@ -274,7 +316,7 @@ tests.test(
     });
     assert.match(
       dead.stdout,
-      /^not serving: cluster three has no master, so nobody serves its keys: three_0 does not/,
+      /^not serving: cluster three has no master, so nobody serves its keys: three_0, three_1 do not answer\n/,
     );
     assert.match(dead.stdout, /^ {4}since .*, by the clock of three_2$/m);
     for (const { stdout } of [well, risky, dead]) assert.not.match(stdout, /keeper|nursery init/);

@@ -297,6 +297,22 @@ test('abort() takes over where the migrator is dead', async () => {
   assert.is((await failureOf(new Operations(nursery).pause(77))).code, 'REFUSED');
 });
 
+test('resume tells targets of what was aborted without them, and names them', async () => {
+  const nursery = filled(20);
+  const mid = nursery.plan('a', 'b', '', null);
+  nursery.b.isDown = true;
+  await new Operations(nursery, FAST).abort(mid, 'not wanted');
+  nursery.b.isDown = false;
+  const told: string[] = [];
+  const onTold = ({ mid: which, target }: { readonly mid: number; readonly target: string }): void => {
+    told.push(`${which} ${target}`);
+  };
+  const operations = new Operations(nursery, FAST);
+  assert.equal(await operations.resume(null, { onTold }), []);
+  assert.equal(await operations.resume(null, { onTold }), []);
+  assert.equal(told, [`${mid} b`]);
+});
+
 test('a pause that nobody heeds is told from one that is heeded', async () => {
   const nursery = filled(20);
   const mid = nursery.plan('a', 'b', '', null);

@@ -46,7 +46,7 @@ export function documentOf(facts: Facts, teller: Teller): Gathered {
   return {
     ...teller,
     verdict: { state, words },
-    findings: findings.slice(0, FINDINGS_MAX),
+    findings: findings.slice(0, FINDINGS_MAX).map(({ brief: _, ...shown }) => shown),
     keeperSilent: keeper?.why ?? null,
     nursery: keeper?.known.nursery?.founding ?? null,
     map: {

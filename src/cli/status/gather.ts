@@ -15,6 +15,7 @@ import {
 } from '../../health/facts.ts';
 import { judge } from '../../health/findings.ts';
 import { EMPTY_MAP } from '../../keyspace/rangemap.ts';
+import { Speechless } from '../../link/dial.ts';
 import type {
   AdminQuery,
   ClusterConfig,
@@ -205,7 +206,7 @@ async function askRouter({ target, router, deadlineMs, presence }: Tellers): Pro
   const beganMs = presence.ms;
   const { turnedAway, why, error } = await askTurnedAway(router, node.name, deadlineMs);
   const isUnheard = error !== undefined && !presence.hadTime(beganMs, error);
-  return { name: node.name, turnedAway, why, isUnheard };
+  return { name: node.name, turnedAway, why, isUnheard, isMute: error !== undefined && isMute(error) };
 }
 
 /** A keeper whose master is there is late, whatever was not heard of it: that is not silence. */
@@ -308,7 +309,8 @@ class Nodes {
       if (!(error instanceof NurseryError)) throw error;
       const { turnedAway } = await counting;
       const isUnheard = !this.#presence.hadTime(beganMs, error);
-      return { name, facts: null, why: isUnheard ? NO_TIME : error.message, turnedAway, isUnheard };
+      const why = isUnheard ? NO_TIME : error.message;
+      return { name, facts: null, why, turnedAway, isUnheard, isMute: isMute(error) };
     }
   }
 }
@@ -345,8 +347,15 @@ class Presence {
 }
 
 function isRefusal(error: NurseryError): boolean {
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ECONNREFUSED') return true;
-  }
-  return false;
+  return causesOf(error).some((cause) => (cause as NodeJS.ErrnoException).code === 'ECONNREFUSED');
+}
+
+/** Whether a process was there, which took what was sent to it and said nothing. */
+function isMute(error: NurseryError): boolean {
+  return error.code === 'TIMEOUT' || causesOf(error).some((cause) => cause instanceof Speechless);
+}
+
+/** It, and what is behind it. */
+function causesOf(error: Error): Error[] {
+  return [error, ...(error.cause instanceof Error ? causesOf(error.cause) : [])];
 }

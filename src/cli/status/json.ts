@@ -16,7 +16,11 @@ export function statusToJson(
   exitCode: number,
 ): object {
   const { state, words, findings } = verdict;
-  const said = { verdict: { state, words, exitCode }, findings };
+  const said = {
+    verdict: { state, words, exitCode },
+    // Of the first that is in the verdict.
+    findings: findings.map(({ brief: _, ...each }) => each),
+  };
   if (keeper === null)
     return { ...said, nursery: null, map: null, router: null, clusters: clusters.map(clusterToJson) };
   const { known, why, migrations } = keeper;

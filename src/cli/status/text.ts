@@ -197,8 +197,16 @@ function visitorLines({ keeper, clusters }: Facts): string[] {
       rows.set(`${role} ${node} ${from}`, [role, printable(node), `from ${from}`, since]);
     }
   }
-  if (rows.size === 0) return ['no router and no migrator is connected to the keeper'];
+  if (rows.size === 0) return [nobodyConnected(nodes)];
   return ['routers and migrators that are connected to the keeper', ...table([...rows.values()])];
+}
+
+/** Who is connected to a node is known to that node alone. */
+function nobodyConnected(nodes: readonly NodeSeen[]): string {
+  const silent = nodes.filter(({ facts }) => facts === null).length;
+  if (silent > 0 && silent === nodes.length)
+    return 'which routers and migrators are connected to the keeper is not known: no node of it answers';
+  return `no router and no migrator is connected to ${silent > 0 ? 'the nodes of the keeper that answer' : 'the keeper'}`;
 }
 
 function migrationLines({ keeper, clusters }: Facts): string[] {

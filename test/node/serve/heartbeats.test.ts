@@ -2,6 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Heartbeats } from '../../../node/serve/heartbeats.ts';
 import { type Migration, NO_PROGRESS } from '../../../src/protocol/admin/admin.ts';
+import { UNSAID } from '../../../src/protocol/admin/migration.ts';
 
 function records(...given: readonly Partial<Migration>[]): Map<number, Migration> {
   const usual: Migration = {
@@ -30,6 +31,18 @@ test('a migration whose heartbeat stands still is named, with since when', () =>
     'migration 1: no migrator has noted progress for 7 s; nursery migrate --config FILE --resume goes on with it',
   ]);
   assert.is(beats.notes(8_000).length, 2);
+});
+
+test('of one that an operator holds up it is said how he lets it go on', () => {
+  const beats = new Heartbeats();
+  beats.look(records({ wish: 'pause' }, { mid: 2, asked: { ...UNSAID, rate: 0 } }), 0);
+  beats.look(records({ wish: 'pause' }, { mid: 2, asked: { ...UNSAID, rate: 0 } }), 2_000);
+  const held =
+    'no migrator has noted progress for 5 s, and an operator holds it up; nursery migrate --config FILE';
+  assert.equal(beats.notes(5_000), [
+    `migration 1: ${held} --continue 1, and --resume, go on with it`,
+    `migration 2: ${held} --rate BYTES --of 2, and --resume, go on with it`,
+  ]);
 });
 
 test('another migrator, and the end of a migration, are signs of life', () => {

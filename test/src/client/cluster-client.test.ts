@@ -1,8 +1,11 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ErrorCode, NurseryError } from '../../../src/base/errors.ts';
 import { ClusterClient } from '../../../src/client/cluster-client.ts';
 import { EMPTY_MAP } from '../../../src/keyspace/rangemap.ts';
+import { Speechless } from '../../../src/link/dial.ts';
 import type { ClusterConfig, KeeperMap } from '../../../src/protocol/admin/admin.ts';
 import { failure, OK } from '../../../src/protocol/arakoon/replies.ts';
 import { encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
@@ -29,6 +32,32 @@ async function codeOf(call: Promise<unknown>): Promise<ErrorCode | 'none'> {
 
 const times = (cluster: FakeCluster, kind: string): number =>
   cluster.log.filter((entry) => entry.endsWith(` ${kind}`)).length;
+
+test('whoever takes a connection and says nothing is told from one that is not there, however short the time', async () => {
+  const server = createServer((socket) => socket.resume()); // one that is not read does not notice its end
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const ask = async (): Promise<NurseryError> => {
+    const nodes = [{ name: 'n0', ips: ['127.0.0.1'], port }];
+    const client = new ClusterClient({ cluster: 'c', nodes }, { role: 'client', node: '' });
+    try {
+      await client.send(GET, { to: 'n0', deadlineMs: 200 });
+      return assert.unreachable() as never;
+    } catch (error) {
+      return error as NurseryError;
+    } finally {
+      client.close();
+    }
+  };
+  const mute = await ask();
+  assert.match(mute.message, /not possible within 200 ms: .*: it has said nothing so far/);
+  assert.instance((mute.cause as NurseryError).cause, Speechless);
+  server.close();
+  await once(server, 'close');
+  const gone = await ask();
+  assert.match(gone.message, 'ECONNREFUSED');
+});
 
 test('the master is found, asked, and followed when it changes', async () => {
   const cluster = await new FakeCluster().start(3);

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { WebSocket, WebSocketServer } from 'ws';
 import { NurseryError } from '../../../src/base/errors.ts';
 import type { Followed } from '../../../src/link/about.ts';
-import { decodeHello, dial, encodeHello, linkName } from '../../../src/link/dial.ts';
+import { decodeHello, dial, encodeHello, linkName, Speechless } from '../../../src/link/dial.ts';
 import {
   CLOSE,
   encodeLeft,
@@ -498,7 +498,7 @@ test('who does not answer with a hello in time is unreachable', async () => {
 });
 
 test('of a process that takes connections and says nothing at all the same is said', async () => {
-  const server = createServer();
+  const server = createServer((socket) => socket.resume()); // one that is not read does not notice its end
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
@@ -511,7 +511,18 @@ test('of a process that takes connections and says nothing at all the same is sa
   }).catch((error: unknown) => error);
   assert.is((refused as NurseryError).code, 'UNREACHABLE');
   assert.match((refused as NurseryError).message, 'it has said nothing for 50 ms');
+  assert.instance((refused as NurseryError).cause, Speechless, 'it is there, which one that refuses is not');
   server.close();
+  await once(server, 'close');
+  const gone = await dial({
+    host: '127.0.0.1',
+    port,
+    hello: hello('c'),
+    handlers: handlers(),
+    timeoutMs: 5000,
+  }).catch((error: unknown) => error);
+  assert.match((gone as NurseryError).message, 'ECONNREFUSED');
+  assert.not.instance((gone as NurseryError).cause, Speechless);
 });
 
 test('an attempt that nobody waits for any more ends at once', async () => {

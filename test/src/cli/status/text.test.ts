@@ -112,6 +112,33 @@ test('where all of a cluster is gone, or was brought back, its last backup is sp
   ]);
 });
 
+test('where nodes of the keeper are silent, it is not said that nobody is connected to them', () => {
+  const silent = { name: 'k0', facts: null, why: 'refused', turnedAway: null };
+  const there = {
+    visitors: [],
+    conditions: [],
+    counts: null,
+    freeBytes: null,
+    load: NO_LOAD,
+    places: NOWHERE,
+  };
+  const status = { cluster: 'k', role: 'follower', label: '', members: [], owned: [], backup: null };
+  const well = { ...silent, name: 'k1', facts: { ...there, status } as unknown as NodeFacts };
+  const said = (nodes: readonly NodeSeen[]): string[] => {
+    const known = { map: EMPTY_MAP, clusters: [] };
+    const keeper = { cluster: 'k', known, migrations: null, orders: null, why: 'refused' };
+    const clusters = [{ cluster: 'k', nodes, isElsewhere: false }];
+    const facts: Facts = { file: 'r.ini', front: null, keeper, clusters, router: null };
+    const lines = statusLines(facts, { state: 'healthy', words: 'healthy', findings: [] }, 0);
+    return lines.filter((line) => line.includes('connected to'));
+  };
+  assert.equal([[silent], [silent, well], [well]].flatMap(said), [
+    'which routers and migrators are connected to the keeper is not known: no node of it answers',
+    'no router and no migrator is connected to the nodes of the keeper that answer',
+    'no router and no migrator is connected to the keeper',
+  ]);
+});
+
 test('routers and migrators are listed once, however many links they have', () => {
   const facts: Facts = {
     file: 'r.ini',
