@@ -4,7 +4,7 @@ import type { MapWatch } from '../src/client/map-watch.ts';
 import type { RouterIni } from '../src/config/router-config.ts';
 import type { Dashboard } from '../src/dashboard/http.ts';
 import { type Hello, LINK_PROTOCOL } from '../src/link/frames.ts';
-import { type Asked, answerWatch } from '../src/metrics/http.ts';
+import { type Asked, Watch } from '../src/metrics/http.ts';
 import type { ProcessFacts } from '../src/metrics/of-process.ts';
 import { following } from '../src/port/follow.ts';
 import { ClientPort, limitsOfProcess, portBudgets } from '../src/port/port.ts';
@@ -73,6 +73,11 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     },
     { name: ini.name, clusterId: ini.clusterId, keeper: keeper.cluster, seats: figures, recording },
   );
+  const facts = { operations: recording.operations, budgets: budgets.clients, seats: figures };
+  const asked = new Watch(
+    () => watchOf(driver.router, facts),
+    (error) => logger.error({ reason: error.message }, 'no metrics'),
+  );
   const port = await ClientPort.listen({
     ips: ini.ips,
     port: ini.port,
@@ -92,9 +97,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     budgets,
     http: (request, response) => {
       if (dashboard?.answer(request, response, recording.operations)) return;
-      const facts = { operations: recording.operations, budgets: budgets.clients, seats: figures };
-      const failed = (error: Error): void => logger.error({ reason: error.message }, 'no metrics');
-      answerWatch(request, response, watchOf(driver.router, facts), failed);
+      asked.answer(request, response);
     },
     warn: (message) => logger.warn({}, message),
     waits,

@@ -43,7 +43,7 @@ const SERVED: ReadonlySet<number> = new Set([
 type Mark = { readonly atMs: number; readonly sums: Float64Array };
 /** What a range was asked since the node counts it. */
 export type RangeTotals = {
-  readonly epoch: number;
+  readonly lo: Key;
   readonly reads: number;
   readonly writes: number;
   readonly bytes: number;
@@ -116,9 +116,9 @@ export class Load {
   get totals(): RangeTotals[] {
     this.#follow();
     const sum = (at: number): number => this.#sums[at] as number;
-    return this.#ranges.map(({ epoch }, index) => {
+    return this.#ranges.map(({ lo }, index) => {
       const at = SUMS * index;
-      return { epoch, reads: sum(at + READS), writes: sum(at + WRITES), bytes: sum(at + BYTES) };
+      return { lo, reads: sum(at + READS), writes: sum(at + WRITES), bytes: sum(at + BYTES) };
     });
   }
 

@@ -1,13 +1,14 @@
 /** The metrics of a node: its part in consensus, its disk, what its cluster owns, and what is wrong with it. */
 
-import { type Family, labelled, type Metric, single } from '../../src/metrics/families.ts';
+import type { Key } from '../../src/base/bytes.ts';
+import { type Family, type Labels, labelled, type Metric, single } from '../../src/metrics/families.ts';
 import type { Asked } from '../../src/metrics/http.ts';
 import { processFamilies } from '../../src/metrics/of-process.ts';
 import { CONDITIONS } from '../../src/protocol/admin/node-facts.ts';
 import { statusOf } from '../paxos/step.ts';
 import type { RequestContext } from './request-context.ts';
 
-/** Ranges that are told by themselves, by epoch: so many of the largest ones, and so many of the busiest. */
+/** Ranges that are told by themselves, by epoch and part: so many of the largest ones, and so many of the busiest. */
 const RANGES_MAX = 50;
 const TOLD_RANGES = `of the ${RANGES_MAX} largest ones and the ${RANGES_MAX} busiest`;
 
@@ -113,27 +114,27 @@ export const NODE_METRICS = {
   rangeKeys: {
     name: 'nursery_range_keys',
     kind: 'gauge',
-    help: `Keys of a range, by its epoch; ${TOLD_RANGES}.`,
+    help: `Keys of a range, by epoch and part; ${TOLD_RANGES}.`,
   },
   rangeBytes: {
     name: 'nursery_range_bytes',
     kind: 'gauge',
-    help: `Bytes of keys and values of a range, by its epoch; ${TOLD_RANGES}.`,
+    help: `Bytes of keys and values of a range, by epoch and part; ${TOLD_RANGES}.`,
   },
   rangeReads: {
     name: 'nursery_range_reads_total',
     kind: 'counter',
-    help: `Reads of a range that this node has answered, by its epoch; ${TOLD_RANGES}.`,
+    help: `Reads of a range that this node has answered, by epoch and part; ${TOLD_RANGES}.`,
   },
   rangeWrites: {
     name: 'nursery_range_writes_total',
     kind: 'counter',
-    help: `Updates of a range that this node has answered, by its epoch; ${TOLD_RANGES}.`,
+    help: `Updates of a range that this node has answered, by epoch and part; ${TOLD_RANGES}.`,
   },
   rangeTraffic: {
     name: 'nursery_range_request_bytes_total',
     kind: 'counter',
-    help: `Bytes of these requests and of the replies, by its epoch; ${TOLD_RANGES}.`,
+    help: `Bytes of these requests and of the replies, by epoch and part; ${TOLD_RANGES}.`,
   },
   migrations: {
     name: 'nursery_migrations_open',
@@ -248,8 +249,9 @@ function countFamilies({ counts }: RequestContext): Family[] {
   return [single(NODE_METRICS.keys, sum('keys')), single(NODE_METRICS.bytes, sum('bytes'))];
 }
 
-/** What is known of all ranges of one epoch: those that a move has parted are told together. */
-type OfEpoch = {
+/** What is known of one range. */
+type OfRange = {
+  readonly labels: Labels;
   keys: number;
   rowBytes: number;
   reads: number;
@@ -258,39 +260,44 @@ type OfEpoch = {
   busy: number;
 };
 
-/** Keys are hostile, and many: a range is told by its epoch alone. */
+/**
+ * Keys are hostile, and many: a range is told by its epoch, which ranges share that were one, and by which of them it is (`part`, from 0,
+ * in the order of keys).
+ */
 function rangeFamilies({ counts, driver, load }: RequestContext): Family[] {
   const known = counts?.() ?? null;
-  const all = new Map<number, OfEpoch>();
-  const none = { keys: 0, rowBytes: 0, reads: 0, writes: 0, traffic: 0, busy: 0 };
-  const epochs = new Map(driver.machine.owned().map(({ lo, epoch }) => [lo, epoch]));
-  for (const epoch of epochs.values()) all.set(epoch, { ...none });
+  const all = new Map<Key, OfRange>();
+  const parts = new Map<number, number>();
+  for (const { lo, epoch } of driver.machine.owned()) {
+    const part = parts.get(epoch) ?? 0;
+    parts.set(epoch, part + 1);
+    const labels = { epoch: String(epoch), part: String(part) };
+    all.set(lo, { labels, keys: 0, rowBytes: 0, reads: 0, writes: 0, traffic: 0, busy: 0 });
+  }
   for (const [at, { lo }] of known?.ranges.entries() ?? []) {
-    const of = all.get(epochs.get(lo) ?? -1);
+    const of = all.get(lo);
     if (of === undefined) continue;
-    of.keys += known?.counts[at]?.keys ?? 0;
-    of.rowBytes += known?.counts[at]?.bytes ?? 0;
+    of.keys = known?.counts[at]?.keys ?? 0;
+    of.rowBytes = known?.counts[at]?.bytes ?? 0;
   }
-  for (const { epoch, reads, writes, bytes } of load?.totals ?? []) {
-    const of = all.get(epoch);
+  for (const { lo, reads, writes, bytes } of load?.totals ?? []) {
+    const of = all.get(lo);
     if (of === undefined) continue;
-    of.reads += reads;
-    of.writes += writes;
-    of.traffic += bytes;
+    of.reads = reads;
+    of.writes = writes;
+    of.traffic = bytes;
   }
-  for (const { epoch, reads, writes } of load?.told.ranges ?? []) {
-    const of = all.get(epoch);
-    if (of !== undefined) of.busy += reads.m1 + writes.m1;
+  for (const { lo, reads, writes } of load?.told.ranges ?? []) {
+    const of = all.get(lo);
+    if (of !== undefined) of.busy = reads.m1 + writes.m1;
   }
-  const first = (by: 'rowBytes' | 'busy'): [number, OfEpoch][] =>
-    [...all].sort(([, a], [, b]) => b[by] - a[by]).slice(0, RANGES_MAX);
-  const told = new Map([...first('rowBytes'), ...first('busy')]);
-  const family = (metric: Metric, of: keyof OfEpoch): Family =>
-    labelled(
-      metric,
-      'epoch',
-      [...told].map(([epoch, each]) => [String(epoch), each[of]]),
-    );
+  const first = (by: 'rowBytes' | 'busy'): OfRange[] =>
+    [...all.values()].sort((a, b) => b[by] - a[by]).slice(0, RANGES_MAX);
+  const told = [...new Set([...first('rowBytes'), ...first('busy')])];
+  const family = (metric: Metric, of: Exclude<keyof OfRange, 'labels'>): Family => ({
+    metric,
+    samples: told.map((each) => ({ labels: each.labels, value: each[of] })),
+  });
   const stored =
     known === null
       ? []

@@ -4,7 +4,7 @@ import type { NodeIni } from '../../src/config/node-section.ts';
 import type { Dashboard } from '../../src/dashboard/http.ts';
 import type { Hello } from '../../src/link/frames.ts';
 import type { LinkHandlers } from '../../src/link/link.ts';
-import { answerWatch } from '../../src/metrics/http.ts';
+import { Watch } from '../../src/metrics/http.ts';
 import { following } from '../../src/port/follow.ts';
 import { ClientPort, type PortBudgets } from '../../src/port/port.ts';
 import type { Logger } from '../../src/process/log.ts';
@@ -68,6 +68,10 @@ export async function openClientPort(
     },
     ...following(logger, node.logLevel),
   };
+  const watch = new Watch(
+    () => watchOf(requests.context),
+    (error) => common.warn(error.stack ?? error.message),
+  );
   return await ClientPort.listen({
     ...common,
     ips: node.ips,
@@ -77,9 +81,7 @@ export async function openClientPort(
     budgets,
     http: (request, response) => {
       if (dashboard?.answer(request, response, requests.context.recording.operations)) return;
-      answerWatch(request, response, watchOf(requests.context), (error) =>
-        common.warn(error.stack ?? error.message),
-      );
+      watch.answer(request, response);
     },
     handle: (connection, body, respond) => requests.handle(body, respond, null, connection),
   });

@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { NurseryError } from '../base/errors.ts';
+import { pathOf } from '../metrics/http.ts';
 import type { Operations } from '../protocol/arakoon/operations.ts';
 import { answeredOf } from './answered.ts';
 import { type Asset, loadAssets } from './assets.ts';
@@ -79,7 +80,7 @@ export class Dashboard {
 
   /** Answers one request where it is for the dashboard; else false. @param operations what the process has answered itself */
   answer(request: IncomingMessage, response: ServerResponse, operations: Operations): boolean {
-    const path = (request.url ?? '').replace(/\?.*$/, '');
+    const path = pathOf(request.url);
     const isBare = path === '/' || `${path}/` === DASHBOARD_PATH;
     if (!isBare && !path.startsWith(DASHBOARD_PATH)) return false;
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);

@@ -14,7 +14,7 @@ import { printAddress } from '../identity/address.ts';
 import { LinkAcceptor, remoteOf } from '../link/accept.ts';
 import { type Hello, LINK_PATH, ROLE_HEADER, type Role, STATUS_FULL } from '../link/frames.ts';
 import type { Link, LinkHandlers } from '../link/link.ts';
-import { isWatch } from '../metrics/http.ts';
+import { isShort, isWatch } from '../metrics/http.ts';
 import { type Budgets, clientBudgets, ownBudgets } from '../process/budget.ts';
 import { type ConnectionLimits, connectionLimits, descriptorLimit } from '../process/descriptors.ts';
 import { Repeated } from '../process/repeated.ts';
@@ -22,6 +22,7 @@ import { failure } from '../protocol/arakoon/replies.ts';
 import type { SeatFigures } from '../protocol/arakoon/statistics.ts';
 import type { Answer } from '../protocol/arakoon/values.ts';
 import { arrived } from './arrivals.ts';
+import { countUnread, feedInPieces } from './http-bounds.ts';
 import { type Guest, Seats } from './seats.ts';
 import { type Handle, TcpConnection } from './tcp-connection.ts';
 
@@ -37,6 +38,10 @@ const ACCEPTING = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAli
 const HEADER_MS = 10_000;
 /** How long an HTTP connection may go on from one request to the next (ms), silent or not. */
 const HTTP_IDLE_MS = 60_000;
+/** How long an HTTP client may take nothing of an answer (ms), whether or not others wait for the memory. */
+const HTTP_UNREAD_MS = 5000;
+/** When one should ask again whom we have no memory for, or no seat (s). */
+const RETRY_AFTER_S = '1';
 /** How long requests under way may take when the port closes (ms). */
 const GRACE_MS = 3000;
 /** How a name shows that it cannot be resolved, now or ever, and how often that is tried (ms). */
@@ -80,6 +85,8 @@ export type PortOptions = {
   /** How long HTTP may take for its first header, and from one request to the next (ms). Default 10 s and 60 s. */
   readonly headerMs?: number;
   readonly idleMs?: number;
+  /** How long an HTTP client may take nothing of an answer (ms). Default 5 s. */
+  readonly httpUnreadMs?: number;
   /** Where the memory of connections is counted. Default: budgets of this port's own. */
   readonly budgets?: PortBudgets;
 };
@@ -104,9 +111,12 @@ export class ClientPort {
   readonly #budgets: PortBudgets;
   readonly #sockets = new Set<Socket>();
   readonly #clients = new Map<Socket, TcpConnection>();
-  /** HTTP connections, links among them, and what keeps each from being closed: a request under way, or its being a link. */
-  readonly #web = new Map<Duplex, 'idle' | 'asking' | 'link'>();
-  /** What ends HTTP connections whose next request does not come to its end. Node's own clocks run only in a server that listens. */
+  /**
+   * HTTP connections, links among them, and what keeps each from being closed: a request under way, or its being a link. Of an answer
+   * that is made the client has not taken all.
+   */
+  readonly #web = new Map<Duplex, 'idle' | 'asking' | 'answered' | 'link'>();
+  /** What ends HTTP connections whose answer is not taken, or whose next request does not come to its end. Node's own clocks run only in a server that listens. */
   readonly #webTimers = new Map<Duplex, NodeJS.Timeout>();
   readonly #seats: Seats;
   /** Links of clients, by the address of their other end. */
@@ -281,6 +291,7 @@ export class ClientPort {
     socket.pause();
     socket.unshift(chunk);
     this.#http.emit('connection', socket);
+    feedInPieces(socket);
     process.nextTick(() => socket.resume());
   }
 
@@ -298,30 +309,44 @@ export class ClientPort {
     this.#webTimers.delete(socket);
   }
 
+  /** One request of a connection at a time: whoever sends another before it has the whole answer does not mean to read any. */
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
-    this.#endWait(socket);
-    // Whoever watches over this process must get through to it.
-    const kind = isWatch(request.url) ? 'own' : 'client';
-    if (!this.#hasSeat(socket, kind, this.#webGuest(socket))) {
-      response.writeHead(STATUS_FULL, { connection: 'close' }).end();
+    if (this.#web.get(socket) !== 'idle') {
+      socket.destroy();
       return;
     }
     this.#web.set(socket, 'asking');
+    this.#endWait(socket);
+    const { http, idleMs = HTTP_IDLE_MS, httpUnreadMs = HTTP_UNREAD_MS } = this.#options;
+    const { replies } = this.#budgets.clients;
+    countUnread(response, replies, httpUnreadMs);
+    response.once('prefinish', () => {
+      if (!this.#web.has(socket)) return;
+      this.#web.set(socket, 'answered');
+      this.#awaitRequest(socket, idleMs);
+    });
     response.once('close', () => {
       if (this.#closing) socket.destroy();
       else if (this.#web.has(socket)) {
         this.#web.set(socket, 'idle');
-        this.#awaitRequest(socket, this.#options.idleMs ?? HTTP_IDLE_MS);
+        this.#awaitRequest(socket, idleMs);
       }
     });
-    if (this.#options.http !== undefined) this.#options.http(request, response);
+    // Whoever watches over this process must get through to it, and asks for little where memory is short.
+    const kind = isWatch(request.url) ? 'own' : 'client';
+    const isServed = this.#hasSeat(socket, kind, this.#webGuest(socket));
+    if (!isServed || (replies.isExhausted && !isShort(request.url))) {
+      response.writeHead(STATUS_FULL, { connection: 'close', 'retry-after': RETRY_AFTER_S }).end();
+    } else if (http !== undefined) http(request, response);
     else response.writeHead(404).end();
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.removeAllListeners('data');
     this.#endWait(socket);
-    if (request.url !== LINK_PATH) {
+    if (this.#web.get(socket) !== 'idle') socket.destroy();
+    else if (request.url !== LINK_PATH) {
       socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () =>
         socket.destroy(),
       );
@@ -347,7 +372,7 @@ export class ClientPort {
         bytes = moved;
         return activeMs;
       },
-      isBusy: () => this.#web.get(socket) !== 'idle',
+      isBusy: () => this.#web.get(socket) === 'asking' || this.#web.get(socket) === 'link',
       letGo: () => socket.destroy(),
     };
   }

@@ -1,4 +1,5 @@
 /** Clients that ask for much and read nothing: memory stays bounded in sum, others are served, and it goes back. */
+import { connect, type Socket } from 'node:net';
 import * as assert from 'uvu/assert';
 import type { ArakoonClient } from '../../src/client/arakoon-client.ts';
 import { type NodePlace, TestCluster } from '../support/clusters.ts';
@@ -18,6 +19,10 @@ const CROWD_ROUTED = 60;
 const GROWTH_MAX = 700 * MIB;
 /** How far it may stay above what it had before. */
 const LEFT_MAX = 200 * MIB;
+/** Connections to each process that ask for metrics, how often each does at once, and what that may take: all answers took gigabytes. */
+const SCRAPERS = 30;
+const SCRAPES = 5000;
+const SCRAPED_MAX = 100 * MIB;
 
 const tests = labSuite('memory');
 
@@ -27,7 +32,11 @@ async function fill(client: ArakoonClient): Promise<void> {
 }
 
 /** Runs `crowd` and checks that the processes stay within bounds meanwhile, and give the memory back. */
-async function bounded(processes: readonly NurseryProcess[], crowd: () => Promise<void>): Promise<void> {
+async function bounded(
+  processes: readonly NurseryProcess[],
+  crowd: () => Promise<void>,
+  growthMax = GROWTH_MAX,
+): Promise<void> {
   const before = processes.map(({ pid }) => memoryOf(pid as number).now);
   for (const { pid } of processes) forgetPeak(pid as number);
   await crowd();
@@ -35,7 +44,7 @@ async function bounded(processes: readonly NurseryProcess[], crowd: () => Promis
     const began = before[index] as number;
     const { peak } = memoryOf(pid as number);
     console.log(`${name}: ${Math.round(began / MIB)} MiB, at most ${Math.round(peak / MIB)} MiB`);
-    assert.ok(peak - began < GROWTH_MAX, `${name} grew from ${began} to ${peak}`);
+    assert.ok(peak - began < growthMax, `${name} grew from ${began} to ${peak}`);
     await until('the memory to go back', () => memoryOf(pid as number).now < began + LEFT_MAX);
   }
 }
@@ -76,6 +85,38 @@ tests.test('the same through a router: neither the router nor the node behind it
     await expectServed(client);
     for (const lurker of crowd) lurker.close();
   });
+});
+
+tests.test('HTTP that asks for metrics again and again, and reads nothing', async (lab) => {
+  const nursery = await TestNursery.start(lab, { prefix: 'scraped', keeperSize: 1, size: 1 });
+  const [ams] = nursery.clusters;
+  const [{ name, clientPort }] = ams.nodes as [NodePlace];
+  const client = await nursery.connect();
+  await client.set('small', 'v');
+  const ports = [nursery.routerPort, clientPort];
+  const ask = (port: number): Socket => {
+    const socket = connect({ port, host: '127.0.0.1' }).pause();
+    socket.on('error', () => undefined); // being thrown out is what it is here for
+    socket.write('GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(SCRAPES));
+    return socket;
+  };
+  await bounded(
+    [nursery.router, ams.process(name)],
+    async () => {
+      const crowd = ports.flatMap((port) => Array.from({ length: SCRAPERS }, () => ask(port)));
+      for (let round = 0; round < 20; round += 1) {
+        for (const port of ports) {
+          for (const path of ['healthz', 'readyz', 'metrics'])
+            assert.is((await fetch(`http://127.0.0.1:${port}/${path}`)).status, 200, path);
+        }
+        assert.is((await client.get('small')).toString(), 'v');
+      }
+      const closed = (socket: Socket): Promise<void> =>
+        new Promise((resolve) => socket.once('close', () => resolve()).resume());
+      await Promise.all(crowd.map(closed));
+    },
+    SCRAPED_MAX,
+  );
 });
 
 tests.run();

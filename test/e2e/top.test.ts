@@ -59,7 +59,7 @@ tests.test('what is busy is seen by range and by key, in status, top and metrics
   const metrics = await response.text();
   assert.match(
     metrics,
-    new RegExp(`^nursery_range_reads_total\\{epoch="${range?.epoch}"\\} [1-9]\\d+$`, 'm'),
+    new RegExp(`^nursery_range_reads_total\\{epoch="${range?.epoch}",part="0"\\} [1-9]\\d+$`, 'm'),
   );
   assert.not.match(metrics, 'cold 0');
 

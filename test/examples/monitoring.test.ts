@@ -62,6 +62,21 @@ test('the dashboard is JSON, and each panel has a question', () => {
   for (const { targets } of panels) for (const { expr } of targets) assert.match(expr, 'nursery_');
 });
 
+test('what the dashboard asks of ranges it tells apart as nodes do, by epoch and part', () => {
+  const text = readFileSync(`${FOLDER}/grafana.json`, 'utf8');
+  const asked = [...text.matchAll(/"expr": "([^"]*nursery_range_[^"]*)",\s*"legendFormat": "([^"]*)"/g)];
+  const told = nodeFamilies(largeNode(2, new Operations(0)).context).filter(({ metric }) =>
+    metric.name.startsWith('nursery_range_'),
+  );
+  assert.is(asked.length, 3);
+  assert.is(told.length, 5);
+  for (const { samples } of told) assert.equal(Object.keys(samples[0]?.labels ?? {}), ['epoch', 'part']);
+  for (const [, expression, legend] of asked) {
+    assert.match(expression as string, 'by (cluster, epoch, part) (');
+    assert.is(legend, '{{cluster}} {{epoch}}.{{part}}');
+  }
+});
+
 /** Debian has it in its package `prometheus`; where it is not there these tests are skipped, and say so. */
 const PROMTOOL = process.env['PROMTOOL'] ?? 'promtool';
 const hasPromtool = spawnSync(PROMTOOL, ['--version']).status === 0;

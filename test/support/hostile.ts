@@ -51,6 +51,9 @@ const VISITS: { readonly [kind: string]: Visit } = {
     const some = Buffer.alloc(random.below(1024 * 1024));
     socket.write(Buffer.concat([encodePrologue(cluster), head, key, announced, some]));
   },
+  'pipelines HTTP': (socket) => {
+    socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1000));
+  },
   garbage: (socket, _target, random) => {
     const bytes = Buffer.from(Array.from({ length: 1 + random.below(1000) }, () => random.below(256)));
     bytes[0] = random.pick([0, 0x47, random.below(256)]);

@@ -48,7 +48,7 @@ test('requests are counted in the range of their key, with the bytes of both way
     bytes: { s10: 1000, m1: 1000, m10: 1000 },
   });
   assert.is(bench.of('m')?.writes.s10, 4);
-  assert.equal(bench.load.totals[0], { epoch: 1, reads: 100, writes: 0, bytes: 10_000 });
+  assert.equal(bench.load.totals[0], { lo: '', reads: 100, writes: 0, bytes: 10_000 });
 });
 
 test('each rate is of its own time, and what is older does not count', () => {

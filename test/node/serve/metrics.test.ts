@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NODE_METRICS, nodeFamilies } from '../../../node/serve/metrics.ts';
 import type { RequestContext } from '../../../node/serve/request-context.ts';
-import { exposition, type Family, LEFT_OUT, SERIES_MAX } from '../../../src/metrics/families.ts';
+import { exposition, type Family, LEFT_OUT, type Metric, SERIES_MAX } from '../../../src/metrics/families.ts';
 import { Operations } from '../../../src/protocol/arakoon/operations.ts';
 import { OK } from '../../../src/protocol/arakoon/replies.ts';
 import { largeNode } from '../../support/large-node.ts';
@@ -32,18 +32,54 @@ test('of 1,000 ranges the 50 largest and the 50 busiest are told, by their epoch
   assert.is(new Set(names).size, names.length, 'each series stands there once');
 });
 
-test('ranges that a move has parted have one epoch, and are one series', () => {
-  const { context, load, keys } = largeNode(3, new Operations(0));
-  const parted = context.driver.machine.owned().map((range) => ({ ...range, epoch: 7 }));
-  const machine = { ...context.driver.machine, owned: () => parted };
+test('ranges that are parts of one epoch are series of their own, numbered in the order of keys', async () => {
+  const { context, load, keys } = largeNode(4, new Operations(0));
+  const owned = context.driver.machine.owned().map((range, at) => ({ ...range, epoch: at === 1 ? 9 : 7 }));
+  const machine = { ...context.driver.machine, owned: () => owned };
   const families = nodeFamilies({
     ...context,
     driver: { ...context.driver, machine },
-    load: { told: load.told, totals: keys.map(() => ({ epoch: 7, reads: 2, writes: 1, bytes: 5 })) },
+    counts: () => ({
+      ranges: owned,
+      counts: owned.map((_, at) => ({ keys: 100 + at, bytes: 1000 + at })),
+      atMs: 0,
+    }),
+    load: {
+      told: load.told,
+      totals: keys.map((lo, at) => ({ lo, reads: 20 + at, writes: 10 + at, bytes: 5 + at })),
+    },
   } as unknown as RequestContext);
-  const samplesOf = (name: string) => families.find(({ metric }) => metric.name === name)?.samples;
-  assert.equal(samplesOf(NODE_METRICS.rangeReads.name), [{ labels: { epoch: '7' }, value: 6 }]);
-  assert.equal(samplesOf(NODE_METRICS.rangeKeys.name)?.length, 1);
+  const told = (metric: Metric): string[] =>
+    (families.find((family) => family.metric === metric)?.samples ?? [])
+      .map(({ labels, value }) => `${labels?.['epoch']}.${labels?.['part']} ${value}`)
+      .sort();
+  assert.equal(told(NODE_METRICS.rangeKeys), ['7.0 100', '7.1 102', '7.2 103', '9.0 101']);
+  assert.equal(told(NODE_METRICS.rangeBytes), ['7.0 1000', '7.1 1002', '7.2 1003', '9.0 1001']);
+  assert.equal(told(NODE_METRICS.rangeReads), ['7.0 20', '7.1 22', '7.2 23', '9.0 21']);
+  assert.equal(told(NODE_METRICS.rangeWrites), ['7.0 10', '7.1 12', '7.2 13', '9.0 11']);
+  assert.equal(told(NODE_METRICS.rangeTraffic), ['7.0 5', '7.1 7', '7.2 8', '9.0 6']);
+  const text = await exposition(families);
+  assert.match(text, '\nnursery_range_keys{epoch="7",part="1"} 102\n');
+  assert.not.match(text, 'customer/');
+});
+
+test('of ranges of one epoch the largest are told, not all that have this epoch', () => {
+  const { context, load } = largeNode(200, new Operations(0));
+  const owned = context.driver.machine.owned().map((range) => ({ ...range, epoch: 7 }));
+  const machine = { ...context.driver.machine, owned: () => owned };
+  const families = nodeFamilies({
+    ...context,
+    driver: { ...context.driver, machine },
+    counts: () => ({ ranges: owned, counts: owned.map((_, at) => ({ keys: 1, bytes: at })), atMs: 0 }),
+    load: { told: { ...load.told, ranges: [] }, totals: [] },
+  } as unknown as RequestContext);
+  const { samples } = families.find(({ metric }) => metric === NODE_METRICS.rangeBytes) as Family;
+  const largest = samples.slice(0, 50).map(({ labels }) => Number(labels?.['part']));
+  assert.equal(
+    largest,
+    Array.from({ length: 50 }, (_, at) => 199 - at),
+  );
+  assert.is(samples.length, 100, 'and as many of the busiest, which nobody is here');
 });
 
 test.run();

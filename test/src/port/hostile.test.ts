@@ -1,6 +1,8 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { LINK_PATH } from '../../../src/link/frames.ts';
 import { Budget } from '../../../src/process/budget.ts';
 import { OK, okBytes } from '../../../src/protocol/arakoon/replies.ts';
 import { encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
@@ -136,6 +138,120 @@ test('HTTP whose header comes byte by byte, or stops in its middle, is closed wi
   assert.ok(againMs >= 450 && againMs < 3000, String(againMs));
   assert.ok(bodyMs < 3000, String(bodyMs));
   await until('all to be gone', () => bench.port.connections.http === 0);
+  await bench.port.close();
+});
+
+const GET = 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n';
+const UPGRADE = `GET ${LINK_PATH} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n`;
+
+for (const [what, more] of [
+  ['a request', GET],
+  ['a thousand requests', GET.repeat(1000)],
+  ['an upgrade', UPGRADE],
+] as const) {
+  test(`HTTP that sends ${what} before it has the answer is closed, and no handler runs for it`, async () => {
+    let asked = 0;
+    const bench = await new Bench().listen({
+      http: (_request, response) => {
+        asked += 1;
+        setImmediate(() => response.end('fine'));
+      },
+    });
+    const [patient, hasty] = [await Raw.connect(bench.port.port), await Raw.connect(bench.port.port)];
+    for (let times = 1; times <= 3; times += 1) {
+      patient.send(Buffer.from(GET));
+      let answer = '';
+      while (!answer.endsWith('fine')) answer += (await patient.read(1)).toString();
+      assert.is(asked, times);
+    }
+    hasty.send(Buffer.from(GET + more));
+    assert.is((await hasty.rest()).length, 0);
+    assert.is(asked, 4);
+    assert.is(bench.port.connections.http, 1);
+    patient.socket.destroy();
+    await bench.port.close();
+  });
+}
+
+test('of requests that come at once few are parsed after the one that ends the connection', async () => {
+  let parsed = 0;
+  const counting = (message: unknown): void => {
+    if ((message as { readonly request?: unknown }).request !== undefined) parsed += 1;
+  };
+  subscribe('http.server.request.start', counting);
+  const bench = await new Bench().listen({ http: () => undefined });
+  const client = await Raw.connect(bench.port.port);
+  client.send(Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(2000)));
+  await client.rest();
+  unsubscribe('http.server.request.start', counting);
+  assert.ok(parsed > 1 && parsed < 50, `${parsed} were parsed`);
+  await bench.port.close();
+});
+
+test('a client that sends more than the request for a link, before it has one, is closed', async () => {
+  const bench = await new Bench().listen();
+  const client = await Raw.connect(bench.port.port);
+  client.send(Buffer.from(UPGRADE), Buffer.alloc(4096));
+  await client.rest();
+  await until('it to be gone', () => bench.port.seats.open === 0);
+  await bench.port.close();
+});
+
+test('answers over HTTP that nobody reads are counted, and end; beyond the bound only health is told', async () => {
+  const budgets = { replies: new Budget(4 * MIB), requests: new Budget(MIB) };
+  const own = { replies: new Budget(MIB), requests: new Budget(MIB) };
+  const asked = new Map<string, number>();
+  const bench = await new Bench().listen({
+    budgets: { clients: budgets, own },
+    httpUnreadMs: 20 * UNREAD_MS,
+    http: ({ url = '' }, response) => {
+      asked.set(url, (asked.get(url) ?? 0) + 1);
+      response.end(url === '/metrics' ? LONG.bytes : 'fine');
+    },
+  });
+  const statusOf = async (path: string): Promise<number> => {
+    const url = `http://127.0.0.1:${bench.port.port}${path}`;
+    return (await fetch(url, { headers: { connection: 'close' } })).status;
+  };
+  const silent = await Raw.connect(bench.port.port);
+  silent.socket.pause();
+  silent.send(Buffer.from(GET));
+  await until('its answer to be counted', () => budgets.replies.usedBytes >= LONG.bytes.length);
+  for (const path of ['/metrics', '/metrics?x', '/dashboard/document', '/'])
+    assert.is(await statusOf(path), 503, path);
+  for (const path of ['/healthz', '/readyz', '/readyz?verbose']) assert.is(await statusOf(path), 200, path);
+  assert.equal(
+    [...asked],
+    [
+      ['/metrics', 1],
+      ['/healthz', 1],
+      ['/readyz', 1],
+      ['/readyz?verbose', 1],
+    ],
+  );
+  await until('its connection to be closed', () => bench.port.seats.open === 0);
+  assert.is(budgets.replies.usedBytes, 0);
+  assert.is(await statusOf('/'), 200);
+  silent.socket.destroy();
+  await bench.port.close();
+});
+
+test('one that takes nothing of its answer over HTTP goes for the next one', async () => {
+  const bench = await new Bench().listen({
+    limits: () => ({ clients: 0, own: 1, spare: 4 }),
+    http: (_request, response) => response.end(LONG.bytes),
+  });
+  const silent = await Raw.connect(bench.port.port);
+  silent.socket.pause();
+  silent.send(Buffer.from(GET));
+  const health = `http://127.0.0.1:${bench.port.port}/healthz`;
+  await until('health to be told', async () => {
+    const { status, body } = await fetch(health, { headers: { connection: 'close' } });
+    await body?.cancel();
+    return status === 200;
+  });
+  assert.is(bench.port.seats.letGo, 1);
+  silent.socket.destroy();
   await bench.port.close();
 });
 

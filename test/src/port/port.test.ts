@@ -91,8 +91,9 @@ test('one connection too many hears fe and is closed; a link hears 503', async (
   // Whoever watches over the process has another seat (and nothing is served here).
   const statusOf = async (path: string): Promise<number> =>
     (await fetch(`http://127.0.0.1:${bench.port.port}${path}`, { headers: { connection: 'close' } })).status;
-  for (const path of ['/metrics', '/dashboard/document']) assert.is(await statusOf(path), 404, path);
-  for (const path of ['/', '/metrics/', '/dashboards/']) assert.is(await statusOf(path), 503, path);
+  for (const path of ['/metrics', '/metrics?x', '/metrics/', '/dashboard/document'])
+    assert.is(await statusOf(path), 404, path);
+  for (const path of ['/', '/metrics/x', '/dashboards/']) assert.is(await statusOf(path), 503, path);
   for (const client of clients) client.socket.destroy();
   await bench.port.close();
 });
