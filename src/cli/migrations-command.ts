@@ -73,16 +73,24 @@ export async function runHistory({ config, json, key }: Asked & { readonly key: 
 }
 
 /** Whom it belonged to, one line each. */
-export function historyLines({ tenures, hasGaps }: History): string[] {
+export function historyLines({ tenures, gaps }: History): string[] {
   const [first] = tenures;
   if (first === undefined) return ['the map is empty: it belongs to nobody'];
-  const before = first.by === 'beginning' || first.from === null ? [] : [[first.from, 'before that', '']];
+  const before = first.from === null ? [] : [[first.from, 'before that', '']];
   const rows = tenures.map(({ owner, epoch, by, number, range }) => {
-    const how = by === 'beginning' ? 'as the map says' : `by ${by} ${number}`;
+    const how =
+      by === 'beginning'
+        ? 'from the beginning'
+        : by === 'unknown'
+          ? 'as the map says, by what is not on record any more'
+          : `by ${by} ${number}`;
     return [owner, `since epoch ${epoch}`, `${how}, with ${printRange(range)}`];
   });
-  const gaps = hasGaps ? ['some of its moves are not on record any more'] : [];
-  return [...table([...before, ...rows]), ...gaps];
+  const missing = gaps.map(
+    ({ from, to }) =>
+      `records are missing: moves between epochs ${from} and ${to} are forgotten, and who had it meanwhile is not known in full`,
+  );
+  return [...table([...before, ...rows]), ...missing];
 }
 
 function tenureToJson({ range, ...tenure }: Tenure): object {
