@@ -118,7 +118,7 @@ export class Operations implements Moves {
         planned: (plan) => options.onPlan?.(plan),
         run: async (move) => {
           const { source, target, lo, hi } = move;
-          const asked = { ...UNSAID, reason: 'plan' } as const;
+          const asked = { ...UNSAID, ...options.asked, reason: 'plan' } as const;
           const mid = await this.#record(move, { kind: 'plan', source, target, lo, hi, asked });
           options.onPlanned?.(mid, move);
           return await this.#run(mid, options, { claimAtOnce: true, seen: null });

@@ -118,7 +118,7 @@ function refuseContradictions(args: MigrateArguments): void {
 }
 
 /** A person, on this machine. */
-function whoAsks(): Asked {
+export function whoAsks(): Asked {
   return { rate: null, who: `${userName()}@${hostname()}`, reason: 'person', undoes: null };
 }
 

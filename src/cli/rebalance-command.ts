@@ -4,7 +4,7 @@ import { FatalError, NurseryError } from '../base/errors.ts';
 import { printRange } from '../keyspace/range.ts';
 import type { HotRange, NurseryPlan, RebalanceMove, Spread } from '../protocol/admin/moves.ts';
 import { jsonKey, jsonRange } from './forms.ts';
-import { type Common, inTime, withMoves } from './migrate-command.ts';
+import { type Common, inTime, whoAsks, withMoves } from './migrate-command.ts';
 import { printJson, printLine } from './output.ts';
 import { printBytes, printCount } from './status/amounts.ts';
 import { printRate } from './status/load.ts';
@@ -37,6 +37,7 @@ export async function runRebalanceCommand(args: RebalanceArguments): Promise<voi
     const results = await inTime(args, display, (options) =>
       moves.rebalance(evened, {
         ...options,
+        asked: whoAsks(),
         onPlan: (plan) => {
           answered();
           if (args.json) printJson({ event: 'plan', ...planToJson(plan) });

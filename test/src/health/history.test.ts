@@ -108,7 +108,7 @@ test('what came back from a target that is dead counts, and numbers that orders 
   const rescue = { order: 1, dead: 'target', epoch: 3, isThere: false, isCopy: false } as const;
   const back = move(2, 'a', 'b', { phase: 'lost', rescue });
   const given = { order: 1, ranges: [], floorMid: 9, spareMid: 4 };
-  const order = {
+  const order: Order = {
     order: 1,
     kind: 'promote',
     cluster: 'b',
@@ -117,7 +117,7 @@ test('what came back from a target that is dead counts, and numbers that orders 
     takenMs: 0,
     given,
     before: [],
-  } as const;
+  };
   const history = historyOf('m', {
     entries: [entry('c', 9)],
     migrations: [back, move(9, 'a', 'c')],
