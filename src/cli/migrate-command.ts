@@ -13,7 +13,7 @@ import {
 import { printRange } from '../keyspace/range.ts';
 import type { Asked } from '../protocol/admin/migration.ts';
 import { readTarget } from './connections.ts';
-import { jsonRange, keyOf, rangeOf } from './forms.ts';
+import { jsonRange, rangeOf, shortRange, storableKeyOf } from './forms.ts';
 import { complain, Display, printJson, printLine } from './output.ts';
 import { type ProgressDisplay, progressDisplay } from './progress-display.ts';
 import { sayWhoIsAwaited } from './report.ts';
@@ -140,7 +140,7 @@ export async function runRemoveCommand(
   args: Common & { readonly cluster: string; readonly separator: string | undefined },
 ): Promise<void> {
   await withMoves(args, async (moves, display) => {
-    const separator = args.separator === undefined ? null : keyOf(args.separator);
+    const separator = args.separator === undefined ? null : storableKeyOf(args.separator, 'the separator');
     await inTime(args, display, (options) =>
       moves.remove({ cluster: args.cluster, separator }, { ...options, asked: whoAsks() }),
     );
@@ -302,14 +302,14 @@ function requestOf(args: MigrateArguments): MoveRequest {
       'migrate takes LEFT SEPARATOR RIGHT, or --range FROM..TO --to CLUSTER',
     );
   }
-  return { kind: 'separator', left, separator: keyOf(separator), right };
+  return { kind: 'separator', left, separator: storableKeyOf(separator, 'the separator'), right };
 }
 
 function printDryRun(moves: readonly DryMove[], json: boolean): void {
   if (json) printJson(moves.map((move) => ({ ...move, ...jsonRange(move), range: printRange(move) })));
   else if (moves.length === 0) printLine('nothing to move');
   for (const move of json ? [] : moves) {
-    printLine(`would move ${printRange(move)} ${move.source} → ${move.target}`);
+    printLine(`would move ${shortRange(move)} ${move.source} → ${move.target}`);
     for (const line of forecastLines(move)) printLine(`  ${line}`);
   }
   expectRoom(moves);

@@ -2,11 +2,10 @@
 import { EXIT_CODES, NurseryError } from '../base/errors.ts';
 import { type History, historyOf, type Tenure } from '../health/history.ts';
 import { openMoves } from '../health/map-findings.ts';
-import { printRange } from '../keyspace/range.ts';
 import type { AdminAnswer, AdminQuery, Migration } from '../protocol/admin/admin.ts';
 import { printWay, undoneBy } from '../protocol/admin/migration.ts';
 import { type NurseryConnections, withNursery } from './connections.ts';
-import { jsonRange, keyOf } from './forms.ts';
+import { jsonRange, shortRange, storableKeyOf } from './forms.ts';
 import { printJson, printLine } from './output.ts';
 import { printPause } from './progress-display.ts';
 import { migrationToJson } from './status/json.ts';
@@ -38,7 +37,7 @@ function rowOf(migration: Migration): string[] {
   return [
     String(mid),
     phase,
-    printRange(migration),
+    shortRange(migration),
     printWay(migration),
     `${merges === undefined ? `${progress.keysCopied} keys, ${printPause(progress)}` : `${merges.length} ranges`}${proof}${asked}${reason}`,
   ];
@@ -62,7 +61,7 @@ function askedFor({ asked }: Migration): string {
 
 /** Lists whom a key has belonged to. */
 export async function runHistory({ config, json, key }: Asked & { readonly key: string }): Promise<void> {
-  const wanted = keyOf(key);
+  const wanted = storableKeyOf(key, 'history');
   const history = await withNursery(config, async (nursery) => {
     const { map } = await nursery.refresh();
     const { orders } = await answered('orders', nursery, { kind: 'listOrders' });
@@ -84,7 +83,7 @@ export function historyLines({ tenures, gaps }: History): string[] {
         : by === 'unknown'
           ? 'as the map says, by what is not on record any more'
           : `by ${by} ${number}`;
-    return [owner, `since epoch ${epoch}`, `${how}, with ${printRange(range)}`];
+    return [owner, `since epoch ${epoch}`, `${how}, with ${shortRange(range)}`];
   });
   const missing = gaps.map(
     ({ from, to }) =>

@@ -1,10 +1,8 @@
 /** Who is busy: clusters, their ranges and their hottest keys, the busiest first; for people and for scripts. */
-import { printKey } from '../../base/bytes.ts';
 import { answeringOf, type ClusterSeen, type Facts } from '../../health/facts.ts';
 import { type Busy, type HotKey, hottestOf, loadOf, rangeLoads } from '../../health/load.ts';
-import { printRange } from '../../keyspace/range.ts';
 import type { RangeLoad } from '../../protocol/admin/node-facts.ts';
-import { jsonKey, jsonRange } from '../forms.ts';
+import { jsonKey, jsonRange, shortKey, shortRange } from '../forms.ts';
 import { printBytes } from './amounts.ts';
 import { printRate } from './load.ts';
 
@@ -58,7 +56,7 @@ export function topLines(loads: readonly ClusterLoad[], screen: Screen): string[
     figures: figuresOf(each),
   }));
   const keyRows = keys.map(({ cluster, key, perSecond }) => ({
-    name: `${cluster} ${printKey(key)}`,
+    name: `${cluster} ${shortKey(key)}`,
     figures: [printRate(perSecond)],
   }));
   // Headings, blank lines between, and the clusters themselves.
@@ -67,7 +65,7 @@ export function topLines(loads: readonly ClusterLoad[], screen: Screen): string[
     .flatMap((each) => each.ranges.map((range) => ({ cluster: each.cluster, range })))
     .sort((a, b) => requestsOf(b.range) - requestsOf(a.range))
     .slice(0, left)
-    .map(({ cluster, range }) => ({ name: `${cluster} ${printRange(range)}`, figures: figuresOf(range) }));
+    .map(({ cluster, range }) => ({ name: `${cluster} ${shortRange(range)}`, figures: figuresOf(range) }));
   return [
     ...rowsOf('cluster', HEADINGS, clusters, screen),
     '',
