@@ -249,6 +249,6 @@ export function table(rows: readonly (readonly string[])[]): string[] {
 }
 
 /** Text from elsewhere, which may try to move the cursor. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, '?');
 }

@@ -5,6 +5,7 @@ import type { RangeLoad } from '../../protocol/admin/node-facts.ts';
 import { jsonKey, jsonRange, shortKey, shortRange } from '../forms.ts';
 import { printBytes } from './amounts.ts';
 import { printRate } from './load.ts';
+import { printable } from './text.ts';
 
 /** Keys of each cluster that people are shown. */
 const KEYS_SHOWN = 5;
@@ -39,6 +40,19 @@ function clusterLoad(seen: ClusterSeen): ClusterLoad {
 
 function requestsOf({ reads, writes }: Busy): number {
   return reads.s10 + writes.s10;
+}
+
+/** Why each node that was asked says nothing, where none of all says anything; null where one does. */
+export function silenceOf({ clusters }: Facts): string[] | null {
+  const nodes = clusters.flatMap((cluster) => cluster.nodes);
+  if (nodes.some(({ facts }) => facts !== null)) return null;
+  return nodes.map(({ name, why }) => `${name}: ${printable(why)}`);
+}
+
+/** What stands in the place of figures while nobody answers: they would be zeros that nobody has counted. */
+export function silentLines(whys: readonly string[], screen: Screen): string[] {
+  const lines = ['nobody answers; all are asked again and again', ...whys.map((why) => `  ${why}`)];
+  return lines.slice(0, screen.lines).map((line) => within(line, screen));
 }
 
 /** How it is laid out: `columns` and `lines` at most, and headings in bold or not. */
@@ -86,8 +100,14 @@ function rowsOf(title: string, headings: readonly string[], rows: readonly Row[]
   return all.map(({ name, figures }, at) => {
     const shown = name.length > width ? `${name.slice(0, width - 1)}…` : name.padEnd(width);
     const line = [shown, ...figures.map((figure, of) => figure.padStart(widths[of] ?? 0))].join('  ');
-    return at === 0 && screen.isBold ? `\x1b[1m${line}\x1b[0m` : line;
+    const seen = within(line, screen);
+    return at === 0 && screen.isBold ? `\x1b[1m${seen}\x1b[0m` : seen;
   });
+}
+
+/** A line that would be longer than the terminal is wide would go on in the next one, and push the first ones off. */
+function within(line: string, { columns }: Screen): string {
+  return line.slice(0, columns);
 }
 
 function figuresOf({ reads, writes, bytes }: Busy): string[] {
