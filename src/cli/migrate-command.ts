@@ -12,6 +12,7 @@ import {
 } from '../client/moves.ts';
 import { printRange } from '../keyspace/range.ts';
 import type { Asked } from '../protocol/admin/migration.ts';
+import { refuseStray } from './common-options.ts';
 import { readTarget } from './connections.ts';
 import { jsonRange, rangeOf, shortRange, storableKeyOf } from './forms.ts';
 import { complain, Display, printJson, printLine } from './output.ts';
@@ -115,6 +116,8 @@ function refuseContradictions(args: MigrateArguments): void {
     throw new FatalError('USAGE', `migrate: --rate and ${forms[0]} exclude each other`);
   if (args.dryRun && !isMove(args))
     throw new FatalError('USAGE', `migrate: --dry-run and ${forms[0]} exclude each other`);
+  const isShort = args.dryRun || [args.pause, args.continue, args.of].some((mid) => mid !== undefined);
+  if (isShort) refuseStray(`migrate ${args.dryRun ? '--dry-run' : forms[0]}`, args, ['timeout']);
 }
 
 /** A person, on this machine. */
