@@ -1,7 +1,7 @@
 /** `nursery function`: functions of users, at the keeper of a nursery, or at a cluster without one. */
 import type { Argv } from 'yargs';
 import { FatalError } from '../base/errors.ts';
-import { asking, examples, refuseStray } from './common-options.ts';
+import { asking, examples } from './common-options.ts';
 import { wholeNumber } from './numbers.ts';
 
 /** Adds the command; what it does is its first word. */
@@ -19,7 +19,7 @@ export function functionCommand<T>(parser: Argv<T>) {
           wholeNumber(
             'timeout',
             1,
-            'put, remove: wait so many seconds for all clusters; default: 30',
+            'wait so many seconds, put and remove for all clusters; default: 30',
             1_000_000,
           ),
         )
@@ -33,7 +33,6 @@ export function functionCommand<T>(parser: Argv<T>) {
     async (args) => {
       const run = await import('./function-command.ts');
       const { what, name, file, config, json, timeout = 30 } = args;
-      if (what === 'list' || what === 'show') refuseStray(`function ${what}`, args, ['timeout']);
       const common = { config, json, timeoutMs: timeout * 1000 };
       if (what === 'list' && name === undefined) return await run.runList(common);
       if (what === 'put' && name !== undefined && file !== undefined) {

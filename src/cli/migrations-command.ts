@@ -106,7 +106,7 @@ export async function runForgetMigrations({
   const forgotten = await withNursery(config, async (nursery) => {
     const mids = forgettable(await recordsOf(nursery), keep);
     for (const mid of dryRun ? [] : mids) {
-      const answer = await nursery.keeper.command({ kind: 'forget', mid });
+      const answer = await nursery.awaited(nursery.keeper.command({ kind: 'forget', mid }));
       if (answer.kind !== 'ok')
         throw new NurseryError('REFUSED', 'why' in answer ? answer.why : `keeper answered ${answer.kind}`);
     }
@@ -137,10 +137,10 @@ async function recordsOf(nursery: NurseryConnections): Promise<readonly Migratio
 
 async function answered<K extends AdminAnswer['kind']>(
   kind: K,
-  { keeper }: NurseryConnections,
+  nursery: NurseryConnections,
   query: AdminQuery,
 ): Promise<Extract<AdminAnswer, { kind: K }>> {
-  const answer = await keeper.query(query);
+  const answer = await nursery.awaited(nursery.keeper.query(query));
   if (answer.kind === kind) return answer as Extract<AdminAnswer, { kind: K }>;
   throw new NurseryError('MALFORMED', `keeper answered ${answer.kind} to ${query.kind}`);
 }

@@ -123,8 +123,6 @@ tests.test('options that belong to another word or form are refused, and not ign
     ['from', 'log', 'verify', '--node', 'n', '--from', '3'],
     ['values', 'log', 'verify', '--node', 'n', '--values'],
     ['table', 'store', 'digest', '--node', 'n', '--table', 'data'],
-    ['timeout', 'function', 'list', '--timeout', '3'],
-    ['timeout', 'function', 'show', 'f', '--timeout', '3'],
     ['empty', 'rescue', 'promote', '--node', 'n', '--empty'],
     ['empty', 'rescue', 'keeper', 'a.ini', '--empty'],
     ['dry-run', 'import', '--from-arakoon', 'h:1', '--cluster-id', 'c', '--dry-run'],
