@@ -332,8 +332,12 @@ function forecastLines(move: DryMove): string[] {
   if (seconds !== null && bytesPerSecond !== null) {
     const why = basis === 'rate' ? 'as --rate allows' : 'as in the last moves';
     lines.push(`about ${printSeconds(seconds)}, at ${printBytes(bytesPerSecond)} a second, ${why}${pause}`);
-  } else if (keys !== null)
+  } else if (basis === 'rate' && bytesPerSecond === 0)
+    lines.push('nothing is copied at --rate 0, until migrate --rate BYTES --of N gives it another rate');
+  else if (keys !== null)
     lines.push(`how long is not known: no rate is given, and nothing has moved yet${pause}`);
+  if (!move.targetAnswers)
+    lines.push(`warning: no master of ${target} answers: the move would wait until there is one`);
   if (freeBytes === null) lines.push(`whether ${target} has room is not known: none of its nodes says`);
   else if (neededBytes !== null)
     lines.push(

@@ -14,6 +14,7 @@ const PLAN: DryMove = {
   hi: null,
   sourceKeys: 7,
   targetKeys: null,
+  targetAnswers: true,
   keys: null,
   bytes: null,
   seconds: null,
