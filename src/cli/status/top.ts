@@ -52,7 +52,7 @@ export function silenceOf({ clusters }: Facts): string[] | null {
 /** What stands in the place of figures while nobody answers: they would be zeros that nobody has counted. */
 export function silentLines(whys: readonly string[], screen: Screen): string[] {
   const lines = ['nobody answers; all are asked again and again', ...whys.map((why) => `  ${why}`)];
-  return lines.slice(0, screen.lines).map((line) => within(line, screen));
+  return lines.flatMap((line) => folded(line, screen)).slice(0, screen.lines);
 }
 
 /** How it is laid out: `columns` and `lines` at most, and headings in bold or not. */
@@ -103,6 +103,13 @@ function rowsOf(title: string, headings: readonly string[], rows: readonly Row[]
     const seen = within(line, screen);
     return at === 0 && screen.isBold ? `\x1b[1m${seen}\x1b[0m` : seen;
   });
+}
+
+/** A line in as many as the width of the terminal asks for: a reason that is cut is none. */
+function folded(line: string, { columns }: Screen): string[] {
+  if (line.length <= columns) return [line];
+  const count = Math.ceil(line.length / columns);
+  return Array.from({ length: count }, (_, at) => line.slice(at * columns, (at + 1) * columns));
 }
 
 /** A line that would be longer than the terminal is wide would go on in the next one, and push the first ones off. */

@@ -94,8 +94,8 @@ test('where nobody answers that is said, with why, in the place of zeros', () =>
   const whys = silenceOf(silent);
   assert.equal(whys, ['ams_0: ', 'bru_0: ', 'bru_1: ']);
   assert.equal(
-    silentLines(['ams_0: connect ECONNREFUSED', 'b', 'c'], { columns: 14, lines: 3, isBold: true }),
-    ['nobody answers', '  ams_0: conne', '  b'],
+    silentLines(['ams_0: connect ECONNREFUSED', 'b', 'c'], { columns: 24, lines: 5, isBold: true }),
+    ['nobody answers; all are ', 'asked again and again', '  ams_0: connect ECONNRE', 'FUSED', '  b'],
   );
 });
 
