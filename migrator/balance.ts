@@ -14,7 +14,7 @@ import type {
   RebalancePlan,
 } from '../src/protocol/admin/moves.ts';
 import type { CountedBucket, Load, RangeCount } from '../src/protocol/admin/node-facts.ts';
-import type { Nursery } from './connections.ts';
+import { keeperOf, type Nursery } from './connections.ts';
 import { LOAD_MIN, loadOfRange, type RangeLoadFact, spreadLoad } from './core/loads.ts';
 import {
   BOUNDS,
@@ -57,10 +57,9 @@ type Weighed = RangeFact & { readonly asked: RangeLoadFact | null };
 /** What is to be moved, as the masters of all clusters count. @throws NurseryError where the keeper does not answer */
 export async function planFor(nursery: Nursery, bounds: Bounds = BOUNDS): Promise<Made> {
   const { by } = bounds;
-  const { map, clusters: known, nursery: whose } = await nursery.map();
-  const keeper = known.find(
-    ({ founding }) => founding !== undefined && founding === whose?.founding,
-  )?.cluster;
+  const all = await nursery.map();
+  const { map, clusters: known } = all;
+  const keeper = keeperOf(all);
   const records = await listMigrations(nursery.keeper);
   const open = records.filter(isOpen);
   // A keeper that serves no keys is no place for them.

@@ -12,6 +12,11 @@ export interface Nursery extends Clusters {
   map(): Promise<KeeperMap>;
 }
 
+/** The id of the cluster that keeps this nursery, where it is one of those that it knows; undefined where nobody has said. */
+export function keeperOf({ clusters, nursery }: KeeperMap): string | undefined {
+  return clusters.find(({ founding }) => founding !== undefined && founding === nursery?.founding)?.cluster;
+}
+
 /** Who calls, as other processes see it. */
 const IDENTITY = { role: 'migrator', node: 'migrator' } as const;
 

@@ -40,14 +40,15 @@ export async function forecast(
   const migrations = await listMigrations(nursery.keeper);
   const ends = distinct(moves.flatMap(({ source, target }) => [source, target]));
   const targets = distinct(moves.map(({ target }) => target));
-  const [totals, freeOf, buckets] = await Promise.all([
-    ofEach(ends, async (id) => totalOf(await factsOf(nursery, id, MASTER))),
+  const [facts, freeOf, buckets] = await Promise.all([
+    ofEach(ends, (id) => factsOf(nursery, id, MASTER)),
     ofEach(targets, (id) => freeFor(nursery, id, migrations)),
     ofEach(distinct(moves.map(({ source }) => source)), (id) => bucketsOf(nursery, id, NODE_MS)),
   ]);
   const pace = paceOf(migrations, rate);
   return moves.map((move): DryMove => {
     const { source, target } = move;
+    const total = (id: string): Amount | null => totalOf(facts.get(id) ?? null);
     const amount = amountIn(buckets.get(source) ?? null, move);
     const freeBytes = freeOf.get(target) ?? null;
     const neededBytes = amount === null ? null : Math.ceil(amount.bytes * RESERVE);
@@ -55,11 +56,13 @@ export async function forecast(
     if (freeBytes !== null && neededBytes !== null) freeOf.set(target, freeBytes - neededBytes);
     return {
       ...move,
-      sourceKeys: totals.get(source)?.keys ?? null,
-      targetKeys: totals.get(target)?.keys ?? null,
+      sourceKeys: total(source)?.keys ?? null,
+      targetKeys: total(target)?.keys ?? null,
+      targetAnswers: facts.get(target) != null,
       keys: amount?.keys ?? null,
       bytes: amount?.bytes ?? null,
-      seconds: amount === null || pace.bytesPerSecond === null ? null : amount.bytes / pace.bytesPerSecond,
+      // At a rate of 0 nothing is copied, and it has no end.
+      seconds: amount === null || !pace.bytesPerSecond ? null : amount.bytes / pace.bytesPerSecond,
       ...pace,
       neededBytes,
       freeBytes,
@@ -125,7 +128,7 @@ function paceOf(
     .slice(0, LAST_MOVES);
   const pauses = last.map(({ receipt }) => receipt?.pauseMs ?? 0).sort((a, b) => a - b);
   const pauseMs = pauses[pauses.length >> 1] ?? null;
-  if (rate !== null && rate > 0) return { bytesPerSecond: rate, basis: 'rate', pauseMs };
+  if (rate !== null) return { bytesPerSecond: rate, basis: 'rate', pauseMs };
   const timed = last.filter(({ receipt }) => (receipt?.tookMs ?? 0) > 0);
   const bytes = timed.reduce((sum, { receipt }) => sum + Number(receipt?.digest.bytes ?? 0), 0);
   const tookMs = timed.reduce((sum, { receipt }) => sum + (receipt?.tookMs ?? 0), 0);

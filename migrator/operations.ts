@@ -17,7 +17,7 @@ import type { AdminCommand, ClusterConfig, Migration } from '../src/protocol/adm
 import { isAnybodys, isOpen, UNSAID } from '../src/protocol/admin/migration.ts';
 import type { MigrationResult, NurseryPlan, PlannedMove } from '../src/protocol/admin/moves.ts';
 import { carryOut, planFor } from './balance.ts';
-import { Connections, type Nursery } from './connections.ts';
+import { Connections, keeperOf, type Nursery } from './connections.ts';
 import { beatMs, claimAfterMs } from './core/beat.ts';
 import { type Plan, type PlannedMerge, planMerges, planMigrate, planRange, planRemove } from './core/plan.ts';
 import { BOUNDS } from './core/rebalance.ts';
@@ -118,7 +118,7 @@ export class Operations implements Moves {
         planned: (plan) => options.onPlan?.(plan),
         run: async (move) => {
           const { source, target, lo, hi } = move;
-          const asked = { ...UNSAID, reason: 'plan' } as const;
+          const asked = { ...UNSAID, ...options.asked, reason: 'plan' } as const;
           const mid = await this.#record(move, { kind: 'plan', source, target, lo, hi, asked });
           options.onPlanned?.(mid, move);
           return await this.#run(mid, options, { claimAtOnce: true, seen: null });
@@ -266,12 +266,13 @@ export class Operations implements Moves {
   }
 
   async #movesFor(request: MoveRequest): Promise<readonly PlannedMove[]> {
-    const { map, clusters } = await this.#nursery.map();
-    const known = { map, clusters: clusters.map(({ cluster }) => cluster) };
+    const known = await this.#nursery.map();
+    const { map, clusters } = known;
+    const nursery = { map, clusters: clusters.map(({ cluster }) => cluster), keeper: keeperOf(known) };
     return movesOf(
       request.kind === 'range'
-        ? planRange(known, request.range, request.target)
-        : planMigrate(known, request.left, request.separator, request.right),
+        ? planRange(nursery, request.range, request.target)
+        : planMigrate(nursery, request.left, request.separator, request.right),
     );
   }
 

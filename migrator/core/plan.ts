@@ -10,8 +10,12 @@ import type { PlannedMove } from '../../src/protocol/admin/moves.ts';
 export type Plan = { readonly kind: 'moves'; readonly moves: readonly PlannedMove[] } | Refused;
 type Refused = { readonly kind: 'refused'; readonly why: string };
 
-/** What the keeper knows: the map, and the clusters whose addresses it has. */
-export type Nursery = { readonly map: RangeMap; readonly clusters: readonly string[] };
+/** What the keeper knows: the map, the clusters whose addresses it has, and its own id, where it is one of those. */
+export type Nursery = {
+  readonly map: RangeMap;
+  readonly clusters: readonly string[];
+  readonly keeper?: string | undefined;
+};
 
 /** Neighbouring entries of one owner, taken as one. */
 type Run = Range & { readonly owner: string };
@@ -26,6 +30,7 @@ export function planMigrate(nursery: Nursery, left: string, separator: Key, righ
   const strange = [left, right].find((cluster) => !isKnown(nursery, cluster));
   if (runs.length === 0) return refused('the nursery has no ranges yet: run init first');
   if (strange !== undefined) return refused(unknownCluster(strange));
+  if ([left, right].some((cluster) => isNoPlace(nursery, cluster))) return refused(ofKeeper(nursery));
   if (left === right) return refused(`${left} is named on both sides of the separator`);
   if (separator === '') return refused('the separator is empty: no key lies below it');
   const isNew = (cluster: string): boolean => !runs.some((run) => run.owner === cluster);
@@ -63,6 +68,7 @@ export function planRange(nursery: Nursery, range: Range, target: string): Plan 
   const runs = runsOf(nursery.map);
   if (runs.length === 0) return refused('the nursery has no ranges yet: run init first');
   if (!isKnown(nursery, target)) return refused(unknownCluster(target));
+  if (isNoPlace(nursery, target)) return refused(ofKeeper(nursery));
   if (range.hi !== null && range.lo >= range.hi) {
     return refused(`the range ${printRange(range)} is empty: FROM must be below TO`);
   }
@@ -182,6 +188,15 @@ function runsOf(map: RangeMap): Run[] {
 
 function isKnown({ map, clusters }: Nursery, cluster: string): boolean {
   return clusters.includes(cluster) || map.entries.some((entry) => entry.owner === cluster);
+}
+
+/** A keeper is no place for keys of users, unless it was given some by `init`. */
+function isNoPlace({ map, keeper }: Nursery, cluster: string): boolean {
+  return cluster === keeper && !map.entries.some(({ owner }) => owner === cluster);
+}
+
+function ofKeeper({ keeper }: Nursery): string {
+  return `${keeper} is the keeper, which owns no keys: name another cluster`;
 }
 
 function moves(planned: readonly PlannedMove[]): Plan {

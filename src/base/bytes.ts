@@ -58,7 +58,7 @@ export function parseKey(text: string): Key {
   if (!text.startsWith('0x')) return Buffer.from(text, 'utf8').toString('latin1');
   const hex = text.slice(2);
   if (!/^(?:[0-9a-fA-F]{2})*$/.test(hex)) {
-    throw new RangeError(`key ${text}: after 0x comes an even number of hexadecimal digits`);
+    throw new RangeError(`after 0x comes an even number of hexadecimal digits`);
   }
   return Buffer.from(hex, 'hex').toString('latin1');
 }

@@ -1,6 +1,6 @@
 /** Commands that keep a nursery tidy and even: ranges become one, or go where there is more room. */
 import type { Argv } from 'yargs';
-import { asking, examples, TIMEOUT } from './common-options.ts';
+import { asking, examples, refuseStray, TIMEOUT } from './common-options.ts';
 import { wholeNumberOr } from './numbers.ts';
 
 /** Adds them. */
@@ -29,7 +29,10 @@ export function balanceCommands<T>(parser: Argv<T>) {
               ['$0 merge --all --config router.ini', 'all there is'],
             ),
           ),
-      async (args) => (await import('./merge-command.ts')).runMergeCommand(args),
+      async (args) => {
+        if (args.dryRun) refuseStray('merge --dry-run', args, ['timeout']);
+        await (await import('./merge-command.ts')).runMergeCommand(args);
+      },
     )
     .command(
       'rebalance',
@@ -59,6 +62,9 @@ export function balanceCommands<T>(parser: Argv<T>) {
               ['$0 rebalance --plan --by load --config router.ini', 'what would spread the requests'],
             ),
           ),
-      async (args) => (await import('./rebalance-command.ts')).runRebalanceCommand(args),
+      async (args) => {
+        if (args.plan) refuseStray('rebalance --plan', args, ['timeout']);
+        await (await import('./rebalance-command.ts')).runRebalanceCommand(args);
+      },
     );
 }

@@ -1,5 +1,6 @@
 /** Options that many commands have. */
 import type { Argv } from 'yargs';
+import { FatalError } from '../base/errors.ts';
 import { wholeNumber } from './numbers.ts';
 
 export const CONFIG = {
@@ -61,4 +62,20 @@ export function examples(...all: readonly Example[]): string {
     what === '' ? [`  ${command}`] : [`  ${command}`, `      ${what}`],
   );
   return ['Examples:', ...lines].join('\n');
+}
+
+/**
+ * Refuses options that a command has for others of its words or forms: what is given and ignored may have been meant.
+ *
+ * @param form the command with that word or option, as it is typed
+ * @param options without dashes, as they are typed
+ * @throws FatalError USAGE naming the first that is given
+ */
+export function refuseStray(
+  form: string,
+  args: { readonly [name: string]: unknown },
+  options: readonly string[],
+): void {
+  const given = options.find((name) => args[name] !== undefined && args[name] !== false);
+  if (given !== undefined) throw new FatalError('USAGE', `${form} does not take --${given}`);
 }

@@ -93,18 +93,25 @@ export class NurseryConnections {
   }
 
   /**
-   * Asks the keeper's master for the map and for how to reach the clusters, for as long as `deadlineMs`.
+   * Asks the keeper's master for the map and for how to reach the clusters, for as long as `deadlineMs`, and says for whom it waits.
    *
    * @throws NurseryError as `ClusterClient.query`
    */
-  async refresh(deadlineMs?: number): Promise<KeeperMap> {
-    const options = deadlineMs === undefined ? {} : { deadlineMs };
-    const answer = await this.keeper.query({ kind: 'getMap' }, options);
+  async refresh(deadlineMs: number = DEADLINE_MS): Promise<KeeperMap> {
+    const answer = await this.awaited(this.keeper.query({ kind: 'getMap' }, { deadlineMs }), deadlineMs);
     if (answer.kind !== 'keeperMap')
       throw new NurseryError('MALFORMED', `keeper answered ${answer.kind} to getMap`);
     const { map, clusters, nursery } = answer;
     this.#known = nursery === undefined ? { map, clusters } : { map, clusters, nursery };
     return this.#known;
+  }
+
+  /** What the keeper answers; says that it is waited for, where that takes a while. @param deadlineMs how long it may take at most */
+  async awaited<T>(answer: Promise<T>, deadlineMs: number = DEADLINE_MS): Promise<T> {
+    const answered = sayWhoIsAwaited(
+      `the keeper, cluster ${this.keeper.cluster}; at most ${Math.ceil(deadlineMs / 1000)} s`,
+    );
+    return await answer.finally(answered);
   }
 
   /**

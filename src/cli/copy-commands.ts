@@ -1,7 +1,7 @@
 /** The commands for copies: backups and exports, and the way back. */
 import type { Argv } from 'yargs';
 import { FatalError } from '../base/errors.ts';
-import { asking, CONFIG, examples, JSON_FLAG, namesIn, vowing } from './common-options.ts';
+import { asking, CONFIG, examples, JSON_FLAG, namesIn, refuseStray, vowing } from './common-options.ts';
 import { wholeNumber } from './numbers.ts';
 
 /** Adds the commands that write copies of what a cluster holds, and bring it back. */
@@ -196,6 +196,7 @@ export function copyCommands<T>(parser: Argv<T>) {
       async (args) => {
         const { from, fromArakoon, clusterId = '', state = null, final = false } = args;
         if (fromArakoon !== undefined) {
+          refuseStray('import --from-arakoon', args, ['overwrite', 'dry-run']);
           const options = { ...args, fromArakoon, clusterId, state, final };
           await (await import('./import-arakoon-command.ts')).runImportFromArakoon(options);
           return;

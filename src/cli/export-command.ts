@@ -10,7 +10,7 @@ import { withClient } from './connections.ts';
 import { withCopy } from './export/copies.ts';
 import { cannotUse, fromFile, intoFile, refuseTaken, type Source, STANDARD } from './export/files.ts';
 import { type Entry, ExportReader, ExportWriter, linesOf } from './export/lines.ts';
-import { keyOf, rangeOf } from './forms.ts';
+import { rangeOf, storableKeyOf } from './forms.ts';
 import { print, printJson, printLine } from './output.ts';
 import { entryPages } from './pages.ts';
 import { notice } from './report.ts';
@@ -37,7 +37,7 @@ export async function runExport(
   },
 ): Promise<void> {
   refuseNoName('--to', args.to);
-  const range = args.key === undefined ? wantedRange(args) : onlyKey(keyOf(args.key));
+  const range = args.key === undefined ? wantedRange(args) : onlyKey(storableKeyOf(args.key, '--key'));
   const write = async (pages: Pages): Promise<number> =>
     args.to === STANDARD
       ? await writeExport(pages, range, async (text) => print(text))
@@ -65,7 +65,7 @@ export async function runImport(
   },
 ): Promise<void> {
   refuseNoName('--from', args.from);
-  const range = args.key === undefined ? wantedRange(args) : onlyKey(keyOf(args.key));
+  const range = args.key === undefined ? wantedRange(args) : onlyKey(storableKeyOf(args.key, '--key'));
   const counts = { stored: 0, same: 0, other: 0 };
   const put = args.overwrite ? overwrite : putIfAbsent;
   const store = args.dryRun ? lookUp : put;

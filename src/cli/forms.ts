@@ -3,21 +3,38 @@
  * hexadecimal, and nothing for nothing.
  */
 import { isUtf8 } from 'node:buffer';
-import { type Key, keyToBytes, parseKey } from '../base/bytes.ts';
+import { type Key, keyToBytes, parseKey, printKey } from '../base/bytes.ts';
 import { NurseryError } from '../base/errors.ts';
+import { USER_KEY_MAX, whyTooLong } from '../base/limits.ts';
 import type { Range } from '../keyspace/range.ts';
 
+/** Characters of a key that a table has room for, and of a word that an error repeats. */
+const SHOWN_MAX = 40;
+
 /**
- * The key that a person wrote.
+ * The bytes that a person wrote, as a key: of whatever length, for a value is written alike.
  *
- * @throws NurseryError BAD_INPUT naming what is wrong with it
+ * @throws NurseryError BAD_INPUT naming what is wrong with them
  */
 export function keyOf(text: string): Key {
   try {
     return parseKey(text);
   } catch (error) {
-    throw new NurseryError('BAD_INPUT', (error as Error).message, { cause: error });
+    throw new NurseryError('BAD_INPUT', `key ${cut(text)}: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/**
+ * A key that there can be: what parts ranges, or is asked for.
+ *
+ * @param what it is, for the error
+ * @throws NurseryError BAD_INPUT naming what is wrong with it, such as its length
+ */
+export function storableKeyOf(text: string, what: string): Key {
+  const key = keyOf(text);
+  const why = whyTooLong('key', key.length, USER_KEY_MAX);
+  if (why !== null) throw new NurseryError('BAD_INPUT', `${what}: ${why}`);
+  return key;
 }
 
 /** The bytes that a person wrote. @throws NurseryError BAD_INPUT naming what is wrong with them */
@@ -36,17 +53,17 @@ export function rangeOf(text: string): Range {
   const isClear = rest.length === 0 && !text.includes('...');
   if (from === undefined || until === undefined || !isClear) {
     const what = 'FROM..TO is wanted; write keys with two dots, or one at an end, as 0x…';
-    throw new NurseryError('BAD_INPUT', `--range ${text}: ${what}`);
+    throw new NurseryError('BAD_INPUT', `--range ${cut(text)}: ${what}`);
   }
   const range = rangeBetween(from, until);
-  if (range === null) throw new NurseryError('BAD_INPUT', `--range ${text}: FROM must lie below TO`);
+  if (range === null) throw new NurseryError('BAD_INPUT', `--range ${cut(text)}: FROM must lie below TO`);
   return range;
 }
 
 /** The range that a person wrote as two keys, either of which may be empty, which is open; null where it is none. @throws NurseryError BAD_INPUT */
 export function rangeBetween(from: string, until: string): Range | null {
-  const hi = until === '' ? null : keyOf(until);
-  const lo = keyOf(from);
+  const hi = until === '' ? null : storableKeyOf(until, 'the end of the range');
+  const lo = storableKeyOf(from, 'the beginning of the range');
   return hi !== null && hi <= lo ? null : { lo, hi };
 }
 
@@ -69,4 +86,18 @@ export function jsonKey(key: Key): string {
 /** The bounds of a range in JSON; `hi` null where it is open. */
 export function jsonRange({ lo, hi }: Range): { readonly lo: string; readonly hi: string | null } {
   return { lo: jsonKey(lo), hi: hi === null ? null : jsonKey(hi) };
+}
+
+/** A key in a table for people: as `printKey` has it, and cut where it is long, with a sign that it never prints itself. */
+export function shortKey(key: Key): string {
+  return cut(printKey(key));
+}
+
+/** A range in a table for people: as `printRange` has it, each of its keys cut where it is long. */
+export function shortRange({ lo, hi }: Range): string {
+  return `[${shortKey(lo)}..${hi === null ? 'end' : shortKey(hi)})`;
+}
+
+function cut(text: string): string {
+  return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX - 1)}…` : text;
 }

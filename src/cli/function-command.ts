@@ -43,7 +43,7 @@ export async function runRemove(args: Named): Promise<void> {
 /** The functions that there are, and which clusters lack some of them. */
 export async function runList(args: Common): Promise<void> {
   await withNursery(args.config, async (nursery) => {
-    const status = await statusOf(nursery.keeper, args.timeoutMs);
+    const status = await nursery.awaited(statusOf(nursery.keeper, args.timeoutMs), args.timeoutMs);
     const { functions, version } = status;
     const { lacking, own } = await compare(nursery, status, version, args.timeoutMs);
     if (args.json) printJson({ version, functions, lacking, own });
@@ -60,7 +60,8 @@ export async function runList(args: Common): Promise<void> {
 export async function runShow(args: Named): Promise<void> {
   await withNursery(args.config, async (nursery) => {
     const query = { kind: 'getFunction', name: args.name } as const;
-    const answer = await nursery.keeper.query(query, { deadlineMs: args.timeoutMs });
+    const asked = nursery.keeper.query(query, { deadlineMs: args.timeoutMs });
+    const answer = await nursery.awaited(asked, args.timeoutMs);
     const ofKeeper = answer.kind === 'functionsPage' ? answer.functions[0]?.source : undefined;
     const own = ofKeeper === undefined ? await ownOf(nursery, args) : null;
     const source = ofKeeper ?? own?.source;

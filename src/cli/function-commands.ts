@@ -19,7 +19,7 @@ export function functionCommand<T>(parser: Argv<T>) {
           wholeNumber(
             'timeout',
             1,
-            'put, remove: wait so many seconds for all clusters; default: 30',
+            'wait so many seconds, put and remove for all clusters; default: 30',
             1_000_000,
           ),
         )

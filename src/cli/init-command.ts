@@ -1,11 +1,10 @@
 /** `nursery init`: gives the whole key space to the first cluster of a nursery. */
 
 import { NurseryError } from '../base/errors.ts';
-import { DEADLINE_MS } from '../client/call.ts';
 import type { AdminCommand, KeeperMap } from '../protocol/admin/admin.ts';
 import { type NurseryConnections, unknownCluster, withNursery } from './connections.ts';
 import { printJson, printLine } from './output.ts';
-import { notice, sayWhoIsAwaited } from './report.ts';
+import { notice } from './report.ts';
 import { nearest } from './usage.ts';
 
 /** How long the cluster may take to make itself known to the keeper (ms), and how often the keeper is asked. */
@@ -76,10 +75,7 @@ async function waitUntilBound(
 ): Promise<{ readonly map: KeeperMap['map']; readonly keeper: string; readonly founding: string }> {
   const untilMs = performance.now() + KNOWN_WITHIN_MS;
   for (let isSaid = false; ; isSaid = true) {
-    const answered = sayWhoIsAwaited(
-      `the keeper, cluster ${nursery.keeper.cluster}; at most ${DEADLINE_MS / 1000} s`,
-    );
-    const known = await nursery.refresh().finally(answered);
+    const known = await nursery.refresh();
     const keeper = known.nursery?.founding;
     const config = known.clusters.find((each) => each.cluster === cluster);
     const founding = config?.founding;

@@ -1,7 +1,6 @@
 /** `nursery merge`: neighbouring ranges of one owner become one. */
 import { FatalError, NurseryError } from '../base/errors.ts';
-import { printRange } from '../keyspace/range.ts';
-import { jsonRange, keyOf } from './forms.ts';
+import { jsonRange, shortRange, storableKeyOf } from './forms.ts';
 import { type Common, inTime, withMoves } from './migrate-command.ts';
 import { printJson, printLine } from './output.ts';
 
@@ -20,14 +19,14 @@ export async function runMergeCommand(args: MergeArguments): Promise<void> {
   const { all, separator, json } = args;
   if (all === (separator !== undefined))
     throw new FatalError('USAGE', 'merge takes either a SEPARATOR at which two ranges meet, or --all');
-  const at = separator === undefined ? null : keyOf(separator);
+  const at = separator === undefined ? null : storableKeyOf(separator, 'the separator');
   await withMoves(args, async (moves, display) => {
     if (args.dryRun) {
       const merges = await moves.dryMerge(at);
       if (json) printJson(merges.map((merge) => ({ ...merge, ...jsonRange(merge) })));
       else if (merges.length === 0) printLine(NOTHING);
       for (const merge of json ? [] : merges)
-        printLine(`would make one range of ${printRange(merge)}, at ${merge.cluster}`);
+        printLine(`would make one range of ${shortRange(merge)}, at ${merge.cluster}`);
       return;
     }
     const results = await inTime(args, display, (options) => moves.merge(at, options));

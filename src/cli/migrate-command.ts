@@ -12,8 +12,9 @@ import {
 } from '../client/moves.ts';
 import { printRange } from '../keyspace/range.ts';
 import type { Asked } from '../protocol/admin/migration.ts';
+import { refuseStray } from './common-options.ts';
 import { readTarget } from './connections.ts';
-import { jsonRange, keyOf, rangeOf } from './forms.ts';
+import { jsonRange, rangeOf, shortRange, storableKeyOf } from './forms.ts';
 import { complain, Display, printJson, printLine } from './output.ts';
 import { type ProgressDisplay, progressDisplay } from './progress-display.ts';
 import { sayWhoIsAwaited } from './report.ts';
@@ -115,10 +116,12 @@ function refuseContradictions(args: MigrateArguments): void {
     throw new FatalError('USAGE', `migrate: --rate and ${forms[0]} exclude each other`);
   if (args.dryRun && !isMove(args))
     throw new FatalError('USAGE', `migrate: --dry-run and ${forms[0]} exclude each other`);
+  const isShort = args.dryRun || [args.pause, args.continue, args.of].some((mid) => mid !== undefined);
+  if (isShort) refuseStray(`migrate ${args.dryRun ? '--dry-run' : forms[0]}`, args, ['timeout']);
 }
 
 /** A person, on this machine. */
-function whoAsks(): Asked {
+export function whoAsks(): Asked {
   return { rate: null, who: `${userName()}@${hostname()}`, reason: 'person', undoes: null };
 }
 
@@ -140,7 +143,7 @@ export async function runRemoveCommand(
   args: Common & { readonly cluster: string; readonly separator: string | undefined },
 ): Promise<void> {
   await withMoves(args, async (moves, display) => {
-    const separator = args.separator === undefined ? null : keyOf(args.separator);
+    const separator = args.separator === undefined ? null : storableKeyOf(args.separator, 'the separator');
     await inTime(args, display, (options) =>
       moves.remove({ cluster: args.cluster, separator }, { ...options, asked: whoAsks() }),
     );
@@ -302,14 +305,14 @@ function requestOf(args: MigrateArguments): MoveRequest {
       'migrate takes LEFT SEPARATOR RIGHT, or --range FROM..TO --to CLUSTER',
     );
   }
-  return { kind: 'separator', left, separator: keyOf(separator), right };
+  return { kind: 'separator', left, separator: storableKeyOf(separator, 'the separator'), right };
 }
 
 function printDryRun(moves: readonly DryMove[], json: boolean): void {
   if (json) printJson(moves.map((move) => ({ ...move, ...jsonRange(move), range: printRange(move) })));
   else if (moves.length === 0) printLine('nothing to move');
   for (const move of json ? [] : moves) {
-    printLine(`would move ${printRange(move)} ${move.source} → ${move.target}`);
+    printLine(`would move ${shortRange(move)} ${move.source} → ${move.target}`);
     for (const line of forecastLines(move)) printLine(`  ${line}`);
   }
   expectRoom(moves);
@@ -329,8 +332,12 @@ function forecastLines(move: DryMove): string[] {
   if (seconds !== null && bytesPerSecond !== null) {
     const why = basis === 'rate' ? 'as --rate allows' : 'as in the last moves';
     lines.push(`about ${printSeconds(seconds)}, at ${printBytes(bytesPerSecond)} a second, ${why}${pause}`);
-  } else if (keys !== null)
+  } else if (basis === 'rate' && bytesPerSecond === 0)
+    lines.push('nothing is copied at --rate 0, until migrate --rate BYTES --of N gives it another rate');
+  else if (keys !== null)
     lines.push(`how long is not known: no rate is given, and nothing has moved yet${pause}`);
+  if (!move.targetAnswers)
+    lines.push(`warning: no master of ${target} answers: the move would wait until there is one`);
   if (freeBytes === null) lines.push(`whether ${target} has room is not known: none of its nodes says`);
   else if (neededBytes !== null)
     lines.push(

@@ -2,11 +2,10 @@
 import { EXIT_CODES, NurseryError } from '../base/errors.ts';
 import { type History, historyOf, type Tenure } from '../health/history.ts';
 import { openMoves } from '../health/map-findings.ts';
-import { printRange } from '../keyspace/range.ts';
 import type { AdminAnswer, AdminQuery, Migration } from '../protocol/admin/admin.ts';
 import { printWay, undoneBy } from '../protocol/admin/migration.ts';
 import { type NurseryConnections, withNursery } from './connections.ts';
-import { jsonRange, keyOf } from './forms.ts';
+import { jsonRange, shortRange, storableKeyOf } from './forms.ts';
 import { printJson, printLine } from './output.ts';
 import { printPause } from './progress-display.ts';
 import { migrationToJson } from './status/json.ts';
@@ -38,7 +37,7 @@ function rowOf(migration: Migration): string[] {
   return [
     String(mid),
     phase,
-    printRange(migration),
+    shortRange(migration),
     printWay(migration),
     `${merges === undefined ? `${progress.keysCopied} keys, ${printPause(progress)}` : `${merges.length} ranges`}${proof}${asked}${reason}`,
   ];
@@ -62,7 +61,7 @@ function askedFor({ asked }: Migration): string {
 
 /** Lists whom a key has belonged to. */
 export async function runHistory({ config, json, key }: Asked & { readonly key: string }): Promise<void> {
-  const wanted = keyOf(key);
+  const wanted = storableKeyOf(key, 'history');
   const history = await withNursery(config, async (nursery) => {
     const { map } = await nursery.refresh();
     const { orders } = await answered('orders', nursery, { kind: 'listOrders' });
@@ -73,16 +72,24 @@ export async function runHistory({ config, json, key }: Asked & { readonly key: 
 }
 
 /** Whom it belonged to, one line each. */
-export function historyLines({ tenures, hasGaps }: History): string[] {
+export function historyLines({ tenures, gaps }: History): string[] {
   const [first] = tenures;
   if (first === undefined) return ['the map is empty: it belongs to nobody'];
-  const before = first.by === 'beginning' || first.from === null ? [] : [[first.from, 'before that', '']];
+  const before = first.from === null ? [] : [[first.from, 'before that', '']];
   const rows = tenures.map(({ owner, epoch, by, number, range }) => {
-    const how = by === 'beginning' ? 'as the map says' : `by ${by} ${number}`;
-    return [owner, `since epoch ${epoch}`, `${how}, with ${printRange(range)}`];
+    const how =
+      by === 'beginning'
+        ? 'from the beginning'
+        : by === 'unknown'
+          ? 'as the map says, by what is not on record any more'
+          : `by ${by} ${number}`;
+    return [owner, `since epoch ${epoch}`, `${how}, with ${shortRange(range)}`];
   });
-  const gaps = hasGaps ? ['some of its moves are not on record any more'] : [];
-  return [...table([...before, ...rows]), ...gaps];
+  const missing = gaps.map(
+    ({ from, to }) =>
+      `records are missing: moves between epochs ${from} and ${to} are forgotten, and who had it meanwhile is not known in full`,
+  );
+  return [...table([...before, ...rows]), ...missing];
 }
 
 function tenureToJson({ range, ...tenure }: Tenure): object {
@@ -99,7 +106,7 @@ export async function runForgetMigrations({
   const forgotten = await withNursery(config, async (nursery) => {
     const mids = forgettable(await recordsOf(nursery), keep);
     for (const mid of dryRun ? [] : mids) {
-      const answer = await nursery.keeper.command({ kind: 'forget', mid });
+      const answer = await nursery.awaited(nursery.keeper.command({ kind: 'forget', mid }));
       if (answer.kind !== 'ok')
         throw new NurseryError('REFUSED', 'why' in answer ? answer.why : `keeper answered ${answer.kind}`);
     }
@@ -130,10 +137,10 @@ async function recordsOf(nursery: NurseryConnections): Promise<readonly Migratio
 
 async function answered<K extends AdminAnswer['kind']>(
   kind: K,
-  { keeper }: NurseryConnections,
+  nursery: NurseryConnections,
   query: AdminQuery,
 ): Promise<Extract<AdminAnswer, { kind: K }>> {
-  const answer = await keeper.query(query);
+  const answer = await nursery.awaited(nursery.keeper.query(query));
   if (answer.kind === kind) return answer as Extract<AdminAnswer, { kind: K }>;
   throw new NurseryError('MALFORMED', `keeper answered ${answer.kind} to ${query.kind}`);
 }

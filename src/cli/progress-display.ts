@@ -5,7 +5,7 @@
 import { Presets, SingleBar } from 'cli-progress';
 import { printRange, type Range } from '../keyspace/range.ts';
 import type { Progress } from '../protocol/admin/admin.ts';
-import { jsonRange } from './forms.ts';
+import { jsonRange, shortRange } from './forms.ts';
 import { Display, IS_TERMINAL } from './output.ts';
 
 /** Between two plain lines while only counters change (ms). */
@@ -35,7 +35,7 @@ function jsonDisplay(display: Display): ProgressDisplay {
   return {
     planned: (mid, move) => {
       const { source, target } = move;
-      const text = describeMove(move);
+      const text = describeMove(move, printRange(move));
       display.line(JSON.stringify({ event: 'planned', mid, source, target, ...jsonRange(move), move: text }));
     },
     progress: (mid, progress, { keysPerSecond }) =>
@@ -111,7 +111,7 @@ export function printPause({ pauseMs, pauseAtLeast }: Progress): string {
 }
 
 function announce(display: Display, mid: number, move: Move): void {
-  display.line(`migration ${mid}: ${describeMove(move)}`);
+  display.line(`migration ${mid}: ${describeMove(move, shortRange(move))}`);
 }
 
 function conclude(display: Display, mid: number, outcome: string, why: string, progress: Progress): void {
@@ -123,11 +123,8 @@ function describeTold(mid: number, target: string): string {
   return `${target} was told that migration ${mid} was aborted`;
 }
 
-function describeMove(move: Move): string {
-  const { source, target } = move;
-  return source === target
-    ? `${printRange(move)} becomes one range, at ${source}`
-    : `${printRange(move)} ${source} → ${target}`;
+function describeMove({ source, target }: Move, range: string): string {
+  return source === target ? `${range} becomes one range, at ${source}` : `${range} ${source} → ${target}`;
 }
 
 /** What is waited for, without for how long: that changes every second. */

@@ -1,10 +1,8 @@
 /** `nursery rebalance`: what would be moved to even a nursery out, and to have it moved. */
-import { printKey } from '../base/bytes.ts';
 import { FatalError, NurseryError } from '../base/errors.ts';
-import { printRange } from '../keyspace/range.ts';
 import type { HotRange, NurseryPlan, RebalanceMove, Spread } from '../protocol/admin/moves.ts';
-import { jsonKey, jsonRange } from './forms.ts';
-import { type Common, inTime, withMoves } from './migrate-command.ts';
+import { jsonKey, jsonRange, shortKey, shortRange } from './forms.ts';
+import { type Common, inTime, whoAsks, withMoves } from './migrate-command.ts';
 import { printJson, printLine } from './output.ts';
 import { printBytes, printCount } from './status/amounts.ts';
 import { printRate } from './status/load.ts';
@@ -37,6 +35,7 @@ export async function runRebalanceCommand(args: RebalanceArguments): Promise<voi
     const results = await inTime(args, display, (options) =>
       moves.rebalance(evened, {
         ...options,
+        asked: whoAsks(),
         onPlan: (plan) => {
           answered();
           if (args.json) printJson({ event: 'plan', ...planToJson(plan) });
@@ -72,13 +71,13 @@ export function planLines(plan: NurseryPlan): string[] {
 }
 
 function describeHot({ key, share, load, owner, ...range }: HotRange): string {
-  return `stays, since one key has ${Math.round(100 * share)} % of its ${printRate(load)} requests a second: ${printRange(range)} at ${owner}, key ${printKey(key)}`;
+  return `stays, since one key has ${Math.round(100 * share)} % of its ${printRate(load)} requests a second: ${shortRange(range)} at ${owner}, key ${shortKey(key)}`;
 }
 
 function moveRow({ wave, source, target, keys, bytes, load, ...range }: RebalanceMove): string[] {
   const asked = load === undefined ? '' : `, ${printRate(load)} requests a second`;
   const what = `${printCount(keys)} keys, ${printBytes(bytes)}${asked}`;
-  return [`${wave + 1}.`, `${source} → ${target}`, printRange(range), what];
+  return [`${wave + 1}.`, `${source} → ${target}`, shortRange(range), what];
 }
 
 function printSpread({ mean, least, most, fullest }: Spread, by: NurseryPlan['by']): string {

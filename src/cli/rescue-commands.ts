@@ -2,7 +2,7 @@
 import type { Argv } from 'yargs';
 import { FatalError } from '../base/errors.ts';
 import { type Range, WHOLE } from '../keyspace/range.ts';
-import { asking, examples, namesIn, vowing } from './common-options.ts';
+import { asking, examples, namesIn, refuseStray, vowing } from './common-options.ts';
 import { rangeOf } from './forms.ts';
 import { wholeNumber } from './numbers.ts';
 
@@ -84,7 +84,7 @@ export function rescueCommand<T>(parser: Argv<T>) {
       const timeout = args.timeout ?? null;
       switch (args.what) {
         case 'promote': {
-          refuse(args, ['at', 'restore', 'range', 'lost', 'unclaimed', 'yields'], 0);
+          refuse(args, ['at', 'restore', 'empty', 'range', 'lost', 'unclaimed', 'yields'], 0);
           const { runPromote } = await import('./rescue/promote.ts');
           const loseFrom = args['lose-from'] ?? null;
           await runPromote({ ...common, gone, timeout, node: args.node ?? null, loseFrom });
@@ -99,7 +99,7 @@ export function rescueCommand<T>(parser: Argv<T>) {
           return;
         }
         case 'keeper': {
-          refuse(args, ['node', 'lose-from', 'at', 'restore', 'range'], Number.POSITIVE_INFINITY);
+          refuse(args, ['node', 'lose-from', 'at', 'restore', 'empty', 'range'], Number.POSITIVE_INFINITY);
           const { runKeeper } = await import('./rescue/keeper.ts');
           const { unclaimed = null } = args;
           const yields = (namesIn(args.yields) ?? []).map(yieldOf);
@@ -127,8 +127,7 @@ function refuse(
   options: readonly string[],
   namesMax: number,
 ): void {
-  const given = options.find((name) => args[name] !== undefined);
-  if (given !== undefined) throw new FatalError('USAGE', `rescue ${args.what} does not take --${given}`);
+  refuseStray(`rescue ${args.what}`, args, options);
   if (args.names.length > namesMax)
     throw new FatalError('USAGE', `rescue ${args.what} does not take "${args.names[namesMax]}"`);
 }

@@ -1,7 +1,7 @@
 /** Commands that run something: node, router, migrator, a whole local nursery, simulations. */
 import type { Argv } from 'yargs';
 import { NODE_WORDS } from './ask-node.ts';
-import { asking, CONFIG, examples } from './common-options.ts';
+import { asking, CONFIG, examples, refuseStray } from './common-options.ts';
 import { oneOf } from './inspect-commands.ts';
 import { wholeNumber } from './numbers.ts';
 
@@ -41,9 +41,13 @@ export function serverCommands<T>(parser: Argv<T>) {
             ),
           ),
       async (args) => {
-        if (args.what === undefined) await (await import('./node-command.ts')).runNodeCommand(args);
-        else {
+        if (args.what === undefined) {
+          refuseStray('node without a word', args, ['keep']);
+          await (await import('./node-command.ts')).runNodeCommand(args);
+        } else {
           const word = oneOf('node', args.what, NODE_WORDS);
+          const stray = word === 'collapse' ? [] : ['keep'];
+          refuseStray(`node ${word}`, args, ['bootstrap', 'without-keeper', ...stray]);
           await (await import('./ask-node.ts')).askNode(word, { ...args, keep: args.keep ?? 4 });
         }
       },

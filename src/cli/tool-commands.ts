@@ -1,6 +1,6 @@
 /** Commands that look into the files of one node, or bring them up to date; and one that gathers the state of all. */
 import type { Argv } from 'yargs';
-import { asking, examples } from './common-options.ts';
+import { asking, examples, refuseStray } from './common-options.ts';
 import { oneOf } from './inspect-commands.ts';
 import { wholeNumber } from './numbers.ts';
 
@@ -33,8 +33,10 @@ export function toolCommands<T>(parser: Argv<T>) {
           ),
       async (args) => {
         const { runLogDump, runLogVerify } = await import('./inspect-commands.ts');
-        if (oneOf('log', args.what, ['dump', 'verify']) === 'verify') await runLogVerify(args);
-        else await runLogDump({ ...args, from: args.from ?? null, to: args.to ?? null });
+        if (oneOf('log', args.what, ['dump', 'verify']) === 'verify') {
+          refuseStray('log verify', args, ['from', 'to', 'values']);
+          await runLogVerify(args);
+        } else await runLogDump({ ...args, from: args.from ?? null, to: args.to ?? null });
       },
     )
     .command(
@@ -58,8 +60,10 @@ export function toolCommands<T>(parser: Argv<T>) {
           ),
       async (args) => {
         const { runStoreDigest, runStoreDump } = await import('./inspect-commands.ts');
-        if (oneOf('store', args.what, ['dump', 'digest']) === 'digest') await runStoreDigest(args);
-        else await runStoreDump({ ...args, table: args.table ?? null });
+        if (oneOf('store', args.what, ['dump', 'digest']) === 'digest') {
+          refuseStray('store digest', args, ['table', 'values']);
+          await runStoreDigest(args);
+        } else await runStoreDump({ ...args, table: args.table ?? null });
       },
     )
     .command(

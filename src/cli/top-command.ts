@@ -1,9 +1,8 @@
 /** `nursery top`: which ranges and keys are busy, again and again. */
 import { NurseryError } from '../base/errors.ts';
-import type { Facts } from '../health/facts.ts';
 import { CLEAR, isBold, print, printJson, printLine, screenSize } from './output.ts';
 import { gather } from './status/gather.ts';
-import { clusterLoads, type Screen, topLines, topToJson } from './status/top.ts';
+import { clusterLoads, type Screen, silenceOf, silentLines, topLines, topToJson } from './status/top.ts';
 
 /** Lines where nobody looks at a terminal: ranges beyond them are left out. */
 const LINES_MAX = 60;
@@ -24,10 +23,12 @@ export type TopArgs = {
 export async function runTop({ config, json, once, every }: TopArgs): Promise<void> {
   for (;;) {
     const facts = await gather(config);
-    if (once) refuseSilence(facts);
+    const silence = silenceOf(facts);
+    if (once && silence !== null)
+      throw new NurseryError('UNREACHABLE', `no node answers: ${silence.join('; ')}`);
     const loads = clusterLoads(facts);
     if (json) printJson(topToJson(loads, Date.now()));
-    else show(topLines(loads, screen()), once);
+    else show(silence === null ? topLines(loads, screen()) : silentLines(silence, screen()), once);
     if (once) return;
     await new Promise((resolve) => setTimeout(resolve, 1000 * every));
   }
@@ -42,13 +43,4 @@ function show(lines: readonly string[], once: boolean): void {
 function screen(): Screen {
   const { columns, rows } = screenSize();
   return { columns, lines: Math.min(LINES_MAX, rows), isBold: isBold() };
-}
-
-function refuseSilence({ clusters }: Facts): void {
-  const nodes = clusters.flatMap((cluster) => cluster.nodes);
-  if (nodes.some(({ facts }) => facts !== null)) return;
-  throw new NurseryError(
-    'UNREACHABLE',
-    `no node answers: ${nodes.map(({ name, why }) => `${name}: ${why}`).join('; ')}`,
-  );
 }

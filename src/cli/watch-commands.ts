@@ -1,10 +1,10 @@
 /** Commands that show what goes on, or what may be typed. */
 import type { Argv } from 'yargs';
-import { asking, examples } from './common-options.ts';
+import { asking, examples, refuseStray } from './common-options.ts';
 import { SHELLS, scriptOf } from './completion/scripts.ts';
 import { type HelpOf, surfaceOf } from './completion/surface.ts';
 import { oneOf } from './inspect-commands.ts';
-import { wholeNumberOr } from './numbers.ts';
+import { wholeNumber } from './numbers.ts';
 import { print } from './output.ts';
 
 /** Adds them. */
@@ -15,14 +15,17 @@ export function watchCommands<T>(parser: Argv<T>) {
     (command) =>
       asking(command)
         .option('once', { type: 'boolean', default: false, describe: 'print it once, and end' })
-        .option('every', wholeNumberOr('every', 2, 1, 'seconds between two looks', 3600))
+        .option('every', wholeNumber('every', 1, 'seconds between two looks; default: 2', 3600))
         .epilogue(
           examples(
             ['$0 top --config router.ini', ''],
             ['$0 top --once --json --config router.ini', 'for a script'],
           ),
         ),
-    async (args) => (await import('./top-command.ts')).runTop(args),
+    async (args) => {
+      if (args.once) refuseStray('top --once', args, ['every']);
+      await (await import('./top-command.ts')).runTop({ ...args, every: args.every ?? 2 });
+    },
   );
 }
 

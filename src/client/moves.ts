@@ -32,7 +32,7 @@ export type MoveOptions = {
   readonly onTold?: (told: { readonly mid: number; readonly target: string }) => void;
   /** Stops at once; what was begun can be resumed. */
   readonly signal?: AbortSignal;
-  /** How the move was asked for, for its record. */
+  /** How the move was asked for, for its record; that of a merge has no place for it. */
   readonly asked?: Asked;
 };
 
@@ -46,10 +46,12 @@ export type DryMove = PlannedMove & {
   /** Keys that its two clusters hold in all. */
   readonly sourceKeys: number | null;
   readonly targetKeys: number | null;
+  /** Whether the target's master says anything: a move to a cluster without one waits for it. */
+  readonly targetAnswers: boolean;
   /** What would move. */
   readonly keys: number | null;
   readonly bytes: number | null;
-  /** How long the copy may take, at how many bytes per second, and what that rests on: the rate asked for, or the last moves. */
+  /** How long the copy may take (without end at a rate of 0: null), at how many bytes per second, and what that rests on: the rate asked for, or the last moves. */
   readonly seconds: number | null;
   readonly bytesPerSecond: number | null;
   readonly basis: 'rate' | 'moves' | null;

@@ -114,4 +114,40 @@ tests.test('contradicting forms, unknown and repeated words, numbers beyond thei
   await refused(lab, /--json takes no value/, 'get', 'k', '--json=no');
 });
 
+tests.test('options that belong to another word or form are refused, and not ignored', async (lab) => {
+  const stray: readonly (readonly [option: string, ...given: string[]])[] = [
+    ['keep', 'node', 'flush', '--node', 'n', '--keep', '3'],
+    ['keep', 'node', '--node', 'n', '--keep', '3'],
+    ['bootstrap', 'node', 'state', '--node', 'n', '--bootstrap'],
+    ['without-keeper', 'node', 'collapse', '--node', 'n', '--without-keeper'],
+    ['from', 'log', 'verify', '--node', 'n', '--from', '3'],
+    ['values', 'log', 'verify', '--node', 'n', '--values'],
+    ['table', 'store', 'digest', '--node', 'n', '--table', 'data'],
+    ['empty', 'rescue', 'promote', '--node', 'n', '--empty'],
+    ['empty', 'rescue', 'keeper', 'a.ini', '--empty'],
+    ['dry-run', 'import', '--from-arakoon', 'h:1', '--cluster-id', 'c', '--dry-run'],
+    ['overwrite', 'import', '--from-arakoon', 'h:1', '--cluster-id', 'c', '--overwrite'],
+    ['every', 'top', '--once', '--every', '3'],
+    ['timeout', 'merge', 'k', '--dry-run', '--timeout', '3'],
+    ['timeout', 'rebalance', '--plan', '--timeout', '3'],
+    ['timeout', 'migrate', '--range', 'a..b', '--to', 'c', '--dry-run', '--timeout', '3'],
+    ['timeout', 'migrate', '--pause', '3', '--timeout', '3'],
+  ];
+  for (const [option, command, ...args] of stray)
+    await refused(lab, new RegExp(`does not take --${option}$`, 'm'), command as string, ...args);
+});
+
+tests.test('no range begins or ends where no key can be', async (lab) => {
+  const long = 'k'.repeat(4026);
+  const says = /key of 4026 bytes: the limit is 4025 bytes$/m;
+  await refused(lab, says, 'migrate', '--range', `${long}..o`, '--to', 'c');
+  await refused(lab, says, 'migrate', 'a', long, 'b');
+  await refused(lab, says, 'remove', 'a', long);
+  await refused(lab, says, 'merge', long);
+  await refused(lab, says, 'history', long);
+  await refused(lab, says, 'export', '--to', '-', '--range', `a..${long}`);
+  await refused(lab, says, 'import', '--from', '-', '--range', `a..${long}`);
+  await refused(lab, says, 'export', '--to', '-', '--key', long);
+});
+
 tests.run();

@@ -263,6 +263,10 @@ tests.test('a rate stops a copy, outlives its migrator, and is changed while it 
       dry.stdout,
       /it brings \S+ (k )?keys, .*\n {2}(about|how long) .*\n {2}it may take .* has free beside/,
     );
+    const still = await nursery.succeed([...move, '--rate', '0', '--dry-run']);
+    assert.match(still.stdout, /\n {2}nothing is copied at --rate 0/);
+    const keeper = ['migrate', '--range', range, '--to', nursery.keeper.id, '--dry-run'];
+    assert.is((await nursery.run(keeper)).code, EXIT_CODES.REFUSED);
     const first = nursery.start([...move, '--rate', '0', '--json']);
     await first.output('it to say why it waits', (text) => text.includes('its rate to 0'));
     const mid = String(eventsOf(first.stdout)[0]?.mid);

@@ -68,11 +68,20 @@ tests.test('a command says that it waits for the keeper, and ends', async (lab) 
   await nursery.keeper.killAll();
   const migrate = nursery.start(['migrate', '--range', 'k..', '--to', nursery.clusters[0].id]);
   const json = nursery.start(['init', 'nobody', '--json']);
+  const others = [
+    ['migrations'],
+    ['history', 'k'],
+    ['forget-migrations'],
+    ['function', 'list', '--timeout', '5'],
+    ['function', 'show', 'f', '--timeout', '5'],
+  ].map((args) => nursery.start(args));
   await until('migrate to say it', () =>
     migrate.stderr.includes('waits for the keeper, cluster wait-keeper; at most 10 s'),
   );
   await until('init to say it', () => json.stderr.includes('{"notice":"waits for the keeper'));
-  for (const started of [migrate, json]) {
+  for (const other of others)
+    await until('others to say it', () => other.stderr.includes('waits for the keeper, cluster wait-keeper'));
+  for (const started of [migrate, json, ...others]) {
     const { code, stderr } = await started.finished();
     assert.is(code, EXIT_CODES.UNREACHABLE, stderr);
   }

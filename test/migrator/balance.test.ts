@@ -6,6 +6,7 @@ import { BOUNDS } from '../../migrator/core/rebalance.ts';
 import { Operations } from '../../migrator/operations.ts';
 import type { NurseryError } from '../../src/base/errors.ts';
 import { type Range, WHOLE } from '../../src/keyspace/range.ts';
+import { UNSAID } from '../../src/protocol/admin/migration.ts';
 import type { NurseryPlan } from '../../src/protocol/admin/moves.ts';
 import { BUCKET, counts, rowsOf, type Said } from './counting.ts';
 import { LocalNursery } from './local-nursery.ts';
@@ -31,7 +32,9 @@ test('a nursery with all keys at one cluster is even afterwards, and stays as it
   const operations = new Operations(nursery, FAST);
   const plans: NurseryPlan[] = [];
   const planned: number[] = [];
+  const asked = { ...UNSAID, who: 'somebody@somewhere' };
   const results = await operations.rebalance(EVENED, {
+    asked,
     onPlan: (plan) => plans.push(plan),
     onPlanned: (mid) => planned.push(mid),
   });
@@ -40,6 +43,8 @@ test('a nursery with all keys at one cluster is even afterwards, and stays as it
     planned,
     results.map(({ mid }) => mid),
   );
+  for (const { mid, asked: noted } of await operations.list())
+    if (planned.includes(mid)) assert.equal(noted, { ...asked, reason: 'plan' });
   for (const keys of keysAt(nursery)) assert.ok(keys <= 110 + BUCKET, `${keysAt(nursery)}`);
   assert.is(
     keysAt(nursery).reduce((sum, keys) => sum + keys, 0),

@@ -53,6 +53,18 @@ test('without a rate the last moves say how long, and nothing does before the fi
   assert.ok((second?.seconds ?? 0) > 0 && second?.pauseMs !== null);
 });
 
+test('a rate of 0 has no end, and a target whose master is silent is told of', async () => {
+  const nursery = filled(1e9, 1e9);
+  const operations = new Operations(nursery, FAST);
+  await operations.migrate({ kind: 'range', range: { lo: '', hi: 'k010' }, target: 'c' });
+  const [still] = await operations.dryRun(toB, 0);
+  assert.equal([still?.seconds, still?.bytesPerSecond, still?.basis], [null, 0, 'rate']);
+  assert.is(still?.targetAnswers, true);
+  nursery.b.isDown = true;
+  const [silent] = await operations.dryRun(toB);
+  assert.is(silent?.targetAnswers, false);
+});
+
 test('what does not fit is refused before anything is planned, with what open moves bring', async () => {
   const bytes = bytesOfHalf(filled(0, 0));
   const full = filled(1e9, bytes);

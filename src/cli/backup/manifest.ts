@@ -7,13 +7,13 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Key, parseKey } from '../../base/bytes.ts';
+import type { Key } from '../../base/bytes.ts';
 import { FatalError, NurseryError } from '../../base/errors.ts';
 import { printRange, type Range } from '../../keyspace/range.ts';
 import type { MapEntry } from '../../keyspace/rangemap.ts';
 import { unreadableWhy } from '../../process/permissions.ts';
 import type { Image } from '../export/lines.ts';
-import { jsonRange } from '../forms.ts';
+import { jsonRange, keyOf } from '../forms.ts';
 
 /** Name of the file that makes a directory a backup. */
 export const MANIFEST = 'backup.json';
@@ -121,7 +121,7 @@ function entryOf(value: Fields | null, wrong: Wrong): MapEntry {
 
 function keyIn(text: string, wrong: Wrong): Key {
   try {
-    return parseKey(text);
+    return keyOf(text);
   } catch (error) {
     throw wrong((error as Error).message);
   }

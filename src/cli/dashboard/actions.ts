@@ -4,6 +4,7 @@ import { expectRoom, type MoveOptions, type MoveRequest, type Moves } from '../.
 import type { Failed } from '../../dashboard/document.ts';
 import type { Actions } from '../../dashboard/http.ts';
 import type { Logger } from '../../process/log.ts';
+import { UNSAID } from '../../protocol/admin/migration.ts';
 import type { MigrationResult, PlannedMove } from '../../protocol/admin/moves.ts';
 import { jsonRange, rangeBetween } from '../forms.ts';
 
@@ -20,6 +21,8 @@ type Asked =
 
 export type MoveActionsOptions = {
   readonly token: string;
+  /** Of the router whose dashboard it is: the records of what is begun here name it. */
+  readonly router: string;
   /** Moves of the nursery; closed once what they are for is over. */
   open(): Promise<{ readonly moves: Moves; close(): void }>;
   readonly logger: Logger;
@@ -61,7 +64,7 @@ export class MoveActions implements Actions {
       case 'dryRun':
         return await this.#with((moves) => dryRun(moves, asked.request));
       case 'start':
-        return await this.#with((moves) => start(moves, asked.request, asked.expected));
+        return await this.#with((moves) => start(moves, asked, `dashboard@${this.#options.router}`));
       case 'pause':
       case 'continue':
         return await this.#with(async (moves) => {
@@ -133,11 +136,16 @@ async function dryRun(moves: Moves, request: MoveRequest): Promise<object> {
 }
 
 /** Only what was shown is begun; whoever watches the keeper carries it out. @throws NurseryError REFUSED where it would be another move by now */
-async function start(moves: Moves, request: MoveRequest, expected: string): Promise<object> {
+async function start(
+  moves: Moves,
+  { request, expected }: { readonly request: MoveRequest; readonly expected: string },
+  who: string,
+): Promise<object> {
   if (nameOf(await moves.dryRun(request)) !== expected)
     throw new NurseryError('REFUSED', 'the map has changed since the dry run: look at it again');
   const mids: number[] = [];
-  await moves.migrate(request, { detach: true, onPlanned: (mid) => mids.push(mid) });
+  const asked = { ...UNSAID, who };
+  await moves.migrate(request, { detach: true, asked, onPlanned: (mid) => mids.push(mid) });
   return { started: mids };
 }
 

@@ -30,6 +30,7 @@ export function dashboardOfRouter(ini: RouterIni, logger: Logger): RouterDashboa
   const token = ini.dashboardToken ?? randomBytes(TOKEN_BYTES).toString('base64url');
   const actions = new MoveActions({
     token,
+    router: ini.name,
     logger,
     wallMs: Date.now,
     open: async () => {

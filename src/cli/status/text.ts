@@ -14,10 +14,11 @@ import { openMoves } from '../../health/map-findings.ts';
 import { stillSince } from '../../health/move-findings.ts';
 import { describeFatal, type PlaceSeen, placesOf } from '../../health/places.ts';
 import { copiesOf } from '../../health/safe-to-stop.ts';
-import { printRange, sameRange } from '../../keyspace/range.ts';
+import { sameRange } from '../../keyspace/range.ts';
 import type { MapEntry } from '../../keyspace/rangemap.ts';
 import type { Migration, NotedBackup } from '../../protocol/admin/admin.ts';
 import { isMerge, printWay } from '../../protocol/admin/migration.ts';
+import { shortRange } from '../forms.ts';
 import { printPause } from '../progress-display.ts';
 import { printAge, printBytes, printCount } from './amounts.ts';
 import { waitedFor } from './json.ts';
@@ -57,7 +58,7 @@ function mapLines({ keeper, clusters }: Facts): string[] {
     `map, version ${known.map.version}${whose}${heard}`,
     ...table(
       known.map.entries.map((entry) => [
-        printRange(entry),
+        shortRange(entry),
         entry.owner,
         `epoch ${entry.epoch}`,
         countOf(entry, clusters),
@@ -153,7 +154,7 @@ function nodeRow({ name, facts, why, isUnheard }: NodeSeen): string[] {
     return [name, isUnheard === true ? `not known: ${why}` : `does not answer: ${printable(why)}`];
   const { status } = facts;
   const owned = status.owned.map(
-    (range) => `${printRange(range)}${range.sealedBy === null ? '' : ` sealed by ${range.sealedBy}`}`,
+    (range) => `${shortRange(range)}${range.sealedBy === null ? '' : ` sealed by ${range.sealedBy}`}`,
   );
   const label = status.label === '' ? [] : [`(${printable(status.label)})`];
   const what = [`owns ${owned.join(' ') || 'nothing'}`, ...label].join(' ');
@@ -223,7 +224,7 @@ function migrationLines({ keeper, clusters }: Facts): string[] {
 /** One migration in one line. Of one that `isStill` the record says what was so when a migrator last wrote there. */
 export function describeMigration(migration: Migration, isStill: boolean): string {
   const { mid, phase, progress, wish } = migration;
-  const range = printRange(migration);
+  const range = shortRange(migration);
   const wished = wish === 'run' ? '' : `, ${wish} wanted`;
   const waits = isStill ? 'when last heard of waiting for' : 'waiting for';
   const whom = waitedFor(migration);
@@ -248,6 +249,6 @@ export function table(rows: readonly (readonly string[])[]): string[] {
 }
 
 /** Text from elsewhere, which may try to move the cursor. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, '?');
 }

@@ -1,12 +1,11 @@
 /** Who is busy: clusters, their ranges and their hottest keys, the busiest first; for people and for scripts. */
-import { printKey } from '../../base/bytes.ts';
 import { answeringOf, type ClusterSeen, type Facts } from '../../health/facts.ts';
 import { type Busy, type HotKey, hottestOf, loadOf, rangeLoads } from '../../health/load.ts';
-import { printRange } from '../../keyspace/range.ts';
 import type { RangeLoad } from '../../protocol/admin/node-facts.ts';
-import { jsonKey, jsonRange } from '../forms.ts';
+import { jsonKey, jsonRange, shortKey, shortRange } from '../forms.ts';
 import { printBytes } from './amounts.ts';
 import { printRate } from './load.ts';
+import { printable } from './text.ts';
 
 /** Keys of each cluster that people are shown. */
 const KEYS_SHOWN = 5;
@@ -43,6 +42,19 @@ function requestsOf({ reads, writes }: Busy): number {
   return reads.s10 + writes.s10;
 }
 
+/** Why each node that was asked says nothing, where none of all says anything; null where one does. */
+export function silenceOf({ clusters }: Facts): string[] | null {
+  const nodes = clusters.flatMap((cluster) => cluster.nodes);
+  if (nodes.some(({ facts }) => facts !== null)) return null;
+  return nodes.map(({ name, why }) => `${name}: ${printable(why)}`);
+}
+
+/** What stands in the place of figures while nobody answers: they would be zeros that nobody has counted. */
+export function silentLines(whys: readonly string[], screen: Screen): string[] {
+  const lines = ['nobody answers; all are asked again and again', ...whys.map((why) => `  ${why}`)];
+  return lines.flatMap((line) => folded(line, screen)).slice(0, screen.lines);
+}
+
 /** How it is laid out: `columns` and `lines` at most, and headings in bold or not. */
 export type Screen = { readonly columns: number; readonly lines: number; readonly isBold: boolean };
 
@@ -58,7 +70,7 @@ export function topLines(loads: readonly ClusterLoad[], screen: Screen): string[
     figures: figuresOf(each),
   }));
   const keyRows = keys.map(({ cluster, key, perSecond }) => ({
-    name: `${cluster} ${printKey(key)}`,
+    name: `${cluster} ${shortKey(key)}`,
     figures: [printRate(perSecond)],
   }));
   // Headings, blank lines between, and the clusters themselves.
@@ -67,7 +79,7 @@ export function topLines(loads: readonly ClusterLoad[], screen: Screen): string[
     .flatMap((each) => each.ranges.map((range) => ({ cluster: each.cluster, range })))
     .sort((a, b) => requestsOf(b.range) - requestsOf(a.range))
     .slice(0, left)
-    .map(({ cluster, range }) => ({ name: `${cluster} ${printRange(range)}`, figures: figuresOf(range) }));
+    .map(({ cluster, range }) => ({ name: `${cluster} ${shortRange(range)}`, figures: figuresOf(range) }));
   return [
     ...rowsOf('cluster', HEADINGS, clusters, screen),
     '',
@@ -88,8 +100,21 @@ function rowsOf(title: string, headings: readonly string[], rows: readonly Row[]
   return all.map(({ name, figures }, at) => {
     const shown = name.length > width ? `${name.slice(0, width - 1)}…` : name.padEnd(width);
     const line = [shown, ...figures.map((figure, of) => figure.padStart(widths[of] ?? 0))].join('  ');
-    return at === 0 && screen.isBold ? `\x1b[1m${line}\x1b[0m` : line;
+    const seen = within(line, screen);
+    return at === 0 && screen.isBold ? `\x1b[1m${seen}\x1b[0m` : seen;
   });
+}
+
+/** A line in as many as the width of the terminal asks for: a reason that is cut is none. */
+function folded(line: string, { columns }: Screen): string[] {
+  if (line.length <= columns) return [line];
+  const count = Math.ceil(line.length / columns);
+  return Array.from({ length: count }, (_, at) => line.slice(at * columns, (at + 1) * columns));
+}
+
+/** A line that would be longer than the terminal is wide would go on in the next one, and push the first ones off. */
+function within(line: string, { columns }: Screen): string {
+  return line.slice(0, columns);
 }
 
 function figuresOf({ reads, writes, bytes }: Busy): string[] {

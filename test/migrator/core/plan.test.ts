@@ -25,6 +25,15 @@ function mapOf(...parts: string[]): RangeMap {
 
 const nursery = (...parts: string[]) => ({ map: mapOf(...parts), clusters: ['a', 'b', 'c', 'd'] });
 
+test('the keeper is no target, unless it has keys already', () => {
+  const known = (...parts: string[]) => ({ ...nursery(...parts), keeper: 'd' });
+  const range = { lo: 'k', hi: 't' };
+  assert.match(told(planRange(known('a'), range, 'd')), /^d is the keeper, which owns no keys/);
+  assert.match(told(planMigrate(known('a'), 'a', 'k', 'd')), /^d is the keeper/);
+  assert.match(told(planMigrate(known('a'), 'd', 'k', 'a')), /^d is the keeper/);
+  assert.is(told(planRange(known('a', 'k', 'd'), { lo: 'b', hi: 'c' }, 'd')), 'a:b..c>d');
+});
+
 /** `a:k..t>b` per move, or the refusal. */
 function told(plan: Plan): string {
   if (plan.kind === 'refused') return plan.why;

@@ -3,7 +3,17 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { printKey } from '../../../src/base/bytes.ts';
 import { NurseryError } from '../../../src/base/errors.ts';
-import { bytesOf, jsonForm, jsonRange, keyOf } from '../../../src/cli/forms.ts';
+import {
+  bytesOf,
+  jsonForm,
+  jsonRange,
+  keyOf,
+  rangeBetween,
+  rangeOf,
+  shortKey,
+  shortRange,
+  storableKeyOf,
+} from '../../../src/cli/forms.ts';
 
 test('the form of bytes in JSON is text, or 0x', () => {
   const forms: [Buffer | string, string][] = [
@@ -52,6 +62,40 @@ test('hexadecimal that is none is refused with what was written', () => {
         error instanceof NurseryError && error.code === 'BAD_INPUT' && error.message.includes(text),
     );
   }
+});
+
+test('no bound is longer than a key can be, and no error repeats what is long', () => {
+  const [longest, longer] = ['k'.repeat(4025), 'k'.repeat(4026)];
+  assert.is(storableKeyOf(longest, 'it').length, 4025);
+  assert.is(rangeBetween(longest, '')?.lo.length, 4025);
+  const calls: (() => unknown)[] = [
+    () => storableKeyOf(longer, 'the separator'),
+    () => storableKeyOf(`0x${'61'.repeat(4026)}`, 'the separator'),
+    () => rangeBetween(longer, 'o'),
+    () => rangeOf(`..${longer}`),
+    () => rangeOf(longer),
+    () => rangeOf(`${longest}..a`),
+    () => keyOf(`0x${longest}`),
+  ];
+  for (const [at, call] of calls.entries()) {
+    assert.throws(
+      call,
+      (error: unknown) =>
+        error instanceof NurseryError &&
+        error.code === 'BAD_INPUT' &&
+        error.message.length < 200 &&
+        (at > 3 || error.message.includes('key of 4026 bytes: the limit is 4025 bytes')),
+    );
+  }
+});
+
+test('in tables a long key is cut, by a sign that no key is printed with', () => {
+  const long = 'k'.repeat(4025);
+  assert.is(shortKey('k'.repeat(40)), 'k'.repeat(40));
+  assert.is(shortKey(long), `${'k'.repeat(39)}…`);
+  assert.is(shortKey(keyOf('…')), '0xe280a6');
+  assert.is(shortRange({ lo: long, hi: null }), `[${'k'.repeat(39)}…..end)`);
+  assert.is(shortRange({ lo: '', hi: 't' }), '[""..t)');
 });
 
 test.run();

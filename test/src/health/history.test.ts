@@ -60,7 +60,7 @@ test('what an order gave counts; what is not on record any more is said', () => 
   });
   assert.equal([owners(promoted).at(-1), promoted.hasGaps], [['b', 9, 'order'], false]);
   const forgotten = historyOf('k', { entries: [entry('c', 7)], migrations: [move(2, 'a', 'b')], orders: [] });
-  assert.equal([owners(forgotten).at(-1), forgotten.hasGaps], [['c', 7, 'beginning'], true]);
+  assert.equal([owners(forgotten).at(-1), forgotten.hasGaps], [['c', 7, 'unknown'], true]);
   const between = historyOf('k', {
     entries: [entry('c', 7)],
     migrations: [move(2, 'a', 'b'), move(7, 'x', 'c')],
@@ -69,6 +69,65 @@ test('what an order gave counts; what is not on record any more is said', () => 
   assert.is(between.hasGaps, true);
   const never = historyOf('k', { entries: [entry('c', 1)], migrations: [], orders: [] });
   assert.equal([owners(never), never.hasGaps], [[['c', 1, 'beginning']], false]);
+});
+
+test('what was forgotten leaves a gap, at the beginning, in between and at the end', () => {
+  const only = (migrations: readonly Migration[], epoch = 26) =>
+    historyOf('m', { entries: [entry('b', epoch)], migrations, orders: [] });
+  const none = only([]);
+  assert.equal([owners(none), none.hasGaps], [[['b', 26, 'unknown']], true]);
+  assert.is(none.tenures[0]?.from, null);
+  assert.equal(historyLines(none), [
+    '  b  since epoch 26  as the map says, by what is not on record any more, with [k..t)',
+    'records are missing: moves between epochs 1 and 26 are forgotten, and who had it meanwhile is not known in full',
+  ]);
+  // Who had it before is told, and not whether others had it before that.
+  const last = only([move(26, 'a', 'b')]);
+  assert.equal([last.hasGaps, last.gaps], [true, [{ from: 1, to: 26 }]]);
+  const between = only([move(2, 'a', 'b'), move(3, 'x', 'y', { lo: 'x', hi: null }), move(6, 'b', 'b')], 6);
+  assert.equal(between.gaps, [{ from: 2, to: 6 }]);
+  const later = only([move(2, 'a', 'c')], 7);
+  assert.equal([owners(later).at(-1), later.gaps], [['b', 7, 'unknown'], [{ from: 2, to: 7 }]]);
+  assert.is(later.tenures.at(-1)?.from, null);
+});
+
+test('a record that says which epoch it found leaves no doubt', () => {
+  const asked = { rate: null, who: '', reason: 'person', undoes: 2 } as const;
+  const undone = [move(2, 'a', 'b'), move(9, 'b', 'a', { asked })];
+  assert.is(historyOf('m', { entries: [entry('a', 9)], migrations: undone, orders: [] }).hasGaps, false);
+  const parts = [
+    { lo: 'k', epoch: 1 },
+    { lo: 'n', epoch: 5 },
+  ];
+  const merged = [move(9, 'a', 'a', { merges: parts })];
+  const known = { entries: [entry('a', 9)], migrations: merged, orders: [] };
+  assert.equal([historyOf('m', known).hasGaps, historyOf('o', known).hasGaps], [false, true]);
+});
+
+test('what came back from a target that is dead counts, and numbers that orders gave are none that were forgotten', () => {
+  const rescue = { order: 1, dead: 'target', epoch: 3, isThere: false, isCopy: false } as const;
+  const back = move(2, 'a', 'b', { phase: 'lost', rescue });
+  const given = { order: 1, ranges: [], floorMid: 9, spareMid: 4 };
+  const order: Order = {
+    order: 1,
+    kind: 'promote',
+    cluster: 'b',
+    was: 'x',
+    founding: 'y',
+    takenMs: 0,
+    given,
+    before: [],
+  };
+  const history = historyOf('m', {
+    entries: [entry('c', 9)],
+    migrations: [back, move(9, 'a', 'c')],
+    orders: [order],
+  });
+  assert.equal(owners(history), [
+    ['a', 3, 'order'],
+    ['c', 9, 'migration'],
+  ]);
+  assert.equal(history.gaps, []);
 });
 
 test('a move that another one takes back is not forgotten before that one', () => {
@@ -92,13 +151,13 @@ test('the oldest that have ended may be forgotten, and never one that somebody i
 
 test('a merge gives a key another epoch, and no other owner', () => {
   const history = historyOf('m', {
-    entries: [entry('b', 7)],
-    migrations: [move(5, 'a', 'b'), move(7, 'b', 'b', { merges: [{ lo: 'k', epoch: 5 }] })],
+    entries: [entry('b', 3)],
+    migrations: [move(2, 'a', 'b'), move(3, 'b', 'b', { merges: [{ lo: 'k', epoch: 2 }] })],
     orders: [],
   });
   assert.equal(owners(history), [
-    ['b', 5, 'migration'],
-    ['b', 7, 'merge'],
+    ['b', 2, 'migration'],
+    ['b', 3, 'merge'],
   ]);
   assert.is(history.hasGaps, false);
 });

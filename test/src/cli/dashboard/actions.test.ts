@@ -14,6 +14,7 @@ const PLAN: DryMove = {
   hi: null,
   sourceKeys: 7,
   targetKeys: null,
+  targetAnswers: true,
   keys: null,
   bytes: null,
   seconds: null,
@@ -43,7 +44,8 @@ class FakeMoves {
         return [...this.plan];
       },
       migrate: async (request: MoveRequest, options: MigrateOptions = {}) => {
-        this.asked.push(`migrate ${printed(request)} detached ${options.detach}`);
+        const { who, reason } = options.asked ?? {};
+        this.asked.push(`migrate ${printed(request)} detached ${options.detach}, by ${who} (${reason})`);
         options.onPlanned?.(3, PLAN);
         return [];
       },
@@ -61,6 +63,7 @@ class FakeMoves {
     };
     return new MoveActions({
       token: 'x',
+      router: 'front',
       logger: SILENT,
       wallMs: () => 0,
       answerMs: 10,
@@ -96,7 +99,7 @@ test('only what a dry run has shown is begun, and somebody else carries it out',
   assert.equal(shown.moves, [PLAN]);
   const { expected } = shown;
   assert.equal(await actions.act({ action: 'start', ...asked, expected }, ''), { started: [3] });
-  assert.is(moves.asked.at(-1), 'migrate k.. bru detached true');
+  assert.is(moves.asked.at(-1), 'migrate k.. bru detached true, by dashboard@front (person)');
 
   moves.plan = [{ ...PLAN, source: 'cph' }];
   moves.asked = [];

@@ -1,7 +1,14 @@
 /** `nursery top`: the busiest first, within the width and height of whoever looks, and one form for scripts. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { clusterLoads, type Screen, topLines, topToJson } from '../../../../src/cli/status/top.ts';
+import {
+  clusterLoads,
+  type Screen,
+  silenceOf,
+  silentLines,
+  topLines,
+  topToJson,
+} from '../../../../src/cli/status/top.ts';
 import type { Facts } from '../../../../src/health/facts.ts';
 import type { Load, RangeLoad } from '../../../../src/protocol/admin/node-facts.ts';
 
@@ -69,6 +76,27 @@ test('on a small terminal names are cut, ranges are left out, and no line is too
   const few = topLines(clusterLoads(many), { columns: 80, lines: 10, isBold: false });
   assert.is(few.length, 10);
   assert.match(few[4] as string, /^ams \[k99\.\.k99x\)/);
+});
+
+test('on the narrowest of terminals no line is longer than it, headings and bold ones too', () => {
+  for (const columns of [10, 40]) {
+    for (const line of topLines(clusterLoads(BUSY), { columns, lines: 20, isBold: true })) {
+      const shown = line.replaceAll('\x1b[1m', '').replaceAll('\x1b[0m', '');
+      assert.ok(shown.length <= columns, `${shown.length}: ${shown}`);
+      assert.is(line.startsWith('\x1b[1m'), line.endsWith('\x1b[0m'));
+    }
+  }
+});
+
+test('where nobody answers that is said, with why, in the place of zeros', () => {
+  assert.is(silenceOf(BUSY), null);
+  const silent = facts({ ams: [null], bru: [null, null] });
+  const whys = silenceOf(silent);
+  assert.equal(whys, ['ams_0: ', 'bru_0: ', 'bru_1: ']);
+  assert.equal(
+    silentLines(['ams_0: connect ECONNREFUSED', 'b', 'c'], { columns: 24, lines: 5, isBold: true }),
+    ['nobody answers; all are ', 'asked again and again', '  ams_0: connect ECONNRE', 'FUSED', '  b'],
+  );
 });
 
 test('scripts get keys in their one form', () => {
