@@ -78,6 +78,25 @@ tests.test('log dump and verify read a log beside the node, and change nothing',
   ]);
   const words = ['log', 'dump', '--from', String(record.slot), '--to', String(record.slot), '--values'];
   assert.match(await succeeds(lab, cluster, words, name), /"value":"a value"/);
+  const { code, stdout, stderr } = await runAt(lab, cluster, ['log', 'dump', '--from', '999999'], name);
+  assert.equal([code, stdout], [0, '']);
+  assert.match(
+    stderr,
+    /no record is of slots 999999 to the end: the log of oslo_\d begins with slot \d+ and ends/,
+  );
+});
+
+tests.test('what a dump cannot show is refused, with what was typed', async (lab) => {
+  const cluster = await oslo(lab);
+  const [one] = cluster.nodes;
+  for (const [words, why] of [
+    [['log', 'dump', '--from', '5', '--to', '2'], /--from 5 --to 2: the wrong way round/],
+    [['store', 'dump', '--table', 'nope'], /--table nope: there is none of that name; known are data, /],
+  ] as const) {
+    const { code, stderr } = await runAt(lab, cluster, [...words], one?.name ?? '');
+    assert.is(code, EXIT_CODES.USAGE, stderr);
+    assert.match(stderr, why);
+  }
 });
 
 tests.test('log verify names what is damaged, with the exit code that the node would have', async (lab) => {
