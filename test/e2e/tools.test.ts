@@ -45,6 +45,7 @@ tests.test('node WORD asks one node, or has it do something', async (lab) => {
   const refused = await runAt(lab, cluster, ['node', 'defrag'], before);
   assert.is(refused.code, EXIT_CODES.REFUSED);
   assert.match(refused.stderr, 'master');
+  assert.match(refused.stderr, 'nursery node drain');
   const after = JSON.parse(await succeeds(lab, cluster, ['node', 'drop-master', '--json'], before));
   assert.is.not(after.master, before);
   assert.is.not(after.master, null);
@@ -84,6 +85,14 @@ tests.test('log dump and verify read a log beside the node, and change nothing',
     stderr,
     /no record is of slots 999999 to the end: the log of oslo_\d begins with slot \d+ and ends/,
   );
+});
+
+tests.test('a cluster of one has nobody else to rewrite a store: what can be done is said', async (lab) => {
+  const cluster = await TestCluster.start(lab, { clusterId: 'lone', size: 1 });
+  const { code, stderr } = await runAt(lab, cluster, ['node', 'defrag'], 'lone_0');
+  assert.is(code, EXIT_CODES.REFUSED, stderr);
+  assert.match(stderr, /lone_0 is the only node of its cluster.*nursery backup.*nursery restore/);
+  assert.not.match(stderr, 'another node');
 });
 
 tests.test('what a dump cannot show is refused, with what was typed', async (lab) => {

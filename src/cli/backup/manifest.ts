@@ -14,7 +14,7 @@ import type { Key } from '../../base/bytes.ts';
 import { FatalError, NurseryError } from '../../base/errors.ts';
 import { printRange, type Range } from '../../keyspace/range.ts';
 import type { MapEntry } from '../../keyspace/rangemap.ts';
-import { unreadableWhy } from '../../process/permissions.ts';
+import { unreadable } from '../../process/permissions.ts';
 import type { Image } from '../export/lines.ts';
 import { jsonRange, keyOf } from '../forms.ts';
 
@@ -85,7 +85,7 @@ export async function readManifest(directory: string): Promise<ReadManifest> {
         'BAD_INPUT',
         `${directory} is a file, where the directory of a backup is wanted`,
       );
-    throw new FatalError('HOME_UNUSABLE', `file ${path} cannot be read: ${unreadableWhy(path, error)}`, {
+    throw new FatalError('HOME_UNUSABLE', unreadable(path, error), {
       cause: error,
     });
   });
