@@ -107,7 +107,7 @@ tests.test('a target with keys of its own, and a source that is nobody, are refu
 tests.test(
   'of a source that is another cluster, or nobody, an import says so, and leaves nothing',
   async (lab) => {
-    const source = await TestCluster.start(lab, { clusterId: 'sturdy', size: 1 });
+    const source = await TestCluster.start(lab, { clusterId: 'apart', size: 1 });
     const target = await TestCluster.start(lab, { clusterId: 'empty', size: 1 });
     const state = join(lab.dir, 'other.json');
     const words = ['import', '--config', target.file, '--cluster-id', 'ricky', '--state', state];
