@@ -27,6 +27,19 @@ const IMAGE_MAX = 1024 * 1024;
 /** Functions that are kept loaded; others are loaded again when they are called. */
 const LOADED_MAX = 64;
 
+/**
+ * Which kind of function can be loaded, and never be called. It is run behind the module, and only where one is put: whatever it says
+ * decides about no outcome of a call, so that it is no part of the engine's identity. Of a frozen function nothing can be said.
+ */
+const KIND_NEVER_CALLED = `(main) => {
+  const isLike = (other) => Object.getPrototypeOf(main) === Object.getPrototypeOf(other);
+  if (isLike(async () => {})) return 'an async function';
+  if (isLike(function* () {})) return 'a generator';
+  if (isLike(async function* () {})) return 'an async generator';
+  const prototype = Object.getOwnPropertyDescriptor(main, 'prototype');
+  if (prototype !== undefined && !prototype.writable && !Object.isFrozen(main)) return 'a class';
+}`;
+
 /** What decides about outcomes beside the code: to be raised whenever this file or `quickjs.ts` decides otherwise. */
 const HOST_VERSION = 1;
 
@@ -88,10 +101,29 @@ export class FunctionEngine implements FunctionRunner {
     );
   }
 
-  /** Why `source` can be no function; null where it can. */
+  /** Why `source` can be no function, or one of which every call would fail; null where it can. */
   whyNot(source: Uint8Array): string | null {
     const loaded = this.#loaded.get(this.#sumOf(source)) ?? this.#load(source);
-    return 'why' in loaded ? loaded.why : null;
+    if ('why' in loaded) return loaded.why;
+    const kind = this.#kindNeverCalled(loaded);
+    if (kind === null) return null;
+    const why =
+      kind === 'a class' ? 'which is only called with new' : 'which does not answer before it has returned';
+    return `its default export is ${kind}, ${why}: every call would fail; a function is a module with: export default (tx, argument) => result`;
+  }
+
+  #kindNeverCalled({ image, main }: Extract<Loaded, { readonly main: Handle }>): string | null {
+    const quickjs = this.#quickjs;
+    quickjs.restore(image);
+    quickjs.work = LOAD_WORK_MAX;
+    try {
+      const kindOf = quickjs.runScript(KIND_NEVER_CALLED);
+      const kind = 'error' in kindOf ? kindOf : quickjs.invoke(kindOf.value, [main]);
+      return 'error' in kind || quickjs.isNothing(kind.value) ? null : this.#text(kind.value);
+    } catch (error) {
+      if (!(error instanceof Trap)) throw error;
+      return null; // a module that has changed what this rests on is tried by its calls
+    }
   }
 
   prepare({ source }: StoredFunction): void {

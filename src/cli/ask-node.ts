@@ -72,8 +72,9 @@ const WORDS: { readonly [W in NodeWord]: (client: ArakoonClient, asked: Asked) =
     const line = `${microseconds.length} segments of the log of ${node} went`;
     return { line, json: { dropped: microseconds.length, microseconds } };
   },
-  defrag: async (client, { node }) => {
-    await client.defragment({ deadlineMs: WORK_MS });
+  defrag: async (client, { node, config }) => {
+    const isAlone = readClusterConfig(config, 'client').nodes.length === 1;
+    await client.defragment({ deadlineMs: WORK_MS }).catch(whereMaster(node, isAlone));
     return { line: `the store of ${node} was rewritten`, json: { rewritten: true } };
   },
   'expect-progress': async (client) => {
@@ -90,6 +91,17 @@ const WORDS: { readonly [W in NodeWord]: (client: ArakoonClient, asked: Asked) =
     return { line: text, json: { version: text } };
   },
 };
+
+/** A master does not rewrite its store; what it answers is Arakoon's text, which knows of no command of ours. */
+function whereMaster(node: string, isAlone: boolean): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof NurseryError) || error.code !== 'NOT_SUPPORTED') throw error;
+    const why = isAlone
+      ? `${node} is the only node of its cluster, and its store is not rewritten while it serves. Later updates use the room that is free in it; to give that back to the disk, stop its clients, make a backup (nursery backup), and restore that into an empty home (nursery restore, in a nursery with --replace)`
+      : `${error.message}; or hand mastership over first (nursery node drain)`;
+    throw new NurseryError('NOT_SUPPORTED', why, { cause: error });
+  };
+}
 
 /** At whichever of its addresses answers. */
 async function connect(cluster: string, ips: readonly string[], port: number): Promise<ArakoonClient> {

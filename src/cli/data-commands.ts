@@ -1,10 +1,11 @@
 /** `nursery get | set | delete | prefix | range | who-master`, through a router or straight to a cluster. */
-import { createReadStream, fstatSync, statSync } from 'node:fs';
+import { fstatSync, statSync } from 'node:fs';
 import { prefixEnd, printKey } from '../base/bytes.ts';
 import { EXIT_CODES, FatalError, NurseryError } from '../base/errors.ts';
 import { VALUE_MAX } from '../base/limits.ts';
 import type { NurseryClient } from '../client/nursery-client.ts';
 import { askClient, withClient } from './connections.ts';
+import { readGiven } from './export/files.ts';
 import { bytesOf, jsonForm, keyOf } from './forms.ts';
 import { IS_TERMINAL, print, printJson, printLine } from './output.ts';
 import { type Bounds, entryPages, keyPages } from './pages.ts';
@@ -132,19 +133,7 @@ async function readValue(from: string): Promise<Buffer> {
     const what = 'standard input is closed, or is /dev/null; --from /dev/null stores the empty value';
     throw new FatalError('USAGE', `--from -: ${what}`);
   }
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  try {
-    for await (const chunk of from === '-' ? process.stdin : createReadStream(from)) {
-      chunks.push(chunk as Buffer);
-      bytes += (chunk as Buffer).length;
-      if (bytes > VALUE_MAX) break;
-    }
-  } catch (error) {
-    throw new FatalError('USAGE', `--from ${from}: ${(error as Error).message}`, { cause: error });
-  }
-  if (bytes <= VALUE_MAX) return Buffer.concat(chunks);
-  throw new NurseryError('BAD_INPUT', `--from ${from}: more than ${VALUE_MAX} bytes, the limit of a value`);
+  return await readGiven({ path: from, max: VALUE_MAX, limitOf: 'a value', word: '--from' });
 }
 
 /** Whether an open file is /dev/null, which is put in the place of a standard input that was closed. */

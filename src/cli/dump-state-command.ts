@@ -9,6 +9,7 @@ import { clusterConfigOf } from '../config/cluster-config.ts';
 import { readIni, readIniText } from '../config/ini.ts';
 import { routerConfigOf } from '../config/router-config.ts';
 import { descriptorLimit } from '../process/descriptors.ts';
+import { unreadableWhy } from '../process/permissions.ts';
 import type { KnownCluster, NodeAddress } from '../protocol/admin/admin.ts';
 import { decodeStatistics, decodeText } from '../protocol/arakoon/replies.ts';
 import { encodeRequest } from '../protocol/arakoon/requests.ts';
@@ -178,6 +179,6 @@ function endOf(path: string): string[] {
     const lines = bytes.subarray(-LOG_BYTES).toString('utf8').trimEnd().split('\n');
     return (bytes.length > LOG_BYTES ? lines.slice(1) : lines).map(withoutKey); // the first is half a line
   } catch (error) {
-    return [`(cannot be read: ${(error as Error).message})`];
+    return [`(cannot be read: ${unreadableWhy(path, error)})`];
   }
 }

@@ -1,10 +1,10 @@
 /** What `nursery function` does. */
-import { createReadStream } from 'node:fs';
-import { FatalError, NurseryError } from '../base/errors.ts';
+import { NurseryError } from '../base/errors.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
 import type { AdminAnswer, AdminCommand } from '../protocol/admin/admin.ts';
 import { type FunctionsStatus, SOURCE_MAX } from '../protocol/admin/functions.ts';
 import { type NurseryConnections, withNursery } from './connections.ts';
+import { readGiven } from './export/files.ts';
 import { print, printJson, printLine } from './output.ts';
 import { notice, sayWhoIsAwaited } from './report.ts';
 
@@ -22,7 +22,7 @@ export async function runPut(args: Named & { readonly file: string }): Promise<v
   const command = async (): Promise<AdminCommand> => ({
     kind: 'putFunction',
     name,
-    source: await readSource(file),
+    source: await readGiven({ path: file, max: SOURCE_MAX, limitOf: 'a function', word: 'function put' }),
   });
   await change(args, command, (version) => {
     if (json) printJson({ function: name, version, put: true });
@@ -214,21 +214,4 @@ async function statusOf(client: ClusterClient, deadlineMs: number): Promise<Func
 
 function noFunction(name: string): NurseryError {
   return new NurseryError('NOT_FOUND', `there is no function ${name}`);
-}
-
-/** Not more than may be put, whatever the file is. */
-async function readSource(file: string): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  try {
-    for await (const chunk of createReadStream(file)) {
-      chunks.push(chunk as Buffer);
-      bytes += (chunk as Buffer).length;
-      if (bytes > SOURCE_MAX) break;
-    }
-  } catch (error) {
-    throw new FatalError('USAGE', `function put: ${(error as Error).message}`, { cause: error });
-  }
-  if (bytes <= SOURCE_MAX) return Buffer.concat(chunks);
-  throw new NurseryError('BAD_INPUT', `${file}: more than ${SOURCE_MAX} bytes, the limit of a function`);
 }

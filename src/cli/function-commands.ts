@@ -13,7 +13,10 @@ export function functionCommand<T>(parser: Argv<T>) {
       asking(command)
         .positional('what', { type: 'string', demandOption: true, describe: 'put, list, show, or remove' })
         .positional('name', { type: 'string', describe: 'what clients call it by' })
-        .positional('file', { type: 'string', describe: 'put: file with the module, at most 64 KiB' })
+        .positional('file', {
+          type: 'string',
+          describe: 'put: file with the module, at most 64 KiB; - is standard input',
+        })
         .option(
           'timeout',
           wholeNumber(

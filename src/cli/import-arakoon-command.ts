@@ -1,7 +1,9 @@
 /** `nursery import --from-arakoon`: all rows of an Arakoon cluster come over while it serves, and are compared when its clients have stopped. */
 import { FatalError } from '../base/errors.ts';
+import { DEADLINE_MS } from '../client/call.ts';
 import { readTarget, withClient } from './connections.ts';
 import { Display } from './output.ts';
+import { sayWhoIsAwaited } from './report.ts';
 import type { Step } from './way-over/differences.ts';
 import { compareAll, type Pass, runPass, type Survey, survey, type Target } from './way-over/passes.ts';
 import { ArakoonSource, type Entries } from './way-over/source.ts';
@@ -27,7 +29,8 @@ type Options = {
  * Goes on where it was; ends when a pass has changed nothing, and says what to do next.
  *
  * @throws NurseryError REFUSED where something exceeds our limits, the target of an import that begins holds keys, or, at the end,
- *   both differ; BAD_INPUT for a state that is of another import; and those of both clusters
+ *   both differ; BAD_INPUT for a state that is of another import; WRONG_CLUSTER where the source is of another cluster id, UNREACHABLE or TIMEOUT
+ *   where nobody answers there; and those of both clusters
  * @throws FatalError HOME_IN_USE where the same import runs; USAGE where it is done
  */
 export async function runImportFromArakoon(options: Options): Promise<void> {
@@ -56,8 +59,10 @@ async function importLocked(options: Options, { from, into, path }: Import): Pro
   refuseDone(path, begun);
   const source = new ArakoonSource(from, options.fromArakoon);
   const shown = new Shown(options.json);
+  const connected = sayWhoIsAwaited(`cluster ${into}; at most ${DEADLINE_MS / 1000} s`);
   try {
     await withClient(options.config, async (client) => {
+      connected();
       const target: Target = client;
       let state = begun;
       if (state === null) {
@@ -71,6 +76,7 @@ async function importLocked(options: Options, { from, into, path }: Import): Pro
       else shown.event({ event: 'quiet', next: 'final' }, NEXT);
     });
   } finally {
+    connected();
     source.close();
     shown.close();
   }

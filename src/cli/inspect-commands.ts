@@ -4,6 +4,7 @@ import { FatalError } from '../base/errors.ts';
 import { type ClusterIni, nodeOf, readClusterConfig } from '../config/cluster-config.ts';
 import type { NodeIni } from '../config/node-section.ts';
 import { printJson, printLine } from './output.ts';
+import { notice } from './report.ts';
 
 /** Rows that are read before what they say is printed. */
 const ROWS_AT_ONCE = 1000;
@@ -12,20 +13,40 @@ type InspectedRecord = import('../../node/log/inspect.ts').InspectedRecord;
 type SegmentReport = import('../../node/log/inspect.ts').SegmentReport;
 type Common = { readonly config: string; readonly node: string; readonly json: boolean };
 
-/** Prints every record of a node's log, or of some slots; beside a node that runs, too. */
+/**
+ * Prints every record of a node's log, or of some slots; beside a node that runs, too. Where none is of those, standard error says
+ * which there are.
+ *
+ * @throws FatalError USAGE where `from` lies above `to`; and those of `runLogVerify`
+ */
 export async function runLogDump(
   args: Common & { readonly from: number | null; readonly to: number | null; readonly values: boolean },
 ): Promise<void> {
   const { plainRecord, sayRecord } = await import('./inspect/records.ts');
-  const isPart = args.from !== null || args.to !== null;
-  await inspect(await filesOf(args), (inspected) => {
+  const { from, to } = args;
+  if (from !== null && to !== null && from > to)
+    throw new FatalError('USAGE', `--from ${from} --to ${to}: the wrong way round; --from is the lower slot`);
+  const isPart = from !== null || to !== null;
+  let isEmpty = true;
+  const segments = await inspect(await filesOf(args), (inspected) => {
     const { record } = inspected;
     const slot = record?.kind === 'accept' || record?.kind === 'learn' ? record.slot : null;
-    if (isPart && (slot === null || slot < (args.from ?? 0) || slot > (args.to ?? Number.POSITIVE_INFINITY)))
-      return;
+    if (isPart && (slot === null || slot < (from ?? 0) || slot > (to ?? Number.POSITIVE_INFINITY))) return;
+    isEmpty = false;
     if (args.json) printJson(plainRecord(inspected, args.values));
     else printLine(sayRecord(inspected, args.values));
   });
+  if (isEmpty)
+    notice(`no record is of slots ${from ?? 1} to ${to ?? 'the end'}: ${slotsOf(args.node, segments)}`);
+}
+
+/** Which slots a log holds, in words. */
+function slotsOf(node: string, segments: readonly SegmentReport[]): string {
+  const withSlots = segments.filter(({ highestSlot }) => highestSlot > 0);
+  if (withSlots.length === 0) return `the log of ${node} holds none`;
+  const lowest = Math.min(...withSlots.map(({ lowestSlot }) => lowestSlot));
+  const highest = Math.max(...withSlots.map(({ highestSlot }) => highestSlot));
+  return `the log of ${node} begins with slot ${lowest} and ends with slot ${highest}`;
 }
 
 /**
@@ -66,11 +87,16 @@ async function inspect(
   );
 }
 
-/** Prints every row of a stopped node's store. */
+/** Prints every row of a stopped node's store, or of one table. @throws FatalError USAGE for a table that there is not */
 export async function runStoreDump(
   args: Common & { readonly table: string | null; readonly values: boolean },
 ): Promise<void> {
-  const { plainRow, sayRow, tableOf } = await import('./inspect/rows.ts');
+  const { plainRow, sayRow, TABLE_NAMES, tableOf } = await import('./inspect/rows.ts');
+  if (args.table !== null && !TABLE_NAMES.includes(args.table))
+    throw new FatalError(
+      'USAGE',
+      `--table ${args.table}: there is none of that name; known are ${TABLE_NAMES.join(', ')}`,
+    );
   await withStoreOf(args, async (view, slot) => {
     if (args.json) printJson({ slot });
     else printLine(`slot ${slot}`);

@@ -46,9 +46,16 @@ export function notice(text: string): void {
 /** Before it is said for whom a command waits (ms): most answers come sooner. */
 const PATIENCE_MS = 2000;
 
-/** Says for whom a command waits, once that has taken a while; until the function that it returns is called. */
-export function sayWhoIsAwaited(whom: string): () => void {
-  const timer = setTimeout(() => notice(`waits for ${whom}`), PATIENCE_MS);
+/**
+ * Says for whom a command waits, once that has taken a while; until the function that it returns is called.
+ *
+ * @param whom in words; a function is asked when it is said, and may know more by then
+ */
+export function sayWhoIsAwaited(whom: string | (() => string)): () => void {
+  const timer = setTimeout(
+    () => notice(`waits for ${typeof whom === 'string' ? whom : whom()}`),
+    PATIENCE_MS,
+  );
   return () => clearTimeout(timer);
 }
 

@@ -1,14 +1,14 @@
 /** `nursery verify`: whether a backup is whole, and what is in it. */
 import { stat } from 'node:fs/promises';
 import { printRange } from '../keyspace/range.ts';
-import { readBackup, readImage } from './backup/read-backup.ts';
+import { readBackup, readImage, remarksOn } from './backup/read-backup.ts';
 import { cannotRead } from './export/files.ts';
 import type { Image, OwnedRange } from './export/lines.ts';
 import { jsonRange } from './forms.ts';
 import { printJson, printLine } from './output.ts';
 
 /**
- * Reads a whole backup, or a single image, and says what is in it.
+ * Reads a whole backup, or a single image, and says what is in it; of a backup also what in its directory is no part of it.
  *
  * @throws NurseryError BAD_INPUT where anything is missing, damaged, or not what the rest says
  */
@@ -29,13 +29,15 @@ export async function runVerify({
   const { manifest, images } = await readBackup(path);
   const { finished, nursery, map } = manifest;
   const entries = images.reduce((sum, image) => sum + image.entries, 0);
+  const remarks = await remarksOn(path, manifest);
   if (json) {
-    printJson({ finished, nursery, entries, images: images.map(({ image }) => imageToJson(image)) });
+    printJson({ finished, nursery, entries, images: images.map(({ image }) => imageToJson(image)), remarks });
     return;
   }
   for (const { image, entries: own } of images) printLine(sayImage(image, own));
   const whole = map === null ? '' : `, each key of nursery ${nursery} in one image`;
   printLine(`whole: ${entries} keys, finished ${finished}${whole}`);
+  for (const remark of remarks) printLine(`remark: ${remark}`);
 }
 
 function sayImage({ cluster, slot, node, taken, owned }: Image, entries: number): string {

@@ -45,10 +45,35 @@ export function checkUsable(path: string, kind: 'file' | 'directory'): void {
   }
 }
 
+/** What the system says of a path that is wrong, which is no matter of permissions. */
+const WRONG_PATH: Readonly<Record<string, string>> = {
+  ENOENT: 'is missing',
+  ENOTDIR: 'is missing: a file is on the way to it',
+  EISDIR: 'is a directory, where a file is wanted',
+  ELOOP: 'is a link that leads in a circle',
+  ENAMETOOLONG: 'is longer than a path may be',
+  ENXIO: 'is a socket, or a device that is not there, where a file is wanted',
+};
+
+/** What is wrong with a path, to be read behind it: "is missing"; null where it is not the path. */
+export function wrongPathWhy(path: string, error: unknown): string | null {
+  const { code } = error as NodeJS.ErrnoException;
+  const target = code === 'ENOENT' ? targetOf(path) : null;
+  if (target !== null) return `is a link to ${target}, which is not there`;
+  return WRONG_PATH[code ?? ''] ?? null;
+}
+
 /** Why a file that is only read could not be. */
 export function unreadableWhy(path: string, error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
+  const wrong = wrongPathWhy(path, error);
+  if (wrong !== null) return `it ${wrong}`;
   return code === 'EACCES' || code === 'EPERM' ? accessOf(path, 'read') : message;
+}
+
+/** The same as a sentence, that names the file. */
+export function unreadable(path: string, error: unknown): string {
+  return `file ${path} cannot be read: ${unreadableWhy(path, error)}`;
 }
 
 /** Why a file or directory could not be used, and what to do. */

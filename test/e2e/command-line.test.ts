@@ -77,8 +77,17 @@ tests.test('values from files and standard input, byte for byte', async (lab) =>
     assert.match(closed.stderr, /standard input is closed, or is \/dev\/null/);
   }
   assert.is(await succeeds(lab, 'get', 'file'), 'a file of that name');
-  await refused(lab, /--from none: ENOENT/, 'set', 'file', '--from', 'none');
-  await refused(lab, /--from \.: EISDIR/, 'set', 'file', '--from', '.');
+  await refused(lab, /--from: file none cannot be read: it is missing/, 'set', 'file', '--from', 'none');
+  await refused(lab, /function put: file none cannot be read: it is missing/, 'function', 'put', 'f', 'none');
+  await refused(lab, /function put: file \. cannot be read: it is a directory/, 'function', 'put', 'f', '.');
+  await refused(
+    lab,
+    /--from: file \. cannot be read: it is a directory, where a file is wanted/,
+    'set',
+    'file',
+    '--from',
+    '.',
+  );
   await refused(lab, /one of the two/, 'set', 'file', 'value', '--from', 'value');
   await refused(lab, /one of the two/, 'set', 'file');
   const tooMuch = await shell(

@@ -45,6 +45,7 @@ tests.test('node WORD asks one node, or has it do something', async (lab) => {
   const refused = await runAt(lab, cluster, ['node', 'defrag'], before);
   assert.is(refused.code, EXIT_CODES.REFUSED);
   assert.match(refused.stderr, 'master');
+  assert.match(refused.stderr, 'nursery node drain');
   const after = JSON.parse(await succeeds(lab, cluster, ['node', 'drop-master', '--json'], before));
   assert.is.not(after.master, before);
   assert.is.not(after.master, null);
@@ -78,6 +79,33 @@ tests.test('log dump and verify read a log beside the node, and change nothing',
   ]);
   const words = ['log', 'dump', '--from', String(record.slot), '--to', String(record.slot), '--values'];
   assert.match(await succeeds(lab, cluster, words, name), /"value":"a value"/);
+  const { code, stdout, stderr } = await runAt(lab, cluster, ['log', 'dump', '--from', '999999'], name);
+  assert.equal([code, stdout], [0, '']);
+  assert.match(
+    stderr,
+    /no record is of slots 999999 to the end: the log of oslo_\d begins with slot \d+ and ends/,
+  );
+});
+
+tests.test('a cluster of one has nobody else to rewrite a store: what can be done is said', async (lab) => {
+  const cluster = await TestCluster.start(lab, { clusterId: 'lone', size: 1 });
+  const { code, stderr } = await runAt(lab, cluster, ['node', 'defrag'], 'lone_0');
+  assert.is(code, EXIT_CODES.REFUSED, stderr);
+  assert.match(stderr, /lone_0 is the only node of its cluster.*nursery backup.*nursery restore/);
+  assert.not.match(stderr, 'another node');
+});
+
+tests.test('what a dump cannot show is refused, with what was typed', async (lab) => {
+  const cluster = await oslo(lab);
+  const [one] = cluster.nodes;
+  for (const [words, why] of [
+    [['log', 'dump', '--from', '5', '--to', '2'], /--from 5 --to 2: the wrong way round/],
+    [['store', 'dump', '--table', 'nope'], /--table nope: there is none of that name; known are data, /],
+  ] as const) {
+    const { code, stderr } = await runAt(lab, cluster, [...words], one?.name ?? '');
+    assert.is(code, EXIT_CODES.USAGE, stderr);
+    assert.match(stderr, why);
+  }
 });
 
 tests.test('log verify names what is damaged, with the exit code that the node would have', async (lab) => {

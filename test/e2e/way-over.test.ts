@@ -73,6 +73,7 @@ tests.test(
     const done = await nursery.run(words);
     assert.is(done.code, EXIT_CODES.USAGE);
     assert.match(done.stderr, 'this import is done');
+    assert.not(existsSync(`${state}.lock`));
   },
 );
 
@@ -102,5 +103,24 @@ tests.test('a target with keys of its own, and a source that is nobody, are refu
   assert.is(neither.code, EXIT_CODES.USAGE);
   assert.match(neither.stderr, '--from-arakoon');
 });
+
+tests.test(
+  'of a source that is another cluster, or nobody, an import says so, and leaves nothing',
+  async (lab) => {
+    const source = await TestCluster.start(lab, { clusterId: 'apart', size: 1 });
+    const target = await TestCluster.start(lab, { clusterId: 'empty', size: 1 });
+    const state = join(lab.dir, 'other.json');
+    const words = ['import', '--config', target.file, '--cluster-id', 'ricky', '--state', state];
+    const address = `127.0.0.1:${source.nodes[0]?.clientPort}`;
+    const other = await lab.run([...words, '--from-arakoon', address]);
+    assert.is(other.code, EXIT_CODES.OTHER_CLUSTER, other.stderr);
+    assert.match(other.stderr, `${address} takes connections, and closes them without an answer`);
+    const nobody = await lab.run([...words, '--from-arakoon', '127.0.0.1:1']);
+    assert.is(nobody.code, EXIT_CODES.UNREACHABLE, nobody.stderr);
+    assert.match(nobody.stderr, 'waits for cluster ricky at 127.0.0.1:1 (127.0.0.1:1: ');
+    assert.match(nobody.stderr, 'cluster ricky at 127.0.0.1:1: nobody answers');
+    assert.equal([existsSync(state), existsSync(`${state}.lock`)], [false, false]);
+  },
+);
 
 tests.run();

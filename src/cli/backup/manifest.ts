@@ -3,15 +3,18 @@
  * (docs/operating.md, "Backups").
  *
  *     {"backup":1,"finished":"2026-…","nursery":"…","map":{"version":3,"entries":[{"lo":"","hi":null,"owner":"ams","epoch":1}]},
- *      "images":[{"cluster":"ams","file":"ams-812.image","slot":812,"entries":5,"sha256":"…"}]}
+ *      "images":[{"cluster":"ams","file":"ams-812.image","slot":812,"entries":5,"sha256":"…"}],"sha256":"…"}
+ *
+ * Its own `sha256` stands last, and is the sum of all bytes before `,"sha256"`. Those of earlier builds have none.
  */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Key } from '../../base/bytes.ts';
 import { FatalError, NurseryError } from '../../base/errors.ts';
 import { printRange, type Range } from '../../keyspace/range.ts';
 import type { MapEntry } from '../../keyspace/rangemap.ts';
-import { unreadableWhy } from '../../process/permissions.ts';
+import { unreadable } from '../../process/permissions.ts';
 import type { Image } from '../export/lines.ts';
 import { jsonRange, keyOf } from '../forms.ts';
 
@@ -19,6 +22,10 @@ import { jsonRange, keyOf } from '../forms.ts';
 export const MANIFEST = 'backup.json';
 /** Of this form of it; another one is refused. */
 const VERSION = 1;
+/** What there may be in it: anything else is damage, such as the name of its own sum. */
+const FIELDS: ReadonlySet<string> = new Set(['backup', 'finished', 'nursery', 'map', 'images', 'sha256']);
+/** How one with a sum of itself ends. */
+const SUM_AT_END = /,"sha256":"([0-9a-f]{64})"\}\n$/;
 /** Longest one that is read (bytes). */
 const BYTES_MAX = 256 * 1024 * 1024;
 
@@ -42,6 +49,9 @@ export type Manifest = {
   readonly images: readonly ImageFile[];
 };
 
+/** One that was read; `isSummed`: it has the sum of itself, and is what was written, byte by byte. */
+export type ReadManifest = Manifest & { readonly isSummed: boolean };
+
 /** The text of `backup.json`. */
 export function printManifest({ map, ...manifest }: Manifest): string {
   const entries = map?.entries.map((entry) => ({
@@ -50,7 +60,12 @@ export function printManifest({ map, ...manifest }: Manifest): string {
     epoch: entry.epoch,
   }));
   const printed = map === null ? null : { version: map.version, entries };
-  return `${JSON.stringify({ backup: VERSION, ...manifest, map: printed })}\n`;
+  const summed = JSON.stringify({ backup: VERSION, ...manifest, map: printed }).slice(0, -1);
+  return `${summed},"sha256":"${sumOf(Buffer.from(summed))}"}\n`;
+}
+
+function sumOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /**
@@ -58,7 +73,7 @@ export function printManifest({ map, ...manifest }: Manifest): string {
  *
  * @throws NurseryError BAD_INPUT where it is no backup, or not a whole one; FatalError HOME_UNUSABLE where it cannot be read
  */
-export async function readManifest(directory: string): Promise<Manifest> {
+export async function readManifest(directory: string): Promise<ReadManifest> {
   const path = join(directory, MANIFEST);
   const wrong = (what: string): NurseryError => new NurseryError('BAD_INPUT', `${path}: ${what}`);
   const text = await readFile(path).catch((error: NodeJS.ErrnoException) => {
@@ -70,7 +85,7 @@ export async function readManifest(directory: string): Promise<Manifest> {
         'BAD_INPUT',
         `${directory} is a file, where the directory of a backup is wanted`,
       );
-    throw new FatalError('HOME_UNUSABLE', `file ${path} cannot be read: ${unreadableWhy(path, error)}`, {
+    throw new FatalError('HOME_UNUSABLE', unreadable(path, error), {
       cause: error,
     });
   });
@@ -79,6 +94,7 @@ export async function readManifest(directory: string): Promise<Manifest> {
   if (fields === null || fields['backup'] !== VERSION) {
     throw wrong(`not of a form that this version reads: {"backup":${VERSION},…} is wanted`);
   }
+  const isSummed = checkBytes(text, fields, wrong);
   const { finished, nursery, map, images } = fields;
   if (
     typeof finished !== 'string' ||
@@ -91,7 +107,22 @@ export async function readManifest(directory: string): Promise<Manifest> {
     nursery,
     map: map === null ? null : mapOf(map, wrong),
     images: images.map((image) => imageOf(image, wrong)),
+    isSummed,
   };
+}
+
+/** Whether it has a sum of itself. @throws NurseryError BAD_INPUT where it is not what was written */
+function checkBytes(bytes: Buffer, fields: Fields, wrong: Wrong): boolean {
+  const unknown = Object.keys(fields).find((name) => !FIELDS.has(name));
+  if (unknown !== undefined) throw wrong(`it has a field ${JSON.stringify(unknown)}, which nobody writes`);
+  const text = bytes.toString('latin1');
+  if (!text.startsWith('{') || !text.endsWith('}\n'))
+    throw wrong('it does not begin, or not end, as it was written: with {, and } and one line feed');
+  if (fields['sha256'] === undefined) return false;
+  const sum = SUM_AT_END.exec(text);
+  if (sum?.[1] !== sumOf(bytes.subarray(0, sum?.index ?? 0)))
+    throw wrong('its sum is another one: something in it was changed');
+  return true;
 }
 
 type Fields = { readonly [name: string]: unknown };

@@ -1,5 +1,5 @@
 /** Reads what `nursery backup` has written, whole, and checks it. */
-import { open } from 'node:fs/promises';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isOfSystem, NurseryError } from '../../base/errors.ts';
 import { cannotRead } from '../export/files.ts';
@@ -8,6 +8,7 @@ import {
   type ImageFile,
   MANIFEST,
   type Manifest,
+  type ReadManifest,
   readManifest,
   whyForeign,
   whyNotTheMap,
@@ -16,7 +17,7 @@ import type { Taken } from './take-image.ts';
 
 /** A backup that is whole. */
 export type Backup = {
-  readonly manifest: Manifest;
+  readonly manifest: ReadManifest;
   readonly images: readonly (Taken & { readonly path: string })[];
 };
 
@@ -43,6 +44,21 @@ export async function readBackup(directory: string): Promise<Backup> {
   return { manifest, images };
 }
 
+/** What is worth knowing of a backup that is whole: sentences. @throws FatalError HOME_UNUSABLE where its directory cannot be read */
+export async function remarksOn(directory: string, { isSummed, images }: ReadManifest): Promise<string[]> {
+  const own = new Set([MANIFEST, ...images.map(({ file }) => file)]);
+  const names = await readdir(directory).catch(cannotRead(directory));
+  const foreign = names.filter((name) => !own.has(name)).sort();
+  return [
+    ...(isSummed
+      ? []
+      : [
+          `${MANIFEST} has no sum of itself, as an earlier build wrote it: that its date or the version of its map was changed would not be seen`,
+        ]),
+    ...foreign.map((name) => `${name} is no part of this backup: ${MANIFEST} does not name it`),
+  ];
+}
+
 function whyNotTogether({ map, nursery }: Manifest, images: readonly Image[]): string | null {
   if (map === null || nursery === null) return null;
   const foreign = images.map((image) => whyForeign(image, nursery)).find((why) => why !== null);
@@ -65,7 +81,7 @@ export async function readImage(path: string): Promise<Taken> {
   const reader = new ExportReader();
   const file = await open(path, 'r').catch(cannotRead(path));
   try {
-    for await (const line of linesOf(file.createReadStream({ autoClose: false }))) reader.take(line);
+    for await (const line of linesOf(file.createReadStream({ autoClose: false }), true)) reader.take(line);
     reader.finish();
   } catch (error) {
     if (isOfSystem(error)) cannotRead(path)(error);

@@ -11,7 +11,7 @@ import { FatalError, NurseryError } from '../../base/errors.ts';
 import { renderClusterIni, renderRouterIni } from '../../config/render.ts';
 import { isPort } from '../../identity/address.ts';
 import { makeDirectories } from '../../process/directories.ts';
-import { unusable } from '../../process/permissions.ts';
+import { unreadableWhy, unusable } from '../../process/permissions.ts';
 import type { ClusterConfig } from '../../protocol/admin/admin.ts';
 import { complain } from '../output.ts';
 
@@ -227,7 +227,7 @@ function readPlan(file: string): Plan {
   try {
     plan = JSON.parse(readFileSync(file, 'utf8')) as typeof plan;
   } catch (error) {
-    throw noPlan(file, (error as Error).message, error);
+    throw noPlan(file, unreadableWhy(file, error), error);
   }
   const isPlan =
     plan?.keeper?.cluster === KEEPER && Array.isArray(plan.clusters) && isPort(plan.routerPort ?? 0);

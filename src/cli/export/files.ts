@@ -1,11 +1,12 @@
 /** Files that have their names only once they are whole, and files that are read more than once. */
 import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { type FileHandle, link, lstat, open, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { FatalError, isOfSystem, NurseryError } from '../../base/errors.ts';
-import { unreadableWhy, unusable } from '../../process/permissions.ts';
+import { unreadable, unusable, wrongPathWhy } from '../../process/permissions.ts';
 
 /** In the place of a file: standard input or output. */
 export const STANDARD = '-';
@@ -94,7 +95,7 @@ export async function fromFile(path: string, use: (source: Source) => Promise<vo
     const file = await open(path, 'r').catch(cannotRead(path));
     try {
       const stats = await file.stat();
-      if (stats.isDirectory()) throw new NurseryError('BAD_INPUT', `${path} ${WRONG_PATH['EISDIR']}`);
+      if (stats.isDirectory()) cannotRead(path)(Object.assign(new Error(), { code: 'EISDIR' }));
       if (stats.isFile()) return await use(fromTheStart(file));
       return await throughCopy(file.createReadStream({ autoClose: false }), use);
     } finally {
@@ -127,20 +128,43 @@ export function cannotUse(what: string, path: string): (error: unknown) => never
   };
 }
 
-/** What the system says where there is no such file: the path is wrong, which is no matter of permissions. */
-const WRONG_PATH: Readonly<Record<string, string>> = {
-  ENOENT: 'is missing',
-  ENOTDIR: 'is missing: a file is on the way to it',
-  EISDIR: 'is a directory, where a file is wanted',
-};
-
 /** @throws NurseryError BAD_INPUT for a wrong path; FatalError HOME_UNUSABLE where the file cannot be read */
 export function cannotRead(path: string): (error: unknown) => never {
   return (error) => {
-    const wrong = isOfSystem(error) ? WRONG_PATH[error.code ?? ''] : undefined;
-    if (wrong !== undefined) throw new NurseryError('BAD_INPUT', `${path} ${wrong}`, { cause: error });
-    throw new FatalError('HOME_UNUSABLE', `file ${path} cannot be read: ${unreadableWhy(path, error)}`, {
-      cause: error,
-    });
+    const wrong = wrongPathWhy(path, error);
+    if (wrong !== null) throw new NurseryError('BAD_INPUT', `${path} ${wrong}`, { cause: error });
+    throw new FatalError('HOME_UNUSABLE', unreadable(path, error), { cause: error });
   };
+}
+
+/** A file that a command was given, of which all is wanted. */
+export type Given = {
+  /** `-` is standard input. */
+  readonly path: string;
+  /** Most that it may hold (bytes), and of what that is the limit. */
+  readonly max: number;
+  readonly limitOf: string;
+  /** What names it on the command line. */
+  readonly word: string;
+};
+
+/**
+ * All that a file holds, but never much more than may be, whatever the file is.
+ *
+ * @throws FatalError USAGE where it cannot be read; NurseryError BAD_INPUT where it holds too much
+ */
+export async function readGiven({ path, max, limitOf, word }: Given): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of path === STANDARD ? process.stdin : createReadStream(path)) {
+      chunks.push(chunk as Buffer);
+      bytes += (chunk as Buffer).length;
+      if (bytes > max) break;
+    }
+  } catch (error) {
+    throw new FatalError('USAGE', `${word}: ${unreadable(path, error)}`, { cause: error });
+  }
+  if (bytes <= max) return Buffer.concat(chunks);
+  throw new NurseryError('BAD_INPUT', `${word} ${path}: more than ${max} bytes, the limit of ${limitOf}`);
 }

@@ -127,7 +127,7 @@ export class ExportReader {
     if (this.#sha256 !== null) throw this.#wrong('something follows the last line');
     const fields = this.#fieldsOf(bytes);
     if ('sha256' in fields) {
-      this.#end(fields);
+      this.#end(fields, bytes);
       return null;
     }
     this.#hash.update(bytes).update('\n');
@@ -221,11 +221,15 @@ export class ExportReader {
     return { key, value };
   }
 
-  #end({ entries, sha256 }: Fields): void {
+  #end({ entries, sha256 }: Fields, bytes: Buffer): void {
     const sum = this.#hash.digest('hex');
     if (entries !== this.#entries)
       throw this.#wrong(`${String(entries)} entries are promised, ${this.#entries} came`);
     if (sha256 !== sum) throw this.#wrong('the sum is another one: something above was changed');
+    // An export may come from a tool of somebody else's; an image is ours, to its last byte.
+    const isOurs = this.#head?.kind === 'image';
+    if (isOurs && bytes.toString('latin1') !== JSON.stringify({ entries, sha256 }))
+      throw this.#wrong('the last line is not as it was written');
     this.#sha256 = sum;
   }
 
@@ -279,9 +283,11 @@ function line(value: object): string {
 /**
  * The lines of what comes in pieces, without their ends.
  *
- * @throws NurseryError BAD_INPUT where one is longer than LINE_BYTES_MAX
+ * @param isWhole whether the last one has a line feed, too
+ * @throws NurseryError BAD_INPUT where one is longer than LINE_BYTES_MAX; with `isWhole`, once the last one was handed out, where it
+ *   has no line feed
  */
-export async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+export async function* linesOf(chunks: AsyncIterable<Buffer>, isWhole = false): AsyncGenerator<Buffer> {
   let open: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of chunks) {
@@ -302,5 +308,8 @@ export async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Bu
       );
     }
   }
-  if (open.length > 0) yield Buffer.concat(open);
+  if (open.length === 0) return;
+  yield Buffer.concat(open);
+  if (isWhole)
+    throw new NurseryError('BAD_INPUT', 'the last line has no line feed at its end: it was cut off');
 }

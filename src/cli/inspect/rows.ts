@@ -7,6 +7,9 @@ const NAMES = new Map<string, string>(
   Object.entries(TABLES).map(([name, prefix]) => [prefix, name.toLowerCase()]),
 );
 
+/** What tables are called. */
+export const TABLE_NAMES: readonly string[] = [...NAMES.values()];
+
 /** The table that a row of the store is in, by name. */
 export function tableOf(key: string): string {
   return NAMES.get(key.charAt(0)) ?? '?';

@@ -1,8 +1,10 @@
 /** How far an import from Arakoon is, in a file: what was begun goes on, whoever types it again. */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { FatalError, NurseryError } from '../../base/errors.ts';
-import { type DirectoryLock, lockDirectory, noteOwner } from '../../process/directory-lock.ts';
+import { type DirectoryLock, lockDirectory, noteOwner, OWNER } from '../../process/directory-lock.ts';
 import { unreadableWhy, unusable } from '../../process/permissions.ts';
+import { notice } from '../report.ts';
 
 /** What is remembered. */
 export type ImportState = {
@@ -45,26 +47,49 @@ export function readState(path: string, from: string, into: string): ImportState
   return state;
 }
 
+/** Tries to lock a directory that whoever had it removes meanwhile. */
+const LOCK_TRIES = 5;
+
 /**
  * Takes the import for this process, until it ends: of two that run, the one that was suspended would write what it once read
- * over what clients have written since. The directory beside the file that is locked for it stays.
+ * over what clients have written since. The directory beside the file that is locked for it goes with the import; where the process
+ * was killed it stays, locks nothing, and goes with the next one.
  *
  * @throws FatalError HOME_IN_USE where another process has it; HOME_UNUSABLE where it cannot be locked
  */
 export function lockState(path: string): DirectoryLock {
   const directory = `${path}.lock`;
-  try {
-    mkdirSync(directory);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable('directory', directory, error);
+  for (let tries = 1; ; tries += 1) {
+    try {
+      mkdirSync(directory);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable('directory', directory, error);
+    }
+    try {
+      const lock = lockDirectory(
+        directory,
+        `the import of ${path}`,
+        'nothing was done; wait until that has ended, or end it (one that is suspended, too)',
+      );
+      noteOwner(directory);
+      return { release: () => removeLock(directory, lock) };
+    } catch (error) {
+      if (existsSync(directory) || tries === LOCK_TRIES) throw error;
+    }
   }
-  const lock = lockDirectory(
-    directory,
-    `the import of ${path}`,
-    'nothing was done; wait until that has ended, or end it (one that is suspended, too)',
-  );
-  noteOwner(directory);
-  return lock;
+}
+
+/** While it is ours: whoever waits for it finds another one, or none, in its place, and looks again. */
+function removeLock(directory: string, lock: DirectoryLock): void {
+  try {
+    rmSync(join(directory, OWNER), { force: true });
+    rmdirSync(directory);
+  } catch (error) {
+    // It holds what is not ours, or may not be removed; the next import locks it as it is.
+    notice(`${directory} could not be removed: ${(error as Error).message}`);
+  } finally {
+    lock.release();
+  }
 }
 
 /** Refuses an import whose comparison found no difference. @throws FatalError USAGE */

@@ -53,6 +53,29 @@ test('the same call takes the same work, with a failure in between', ({ engine, 
   assert.equal(call(), first);
 });
 
+test('what can be loaded and never be called is refused where it is put', ({ engine }) => {
+  for (const [source, kind] of [
+    ['export default async (tx) => "x"', 'an async function'],
+    ['export default async function named() {}', 'an async function'],
+    ['export default function* () {}', 'a generator'],
+    ['export default async function* () {}', 'an async generator'],
+    ['export default class A {}', 'a class'],
+    ['class A {} export default class B extends A {}', 'a class'],
+  ] as const)
+    assert.match(engine.whyNot(Buffer.from(source)) ?? '', `its default export is ${kind}, which`);
+  for (const source of [
+    'export default () => "x"',
+    'export default function () {}',
+    'export default ({ class() {} }).class',
+    'export default Object.freeze(function () {})',
+    'export default (() => {}).bind(null)',
+    'Object.getPrototypeOf = undefined; export default () => "x"',
+    'Object.getPrototypeOf = () => { for (;;); }; export default () => "x"',
+    COUNTER,
+  ])
+    assert.is(engine.whyNot(Buffer.from(source)), null, source);
+});
+
 test('nothing and null are no result; numbers are none that can be answered', (context) => {
   assert.is(answer(context, 'export default () => undefined'), null);
   assert.is(answer(context, 'export default () => null'), null);

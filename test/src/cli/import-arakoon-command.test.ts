@@ -1,5 +1,5 @@
 /** Of the import from Arakoon one runs at a time, and what it once concluded is never taken back. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -75,6 +75,15 @@ test('a second import of the same is refused before it asks anybody, and may beg
   writeState(state, { ...BEGIN, isDone: true });
   assert.match((await refusalOf(runImportFromArakoon(options))).message, 'says that this import is done');
   lockState(state).release();
+  assert.not(existsSync(`${state}.lock`), 'nothing is left of the lock');
+});
+
+test('a lock that a killed import left locks nothing, and goes with the next one', () => {
+  const state = join(dir, 'killed.import.json');
+  mkdirSync(`${state}.lock`);
+  writeFileSync(join(`${state}.lock`, 'OWNER'), 'pid 1 on elsewhere\n');
+  lockState(state).release();
+  assert.not(existsSync(`${state}.lock`));
 });
 
 test('a pass does not begin where the file says by now that the import is done', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES, type FatalError } from '../../../src/base/errors.ts';
-import { checkUsable, unreadableWhy, unusable } from '../../../src/process/permissions.ts';
+import { checkUsable, unreadable, unreadableWhy, unusable } from '../../../src/process/permissions.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'nursery-permissions-'));
 test.after(() => rmSync(dir, { recursive: true, force: true }));
@@ -69,6 +69,23 @@ test('each want has its words: permission, room, descriptors, a file system that
   const denied = Object.assign(new Error(), { code: 'EACCES' });
   assert.match(unreadableWhy(join(dir, 'file'), denied), 'read it (r)');
   assert.match(unreadableWhy(join(dir, 'not', 'there'), denied), `${dir} belongs to`);
+});
+
+test('what is wrong with a path that is only read is said in plain words', () => {
+  const says = (code: string, path = join(dir, 'file')): string => {
+    const error = Object.assign(new Error(`${code}: as the system says it, open '${path}'`), { code });
+    return unreadable(path, error);
+  };
+  assert.is(says('ENOENT', '/nowhere'), 'file /nowhere cannot be read: it is missing');
+  assert.match(says('ENOTDIR'), /: it is missing: a file is on the way to it$/);
+  assert.match(says('EISDIR'), /: it is a directory, where a file is wanted$/);
+  assert.match(says('ELOOP'), /: it is a link that leads in a circle$/);
+  const link = join(dir, 'to-nothing');
+  symlinkSync('/nowhere/file', link);
+  assert.is(
+    says('ENOENT', link),
+    `file ${link} cannot be read: it is a link to /nowhere/file, which is not there`,
+  );
 });
 
 test.run();

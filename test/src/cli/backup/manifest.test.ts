@@ -8,6 +8,7 @@ import {
   MANIFEST,
   type Manifest,
   printManifest,
+  type ReadManifest,
   readManifest,
   whyNotTheMap,
 } from '../../../../src/cli/backup/manifest.ts';
@@ -61,7 +62,7 @@ const WHOLE: Manifest = {
   images: [{ cluster: 'ams', file: 'ams-1.image', slot: 1, entries: 0, sha256: 'x' }],
 };
 
-async function read(text: string): Promise<Manifest | string> {
+async function read(text: string): Promise<ReadManifest | string> {
   const directory = mkdtempSync(join(tmpdir(), 'nursery-manifest-'));
   try {
     writeFileSync(join(directory, MANIFEST), text);
@@ -74,11 +75,10 @@ async function read(text: string): Promise<Manifest | string> {
 }
 
 test('what is written is read; what is not of its form is refused', async () => {
-  assert.equal(await read(printManifest(WHOLE)), WHOLE);
+  assert.equal(await read(printManifest(WHOLE)), { ...WHOLE, isSummed: true });
   const alone = { ...WHOLE, nursery: null, map: null };
-  assert.equal(await read(printManifest(alone)), alone);
-  const changed = (change: object): string =>
-    JSON.stringify({ ...JSON.parse(printManifest(WHOLE)), ...change });
+  assert.equal(await read(printManifest(alone)), { ...alone, isSummed: true });
+  const changed = (change: object): string => `${JSON.stringify({ ...unsummed(), ...change })}\n`;
   const [first] = WHOLE.images;
   for (const [text, why] of [
     ['', 'not of a form'],
@@ -93,6 +93,33 @@ test('what is written is read; what is not of its form is refused', async () => 
   ] as const) {
     assert.match(String(await read(text)), why);
   }
+});
+
+/** As earlier builds wrote it. */
+function unsummed(): object {
+  const { sha256: _, ...fields } = JSON.parse(printManifest(WHOLE));
+  return fields;
+}
+
+test('any byte of it that is changed, missing or added is found', async () => {
+  const text = printManifest(WHOLE);
+  for (let at = 0; at < text.length; at += 1) {
+    const other = String.fromCharCode(text.charCodeAt(at) ^ 1);
+    const changed = text.slice(0, at) + other + text.slice(at + 1);
+    assert.type(await read(changed), 'string', `byte ${at} is another`);
+  }
+  for (const damaged of [text.slice(0, -1), `${text}\n`, ` ${text}`, text.replace('{', '{ ')])
+    assert.type(await read(damaged), 'string', JSON.stringify(damaged));
+  assert.match(
+    String(await read(text.replace('2026-01-01', '2026-01-02'))),
+    'its sum is another one: something in it was changed',
+  );
+});
+
+test('one of an earlier build, without a sum of itself, is read', async () => {
+  const text = `${JSON.stringify(unsummed())}\n`;
+  assert.equal(await read(text), { ...WHOLE, isSummed: false });
+  assert.match(String(await read(text.slice(0, -1))), 'it does not begin, or not end, as it was written');
 });
 
 test.run();

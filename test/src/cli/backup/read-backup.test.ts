@@ -6,7 +6,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NurseryError } from '../../../../src/base/errors.ts';
 import { MANIFEST, type Manifest, printManifest } from '../../../../src/cli/backup/manifest.ts';
-import { readBackup, readImage } from '../../../../src/cli/backup/read-backup.ts';
+import { readBackup, readImage, remarksOn } from '../../../../src/cli/backup/read-backup.ts';
 import { fromFile } from '../../../../src/cli/export/files.ts';
 import { ExportWriter, type Image } from '../../../../src/cli/export/lines.ts';
 import { runVerify } from '../../../../src/cli/verify-command.ts';
@@ -98,6 +98,37 @@ test('a wrong path is bad input, whoever reads it', async () => {
     await wrong(fromFile(directory, async () => {})),
     'BAD_INPUT: D is a directory, where a file is wanted',
   );
+  rmSync(directory, { recursive: true });
+});
+
+test('an image is checked to its last byte', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'nursery-image-'));
+  const path = join(directory, 'image');
+  const lines = new ExportWriter();
+  const text = lines.begin({ kind: 'image', image: IMAGE }) + lines.end();
+  for (const [damaged, why] of [
+    [text.slice(0, -1), 'the last line has no line feed at its end'],
+    [`${text}\n`, 'something follows the last line'],
+    [text.replace('{"entries":0', '{"entries": 0'), 'the last line is not as it was written'],
+  ] as const) {
+    writeFileSync(path, damaged);
+    assert.match(String(await readImage(path).catch((error: Error) => error.message)), why);
+  }
+  rmSync(directory, { recursive: true });
+});
+
+test('what is no part of a backup is named, and that it has no sum of itself', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'nursery-remarks-'));
+  for (const name of ['backup.json', 'ams-7.image', 'ams-3.image', 'notes'])
+    writeFileSync(join(directory, name), '');
+  const images = [{ cluster: 'ams', file: 'ams-7.image', slot: 7, entries: 1, sha256: 'x' }];
+  const manifest = { finished: '', nursery: null, map: null, images, isSummed: true };
+  const foreign = ['ams-3.image', 'notes'].map(
+    (name) => `${name} is no part of this backup: backup.json does not name it`,
+  );
+  assert.equal(await remarksOn(directory, manifest), foreign);
+  const [first] = await remarksOn(directory, { ...manifest, isSummed: false });
+  assert.match(first ?? '', 'backup.json has no sum of itself');
   rmSync(directory, { recursive: true });
 });
 
