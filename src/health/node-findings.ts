@@ -85,6 +85,7 @@ function silentNodes(facts: Facts, seen: ClusterSeen, master: Answering | null):
     const unseen = master === null ? undefined : conditionOf(master, 'unseen', name);
     const { todo, command } = startNodes(facts, cluster, [node]);
     const brief = `${name} of ${cluster} does not answer`;
+    const isFormer = seen.isElsewhere && isRescued(facts, seen);
     return finding({
       kind: 'nodeSilent',
       severity: 'atRisk',
@@ -92,10 +93,22 @@ function silentNodes(facts: Facts, seen: ClusterSeen, master: Answering | null):
       brief,
       what: `${brief}: ${why}`,
       since: master === null ? null : sinceOf(master, unseen),
-      todo: node.isMute === true ? todo : `${todo}. If its disk is lost, with an empty home`,
-      command,
+      ...(isFormer
+        ? {
+            todo: `once ${cluster} has a master, start ${name} with an empty home: none of before its rescue starts again`,
+          }
+        : {
+            todo: node.isMute === true ? todo : `${todo}. If its disk is lost, with an empty home`,
+            command,
+          }),
     });
   });
+}
+
+/** Whether the founding that the keeper knows took the place of another one: whom it does not know has a home of that one, or none. */
+function isRescued({ keeper }: Facts, { cluster, founding = '' }: ClusterSeen): boolean {
+  const orders = keeper?.orders ?? [];
+  return founding !== '' && orders.some((each) => each.cluster === cluster && each.founding === founding);
 }
 
 function ownFindings(cluster: string, node: Answering, isMaster: boolean): Finding[] {

@@ -189,10 +189,10 @@ function outage(...nodes: NodeSeen[]): Facts {
   return { file: 'a.ini', front: 'a', keeper, clusters: [...clusters, silentKeeper], router: null };
 }
 /** The keeper knows one node of the cluster, its file two more, which are silent. */
-function withFileOf(node: NodeSeen): Facts {
+function withFileOf(node: NodeSeen, orders: readonly Order[] = []): Facts {
   const known = { cluster: 'a', founding: 'f-a', nodes: [node], isElsewhere: false };
   const others = { ...known, nodes: [silent('a_1'), silent('a_2')], isElsewhere: true };
-  const facts = factsOf({ replaced: [known], front: 'a', router: null });
+  const facts = factsOf({ replaced: [known], front: 'a', router: null, keeper: keeperOf({ orders }) });
   return { ...facts, clusters: [...facts.clusters, others] };
 }
 const joining = (name: string): NodeSeen =>
@@ -242,6 +242,8 @@ type Row = {
   /** How long, and by whose clock. */
   readonly since?: readonly [ms: number, by: string];
   readonly todo?: RegExp;
+  /** Of the last finding. */
+  readonly lastTodo?: RegExp;
   /** Null: nothing can be typed as it stands. */
   readonly command?: string | null;
   /** The verdict, where not all of `what` is in it. */
@@ -1127,6 +1129,13 @@ const ROWS: readonly Row[] = [
     what: /: a_0 does not answer \(no reason is known\); /,
   },
   {
+    name: 'a promoted cluster is silent, and so is who was in its file before: no home of before starts again',
+    facts: withFileOf(silent('a_0'), [orderOf({ given: GIVEN })]),
+    state: 'notServing',
+    kinds: ['clusterSilent', 'nodeSilent', 'nodeSilent'],
+    lastTodo: /^once a has a master, start a_2 with an empty home: /,
+  },
+  {
     name: 'where a learner alone is left, a backup is needed',
     facts: alone(
       nodeOf('a', 'a_0', { role: 'learner', master: null, applied: 0, chosen: 0 }),
@@ -1257,6 +1266,7 @@ for (const row of ROWS) {
     if (row.what !== undefined) assert.match(first.what, row.what);
     if (row.since !== undefined) assert.equal([first.since?.ageMs, first.since?.by], [...row.since]);
     if (row.todo !== undefined) assert.match(first.todo ?? '', row.todo);
+    if (row.lastTodo !== undefined) assert.match(findings.at(-1)?.todo ?? '', row.lastTodo);
     if (row.command !== undefined) assert.is(first.command, row.command);
     const beginning = { healthy: 'healthy: ', atRisk: 'at risk: ', notServing: 'not serving: ' }[state];
     assert.ok(words.startsWith(beginning), words);
