@@ -132,7 +132,7 @@ function burnt(facts: Facts, seen: ClusterSeen, severity: Severity): Finding {
     kind: 'allHomesEmpty',
     severity,
     subject: cluster,
-    what: `the homes of ${there.join(', ')} are empty, and ${founding === undefined ? cluster : `founding ${founding} of ${cluster}`} is in force${severity === 'notServing' ? ', so nobody serves its keys' : ''}: empty homes join it where a majority of it is up, and begin no other`,
+    what: `${there.length === 1 ? `the home of ${there[0]} is` : `the homes of ${there.join(', ')} are`} empty, and ${founding === undefined ? cluster : `founding ${founding} of ${cluster}`} is in force${severity === 'notServing' ? ', so nobody serves its keys' : ''}: empty homes join it where a majority of it is up, and begin no other`,
     todo: `${hangs}${start}If all its homes are gone for good, stop these, and bring it back from a backup: nursery restore DIRECTORY --config FILE --node NAME --replace ${digits}; or give its ranges to another cluster: nursery rescue lost ${cluster}`,
   });
 }
@@ -176,8 +176,8 @@ function masterless(
   });
   const electing = isAlive && waits.length === 0 ? answering.map(({ name }) => name).join(', ') : '';
   const elect = electing === '' ? [] : [`${electing} elect one, or do not reach each other`];
-  const emptied = emptiedOf(seen);
-  const empty = emptied.length === 0 ? [] : [describeEmptied(seen, emptied)];
+  const emptied = emptiedOf(facts, seen);
+  const empty = emptied.length === 0 ? [] : [describeEmptied(facts, seen, emptied)];
   const others = [...missing, ...strangersOf(seen)].map((node) => reasonOf(facts, seen, node));
   const named = [...empty, ...others, ...waits, ...elect];
   const causes = named.length > 0 ? named : ['its nodes elect one, or do not reach each other'];
@@ -188,7 +188,7 @@ function masterless(
     best === null
       ? '; if their homes are gone for good, a backup is needed: nursery restore'
       : `; if the homes of a majority are gone for good: nursery rescue promote --config ${fileOf(facts, cluster)} --node ${best.name}`;
-  const isPast = best !== null && fatallyEmptied(seen).length > 0;
+  const isPast = best !== null && fatallyEmptied(facts, seen).length > 0;
   const { todo, command } = isPast
     ? promoteInstead(facts, seen, { emptied, survivor: best })
     : startNodes(facts, cluster, missing);

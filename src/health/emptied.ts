@@ -3,8 +3,9 @@ import { type Answering, answeringOf, type ClusterSeen, type Facts } from './fac
 import { fileOf, hasVote, missingFrom, type Start, startNodes, votersOf } from './starting.ts';
 
 /** Members that answer from a home without what the member had: they are not admitted again before there is a master. */
-export function emptiedOf(cluster: ClusterSeen): string[] {
-  const answering = answeringOf(cluster);
+export function emptiedOf({ clusters }: Facts, { cluster }: ClusterSeen): string[] {
+  // Whoever has not told the keeper yet where it is answers where the file says that it is.
+  const answering = clusters.filter((each) => each.cluster === cluster).flatMap(answeringOf);
   const members = new Set(
     answering.flatMap(({ facts: { status } }) =>
       hasVote(status.role) ? status.members.map(({ node }) => node) : [],
@@ -25,16 +26,16 @@ function isAnew({ name, facts: { status } }: Answering): boolean {
  * The same where so many were emptied that no majority of the members is left, whoever is started besides. Of two members the other one
  * takes a new life in by itself.
  */
-export function fatallyEmptied(cluster: ClusterSeen): string[] {
-  const emptied = emptiedOf(cluster);
+export function fatallyEmptied(facts: Facts, cluster: ClusterSeen): string[] {
+  const emptied = emptiedOf(facts, cluster);
   const members = votersOf(cluster);
   return members > 2 && 2 * (members - emptied.length) <= members ? emptied : [];
 }
 
 /** What was done to them, for people. */
-export function describeEmptied(cluster: ClusterSeen, emptied: readonly string[]): string {
+export function describeEmptied(facts: Facts, cluster: ClusterSeen, emptied: readonly string[]): string {
   const were = `the ${emptied.length === 1 ? 'home' : 'homes'} of ${emptied.join(', ')} ${emptied.length === 1 ? 'was' : 'were'} emptied`;
-  const isFatal = fatallyEmptied(cluster).length > 0;
+  const isFatal = fatallyEmptied(facts, cluster).length > 0;
   return isFatal
     ? `${were}, ${emptied.length} of ${votersOf(cluster)} members, so that nobody can be elected any more`
     : were;

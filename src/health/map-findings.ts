@@ -132,11 +132,11 @@ function silentKeeper(facts: Facts, keeper: string, why: string): Finding {
 function startKeeper(facts: Facts, own: readonly ClusterSeen[]): Start {
   const missing = own.flatMap(missingFrom);
   for (const cluster of own) {
-    const [emptied, survivor] = [fatallyEmptied(cluster), survivorOf(cluster)];
+    const [emptied, survivor] = [fatallyEmptied(facts, cluster), survivorOf(cluster)];
     if (emptied.length === 0 || survivor === null) continue;
     const { todo, command } = promoteInstead(facts, cluster, { emptied, survivor });
     return {
-      todo: `${describeEmptied(cluster, emptied)}: ${todo}. Then nursery rescue keeper, for a promoted keeper begins anew`,
+      todo: `${describeEmptied(facts, cluster, emptied)}: ${todo}. Then nursery rescue keeper, for a promoted keeper begins anew`,
       command,
     };
   }

@@ -190,8 +190,16 @@ function outage(...nodes: NodeSeen[]): Facts {
 }
 /** The keeper knows one node of the cluster, its file two more, which are silent. */
 function withFileOf(node: NodeSeen, orders: readonly Order[] = []): Facts {
-  const known = { cluster: 'a', founding: 'f-a', nodes: [node], isElsewhere: false };
-  const others = { ...known, nodes: [silent('a_1'), silent('a_2')], isElsewhere: true };
+  return withElsewhere([node], [silent('a_1'), silent('a_2')], orders);
+}
+/** Of those that the file names the keeper knows some alone. */
+function withElsewhere(
+  nodes: readonly NodeSeen[],
+  elsewhere: readonly NodeSeen[],
+  orders: readonly Order[] = [],
+): Facts {
+  const known = { cluster: 'a', founding: 'f-a', nodes, isElsewhere: false };
+  const others = { ...known, nodes: elsewhere, isElsewhere: true };
   const facts = factsOf({ replaced: [known], front: 'a', router: null, keeper: keeperOf({ orders }) });
   return { ...facts, clusters: [...facts.clusters, others] };
 }
@@ -996,7 +1004,7 @@ const ROWS: readonly Row[] = [
     facts: factsOf({ replaced: [clusterOf('a', joining('a_0'), silent('a_1'), silent('a_2'))] }),
     state: 'notServing',
     kinds: ['allHomesEmpty'],
-    what: /^the homes of a_0 are empty, and founding f-a of a is in force, so nobody serves its keys: empty homes join it/,
+    what: /^the home of a_0 is empty, and founding f-a of a is in force, so nobody serves its keys: empty homes join it/,
     todo: /^if a_1, a_2 still have their homes, .* --replace f-a; or give its ranges to another cluster: nursery rescue lost a$/,
   },
   {
@@ -1047,6 +1055,13 @@ const ROWS: readonly Row[] = [
     what: /: the home of a_1 was emptied; a_2 does not answer \(connection refused\)$/,
     todo: /^start a_2, on its machine, with its home/,
     command: 'nursery node --config a.ini --node a_2',
+  },
+  {
+    name: 'an emptied home that the keeper does not know, and the file of its cluster does',
+    facts: withElsewhere([candidate('a_0'), silent('a_1')], [emptied('a_2')]),
+    state: 'notServing',
+    kinds: ['noMaster'],
+    what: /: the home of a_2 was emptied; a_1 does not answer/,
   },
   {
     name: 'of two members one takes the other in with an empty home',
