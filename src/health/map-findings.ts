@@ -73,10 +73,11 @@ function emptyMap({ clusters, file }: Facts, { cluster: keeper, known }: KeeperS
       others.length > 0
         ? `${[...new Set(others.map(({ cluster }) => cluster))].join(', ')} ${others.length === 1 ? 'belongs' : 'belong'} to a keeper before it`
         : note?.detail;
-    const what = `keeper ${keeper} is new, and has no map: ${whose}`;
+    const brief = `keeper ${keeper} is new, and has no map`;
+    const what = `${brief}: ${whose}`;
     const todo =
       'tell it what all clusters have, those that were restored or promoted too, of each of which a node has to run';
-    return finding({ ...empty, what, todo, command: rescue });
+    return finding({ ...empty, brief, what, todo, command: rescue });
   }
   return finding({
     ...empty,

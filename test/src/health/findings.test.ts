@@ -996,6 +996,7 @@ const ROWS: readonly Row[] = [
     }),
     state: 'notServing',
     kinds: ['noMap', 'noted'],
+    words: 'not serving: keeper k is new, and has no map (and 1 more)',
     what: /^keeper k is new, and has no map: nursery init is refused: cluster a belongs to another$/,
     command: 'nursery rescue keeper FILE-OF-EACH-CLUSTER --config FILE-OF-KEEPER',
   },
