@@ -119,6 +119,11 @@ export class ClusterClient {
     return this.#master?.link?.peer.node ?? this.#master?.address.name ?? null;
   }
 
+  /** How a node, by its name, introduced itself; null while there is no connection to it. */
+  peer(name: string): Hello | null {
+    return this.#endpoints.find((endpoint) => endpoint.isCalled(name))?.link?.peer ?? null;
+  }
+
   /** From now on nodes must be of this founding. Connections to those that are stay as they are. */
   expect(founding: string): void {
     if (this.#founding === founding) return;

@@ -1,4 +1,6 @@
 /** What is wrong with a cluster as a whole: it has no master, or its master serves nothing, or takes no updates. */
+import type { NodeStatus } from '../protocol/admin/node-facts.ts';
+import { describeEmptied, emptiedOf, fatallyEmptied, promoteInstead, survivorOf } from './emptied.ts';
 import {
   type Answering,
   absentOf,
@@ -6,6 +8,8 @@ import {
   type ClusterSeen,
   conditionOf,
   type Facts,
+  isReplaced,
+  isStranger,
   masterOf,
   type NodeSeen,
   unheardOf,
@@ -14,10 +18,10 @@ import { type Finding, finding, longest, notAsked, type Severity, sinceOf } from
 import {
   electionThen,
   fileOf,
-  hasVote,
   isElecting,
   mayBeGone,
   missingFrom,
+  type Start,
   silenceOf,
   startNodes,
 } from './starting.ts';
@@ -66,9 +70,14 @@ function isUnknown({ keeper, front, clusters }: Facts, { cluster }: ClusterSeen)
 }
 
 function silent(facts: Facts, seen: ClusterSeen, severity: Severity): Finding {
-  const { cluster, nodes } = seen;
-  const brief = `no node of ${cluster} answers${owningOf(facts, seen, severity)}`;
-  const { todo, command } = startNodes(facts, cluster, nodes);
+  const { cluster, founding, nodes } = seen;
+  const missing = missingFrom(seen);
+  const strange = strangersOf(seen);
+  const who = strange.length > 0 && founding !== undefined ? `founding ${founding} of ${cluster}` : cluster;
+  const brief = `no node of ${who} answers${owningOf(facts, seen, severity)}`;
+  const reasons =
+    nodes.length === 0 ? 'none of them has told the keeper where it is' : reasonsOf(facts, seen, nodes);
+  const { todo, command } = startAgain(facts, seen, { missing, strange });
   const isInNursery = facts.keeper !== null;
   const rescue = isInNursery ? `nursery rescue lost ${cluster}` : 'nursery restore begins anew with a backup';
   return finding({
@@ -76,10 +85,25 @@ function silent(facts: Facts, seen: ClusterSeen, severity: Severity): Finding {
     severity,
     subject: cluster,
     brief,
-    what: `${brief}: ${nodes.map(reasonOf).join('; ')}`,
-    todo: `${todo}${nodes.length > 1 ? '. A majority of them is enough' : ''}${mayBeGone(seen) ? `; if all their data are gone for good, ${rescue}` : ''}`,
+    what: `${brief}: ${reasons}`,
+    todo: `${todo}${missing.length > 1 ? '. A majority of them is enough' : ''}${mayBeGone(seen) ? `; if all their data are gone for good, ${rescue}` : ''}`,
     command,
   });
+}
+
+type Elsewhere = { readonly missing: readonly NodeSeen[]; readonly strange: readonly NodeSeen[] };
+
+/** How those of a cluster of which none answers are started; whoever has their place with another home is stopped before. */
+function startAgain(facts: Facts, { cluster }: ClusterSeen, { missing, strange }: Elsewhere): Start {
+  const names = strange.map(({ name }) => name).join(', ');
+  const stop = strange.length === 0 ? '' : `stop ${names}: two foundings are never mixed. Then `;
+  if (missing.length === 0) {
+    const file = fileOf(facts, cluster);
+    const todo = `${stop}start its nodes with their own homes: nursery node --config ${file} --node NAME`;
+    return { todo, command: null };
+  }
+  const { todo, command } = startNodes(facts, cluster, missing);
+  return { todo: `${stop}${todo}`, command };
 }
 
 function owningOf(facts: Facts, cluster: ClusterSeen, severity: Severity): string {
@@ -93,8 +117,8 @@ function isBurnt({ keeper }: Facts, { cluster, founding = '' }: ClusterSeen): bo
 }
 
 function burnt(facts: Facts, seen: ClusterSeen, severity: Severity): Finding {
-  const { cluster, founding, nodes } = seen;
-  const there = nodes.filter((node) => node.facts !== null).map(({ name }) => name);
+  const { cluster, founding } = seen;
+  const there = answeringOf(seen).map(({ name }) => name);
   const missing = missingFrom(seen);
   const mute = missing.filter(({ isMute }) => isMute === true);
   const others = missing.filter((node) => !mute.includes(node)).map(({ name }) => name);
@@ -108,7 +132,7 @@ function burnt(facts: Facts, seen: ClusterSeen, severity: Severity): Finding {
     kind: 'allHomesEmpty',
     severity,
     subject: cluster,
-    what: `the homes of ${there.join(', ')} are empty, and ${founding === undefined ? cluster : `founding ${founding} of ${cluster}`} is in force${severity === 'notServing' ? ', so nobody serves its keys' : ''}: empty homes join it where a majority of it is up, and begin no other`,
+    what: `${there.length === 1 ? `the home of ${there[0]} is` : `the homes of ${there.join(', ')} are`} empty, and ${founding === undefined ? cluster : `founding ${founding} of ${cluster}`} is in force${severity === 'notServing' ? ', so nobody serves its keys' : ''}: empty homes join it where a majority of it is up, and begin no other`,
     todo: `${hangs}${start}If all its homes are gone for good, stop these, and bring it back from a backup: nursery restore DIRECTORY --config FILE --node NAME --replace ${digits}; or give its ranges to another cluster: nursery rescue lost ${cluster}`,
   });
 }
@@ -152,18 +176,22 @@ function masterless(
   });
   const electing = isAlive && waits.length === 0 ? answering.map(({ name }) => name).join(', ') : '';
   const elect = electing === '' ? [] : [`${electing} elect one, or do not reach each other`];
-  const named = [...missing.map(reasonOf), ...waits, ...elect];
+  const emptied = emptiedOf(facts, seen);
+  const empty = emptied.length === 0 ? [] : [describeEmptied(facts, seen, emptied)];
+  const others = [...missing, ...strangersOf(seen)].map((node) => reasonOf(facts, seen, node));
+  const named = [...empty, ...others, ...waits, ...elect];
   const causes = named.length > 0 ? named : ['its nodes elect one, or do not reach each other'];
   const brief = `cluster ${cluster} has no master${severity === 'notServing' ? ', so nobody serves its keys' : ''}`;
-  const briefly = missing.length > 0 ? [silenceOf(missing), ...elect] : causes;
-  const [best] = answering
-    .filter(({ facts: { status } }) => hasVote(status.role) && status.applied > 0)
-    .sort((a, b) => fitness(b) - fitness(a) || b.facts.status.applied - a.facts.status.applied);
+  const briefly = missing.length > 0 ? [...empty, silenceOf(missing), ...elect] : causes;
+  const best = survivorOf(seen);
   const lost =
-    best === undefined
+    best === null
       ? '; if their homes are gone for good, a backup is needed: nursery restore'
       : `; if the homes of a majority are gone for good: nursery rescue promote --config ${fileOf(facts, cluster)} --node ${best.name}`;
-  const { todo, command } = startNodes(facts, cluster, missing);
+  const isPast = best !== null && fatallyEmptied(facts, seen).length > 0;
+  const { todo, command } = isPast
+    ? promoteInstead(facts, seen, { emptied, survivor: best })
+    : startNodes(facts, cluster, missing);
   return finding({
     kind: 'noMaster',
     severity,
@@ -172,19 +200,14 @@ function masterless(
     what: `${brief}: ${causes.join('; ')}`,
     since: longest(answering.map((node) => sinceOf(node, conditionOf(node, 'noMaster')))),
     command,
-    todo:
-      missing.length > 0 && !isAlive
+    todo: isPast
+      ? todo
+      : missing.length > 0 && !isAlive
         ? `${todo}${mayBeGone(seen) ? lost : ''}`
-        : best === undefined
+        : best === null
           ? `none of them has a vote any more: nursery backup --config FILE ${cluster} --node NAME --to DIRECTORY takes what a learner has, and nursery restore begins anew with it`
           : electionThen(todo),
   });
-}
-
-/** Who is being promoted already comes first, and who lacks what it once had last. */
-function fitness({ facts: { status } }: Answering): number {
-  if (status.role === 'retired') return 2;
-  return status.role === 'short' ? 0 : 1;
 }
 
 /** What of the master alone stops its cluster. */
@@ -244,18 +267,50 @@ function membersMissing(
   const file = fileOf(facts, cluster);
   const start = `nursery node --config ${file} --node ${one ? absent[0] : 'NAME'}`;
   const isKnown = file !== 'FILE';
+  // Another home beside it would be lost with it, where the keeper does not confirm it.
+  const isConfirmed = conditionOf(master, 'refuses', 'succession') === undefined;
+  const before = isConfirmed ? '' : `once the keeper has confirmed ${master.name}, and not before: `;
   return finding({
     kind: 'membersMissing',
     severity: 'atRisk',
     subject: cluster,
     what: `${cluster} has ${members} of the ${members + absent.length} copies that its configuration names: ${absent.join(', ')} ${one ? 'is no member' : 'are no members'} of this founding`,
     since: longest(absent.map((node) => sinceOf(master, conditionOf(master, 'absent', node)))),
-    todo: `start ${absent.join(', ')}, on ${one ? 'its machine, with an empty home' : 'their machines, with empty homes'}${isKnown ? '' : `: ${start}`}. ${one ? 'It joins by itself' : 'They join by themselves'}; an old home of before is emptied first${old}`,
-    command: isKnown ? start : null,
+    todo: `${before}start ${absent.join(', ')}, on ${one ? 'its machine, with an empty home' : 'their machines, with empty homes'}${isKnown ? '' : `: ${start}`}. ${one ? 'It joins by itself' : 'They join by themselves'}; an old home of before is emptied first${old}`,
+    command: isKnown && isConfirmed ? start : null,
   });
 }
 
-/** Why a node said nothing. */
-export function reasonOf({ name, why }: NodeSeen): string {
-  return `${name} does not answer (${why})`;
+/** Those that answer and are of another founding, or cluster. */
+function strangersOf(seen: ClusterSeen): NodeSeen[] {
+  return seen.nodes.filter((node) => isStranger(seen, node));
+}
+
+function reasonsOf(facts: Facts, seen: ClusterSeen, nodes: readonly NodeSeen[]): string {
+  return nodes.map((node) => reasonOf(facts, seen, node)).join('; ');
+}
+
+/** Why a node does nothing for its cluster: it said nothing, or is of another one. */
+function reasonOf(all: Facts, seen: ClusterSeen, { name, facts, why }: NodeSeen): string {
+  return facts === null
+    ? `${name} does not answer (${why === '' ? 'no reason is known' : why})`
+    : `${name} is of ${describeStranger(all, seen, facts.status)}`;
+}
+
+/** Of which cluster or founding it is, and whether that is over. */
+export function describeStranger(
+  facts: Facts,
+  seen: ClusterSeen,
+  { cluster, founding }: Pick<NodeStatus, 'cluster' | 'founding'>,
+): string {
+  if (cluster !== seen.cluster) return `cluster ${cluster}`;
+  return `founding ${founding}${isOver(facts, cluster, founding) ? ', which is over' : ''}`;
+}
+
+/** Whether another founding took the place of this one: as the keeper has on record, or a node says that is of that. */
+export function isOver({ keeper, clusters }: Facts, cluster: string, founding: string): boolean {
+  const isOnRecord = keeper?.orders?.some((each) => each.cluster === cluster && each.was === founding);
+  return (
+    isOnRecord === true || clusters.some((seen) => seen.cluster === cluster && isReplaced(seen, founding))
+  );
 }

@@ -13,6 +13,8 @@ export type NodeSeen = {
   readonly isUnheard?: boolean;
   /** It runs, but hangs or is too busy: it has taken the connection, or the request, and says nothing. */
   readonly isMute?: boolean;
+  /** Foundings that the one of its home took the place of, by a promotion or from a backup: as it says when it is called. */
+  readonly replaces?: readonly string[];
 };
 
 /** A cluster and its nodes, as the keeper or a file names them. */
@@ -63,14 +65,38 @@ export type Facts = {
 /** A node that has answered. */
 export type Answering = { readonly name: string; readonly facts: NodeFacts };
 
-/** Those of a cluster that have answered, and are of the founding that is meant. */
-export function answeringOf({ cluster, founding, nodes }: ClusterSeen): Answering[] {
-  return nodes.flatMap(({ name, facts }) => {
-    if (facts === null || facts.status.cluster !== cluster) return [];
-    const isOther =
-      founding !== undefined && facts.status.founding !== '' && facts.status.founding !== founding;
-    return isOther ? [] : [{ name, facts }];
+/**
+ * Those of a cluster that have answered, and are of the founding that is meant: the one that the keeper knows, or one that says that it
+ * took the place of that, which the keeper has yet to hear of.
+ */
+export function answeringOf(cluster: ClusterSeen): Answering[] {
+  return cluster.nodes.flatMap((node) => {
+    const { name, facts } = node;
+    return facts === null || isStranger(cluster, node) ? [] : [{ name, facts }];
   });
+}
+
+/** Whether a node that has answered is of another cluster, or of another founding than is meant. */
+export function isStranger(seen: ClusterSeen, { facts, replaces = [] }: NodeSeen): boolean {
+  if (facts === null) return false;
+  const { status } = facts;
+  if (status.cluster !== seen.cluster) return true;
+  if (status.founding === '') return false;
+  if (isReplaced(seen, status.founding)) return true;
+  const { founding } = seen;
+  return founding !== undefined && founding !== status.founding && !replaces.includes(founding);
+}
+
+/** Whether a node of that cluster answers that is of a founding which took the place of this one. */
+export function isReplaced({ cluster, nodes }: ClusterSeen, founding: string): boolean {
+  return nodes.some(
+    ({ facts, replaces = [] }) => facts?.status.cluster === cluster && replaces.includes(founding),
+  );
+}
+
+/** Whether a node is of a founding that has yet to be bound: it took the place of the one that the keeper is known to name. */
+export function isUnbound({ founding = '' }: ClusterSeen, { facts: { status } }: Answering): boolean {
+  return founding !== '' && status.founding !== '' && status.founding !== founding;
 }
 
 /** Those of whom nothing is known, since they had no time to answer. */

@@ -3,12 +3,14 @@ import { printRange, type Range } from '../keyspace/range.ts';
 import type { MapEntry } from '../keyspace/rangemap.ts';
 import { ascending, commonParts, gapsIn } from '../keyspace/sweep.ts';
 import type { KnownCluster, Migration, Order } from '../protocol/admin/admin.ts';
+import { describeEmptied, fatallyEmptied, promoteInstead, survivorOf } from './emptied.ts';
 import {
   type Answering,
   answeringOf,
   type ClusterSeen,
   conditionOf,
   type Facts,
+  isUnbound,
   type KeeperSeen,
   masterOf,
 } from './facts.ts';
@@ -71,10 +73,11 @@ function emptyMap({ clusters, file }: Facts, { cluster: keeper, known }: KeeperS
       others.length > 0
         ? `${[...new Set(others.map(({ cluster }) => cluster))].join(', ')} ${others.length === 1 ? 'belongs' : 'belong'} to a keeper before it`
         : note?.detail;
-    const what = `keeper ${keeper} is new, and has no map: ${whose}`;
+    const brief = `keeper ${keeper} is new, and has no map`;
+    const what = `${brief}: ${whose}`;
     const todo =
       'tell it what all clusters have, those that were restored or promoted too, of each of which a node has to run';
-    return finding({ ...empty, what, todo, command: rescue });
+    return finding({ ...empty, brief, what, todo, command: rescue });
   }
   return finding({
     ...empty,
@@ -129,6 +132,15 @@ function silentKeeper(facts: Facts, keeper: string, why: string): Finding {
 /** What a keeper without a master needs. */
 function startKeeper(facts: Facts, own: readonly ClusterSeen[]): Start {
   const missing = own.flatMap(missingFrom);
+  for (const cluster of own) {
+    const [emptied, survivor] = [fatallyEmptied(facts, cluster), survivorOf(cluster)];
+    if (emptied.length === 0 || survivor === null) continue;
+    const { todo, command } = promoteInstead(facts, cluster, { emptied, survivor });
+    return {
+      todo: `${describeEmptied(facts, cluster, emptied)}: ${todo}. Then nursery rescue keeper, for a promoted keeper begins anew`,
+      command,
+    };
+  }
   const { todo, command } = startNodes(facts, own[0]?.cluster ?? '', missing);
   if (own.some(isElecting)) return { todo: electionThen(todo), command };
   const lost = own.every(mayBeGone) ? '; if their data are gone for good, nursery rescue keeper' : '';
@@ -158,8 +170,9 @@ export function mapFindings({ keeper, clusters, file }: Facts): Finding[] {
   const live = entries.filter((entry) => !dead.includes(entry));
   for (const cluster of clusters.filter(({ isElsewhere }) => !isElsewhere)) {
     const master = masterOf(cluster);
-    // The owner's master alone can say; where there is none, that is what is wrong.
-    if (master !== null) found.push(...disagreements({ cluster, master, live, open, file }));
+    // The owner's master alone can say; where there is none, or the keeper has yet to bind it, that is what is wrong.
+    if (master !== null && !isUnbound(cluster, master))
+      found.push(...disagreements({ cluster, master, live, open, file }));
   }
   return found;
 }

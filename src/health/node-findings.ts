@@ -1,4 +1,5 @@
 /** What is wrong with single nodes of a cluster, be there a master or not. */
+import { describeStranger, isOver } from './cluster-findings.ts';
 import {
   type Answering,
   absentOf,
@@ -6,6 +7,8 @@ import {
   type ClusterSeen,
   conditionOf,
   type Facts,
+  isStranger,
+  isUnbound,
   masterOf,
 } from './facts.ts';
 import { type Finding, finding, type Since, sinceOf } from './finding.ts';
@@ -21,7 +24,7 @@ export function nodeFindings(facts: Facts, cluster: ClusterSeen): Finding[] {
   const { keeper } = facts;
   const master = masterOf(cluster);
   const isSilentKeeper = cluster.cluster === keeper?.cluster && keeper.why !== null;
-  const found = [...strangers(cluster)];
+  const found = [...strangers(facts, cluster)];
   if (master !== null || cluster.isElsewhere) found.push(...silentNodes(facts, cluster, master));
   for (const node of answeringOf(cluster)) {
     found.push(...ownFindings(cluster.cluster, node, node.name === master?.name));
@@ -43,16 +46,18 @@ export function nodeFindings(facts: Facts, cluster: ClusterSeen): Finding[] {
   return found;
 }
 
-/** Whoever is of another cluster, or of another founding than the keeper knows. */
-function strangers({ cluster, founding, nodes }: ClusterSeen): Finding[] {
-  return nodes.flatMap(({ name, facts }) => {
-    if (facts === null) return [];
+/** Whoever is of another cluster, or of another founding than the keeper knows, unless it took the place of that one. */
+function strangers(all: Facts, seen: ClusterSeen): Finding[] {
+  return seen.nodes.flatMap((node) => {
+    const { name, facts } = node;
+    if (facts === null || !isStranger(seen, node)) return [];
     const { status } = facts;
-    const isOther = founding !== undefined && status.founding !== '' && status.founding !== founding;
-    if (status.cluster === cluster && !isOther) return [];
-    const who = status.cluster === cluster ? `founding ${status.founding}` : `cluster ${status.cluster}`;
-    const what = `at the address of ${name} of ${cluster} answers a node of ${who}`;
-    const todo = 'correct cluster_id, addresses and homes in the files: two foundings are never mixed';
+    const who = describeStranger(all, seen, status);
+    const what = `at the address of ${name} of ${seen.cluster} answers a node of ${who}`;
+    const todo =
+      status.cluster === seen.cluster && isOver(all, status.cluster, status.founding)
+        ? `stop ${name}, and empty its home, which never starts again: with an empty one it joins by itself`
+        : 'correct cluster_id, addresses and homes in the files: two foundings are never mixed';
     return [finding({ kind: 'nodeStrange', severity: 'atRisk', subject: name, what, todo })];
   });
 }
@@ -69,12 +74,18 @@ function missingOf(clusters: readonly ClusterSeen[], { cluster }: ClusterSeen): 
 function silentNodes(facts: Facts, seen: ClusterSeen, master: Answering | null): Finding[] {
   const { cluster } = seen;
   const absent = missingOf(facts.clusters, seen);
-  const silent = missingFrom(seen).filter(({ name }) => !absent.includes(name));
+  // A home of the founding that its own took the place of never starts again.
+  const isPast = (name: string): boolean =>
+    master !== null &&
+    isUnbound(seen, master) &&
+    !master.facts.status.members.some(({ node }) => node === name);
+  const silent = missingFrom(seen).filter(({ name }) => !absent.includes(name) && !isPast(name));
   return silent.map((node) => {
     const { name, why } = node;
     const unseen = master === null ? undefined : conditionOf(master, 'unseen', name);
     const { todo, command } = startNodes(facts, cluster, [node]);
     const brief = `${name} of ${cluster} does not answer`;
+    const isFormer = seen.isElsewhere && isRescued(facts, seen);
     return finding({
       kind: 'nodeSilent',
       severity: 'atRisk',
@@ -82,10 +93,22 @@ function silentNodes(facts: Facts, seen: ClusterSeen, master: Answering | null):
       brief,
       what: `${brief}: ${why}`,
       since: master === null ? null : sinceOf(master, unseen),
-      todo: node.isMute === true ? todo : `${todo}. If its disk is lost, with an empty home`,
-      command,
+      ...(isFormer
+        ? {
+            todo: `once ${cluster} has a master, start ${name} with an empty home: none of before its rescue starts again`,
+          }
+        : {
+            todo: node.isMute === true ? todo : `${todo}. If its disk is lost, with an empty home`,
+            command,
+          }),
     });
   });
+}
+
+/** Whether the founding that the keeper knows took the place of another one: whom it does not know has a home of that one, or none. */
+function isRescued({ keeper }: Facts, { cluster, founding = '' }: ClusterSeen): boolean {
+  const orders = keeper?.orders ?? [];
+  return founding !== '' && orders.some((each) => each.cluster === cluster && each.founding === founding);
 }
 
 function ownFindings(cluster: string, node: Answering, isMaster: boolean): Finding[] {

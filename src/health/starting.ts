@@ -62,7 +62,7 @@ export function mayBeGone(cluster: ClusterSeen): boolean {
 }
 
 /** How many have a vote, as far as anybody says; else all that are known. */
-function votersOf(cluster: ClusterSeen): number {
+export function votersOf(cluster: ClusterSeen): number {
   const said = answeringOf(cluster).map(({ facts: { status } }) => status.members.length);
   const most = Math.max(0, ...said);
   return most > 0 ? most : cluster.nodes.length;

@@ -1,5 +1,5 @@
 /** What hardly ever happens, and what status says of it then: brought about by hand, with real processes. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES } from '../../src/base/errors.ts';
 import { ClusterClient } from '../../src/client/cluster-client.ts';
@@ -95,6 +95,61 @@ tests.test(
     // The rest is served.
     const client = await nursery.connect();
     await client.set('a', 'x');
+  },
+);
+
+tests.test(
+  'two of three homes are emptied, and the survivor is promoted while the keeper is silent: what is said all the way',
+  async (lab) => {
+    const nursery = await TestNursery.start(lab, { prefix: 'burnt', keeperSize: 1, size: [3, 1] });
+    const [ams] = nursery.clusters;
+    const [keeper] = nursery.keeper.nodes.map(({ name }) => name) as [string];
+    const [left, ...gone] = ams.nodes.map(({ name }) => name) as [string, string, string];
+    const saying = (what: string, pattern: RegExp) =>
+      until(what, async () => {
+        const said = await nursery.run(['status']);
+        return pattern.test(said.stdout) ? said : null;
+      });
+
+    await ams.process(left).kill();
+    for (const name of gone) await ams.wipe(name);
+    ams.startNode(left);
+    const names = gone.join(', ');
+    const emptied = await saying(
+      'the emptied homes to be named',
+      new RegExp(
+        `^! cluster burnt-ams has no master, .*: the homes of ${names} were emptied, 2 of 3 members`,
+        'm',
+      ),
+    );
+    assert.is(emptied.code, EXIT_CODES.NOT_SERVING);
+    const own = await lab.run(['status', '--config', ams.file]);
+    assert.ok(
+      own.stdout.includes(`    type: nursery rescue promote --config ${ams.file} --node ${left}\n`),
+      own.stdout,
+    );
+
+    for (const name of gone) {
+      await ams.process(name).kill();
+      rmSync(ams.place(name).home, { recursive: true, force: true });
+    }
+    await nursery.keeper.process(keeper).kill();
+    const promote = ['rescue', 'promote', '--config', ams.file, '--node', left, '--yes', ams.id];
+    const done = await lab.run([...promote, '--gone', gone.join()]);
+    assert.is(done.code, EXIT_CODES.UNREACHABLE, done.stderr);
+    const waits = await saying(
+      'the promoted one to be what the router knows as its cluster',
+      new RegExp(
+        `^not serving: ${left}, the master of burnt-ams, serves nothing yet: this founding took the place`,
+      ),
+    );
+    assert.not.match(waits.stdout, /no node of burnt-ams answers|rescue lost|correct cluster_id/);
+    assert.match(waits.stdout, new RegExp(`^ {2}${left} +master .*, of founding [0-9a-f]{32}$`, 'm'));
+
+    nursery.keeper.startNode(keeper);
+    for (const name of gone) ams.startNode(name);
+    const well = await nursery.run(['status', '--wait', 'healthy', '--timeout', '60']);
+    assert.is(well.code, EXIT_CODES.OK, well.stdout);
   },
 );
 

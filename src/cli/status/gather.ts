@@ -304,7 +304,8 @@ class Nodes {
       if (answer.kind !== 'nodeFacts')
         return { name, facts: null, why: `answered ${answer.kind}`, turnedAway };
       const { kind: _, ...facts } = answer;
-      return { name, facts, why: '', turnedAway };
+      const replaces = client.peer(name)?.replaces;
+      return { name, facts, why: '', turnedAway, ...(replaces === undefined ? {} : { replaces }) };
     } catch (error) {
       if (!(error instanceof NurseryError)) throw error;
       const { turnedAway } = await counting;

@@ -108,7 +108,7 @@ function clusterLines(facts: Facts, seen: ClusterSeen, wallMs: number): string[]
     ...roomLine(seen),
     ...(backup === null ? [] : [`  ${backup}`]),
     ...(load === null ? [] : [`  ${load}`]),
-    ...table(nodes.map(nodeRow)),
+    ...table(nodes.map((node) => nodeRow(seen, node))),
   ];
 }
 
@@ -149,7 +149,7 @@ function placesLine(places: readonly PlaceSeen[]): string[] {
   return [`  on ${said.join(', ')}`];
 }
 
-function nodeRow({ name, facts, why, isUnheard }: NodeSeen): string[] {
+function nodeRow(seen: ClusterSeen, { name, facts, why, isUnheard }: NodeSeen): string[] {
   if (facts === null)
     return [name, isUnheard === true ? `not known: ${why}` : `does not answer: ${printable(why)}`];
   const { status } = facts;
@@ -157,7 +157,9 @@ function nodeRow({ name, facts, why, isUnheard }: NodeSeen): string[] {
     (range) => `${shortRange(range)}${range.sealedBy === null ? '' : ` sealed by ${range.sealedBy}`}`,
   );
   const label = status.label === '' ? [] : [`(${printable(status.label)})`];
-  const what = [`owns ${owned.join(' ') || 'nothing'}`, ...label].join(' ');
+  const isOther = ![undefined, ''].includes(seen.founding) && !['', seen.founding].includes(status.founding);
+  const founding = isOther ? `, of founding ${status.founding}` : '';
+  const what = [`owns ${owned.join(' ') || 'nothing'}${founding}`, ...label].join(' ');
   return [name, status.role, `slot ${status.applied} of ${status.chosen}`, what];
 }
 

@@ -189,10 +189,18 @@ function outage(...nodes: NodeSeen[]): Facts {
   return { file: 'a.ini', front: 'a', keeper, clusters: [...clusters, silentKeeper], router: null };
 }
 /** The keeper knows one node of the cluster, its file two more, which are silent. */
-function withFileOf(node: NodeSeen): Facts {
-  const known = { cluster: 'a', founding: 'f-a', nodes: [node], isElsewhere: false };
-  const others = { ...known, nodes: [silent('a_1'), silent('a_2')], isElsewhere: true };
-  const facts = factsOf({ replaced: [known], front: 'a', router: null });
+function withFileOf(node: NodeSeen, orders: readonly Order[] = []): Facts {
+  return withElsewhere([node], [silent('a_1'), silent('a_2')], orders);
+}
+/** Of those that the file names the keeper knows some alone. */
+function withElsewhere(
+  nodes: readonly NodeSeen[],
+  elsewhere: readonly NodeSeen[],
+  orders: readonly Order[] = [],
+): Facts {
+  const known = { cluster: 'a', founding: 'f-a', nodes, isElsewhere: false };
+  const others = { ...known, nodes: elsewhere, isElsewhere: true };
+  const facts = factsOf({ replaced: [known], front: 'a', router: null, keeper: keeperOf({ orders }) });
   return { ...facts, clusters: [...facts.clusters, others] };
 }
 const joining = (name: string): NodeSeen =>
@@ -202,6 +210,35 @@ const joining = (name: string): NodeSeen =>
     founding: '',
     conditions: [condition('waits', { detail: 'this home is empty: waiting for a_2 (not seen)' })],
   });
+
+/** Of three members, without a master; `emptied`: a life that is not on the list. */
+const candidate = (name: string, cluster = 'a'): NodeSeen =>
+  nodeOf(cluster, name, { role: 'candidate', master: null, members: threeOf(cluster) });
+const emptied = (name: string, cluster = 'a'): NodeSeen =>
+  nodeOf(cluster, name, { role: 'learner', master: null, members: threeOf(cluster) });
+const threeOf = (cluster: string) => membersOf(`${cluster}_0`, `${cluster}_1`, `${cluster}_2`);
+function shrunk({ facts }: NodeSeen, ...members: string[]): NodeFacts | null {
+  return facts === null ? null : { ...facts, status: { ...facts.status, members: membersOf(...members) } };
+}
+/** It took the place of the founding that the keeper knows. */
+const promoted = (name: string): NodeSeen => ({
+  ...nodeOf('a', name, {
+    role: 'master',
+    master: name,
+    founding: 'f-new',
+    members: membersOf(name),
+    conditions: [
+      condition('refuses', {
+        subject: 'succession',
+        detail:
+          'this founding took the place of f-a, and waits until keeper k has said which ranges are its own',
+      }),
+      condition('absent', { subject: 'a_1' }),
+    ],
+  }),
+  replaces: ['f-a'],
+});
+const GIVEN: NonNullable<Order['given']> = { order: 1, ranges: [], floorMid: 0, spareMid: 0 };
 
 type Row = {
   readonly name: string;
@@ -213,6 +250,8 @@ type Row = {
   /** How long, and by whose clock. */
   readonly since?: readonly [ms: number, by: string];
   readonly todo?: RegExp;
+  /** Of the last finding. */
+  readonly lastTodo?: RegExp;
   /** Null: nothing can be typed as it stands. */
   readonly command?: string | null;
   /** The verdict, where not all of `what` is in it. */
@@ -957,6 +996,7 @@ const ROWS: readonly Row[] = [
     }),
     state: 'notServing',
     kinds: ['noMap', 'noted'],
+    words: 'not serving: keeper k is new, and has no map (and 1 more)',
     what: /^keeper k is new, and has no map: nursery init is refused: cluster a belongs to another$/,
     command: 'nursery rescue keeper FILE-OF-EACH-CLUSTER --config FILE-OF-KEEPER',
   },
@@ -965,7 +1005,7 @@ const ROWS: readonly Row[] = [
     facts: factsOf({ replaced: [clusterOf('a', joining('a_0'), silent('a_1'), silent('a_2'))] }),
     state: 'notServing',
     kinds: ['allHomesEmpty'],
-    what: /^the homes of a_0 are empty, and founding f-a of a is in force, so nobody serves its keys: empty homes join it/,
+    what: /^the home of a_0 is empty, and founding f-a of a is in force, so nobody serves its keys: empty homes join it/,
     todo: /^if a_1, a_2 still have their homes, .* --replace f-a; or give its ranges to another cluster: nursery rescue lost a$/,
   },
   {
@@ -978,6 +1018,138 @@ const ROWS: readonly Row[] = [
     state: 'notServing',
     kinds: ['noMaster'],
     todo: /nursery rescue promote --config a\.ini --node a_0$/,
+  },
+  {
+    name: 'two of three homes were emptied: nobody can ever be elected',
+    facts: alone(candidate('a_0'), emptied('a_1'), emptied('a_2')),
+    state: 'notServing',
+    kinds: ['noMaster'],
+    what: /: the homes of a_1, a_2 were emptied, 2 of 3 members, so that nobody can be elected any more$/,
+    todo: /^where the disks of a_1, a_2 were only not mounted, .* Else stop a_1, a_2 and empty their homes again; promote the survivor, /,
+    command: 'nursery rescue promote --config a.ini --node a_0',
+  },
+  {
+    name: 'the same in a nursery, by the file of a router',
+    facts: factsOf({ replaced: [clusterOf('a', candidate('a_0'), emptied('a_1'), emptied('a_2'))] }),
+    state: 'notServing',
+    kinds: ['noMaster'],
+    todo: /empty their homes again; nursery rescue promote --config FILE --node a_0, which goes on alone/,
+    command: null,
+  },
+  {
+    name: 'the same of a keeper',
+    facts: {
+      ...factsOf({
+        keeper: keeperOf({ migrations: null, orders: null, why: 'nobody answered' }),
+        replaced: [clusterOf('k', candidate('k_0', 'k'), emptied('k_1', 'k'), emptied('k_2', 'k'))],
+      }),
+    },
+    state: 'atRisk',
+    kinds: ['keeperSilent'],
+    todo: /^the homes of k_1, k_2 were emptied, .*rescue promote --config FILE --node k_0, .* Then nursery rescue keeper/,
+  },
+  {
+    name: 'one of three homes was emptied, and another node is silent: that one is started',
+    facts: alone(candidate('a_0'), emptied('a_1'), silent('a_2')),
+    state: 'notServing',
+    kinds: ['noMaster'],
+    what: /: the home of a_1 was emptied; a_2 does not answer \(connection refused\)$/,
+    todo: /^start a_2, on its machine, with its home/,
+    command: 'nursery node --config a.ini --node a_2',
+  },
+  {
+    name: 'an emptied home that the keeper does not know, and the file of its cluster does',
+    facts: withElsewhere([candidate('a_0'), silent('a_1')], [emptied('a_2')]),
+    state: 'notServing',
+    kinds: ['noMaster'],
+    what: /: the home of a_2 was emptied; a_1 does not answer/,
+  },
+  {
+    name: 'of two members one takes the other in with an empty home',
+    facts: alone(
+      { ...candidate('a_0'), facts: shrunk(candidate('a_0'), 'a_0', 'a_1') },
+      { ...emptied('a_1'), facts: shrunk(emptied('a_1'), 'a_0', 'a_1') },
+      candidate('a_2'),
+    ),
+    state: 'notServing',
+    kinds: ['noMaster'],
+    todo: /^an election takes/,
+  },
+  {
+    name: 'who was just admitted, and has yet to hear of it, has no empty home',
+    facts: alone(
+      candidate('a_0'),
+      nodeOf('a', 'a_1', { role: 'learner', master: null, members: membersOf('a_0', 'a_2') }),
+      candidate('a_2'),
+    ),
+    state: 'notServing',
+    kinds: ['noMaster'],
+    what: /: a_0, a_1, a_2 elect one, or do not reach each other$/,
+  },
+  {
+    name: 'a promoted survivor waits for the keeper, which knows the founding before it',
+    facts: factsOf({
+      keeper: keeperOf({ migrations: null, orders: null, why: 'nobody answered' }),
+      replaced: [
+        clusterOf('k', silent('k_0'), silent('k_1'), silent('k_2')),
+        clusterOf('a', promoted('a_0'), silent('a_1'), silent('a_2')),
+      ],
+    }),
+    state: 'notServing',
+    kinds: ['waitsForKeeper', 'keeperSilent', 'membersMissing'],
+    what: /^a_0, the master of a, serves nothing yet: this founding took the place of f-a, and waits until/,
+    todo: /^see that the keeper runs/,
+  },
+  {
+    name: 'the same while the keeper answers, which has yet to hear of it: what it owns is not asked for yet',
+    facts: factsOf({ replaced: [clusterOf('a', promoted('a_0'), silent('a_1'), silent('a_2'))] }),
+    state: 'notServing',
+    kinds: ['waitsForKeeper', 'membersMissing'],
+  },
+  {
+    name: 'beside it runs an old home of before',
+    facts: factsOf({
+      replaced: [clusterOf('a', promoted('a_0'), nodeOf('a', 'a_1', { master: null }), silent('a_2'))],
+    }),
+    state: 'notServing',
+    kinds: ['waitsForKeeper', 'membersMissing', 'nodeStrange'],
+  },
+  {
+    name: 'of the founding in force nobody runs, and of the one before it one node does',
+    facts: factsOf({
+      keeper: keeperOf({ orders: [orderOf({ was: 'f-old', founding: 'f-a', given: GIVEN })] }),
+      replaced: [
+        clusterOf('a', nodeOf('a', 'a_0', { founding: 'f-old', master: null }), silent('a_1'), silent('a_2')),
+      ],
+    }),
+    state: 'notServing',
+    kinds: ['clusterSilent', 'nodeStrange'],
+    what: /^no node of founding f-a of a answers, so nobody serves its keys: a_0 is of founding f-old, which is over; a_1 does not/,
+    todo: /^stop a_0: two foundings are never mixed\. Then start a_1, a_2, on their machines, with their homes/,
+  },
+  {
+    name: 'the keeper knows of no node of the founding in force',
+    facts: factsOf({ replaced: [{ cluster: 'a', founding: 'f-a', nodes: [], isElsewhere: false }] }),
+    state: 'notServing',
+    kinds: ['clusterSilent'],
+    what: /, so nobody serves its keys: none of them has told the keeper where it is$/,
+    todo: /^start its nodes with their own homes: nursery node --config FILE --node NAME; if all/,
+  },
+  {
+    name: 'a node that was silent for no known reason',
+    facts: factsOf({
+      replaced: [clusterOf('a', { ...silent('a_0'), why: '' }, silent('a_1'), silent('a_2'))],
+    }),
+    state: 'notServing',
+    kinds: ['clusterSilent'],
+    what: /: a_0 does not answer \(no reason is known\); /,
+  },
+  {
+    name: 'a promoted cluster is silent, and so is who was in its file before: no home of before starts again',
+    facts: withFileOf(silent('a_0'), [orderOf({ given: GIVEN })]),
+    state: 'notServing',
+    kinds: ['clusterSilent', 'nodeSilent', 'nodeSilent'],
+    lastTodo: /^once a has a master, start a_2 with an empty home: /,
   },
   {
     name: 'where a learner alone is left, a backup is needed',
@@ -1110,6 +1282,7 @@ for (const row of ROWS) {
     if (row.what !== undefined) assert.match(first.what, row.what);
     if (row.since !== undefined) assert.equal([first.since?.ageMs, first.since?.by], [...row.since]);
     if (row.todo !== undefined) assert.match(first.todo ?? '', row.todo);
+    if (row.lastTodo !== undefined) assert.match(findings.at(-1)?.todo ?? '', row.lastTodo);
     if (row.command !== undefined) assert.is(first.command, row.command);
     const beginning = { healthy: 'healthy: ', atRisk: 'at risk: ', notServing: 'not serving: ' }[state];
     assert.ok(words.startsWith(beginning), words);
