@@ -316,6 +316,11 @@ function waitsForNothing(): void {
   meeting.pass(10_000);
   holds(meeting.stops.length === 1, 'it waits for ever, and a later keeper would take it for the cluster');
   holds(meeting.stops[0]?.over === LIFE, 'its home forgets that it is over');
+  const follower = new Meeting().unconfirmed('w'.repeat(32));
+  follower.world.driver.mayRead = () => false;
+  follower.answer = () => says('dead', 'another one took its place');
+  follower.pass(10_000);
+  holds(follower.stops.length === 1, 'one of its nodes that is no master waits for ever');
 }
 
 function tooLateForEver(): void {
