@@ -103,6 +103,9 @@ export class Meeting {
   unconfirmed(was: string): this {
     this.bound();
     Object.assign(this.world.driver.machine.state, { unconfirmed: was });
+    // What was asked before is answered before.
+    this.answer = () => 'silent';
+    this.pass(1000);
     return this;
   }
 
