@@ -29,7 +29,6 @@ import { connectKeeper } from './identity/keeper-link.ts';
 import { compactStore } from './life/compaction.ts';
 import type { Ends, Life } from './life/lives.ts';
 import { readMembers } from './life/members-row.ts';
-import { refuseOver } from './life/over.ts';
 import { logDirOf, Storage, storePlace } from './life/storage.ts';
 import { Machine } from './machine/machine.ts';
 import { memoryOf } from './members/acquaintances.ts';
@@ -151,8 +150,7 @@ export class NodeProcess {
     });
     if (storage.log.isFull)
       waits(`waits for room: ${storage.log.fullWhy}; updates are refused until then, reads are served`);
-    refuseOver(node.home, storage.recovered);
-    storage.refuseIfLost(this.#others);
+    storage.refuseUnfit(node.home, this.#others);
     return storage;
   }
 
