@@ -2,8 +2,10 @@
 
 import { FatalError, NurseryError } from '../src/base/errors.ts';
 import { TIMERS } from '../src/process/timers.ts';
+import { OverForEver } from './identity/over.ts';
 import { checkBegun, checkFiles, type HomeLock, lockHome, prepareDirectory } from './life/home.ts';
 import { Lives } from './life/lives.ts';
+import { noteOver } from './life/over.ts';
 import { canBeRebuilt } from './life/peers.ts';
 import { finishPromotion, promoteHome } from './life/promote.ts';
 import { refuseUnfinished } from './life/restore.ts';
@@ -53,8 +55,12 @@ async function startLives(options: NodeOptions, lock: HomeLock): Promise<Running
   const place = storePlace(node.home, ini.clusterId, node.name);
   const peers = ini.nodes.map(({ name }) => name).filter((name) => name !== node.name);
   const tally: Tally = { scrubDifferences: 0, storeRebuilds: 0 };
+  const stop = (error: FatalError): void => {
+    if (error instanceof OverForEver) noteOver(node.home, error, logger);
+    options.stop(error);
+  };
   const lives = await Lives.start({
-    begin: (ends) => new NodeProcess(options, tally, ends).start(),
+    begin: (ends) => new NodeProcess({ ...options, stop }, tally, ends).start(),
     removeStore: async () => {
       tally.storeRebuilds += 1;
       await removeStore(place.dir);
@@ -63,7 +69,7 @@ async function startLives(options: NodeOptions, lock: HomeLock): Promise<Running
     canRebuild: () => canBeRebuilt({ logDir: logDirOf(node), place }, peers),
     logger,
     nowMs,
-    stop: options.stop,
+    stop,
   });
   return {
     clientPort: lives.clientPort,

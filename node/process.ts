@@ -150,7 +150,7 @@ export class NodeProcess {
     });
     if (storage.log.isFull)
       waits(`waits for room: ${storage.log.fullWhy}; updates are refused until then, reads are served`);
-    storage.refuseIfLost(this.#others);
+    storage.refuseUnfit(node.home, this.#others);
     return storage;
   }
 

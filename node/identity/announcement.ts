@@ -2,6 +2,7 @@
 import {
   type Claim,
   isSameLife,
+  type KeeperRef,
   type KnownLife,
   type Life,
   type Owned,
@@ -99,6 +100,20 @@ export function twinOf(cluster: string, known: KnownLife, claim: Claim): string 
 /** What a node says of another process of its own life. */
 export function claimedBy(claim: Claim): string {
   return `another process of this node's life claims to be it, at ${placeOf(claim)}: a copy of this home, which is refused`;
+}
+
+/** What a node says where [nursery] points to another keeper than the one that it is bound to. */
+export function strangerIs({ cluster, founding }: KeeperRef, own: string): string {
+  return `where [nursery] points, keeper ${cluster} is founding ${founding}; this cluster belongs to ${own}, and does not listen to another: wrong addresses, a staging copy, or emptied homes of the keeper`;
+}
+
+/** What a node does while its keeper is silent. */
+export function meanwhile(is: { readonly mayNotFound: boolean; readonly servesNothing: boolean }): string {
+  if (is.mayNotFound)
+    return 'this home is empty, and founds nothing before the keeper has said that nobody has its cluster id';
+  return is.servesNothing
+    ? 'this node serves nothing before the keeper, or a peer that serves, has said that its cluster is in force; if nothing was ever rescued meanwhile, --without-keeper serves at once'
+    : 'this cluster goes on with what it knows';
 }
 
 /** Whether a cluster owned everything before it had a keeper, and serves it. */

@@ -22,21 +22,23 @@ import {
   isRefusal,
   livedAlone,
   livesOf,
+  meanwhile,
   neverHeard,
   placeOf,
   sameLives,
+  strangerIs,
   twinOf,
 } from './announcement.ts';
 import { ClaimWait } from './claim-wait.ts';
 import type { IntroductionOptions, KeeperLink, Question, Word } from './contract.ts';
+import { wouldFound } from './empty-home.ts';
+import { OverForEver } from './over.ts';
 import { Succession } from './succession.ts';
 
 /** Pause between two questions to the keeper while something is open (ms). */
 const ASK_SOON_MS = 250;
 /** A pause is this much shorter or longer, at random: nodes that start together do not ask together. */
 const PAUSE_SPREAD = 0.2;
-/** With `--bootstrap`, how long other empty homes may take to answer (ms); as the consensus core. */
-const BOOTSTRAP_WAIT_MS = 3000;
 /** How long a keeper shows that it has refused somebody (ms). */
 const REFUSAL_SHOWN_MS = 60_000;
 /** How long a node that is refused goes on before it stops (ms): what it said last has left it by then. */
@@ -132,7 +134,7 @@ export class Introduction {
       this.#liveAlone();
       return;
     }
-    if (this.succession.tick(this.founding, () => this.linkTo(present(this.place, 'keeper')))) return;
+    this.succession.tick(this.founding, () => this.linkTo(present(this.place, 'keeper')));
     if (isMaster) this.#bindWhereDue();
     if (!this.#isAsking && nowMs() >= this.#nextMs) this.#ask();
   }
@@ -210,9 +212,16 @@ export class Introduction {
       { kind: 'query', query: { kind: 'standing', cluster: clusterId, founding, keeper } },
       (standing) => {
         if (founding !== this.founding || keeper !== this.keeper) this.#rest(ASK_SOON_MS);
-        else this.#judge(standing);
+        else if (this.succession.why === null) this.#judge(standing);
+        else this.#whileUnconfirmed(standing);
       },
     );
+  }
+
+  /** Its master asks for its ranges; that it is over each of its nodes hears, and nothing else. */
+  #whileUnconfirmed({ keeper, verdict, why }: Standing): void {
+    if (verdict === 'dead' && keeper.founding === this.keeper) this.#over(why);
+    else this.#rest(ASK_SOON_MS);
   }
 
   /** Asks the keeper; `done` hears what it says of this founding. Whatever else comes is noted, and asked again. */
@@ -237,12 +246,11 @@ export class Introduction {
   }
 
   #noteSilence(keeper: string, why: string): void {
-    const waits =
-      this.founding === '' && !this.#mayFound
-        ? 'this home is empty, and founds nothing before the keeper has said that nobody has its cluster id'
-        : this.refusal !== null
-          ? 'this node serves nothing before the keeper, or a peer that serves, has said that its cluster is in force; if nothing was ever rescued meanwhile, --without-keeper serves at once'
-          : 'this cluster goes on with what it knows';
+    if (this.succession.why !== null) return; // its master says so
+    const waits = meanwhile({
+      mayNotFound: this.founding === '' && !this.#mayFound,
+      servesNothing: this.refusal !== null,
+    });
     const text = `keeper ${keeper} does not answer (${why}): ${waits}`;
     this.#notes.set('silent', text, Number.POSITIVE_INFINITY, waits);
   }
@@ -292,11 +300,7 @@ export class Introduction {
 
   /** Another keeper is heard by nobody; but it is told whose this cluster is, so that it begins no map of its own. */
   #meetStranger({ keeper, verdict }: Standing): void {
-    const { bound } = this.#options.driver.machine;
-    this.#notes.set(
-      'keeper',
-      `where [nursery] points, keeper ${keeper.cluster} is founding ${keeper.founding}; this cluster belongs to ${bound?.keeper.founding}, and does not listen to another: wrong addresses, a staging copy, or emptied homes of the keeper`,
-    );
+    this.#notes.set('keeper', strangerIs(keeper, this.keeper));
     // Its own may be behind another of these addresses: who serves nothing before that has spoken does not wait long.
     const restMs = this.refusal === null ? this.#options.restMs : ASK_SOON_MS;
     this.#rest(restMs);
@@ -390,12 +394,14 @@ export class Introduction {
         'standing',
         `this home, ${home}, is empty, and founds no second cluster ${clusterId}: ${why}`,
       );
-      if (!this.#wouldFound()) return; // it may be a wiped member, which its peers take in
+      if (!wouldFound(this.#options)) return; // it may be a wiped member, which its peers take in
       this.#leave(
-        `nothing is founded: ${why}. Is the home ${home} not mounted? Was the node started in another working directory? Where all homes of ${clusterId} are lost for good: nursery restore --replace, or nursery rescue lost ${clusterId}`,
+        `nothing is founded: ${why}. Is the home ${home} not mounted? Was the node started in another working directory?`,
       );
     } else if (driver.machine.bound !== null && verdict === 'taken' && isNew) {
       this.#notes.set('standing', `waiting until the keeper has been told whose place it takes: ${why}`); // else: dead
+    } else if (verdict === 'dead' && driver.machine.bound !== null) {
+      this.#over(why);
     } else if (driver.machine.bound !== null || (verdict === 'dead' && !driver.mayRead())) {
       this.#stop(why); // where it is not bound, it has joined an old home that came back
     } else if (driver.mayRead()) {
@@ -415,18 +421,6 @@ export class Introduction {
       this.#notes.set('standing', `this cluster is in no nursery, and goes on by itself: ${standing.why}`);
       this.#rest(this.#options.restMs);
     }
-  }
-
-  /**
-   * All homes that could found are empty: they are not a part of a cluster that is only being waited for. The others have heard
-   * that this one is: if it stopped before, they would wait for it.
-   */
-  #wouldFound(): boolean {
-    const { driver, node, bootstrap, nowMs } = this.#options;
-    const { config, emptyHomes, saidEmptyTo, startedMs } = driver.replica;
-    const voters = config.wished.filter((name) => !config.learners.includes(name));
-    const all = voters.every((name) => name === node || (emptyHomes.has(name) && saidEmptyTo.has(name)));
-    return all || (bootstrap && nowMs() - startedMs >= BOOTSTRAP_WAIT_MS);
   }
 
   #refuse(why: string): void {
@@ -456,6 +450,12 @@ export class Introduction {
   #stop(why: string, exit: 'OTHER_CLUSTER' | 'SUPERSEDED' = 'OTHER_CLUSTER'): void {
     this.#isClosed = true;
     this.#options.stop(exit, new FatalError(exit, why));
+  }
+
+  /** The keeper that it is bound to says that this founding is over: its home remembers that. */
+  #over(why: string): void {
+    this.#isClosed = true;
+    this.#options.stop('OTHER_CLUSTER', new OverForEver(this.founding, why, this.#options.home));
   }
 
   /** The keeper has bound this founding, so the cluster binds itself; the keeper binds itself to itself. */

@@ -10,6 +10,7 @@ import { replacedBy } from '../paxos/members-state.ts';
 import type { Notes } from '../serve/notes.ts';
 import { livesOf } from './announcement.ts';
 import type { IntroductionOptions, KeeperLink } from './contract.ts';
+import { OverForEver } from './over.ts';
 
 /** Pause between two attempts (ms). */
 const AGAIN_MS = 500;
@@ -33,20 +34,29 @@ export class Succession {
     return `this founding took the place of ${unconfirmed}, and waits until keeper ${bound?.keeper.cluster} has said which ranges are still its own`;
   }
 
-  /** Does what is due; false where there is nothing to wait for. */
-  tick(founding: string, link: () => KeeperLink): boolean {
+  /** Does what is due, where there is something to wait for. */
+  tick(founding: string, link: () => KeeperLink): void {
     const { driver, nowMs } = this.#options;
-    if (this.why === null) return false;
-    if (this.#isBusy || nowMs() < this.#nextMs || !driver.mayRead()) return true;
+    if (this.why === null || this.#isBusy || nowMs() < this.#nextMs || !driver.mayRead()) return;
     this.#isBusy = true;
     const keeper = driver.machine.bound?.keeper.founding ?? '';
     link().ask({ kind: 'command', command: this.#replacement(keeper, founding) }, (answer) => {
       this.#nextMs = nowMs() + AGAIN_MS;
       if (typeof answer === 'string') this.#wait(`it does not answer (${answer})`);
       else if (answer.kind === 'given') this.#take(answer, keeper, founding);
+      else if (answer.kind === 'standing' && answer.verdict === 'dead' && answer.keeper.founding === keeper)
+        this.#stop(answer.why, keeper, founding);
       else this.#wait('why' in answer ? answer.why : `it answers ${answer.kind}`);
     });
-    return true;
+  }
+
+  /** Its own keeper has said so of this founding; not of whatever it has become while that was on its way. */
+  #stop(why: string, keeper: string, founding: string): void {
+    this.#isBusy = false;
+    const { driver, home, stop } = this.#options;
+    const { bound } = driver.machine;
+    if (bound?.keeper.founding === keeper && bound.mine === founding)
+      stop('OTHER_CLUSTER', new OverForEver(founding, why, home));
   }
 
   #wait(why: string): void {

@@ -25,6 +25,7 @@ import {
 import { enterOpening, forgetOpenings, OPENINGS_SUSPECT, settleOpenings } from '../store/openings.ts';
 import { OVERLAY_FLUSH_BYTES } from '../store/types.ts';
 import { appliedMembers, readSnapshotSlot, snapshotRow } from './members-row.ts';
+import { refuseOver } from './over.ts';
 import { otherMembers } from './peers.ts';
 
 /** How often the overlay is written to the store (ms). */
@@ -120,12 +121,22 @@ export class Storage {
   }
 
   /**
-   * A single node has no peer to rebuild its store from, and the first of a founding has none yet, whatever its file names.
+   * Of a founding that is over, or with a store that nobody can rebuild: a node is not served from it.
    *
+   * @param home where the node notes that its founding is over
    * @param peers the other nodes in the file; a learner may have all of it, though no list names it
+   * @throws OverForEver
    * @throws FatalError STORE_UNREBUILDABLE where slots below the log's first are in no store
    */
-  refuseIfLost(peers: readonly { readonly learner: boolean }[]): void {
+  refuseUnfit(home: string, peers: readonly { readonly learner: boolean }[]): void {
+    refuseOver(home, this.recovered);
+    this.#refuseIfLost(peers);
+  }
+
+  /**
+   * A single node has no peer to rebuild its store from, and the first of a founding has none yet, whatever its file names.
+   */
+  #refuseIfLost(peers: readonly { readonly learner: boolean }[]): void {
     const { applied, firstLogSlot, founded } = this.recovered;
     const { dir, node } = this.#options.place;
     if (founded === null || firstLogSlot <= applied + 1) return;

@@ -39,7 +39,8 @@ type Place = { readonly cluster: string; readonly founding: string };
 export function replace(draft: Draft, command: Of<'replace'>): AdminAnswer {
   const { cluster, was, founding } = command;
   const standing = standingOf(draft.state, command);
-  if (['notKeeper', 'foreign', 'dead'].includes(standing.verdict)) return refused(standing.why);
+  if (standing.verdict === 'dead') return { kind: 'standing', ...standing };
+  if (['notKeeper', 'foreign'].includes(standing.verdict)) return refused(standing.why);
   if (cluster === draft.state.bound?.keeper.cluster) {
     return refused(`${cluster} is the keeper: it may lack moves that it planned and maps that it published`);
   }
@@ -47,6 +48,9 @@ export function replace(draft: Draft, command: Of<'replace'>): AdminAnswer {
   if (order === null) {
     const inForce = foundingOf(draft.state, cluster) ?? '';
     if (!mayFollow(draft.state, command, inForce)) {
+      const past = standingOf(draft.state, { ...command, founding: was });
+      if (past.verdict === 'dead' && !command.after.includes(inForce))
+        return { kind: 'standing', ...past, why: tooLate(command, past.why) };
       return refused(`founding ${was} of cluster ${cluster} is not in force: ${standing.why}`);
     }
     order = enter(draft, { kind: 'promote', cluster, was: inForce, founding, takenMs: command.takenMs });
@@ -79,6 +83,11 @@ function mayFollow(state: SystemState, { cluster, was, after }: Of<'replace'>, i
   return (
     last !== null && after.includes(inForce) && chainOf(state.orders.values(), last, was).at(-1)?.was === was
   );
+}
+
+/** What it would take the place of is dead, and what is in force does not come from it: neither is ever otherwise again. */
+function tooLate({ cluster, founding }: Place, why: string): string {
+  return `founding ${founding} of cluster ${cluster} came too late, for ever: ${why}`;
 }
 
 /** A founding is dead, and nothing takes its place: what the map gives it nobody serves, until it is brought to another cluster. */

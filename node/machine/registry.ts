@@ -84,12 +84,14 @@ export function standingOf(
     return say('dead', deathOf(state, cluster, founding));
   }
   if (identity.founding !== '' && identity.founding === founding) return say('inForce', '');
-  if (identity.founding !== '') return say('taken', takenBy(cluster, identity));
+  if (identity.founding !== '')
+    return say('taken', founding === '' ? mayJoin(cluster, identity) : takenBy(cluster, identity));
   if (cluster === bound.keeper.cluster && founding !== mine) {
     return say('taken', `${cluster} is the keeper's own id, and its founding is ${mine}`);
   }
   if (founding === '' && state.map.entries.some(({ owner }) => owner === cluster)) {
-    return say('taken', `the map gives ranges to cluster ${cluster}: its homes hold them`);
+    const lost = `where they are gone for good, nursery rescue lost ${cluster} gives them to another one`;
+    return say('taken', `the map gives ranges to cluster ${cluster}: its homes hold them; ${lost}`);
   }
   return say('free', '');
 }
@@ -106,8 +108,25 @@ function deathOf({ orders, identities }: Registry, cluster: string, founding: st
     return `${what} was declared lost by order ${order.order}: its ranges went to other clusters, and what is in this home alone is not part of the nursery any more; keep a copy of it where that is still wanted. With an empty home its node can be of ${now}`;
   }
   if (order?.kind === 'promote')
-    return `founding ${order.founding} took the place of ${what} by order ${order.order}, for ever: with an empty home its node joins that one`;
+    return `founding ${order.founding} took the place of ${what} by order ${order.order}, for ever${nowAt(identities.get(cluster), order.founding)}: with an empty home its node joins that one`;
   return `${what} was removed from the nursery, for ever: with an empty home its node can be of a new cluster`;
+}
+
+/** Who took a founding's place may have been followed by others since. */
+function nowAt(identity: Identity | undefined, founding: string): string {
+  if (identity === undefined || identity.founding === '') return '';
+  const nodes = identity.members.map(({ node }) => node).join(', ');
+  const now = identity.founding === founding ? 'it' : `by now founding ${identity.founding}`;
+  return nodes === '' ? '' : ` (${now} has ${nodes})`;
+}
+
+/** Digits of a founding that are enough to name it. */
+const DIGITS = 8;
+
+/** To an empty home, which may be one of those that the cluster had, at the address of one. */
+function mayJoin(cluster: string, { founding, members }: Identity): string {
+  const nodes = members.map(({ node }) => node).join(', ');
+  return `cluster ${cluster} is founding ${founding}${nodes === '' ? '' : `, of ${nodes}`}; an empty home joins it where a majority of it is up. If all its homes are gone for good: nursery restore --replace ${founding.slice(0, DIGITS)} brings it back from a backup, nursery rescue lost ${cluster} gives its ranges to another one. If this is meant to be another cluster, it needs a cluster_id of its own`;
 }
 
 function takenBy(cluster: string, { founding, members }: Identity): string {

@@ -258,7 +258,7 @@ function meetForeign(
   const { cluster, members } = replica.members;
   if (replica.founded === null || theirs === cluster) return;
   if (replaces.includes(cluster)) {
-    const why = `${from} is of founding ${theirs}, which took the place of ${cluster}, that of this home, when a survivor was promoted: empty this home, and start it again`;
+    const why = `${from} is of founding ${theirs}, which took the place of ${cluster}, that of this home, by a promotion or a restore, and for ever: empty this home, and start it again`;
     out.push({ kind: 'stop', exit: 'OTHER_CLUSTER', why });
     return;
   }

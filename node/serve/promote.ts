@@ -3,13 +3,14 @@ import type { AdminAnswer, AdminQuery } from '../../src/protocol/admin/admin.ts'
 import { replacedBy } from '../paxos/members-state.ts';
 import { whyNotPromoted } from '../paxos/promotion.ts';
 import { masterOf } from '../paxos/status.ts';
+import type { MembersState, NodeName } from '../paxos/values.ts';
 import type { RequestContext } from './request-context.ts';
 
 type Order = Extract<AdminQuery, { kind: 'promote' }>;
 
 /**
  * Carries it out, or goes on with it; `refused` where it cannot be; `none` where nothing is left to be done, since this founding took
- * the place of another one and has a master.
+ * the place of another one, began with this node, and has a master.
  */
 export function promote(
   context: Pick<RequestContext, 'driver' | 'introduction' | 'node' | 'nowMs' | 'nursery'>,
@@ -17,11 +18,33 @@ export function promote(
 ): AdminAnswer {
   const { driver, introduction, nowMs } = context;
   const isDone = introduction.founding === founding && replacedBy(driver.replica.members).length > 0;
-  if (isDone && masterOf(driver.replica, nowMs()) !== null) return { kind: 'none' };
+  const master = isDone ? masterOf(driver.replica, nowMs()) : null;
+  if (master !== null) {
+    const other = whyOther(driver.replica.members, context.node, gone);
+    return other === null ? { kind: 'none' } : { kind: 'refused', why: `${other}; ${master} is master` };
+  }
   const why = whyRefused(founding, context) ?? whyNotPromoted(driver.replica, gone, nowMs());
   if (why !== null) return { kind: 'refused', why };
   if (!isTrial) driver.submit({ kind: 'promote', gone, loseFrom });
   return { kind: 'ok' };
+}
+
+/** Why what is ordered is not what was done before: that began with another node, or somebody is said to be gone who came later. */
+function whyOther(
+  { cluster, members, superseded }: MembersState,
+  node: NodeName,
+  gone: readonly NodeName[],
+): string | null {
+  const first = [...members, ...superseded].find(({ incarnation }) => incarnation === cluster)?.node;
+  const done = `founding ${cluster} took the place of another one before, and began with ${first}`;
+  if (first !== undefined && first !== node) return `${done}: ${node} was not promoted, and nothing was done`;
+  const later = gone.filter(
+    (name) =>
+      members.some((member) => member.node === name) && !superseded.some((life) => life.node === name),
+  );
+  return later.length === 0
+    ? null
+    : `${done}: ${later.join(', ')}, said to be gone, joined it later, and nothing was done`;
 }
 
 function whyRefused(

@@ -7,6 +7,7 @@ import { printRange } from '../keyspace/range.ts';
 import { printJson, printLine } from './output.ts';
 import type { ReplaceArgs } from './restore/in-nursery.ts';
 import { founderOf, homeOf, imageFor, makeHome } from './restore/make-home.ts';
+import { refuseInUse } from './restore/ports.ts';
 
 /** How long a node may take to show that it lives (ms). */
 const NODE_MS = 1500;
@@ -36,6 +37,7 @@ export async function runRestore(args: ReplaceArgs): Promise<void> {
     );
   }
   await refuseLiving(ini);
+  await refuseInUse(node);
   const { founding, slot } = await makeHome(ini.clusterId, node, file, null);
   const home = homeOf(node);
   if (args.json) {

@@ -77,38 +77,70 @@ function silent(facts: Facts, seen: ClusterSeen, severity: Severity): Finding {
   const brief = `no node of ${who} answers${owningOf(facts, seen, severity)}`;
   const reasons =
     nodes.length === 0 ? 'none of them has told the keeper where it is' : reasonsOf(facts, seen, nodes);
-  const { todo, command } = startAgain(facts, seen, { missing, strange });
+  const heir = heirOf(facts, seen);
+  const { todo, command } = startAgain(facts, seen, { missing, strange, heir });
   const isInNursery = facts.keeper !== null;
-  const rescue = isInNursery ? `nursery rescue lost ${cluster}` : 'nursery restore begins anew with a backup';
+  const rescue = isInNursery
+    ? `nursery restore --replace with a backup, or nursery rescue lost ${cluster}`
+    : 'nursery restore begins anew with a backup';
+  const most = missing.length > 1 ? '. A majority of them is enough' : '';
+  const gone = mayBeGone(seen) ? `; if all their data are gone for good, ${rescue}` : '';
   return finding({
     kind: 'clusterSilent',
     severity,
     subject: cluster,
     brief,
     what: `${brief}: ${reasons}`,
-    todo: `${todo}${missing.length > 1 ? '. A majority of them is enough' : ''}${mayBeGone(seen) ? `; if all their data are gone for good, ${rescue}` : ''}`,
+    todo: heir === null ? `${todo}${most}${gone}` : todo,
     command,
   });
 }
 
-type Elsewhere = { readonly missing: readonly NodeSeen[]; readonly strange: readonly NodeSeen[] };
+type Elsewhere = {
+  readonly missing: readonly NodeSeen[];
+  readonly strange: readonly NodeSeen[];
+  readonly heir: Start | null;
+};
 
 /** How those of a cluster of which none answers are started; whoever has their place with another home is stopped before. */
-function startAgain(facts: Facts, { cluster }: ClusterSeen, { missing, strange }: Elsewhere): Start {
+function startAgain(facts: Facts, { cluster }: ClusterSeen, { missing, strange, heir }: Elsewhere): Start {
   const names = strange.map(({ name }) => name).join(', ');
   const stop = strange.length === 0 ? '' : `stop ${names}: two foundings are never mixed. Then `;
-  if (missing.length === 0) {
-    const file = fileOf(facts, cluster);
-    const todo = `${stop}start its nodes with their own homes: nursery node --config ${file} --node NAME`;
-    return { todo, command: null };
-  }
-  const { todo, command } = startNodes(facts, cluster, missing);
+  const file = fileOf(facts, cluster);
+  const anyone = {
+    todo: `start its nodes with their own homes: nursery node --config ${file} --node NAME`,
+    command: null,
+  };
+  const { todo, command } = heir ?? (missing.length === 0 ? anyone : startNodes(facts, cluster, missing));
   return { todo: `${stop}${todo}`, command };
 }
 
 function owningOf(facts: Facts, cluster: ClusterSeen, severity: Severity): string {
   if (isUnknown(facts, cluster)) return ', so nobody serves its keys (which these are, nobody here can say)';
   return severity === 'notServing' ? ', so nobody serves its keys' : ' (it owns nothing)';
+}
+
+/**
+ * Where the founding in force began with one home, by a promotion or a restore, and nobody has joined it yet: to start that one. It may
+ * never have run, and whoever took its place would give up what it holds. Null where it runs with an empty home itself.
+ */
+function heirOf(facts: Facts, { cluster, founding, nodes }: ClusterSeen): Start | null {
+  const { keeper } = facts;
+  const order = keeper?.orders?.find(
+    (each) => each.kind === 'promote' && each.cluster === cluster && each.founding === founding,
+  );
+  if (order === undefined) return null;
+  const known = keeper?.known.clusters.find((each) => each.cluster === cluster)?.nodes ?? [];
+  const [first, ...joined] = known.map(({ name }) => name);
+  const node = nodes.find(({ name }) => name === first);
+  if (joined.length > 0 || (node !== undefined && node.facts !== null)) return null;
+  const { todo, command } =
+    node === undefined
+      ? { todo: `start the node of ${cluster} that was promoted or restored, with its home`, command: null }
+      : startNodes(facts, cluster, [node]);
+  const began = `Founding ${founding} began with that home, by order ${order.order}: the others join it with empty ones`;
+  const gone = `Only where it is gone for good as well: nursery restore DIRECTORY --config FILE --node NAME, which says whose place it would take, or nursery rescue lost ${cluster}`;
+  return { todo: `${todo}. ${began}. ${gone}`, command };
 }
 
 /** Whether the keeper has a founding of that cluster in force, or its keys stand in the map: empty homes cannot begin another one. */
@@ -127,13 +159,17 @@ function burnt(facts: Facts, seen: ClusterSeen, severity: Severity): Finding {
     others.length === 0
       ? ''
       : `if ${others.join(', ')} still ${others.length === 1 ? 'has its home' : 'have their homes'}, start a majority with them. `;
+  const heir = heirOf(facts, seen);
   const hangs = mute.length === 0 ? '' : `${startNodes(facts, cluster, mute).todo}. `;
   return finding({
     kind: 'allHomesEmpty',
     severity,
     subject: cluster,
     what: `${there.length === 1 ? `the home of ${there[0]} is` : `the homes of ${there.join(', ')} are`} empty, and ${founding === undefined ? cluster : `founding ${founding} of ${cluster}`} is in force${severity === 'notServing' ? ', so nobody serves its keys' : ''}: empty homes join it where a majority of it is up, and begin no other`,
-    todo: `${hangs}${start}If all its homes are gone for good, stop these, and bring it back from a backup: nursery restore DIRECTORY --config FILE --node NAME --replace ${digits}; or give its ranges to another cluster: nursery rescue lost ${cluster}`,
+    ...(heir === null ? {} : { command: heir.command }),
+    todo:
+      heir?.todo ??
+      `${hangs}${start}If all its homes are gone for good, stop these, and bring it back from a backup: nursery restore DIRECTORY --config FILE --node NAME --replace ${digits}; or give its ranges to another cluster: nursery rescue lost ${cluster}`,
   });
 }
 

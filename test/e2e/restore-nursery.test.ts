@@ -232,4 +232,72 @@ tests.test(
   },
 );
 
+tests.test(
+  'two homes are made of one cluster: the first is over, says so, and is never put in force by a later keeper',
+  async (lab) => {
+    const nursery = await TestNursery.start(lab, { prefix: 'u', keeperSize: 1, size: [3, 1] });
+    const [ams, bru] = nursery.clusters;
+    const client = await nursery.connect();
+    for (const key of LETTERS) await client.set(key, `first ${key}`);
+    const backup = join(lab.dir, 'wednesday');
+    await nursery.succeed(['backup', '--all', '--to', backup]);
+    const founding = await foundingOf(ams);
+    await burn(ams);
+    const [first, second] = ams.nodes as [NodePlace, NodePlace, NodePlace];
+    const restore = (node: NodePlace, replaced: string) =>
+      lab.run([
+        ...['restore', backup, '--config', ams.file, '--node', node.name, '--replace', replaced],
+        ...['--yes', ams.id, '--gone', namesOf(ams)],
+      ]);
+
+    // An empty home waits, and has the port: beside it nothing is made.
+    const waiting = ams.startNode(first.name);
+    await until('it to answer', () => selfOf(ams.id, first.name, first.clientPort));
+    const busy = await restore(first, founding);
+    assert.is(busy.code, EXIT_CODES.REFUSED, busy.stderr);
+    assert.match(busy.stderr, /a process on this machine has .*, a port of u-ams_0: stop it first/);
+    await waiting.kill();
+    rmSync(first.home, { recursive: true });
+
+    const made = await restore(first, founding);
+    assert.is(made.code, 0, made.stderr);
+    const foundingOne = /begins founding ([0-9a-f]{32})/.exec(made.stdout)?.[1] ?? '';
+    const status = await nursery.run(['status']);
+    assert.match(status.stdout, new RegExp(`start u-ams_0, .*Founding ${foundingOne} began with that home`));
+    assert.not.match(status.stdout, new RegExp(`--replace ${foundingOne.slice(0, 8)}`));
+    const wrong = await restore(second, foundingOne);
+    assert.is(wrong.code, 0, wrong.stderr);
+    const told = await ams.startNode(first.name).finished();
+    assert.is(told.code, EXIT_CODES.OTHER_CLUSTER, told.stderr);
+    assert.match(told.stderr, /took the place of .*u-ams_1.*empty it, and start this node again/);
+
+    // The keeper that knew is lost: the home still does.
+    await burn(nursery.keeper);
+    nursery.keeper.startAll();
+    await nursery.keeper.master();
+    const again = await ams.startNode(first.name).finished();
+    assert.is(again.code, EXIT_CODES.OTHER_CLUSTER, again.stderr);
+    assert.match(again.stderr, /as its keeper has told this home before/);
+    const rescue = () =>
+      lab.run([
+        ...['rescue', 'keeper', ams.file, bru.file, '--config', nursery.keeper.file],
+        ...['--yes', nursery.keeper.id, '--gone', namesOf(nursery.keeper)],
+      ]);
+    const early = await rescue();
+    assert.is(early.code, EXIT_CODES.UNREACHABLE, early.stderr);
+    ams.startNode(second.name);
+    await until('the other one to wait', async () => {
+      const self = await selfOf(ams.id, second.name, second.clientPort);
+      return self?.master === second.name;
+    });
+    const rescued = await rescue();
+    assert.is(rescued.code, 0, rescued.stderr);
+    await until('it to serve', () => client.get('a').then(String, () => null));
+    assert.is((await client.get('a')).toString(), 'first a');
+    const printed = /u-ams {2}epoch (\d+)/.exec(rescued.stdout)?.[1];
+    const owned = (await selfOf(ams.id, second.name, second.clientPort))?.owned ?? [];
+    assert.is(printed, String(owned[0]?.epoch), 'the epochs in force are printed');
+  },
+);
+
 tests.run();

@@ -231,7 +231,10 @@ async function patiently({ untilMs }: CopyOptions, ask: () => Promise<AdminAnswe
   }
 }
 
+/** Answers that mean that a later command has given the copy up, or gone on with it. */
+const FENCES: ReadonlySet<AdminAnswer['kind']> = new Set(['fenced', 'closed', 'none']);
+
 function unexpected(what: string, answer: AdminAnswer): NurseryError {
   const why = 'why' in answer ? answer.why : answer.kind;
-  return new NurseryError(answer.kind === 'fenced' ? 'FENCED' : 'REFUSED', `${what}: ${why}`);
+  return new NurseryError(FENCES.has(answer.kind) ? 'FENCED' : 'REFUSED', `${what}: ${why}`);
 }

@@ -4,6 +4,7 @@ import { ClusterClient } from '../../client/cluster-client.ts';
 import { readClusterConfig, toClusterConfig } from '../../config/cluster-config.ts';
 import type { KeeperRef } from '../../identity/founding.ts';
 import { printRange } from '../../keyspace/range.ts';
+import type { MapEntry } from '../../keyspace/rangemap.ts';
 import type { ClusterConfig, NodeStatus } from '../../protocol/admin/admin.ts';
 import type { FunctionSet } from '../../protocol/admin/functions.ts';
 import { NurseryConnections, readTarget } from '../connections.ts';
@@ -18,6 +19,9 @@ import { refuseAnswering, statusesOf } from './statuses.ts';
 
 /** Before the command gives up (s), unless it is told otherwise. */
 const PATIENCE_S = 120;
+/** How long those that wait for the keeper may take to be told their ranges (ms), and between two looks at that. */
+const CONFIRMED_MS = 5000;
+const AGAIN_MS = 200;
 /** Digits of the old keeper's founding that are typed. */
 const TYPED = 8;
 
@@ -35,6 +39,12 @@ export type KeeperArgs = {
   readonly dryRun: boolean;
   readonly timeout: number | null;
   readonly json: boolean;
+};
+
+/** What the new keeper has been given. `waiting`: foundings that took the place of others, and have to be told what is their own. */
+type Installed = Rebuilt & {
+  readonly functions: FunctionSet;
+  readonly waiting: readonly { readonly cluster: string; readonly founding: string }[];
 };
 
 /** A cluster that answers. */
@@ -104,7 +114,8 @@ export async function runKeeper(args: KeeperArgs): Promise<void> {
     describe(survey, args.json);
     if (args.dryRun) return;
     await ask(args, survey);
-    report(survey.keeper, await install(nursery, survey, args), args.json);
+    const done = await install(nursery, survey, args);
+    report(survey.keeper, { ...done, ...(await inForce(nursery, done.waiting)) }, args.json);
   } finally {
     nursery.close();
   }
@@ -274,7 +285,7 @@ async function install(
   nursery: NurseryConnections,
   { keeper, found, lost, from, replaced, order }: Survey,
   { unclaimed, yields, timeout }: KeeperArgs,
-): Promise<Rebuilt & { readonly functions: FunctionSet }> {
+): Promise<Installed> {
   const { cluster, founding } = keeper;
   const told: Told[] = [];
   const late = AbortSignal.timeout((timeout ?? PATIENCE_S) * 1000);
@@ -326,7 +337,33 @@ async function install(
     functions,
   });
   if (answer.kind !== 'orders') throw new NurseryError('REFUSED', 'why' in answer ? answer.why : answer.kind);
-  return { ...rebuilt, functions };
+  const waiting = told.flatMap(({ cluster: id, belongings }) =>
+    belongings.unconfirmed === '' ? [] : [{ cluster: id, founding: belongings.founding }],
+  );
+  return { ...rebuilt, functions, waiting };
+}
+
+/**
+ * What the map says once those that waited have been told what is their own, each range at a new epoch; `late`: who has not, as where
+ * moves are to be settled first.
+ */
+async function inForce(
+  nursery: NurseryConnections,
+  waiting: Installed['waiting'],
+): Promise<{ readonly entries: readonly MapEntry[]; readonly late: readonly string[] }> {
+  const untilMs = performance.now() + CONFIRMED_MS;
+  for (;;) {
+    const answer = await nursery.keeper.query({ kind: 'listOrders' });
+    const orders = answer.kind === 'orders' ? answer.orders : [];
+    const late = waiting.filter(
+      ({ founding }) => !orders.some((order) => order.founding === founding && order.given !== null),
+    );
+    if (late.length === 0 || performance.now() > untilMs) {
+      const { map } = await nursery.refresh();
+      return { entries: map.entries, late: late.map(({ cluster }) => cluster) };
+    }
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
 }
 
 async function adopt(
@@ -389,7 +426,7 @@ async function giveUp(
 
 function report(
   { cluster }: KeeperRef,
-  { entries, migrations, functions: set }: Awaited<ReturnType<typeof install>>,
+  { entries, migrations, functions: set, late }: Installed & { readonly late: readonly string[] },
   json: boolean,
 ): void {
   const functions = set.functions.map(({ name }) => name);
@@ -404,6 +441,10 @@ function report(
   }
   printLine(`keeper ${cluster} has a map again:`);
   for (const entry of entries) printLine(`  ${printRange(entry)}  ${entry.owner}  epoch ${entry.epoch}`);
+  for (const each of late)
+    printLine(
+      `${each} has not been told yet which of that is its own: it gets that at new epochs, and serves then`,
+    );
   if (functions.length > 0) printLine(`functions that it goes on with: ${functions.join(', ')}`);
   if (migrations.length > 0)
     printLine(`${migrations.length} moves are open: a migrator ends them, or nursery migrate --resume`);

@@ -7,10 +7,10 @@ import { NurseryConnections, readTarget } from '../connections.ts';
 import { jsonRange, rangeOf } from '../forms.ts';
 import { printJson, printLine } from '../output.ts';
 import { type BackupRows, openBackup } from './backup-rows.ts';
-import { broughtBefore, sayBefore, sourceOf } from './brought-before.ts';
+import { broughtBefore, overtaken, sayBefore, sourceOf } from './brought-before.ts';
 import { confirm } from './confirm.ts';
 import { copyRange, giveUpCopies, refuseLate } from './copy.ts';
-import { type Survey, survey } from './lost-survey.ts';
+import { migrationsOf, type Survey, survey } from './lost-survey.ts';
 import { settleMoves } from './settle.ts';
 import { printFounding } from './unknown-founding.ts';
 
@@ -46,10 +46,10 @@ export async function runLost(args: LostArgs): Promise<void> {
   const backup = args.restore === null ? null : await openBackup(args.restore);
   const nursery = new NurseryConnections(keeper);
   try {
-    const known = await nursery.refresh();
-    const found = await survey(nursery, known, cluster, wanted);
+    const record = await nursery.refresh();
+    const found = await survey(nursery, record, cluster, wanted);
     const ranges = found.entries.map((entry) => within(entry, wanted));
-    backup?.refuseUnfit(ranges, known.nursery ?? null);
+    backup?.refuseUnfit(ranges, record.nursery ?? null);
     nursery.cluster(at);
     if (at === keeper.cluster)
       throw new NurseryError(
@@ -77,7 +77,12 @@ export async function runLost(args: LostArgs): Promise<void> {
     refuseLate({ untilMs });
     await settleMoves(args.config, isIts, untilMs);
     refuseLate({ untilMs });
-    const copied = await bring(nursery, orders, { cluster, at, wanted, backup, untilMs });
+    const known = new Set((await migrationsOf(nursery)).map(({ mid }) => mid));
+    const copied = await bring(nursery, orders, { cluster, at, wanted, backup, untilMs }).catch(
+      async (error: unknown) => {
+        throw (await overtaken(nursery, orders, { cluster, wanted, known, error })) ?? error;
+      },
+    );
     const before = await broughtBefore(nursery, orders, { entries: found.entries, wanted, copied });
     report(cluster, at, { orders, goesOn: found.goesOn, copied, before, backup }, args.json);
   } finally {

@@ -12,6 +12,7 @@ import { notice } from '../report.ts';
 import { confirm } from './confirm.ts';
 import { migrationsOf } from './lost-survey.ts';
 import { missedBy } from './missed.ts';
+import { isKeeper, printDone } from './promoted-before.ts';
 import { settleMoves } from './settle.ts';
 
 /** How long a node may take to answer (ms). */
@@ -63,6 +64,8 @@ export async function runPromote(args: PromoteArgs): Promise<void> {
     throw new FatalError('USAGE', `--node says which of ${names} is to go on: the one that has most`);
   }
   const { name } = nodeOf(ini, args.node);
+  if (args.gone?.includes(name) === true)
+    throw new FatalError('USAGE', `--gone names ${name}, which is to go on: nothing was done`);
   const client = new ClusterClient(
     { cluster: '', nodes: toClusterConfig(ini).nodes },
     { role: 'operator', node: 'rescue' },
@@ -84,7 +87,10 @@ export async function runPromote(args: PromoteArgs): Promise<void> {
     const what = isWaiting(survey.own, name)
       ? null // it was promoted already
       : await agree(place, args, { clusterId, name, survey });
-    if (what === 'done') printDone(clusterId, survey.own, args.json);
+    if (what === 'done') {
+      const joined = (args.gone ?? []).filter((each) => survey.left.has(each));
+      await printDone(survey.own, { config: args.config, joined, json: args.json });
+    }
     if (args.dryRun || what === 'done') return;
     const after = await carryOut(place, name, { what, settle, untilMs });
     const behind = await leftBehind(args.config, clusterId, after);
@@ -102,24 +108,24 @@ async function agree(
   place: Place,
   args: PromoteArgs,
   { clusterId, name, survey }: { readonly clusterId: string; readonly name: string; readonly survey: Survey },
-): Promise<Order | 'done' | null> {
+): Promise<Request | 'done' | null> {
   const silent = survey.others.filter((other) => !survey.left.has(other));
   const gone = args.gone ?? silent;
+  const what = { founding: survey.founding, gone, loseFrom: args.loseFrom };
+  // Since it was done, those who were gone may have joined anew, and who was left may be silent. It is said before any plan.
+  const tried = survey.own.master === null ? null : await attempt(place, name, what);
+  if (tried === 'done') return 'done';
   describe(clusterId, name, survey, silent, args.json);
   const unsaid = silent.filter((node) => !gone.includes(node));
-  // Since it was done, those who were gone may have joined anew, and who was left may be silent.
-  const isOther = unsaid.length > 0 || gone.some((node) => survey.left.has(node));
-  if (isOther && survey.own.master !== null && (await wasDone(place, name, { ...survey, gone })))
-    return 'done';
   refuseLiving(gone, survey);
   if (unsaid.length > 0)
     throw new FatalError(
       'USAGE',
       `--gone does not name ${unsaid.join(', ')}, of whom nothing is heard: start them, or say that they are gone; nothing was done`,
     );
-  const what = { founding: survey.founding, gone, loseFrom: args.loseFrom };
-  const tried = await tryOrder(place, name, what);
-  if (tried !== 'ordered') return tried === 'done' ? 'done' : null;
+  if (tried instanceof NurseryError) throw tried;
+  const may = tried ?? (await tryOrder(place, name, what));
+  if (may !== 'ordered') return may === 'done' ? 'done' : null;
   if (isKeeper(survey.own)) sayForgets(clusterId, args.json);
   else if (survey.own.keeper !== '') await askKeeper(args, clusterId, survey);
   if (args.dryRun) return what;
@@ -135,24 +141,11 @@ async function agree(
   return what;
 }
 
-/** It is bound to itself. */
-function isKeeper({ founding, keeper }: NodeStatus): boolean {
-  return keeper !== '' && keeper === founding;
-}
-
 function sayForgets(cluster: string, json: boolean): void {
   if (json) return;
   printLine(
     `${cluster} is the keeper: what is left of it may lack moves that were planned, and maps that were published. It begins anew, with no map, and nursery rescue keeper has every cluster tell it what it has; nothing moves until then`,
   );
-}
-
-function printDone(cluster: string, { founding, master }: NodeStatus, json: boolean): void {
-  if (json) printJson({ cluster, founding, isDone: true });
-  else
-    printLine(
-      `done before: founding ${founding} of ${cluster} took the place of another one, and ${master ?? 'a node of it'} is master`,
-    );
 }
 
 /** @throws NurseryError REFUSED where its keeper would not have it; a keeper that is silent is waited for later */
@@ -323,11 +316,11 @@ function refuseLiving(gone: readonly string[], { left, own }: Survey): void {
   if (emptied.length === 0) return;
   throw new NurseryError(
     'REFUSED',
-    `${whoDoes(emptied, 'answers')}, from a home that was emptied: stop ${emptied.join(', ')} first, and type the same again; started once the survivor serves, an empty home joins by itself`,
+    `${whoDoes(emptied, 'answers')}, from a home that was emptied: stop ${emptied.join(', ')} first, and type the same again. That home has copied from the old founding by now: once the survivor serves, empty it again before it is started, and it joins by itself`,
   );
 }
 
-type Order = {
+type Request = {
   readonly founding: string;
   readonly gone: readonly string[];
   readonly loseFrom: number | null;
@@ -336,7 +329,7 @@ type Order = {
 async function order(
   client: ClusterClient,
   name: string,
-  { gone, ...rest }: Order & { readonly isTrial: boolean },
+  { gone, ...rest }: Request & { readonly isTrial: boolean },
 ): Promise<'ordered' | 'done'> {
   const answer = await client.query(
     { kind: 'promote', gone: [...gone], ...rest },
@@ -350,7 +343,7 @@ async function order(
  * Whoever has just died was heard of a moment ago, and its lease may last: a refusal counts once that cannot be the reason any more,
  * and so does that all is done. `waits` where the node turns out to have been promoted a moment ago.
  */
-async function tryOrder(place: Place, name: string, what: Order): Promise<'ordered' | 'done' | 'waits'> {
+async function tryOrder(place: Place, name: string, what: Request): Promise<'ordered' | 'done' | 'waits'> {
   const untilMs = performance.now() + HEARD_MS;
   for (;;) {
     try {
@@ -366,22 +359,22 @@ async function tryOrder(place: Place, name: string, what: Order): Promise<'order
   }
 }
 
-/** Whether it belongs to a founding that took the place of another one, and works. */
-async function wasDone(
+/** As `tryOrder`; why it is refused, for whoever has something more to the point to say. */
+async function attempt(
   place: Place,
   name: string,
-  { founding, gone }: Pick<Order, 'founding' | 'gone'>,
-): Promise<boolean> {
+  what: Request,
+): Promise<'ordered' | 'done' | 'waits' | NurseryError> {
   try {
-    return (await tryOrder(place, name, { founding, gone, loseFrom: null })) === 'done';
+    return await tryOrder(place, name, what);
   } catch (error) {
-    if (error instanceof NurseryError && error.code === 'REFUSED') return false;
+    if (error instanceof NurseryError && error.code === 'REFUSED') return error;
     throw error;
   }
 }
 
 /** Once more; it may be closing its ports by now, or have begun anew. */
-async function repeat(place: Place, name: string, what: Order): Promise<void> {
+async function repeat(place: Place, name: string, what: Request): Promise<void> {
   try {
     await order(place.client, name, { ...what, isTrial: false });
   } catch (error) {
@@ -400,7 +393,7 @@ async function carryOut(
     what,
     settle,
     untilMs,
-  }: { readonly what: Order | null; readonly settle: () => Promise<void>; readonly untilMs: number },
+  }: { readonly what: Request | null; readonly settle: () => Promise<void>; readonly untilMs: number },
 ): Promise<NodeStatus> {
   let said = '';
   for (;;) {

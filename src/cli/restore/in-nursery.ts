@@ -31,6 +31,7 @@ import {
   madeBefore,
   makeHome,
 } from './make-home.ts';
+import { refuseInUse } from './ports.ts';
 import { type Prospect, prospectOf } from './prospect.ts';
 import {
   isMadeBefore,
@@ -103,6 +104,7 @@ export async function restoreInNursery(args: ReplaceArgs, ini: ClusterIni): Prom
   const nursery = new NurseryConnections({ cluster: keeper.clusterId, nodes: [...keeper.nodes] });
   try {
     const survey = await look(nursery, { ini, node, file, typed: args.replace });
+    if (!survey.isRunning) await refuseInUse(node);
     describe(survey, args.json);
     if (args.dryRun) return;
     if (survey.place.order === null && !survey.isRunning) await ask(args, survey);

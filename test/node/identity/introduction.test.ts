@@ -116,6 +116,49 @@ tests('its own keeper says that it is over: it stops', () => {
   assert.match(meeting.stops[0]?.why ?? '', /over, for ever/);
 });
 
+tests(
+  'a founding that waits for its ranges stops where its own keeper says that it is over, and remembers it',
+  () => {
+    const meeting = new Meeting().unconfirmed('w'.repeat(32));
+    meeting.answer = () => says('dead', 'elsewhere', STAGING);
+    meeting.pass(10_000);
+    for (const verdict of ['taken', 'free', 'unfit'] as const) {
+      meeting.answer = () => says(verdict, 'not yet');
+      meeting.pass(5000);
+    }
+    assert.equal(
+      meeting.stops,
+      [],
+      'by the word of another keeper, or since its own has not heard of it yet',
+    );
+    meeting.answer = () => says('dead', 'founding b took the place of it');
+    meeting.pass(3000);
+    const [stop] = meeting.stops;
+    assert.is(stop?.exit, 'OTHER_CLUSTER');
+    assert.match(
+      stop?.why ?? '',
+      /^founding b took the place of it\. This home, \/homes\/a, .*empty it, and start/,
+    );
+    assert.is(stop?.over, LIFE);
+  },
+);
+
+tests('one of its nodes that is no master hears as much', () => {
+  const meeting = new Meeting().unconfirmed('w'.repeat(32));
+  meeting.world.driver.mayRead = () => false;
+  meeting.answer = (question) => (question.kind === 'query' ? says('dead', 'over') : 'nobody asks');
+  meeting.pass(3000);
+  assert.is(meeting.stops[0]?.over, LIFE);
+});
+
+tests('what is not said for ever is not remembered', () => {
+  const meeting = new Meeting().bound();
+  meeting.answer = () => says('taken', 'named as lost');
+  meeting.pass(3000);
+  assert.is(meeting.stops[0]?.exit, 'OTHER_CLUSTER');
+  assert.is(meeting.stops[0]?.over, null);
+});
+
 tests('who meets a cluster of its name that was founded apart goes on where its keeper says so, soon', () => {
   /** A node that the file names is of another founding. */
   const meets = (meeting: Meeting, node: string): void => {

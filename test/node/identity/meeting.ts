@@ -2,6 +2,7 @@
 import * as assert from 'uvu/assert';
 import type { Question, Word } from '../../../node/identity/contract.ts';
 import { Introduction } from '../../../node/identity/introduction.ts';
+import { OverForEver } from '../../../node/identity/over.ts';
 import type { KeeperRef, Verdict } from '../../../src/identity/founding.ts';
 import { SILENT } from '../../../src/process/log.ts';
 import type { AdminAnswer, AdminCommand } from '../../../src/protocol/admin/admin.ts';
@@ -25,7 +26,13 @@ export class Meeting {
   readonly introduction: Introduction;
   readonly asked: Question[] = [];
   readonly told: { readonly word: Word; readonly atMs: number }[] = [];
-  readonly stops: { readonly exit: string; readonly why: string; readonly atMs: number }[] = [];
+  /** `over`: the founding that its home remembers as over for ever, if it does. */
+  readonly stops: {
+    readonly exit: string;
+    readonly why: string;
+    readonly atMs: number;
+    readonly over: string | null;
+  }[] = [];
   #answers: (() => void)[] = [];
   /** What the keeper answers; a text: why there is none. */
   answer: (question: Question) => AdminAnswer | string = () => 'silent';
@@ -60,7 +67,13 @@ export class Meeting {
         close: () => undefined,
       }),
       tell: (word) => this.told.push({ word, atMs: this.world.nowMs }),
-      stop: (exit, { message }) => this.stops.push({ exit, why: message, atMs: this.world.nowMs }),
+      stop: (exit, error) =>
+        this.stops.push({
+          exit,
+          why: error.message,
+          atMs: this.world.nowMs,
+          over: error instanceof OverForEver ? error.founding : null,
+        }),
     });
     this.pass(0);
   }
@@ -83,6 +96,16 @@ export class Meeting {
     this.pass(1000);
     this.propose({ kind: 'bind', keeper: KEEPER, mine: LIFE });
     assert.is(this.introduction.keeper, KEEPER.founding);
+    return this;
+  }
+
+  /** The same as a founding that takes the place of `was`, and that its keeper has not confirmed. */
+  unconfirmed(was: string): this {
+    this.bound();
+    Object.assign(this.world.driver.machine.state, { unconfirmed: was });
+    // What was asked before is answered before.
+    this.answer = () => 'silent';
+    this.pass(1000);
     return this;
   }
 

@@ -151,10 +151,10 @@ tests(
       logger: { debug: quiet, info: quiet, warn: quiet, error: quiet },
     });
     assert.throws(
-      () => storage.refuseIfLost([{ learner: false }]),
+      () => storage.refuseUnfit(closed.home, [{ learner: false }]),
       (error: unknown) => error instanceof FatalError && /put back a copy/.test(error.message),
     );
-    storage.refuseIfLost([{ learner: false }, { learner: true }]);
+    storage.refuseUnfit(closed.home, [{ learner: false }, { learner: true }]);
     await storage.close(0);
   },
 );

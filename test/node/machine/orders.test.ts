@@ -70,9 +70,14 @@ test('a founding takes the place of the one in force: at new epochs, once, and f
   assert.equal(cluster.dump(), before);
   assert.is(introduce(cluster, 'a', 'a1'), 'dead');
   assert.is(introduce(cluster, 'a', 'a2'), 'inForce');
-  cluster.expect(replacement({ founding: 'a3' }), 'refused');
+  const second = cluster.expect(replacement({ founding: 'a3' }), 'standing');
+  assert.is(second.verdict, 'dead');
+  assert.match(
+    second.why,
+    /^founding a3 of cluster a came too late, for ever: founding a2 took the place of founding a1 .*\(it has a_0\)/,
+  );
   assert.match(cluster.expect(replacement({ keeper: 'k2' }), 'refused').why, /belongs to the nursery k2/);
-  cluster.expect(replacement({ was: 'a2', founding: 'a1' }), 'refused');
+  assert.is(cluster.expect(replacement({ was: 'a2', founding: 'a1' }), 'standing').verdict, 'dead');
   assert.ok(given.spareMid > 2 && given.floorMid > given.spareMid, 'nothing that it is given comes again');
   const plan = cluster.expect({ kind: 'plan', source: 'a', target: 'b', lo: 'm', hi: null }, 'planned');
   assert.ok(plan.mid >= given.floorMid, `${plan.mid}`);
@@ -119,7 +124,7 @@ test('one that goes on from a founding which was never confirmed takes the place
       cluster.expect(replacement(), 'given');
     }
     const third = { founding: 'a3', owned: [own('', 'm', 1)] };
-    cluster.expect(replacement({ ...third, after: ['a1'] }), 'refused'); // an old home of a1
+    cluster.expect(replacement({ ...third, after: ['a1'] }), 'standing'); // an old home of a1
     cluster.expect(replacement({ ...third, was: 'a0', after: ['a1', 'a2'] }), 'refused');
     const second = replacement({ ...third, after: ['a1', 'a2'] });
     if (!isGiven) {
@@ -132,7 +137,7 @@ test('one that goes on from a founding which was never confirmed takes the place
     assert.equal(map(cluster)[0], `..m a ${range?.epoch} a3`);
     assert.match(map(cluster)[1] ?? '', isGiven ? /^m\.\. a \d+ a2$/ : /^m\.\. a 1 a1$/);
     assert.is(introduce(cluster, 'a', 'a2'), 'dead');
-    cluster.expect(replacement(), 'refused');
+    cluster.expect(replacement(), 'standing');
     const fourth = { founding: 'a4', owned: [own('', 'f', 1)], after: ['a1', 'a2', 'a3'] };
     assert.equal(cluster.expect(replacement(fourth), 'given').ranges.length, 1);
     assert.match(map(cluster)[0] ?? '', /^\.\.f a \d+ a4$/);

@@ -137,7 +137,17 @@ test('of two foundings of one id the first one chosen is bound, and the other to
   const refused = introduce(at, 'A', A2);
   assert.is(refused.verdict, 'taken');
   assert.match(refused.why, /founding a1 \(A_0 at 10\.0\.0\.9:4321\).*nursery remove A/);
-  assert.is(standing(at, 'A', '').verdict, 'taken', 'an empty home founds no second one');
+  const empty = standing(at, 'A', '');
+  assert.is(empty.verdict, 'taken', 'an empty home founds no second one');
+  assert.match(
+    empty.why,
+    /^cluster A is founding a1, of A_0; an empty home joins it .* nursery restore --replace a1/,
+  );
+  assert.not.match(
+    empty.why,
+    /10\.0\.0\.9|nursery remove/,
+    'that address may be its own, and nothing can be moved',
+  );
   assert.is(standing(at, 'A', A1).verdict, 'inForce');
   assert.is(introduce(at, 'K', A1).verdict, 'taken', 'nor one with the id of the keeper');
 });

@@ -117,7 +117,7 @@ testWhole([
         ...{ kind: 'foreign', from: 'b', founding: OTHER, nowMs: NOW_MS },
         replaces: [CLUSTER],
       }),
-    'stop OTHER_CLUSTER: b is of founding o0, which took the place of x0, that of this home, when a survivor was promoted: empty this home, and start it again',
+    'stop OTHER_CLUSTER: b is of founding o0, which took the place of x0, that of this home, by a promotion or a restore, and for ever: empty this home, and start it again',
   ],
   [
     'an empty home meets any founding',

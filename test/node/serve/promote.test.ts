@@ -56,9 +56,24 @@ test('a survivor that never heard of its keeper may lag behind moves, and is ref
 
 test('a founding that took the place of another one, and has a master, has nothing left to be done', () => {
   const superseded = [{ node: '', incarnation: 'g' }];
-  const grant = { ballot: { round: 1, node: 'n2', incarnation: 'i' }, untilMs: 1 };
+  const grant = { ballot: { round: 1, node: 'n2.i' }, untilMs: 1 };
   const master = { retired: null, role: { kind: 'follower' }, grant };
-  assert.is(answer(null, null, { replica: { ...master, members: { superseded } } }), 'none');
+  const members = (node: string, ...ended: string[]) => ({
+    cluster: FOUNDING,
+    members: [
+      { node, incarnation: FOUNDING },
+      { node: 'n3', incarnation: 'x' },
+    ],
+    superseded: [...superseded, ...ended.map((each) => ({ node: each, incarnation: 'old' }))],
+  });
+  const done = (all: object): string => answer(null, null, { replica: { ...master, members: all } });
+  assert.is(done(members('n1', 'n2', 'n3')), 'none', 'n3 has joined since, as it is told to');
+  assert.match(
+    done(members('n2', 'n1', 'n3')),
+    /^founding f+ took the place of another one before, and began with n2: n1 was not promoted.*; n2 is master$/,
+  );
+  assert.match(done(members('n1', 'n2')), /n3, said to be gone, joined it later, and nothing was done/);
+  assert.is(done({ cluster: FOUNDING, members: [], superseded }), 'none', 'with whom it began is forgotten');
   assert.is(answer(null, null, { replica: master }), 'n1 belongs to no cluster yet', 'never promoted');
   const alone = { ...master, grant: null, members: { superseded } };
   assert.is(answer(null, null, { replica: alone }), 'n1 belongs to no cluster yet', 'without a master');

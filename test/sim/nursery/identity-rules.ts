@@ -307,6 +307,37 @@ function wordsOfANewKeeper(): void {
   holds(meeting.stops.length === 1, 'goes on, though a rescue has called its founding dead');
 }
 
+function waitsForNothing(): void {
+  const meeting = new Meeting().unconfirmed('w'.repeat(32));
+  meeting.answer = () => says('dead', 'elsewhere', STAGING);
+  meeting.pass(10_000);
+  holds(meeting.stops.length === 0, 'a founding that waits stops on the word of another keeper');
+  meeting.answer = () => says('dead', 'another one took its place');
+  meeting.pass(10_000);
+  holds(meeting.stops.length === 1, 'it waits for ever, and a later keeper would take it for the cluster');
+  holds(meeting.stops[0]?.over === LIFE, 'its home forgets that it is over');
+  const follower = new Meeting().unconfirmed('w'.repeat(32));
+  follower.world.driver.mayRead = () => false;
+  follower.answer = () => says('dead', 'another one took its place');
+  follower.pass(10_000);
+  holds(follower.stops.length === 1, 'one of its nodes that is no master waits for ever');
+}
+
+function tooLateForEver(): void {
+  const at = keeper();
+  introduce(at, 'A', 'a1');
+  at.command({ kind: 'initMap', cluster: 'A' });
+  const says = (founding: string): string => {
+    const moves = { activated: [], imports: 0, lastMid: 0 };
+    const who = { cluster: 'A', keeper: K, was: 'a1', founding, after: ['a1'], version: 1, members: [] };
+    const answer = at.command({ kind: 'replace', ...who, owned: [], ...moves, takenMs: 1 });
+    return answer.kind === 'standing' ? answer.verdict : answer.kind;
+  };
+  holds(says('a2') === 'given', 'a founding that comes back gets nothing');
+  holds(says('a3') === 'dead', 'of two that take the place of one, the second waits for ever');
+  holds(says('a2') === 'given' && boundAt(at, 'A') === 'a2', 'the first does not go on');
+}
+
 export const IDENTITY_RULES: readonly Rule[] = [
   { clause: 'of two foundings of one id the first one chosen is bound', run: twoOfOneId },
   { clause: 'what was removed is dead for ever', run: removedForEver },
@@ -333,5 +364,10 @@ export const IDENTITY_RULES: readonly Rule[] = [
   { clause: 'a router sends to the founding that the map names alone', run: nothingForADeadFounding },
   { clause: 'versions of maps are compared within one keeper', run: mapsOfOneKeeper },
   { clause: 'who has joined a dead founding stops', run: whoJoinedADeadFounding },
+  {
+    clause: 'who waits to be confirmed, and is over, stops, and its home remembers (!)',
+    run: waitsForNothing,
+  },
+  { clause: 'of two that take the place of one founding the second is over', run: tooLateForEver },
   { clause: 'a keeper that is new stops nobody but by the word that it is dead (!)', run: wordsOfANewKeeper },
 ];

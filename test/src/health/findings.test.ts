@@ -117,11 +117,17 @@ function entry(more: Partial<MapEntry> = {}): MapEntry {
   return { lo: '', hi: null, owner: 'a', epoch: 1, founding: 'f-a', ...more };
 }
 
-function keeperOf(more: Partial<KeeperSeen> & { readonly entries?: readonly MapEntry[] } = {}): KeeperSeen {
-  const { entries = [entry()], ...others } = more;
-  const clusters = ['k', 'a', 'b'].map((cluster) => ({ cluster, nodes: [], founding: `f-${cluster}` }));
-  const known = { map: RangeMap.of(3, entries), clusters, nursery: { founding: 'f-k', replaced: [] } };
-  return { cluster: 'k', known, migrations: [], orders: [], why: null, ...others };
+/** `nodes`: those that it knows of cluster a. */
+function keeperOf(
+  more: Partial<KeeperSeen> & { readonly entries?: readonly MapEntry[]; readonly nodes?: string[] } = {},
+): KeeperSeen {
+  const { entries = [entry()], nodes = [], ...others } = more;
+  const known = nodes.map((name) => ({ name, ips: ['10.0.0.1'], port: 1 }));
+  const clusters = ['k', 'a', 'b'].map((cluster) => {
+    return { cluster, nodes: cluster === 'a' ? known : [], founding: `f-${cluster}` };
+  });
+  const map = { map: RangeMap.of(3, entries), clusters, nursery: { founding: 'f-k', replaced: [] } };
+  return { cluster: 'k', known: map, migrations: [], orders: [], why: null, ...others };
 }
 
 function factsOf(more: Partial<Facts> & { readonly replaced?: readonly ClusterSeen[] } = {}): Facts {
@@ -157,6 +163,9 @@ function orderOf(more: Partial<Order> = {}): Order {
 }
 
 const NO_RATE: Asked = { ...UNSAID, rate: 0 };
+
+/** Done, as far as the keeper is concerned: its node may not have been started yet. */
+const RESTORED = orderOf({ given: { order: 1, ranges: [], floorMid: 9, spareMid: 9 } });
 
 /** The keeper's master sees that nobody works on the move. */
 const STILL = clusterOf(
@@ -1009,6 +1018,36 @@ const ROWS: readonly Row[] = [
     todo: /^if a_1, a_2 still have their homes, .* --replace f-a; or give its ranges to another cluster: nursery rescue lost a$/,
   },
   {
+    name: 'empty homes beside one that was restored, and was not started yet: that one is not to be replaced',
+    facts: factsOf({
+      keeper: keeperOf({ orders: [RESTORED], nodes: ['a_0'] }),
+      replaced: [clusterOf('a', silent('a_0'), joining('a_1'), silent('a_2'))],
+    }),
+    state: 'notServing',
+    kinds: ['allHomesEmpty'],
+    todo: /^start a_0, .*with its home.* Founding f-a began with that home, by order 1: the others join.*--node NAME, which says/,
+  },
+  {
+    name: 'the same while none of them runs',
+    facts: factsOf({
+      keeper: keeperOf({ orders: [RESTORED], nodes: ['a_0'] }),
+      replaced: [clusterOf('a', silent('a_0'), silent('a_1'), silent('a_2'))],
+    }),
+    state: 'notServing',
+    kinds: ['clusterSilent'],
+    todo: /^start a_0, .*with its home.* Founding f-a began with that home/,
+  },
+  {
+    name: 'where that home is empty as well, it is the one to be replaced',
+    facts: factsOf({
+      keeper: keeperOf({ orders: [RESTORED], nodes: ['a_0'] }),
+      replaced: [clusterOf('a', joining('a_0'), silent('a_1'), silent('a_2'))],
+    }),
+    state: 'notServing',
+    kinds: ['allHomesEmpty'],
+    todo: /--replace f-a;/,
+  },
+  {
     name: 'a learner is no survivor',
     facts: alone(
       nodeOf('a', 'a_0', { role: 'follower', master: null, owned: OWNED, applied: 5 }),
@@ -1125,7 +1164,7 @@ const ROWS: readonly Row[] = [
     state: 'notServing',
     kinds: ['clusterSilent', 'nodeStrange'],
     what: /^no node of founding f-a of a answers, so nobody serves its keys: a_0 is of founding f-old, which is over; a_1 does not/,
-    todo: /^stop a_0: two foundings are never mixed\. Then start a_1, a_2, on their machines, with their homes/,
+    todo: /^stop a_0: two foundings are never mixed\. Then start the node of a that was promoted or restored, with its home/,
   },
   {
     name: 'the keeper knows of no node of the founding in force',

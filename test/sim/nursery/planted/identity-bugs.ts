@@ -21,7 +21,7 @@ export const IDENTITY_BUGS: readonly PlantedBug[] = [
     'the keeper tells an empty home that its id is free',
     'an id whose founding is in force is taken',
     'node/machine/registry.js#standingOf',
-    "return say('taken', takenBy(cluster, identity));",
+    "return say('taken', founding === '' ? mayJoin(cluster, identity) : takenBy(cluster, identity));",
     "return say('free', '');",
   ),
   bug(
@@ -156,6 +156,27 @@ export const IDENTITY_BUGS: readonly PlantedBug[] = [
     'a cluster serves once its keeper, or a peer that serves, has said so',
     'node/identity/introduction.js',
     "if (founding === '' || founding !== this.founding)",
+    'if (false)',
+  ),
+  clause(
+    'who waits to be confirmed does not hear that it is over',
+    'who waits to be confirmed, and is over, stops, and its home remembers (!)',
+    'node/identity/introduction.js',
+    "if (verdict === 'dead' && keeper.founding === this.keeper)",
+    'if (false)',
+  ),
+  clause(
+    'who waits to be confirmed hears any keeper',
+    'who waits to be confirmed, and is over, stops, and its home remembers (!)',
+    'node/identity/introduction.js',
+    "if (verdict === 'dead' && keeper.founding === this.keeper)",
+    "if (verdict === 'dead')",
+  ),
+  clause(
+    'the second to take a place waits for ever',
+    'of two that take the place of one founding the second is over',
+    'node/machine/orders.js',
+    "if (past.verdict === 'dead' && !command.after.includes(inForce))",
     'if (false)',
   ),
   clause(

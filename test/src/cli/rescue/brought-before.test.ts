@@ -1,9 +1,10 @@
 /** Whoever types `rescue lost` once more, or beside somebody else, is told what has come, and from which image. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { NurseryError } from '../../../../src/base/errors.ts';
 import type { NurseryConnections } from '../../../../src/cli/connections.ts';
 import type { Used } from '../../../../src/cli/rescue/backup-rows.ts';
-import { broughtBefore, sayBefore, sourceOf } from '../../../../src/cli/rescue/brought-before.ts';
+import { broughtBefore, overtaken, sayBefore, sourceOf } from '../../../../src/cli/rescue/brought-before.ts';
 import { restoredFrom } from '../../../../src/cli/rescue/copy.ts';
 import { WHOLE } from '../../../../src/keyspace/range.ts';
 import { type Migration, NO_PROGRESS, type Order } from '../../../../src/protocol/admin/admin.ts';
@@ -51,6 +52,28 @@ test('before: not what was brought just now, and what the map gave to that very 
   };
   assert.equal(await mids(['g1']), [9]);
   assert.equal(await mids([]), [8, 9]);
+});
+
+test('a copy that another command has cut short says that, and what comes of it', async () => {
+  const why = async (migrations: readonly Migration[], error: Error): Promise<string | null> => {
+    const query = async () => ({ kind: 'migrations', migrations });
+    const nursery = { keeper: { query } } as unknown as NurseryConnections;
+    const what = { cluster: 'bru', wanted: WHOLE, known: new Set([8]), error };
+    return (await overtaken(nursery, [ORDER], what))?.message ?? null;
+  };
+  const fenced = new NurseryError('FENCED', 'beginImport: fenced');
+  const theirs: Migration = { ...copy(10, 'restoring'), phase: 'active', target: 'cru' };
+  assert.match(
+    (await why([copy(8, THU), { ...copy(9, ''), phase: 'lost' }, theirs], fenced)) ?? '',
+    /^another nursery rescue lost bru is at work, or was carried out meanwhile: migration 10 brings \[c\.\.h\) to cru \(restoring\)\. Let one/,
+  );
+  const refused = new NurseryError('REFUSED', '[c..h) is not of founding g1 of bru');
+  assert.match(
+    (await why([copy(11, restoredFrom('empty'))], refused)) ?? '',
+    /migration 11 has brought \[c\.\.h\) to ams \(restored empty\)/,
+  );
+  assert.is(await why([copy(8, THU)], refused), null, 'it is refused for another reason');
+  assert.is(await why([], new NurseryError('UNREACHABLE', 'silent')), null);
 });
 
 test.run();
