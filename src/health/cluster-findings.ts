@@ -78,7 +78,7 @@ function silent(facts: Facts, seen: ClusterSeen, severity: Severity): Finding {
   const reasons =
     nodes.length === 0 ? 'none of them has told the keeper where it is' : reasonsOf(facts, seen, nodes);
   const heir = heirOf(facts, seen);
-  const { todo, command } = startAgain(facts, seen, { missing, strange, heir });
+  const { todo, command } = heir ?? startAgain(facts, seen, { missing, strange });
   const isInNursery = facts.keeper !== null;
   const rescue = isInNursery
     ? `nursery restore --replace with a backup, or nursery rescue lost ${cluster}`
@@ -96,51 +96,46 @@ function silent(facts: Facts, seen: ClusterSeen, severity: Severity): Finding {
   });
 }
 
-type Elsewhere = {
-  readonly missing: readonly NodeSeen[];
-  readonly strange: readonly NodeSeen[];
-  readonly heir: Start | null;
-};
+type Elsewhere = { readonly missing: readonly NodeSeen[]; readonly strange: readonly NodeSeen[] };
 
 /** How those of a cluster of which none answers are started; whoever has their place with another home is stopped before. */
-function startAgain(facts: Facts, { cluster }: ClusterSeen, { missing, strange, heir }: Elsewhere): Start {
+function startAgain(facts: Facts, { cluster }: ClusterSeen, { missing, strange }: Elsewhere): Start {
   const names = strange.map(({ name }) => name).join(', ');
   const stop = strange.length === 0 ? '' : `stop ${names}: two foundings are never mixed. Then `;
-  const file = fileOf(facts, cluster);
-  const anyone = {
-    todo: `start its nodes with their own homes: nursery node --config ${file} --node NAME`,
-    command: null,
-  };
-  const { todo, command } = heir ?? (missing.length === 0 ? anyone : startNodes(facts, cluster, missing));
+  if (missing.length === 0) {
+    const file = fileOf(facts, cluster);
+    const todo = `${stop}start its nodes with their own homes: nursery node --config ${file} --node NAME`;
+    return { todo, command: null };
+  }
+  const { todo, command } = startNodes(facts, cluster, missing);
   return { todo: `${stop}${todo}`, command };
-}
-
-function owningOf(facts: Facts, cluster: ClusterSeen, severity: Severity): string {
-  if (isUnknown(facts, cluster)) return ', so nobody serves its keys (which these are, nobody here can say)';
-  return severity === 'notServing' ? ', so nobody serves its keys' : ' (it owns nothing)';
 }
 
 /**
  * Where the founding in force began with one home, by a promotion or a restore, and nobody has joined it yet: to start that one. It may
- * never have run, and whoever took its place would give up what it holds. Null where it runs with an empty home itself.
+ * never have run, and whoever took its place would give up what it holds. Null where its node runs with an empty home.
  */
-function heirOf(facts: Facts, { cluster, founding, nodes }: ClusterSeen): Start | null {
+function heirOf(facts: Facts, seen: ClusterSeen): Start | null {
   const { keeper } = facts;
+  const { cluster, founding, nodes } = seen;
   const order = keeper?.orders?.find(
     (each) => each.kind === 'promote' && each.cluster === cluster && each.founding === founding,
   );
   if (order === undefined) return null;
   const known = keeper?.known.clusters.find((each) => each.cluster === cluster)?.nodes ?? [];
   const [first, ...joined] = known.map(({ name }) => name);
-  const node = nodes.find(({ name }) => name === first);
-  if (joined.length > 0 || (node !== undefined && node.facts !== null)) return null;
-  const { todo, command } =
-    node === undefined
-      ? { todo: `start the node of ${cluster} that was promoted or restored, with its home`, command: null }
-      : startNodes(facts, cluster, [node]);
-  const began = `Founding ${founding} began with that home, by order ${order.order}: the others join it with empty ones`;
-  const gone = `Only where it is gone for good as well: nursery restore DIRECTORY --config FILE --node NAME, which says whose place it would take, or nursery rescue lost ${cluster}`;
+  if (first === undefined && answeringOf(seen).length === 0) return null; // any of the silent ones may have it
+  const missing = nodes.filter(({ name }) => name === first);
+  if (joined.length > 0 || missing.some(({ facts: said }) => said?.status.founding === '')) return null;
+  const { todo, command } = startAgain(facts, seen, { missing, strange: strangersOf(seen) });
+  const began = `Founding ${founding} began with the home of ${first ?? 'the one that was promoted or restored'}, by order ${order.order}: the others join it with empty ones`;
+  const gone = `Only where that is gone for good as well: nursery restore DIRECTORY --config FILE --node NAME, which says whose place it would take, or nursery rescue lost ${cluster}`;
   return { todo: `${todo}. ${began}. ${gone}`, command };
+}
+
+function owningOf(facts: Facts, cluster: ClusterSeen, severity: Severity): string {
+  if (isUnknown(facts, cluster)) return ', so nobody serves its keys (which these are, nobody here can say)';
+  return severity === 'notServing' ? ', so nobody serves its keys' : ' (it owns nothing)';
 }
 
 /** Whether the keeper has a founding of that cluster in force, or its keys stand in the map: empty homes cannot begin another one. */
@@ -159,8 +154,8 @@ function burnt(facts: Facts, seen: ClusterSeen, severity: Severity): Finding {
     others.length === 0
       ? ''
       : `if ${others.join(', ')} still ${others.length === 1 ? 'has its home' : 'have their homes'}, start a majority with them. `;
-  const heir = heirOf(facts, seen);
   const hangs = mute.length === 0 ? '' : `${startNodes(facts, cluster, mute).todo}. `;
+  const heir = heirOf(facts, seen);
   return finding({
     kind: 'allHomesEmpty',
     severity,

@@ -1025,7 +1025,7 @@ const ROWS: readonly Row[] = [
     }),
     state: 'notServing',
     kinds: ['allHomesEmpty'],
-    todo: /^start a_0, .*with its home.* Founding f-a began with that home, by order 1: the others join.*--node NAME, which says/,
+    todo: /^start a_0, .*with its home.* Founding f-a began with the home of a_0, by order 1: the others join.*--node NAME, which says/,
   },
   {
     name: 'the same while none of them runs',
@@ -1035,7 +1035,7 @@ const ROWS: readonly Row[] = [
     }),
     state: 'notServing',
     kinds: ['clusterSilent'],
-    todo: /^start a_0, .*with its home.* Founding f-a began with that home/,
+    todo: /^start a_0, .*with its home.* Founding f-a began with the home of a_0/,
   },
   {
     name: 'where that home is empty as well, it is the one to be replaced',
@@ -1164,7 +1164,7 @@ const ROWS: readonly Row[] = [
     state: 'notServing',
     kinds: ['clusterSilent', 'nodeStrange'],
     what: /^no node of founding f-a of a answers, so nobody serves its keys: a_0 is of founding f-old, which is over; a_1 does not/,
-    todo: /^stop a_0: two foundings are never mixed\. Then start the node of a that was promoted or restored, with its home/,
+    todo: /^stop a_0: two foundings are never mixed\. Then start a_1, a_2, on their machines, with their homes/,
   },
   {
     name: 'the keeper knows of no node of the founding in force',
