@@ -263,7 +263,10 @@ tests.test(
     assert.is(made.code, 0, made.stderr);
     const foundingOne = /begins founding ([0-9a-f]{32})/.exec(made.stdout)?.[1] ?? '';
     const status = await nursery.run(['status']);
-    assert.match(status.stdout, new RegExp(`start u-ams_0, .*Founding ${foundingOne} began with the home of u-ams_0`));
+    assert.match(
+      status.stdout,
+      new RegExp(`start u-ams_0, .*Founding ${foundingOne} began with the home of u-ams_0`),
+    );
     assert.not.match(status.stdout, new RegExp(`--replace ${foundingOne.slice(0, 8)}`));
     const wrong = await restore(second, foundingOne);
     assert.is(wrong.code, 0, wrong.stderr);
