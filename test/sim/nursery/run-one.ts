@@ -2,7 +2,7 @@
 import { RESCUE_RULES } from '../migration/rescue-rules.ts';
 import { MIGRATION_RULES } from '../migration/rules.ts';
 import { type Counts, simulate } from '../migration/simulation.ts';
-import { MIGRATION_WANTED, MIGRATION_WANTED_FROM_SEEDS } from '../migration/wanted.ts';
+import { migrationWanted } from '../migration/wanted.ts';
 import { runSeed as runConsensus } from '../paxos/cluster.ts';
 import { HISTORIES } from '../paxos/histories.ts';
 import { LOST_STORE_RULES } from '../paxos/lost-store.ts';
@@ -25,24 +25,25 @@ export type About = {
   readonly noun: string;
   /** Kinds of faults that a plan can be narrowed to; none where every schedule has all of them. */
   readonly faults: readonly string[];
-  /** What many seeds together must have met, from `wantedFromSeeds` on. */
-  readonly wanted: readonly string[];
-  readonly wantedFromSeeds: number;
+  /** What so many seeds together must have met. */
+  readonly wanted: (seeds: number) => readonly string[];
 };
 
 export const SIMULATIONS: { readonly [simulation in Drawn]: About } = {
-  nursery: { noun: 'nurseries', faults: FAULTS, wanted: WANTED, wantedFromSeeds: WANTED_FROM_SEEDS },
+  nursery: {
+    noun: 'nurseries',
+    faults: FAULTS,
+    wanted: (seeds) => (seeds < WANTED_FROM_SEEDS ? [] : WANTED),
+  },
   consensus: {
     noun: 'clusters',
     faults: CONSENSUS_FAULTS,
-    wanted: CONSENSUS_WANTED,
-    wantedFromSeeds: CONSENSUS_WANTED_FROM_SEEDS,
+    wanted: (seeds) => (seeds < CONSENSUS_WANTED_FROM_SEEDS ? [] : CONSENSUS_WANTED),
   },
   migration: {
     noun: 'schedules of moves',
     faults: [],
-    wanted: MIGRATION_WANTED,
-    wantedFromSeeds: MIGRATION_WANTED_FROM_SEEDS,
+    wanted: migrationWanted,
   },
 };
 
