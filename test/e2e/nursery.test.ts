@@ -14,7 +14,7 @@ const SEPARATOR = keyOf(KEYS / 2);
 /** Every so many keys one that nobody writes, for those who read over the separator. */
 const STILL_EVERY = 50;
 /** The target is 250 ms, and what was seen is printed; this bound only tells a pause from a standstill. */
-const PAUSE_MAX_MS = 9000;
+const PAUSE_MAX_MS = 5000;
 
 /** Keys begin with a letter and have a fixed width, so that their order is that of their numbers. */
 function keyOf(n: number): string {
