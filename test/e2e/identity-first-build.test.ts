@@ -11,7 +11,7 @@ import { ClusterClient } from '../../src/client/cluster-client.ts';
 import { renderRouterIni } from '../../src/config/render.ts';
 import { TestCluster } from '../support/clusters.ts';
 import { unpackHomes } from '../support/golden-homes.ts';
-import { addressesOf, copyOf, ends, notesOf, selfOf } from '../support/identities.ts';
+import { addressesOf, copyOf, ends, foundingOf, notesOf, selfOf } from '../support/identities.ts';
 import { FRONT } from '../support/nurseries.ts';
 import { freePorts, labSuite } from '../support/processes.ts';
 import { until } from '../support/wait.ts';
@@ -36,10 +36,7 @@ tests.test('impostors come first: they are refused, and the real ones are bound 
   const alone = await copyOf(lab, 'alone', 'bru', ['bru_0'], null);
   const first = alone.start('bru_0');
   const [alonePort] = alone.ports as [number];
-  await until(
-    'it to be founded',
-    async () => ((await selfOf('bru', 'bru_0', alonePort))?.founding ?? '') !== '',
-  );
+  await foundingOf('bru', 'bru_0', alonePort);
   await first.terminate();
   const nursery = readFileSync(ams.file, 'utf8').split('\n[nursery]\n')[1];
   writeFileSync(alone.file, `${readFileSync(alone.file, 'utf8')}\n[nursery]\n${nursery}`);

@@ -6,7 +6,7 @@ import { EXIT_CODES } from '../../src/base/errors.ts';
 import { renderClusterIni } from '../../src/config/render.ts';
 import type { NodeStatus } from '../../src/protocol/admin/admin.ts';
 import { LEASE_MS, TestCluster } from '../support/clusters.ts';
-import { addressesOf, copyOf, ends, selfOf } from '../support/identities.ts';
+import { addressesOf, copyOf, ends, foundingOf, selfOf } from '../support/identities.ts';
 import { TestNursery } from '../support/nurseries.ts';
 import { freePorts, type Lab, labSuite } from '../support/processes.ts';
 import { until } from '../support/wait.ts';
@@ -113,7 +113,7 @@ tests.test('a staging copy at the real keeper is in no nursery, and takes no row
   const first = alone.start(name);
   await first.output('it to be up', (text) => text.includes('clients at port'));
   const port = alone.ports[0] as number;
-  await until('it to be founded', async () => ((await selfOf(bru.id, name, port))?.founding ?? '') !== '');
+  await foundingOf(bru.id, name, port);
   await first.terminate();
   const nodes = [
     {

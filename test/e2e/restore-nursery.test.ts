@@ -7,7 +7,7 @@ import { EXIT_CODES } from '../../src/base/errors.ts';
 import type { ArakoonClient } from '../../src/client/arakoon-client.ts';
 import { renderClusterIni } from '../../src/config/render.ts';
 import type { NodePlace, TestCluster } from '../support/clusters.ts';
-import { selfOf } from '../support/identities.ts';
+import { foundingOf, selfOf } from '../support/identities.ts';
 import { TestNursery } from '../support/nurseries.ts';
 import { type Lab, labSuite } from '../support/processes.ts';
 import { until } from '../support/wait.ts';
@@ -19,9 +19,9 @@ function namesOf(cluster: TestCluster): string {
   return cluster.nodes.map(({ name }) => name).join();
 }
 
-async function foundingOf(cluster: TestCluster): Promise<string> {
+function foundingOfFirst(cluster: TestCluster): Promise<string> {
   const { name, clientPort } = cluster.nodes[0] as NodePlace;
-  return (await until(`${name} to answer`, () => selfOf(cluster.id, name, clientPort))).founding;
+  return foundingOf(cluster.id, name, clientPort);
 }
 
 async function burn(cluster: TestCluster): Promise<void> {
@@ -50,7 +50,7 @@ tests.test(
     await nursery.succeed(['migrate', '--range', 'x..', '--to', ams.id]);
     await nursery.succeed(['migrate', '--range', 'c..e', '--to', bru.id]);
     for (const key of LETTERS) await client.set(key, `second ${key}`);
-    const founding = await foundingOf(bru);
+    const founding = await foundingOfFirst(bru);
     const restore = restorer(lab, bru, backup);
     const vow = ['--yes', bru.id, '--gone', namesOf(bru)];
 
@@ -98,7 +98,7 @@ tests.test(
     const nodes = [{ ...stray, ip: '127.0.0.1', extra: {} }];
     writeFileSync(alone, renderClusterIni({ clusterId: bru.id, nodes, keeper: null }));
     const founder = lab.start(stray.name, ['node', '--config', alone, '--node', stray.name]);
-    await until('it to have founded', () => selfOf(bru.id, stray.name, stray.clientPort));
+    await foundingOf(bru.id, stray.name, stray.clientPort);
     await founder.kill();
     bru.startNode(first.name);
     await until('it to serve', () => client.get('m').then(String, () => null));
@@ -168,7 +168,7 @@ tests.test(
     await nursery.succeed(['backup', '--all', '--to', backup]);
     await client.set('z', 'after the backup');
     const foundings = new Map<string, string>();
-    for (const cluster of [ams, bru]) foundings.set(cluster.id, await foundingOf(cluster));
+    for (const cluster of [ams, bru]) foundings.set(cluster.id, await foundingOfFirst(cluster));
     await nursery.router.kill();
     for (const cluster of nursery.all) await burn(cluster);
 
@@ -241,7 +241,7 @@ tests.test(
     for (const key of LETTERS) await client.set(key, `first ${key}`);
     const backup = join(lab.dir, 'wednesday');
     await nursery.succeed(['backup', '--all', '--to', backup]);
-    const founding = await foundingOf(ams);
+    const founding = await foundingOfFirst(ams);
     await burn(ams);
     const [first, second] = ams.nodes as [NodePlace, NodePlace, NodePlace];
     const restore = (node: NodePlace, replaced: string) =>

@@ -8,6 +8,7 @@ import { renderClusterIni } from '../../src/config/render.ts';
 import type { AdminAnswer, AdminQuery, ClusterConfig, NodeStatus } from '../../src/protocol/admin/admin.ts';
 import { LEASE_MS, type TestCluster } from './clusters.ts';
 import { freePorts, type Lab, type NurseryProcess } from './processes.ts';
+import { until } from './wait.ts';
 
 type Sent = NonNullable<Parameters<ClusterClient['query']>[1]>;
 
@@ -26,6 +27,14 @@ export async function selfOf(cluster: string, name: string, port: number): Promi
     if (!(error instanceof NurseryError)) throw error;
     return null;
   }
+}
+
+/** The founding that a node is of, waited for: a node answers before it has founded, and before it was taken in. */
+export function foundingOf(cluster: string, name: string, port: number): Promise<string> {
+  return until(
+    `${name} to be of a founding`,
+    async () => (await selfOf(cluster, name, port))?.founding || null,
+  );
 }
 
 /** What a node says that an operator should know of. */

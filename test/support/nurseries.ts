@@ -7,6 +7,7 @@ import { ClusterClient } from '../../src/client/cluster-client.ts';
 import { renderRouterIni } from '../../src/config/render.ts';
 import type { KeeperMap } from '../../src/protocol/admin/admin.ts';
 import { TestCluster } from './clusters.ts';
+import { selfOf } from './identities.ts';
 import type { Caller } from './load.ts';
 import { type Finished, freePorts, type Lab, type NurseryProcess } from './processes.ts';
 import { pause, until } from './wait.ts';
@@ -113,6 +114,12 @@ export class TestNursery {
       },
       { withinMs: INIT_MS },
     );
+    for (const { id, nodes } of nursery.all)
+      for (const { name, clientPort } of nodes)
+        await until(`${name} to know its keeper, also by itself`, async () => {
+          const self = await selfOf(id, name, clientPort);
+          return self !== null && self.keeper !== '';
+        });
     await until('the router to serve', async () => {
       const client = await nursery.connect();
       await client.exists('a key', { deadlineMs: 500 }).finally(() => client.close());
