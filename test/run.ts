@@ -95,9 +95,9 @@ async function runLane({ parts, processes, niceness }: Lane, wanted: readonly st
       wanted.length === 0 || wanted.some((want) => `${folder}/${file}`.startsWith(want)),
   );
   const outcomes: Outcome[] = [];
-  const workers = Array.from({ length: processes }, async () => {
+  const workers = Array.from({ length: processes }, async (_, share) => {
     for (let part = left.shift(); part !== undefined; part = left.shift()) {
-      outcomes.push(await runPart(part, niceness));
+      outcomes.push(await runPart(part, niceness, `${share}/${processes}`));
     }
   });
   await Promise.all(workers);
@@ -105,10 +105,14 @@ async function runLane({ parts, processes, niceness }: Lane, wanted: readonly st
 }
 
 /** One uvu process; one that dies before its summary, or does not end after it, counts as a failure. */
-async function runPart({ folder, file }: Part, niceness: number): Promise<Outcome> {
+async function runPart({ folder, file }: Part, niceness: number, share: string): Promise<Outcome> {
   const startedMs = performance.now();
   const wanted = file === undefined ? '\\.test\\.js$' : `^${file.replaceAll('.', '\\.')}$`;
-  const { code, output } = await run(['node_modules/uvu/bin.js', `dist/test/${folder}`, wanted], niceness);
+  const { code, output } = await run(
+    ['node_modules/uvu/bin.js', `dist/test/${folder}`, wanted],
+    niceness,
+    share,
+  );
   const name = file === undefined ? folder : `${folder}/${file}`;
   console.log(`── ${name}, ${Math.round((performance.now() - startedMs) / 1000)} s\n${output}`);
   const plain = stripVTControlCharacters(output);
@@ -132,10 +136,16 @@ function accountOf(output: string): string {
   return (first === -1 ? lines.slice(-FAILURE_LINES) : lines.slice(first, first + FAILURE_LINES)).join('\n');
 }
 
-async function run(args: readonly string[], niceness: number): Promise<{ code: number; output: string }> {
+/** `share`: which of the ports are the tests' own, of how many that run side by side. */
+async function run(
+  args: readonly string[],
+  niceness: number,
+  share = '0/1',
+): Promise<{ code: number; output: string }> {
   // By `nice`, which replaces itself: set from here, it would come too late for the threads that node starts with.
   const command = ['-n', String(niceness), process.execPath, ...args];
-  const child = spawn('nice', command, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const env = { ...process.env, TEST_SHARE: share };
+  const child = spawn('nice', command, { stdio: ['ignore', 'pipe', 'pipe'], env });
   let output = '';
   const end = (why: string): void => {
     output += `\nended by the test command: ${why}\n`;

@@ -18,9 +18,13 @@ const TEST_MS = 300_000;
 /** What a failure shows of each process (lines of its output, and of its log). */
 const TAIL_LINES = 6;
 const TAIL_COLUMNS = 200;
-/** Ports below those that the system hands out, so that no connection takes the port of a node that is down. */
-const PORT_FIRST = 10_000;
-const PORT_COUNT = 20_000;
+/**
+ * Ports below those that the system hands out, so that no connection takes the port of a node that is down; test files that run side
+ * by side have a share each, so that none takes the port of another one's node that is down.
+ */
+const [SHARE, SHARES] = (process.env['TEST_SHARE'] ?? '0/1').split('/').map(Number) as [number, number];
+const PORT_COUNT = Math.floor(20_000 / SHARES);
+const PORT_FIRST = 10_000 + SHARE * PORT_COUNT;
 
 /** How a process ended. */
 export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
@@ -139,7 +143,7 @@ export class NurseryProcess {
   }
 
   /** Waits until a command has done its work. */
-  async finished(withinMs = 60_000): Promise<Finished> {
+  async finished(withinMs = 120_000): Promise<Finished> {
     const exit = await within(withinMs, `nursery ${this.name}`, this.exited);
     return { ...exit, stdout: this.#stdout, stderr: this.#stderr };
   }

@@ -1,7 +1,7 @@
 /** Waiting for a condition by asking again and again, never by hoping that some time is enough. */
 
 export type WaitOptions = {
-  /** How long it may take (ms). Default 30 s: a slow machine is no failure. */
+  /** How long it may take (ms). Default 60 s: a slow machine is no failure. */
   readonly withinMs?: number;
   /** Between two attempts (ms). Default 20; after one that took longer, such as a command, as long as that took, `REST_MAX_MS` at most. */
   readonly everyMs?: number;
@@ -20,7 +20,7 @@ export async function until<T>(
   attempt: () => Promise<T | null | false> | T | null | false,
   options: WaitOptions = {},
 ): Promise<T> {
-  const withinMs = options.withinMs ?? 30_000;
+  const withinMs = options.withinMs ?? 60_000;
   const beganMs = performance.now();
   for (;;) {
     const triedMs = performance.now();
