@@ -3,11 +3,15 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { NurseryError } from '../base/errors.ts';
+import { arakoonWire } from './bench/arakoon-wire.ts';
 import type { Place } from './bench/client.ts';
+import { compare } from './bench/compare/compare.ts';
 import { MasterFinder, placeOf } from './bench/find-master.ts';
+import { LinkLoadClient } from './bench/link-client.ts';
 import { Load, type LoadOptions, type LoadResult, type Second } from './bench/load.ts';
 import { parseMix, type Sizes, Workload } from './bench/operations.ts';
 import type { Figures } from './bench/tally.ts';
+import { TcpLoadClient } from './bench/tcp-client.ts';
 import { readTarget } from './connections.ts';
 import { complain, printJson, printLine } from './output.ts';
 
@@ -16,10 +20,13 @@ export type BenchArguments = Sizes & {
   readonly config: string | undefined;
   readonly node: string | undefined;
   readonly null: boolean;
+  /** Others that are measured beside a cluster of ours, all of them started here. */
+  readonly compare: readonly string[];
   readonly transport: 'tcp' | 'ws';
-  readonly connections: number;
-  readonly outstanding: number;
-  readonly mix: string;
+  /** Left out: 100 connections, one outstanding request of each, and sets; of a comparison, all of its rows. */
+  readonly connections: number | undefined;
+  readonly outstanding: number | undefined;
+  readonly mix: string | undefined;
   readonly seconds: number;
   readonly warmUp: number;
   readonly seed: number;
@@ -33,19 +40,29 @@ export type BenchArguments = Sizes & {
  */
 export async function runBench(args: BenchArguments): Promise<void> {
   check(args);
-  const workload = new Workload(parseMix(args.mix), args, args.seed);
+  const { connections = 100, outstanding = 1, mix = 'set' } = args;
+  if (args.compare.length > 0) {
+    const isGiven = [args.connections, args.outstanding, args.mix].some((given) => given !== undefined);
+    await compare({ ...args, shape: isGiven ? { connections, outstanding, mix } : null });
+    return;
+  }
+  const workload = new Workload(parseMix(mix), args, args.seed);
   const nullServer = args.null ? await startNullServer(args.valueBytes) : null;
   try {
     const find = nullServer === null ? finder(args) : () => Promise.resolve(nullServer.place);
     await find(); // whom nobody can reach, nobody can measure
-    const { transport, connections, outstanding, seconds, warmUp, json } = args;
+    const { transport, seconds, warmUp, json } = args;
     const options: LoadOptions = {
-      transport,
       connections,
       outstanding,
       seconds,
       warmUpSeconds: warmUp,
-      find,
+      connect: async (load, lost) => {
+        const place = await find();
+        return transport === 'tcp'
+          ? new TcpLoadClient(load, place, arakoonWire, lost)
+          : new LinkLoadClient(load, place, lost);
+      },
       onProgress: (second) => complain(json ? JSON.stringify(second) : lineOf(second)),
     };
     print(await new Load(workload, options).run(), json);
@@ -58,13 +75,14 @@ function check(args: BenchArguments): void {
   if (String(args.keys - 1).length > args.keyBytes) {
     throw new NurseryError('REFUSED', `${args.keys} keys need more than ${args.keyBytes} bytes each`);
   }
-  if (args.null && args.transport === 'ws') {
-    throw new NurseryError('REFUSED', 'the null server speaks TCP only');
+  if (args.transport === 'ws' && (args.null || args.compare.length > 0)) {
+    throw new NurseryError('REFUSED', `${args.null ? 'the null server speaks' : 'others speak'} TCP only`);
   }
 }
 
 function finder(args: BenchArguments): () => Promise<Place> {
-  if (args.config === undefined) throw new NurseryError('REFUSED', 'name a configuration, or --null');
+  if (args.config === undefined)
+    throw new NurseryError('REFUSED', 'name a configuration, or --null, or --compare');
   const { front, isRouter } = readTarget(args.config);
   const [first] = front.nodes;
   const name = args.node ?? (isRouter ? first?.name : undefined);

@@ -228,14 +228,23 @@ function benchCommand<T>(parser: Argv<T>) {
           type: 'boolean', // without a default: one would count as given, and exclude a configuration
           describe: 'load a server that only answers: what the generator itself can reach',
         })
+        .option('compare', {
+          type: 'string',
+          requiresArg: true,
+          describe:
+            "etcd, redis or etcd,redis: Debian's packages, and a cluster of three, all started here, under the same loads in turn",
+        })
         .option('transport', { choices: ['tcp', 'ws'] as const, default: 'tcp' as const })
-        .option('connections', wholeNumberOr('connections', 100, 1, 'clients', 100_000))
-        .option('outstanding', wholeNumberOr('outstanding', 1, 1, 'unanswered requests of each', 65_536))
+        .option('connections', wholeNumber('connections', 1, 'clients; default: 100', 100_000))
+        .option(
+          'outstanding',
+          wholeNumber('outstanding', 1, 'unanswered requests of each; default: 1', 65_536),
+        )
         .option('mix', {
           type: 'string',
           requiresArg: true,
-          default: 'set',
-          describe: 'operations and their shares, such as set:1,get:9; fill sets every key once',
+          describe:
+            'operations and their shares, such as set:1,get:9; fill sets every key once; default: set',
         })
         .option('keys', wholeNumberOr('keys', 1_000_000, 1, 'different keys', 1_000_000_000))
         .option('key-bytes', wholeNumberOr('key-bytes', 16, 1, 'length of a key', USER_KEY_MAX))
@@ -253,13 +262,20 @@ function benchCommand<T>(parser: Argv<T>) {
         .option('seed', wholeNumberOr('seed', 1, 0, 'of the keys and operations'))
         .option('json', JSON_FLAG)
         .conflicts('null', ['config', 'node'])
-        .epilogue(examples(['$0 bench --config router.ini --mix set:1,get:9', 'one update to nine reads'])),
+        .conflicts('compare', ['config', 'node', 'null'])
+        .epilogue(
+          examples(
+            ['$0 bench --config router.ini --mix set:1,get:9', 'one update to nine reads'],
+            ['$0 bench --compare etcd,redis --keys 100000', 'seven loads, on each of the three'],
+          ),
+        ),
     async (args) =>
       (await import('./bench-command.ts')).runBench({
         ...args,
         config: args.config,
         node: args.node,
         null: args.null === true,
+        compare: args.compare?.split(',') ?? [],
       }),
   );
 }

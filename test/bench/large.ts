@@ -2,7 +2,6 @@
  * Two clusters of five million keys each, looked at while clients work: what status and scrapes cost the nodes, how long anybody waits
  * for them, and what that does to the clients.
  */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RowPacker } from '../../node/store/row-pages.ts';
 import { TABLES } from '../../node/store/types.ts';
@@ -10,6 +9,7 @@ import { StoreWriter } from '../../node/store/writer.ts';
 import { present } from '../../src/base/assert.ts';
 import { gather } from '../../src/cli/status/gather.ts';
 import { judge } from '../../src/health/findings.ts';
+import { processorMsOf } from '../../src/process/processor-time.ts';
 import type { NodePlace, TestCluster } from '../support/clusters.ts';
 import { TestNursery } from '../support/nurseries.ts';
 import type { NurseryProcess } from '../support/processes.ts';
@@ -29,8 +29,6 @@ const SECOND_MS = 1000;
 const PAIRS = 5;
 /** How long somebody asks for single keys meanwhile (s). */
 const PROBE_S = 20;
-/** Ticks of a second in which Linux counts the time of processes. */
-const TICKS = 100;
 
 export async function large({ lab, report }: Stage): Promise<void> {
   report.begin('10 M keys in two clusters of one node each, with a look at them each second');
@@ -183,17 +181,8 @@ async function cpuOf(
   body: () => Promise<unknown>,
 ): Promise<{ readonly cpuMs: number; readonly passedMs: number }> {
   const read = (): number =>
-    nodes.reduce((sum, { process }) => sum + ticksOf(present(process.pid, 'pid')), 0);
-  const [ticks, beganMs] = [read(), performance.now()];
+    nodes.reduce((sum, { process }) => sum + processorMsOf(present(process.pid, 'pid')), 0);
+  const [beforeMs, beganMs] = [read(), performance.now()];
   await body();
-  return { cpuMs: ((read() - ticks) * 1000) / TICKS, passedMs: performance.now() - beganMs };
-}
-
-/** Of all threads of a process, in and for it. */
-function ticksOf(pid: number): number {
-  // Behind the name, which may have blanks in it: state is the third field, these are the 14th and 15th.
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return Number(fields[11]) + Number(fields[12]);
+  return { cpuMs: read() - beforeMs, passedMs: performance.now() - beganMs };
 }

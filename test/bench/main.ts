@@ -1,11 +1,13 @@
 /**
- * The benchmarks: `npm run bench`, everything but `large` within 15 minutes, one row for each target. Options: scenario names to run
- * only those (`npm run bench -- direct sharded`), `--against redis`, `--minutes 10` for the memory scenario, `--case TEXT`
- * for some rows of `direct`. Timings depend on the machine: compare what was measured in one run.
+ * The benchmarks: `npm run bench`, everything but `compare`, `large` and `size` within 15 minutes, one row for each target. Options: scenario
+ * names to run only those (`npm run bench -- direct sharded`), `--minutes 10` for the memory scenario, `--millions 20` for the largest size,
+ * `--case TEXT` for some rows of `direct`. Timings depend on the machine: compare what was measured in one run. Beside each row stands
+ * what the last run here measured, kept in a file of the working directory.
  */
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Lab } from '../support/processes.ts';
+import { compare } from './compare.ts';
 import { crowd } from './crowd.ts';
 import { direct, generator, memory } from './direct.ts';
 import { growth } from './growth.ts';
@@ -14,16 +16,16 @@ import { overload } from './overload.ts';
 import { protocol } from './protocol.ts';
 import { rangeMap } from './range-map.ts';
 import { failover, restart } from './recovery.ts';
-import { redis } from './redis.ts';
 import { Report } from './report.ts';
 import { sharded } from './sharded.ts';
+import { size } from './size.ts';
 import type { Stage } from './stage.ts';
 import { status } from './status.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    against: { type: 'string' },
+    millions: { type: 'string', default: '4' },
     minutes: { type: 'string', default: '1' },
     case: { type: 'string', default: '' },
   },
@@ -43,11 +45,14 @@ const SCENARIOS: { readonly [name: string]: (stage: Stage) => void | Promise<voi
   growth,
   large,
   memory: (stage) => memory(stage, Number(values.minutes)),
-  ...(values.against === 'redis' ? { redis } : {}),
+  size: (stage) => size(stage, Number(values.millions)),
+  compare,
 };
 
 /** What is run only where it is named. */
-const LONG = ['large'];
+const LONG = ['large', 'size', 'compare'];
+/** What was measured last, row by row. */
+const KEPT = 'bench-last.json';
 
 const unknown = positionals.filter((name) => SCENARIOS[name] === undefined);
 if (unknown.length > 0) {
@@ -56,7 +61,7 @@ if (unknown.length > 0) {
   );
   process.exit(2);
 }
-const report = new Report();
+const report = new Report(KEPT);
 const startedMs = performance.now();
 console.log(`${cpus().length} cores (${cpus()[0]?.model}), Node.js ${process.version}, ${busyness()}`);
 for (const [name, run] of Object.entries(SCENARIOS)) {

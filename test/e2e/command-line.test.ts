@@ -1,5 +1,5 @@
 /** The bytes that are given on a command line are the bytes that are meant, and what cannot be meant is refused. */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES } from '../../src/base/errors.ts';
@@ -158,5 +158,60 @@ tests.test('no range begins or ends where no key can be', async (lab) => {
   await refused(lab, says, 'import', '--from', '-', '--range', `a..${long}`);
   await refused(lab, says, 'export', '--to', '-', '--key', long);
 });
+
+tests.test(
+  'a comparison runs what is installed, names what is not, and leaves nothing behind',
+  async (lab) => {
+    await refused(
+      lab,
+      /nothing is known of postgres .*; there are: etcd, redis$/m,
+      'bench',
+      '--compare',
+      'postgres',
+    );
+    await refused(
+      lab,
+      /function cannot be compared with Redis$/m,
+      'bench',
+      '--compare',
+      'redis',
+      '--mix',
+      'function',
+    );
+    await refused(
+      lab,
+      /compare and config are mutually exclusive/,
+      'bench',
+      '--compare',
+      'redis',
+      '--config',
+      'x',
+    );
+    await refused(lab, /others speak TCP only$/m, 'bench', '--compare', 'redis', '--transport', 'ws');
+    const load = ['--mix', 'get', '--connections', '1', '--keys', '100', '--seconds', '1', '--warm-up', '0'];
+    const folder = join(lab.dir, 'compared');
+    mkdirSync(folder);
+    const args = ['bench', '--compare', 'redis', '--json', ...load];
+    const ran = await lab.start('bench', args, { TMPDIR: folder }).finished();
+    assert.equal(readdirSync(folder), [], 'its directory is gone');
+    if (ran.code === EXIT_CODES.OK) {
+      const lines = ran.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      assert.equal(
+        lines.map(({ name, errorCount }) => [name, errorCount]),
+        [
+          ['nursery', 0],
+          ['redis', 0],
+        ],
+      );
+      for (const { perSecond, cpuUs } of lines) assert.ok(perSecond > 0 && cpuUs >= 0);
+    } else {
+      assert.is(ran.code, EXIT_CODES.UNREACHABLE, ran.stderr);
+      assert.match(ran.stderr, /spawn redis-server ENOENT; apt-get install redis-server/);
+    }
+  },
+);
 
 tests.run();

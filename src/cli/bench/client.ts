@@ -1,5 +1,5 @@
 /** What a load and each of its connections know of one another. */
-import type { Workload } from './operations.ts';
+import type { Operation, Workload } from './operations.ts';
 import type { Tally } from './tally.ts';
 
 /** Whom clients connect to. */
@@ -22,7 +22,21 @@ export type Generator = {
    */
   afterRound(next: () => void): void;
   /** An error came as an answer. */
-  failed(returnCode: number): void;
+  failed(why: string): void;
   /** An answer came; a fill ends with its last one. */
   answered(): void;
 };
+
+/** Opens a connection of a load; `lost` is called once, when it is gone without `close`. @throws NurseryError where there is nobody */
+export type Connect = (load: Generator, lost: (why: string) => void) => Promise<LoadClient>;
+
+/** A protocol over TCP whose answers come in the order of the requests. */
+export type Wire = {
+  /** What a client says first. */
+  hello(cluster: string): Buffer;
+  /** The answer that begins at `at`: where it ends, and what went wrong, if anything. Null while bytes of it are missing. */
+  reply(operation: Operation, input: Buffer, at: number): Reply | null;
+};
+
+/** A key that is not there is an answer like any other. */
+export type Reply = { readonly end: number; readonly failure: string | null };

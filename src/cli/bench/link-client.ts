@@ -6,6 +6,7 @@ import type { Link, LinkHandlers } from '../../link/link.ts';
 import { returnCodeOf } from '../../protocol/arakoon/values.ts';
 import type { Generator, LoadClient, Place } from './client.ts';
 import type { Operation } from './operations.ts';
+import { failureName } from './tally.ts';
 
 const DIAL_MS = 2000;
 const DEADLINE_MS = 10_000;
@@ -75,7 +76,7 @@ export class LinkLoadClient implements LoadClient {
 
   #answered(operation: Operation, startedMs: number, returnCode: number): void {
     if (returnCode !== RETURN_CODES.OK && returnCode !== RETURN_CODES.NOT_FOUND) {
-      this.#load.failed(returnCode);
+      this.#load.failed(failureName(returnCode));
       // Over TCP the other end would close; here it is for us to look for the master.
       if (returnCode === RETURN_CODES.NOT_MASTER) this.#link?.close('not the master');
       return;

@@ -1,10 +1,8 @@
 /** A closed loop: every client sends its next request when an answer has come, until the time is over. */
 import type { NurseryError } from '../../base/errors.ts';
-import type { Generator, LoadClient, Place } from './client.ts';
-import { LinkLoadClient } from './link-client.ts';
+import type { Connect, Generator, LoadClient } from './client.ts';
 import type { Workload } from './operations.ts';
-import { failureName, Tally } from './tally.ts';
-import { TcpLoadClient } from './tcp-client.ts';
+import { Tally } from './tally.ts';
 
 /** How long a client waits before it connects anew (ms). */
 const RECONNECT_MS = 5;
@@ -13,15 +11,16 @@ const DRAIN_MS = 5000;
 const PROGRESS_EVERY_MS = 1000;
 
 export type LoadOptions = {
-  readonly transport: 'tcp' | 'ws';
   readonly connections: number;
   /** Requests that each connection keeps unanswered. */
   readonly outstanding: number;
   /** Before anything is counted (s). */
   readonly warmUpSeconds: number;
   readonly seconds: number;
-  /** Asked for each connection, and again when it was lost: the master may have moved. @throws NurseryError */
-  readonly find: () => Promise<Place>;
+  /** Asked for each connection, and again when it was lost: the master may have moved. */
+  readonly connect: Connect;
+  /** Processor time that whoever is measured has used so far (ms); left out: it is not measured. */
+  readonly processorMs?: () => number;
   /** Every second, with what happened in it. */
   readonly onProgress: (second: Second) => void;
 };
@@ -40,6 +39,8 @@ export type LoadResult = {
   readonly tally: Tally;
   /** Share of one core that the generator itself used: near 1, it is the generator that was measured. */
   readonly generatorCpu: number;
+  /** Processor time that whoever was measured used meanwhile (ms). */
+  readonly processorMs: number;
 };
 
 /** Runs a load; what clients share. */
@@ -61,11 +62,12 @@ export class Load implements Generator {
   }
 
   async run(): Promise<LoadResult> {
-    const { connections, warmUpSeconds, seconds, onProgress } = this.#options;
+    const { connections, warmUpSeconds, seconds, onProgress, processorMs = () => 0 } = this.#options;
     for (let i = 0; i < connections; i += 1) this.#connect(i);
     await pause(warmUpSeconds * 1000);
     const startedMs = performance.now();
     const cpu = process.cpuUsage();
+    const processorBeforeMs = processorMs();
     this.tally = new Tally(startedMs);
     let lastMs = startedMs;
     const progress = setInterval(() => {
@@ -88,6 +90,7 @@ export class Load implements Generator {
     });
     const endedMs = performance.now();
     const used = process.cpuUsage(cpu);
+    const theirMs = processorMs() - processorBeforeMs;
     const { tally } = this;
     this.tally = new Tally(endedMs); // what is still on its way is not counted
     this.#over = true;
@@ -95,7 +98,8 @@ export class Load implements Generator {
     await this.#drain();
     for (const client of this.#clients) client?.close();
     const elapsedMs = endedMs - startedMs;
-    return { seconds: elapsedMs / 1000, tally, generatorCpu: (used.user + used.system) / 1000 / elapsedMs };
+    const generatorCpu = (used.user + used.system) / 1000 / elapsedMs;
+    return { seconds: elapsedMs / 1000, tally, generatorCpu, processorMs: theirMs };
   }
 
   mayStart(): boolean {
@@ -113,8 +117,8 @@ export class Load implements Generator {
     for (const next of round) next();
   }
 
-  failed(returnCode: number): void {
-    this.tally.failed(failureName(returnCode));
+  failed(why: string): void {
+    this.tally.failed(why);
   }
 
   answered(): void {
@@ -124,13 +128,11 @@ export class Load implements Generator {
 
   #connect(index: number): void {
     if (this.#over) return;
-    this.#options.find().then(
-      (place) => {
-        if (this.#over) return;
-        const lost = (): void => this.#later(index);
-        const { transport } = this.#options;
-        this.#clients[index] =
-          transport === 'tcp' ? new TcpLoadClient(this, place, lost) : new LinkLoadClient(this, place, lost);
+    const lost = (): void => this.#later(index);
+    this.#options.connect(this, lost).then(
+      (client) => {
+        if (this.#over) client.close();
+        else this.#clients[index] = client;
       },
       (error: NurseryError) => {
         this.tally.failed(error.code);

@@ -60,10 +60,26 @@ function isOperation(name: string): name is OperationName {
 
 const ZERO = 0x30;
 
+/**
+ * How servers of a kind want requests: the bytes of one, in which `key` stands wherever a key does, and a code that tells how its reply
+ * is to be read. @throws NurseryError REFUSED for what they cannot do
+ */
+export type Dialect = (
+  name: OperationName,
+  key: string,
+  sizes: Sizes,
+) => { readonly frame: Buffer; readonly code: number };
+
+/** Arakoon's. */
+export const arakoon: Dialect = (name, key, sizes) => {
+  const request = requestOf(name, key, sizes);
+  return { frame: encodeRequest(request), code: REQUEST_CODES[request.kind] };
+};
+
 /** One kind of request, ready to be sent. */
 export class Operation {
   readonly name: OperationName;
-  /** The request's code, which tells how its reply is to be read. */
+  /** Tells how its reply is to be read. */
   readonly code: number;
   /** What one request does: updates, keys or entries. */
   readonly units: number;
@@ -71,12 +87,12 @@ export class Operation {
   readonly #keysAt: readonly number[];
   readonly #keyBytes: number;
 
-  constructor(name: OperationName, sizes: Sizes) {
+  constructor(name: OperationName, sizes: Sizes, dialect: Dialect = arakoon) {
     const key = '0'.repeat(sizes.keyBytes);
-    const request = requestOf(name, key, sizes);
+    const { frame, code } = dialect(name, key, sizes);
     this.name = name;
-    this.code = REQUEST_CODES[request.kind];
-    this.#template = encodeRequest(request);
+    this.code = code;
+    this.#template = frame;
     this.#keysAt = occurrences(this.#template, Buffer.from(key));
     this.#keyBytes = sizes.keyBytes;
     this.units =
@@ -160,10 +176,10 @@ export class Workload {
     return Math.min(this.#filled, this.#keys) - 1;
   };
 
-  constructor(mix: Mix, sizes: Sizes, seed: number) {
+  constructor(mix: Mix, sizes: Sizes, seed: number, dialect: Dialect = arakoon) {
     const total = mix.reduce((sum, { weight }) => sum + weight, 0);
     let sum = 0;
-    this.#operations = mix.map(({ name }) => new Operation(name, sizes));
+    this.#operations = mix.map(({ name }) => new Operation(name, sizes, dialect));
     this.#upTo = mix.map(({ weight }) => {
       sum += weight;
       return sum / total;

@@ -1,9 +1,6 @@
-/** One connection of a load over Arakoon's TCP: keeps a number of requests unanswered, without a promise for any. */
+/** One connection of a load over TCP: keeps a number of requests unanswered, without a promise for any. */
 import { connect, type Socket } from 'node:net';
-import { RETURN_CODES } from '../../base/errors.ts';
-import { scanReply } from '../../protocol/arakoon/reply-shapes.ts';
-import { encodePrologue } from '../../protocol/arakoon/requests.ts';
-import type { Generator, LoadClient, Place } from './client.ts';
+import type { Generator, LoadClient, Place, Wire } from './client.ts';
 import type { Operation } from './operations.ts';
 
 const NOTHING = Buffer.alloc(0);
@@ -11,6 +8,7 @@ const NOTHING = Buffer.alloc(0);
 /** Answers come in the order of requests: what waits is a ring of operations and times. */
 export class TcpLoadClient implements LoadClient {
   readonly #load: Generator;
+  readonly #wire: Wire;
   readonly #socket: Socket;
   readonly #operations: Operation[] = [];
   readonly #startedMs: Float64Array;
@@ -22,13 +20,14 @@ export class TcpLoadClient implements LoadClient {
   readonly #onRound = (): void => this.#next();
 
   /** @param lost called once, when the connection is gone without `close` */
-  constructor(load: Generator, place: Place, lost: (why: string) => void) {
+  constructor(load: Generator, place: Place, wire: Wire, lost: (why: string) => void) {
     this.#load = load;
+    this.#wire = wire;
     this.#startedMs = new Float64Array(load.outstanding);
     this.#socket = connect({ host: place.host, port: place.port, noDelay: true });
     let why = 'closed';
     this.#socket.on('connect', () => {
-      this.#socket.write(encodePrologue(place.cluster));
+      this.#socket.write(wire.hello(place.cluster));
       this.#fill(performance.now());
     });
     this.#socket.on('data', (chunk) => this.#received(chunk));
@@ -89,14 +88,11 @@ export class TcpLoadClient implements LoadClient {
     let at = 0;
     while (this.#waiting > 0) {
       const operation = this.#operations[this.#oldest] as Operation;
-      const reply = scanReply(operation.code, input, at, input.length);
-      if (reply.kind === 'need') break;
-      const returnCode = input.readUInt32LE(at);
-      if (returnCode === RETURN_CODES.OK || returnCode === RETURN_CODES.NOT_FOUND) {
+      const reply = this.#wire.reply(operation, input, at);
+      if (reply === null) break;
+      if (reply.failure === null)
         this.#load.tally.answered(operation, this.#startedMs[this.#oldest] as number, nowMs);
-      } else {
-        this.#load.failed(returnCode);
-      }
+      else this.#load.failed(reply.failure);
       at = reply.end;
       this.#oldest = (this.#oldest + 1) % this.#load.outstanding;
       this.#waiting -= 1;

@@ -1,8 +1,6 @@
 /** A whole nursery on this machine: a keeper, two data clusters and a router, each node a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +9,7 @@ import { FatalError, NurseryError } from '../../base/errors.ts';
 import { renderClusterIni, renderRouterIni } from '../../config/render.ts';
 import { isPort } from '../../identity/address.ts';
 import { makeDirectories } from '../../process/directories.ts';
+import { freePorts } from '../../process/free-ports.ts';
 import { unreadableWhy, unusable } from '../../process/permissions.ts';
 import type { ClusterConfig } from '../../protocol/admin/admin.ts';
 import { complain } from '../output.ts';
@@ -20,9 +19,6 @@ const KEEPER = 'keeper';
 const CLUSTERS = ['ams', 'bru'];
 /** In its directory: the ports that the first run there chose. It says whose all the rest is. */
 const PLAN = 'plan.json';
-/** Where its ports are looked for. */
-const PORT_FIRST = 20_000;
-const PORT_LAST = 32_000;
 /** Members of each cluster: the least that survives the loss of one. */
 const MEMBERS = 3;
 /** Log segments of a nursery that is to be tried out, not filled (bytes). */
@@ -210,7 +206,7 @@ async function planIn(dir: string): Promise<Plan> {
   const file = join(dir, PLAN);
   if (existsSync(file)) return readPlan(file);
   refuseForeignFiles(dir);
-  const ports = await freePorts(3 * MEMBERS + 1);
+  const ports = await freePorts(IP, 3 * MEMBERS + 1);
   const take = (): number => present(ports.pop(), 'free port');
   const cluster = (id: string): ClusterConfig => ({
     cluster: id,
@@ -268,27 +264,4 @@ function write(file: string, text: string): void {
   } catch (error) {
     throw unusable('file', file, error);
   }
-}
-
-/**
- * Ports that are free now, and their successors too. Below those that systems give to outgoing connections, so that
- * the next run in the same directory finds them free as well.
- */
-async function freePorts(count: number): Promise<number[]> {
-  const ports: number[] = [];
-  let candidate = PORT_FIRST + 2 * randomInt((PORT_LAST - PORT_FIRST) / 2);
-  for (let tried = 0; ports.length < count; tried += 1) {
-    if (tried > PORT_LAST - PORT_FIRST) throw new NurseryError('UNREACHABLE', 'no free ports below 32768');
-    if ((await isFree(candidate)) && (await isFree(candidate + 1))) ports.push(candidate);
-    candidate = candidate + 2 < PORT_LAST ? candidate + 2 : PORT_FIRST;
-  }
-  return ports;
-}
-
-function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  return new Promise((done) => {
-    server.once('error', () => done(false));
-    server.listen(port, IP, () => server.close(() => done(true)));
-  });
 }
