@@ -162,32 +162,17 @@ tests.test('no range begins or ends where no key can be', async (lab) => {
 tests.test(
   'a comparison runs what is installed, names what is not, and leaves nothing behind',
   async (lab) => {
-    await refused(
-      lab,
-      /nothing is known of postgres .*; there are: etcd, redis$/m,
-      'bench',
-      '--compare',
-      'postgres',
-    );
-    await refused(
-      lab,
-      /function cannot be compared with Redis$/m,
-      'bench',
-      '--compare',
-      'redis',
-      '--mix',
-      'function',
-    );
-    await refused(
-      lab,
-      /compare and config are mutually exclusive/,
-      'bench',
-      '--compare',
-      'redis',
-      '--config',
-      'x',
-    );
-    await refused(lab, /others speak TCP only$/m, 'bench', '--compare', 'redis', '--transport', 'ws');
+    const wrong: readonly [says: RegExp, ...args: string[]][] = [
+      [/nothing is known of postgres .*; there are: etcd, redis$/m, 'postgres'],
+      [/function cannot be compared with Redis$/m, 'redis', '--mix', 'function'],
+      [/compare and config are mutually exclusive/, 'redis', '--config', 'x'],
+      [/others speak TCP only$/m, 'redis', '--transport', 'ws'],
+    ];
+    for (const [says, ...args] of wrong) {
+      const { code, stderr } = await lab.run(['bench', '--compare', ...args]);
+      assert.ok(code === EXIT_CODES.USAGE || code === EXIT_CODES.REFUSED, stderr);
+      assert.match(stderr, says);
+    }
     const load = ['--mix', 'get', '--connections', '1', '--keys', '100', '--seconds', '1', '--warm-up', '0'];
     const folder = join(lab.dir, 'compared');
     mkdirSync(folder);
