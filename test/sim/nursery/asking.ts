@@ -25,8 +25,8 @@ export type Operation = {
   readonly isStale: boolean;
   /** Values that it writes, by key: the last one of each. */
   readonly writes: ReadonlyMap<string, string>;
-  /** The function of a user that it calls, and near which key. */
-  readonly called?: { readonly name: string; readonly key: string };
+  /** The function of a user that it calls, and near which key; null where it names none. */
+  readonly called?: { readonly name: string; readonly key: string | null };
   /** What the answer says; null: there was none. */
   read(answer: Uint8Array | null): Seen;
 };

@@ -51,7 +51,10 @@ export class ClientProcess extends Host {
   /** Sends `operation` now. */
   call(operation: Operation, done: (call: Call) => void, link = this.#pickLink()): void {
     const { history, random } = this.#nursery;
-    const call = history.called(this.name, operation, this.schedule.nowMs, this.#streamOf(link));
+    const call = history.called(this.name, operation, this.schedule.nowMs, {
+      stream: this.#streamOf(link),
+      cluster: this.#isDirect ? this.#nursery.machine(link.address).cluster : null,
+    });
     this.#nursery.trace?.(this.name, () => `calls ${operation.name} at ${link.address}`);
     let isEnded = false;
     const ended = (result: LinkResult): void => {

@@ -165,7 +165,7 @@ function hook(id: number): Operation {
     ]);
     return new Map(steps);
   });
-  return { ...operation, called: { name: 'shows', key: '' }, read: judging(operation, []) };
+  return { ...operation, called: { name: 'shows', key: null }, read: judging(operation, []) };
 }
 
 /** `isPlaced`: it says near which key it works. */
@@ -190,7 +190,7 @@ function exchange(
   });
   return {
     ...operation,
-    called: { name, key: isPlaced ? first : '' },
+    called: { name, key: isPlaced ? first : null },
     read: judging(operation, second === undefined ? [] : [OUTSIDE]),
   };
 }

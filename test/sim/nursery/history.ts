@@ -1,5 +1,6 @@
 /** What clients called and were answered, and what of it the clusters applied. */
 
+import { present } from '../../../src/base/assert.ts';
 import { printKey } from '../../../src/base/bytes.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
@@ -16,6 +17,8 @@ export type Call = {
   readonly client: string;
   /** The connection, where what is sent on it takes effect in order; null where nothing says so. */
   readonly stream: string | null;
+  /** The cluster, where one of its nodes was asked; null through a router. */
+  readonly cluster: string | null;
   readonly calledAt: number;
   readonly calledMs: number;
   answeredAt: number;
@@ -68,13 +71,19 @@ export class History {
     return this.#pending;
   }
 
-  called(client: string, operation: Operation, nowMs: number, stream: string | null = null): Call {
+  called(
+    client: string,
+    operation: Operation,
+    nowMs: number,
+    { stream, cluster }: Pick<Call, 'stream' | 'cluster'> = { stream: null, cluster: null },
+  ): Call {
     this.#order += 1;
     this.#pending += 1;
     const call: Call = {
       operation,
       client,
       stream,
+      cluster,
       calledAt: this.#order,
       calledMs: nowMs,
       answeredAt: Number.POSITIVE_INFINITY,
@@ -230,7 +239,10 @@ export class History {
     }
   }
 
-  /** A function that was called where a key was is there wherever the key goes. */
+  /**
+   * A function that was called where a key was is there wherever the key goes. A call that names no key says something of all keys
+   * through a router, which sends it nowhere else, and of one cluster at a node of it.
+   */
   #checkFunctions(): void {
     const known = new Map<string, Call>();
     const called = this.calls.filter(({ operation }) => operation.called !== undefined);
@@ -347,9 +359,10 @@ export class History {
 const UNKNOWN = /^unknown (function|hook) /;
 const UNPLACED = /say near which key it works$|called near a key|called where one cluster has all keys/;
 
-function functionOf({ operation }: Call): string {
-  const { called } = operation;
-  return `${called?.name} ${called?.key}`;
+/** Which calls are compared: of one function, near one key, or near none and asked of the same. */
+function functionOf({ operation, cluster }: Call): string {
+  const { name, key } = present(operation.called, 'a call of a function');
+  return key === null ? `${name} of ${cluster ?? 'whoever has all keys'}` : `${name} near ${key}`;
 }
 
 function placeOf({ appliedBy, appliedSlot, appliedPosition }: Call): string {
