@@ -104,7 +104,7 @@ export function claimedBy(claim: Claim): string {
 
 /** What a node says where [nursery] points to another keeper than the one that it is bound to. */
 export function strangerIs({ cluster, founding }: KeeperRef, own: string): string {
-  return `where [nursery] points, keeper ${cluster} is founding ${founding}; this cluster belongs to ${own}, and does not listen to another: wrong addresses, a staging copy, or emptied homes of the keeper`;
+  return `where [nursery] points, keeper ${cluster} is founding ${founding}; this cluster belongs to ${own}, and does not listen to another: wrong addresses, a staging copy, emptied homes of the keeper, or homes of a keeper whose place was taken, which are to be stopped and emptied`;
 }
 
 /** What a node does while its keeper is silent. */

@@ -23,6 +23,7 @@ import {
   installCluster,
   isKeeper,
   noteDead,
+  noteStranger,
   replaceFounding,
   standingOf,
 } from './registry.ts';
@@ -40,7 +41,12 @@ export function replace(draft: Draft, command: Of<'replace'>): AdminAnswer {
   const { cluster, was, founding } = command;
   const standing = standingOf(draft.state, command);
   if (standing.verdict === 'dead') return { kind: 'standing', ...standing };
-  if (['notKeeper', 'foreign'].includes(standing.verdict)) return refused(standing.why);
+  if (standing.verdict === 'foreign') {
+    // It knocks as one that introduces itself does: no first map is made beside it.
+    noteStranger(draft, cluster, command.keeper);
+    return { kind: 'standing', ...standing };
+  }
+  if (standing.verdict === 'notKeeper') return refused(standing.why);
   if (cluster === draft.state.bound?.keeper.cluster) {
     return refused(`${cluster} is the keeper: it may lack moves that it planned and maps that it published`);
   }
@@ -274,6 +280,10 @@ function fence(draft: Draft, { order, was }: Order, { owned, activated }: Shown)
   const shown = new Set([...activated, ...owned.map(({ epoch }) => epoch)]);
   for (const record of [...draft.state.migrations.values()]) {
     const { mid, phase, foundings, token } = record;
+    if (record.isUntold === true && foundings?.target === was) {
+      const { isUntold: _, ...told } = record; // who is dead need not be told
+      draft.update({ migrations: withEntry(draft.state.migrations, mid, told) });
+    }
     if ((phase !== 'active' && phase !== 'published') || foundings === undefined) continue;
     const dead = foundings.source === was ? 'source' : foundings.target === was ? 'target' : null;
     if (dead === null) continue;

@@ -325,7 +325,8 @@ const RESCUE = 'nursery rescue keeper, with the files of all clusters, tells it 
 const COMES_OVER =
   'The rows of a cluster that lived by itself come over through clients: read them there, write them through a router, then empty its homes and start it as a new cluster';
 
-function noteStranger(draft: Draft, cluster: string, keeper: string): void {
+/** A cluster of another nursery has spoken to this keeper; of so many at most as there can be clusters. */
+export function noteStranger(draft: Draft, cluster: string, keeper: string): void {
   const { strangers } = draft.state;
   if (strangers.get(cluster) === keeper || strangers.size >= CLUSTERS_MAX) return;
   draft.update({ strangers: withEntry(strangers, cluster, keeper) });

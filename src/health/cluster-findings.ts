@@ -15,6 +15,7 @@ import {
   unheardOf,
 } from './facts.ts';
 import { type Finding, finding, longest, notAsked, type Severity, sinceOf } from './finding.ts';
+import { endOf } from './open-orders.ts';
 import {
   electionThen,
   fileOf,
@@ -241,6 +242,16 @@ function masterless(
   });
 }
 
+/** What helps a cluster that waits for its keeper's word; not `--without-keeper`, where an order has given its place away. */
+function todoWhileWaiting({ keeper }: Facts, cluster: string, master: Answering, isNew: boolean): string {
+  const order = keeper === null ? null : endOf(keeper, cluster, master);
+  if (order !== null)
+    return `order ${order.order} has declared founding ${order.was} dead, for ever: stop its nodes, keep a copy of their homes where what they alone may hold is still wanted, and start them with empty homes`;
+  return isNew
+    ? 'see that the keeper runs, and a migrator, which settles what was moving; or nursery migrate --resume. With a new keeper: nursery rescue keeper'
+    : 'start the keeper. If nothing was rescued since these nodes stopped, stop them, and start each with --without-keeper';
+}
+
 /** What of the master alone stops its cluster. */
 function masterFindings(facts: Facts, seen: ClusterSeen, master: Answering, severity: Severity): Finding[] {
   const { cluster } = seen;
@@ -255,10 +266,7 @@ function masterFindings(facts: Facts, seen: ClusterSeen, master: Answering, seve
         subject: cluster,
         what: `${name}, the master of ${cluster}, serves nothing yet: ${refuses.detail}`,
         since: sinceOf(master, refuses),
-        todo:
-          refuses.subject === 'succession'
-            ? 'see that the keeper runs, and a migrator, which settles what was moving; or nursery migrate --resume. With a new keeper: nursery rescue keeper'
-            : 'start the keeper. If nothing was rescued since these nodes stopped, stop them, and start each with --without-keeper',
+        todo: todoWhileWaiting(facts, cluster, master, refuses.subject === 'succession'),
       }),
     );
   }

@@ -32,6 +32,8 @@ export type KeeperSeen = {
   /** Its cluster id. */
   readonly cluster: string;
   readonly known: KeeperMap;
+  /** Where it has no map: the one that the router still has, of a keeper before it. */
+  readonly before?: KeeperMap;
   /** Null where the keeper did not say. */
   readonly migrations: readonly Migration[] | null;
   readonly orders: readonly Order[] | null;

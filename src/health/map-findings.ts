@@ -15,7 +15,7 @@ import {
   masterOf,
 } from './facts.ts';
 import { type Finding, finding, longest, notAsked, quoted, sinceOf } from './finding.ts';
-import { openOrders } from './open-orders.ts';
+import { bringElsewhere, endOf, openOrders } from './open-orders.ts';
 import { electionThen, isElecting, mayBeGone, missingFrom, type Start, startNodes } from './starting.ts';
 
 /** The keeper does not answer, or has no map yet; and rescues that nobody has brought to their end. */
@@ -56,7 +56,7 @@ const NAMES: { readonly [K in Order['kind']]: string } = {
 };
 
 /** Nobody has begun it; or the keeper is new, and clusters are there that belong to one before it. */
-function emptyMap({ clusters, file }: Facts, { cluster: keeper, known }: KeeperSeen): Finding {
+function emptyMap({ clusters, file }: Facts, { cluster: keeper, known, before }: KeeperSeen): Finding {
   const mine = known.nursery?.founding ?? '';
   const others = clusters.filter(
     (each) =>
@@ -74,10 +74,14 @@ function emptyMap({ clusters, file }: Facts, { cluster: keeper, known }: KeeperS
         ? `${[...new Set(others.map(({ cluster }) => cluster))].join(', ')} ${others.length === 1 ? 'belongs' : 'belong'} to a keeper before it`
         : note?.detail;
     const brief = `keeper ${keeper} is new, and has no map`;
-    const what = `${brief}: ${whose}`;
+    const isServed =
+      before?.map.isEmpty === false && others.some((each) => masterOf(each)?.facts.status.waitsFor === null);
+    const meanwhile = isServed ? '; what routers knew of the one before it goes on' : '';
+    const what = `${brief}: ${whose}${meanwhile}`;
     const todo =
       'tell it what all clusters have, those that were restored or promoted too, of each of which a node has to run';
-    return finding({ ...empty, brief, what, todo, command: rescue });
+    const severity = isServed ? 'atRisk' : empty.severity;
+    return finding({ ...empty, severity, brief, what, todo, command: rescue });
   }
   return finding({
     ...empty,
@@ -170,8 +174,9 @@ export function mapFindings({ keeper, clusters, file }: Facts): Finding[] {
   const live = entries.filter((entry) => !dead.includes(entry));
   for (const cluster of clusters.filter(({ isElsewhere }) => !isElsewhere)) {
     const master = masterOf(cluster);
-    // The owner's master alone can say; where there is none, or the keeper has yet to bind it, that is what is wrong.
-    if (master !== null && !isUnbound(cluster, master))
+    // The owner's master alone can say; where there is none, or the keeper has yet to bind it, that is what is wrong. One whose founding
+    // an order has declared dead is told that.
+    if (master !== null && !isUnbound(cluster, master) && endOf(keeper, cluster.cluster, master) === null)
       found.push(...disagreements({ cluster, master, live, open, file }));
   }
   return found;
@@ -184,8 +189,8 @@ function ofDead(entry: MapEntry, file: string): Finding {
     severity: 'notServing',
     subject: printRange(entry),
     what: `nobody serves ${printRange(entry)}: founding ${founding} of ${owner} is over`,
-    todo: `nursery rescue promote goes on where it was begun; else bring the range to another cluster, by --restore DIRECTORY where there is a backup`,
-    command: `nursery rescue lost ${owner} --at CLUSTER --empty --config ${quoted(file)}`,
+    todo: 'nursery rescue promote goes on where it was begun; else bring the range to another cluster, as of a backup that has it, or empty where there is none',
+    command: withConfig(bringElsewhere(owner), file),
   });
 }
 
@@ -213,7 +218,7 @@ function disagreements({ cluster: { cluster }, master, live, open, file }: Compa
           subject: printRange(gap),
           what: `nobody serves ${printRange(gap)}: the map gives it to ${cluster}, at epoch ${entry.epoch}, and ${master.name}, its master, says that ${cluster} does not own it`,
           todo: 'keep all homes and log files, and report it; what is to be served before that has to come from a backup, or begin empty',
-          command: `nursery rescue lost ${cluster} --at CLUSTER --empty --config ${quoted(file)}`,
+          command: withConfig(bringElsewhere(cluster), file),
         }),
       );
   }

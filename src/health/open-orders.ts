@@ -2,6 +2,7 @@
 import { printRange } from '../keyspace/range.ts';
 import type { MapEntry } from '../keyspace/rangemap.ts';
 import type { Migration, Order } from '../protocol/admin/admin.ts';
+import type { Answering, KeeperSeen } from './facts.ts';
 
 /** One of them. */
 export type OpenOrder = {
@@ -46,7 +47,7 @@ function openOf(order: Order, { orders, entries, migrations }: OnRecord): Omit<O
   }
   if (kind !== 'keeper') {
     const left = entries.filter((entry) => entry.owner === cluster && entry.founding === was);
-    const next = `nursery rescue lost ${cluster} --at CLUSTER --restore DIR, or --empty`;
+    const next = bringElsewhere(cluster);
     if (left.length > 0)
       return {
         why: `${left.map(printRange).join(', ')} of founding ${was}, which is dead, nobody serves`,
@@ -54,6 +55,17 @@ function openOf(order: Order, { orders, entries, migrations }: OnRecord): Omit<O
       };
   }
   return unsettled.length > 0 ? { why: settling, next: RESUME } : null;
+}
+
+/** The order that has declared the founding of this node dead; null where none has. */
+export function endOf({ orders }: KeeperSeen, cluster: string, { facts }: Answering): Order | null {
+  const { founding } = facts.status;
+  return orders?.find((order) => order.cluster === cluster && order.was === founding) ?? null;
+}
+
+/** What brings the ranges of a cluster to another one: nobody is told to begin empty who may have a backup. */
+export function bringElsewhere(cluster: string): string {
+  return `nursery rescue lost ${cluster} --at CLUSTER --restore DIR, or --empty`;
 }
 
 const RESUME = 'nursery migrate --resume';

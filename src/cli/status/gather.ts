@@ -113,7 +113,7 @@ async function begin({ file, target, untilMs, before }: Begin): Promise<Look> {
     target.hasNursery ? askKeeper(tellers) : null,
     askRouter(tellers),
   ]).finally(() => router?.close());
-  const named = withConfigured(keeper?.known.clusters ?? [], configured);
+  const named = withConfigured(clustersOf(keeper), configured);
   const asked = named.map((each) => ({ each, nodes: asking.ask(each) }));
   const front = target.isRouter ? null : target.front.cluster;
   return {
@@ -166,6 +166,7 @@ async function askKeeper(tellers: Tellers): Promise<Late> {
     return {
       cluster,
       known: withoutKind(known),
+      ...(known.map.isEmpty ? { before: await heard } : {}),
       migrations: migrations.migrations,
       orders: orders.orders,
       why: null,
@@ -216,6 +217,13 @@ function judged(keeper: Late | null, clusters: readonly ClusterSeen[]): KeeperSe
   const own = clusters.filter(({ cluster, isElsewhere }) => cluster === seen.cluster && !isElsewhere);
   const isThere = isLate && own.some((cluster) => masterOf(cluster) !== null);
   return isThere ? { ...seen, isUnheard: true } : seen;
+}
+
+/** Those of a map that is not there any more are what a new keeper has yet to learn. */
+function clustersOf(keeper: KeeperSeen | null): readonly KnownCluster[] {
+  const { known, before = NOTHING } = keeper ?? { known: NOTHING };
+  const isKnown = (id: string): boolean => known.clusters.some(({ cluster }) => cluster === id);
+  return [...known.clusters, ...before.clusters.filter(({ cluster }) => !isKnown(cluster))];
 }
 
 type Named = KnownCluster & { readonly isElsewhere: boolean };

@@ -60,6 +60,22 @@ const map = (cluster: TestCluster): string[] =>
       ({ lo, hi, owner, epoch, founding }) => `${lo}..${hi ?? ''} ${owner} ${epoch} ${founding}`,
     );
 
+test('a restored founding of a nursery before knocks, and no first map is made beside it', () => {
+  const cluster = new TestCluster({ nursery: true });
+  cluster.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: NODES }, mine: K }, 'ok');
+  introduce(cluster, 'b', 'b1');
+  const knock = replacement({ keeper: 'the one before' });
+  assert.is(cluster.expect(knock, 'standing').verdict, 'foreign');
+  const before = cluster.dump();
+  cluster.expect(knock, 'standing');
+  assert.equal(cluster.dump(), before, 'it is noted once');
+  assert.match(
+    cluster.expect({ kind: 'initMap', cluster: 'b' }, 'refused').why,
+    /cluster a belongs to another nursery \(the one before\).*rescue keeper/,
+  );
+  assert.match(cluster.machine.strangersWhy ?? '', /cluster a belongs to another/);
+});
+
 test('a founding takes the place of the one in force: at new epochs, once, and for ever', () => {
   const cluster = keeper();
   const given = cluster.expect(replacement(), 'given');
@@ -76,7 +92,9 @@ test('a founding takes the place of the one in force: at new epochs, once, and f
     second.why,
     /^founding a3 of cluster a came too late, for ever: founding a2 took the place of founding a1 .*\(it has a_0\)/,
   );
-  assert.match(cluster.expect(replacement({ keeper: 'k2' }), 'refused').why, /belongs to the nursery k2/);
+  const foreign = cluster.expect(replacement({ keeper: 'k2' }), 'standing');
+  assert.is(foreign.verdict, 'foreign');
+  assert.match(foreign.why, /belongs to the nursery k2/);
   assert.is(cluster.expect(replacement({ was: 'a2', founding: 'a1' }), 'standing').verdict, 'dead');
   assert.ok(given.spareMid > 2 && given.floorMid > given.spareMid, 'nothing that it is given comes again');
   const plan = cluster.expect({ kind: 'plan', source: 'a', target: 'b', lo: 'm', hi: null }, 'planned');
@@ -496,6 +514,25 @@ test('a keeper that served keys: its own founding stands, and what the one befor
     const order = orders[0]?.order ?? 0;
     cluster.expect({ kind: 'planCopy', order, target: 'a', lo: 'm', hi: null }, 'planned');
     assert.is(introduce(cluster, 'K', K), 'inForce');
+  }
+});
+
+test('a target that is dead need not be told any more of a move that was aborted without it', () => {
+  for (const dies of [
+    { kind: 'lose', cluster: 'b', founding: 'b1', takenMs: 1 } as const,
+    replacement({ cluster: 'b', was: 'b1', founding: 'b2', after: ['b1'], owned: [] }),
+  ]) {
+    const cluster = keeper();
+    const untold = () =>
+      [...cluster.machine.state.migrations.values()].map(({ isUntold }) => isUntold === true);
+    for (const target of ['b', 'c']) {
+      const { mid } = cluster.expect({ kind: 'plan', source: 'a', target, lo: 'm', hi: null }, 'planned');
+      const { token } = cluster.expect({ kind: 'claim', mid, tokenSeen: 0 }, 'claimed');
+      cluster.expect({ kind: 'recordAbort', mid, token, why: 'as asked', told: false }, 'ok');
+    }
+    assert.equal(untold(), [true, true]);
+    cluster.command(dies);
+    assert.equal(untold(), [false, true]);
   }
 });
 

@@ -283,7 +283,7 @@ const ROWS: readonly Row[] = [
     state: 'notServing',
     kinds: ['rangeUnserved'],
     what: /^nobody serves \[m\.\.end\): the map gives it to a, at epoch 1, and a_0, its master, says that a does not own it$/,
-    command: 'nursery rescue lost a --at CLUSTER --empty --config router.ini',
+    command: 'nursery rescue lost a --at CLUSTER --restore DIR --config router.ini, or --empty',
   },
   {
     name: 'the same at another epoch is another range',
@@ -977,6 +977,26 @@ const ROWS: readonly Row[] = [
     command: 'nursery init CLUSTER --config router.ini',
   },
   {
+    name: 'a home whose founding this keeper has declared dead waits for a keeper before it',
+    facts: factsOf({
+      keeper: keeperOf({ orders: [{ ...RESTORED, cluster: 'a', was: 'f-a', founding: 'f-a2' }] }),
+      replaced: [
+        clusterOf(
+          'a',
+          nodeOf('a', 'a_0', {
+            role: 'master',
+            conditions: [condition('refuses', { subject: 'standing', detail: 'it waits' })],
+          }),
+          nodeOf('a', 'a_1'),
+          nodeOf('a', 'a_2'),
+        ),
+      ],
+    }),
+    state: 'notServing',
+    kinds: ['rescueUnfinished', 'waitsForKeeper'],
+    lastTodo: /^order 1 has declared founding f-a dead, for ever: stop its nodes, keep a copy .*empty homes$/,
+  },
+  {
     name: 'a new keeper has no map, and a cluster belongs to the one before it',
     facts: factsOf({
       keeper: keeperOf({ entries: [] }),
@@ -986,6 +1006,28 @@ const ROWS: readonly Row[] = [
     kinds: ['noMap'],
     what: /^keeper k is new, and has no map: a belongs to a keeper before it$/,
     command: 'nursery rescue keeper FILE-OF-EACH-CLUSTER --config FILE-OF-KEEPER',
+  },
+  {
+    name: 'the same while a router has the map of the one before it, and that cluster serves',
+    facts: factsOf({
+      keeper: keeperOf({ entries: [], before: keeperOf().known }),
+      replaced: [clusterOf('a', nodeOf('a', 'a_0', { role: 'master', keeper: 'f-old' }), nodeOf('a', 'a_1'))],
+    }),
+    state: 'atRisk',
+    kinds: ['noMap'],
+    what: /^keeper k is new, and has no map: a belongs to a keeper before it; what routers knew of the one before it goes on$/,
+    command: 'nursery rescue keeper FILE-OF-EACH-CLUSTER --config FILE-OF-KEEPER',
+  },
+  {
+    name: 'and where it does not serve',
+    facts: factsOf({
+      keeper: keeperOf({ entries: [], before: keeperOf().known }),
+      replaced: [
+        clusterOf('a', nodeOf('a', 'a_0', { role: 'master', keeper: 'f-old', waitsFor: 'the keeper' })),
+      ],
+    }),
+    state: 'notServing',
+    kinds: ['noMap'],
   },
   {
     name: 'a new keeper has no map, and itself says whom it was told of',
