@@ -41,12 +41,9 @@ export function replace(draft: Draft, command: Of<'replace'>): AdminAnswer {
   const { cluster, was, founding } = command;
   const standing = standingOf(draft.state, command);
   if (standing.verdict === 'dead') return { kind: 'standing', ...standing };
-  if (standing.verdict === 'foreign') {
-    // It knocks as one that introduces itself does: no first map is made beside it.
-    noteStranger(draft, cluster, command.keeper);
-    return { kind: 'standing', ...standing };
-  }
-  if (standing.verdict === 'notKeeper') return refused(standing.why);
+  // It knocks as one that introduces itself does: no first map is made beside it.
+  if (standing.verdict === 'foreign') noteStranger(draft, cluster, command.keeper);
+  if (['notKeeper', 'foreign'].includes(standing.verdict)) return refused(standing.why);
   if (cluster === draft.state.bound?.keeper.cluster) {
     return refused(`${cluster} is the keeper: it may lack moves that it planned and maps that it published`);
   }
@@ -57,6 +54,7 @@ export function replace(draft: Draft, command: Of<'replace'>): AdminAnswer {
       const past = standingOf(draft.state, { ...command, founding: was });
       if (past.verdict === 'dead' && !command.after.includes(inForce))
         return { kind: 'standing', ...past, why: tooLate(command, past.why) };
+      if (inForce === '' && draft.state.map.isEmpty) noteStranger(draft, cluster, '');
       return refused(`founding ${was} of cluster ${cluster} is not in force: ${standing.why}`);
     }
     order = enter(draft, { kind: 'promote', cluster, was: inForce, founding, takenMs: command.takenMs });

@@ -310,8 +310,10 @@ export function initWhy({ identities, strangers, bound }: Registry, cluster: str
   const [stranger] = strangers;
   if (stranger !== undefined) {
     const ids = [...strangers.keys()];
-    const belong = ids.length === 1 ? `cluster ${ids[0]} belongs` : `clusters ${ids.join(', ')} belong`;
-    return `${belong} to another nursery (${stranger[1]}), and this keeper, ${bound?.mine}, is new: if it stands in for one that is lost, ${RESCUE}; if they met by mistake, correct [nursery] there and run nursery remove ${stranger[0]}`;
+    const [id, keeper] = stranger;
+    const who = ids.length === 1 ? `cluster ${id} belongs` : `clusters ${ids.join(', ')} belong`;
+    const whose = keeper === '' ? ', whose keeper knew what was promoted or restored' : ` (${keeper})`;
+    return `${who} to another nursery${whose}, and this keeper, ${bound?.mine}, is new: if it stands in for one that is lost, ${RESCUE}; if they met by mistake, correct [nursery] there and run nursery remove ${id}`;
   }
   for (const [id, { owned, founding }] of identities) {
     if (id === cluster || !owned || founding === '') continue;
@@ -325,7 +327,7 @@ const RESCUE = 'nursery rescue keeper, with the files of all clusters, tells it 
 const COMES_OVER =
   'The rows of a cluster that lived by itself come over through clients: read them there, write them through a router, then empty its homes and start it as a new cluster';
 
-/** A cluster of another nursery has spoken to this keeper; of so many at most as there can be clusters. */
+/** A cluster of another nursery has spoken to this keeper; `keeper` is '' where it does not say which. As many at most as there can be. */
 export function noteStranger(draft: Draft, cluster: string, keeper: string): void {
   const { strangers } = draft.state;
   if (strangers.get(cluster) === keeper || strangers.size >= CLUSTERS_MAX) return;

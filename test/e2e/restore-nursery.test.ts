@@ -199,6 +199,14 @@ tests.test(
         const status = await selfOf(cluster.id, name, clientPort);
         return status?.master === name && status.waitsFor !== null;
       });
+    // They knock at the new keeper, which begins no map beside them, whoever types what.
+    const known = await until('both to have knocked', async () => {
+      const { stdout } = await lab.run(['status', '--config', nursery.keeper.file]);
+      return /clusters x-ams, x-bru belong to another nursery/.test(stdout) ? stdout : null;
+    });
+    assert.match(known, /^not serving: keeper x-keeper is new, and has no map/);
+    assert.match(known, /^ {4}type: nursery rescue keeper FILE-OF-EACH-CLUSTER --config FILE-OF-KEEPER$/m);
+    assert.not.match(known, /type: nursery init/);
     const again = await restore(bru);
     assert.is(again.code, 0, again.stderr);
     assert.match(again.stdout, /x-bru_0 runs already with the home that was made/);

@@ -87,7 +87,10 @@ tests.test(
       stdout,
       /^not serving: nobody serves \[k\.\.end\): the map gives it to odd-bru, at epoch \d+, and odd-bru_0, its master, says that odd-bru does not own it/,
     );
-    assert.match(stdout, /^ {4}type: nursery rescue lost odd-bru --at CLUSTER --empty --config \S+$/m);
+    assert.match(
+      stdout,
+      /^ {4}type: nursery rescue lost odd-bru --at CLUSTER --restore DIR --config \S+, or --empty$/m,
+    );
     assert.match(
       stdout,
       /^! odd-ams owns \[k\.\.end\), at epoch \d+, and the map gives it to odd-bru, at epoch \d+/m,

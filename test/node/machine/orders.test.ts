@@ -60,20 +60,28 @@ const map = (cluster: TestCluster): string[] =>
       ({ lo, hi, owner, epoch, founding }) => `${lo}..${hi ?? ''} ${owner} ${epoch} ${founding}`,
     );
 
-test('a restored founding of a nursery before knocks, and no first map is made beside it', () => {
-  const cluster = new TestCluster({ nursery: true });
-  cluster.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: NODES }, mine: K }, 'ok');
-  introduce(cluster, 'b', 'b1');
-  const knock = replacement({ keeper: 'the one before' });
-  assert.is(cluster.expect(knock, 'standing').verdict, 'foreign');
-  const before = cluster.dump();
-  cluster.expect(knock, 'standing');
-  assert.equal(cluster.dump(), before, 'it is noted once');
-  assert.match(
-    cluster.expect({ kind: 'initMap', cluster: 'b' }, 'refused').why,
-    /cluster a belongs to another nursery \(the one before\).*rescue keeper/,
-  );
-  assert.match(cluster.machine.strangersWhy ?? '', /cluster a belongs to another/);
+test('a restored founding that knocks at a new keeper is no matter of a first map, whichever keeper it names', () => {
+  for (const [named, says] of [
+    ['the one before', / \(the one before\)/],
+    [K, /, whose keeper knew what was promoted or restored/],
+  ] as const) {
+    const cluster = new TestCluster({ nursery: true });
+    cluster.expect({ kind: 'bind', keeper: { cluster: 'K', founding: K, nodes: NODES }, mine: K }, 'ok');
+    introduce(cluster, 'b', 'b1');
+    const knock = replacement({ keeper: named });
+    cluster.expect(knock, 'refused');
+    const before = cluster.dump();
+    cluster.expect(knock, 'refused');
+    assert.equal(cluster.dump(), before, 'it is noted once');
+    const { why } = cluster.expect({ kind: 'initMap', cluster: 'b' }, 'refused');
+    assert.match(why, /^cluster a belongs to another nursery.*rescue keeper.*remove a$/);
+    assert.match(why, says);
+    assert.is(cluster.machine.strangersWhy, why);
+    cluster.expect({ kind: 'dropCluster', cluster: 'a' }, 'ok');
+    cluster.expect({ kind: 'initMap', cluster: 'b' }, 'planned');
+    cluster.expect(replacement({ was: 'a0' }), 'refused');
+    assert.is(cluster.machine.strangersWhy, null, 'there is a map');
+  }
 });
 
 test('a founding takes the place of the one in force: at new epochs, once, and for ever', () => {
@@ -92,9 +100,7 @@ test('a founding takes the place of the one in force: at new epochs, once, and f
     second.why,
     /^founding a3 of cluster a came too late, for ever: founding a2 took the place of founding a1 .*\(it has a_0\)/,
   );
-  const foreign = cluster.expect(replacement({ keeper: 'k2' }), 'standing');
-  assert.is(foreign.verdict, 'foreign');
-  assert.match(foreign.why, /belongs to the nursery k2/);
+  assert.match(cluster.expect(replacement({ keeper: 'k2' }), 'refused').why, /belongs to the nursery k2/);
   assert.is(cluster.expect(replacement({ was: 'a2', founding: 'a1' }), 'standing').verdict, 'dead');
   assert.ok(given.spareMid > 2 && given.floorMid > given.spareMid, 'nothing that it is given comes again');
   const plan = cluster.expect({ kind: 'plan', source: 'a', target: 'b', lo: 'm', hi: null }, 'planned');
