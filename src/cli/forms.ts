@@ -45,18 +45,19 @@ export function bytesOf(text: string): Buffer {
 /**
  * The range that a person wrote as FROM..TO, either of which may be empty, which is open.
  *
+ * @param before what stood before it on the command line, for the error
  * @throws NurseryError BAD_INPUT
  */
-export function rangeOf(text: string): Range {
+export function rangeOf(text: string, before = '--range '): Range {
   const [from, until, ...rest] = text.split('..');
   // Three dots are two ways to part them.
   const isClear = rest.length === 0 && !text.includes('...');
   if (from === undefined || until === undefined || !isClear) {
     const what = 'FROM..TO is wanted; write keys with two dots, or one at an end, as 0x…';
-    throw new NurseryError('BAD_INPUT', `--range ${cut(text)}: ${what}`);
+    throw new NurseryError('BAD_INPUT', `${before}${cut(text)}: ${what}`);
   }
   const range = rangeBetween(from, until);
-  if (range === null) throw new NurseryError('BAD_INPUT', `--range ${cut(text)}: FROM must lie below TO`);
+  if (range === null) throw new NurseryError('BAD_INPUT', `${before}${cut(text)}: FROM must lie below TO`);
   return range;
 }
 

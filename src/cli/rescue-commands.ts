@@ -118,7 +118,10 @@ export function rescueCommand<T>(parser: Argv<T>) {
 function yieldOf(text: string): { readonly cluster: string; readonly range: Range } {
   const at = text.indexOf('=');
   if (at < 0) return { cluster: text, range: WHOLE };
-  return { cluster: text.slice(0, at), range: rangeOf(text.slice(at + 1)) };
+  return {
+    cluster: text.slice(0, at),
+    range: rangeOf(text.slice(at + 1), `--yields ${text.slice(0, at + 1)}`),
+  };
 }
 
 /** Options of another kind of rescue, and more names than it takes. */

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES, type NurseryError } from '../../src/base/errors.ts';
 import type { NodeStatus } from '../../src/protocol/admin/admin.ts';
-import type { NodePlace, TestCluster } from '../support/clusters.ts';
+import { type NodePlace, TestCluster } from '../support/clusters.ts';
 import { selfOf } from '../support/identities.ts';
 import { TestNursery } from '../support/nurseries.ts';
 import { labSuite } from '../support/processes.ts';
@@ -164,6 +164,19 @@ tests.test(
     for (const key of 'abcdefghijklmnopqrstuvwxyz') await client.set(key, `first ${key}`);
     await nursery.succeed(['migrate', ams.id, 'm', bru.id]);
     await nursery.succeed(['function', 'put', 'counter', COUNTER, '--timeout', '60']);
+    const stray = await TestCluster.start(lab, { clusterId: 'k-stray', size: 1, keeper: 'itself' });
+    const taking = ['rescue', 'keeper', ams.file, bru.file, '--config', stray.file];
+    const before = (await statusOf(ams, ams.nodes[0]?.name ?? '')).keeper;
+    for (const args of [['--dry-run'], ['--yes', stray.id, '--gone', 'k-keeper_0,k-keeper_1,k-keeper_2']]) {
+      const lives = await lab.run([...taking, ...args]);
+      assert.is(lives.code, EXIT_CODES.REFUSED, lives.stderr);
+      assert.match(
+        lives.stderr,
+        /k-ams, k-bru belong to keeper k-keeper, founding \w+, and k-keeper_0 .*answer: either the wrong file/,
+      );
+    }
+    assert.is((await statusOf(ams, ams.nodes[0]?.name ?? '')).keeper, before, 'nothing was done');
+    await stray.killAll();
     await nursery.keeper.killAll();
     for (const { home } of nursery.keeper.nodes) rmSync(home, { recursive: true });
     await client.set('z', 'while there was no keeper');
@@ -189,6 +202,7 @@ tests.test(
     assert.match(alive.stderr, /of k-bru answers: it is not gone/);
     const unsaid = await lab.run(['rescue', 'keeper', ...files, ...config, '--yes', nursery.keeper.id]);
     assert.is(unsaid.code, EXIT_CODES.USAGE, unsaid.stderr);
+    assert.match(unsaid.stderr, /nothing was done; in a script --gone k-keeper_0\S* says it/);
     const unnamed = await rescue(...files, '--gone', names[0] ?? '');
     assert.is(unnamed.code, EXIT_CODES.USAGE, unnamed.stderr);
     const some = await rescue(ams.file);
@@ -313,6 +327,28 @@ tests.test(
     const nothing = ['rescue', 'lost', ams.id, '--at', bru.id, '--empty', '--range', 'x..y', '--yes', ams.id];
     const typo = await nursery.run(nothing);
     assert.is(typo.code, EXIT_CODES.REFUSED, typo.stderr);
+
+    // That keeper is lost too; once another one has taken its place, a home of it is started again.
+    const [{ name, home }] = nursery.keeper.nodes as [NodePlace];
+    await nursery.keeper.killAll();
+    renameSync(home, join(lab.dir, 'an old home of the keeper'));
+    nursery.keeper.startAll();
+    const last = await lab.run([...keeper, ...vow]);
+    assert.is(last.code, 0, last.stderr);
+    const { founding: later } = await statusOf(nursery.keeper, name);
+    await nursery.keeper.killAll();
+    rmSync(home, { recursive: true });
+    renameSync(join(lab.dir, 'an old home of the keeper'), home);
+    nursery.keeper.startAll();
+    await nursery.keeper.master();
+    const taken = await lab.run([...keeper, ...vow]);
+    assert.is(taken.code, EXIT_CODES.REFUSED, taken.stderr);
+    assert.match(
+      taken.stderr,
+      new RegExp(
+        `w-ams, w-bru belong to founding ${later}: .*place was taken.*homes are of founding ${later}`,
+      ),
+    );
   },
 );
 
@@ -349,8 +385,15 @@ tests.test(
     assert.is(both.code, EXIT_CODES.REFUSED, both.stderr);
     assert.match(both.stderr, /\[m\.\.end\) is owned by .*z-ams at epoch \d+.*--yields CLUSTER/);
     assert.is((await keeper('--yields', 'z-oslo')).code, EXIT_CODES.USAGE);
+    const dry = await keeper('--dry-run');
+    assert.is(dry.code, EXIT_CODES.REFUSED, dry.stderr);
+    assert.match(dry.stderr, /nothing was done: \[m\.\.end\) is owned by/);
+    const idle = await keeper('--yields', `${bru.id}=m..,${ams.id}=a..b`);
+    assert.is(idle.code, EXIT_CODES.REFUSED, idle.stderr);
+    assert.match(idle.stderr, /--yields z-ams in \[a\.\.b\): no other cluster owns any of that/);
     const done = await keeper('--yields', `${bru.id}=m..`);
     assert.is(done.code, 0, done.stderr);
+    assert.match(done.stdout, /^lost: rows of z-bru in \[m\.\.end\) are deleted: z-ams keeps it$/m);
     assert.is((await client.get('m')).toString(), 'second m');
     const direct = await bru.connect(bru.nodes[0]?.name ?? '');
     const there = await until('the keeper to say that it is in force', async () => {
@@ -385,16 +428,17 @@ tests.test(
     assert.match(done.stdout, /v-keeper is the keeper: .*It begins anew, with no map/);
     assert.match(done.stdout, /v-keeper has no map: now nursery rescue keeper FILE/);
     assert.is((await client.get('z')).toString(), 'first z', 'clusters and routers go on');
-    const names = keeper.nodes.map(({ name }) => name).join();
     const rescue = await lab.run(
       ['rescue', 'keeper', ams.file, bru.file, '--config', keeper.file].concat([
         '--yes',
         keeper.id,
         '--gone',
-        names,
+        burnt,
       ]),
     );
     assert.is(rescue.code, 0, rescue.stderr);
+    assert.match(rescue.stdout, /^ {2}v-keeper_0 {2}runs as a node of this keeper, and need not be named$/m);
+    assert.match(rescue.stdout, /^ {2}v-keeper_1 {2}of the keeper that is lost must be off/m);
     for (const { name, home } of [second, third]) {
       rmSync(home, { recursive: true, force: true });
       keeper.startNode(name);

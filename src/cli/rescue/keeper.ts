@@ -1,21 +1,28 @@
 /** `nursery rescue keeper`: the keeper is lost; a new one, with empty homes, is told what every cluster has. */
 import { FatalError, NurseryError } from '../../base/errors.ts';
 import { ClusterClient } from '../../client/cluster-client.ts';
-import { readClusterConfig, toClusterConfig } from '../../config/cluster-config.ts';
+import { readClusterConfig } from '../../config/cluster-config.ts';
 import type { KeeperRef } from '../../identity/founding.ts';
 import { printRange } from '../../keyspace/range.ts';
 import type { MapEntry } from '../../keyspace/rangemap.ts';
-import type { ClusterConfig, NodeStatus } from '../../protocol/admin/admin.ts';
+import type { ClusterConfig } from '../../protocol/admin/admin.ts';
 import type { FunctionSet } from '../../protocol/admin/functions.ts';
 import { NurseryConnections, readTarget } from '../connections.ts';
 import { jsonRange } from '../forms.ts';
 import { functionsOf, WITHOUT_OWN } from '../functions-of.ts';
 import { printJson, printLine } from '../output.ts';
+import { notice } from '../report.ts';
+import { belongingOf, type Found, find, type Given, givenBy } from './bound.ts';
+import type { Yield } from './claims.ts';
 import { confirm } from './confirm.ts';
+import { whyNotDone, whyTaken } from './has-map.ts';
+import { answeringOf, type Nodes, nodesBefore, refuseLivingKeeper } from './keepers-of-before.ts';
+import { keeperAt } from './new-keeper.ts';
 import { newestFunctions } from './newest-functions.ts';
-import { type Bound, type Predecessors, predecessorsOf } from './predecessors.ts';
-import { type Rebuilt, rebuild, type Told, type Yield, type Yielded } from './rebuild.ts';
-import { refuseAnswering, statusesOf } from './statuses.ts';
+import { type Predecessors, predecessorsOf } from './predecessors.ts';
+import { type Rebuilt, rebuild, type Told, type Yielded } from './rebuild.ts';
+import { refuseAnswering } from './statuses.ts';
+import { printDeleted, printYield, type Settlement, settlementOf, wasSaid } from './yields.ts';
 
 /** Before the command gives up (s), unless it is told otherwise. */
 const PATIENCE_S = 120;
@@ -47,24 +54,21 @@ type Installed = Rebuilt & {
   readonly waiting: readonly { readonly cluster: string; readonly founding: string }[];
 };
 
-/** A cluster that answers. */
-type Found = Bound & {
-  readonly config: ClusterConfig;
-  /** The node that says it is master: a survivor that waits for the keeper that is lost names none to clients. */
-  readonly master: string;
-};
 /** What is known before anything is done. */
 type Survey = Predecessors & {
   readonly keeper: KeeperRef;
   readonly found: readonly Found[];
   readonly lost: readonly ClusterConfig[];
+  /** Of the keepers that they belong to or came from. */
+  readonly nodes: Nodes;
+  readonly settlement: Settlement;
 };
 
 /**
  * Has every cluster come to the new keeper, and tells that what they have; typed again it goes on.
  *
- * @throws NurseryError REFUSED where the keeper is none that is new, a cluster does not answer, one that is said to be lost does, or no
- *   map follows from the answers
+ * @throws NurseryError REFUSED where the keeper is none that is new, the one that a cluster belongs to lives, a cluster that is said to be
+ *   lost does, or no map follows from the answers; UNREACHABLE where a cluster, or the keeper, does not answer (yet)
  * @throws FatalError CONFIG, USAGE
  */
 export async function runKeeper(args: KeeperArgs): Promise<void> {
@@ -73,123 +77,132 @@ export async function runKeeper(args: KeeperArgs): Promise<void> {
       'USAGE',
       'rescue keeper takes the configuration files of all clusters of the nursery',
     );
-  const configs = configsOf(args);
-  const nursery = new NurseryConnections(readTarget(args.config).keeper);
+  const { alive, lost } = givenFor(args);
+  const target = readTarget(args.config);
+  const nursery = new NurseryConnections(target.keeper);
   try {
-    const known = await nursery.refresh();
-    const founding = known.nursery?.founding;
-    if (founding === undefined)
-      throw new NurseryError(
-        'REFUSED',
-        'the cluster that [nursery] names is no keeper: its own file must name itself, and its nodes must be up',
-      );
-    const { cluster, nodes } = readTarget(args.config).keeper;
+    const { founding, known } = await keeperAt(nursery, target, args.timeout);
+    const keeper: KeeperRef = { ...target.keeper, founding };
     if (!known.map.isEmpty) {
-      await refuseUnlessDone(nursery, cluster, founding);
-      printDone(cluster, founding, args.json);
+      const owners = [...new Set(known.map.entries.map(({ owner }) => owner))];
+      await refuseUnlessDone(nursery, keeper, { alive, lost, owners });
+      printDone(keeper, args.json);
       return;
     }
-    const { alive, lost } = configs;
-    const living = alive.find((each) => each.cluster === cluster);
-    if (living !== undefined)
-      throw new FatalError(
-        'USAGE',
-        `${cluster} is the keeper: where the one that is lost served keys too, its file belongs behind --lost`,
-      );
-    const stranger = args.yields.find((each) => !alive.some((config) => config.cluster === each.cluster));
-    if (stranger !== undefined)
-      throw new FatalError(
-        'USAGE',
-        `--yields names ${stranger.cluster}, whose file is not among those that answer`,
-      );
-    const found = await Promise.all(alive.map(find));
-    // Under the keeper's addresses the new one answers.
-    for (const each of lost) if (each.cluster !== cluster) await refuseAnswering(each);
-    const survey: Survey = {
-      ...predecessorsOf(found, founding),
-      keeper: { cluster, founding, nodes },
-      found,
-      lost,
-    };
+    refuseMisnamed(args.yields, alive, keeper.cluster);
+    const survey = await look({ alive, lost }, keeper, args.yields);
     describe(survey, args.json);
+    refuseOpen(survey.settlement);
     if (args.dryRun) return;
     await ask(args, survey);
     const done = await install(nursery, survey, args);
-    report(survey.keeper, { ...done, ...(await inForce(nursery, done.waiting)) }, args.json);
+    report(keeper, { ...done, ...(await inForce(nursery, done.waiting)) }, args.json);
   } finally {
     nursery.close();
   }
 }
 
-/** @throws NurseryError REFUSED where the keeper has a map, and it did not get it by a rescue */
-async function refuseUnlessDone(
-  nursery: NurseryConnections,
-  cluster: string,
-  founding: string,
-): Promise<void> {
-  const answer = await nursery.keeper.query({ kind: 'listOrders' });
-  const isDone =
-    answer.kind === 'orders' &&
-    answer.orders.some((order) => order.kind === 'keeper' && order.founding === founding);
-  if (!isDone) throw new NurseryError('REFUSED', `keeper ${cluster} has a map: it is not a new one`);
-}
-
-function printDone(cluster: string, founding: string, json: boolean): void {
-  if (json) printJson({ keeper: cluster, founding, isDone: true });
-  else printLine(`done before: keeper ${cluster} took the place of the one that is lost, and has its map`);
-}
+type Files = { readonly alive: readonly Given[]; readonly lost: readonly Given[] };
 
 /** @throws FatalError USAGE where one cluster is named twice */
-function configsOf({ files, lost }: KeeperArgs): {
-  readonly alive: readonly ClusterConfig[];
-  readonly lost: readonly ClusterConfig[];
-} {
-  const read = (file: string): ClusterConfig => toClusterConfig(readClusterConfig(file));
-  const configs = { alive: files.map(read), lost: lost.map(read) };
-  const ids = [...configs.alive, ...configs.lost].map(({ cluster }) => cluster);
+function givenFor({ files, lost }: KeeperArgs): Files {
+  const read = (file: string): Given => givenBy(readClusterConfig(file));
+  const given = { alive: files.map(read), lost: lost.map(read) };
+  const ids = [...given.alive, ...given.lost].map(({ config }) => config.cluster);
   const twice = ids.find((id, index) => ids.indexOf(id) < index);
   if (twice !== undefined) throw new FatalError('USAGE', `cluster ${twice} is named twice`);
-  return configs;
+  return given;
 }
 
-async function find(config: ClusterConfig): Promise<Found> {
-  const { cluster } = config;
-  const bound = (await statusesOf(config)).flatMap(({ status }) =>
-    status !== null && status.cluster === cluster && status.keeper !== '' ? [status] : [],
-  );
-  const [first] = bound;
-  if (first === undefined)
-    throw new NurseryError(
-      'UNREACHABLE',
-      `no node of ${cluster} answers that belongs to a nursery: where all of it is gone, its file belongs behind --lost`,
+/** @throws FatalError USAGE where the keeper is named as a cluster that answers, or nobody's file is of a cluster that yields */
+function refuseMisnamed(yields: readonly Yield[], alive: readonly Given[], keeper: string): void {
+  const isNamed = (cluster: string): boolean => alive.some(({ config }) => config.cluster === cluster);
+  if (isNamed(keeper))
+    throw new FatalError(
+      'USAGE',
+      `${keeper} is the keeper: where the one that is lost served keys too, its file belongs behind --lost`,
     );
-  refuseSeveral(cluster, bound);
-  // A node that lags may not know of the last order yet.
-  const { founding, keeper, keepers, adopted } = bound.reduce(
-    (last, each) => (each.adopted > last.adopted ? each : last),
-    first,
-  );
-  const master = bound.find(({ role }) => role === 'master')?.node ?? null;
-  if (master === null)
-    throw new NurseryError(
-      'NOT_MASTER',
-      `${cluster} has no master: wait until it has one; where a majority of it is gone for good, nursery rescue promote comes first, and then this again`,
+  const stranger = yields.find(({ cluster }) => !isNamed(cluster));
+  if (stranger !== undefined)
+    throw new FatalError(
+      'USAGE',
+      `--yields names ${stranger.cluster}, whose file is not among those that answer`,
     );
-  return { config, cluster, founding, keeper, keepers, adopted, master };
 }
 
-/** @throws NurseryError REFUSED where nodes of several foundings answer: one alone is the cluster, and this command cannot know which */
-function refuseSeveral(cluster: string, bound: readonly NodeStatus[]): void {
-  const foundings = [...new Set(bound.map(({ founding }) => founding))];
-  if (foundings.length < 2) return;
-  const all = foundings.map((founding) => {
-    const theirs = bound.filter((status) => status.founding === founding);
-    return `${founding} (${theirs.map(({ node, role }) => `${node}, ${role}`).join('; ')})`;
-  });
-  throw new NurseryError(
-    'REFUSED',
-    `under the file of ${cluster} answer nodes of ${foundings.length} foundings, ${all.join(' and ')}: stop those that are no longer ${cluster}, or correct the file, and type the same again`,
+/** Asks all clusters that were named, and the nodes of the keepers that they belong to. */
+async function look({ alive, lost }: Files, keeper: KeeperRef, yields: readonly Yield[]): Promise<Survey> {
+  const found = await Promise.all(alive.map(find));
+  const answering = await answeringOf([...alive, ...lost], keeper);
+  refuseLivingKeeper(
+    found.map((each) => ({ ...each, file: each.given.file })),
+    answering,
+    keeper.founding,
   );
+  for (const { given, cluster, keeper: before } of found)
+    if (given.nursery === null && before !== keeper.founding)
+      notice(
+        `${given.file} has no [nursery]: where the keeper of ${cluster} was, founding ${before}, it does not say, and it was not asked there`,
+      );
+  // Under the keeper's addresses the new one answers.
+  for (const { config } of lost) if (config.cluster !== keeper.cluster) await refuseAnswering(config);
+  return {
+    ...predecessorsOf(found, keeper.founding),
+    keeper,
+    found,
+    lost: lost.map(({ config }) => config),
+    nodes: nodesBefore([...alive, ...lost], keeper, answering),
+    settlement: settlementOf(
+      found.map((each) => ({ ...each, hasCome: each.keeper === keeper.founding })),
+      yields,
+    ),
+  };
+}
+
+/**
+ * What can be known of ranges that several own, before any cluster has come.
+ *
+ * @throws NurseryError REFUSED where such a range is left, or what is said to yield does not
+ */
+function refuseOpen({ open, idle, perhapsBefore }: Settlement): void {
+  if (idle.length > 0)
+    throw new NurseryError(
+      'REFUSED',
+      `--yields ${idle.map(printYield).join(', ')}: no other cluster owns any of that, so there is nothing to give up; leave it out, or correct it; nothing was done`,
+    );
+  if (open.length > 0)
+    throw new NurseryError('REFUSED', `no map can follow, and nothing was done: ${open.join('; ')}`);
+  for (const each of perhapsBefore)
+    notice(
+      `--yields ${printYield(each)}: no other cluster owns any of that now: it was given up before, or never was owned twice`,
+    );
+}
+
+/** @throws NurseryError REFUSED where the keeper has a map, and not by a rescue to which all that were named have come */
+async function refuseUnlessDone(
+  nursery: NurseryConnections,
+  keeper: KeeperRef,
+  { alive, lost, owners }: Files & { readonly owners: readonly string[] },
+): Promise<void> {
+  const { cluster, founding } = keeper;
+  const answer = await nursery.keeper.query({ kind: 'listOrders' });
+  const isRescued =
+    answer.kind === 'orders' &&
+    answer.orders.some((order) => order.kind === 'keeper' && order.founding === founding);
+  const mapped = { cluster, founding, isRescued, owners };
+  const named = await Promise.all(
+    alive.map(async (each) => ({ ...(await belongingOf(each)), file: each.file })),
+  );
+  const taken = whyTaken(mapped, named);
+  if (taken !== null) throw new NurseryError('REFUSED', taken);
+  refuseLivingKeeper(named, await answeringOf([...alive, ...lost], keeper), founding);
+  const whyNot = whyNotDone(mapped, named);
+  if (whyNot !== null) throw new NurseryError('REFUSED', whyNot);
+}
+
+function printDone({ cluster, founding }: KeeperRef, json: boolean): void {
+  if (json) printJson({ keeper: cluster, founding, isDone: true });
+  else printLine(`done before: keeper ${cluster} took the place of the one that is lost, and has its map`);
 }
 
 function clientOf(config: ClusterConfig): ClusterClient {
@@ -197,7 +210,7 @@ function clientOf(config: ClusterConfig): ClusterClient {
 }
 
 function describe(survey: Survey, json: boolean): void {
-  const { keeper, found, lost, from, replaced } = survey;
+  const { keeper, found, lost, from, replaced, nodes, settlement } = survey;
   const { cluster, founding } = keeper;
   if (json) {
     const clusters = found.map((each) => ({
@@ -212,6 +225,11 @@ function describe(survey: Survey, json: boolean): void {
       clusters,
       lost: lost.map((each) => each.cluster),
       gone: namesOf(survey),
+      deleted: settlement.deleted.map((each) => ({
+        cluster: each.cluster,
+        ...jsonRange(each),
+        keeps: each.keeps,
+      })),
     });
     return;
   }
@@ -222,10 +240,12 @@ function describe(survey: Survey, json: boolean): void {
     printLine(
       `  ${each.cluster}, founding ${each.founding}${each.keeper === founding ? ' has come to it already' : ''}`,
     );
-  for (const { name } of keeper.nodes)
+  for (const name of nodes.gone)
     printLine(
       `  ${name}  of the keeper that is lost must be off, and its home of before must never start again: it is named too`,
     );
+  for (const name of nodes.members)
+    printLine(`  ${name}  runs as a node of this keeper, and need not be named`);
   for (const each of lost) {
     printLine(
       `  ${each.cluster} is lost: what was its own nobody serves, until nursery rescue lost brings it to another one`,
@@ -238,11 +258,12 @@ function describe(survey: Survey, json: boolean): void {
   printLine(
     'lost: what the old keeper alone knew, such as finished moves; moves that are open go back, or on where the target had taken over',
   );
+  for (const each of settlement.deleted) printLine(`lost: ${printDeleted(each)}`);
 }
 
 /** All nodes whose homes of before never start again: the old keeper's, and those of clusters that are lost. */
-function namesOf({ keeper, lost }: Survey): string[] {
-  return [...keeper.nodes.map(({ name }) => name), ...namesOfLost({ keeper, lost })];
+function namesOf({ keeper, lost, nodes }: Survey): string[] {
+  return [...nodes.gone, ...namesOfLost({ keeper, lost })];
 }
 
 function namesOfLost({ keeper, lost }: Pick<Survey, 'keeper' | 'lost'>): string[] {
@@ -257,33 +278,41 @@ async function ask({ gone, yes, yields }: KeeperArgs, survey: Survey): Promise<v
   if (unnamed.length > 0)
     throw new FatalError('USAGE', `--gone does not name ${unnamed.join(', ')}: nothing was done`);
   const typed = from.slice(0, TYPED);
+  const named = namesOf(survey);
+  // Where nothing of it is left to be named, the names of all its nodes say it.
+  const vow = `--gone ${(named.length > 0 ? named : survey.nodes.members).join()}`;
+  const word = `--yes ${keeper.cluster}`;
   await confirm([
     {
       expected: keeper.cluster,
       given: yes,
       question: `type the name of the keeper (${keeper.cluster})`,
+      option: word,
     },
     {
       expected: typed,
       given: gone === null ? null : typed,
-      question: `type ${typed}: the keeper of that founding is off, and its homes never start again`,
+      question: `type ${typed}: no home of the keeper of that founding runs, and none ever starts again`,
+      option: vow,
     },
     ...yields.map(({ cluster, range }) => ({
       expected: cluster,
       given: yes === null ? null : cluster,
       question: `type ${cluster}: what it has of ${printRange(range)}, where another one owns it too, is given up`,
+      option: word,
     })),
     ...namesOfLost(survey).map((name) => ({
       expected: name,
       given: gone === null ? null : name,
       question: `type ${name}: it is off, and its home will never start again`,
+      option: vow,
     })),
   ]);
 }
 
 async function install(
   nursery: NurseryConnections,
-  { keeper, found, lost, from, replaced, order }: Survey,
+  { keeper, found, lost, from, replaced, order, settlement }: Survey,
   { unclaimed, yields, timeout }: KeeperArgs,
 ): Promise<Installed> {
   const { cluster, founding } = keeper;
@@ -313,11 +342,12 @@ async function install(
       `no map follows from what was told; nothing is served otherwise than before: ${rebuilt.whyNot.join('; ')}`,
     );
   }
+  refuseUnsaid(rebuilt.yielded, settlement);
   for (const each of rebuilt.yielded) {
     inTime();
     await giveUp(found, each, { order, keeper: founding });
   }
-  const configs = [...lost, ...found.map(({ config }) => config)];
+  const configs = [...lost, ...found.map(({ given }) => given.config)];
   const met = [...replaced, ...told.flatMap(({ belongings }) => belongings.keepers)];
   inTime();
   const functions = await functionsFrom(found, told);
@@ -367,7 +397,7 @@ async function inForce(
 }
 
 async function adopt(
-  { config, keeper: from, master }: Found,
+  { given: { config }, keeper: from, master }: Found,
   { order, keeper }: { readonly order: number; readonly keeper: KeeperRef },
 ): Promise<Told> {
   const client = clientOf(config);
@@ -394,7 +424,7 @@ async function functionsFrom(found: readonly Found[], told: readonly Told[]): Pr
   const owner = found.find(({ cluster }) => cluster === from?.cluster);
   if (from === null || owner === undefined) return { version: 0, functions: [] };
   const { version } = from.belongings.functions;
-  const client = clientOf(owner.config);
+  const client = clientOf(owner.given.config);
   try {
     const set = await functionsOf(client, owner.master, WITHOUT_OWN);
     if (set.version === version) return set;
@@ -405,6 +435,17 @@ async function functionsFrom(found: readonly Found[], told: readonly Told[]): Pr
   }
 }
 
+/** @throws NurseryError REFUSED where rows would be deleted of which that was not said before names were typed */
+function refuseUnsaid(yielded: readonly Yielded[], { deleted }: Settlement): void {
+  const unsaid = yielded.filter(({ cluster, to }) => !wasSaid(cluster, to, deleted));
+  if (unsaid.length === 0) return;
+  const all = unsaid.map(({ cluster, to }) => printDeleted({ ...to, cluster, keeps: to.owner }));
+  throw new NurseryError(
+    'REFUSED',
+    `what the clusters own has changed meanwhile: ${all.join('; ')}, which was not said before; nothing is served otherwise than before: type the same again`,
+  );
+}
+
 /** Before the map is given: from then on this cluster serves none of it. */
 async function giveUp(
   found: readonly Found[],
@@ -413,7 +454,7 @@ async function giveUp(
 ): Promise<void> {
   const owner = found.find((each) => each.cluster === cluster);
   if (owner === undefined) return;
-  const client = clientOf(owner.config);
+  const client = clientOf(owner.given.config);
   try {
     const command = { kind: 'yieldRange', ...of, founding: owner.founding, mid, to } as const;
     const answer = await client.command(command, { to: owner.master });

@@ -131,11 +131,17 @@ async function agree(
   if (args.dryRun) return what;
   const unnamed = args.gone === null ? gone : [];
   await confirm([
-    { expected: clusterId, given: args.yes, question: `type the name of the cluster (${clusterId})` },
+    {
+      expected: clusterId,
+      given: args.yes,
+      question: `type the name of the cluster (${clusterId})`,
+      option: `--yes ${clusterId}`,
+    },
     ...unnamed.map((node) => ({
       expected: node,
       given: null,
       question: `type ${node}: it is off, and its home will never start again`,
+      option: `--gone ${unnamed.join()}`,
     })),
   ]);
   return what;

@@ -3,16 +3,14 @@
  * cannot be (docs/architecture.md, "Rescue"). Pure: the same answers give the same map.
  */
 import type { Key } from '../../base/bytes.ts';
-import { contains, overlaps, printRange, type Range } from '../../keyspace/range.ts';
+import { overlaps, printRange, type Range } from '../../keyspace/range.ts';
 import type { MapEntry } from '../../keyspace/rangemap.ts';
 import { type Belongings, type Migration, NO_PROGRESS, type Outcome } from '../../protocol/admin/admin.ts';
+import { type Claim, claimsOf, cutAt, sweep, weigh, whoStays, whyDisputed, type Yield } from './claims.ts';
 import { unknownFounding } from './unknown-founding.ts';
 
 /** What one cluster has told, as of the slot in which it came to the new keeper. */
 export type Told = { readonly cluster: string; readonly belongings: Belongings };
-
-/** A cluster that is not the owner of what it claims of a range. */
-export type Yield = { readonly cluster: string; readonly range: Range };
 
 /** What the operator says. */
 export type Order = {
@@ -42,12 +40,6 @@ export type Yielded = { readonly cluster: string; readonly mid: number; readonly
 /** So far above everything that was met the new keeper goes on: what the lost one allotted and nobody met lies below. */
 const LEAP = 1_000_000;
 
-type Claim = {
-  readonly cluster: string;
-  readonly epoch: number;
-  readonly sealedBy: number | null;
-  readonly isConfirmed: boolean;
-};
 /** Which founding of each id is in force, and of which of them somebody waits to take the place. */
 type Known = ReadonlyMap<string, { readonly founding: string; readonly successor: string | null }>;
 /** Whose an interval is; `epoch` null where nobody says since when. */
@@ -65,7 +57,7 @@ export function rebuild(told: readonly Told[], order: Order): Rebuilt | { readon
   const whyNot = missingOf(told, order);
   let lastMid = told.reduce((high, { belongings }) => Math.max(high, belongings.lastMid), 0) + LEAP;
   const entries: MapEntry[] = [];
-  const sides = told.map((each) => new Side(each));
+  const sides = told.map(sideOf);
   const yielded: Yielded[] = [];
   for (const range of intervalsOf(told, order)) {
     const owner = ownerOf(range, sides, foundings, order);
@@ -152,59 +144,18 @@ function movingOf(told: readonly Told[], { cluster, to }: Yielded): string[] {
 
 /** The key space, cut wherever a range of anybody begins or ends. */
 function intervalsOf(told: readonly Told[], { yields }: Order): Range[] {
-  const cuts = new Set(['']);
-  for (const { lo, hi } of yields.map(({ range }) => range)) {
-    cuts.add(lo);
-    if (hi !== null) cuts.add(hi);
-  }
-  for (const { belongings } of told)
-    for (const { lo, hi } of [...belongings.owned, ...belongings.forward]) {
-      cuts.add(lo);
-      if (hi !== null) cuts.add(hi);
-    }
-  const sorted = [...cuts].sort();
-  return sorted.map((lo, index) => ({ lo, hi: sorted[index + 1] ?? null }));
+  return cutAt([
+    ...yields.map(({ range }) => range),
+    ...told.flatMap(({ belongings }) => [...belongings.owned, ...belongings.forward]),
+  ]);
 }
 
 /** What one cluster says of key after key, each above the one before. */
-class Side {
-  readonly cluster: string;
-  readonly #isConfirmed: boolean;
-  readonly #owned: (key: Key) => Belongings['owned'][number] | null;
-  readonly #forward: (key: Key) => MapEntry | null;
+type Side = { readonly claim: (key: Key) => Claim[]; readonly hint: (key: Key) => MapEntry | null };
 
-  constructor({ cluster, belongings }: Told) {
-    this.cluster = cluster;
-    this.#isConfirmed = belongings.unconfirmed === '';
-    this.#owned = sweep(belongings.owned);
-    this.#forward = sweep(belongings.forward);
-  }
-
-  claim(key: Key): Claim[] {
-    const own = this.#owned(key);
-    const { cluster } = this;
-    if (own === null) return [];
-    return [{ cluster, epoch: own.epoch, sealedBy: own.sealedBy, isConfirmed: this.#isConfirmed }];
-  }
-
-  hint(key: Key): MapEntry[] {
-    const entry = this.#forward(key);
-    return entry === null ? [] : [entry];
-  }
-}
-
-function sweep<T extends Range>(ranges: readonly T[]): (key: Key) => T | null {
-  const sorted = [...ranges].sort((a, b) => (a.lo < b.lo ? -1 : 1));
-  let at = 0;
-  return (key) => {
-    while (at < sorted.length && isBelow(sorted[at] as T, key)) at += 1;
-    const range = sorted[at];
-    return range !== undefined && contains(range, key) ? range : null;
-  };
-}
-
-function isBelow({ hi }: Range, key: Key): boolean {
-  return hi !== null && hi <= key;
+function sideOf({ cluster, belongings }: Told): Side {
+  const { unconfirmed, owned, forward } = belongings;
+  return { claim: claimsOf({ cluster, isConfirmed: unconfirmed === '', owned }), hint: sweep(forward) };
 }
 
 function ownerOf(
@@ -214,43 +165,19 @@ function ownerOf(
   order: Order,
 ): Owner | { readonly whyNot: string } {
   const claims = sides.flatMap((side) => side.claim(range.lo));
-  const hints = sides.flatMap((side) => side.hint(range.lo));
-  const standing = claims.filter((claim) => !isOver(claim, claims));
-  const yielding =
-    standing.length < 2 ? [] : standing.filter(({ cluster }) => yieldsAt(range, cluster, order));
-  const [first, second] = standing.filter((claim) => !yielding.includes(claim));
-  if (standing.length > 0 && (first === undefined || second !== undefined)) {
-    const all = standing.map(({ cluster, epoch }) => `${cluster} at epoch ${epoch}`).join(' and ');
-    const nobody = first === undefined ? ', and all of them yield' : '';
-    return {
-      whyNot: `${printRange(range)} is owned by ${all}${nobody}: the higher epoch is the later one; --yields CLUSTER, or CLUSTER=FROM..TO, says whose rows of it are given up, or stop that cluster, and name it with --lost`,
-    };
+  const hints = sides.flatMap((side) => side.hint(range.lo) ?? []);
+  const { standing, yielding } = weigh(range, claims, order.yields);
+  const owner = whoStays({ standing, yielding });
+  if (owner !== null) {
+    const { cluster, epoch } = owner;
+    return { cluster, founding: foundings.get(cluster)?.founding ?? '', epoch, yielding };
   }
-  if (first !== undefined)
-    return {
-      cluster: first.cluster,
-      founding: foundings.get(first.cluster)?.founding ?? '',
-      epoch: first.epoch,
-      yielding: yielding.map(({ cluster }) => cluster),
-    };
+  if (standing.length > 0) return { whyNot: whyDisputed({ ...range, standing, yielding }) };
   const hint = hints.reduce<MapEntry | null>(
     (high, each) => (high === null || each.epoch > high.epoch ? each : high),
     null,
   );
   return hint === null ? ownerOfUnknown(range, foundings, order) : ownerByHint(range, hint, foundings, order);
-}
-
-function yieldsAt({ lo }: Range, cluster: string, { yields }: Order): boolean {
-  return yields.some((each) => each.cluster === cluster && contains(each.range, lo));
-}
-
-/**
- * Of those that serve nothing there: a source that has sealed, beside a target that has activated, whatever epoch that has by now;
- * and a founding that nobody has confirmed, beside whoever got the range later.
- */
-function isOver({ epoch, sealedBy, isConfirmed }: Claim, claims: readonly Claim[]): boolean {
-  if (sealedBy !== null && claims.some((other) => other.epoch >= sealedBy)) return true;
-  return !isConfirmed && claims.some((other) => other.epoch > epoch);
 }
 
 /** Nobody owns it, and somebody says who had it last. */

@@ -260,11 +260,17 @@ async function ask({ gone, yes }: ReplaceArgs, { cluster, names }: Survey): Prom
   if (gone !== null && unnamed.length > 0)
     throw new FatalError('USAGE', `--gone does not name ${unnamed.join(', ')}: nothing was done`);
   await confirm([
-    { expected: cluster, given: yes, question: `type the name of the cluster (${cluster})` },
+    {
+      expected: cluster,
+      given: yes,
+      question: `type the name of the cluster (${cluster})`,
+      option: `--yes ${cluster}`,
+    },
     ...unnamed.map((name) => ({
       expected: name,
       given: null,
       question: `type ${name}: it is off, and its home of before will never start again`,
+      option: `--gone ${unnamed.join()}`,
     })),
   ]);
 }

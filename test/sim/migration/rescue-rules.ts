@@ -5,7 +5,8 @@
 import { restoredRows } from '../../../node/life/first-image.ts';
 import { promotedState } from '../../../node/machine/rescue.ts';
 import { INITIAL_STATE, inForce } from '../../../node/machine/system-state.ts';
-import { rebuild, type Told, type Yield } from '../../../src/cli/rescue/rebuild.ts';
+import type { Yield } from '../../../src/cli/rescue/claims.ts';
+import { rebuild, type Told } from '../../../src/cli/rescue/rebuild.ts';
 import { placeOf } from '../../../src/cli/restore/succession.ts';
 import { RangeMap } from '../../../src/keyspace/rangemap.ts';
 import type {

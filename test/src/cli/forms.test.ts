@@ -64,6 +64,16 @@ test('hexadecimal that is none is refused with what was written', () => {
   }
 });
 
+test('what is wrong with a range names the option that it stands behind', () => {
+  assert.throws(() => rangeOf('b..a'), /^--range b\.\.a: FROM must lie below TO$/);
+  for (const text of ['', 'z..a'])
+    assert.throws(
+      () => rangeOf(text, '--yields bru='),
+      (error: unknown) =>
+        error instanceof NurseryError && error.message.startsWith(`--yields bru=${text}: FROM`),
+    );
+});
+
 test('no bound is longer than a key can be, and no error repeats what is long', () => {
   const [longest, longer] = ['k'.repeat(4025), 'k'.repeat(4026)];
   assert.is(storableKeyOf(longest, 'it').length, 4025);

@@ -1,7 +1,8 @@
 /** A map and open moves from what clusters have told, or why not. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Rebuilt, rebuild, type Told, type Yield } from '../../../../src/cli/rescue/rebuild.ts';
+import type { Yield } from '../../../../src/cli/rescue/claims.ts';
+import { type Rebuilt, rebuild, type Told } from '../../../../src/cli/rescue/rebuild.ts';
 import type { Belongings, Owned } from '../../../../src/protocol/admin/admin.ts';
 
 const own = (lo: string, hi: string | null, epoch: number, sealedBy: number | null = null): Owned => ({
