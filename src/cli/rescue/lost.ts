@@ -7,7 +7,7 @@ import { NurseryConnections, readTarget } from '../connections.ts';
 import { jsonRange, rangeOf } from '../forms.ts';
 import { printJson, printLine } from '../output.ts';
 import { type BackupRows, openBackup } from './backup-rows.ts';
-import { broughtBefore, overtaken, sayBefore, sourceOf } from './brought-before.ts';
+import { broughtBefore, broughtOtherwise, overtaken, sayBefore, sourceOf } from './brought-before.ts';
 import { confirm } from './confirm.ts';
 import { copyRange, giveUpCopies, refuseLate } from './copy.ts';
 import { migrationsOf, type Survey, survey } from './lost-survey.ts';
@@ -35,7 +35,7 @@ export type LostArgs = {
  * Says what is known, has names typed, and carries it out; typed again it goes on.
  *
  * @throws NurseryError REFUSED where a node of the cluster answers and nothing is left of a founding before it, or the backup is of
- *   another nursery, or does not hold what is asked for; TIMEOUT
+ *   another nursery, or does not hold what is asked for; or something was brought otherwise than is asked for; TIMEOUT
  * @throws FatalError CONFIG, USAGE
  */
 export async function runLost(args: LostArgs): Promise<void> {
@@ -85,6 +85,8 @@ export async function runLost(args: LostArgs): Promise<void> {
     );
     const before = await broughtBefore(nursery, orders, { entries: found.entries, wanted, copied });
     report(cluster, at, { orders, goesOn: found.goesOn, copied, before, backup }, args.json);
+    const otherwise = broughtOtherwise(before, { backup, at });
+    if (otherwise !== null) throw otherwise;
   } finally {
     nursery.close();
   }
@@ -265,7 +267,7 @@ function report(
   }
   for (const each of copied)
     printLine(`${printRange(each)} is served by ${at}, with ${each.keys} keys, at epoch ${each.mid}`);
-  for (const record of before) printLine(sayBefore(record, backup));
+  for (const record of before) printLine(sayBefore(record, { backup, at }));
   if (copied.length === 0 && before.length > 0)
     printLine(`done before: nothing is left of ${cluster} that this command brings`);
   if (goesOn === null)
