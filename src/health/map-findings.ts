@@ -56,23 +56,13 @@ const NAMES: { readonly [K in Order['kind']]: string } = {
 };
 
 /** Nobody has begun it; or the keeper is new, and clusters are there that belong to one before it. */
-function emptyMap({ clusters, file }: Facts, { cluster: keeper, known }: KeeperSeen): Finding {
-  const mine = known.nursery?.founding ?? '';
-  const others = clusters.filter(
-    (each) =>
-      each.cluster !== keeper &&
-      answeringOf(each).some(({ facts: { status } }) => status.keeper !== '' && status.keeper !== mine),
-  );
-  const own = clusters.filter(({ cluster }) => cluster === keeper).flatMap(answeringOf);
-  const noted = own.flatMap(({ facts }) => facts.conditions.filter(({ detail }) => isInitRefused(detail)));
+function emptyMap(facts: Facts, seen: KeeperSeen): Finding {
+  const { file } = facts;
+  const keeper = seen.cluster;
+  const whose = whoWaits(facts, seen);
   const empty = { kind: 'noMap', severity: 'notServing', subject: keeper } as const;
   const rescue = 'nursery rescue keeper FILE-OF-EACH-CLUSTER --config FILE-OF-KEEPER';
-  if (others.length > 0 || noted.length > 0) {
-    const [note] = noted;
-    const whose =
-      others.length > 0
-        ? `${[...new Set(others.map(({ cluster }) => cluster))].join(', ')} ${others.length === 1 ? 'belongs' : 'belong'} to a keeper before it`
-        : note?.detail;
+  if (whose !== null) {
     const brief = `keeper ${keeper} is new, and has no map`;
     const what = `${brief}: ${whose}`;
     const todo =
@@ -85,6 +75,21 @@ function emptyMap({ clusters, file }: Facts, { cluster: keeper, known }: KeeperS
     todo: `give them to the first cluster; but where this keeper takes the place of one that is lost, ${rescue}, and no init`,
     command: `nursery init CLUSTER --config ${quoted(file)}`,
   });
+}
+
+/** Which clusters wait for a keeper without a map, since they belong to one before it, as far as anybody says so; else null. */
+export function whoWaits({ clusters }: Facts, { cluster: keeper, known }: KeeperSeen): string | null {
+  const mine = known.nursery?.founding ?? '';
+  const others = clusters.filter(
+    (each) =>
+      each.cluster !== keeper &&
+      answeringOf(each).some(({ facts: { status } }) => status.keeper !== '' && status.keeper !== mine),
+  );
+  if (others.length > 0)
+    return `${[...new Set(others.map(({ cluster }) => cluster))].join(', ')} ${others.length === 1 ? 'belongs' : 'belong'} to a keeper before it`;
+  const own = clusters.filter(({ cluster }) => cluster === keeper).flatMap(answeringOf);
+  const noted = own.flatMap(({ facts }) => facts.conditions.filter(({ detail }) => isInitRefused(detail)));
+  return noted[0]?.detail ?? null;
 }
 
 /** What the keeper's nodes note of clusters that have told it of another keeper. */
