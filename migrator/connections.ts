@@ -2,6 +2,7 @@
 
 import { NurseryError } from '../src/base/errors.ts';
 import { ClusterClient } from '../src/client/cluster-client.ts';
+import { clientWithin, type TimeLimit } from '../src/client/limited-client.ts';
 import type { MapWatch } from '../src/client/map-watch.ts';
 import type { ClusterConfig, KeeperMap, KnownCluster } from '../src/protocol/admin/admin.ts';
 import type { Cluster, Clusters, MovesNews, MovesWatch } from './world.ts';
@@ -27,6 +28,7 @@ export class Connections implements Nursery, MovesWatch {
   readonly #watcher: ClusterClient;
   readonly #watch: MapWatch;
   readonly #isShared: boolean;
+  readonly #limit: TimeLimit | null;
   readonly #clients = new Map<string, ClusterClient>();
   readonly #listeners = new Set<(news: MovesNews) => void>();
   #configs: readonly KnownCluster[] = [];
@@ -35,9 +37,11 @@ export class Connections implements Nursery, MovesWatch {
   /**
    * @param keeper how to reach the keeper
    * @param shared a client of the keeper that expects no founding, and that somebody else closes: it is watched by that one
+   * @param limit until when anybody is asked, where that has an end
    */
-  constructor(keeper: ClusterConfig, shared: ClusterClient | null = null) {
-    this.keeper = new ClusterClient(keeper, IDENTITY, { keepsToFirst: true });
+  constructor(keeper: ClusterConfig, shared: ClusterClient | null = null, limit: TimeLimit | null = null) {
+    this.keeper = clientWithin(keeper, IDENTITY, { limit, isKeeper: true, keepsToFirst: true });
+    this.#limit = limit;
     this.#isShared = shared !== null;
     this.#watcher = shared ?? new ClusterClient(keeper, IDENTITY);
     this.#watch = this.#watcher.watchMap({
@@ -67,7 +71,8 @@ export class Connections implements Nursery, MovesWatch {
     if (config === undefined) {
       throw new NurseryError('UNREACHABLE', `the keeper does not know how to reach cluster ${id}`);
     }
-    const client = this.#clients.get(id) ?? new ClusterClient(config, IDENTITY);
+    const limited = { limit: this.#limit, isKeeper: false };
+    const client = this.#clients.get(id) ?? clientWithin(config, IDENTITY, limited);
     this.#clients.set(id, client);
     return client;
   }

@@ -2,6 +2,7 @@
 import type { Key } from '../src/base/bytes.ts';
 import { NurseryError } from '../src/base/errors.ts';
 import type { ClusterClient } from '../src/client/cluster-client.ts';
+import type { TimeLimit } from '../src/client/limited-client.ts';
 import {
   type DryMove,
   type Evened,
@@ -49,9 +50,13 @@ const VERBS: { readonly [W in Migration['wish']]: string } = {
   abort: 'abort',
 };
 
-/** Connects to a nursery by its keeper. Close it when done. @param shared as `Connections` has it */
-export function openNursery(keeper: ClusterConfig, shared: ClusterClient | null = null): Connections {
-  return new Connections(keeper, shared);
+/** Connects to a nursery by its keeper. Close it when done. @param shared as `Connections` has it, and `limit` */
+export function openNursery(
+  keeper: ClusterConfig,
+  shared: ClusterClient | null = null,
+  limit: TimeLimit | null = null,
+): Connections {
+  return new Connections(keeper, shared, limit);
 }
 
 /** Moves in a nursery that this process has connected to. */

@@ -2,7 +2,8 @@
 
 import { NurseryError } from '../base/errors.ts';
 import { DEADLINE_MS } from '../client/call.ts';
-import { ClusterClient } from '../client/cluster-client.ts';
+import type { ClusterClient } from '../client/cluster-client.ts';
+import { clientWithin, type TimeLimit } from '../client/limited-client.ts';
 import { NurseryClient } from '../client/nursery-client.ts';
 import { type ClusterIni, clusterConfigOf, toClusterConfig } from '../config/cluster-config.ts';
 import { readIni } from '../config/ini.ts';
@@ -85,11 +86,17 @@ export class NurseryConnections {
   /** Its cluster id. */
   readonly keeperId: string;
   readonly #clients = new Map<string, ClusterClient>();
+  readonly #limit: TimeLimit | null;
   #known: KeeperMap = { map: EMPTY_MAP, clusters: [] };
 
-  constructor(keeper: ClusterConfig) {
+  /**
+   * @param limit until when anybody is asked, where that has an end
+   * @param isKeeper false: it is a cluster without a nursery, and is named as that
+   */
+  constructor(keeper: ClusterConfig, limit: TimeLimit | null = null, isKeeper = true) {
     this.keeperId = keeper.cluster;
-    this.keeper = new ClusterClient(keeper, IDENTITY, { keepsToFirst: true });
+    this.#limit = limit;
+    this.keeper = clientWithin(keeper, IDENTITY, { limit, isKeeper, keepsToFirst: true });
   }
 
   /**
@@ -108,8 +115,9 @@ export class NurseryConnections {
 
   /** What the keeper answers; says that it is waited for, where that takes a while. @param deadlineMs how long it may take at most */
   async awaited<T>(answer: Promise<T>, deadlineMs: number = DEADLINE_MS): Promise<T> {
+    const atMostMs = Math.max(0, Math.min(deadlineMs, this.#limit?.leftMs ?? deadlineMs));
     const answered = sayWhoIsAwaited(
-      `the keeper, cluster ${this.keeper.cluster}; at most ${Math.ceil(deadlineMs / 1000)} s`,
+      `the keeper, cluster ${this.keeper.cluster}; at most ${Math.ceil(atMostMs / 1000)} s`,
     );
     return await answer.finally(answered);
   }
@@ -124,7 +132,7 @@ export class NurseryConnections {
     if (open !== undefined) return open;
     const config = this.#known.clusters.find(({ cluster }) => cluster === id);
     if (config === undefined) throw unknownCluster(id, this.#known);
-    const client = new ClusterClient(config, IDENTITY);
+    const client = clientWithin(config, IDENTITY, { limit: this.#limit, isKeeper: false });
     this.#clients.set(id, client);
     return client;
   }
@@ -139,8 +147,10 @@ export class NurseryConnections {
 export async function withNursery<T>(
   file: string,
   body: (nursery: NurseryConnections) => Promise<T>,
+  limit: TimeLimit | null = null,
 ): Promise<T> {
-  const nursery = new NurseryConnections(readTarget(file).keeper);
+  const { keeper, hasNursery } = readTarget(file);
+  const nursery = new NurseryConnections(keeper, limit, hasNursery);
   try {
     return await body(nursery);
   } finally {

@@ -1,6 +1,7 @@
 /** What `nursery function` does. */
 import { NurseryError } from '../base/errors.ts';
 import type { ClusterClient } from '../client/cluster-client.ts';
+import type { TimeLimit } from '../client/limited-client.ts';
 import type { AdminAnswer, AdminCommand } from '../protocol/admin/admin.ts';
 import { type FunctionsStatus, SOURCE_MAX } from '../protocol/admin/functions.ts';
 import { type NurseryConnections, withNursery } from './connections.ts';
@@ -8,7 +9,7 @@ import { readGiven } from './export/files.ts';
 import { print, printJson, printLine } from './output.ts';
 import { notice, sayWhoIsAwaited } from './report.ts';
 
-type Common = { readonly config: string; readonly json: boolean; readonly timeoutMs: number };
+type Common = { readonly config: string; readonly json: boolean; readonly limit: TimeLimit };
 type Named = Common & { readonly name: string };
 
 /** How often clusters are asked whether they have a function yet (ms). */
@@ -42,10 +43,11 @@ export async function runRemove(args: Named): Promise<void> {
 
 /** The functions that there are, and which clusters lack some of them. */
 export async function runList(args: Common): Promise<void> {
-  await withNursery(args.config, async (nursery) => {
-    const status = await nursery.awaited(statusOf(nursery.keeper, args.timeoutMs), args.timeoutMs);
+  const { config, limit } = args;
+  const list = async (nursery: NurseryConnections): Promise<void> => {
+    const status = await nursery.awaited(statusOf(nursery.keeper, limit.leftMs), limit.leftMs);
     const { functions, version } = status;
-    const { lacking, own } = await compare(nursery, status, version, args.timeoutMs);
+    const { lacking, own } = await compare(nursery, status, version, limit.leftMs);
     if (args.json) printJson({ version, functions, lacking, own });
     else {
       for (const { name, bytes, sha256 } of functions)
@@ -53,15 +55,17 @@ export async function runList(args: Common): Promise<void> {
       if (functions.length === 0) printLine('there are no functions');
       for (const why of [...lacking, ...own]) printLine(why);
     }
-  });
+  };
+  await withNursery(config, list, limit);
 }
 
 /** Prints the source of a function, as it is. @throws NurseryError NOT_FOUND */
 export async function runShow(args: Named): Promise<void> {
-  await withNursery(args.config, async (nursery) => {
+  const { config, limit } = args;
+  const show = async (nursery: NurseryConnections): Promise<void> => {
     const query = { kind: 'getFunction', name: args.name } as const;
-    const asked = nursery.keeper.query(query, { deadlineMs: args.timeoutMs });
-    const answer = await nursery.awaited(asked, args.timeoutMs);
+    const asked = nursery.keeper.query(query, { deadlineMs: limit.leftMs });
+    const answer = await nursery.awaited(asked, limit.leftMs);
     const ofKeeper = answer.kind === 'functionsPage' ? answer.functions[0]?.source : undefined;
     const own = ofKeeper === undefined ? await ownOf(nursery, args) : null;
     const source = ofKeeper ?? own?.source;
@@ -69,18 +73,19 @@ export async function runShow(args: Named): Promise<void> {
     if (own !== null) notice(`${own.cluster} alone has it, from before it came to the nursery`);
     if (args.json) printJson({ function: args.name, source: Buffer.from(source).toString('utf8') });
     else print(Buffer.from(source));
-  });
+  };
+  await withNursery(config, show, limit);
 }
 
 /** Which cluster alone has a function of that name, from before it came to the nursery; null where none has. */
 async function ownOf(
   nursery: NurseryConnections,
-  { name, timeoutMs }: Named,
+  { name, limit }: Named,
 ): Promise<{ readonly cluster: string; readonly source: Uint8Array } | null> {
-  const { clusters } = await nursery.refresh(timeoutMs);
+  const { clusters } = await nursery.refresh(limit.leftMs);
   for (const { cluster } of clusters) {
     const query = { kind: 'getFunction', name } as const;
-    const options = { deadlineMs: Math.min(timeoutMs, ASK_MS) };
+    const options = { deadlineMs: ASK_MS };
     const answer = await nursery.cluster(cluster).query(query, options).catch(whereSilent);
     const source = answer?.kind === 'functionsPage' ? answer.functions[0]?.source : undefined;
     if (source !== undefined) return { cluster, source };
@@ -98,13 +103,12 @@ async function change(
   commandOf: () => Promise<AdminCommand>,
   done: (version: number) => void,
 ): Promise<void> {
-  const { config, name, timeoutMs } = args;
-  const untilMs = performance.now() + timeoutMs;
-  await withNursery(config, async (nursery) => {
+  const { config, name, limit } = args;
+  const ask = async (nursery: NurseryConnections): Promise<void> => {
     const command = await commandOf();
     const changing = sayWhoIsAwaited('the keeper, or the cluster where there is none');
     const answer = await nursery.keeper
-      .command(command, { idempotent: true, deadlineMs: timeoutMs })
+      .command(command, { idempotent: true, deadlineMs: limit.leftMs })
       .finally(changing);
     const own = answer.kind === 'none' ? await ownOf(nursery, args) : null;
     if (own !== null)
@@ -113,11 +117,12 @@ async function change(
         `the nursery has no function ${name}; ${own.cluster} alone has one, from before it came to it: put one of that name, and remove that`,
       );
     const version = versionIn(answer, name);
-    const status = await statusOf(nursery.keeper, timeoutMs);
+    const status = await statusOf(nursery.keeper, limit.leftMs);
     const waiting = sayWhoIsAwaited('all clusters of the nursery to take it over');
-    await untilAllHave(nursery, status, version, untilMs).finally(waiting);
+    await untilAllHave(nursery, status, version, limit.untilMs).finally(waiting);
     done(version);
-  });
+  };
+  await withNursery(config, ask, limit);
 }
 
 function versionIn(answer: AdminAnswer, name: string): number {

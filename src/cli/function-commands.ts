@@ -36,7 +36,8 @@ export function functionCommand<T>(parser: Argv<T>) {
     async (args) => {
       const run = await import('./function-command.ts');
       const { what, name, file, config, json, timeout = 30 } = args;
-      const common = { config, json, timeoutMs: timeout * 1000 };
+      const { TimeLimit } = await import('../client/limited-client.ts');
+      const common = { config, json, limit: TimeLimit.ofCommand(timeout) };
       if (what === 'list' && name === undefined) return await run.runList(common);
       if (what === 'put' && name !== undefined && file !== undefined) {
         return await run.runPut({ ...common, name, file });

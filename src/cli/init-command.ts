@@ -2,7 +2,8 @@
 
 import { NurseryError } from '../base/errors.ts';
 import type { AdminCommand, KeeperMap } from '../protocol/admin/admin.ts';
-import { type NurseryConnections, unknownCluster, withNursery } from './connections.ts';
+import { NurseryConnections, readTarget, unknownCluster } from './connections.ts';
+import { sayWhoWaits } from './init/who-waits.ts';
 import { printJson, printLine } from './output.ts';
 import { notice } from './report.ts';
 import { nearest } from './usage.ts';
@@ -20,8 +21,14 @@ const ASSUME_MS = 30_000;
  * @throws NurseryError REFUSED where a map exists already, or the cluster is unknown or owns something
  */
 export async function runInit(args: { config: string; cluster: string; json: boolean }): Promise<void> {
-  await withNursery(args.config, async (nursery) => {
-    const { epoch, keeper, founding } = await recordMap(nursery, args.cluster);
+  const target = readTarget(args.config);
+  const nursery = new NurseryConnections(target.keeper);
+  try {
+    const foresee = async (known: KeeperMap): Promise<void> => {
+      const who = known.map.isEmpty ? await sayWhoWaits(args.config, target) : null;
+      if (who !== null) notice(who);
+    };
+    const { epoch, keeper, founding } = await recordMap(nursery, args.cluster, foresee);
     await assume(nursery, args.cluster, {
       kind: 'under',
       keeper,
@@ -31,7 +38,9 @@ export async function runInit(args: { config: string; cluster: string; json: boo
     });
     if (args.json) printJson({ cluster: args.cluster, epoch });
     else printLine(`${args.cluster} owns the whole key space (epoch ${epoch})`);
-  });
+  } finally {
+    nursery.close();
+  }
 }
 
 /** Lets the cluster own everything; one that does not know yet which keeper it belongs to is asked again. */
@@ -53,8 +62,9 @@ async function assume(nursery: NurseryConnections, cluster: string, command: Adm
 async function recordMap(
   nursery: NurseryConnections,
   cluster: string,
+  foresee: (known: KeeperMap) => Promise<void>,
 ): Promise<{ readonly epoch: number; readonly keeper: string; readonly founding: string }> {
-  const { map, keeper, founding } = await waitUntilBound(nursery, cluster);
+  const { map, keeper, founding } = await waitUntilBound(nursery, cluster, foresee);
   const [entry] = map.entries;
   if (entry !== undefined) {
     if (map.entries.length === 1 && entry.owner === cluster) return { epoch: entry.epoch, keeper, founding };
@@ -72,10 +82,13 @@ async function recordMap(
 async function waitUntilBound(
   nursery: NurseryConnections,
   cluster: string,
+  foresee: (known: KeeperMap) => Promise<void>,
 ): Promise<{ readonly map: KeeperMap['map']; readonly keeper: string; readonly founding: string }> {
   const untilMs = performance.now() + KNOWN_WITHIN_MS;
   for (let isSaid = false; ; isSaid = true) {
     const known = await nursery.refresh();
+    // Before the keeper is asked for anything: it knows only whom it has heard of already.
+    if (!isSaid) await foresee(known);
     const keeper = known.nursery?.founding;
     const config = known.clusters.find((each) => each.cluster === cluster);
     const founding = config?.founding;

@@ -1,7 +1,7 @@
 /** `nursery merge`: neighbouring ranges of one owner become one. */
 import { FatalError, NurseryError } from '../base/errors.ts';
 import { jsonRange, shortRange, storableKeyOf } from './forms.ts';
-import { type Common, inTime, withMoves } from './migrate-command.ts';
+import { type Common, withMoves } from './migrate-command.ts';
 import { printJson, printLine } from './output.ts';
 
 export type MergeArguments = Common & {
@@ -20,7 +20,7 @@ export async function runMergeCommand(args: MergeArguments): Promise<void> {
   if (all === (separator !== undefined))
     throw new FatalError('USAGE', 'merge takes either a SEPARATOR at which two ranges meet, or --all');
   const at = separator === undefined ? null : storableKeyOf(separator, 'the separator');
-  await withMoves(args, async (moves, display) => {
+  await withMoves(args, async (moves, { inTime }) => {
     if (args.dryRun) {
       const merges = await moves.dryMerge(at);
       if (json) printJson(merges.map((merge) => ({ ...merge, ...jsonRange(merge) })));
@@ -29,7 +29,7 @@ export async function runMergeCommand(args: MergeArguments): Promise<void> {
         printLine(`would make one range of ${shortRange(merge)}, at ${merge.cluster}`);
       return;
     }
-    const results = await inTime(args, display, (options) => moves.merge(at, options));
+    const results = await inTime((options) => moves.merge(at, options));
     if (results.length === 0 && !json) printLine(NOTHING);
     const aborted = results.find(({ outcome }) => outcome === 'aborted');
     if (aborted !== undefined)

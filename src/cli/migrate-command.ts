@@ -2,6 +2,7 @@
 import { hostname, userInfo } from 'node:os';
 import { FatalError, NurseryError } from '../base/errors.ts';
 import { DEADLINE_MS } from '../client/call.ts';
+import { TimeLimit } from '../client/limited-client.ts';
 import {
   type DryMove,
   expectRoom,
@@ -53,7 +54,7 @@ const AGAIN_MS = 60_000;
 export async function runMigrateCommand(args: MigrateArguments): Promise<void> {
   refuseContradictions(args);
   const request = isMove(args) ? requestOf(args) : null;
-  await withMoves(args, async (moves, display, answered) => {
+  await withMoves(args, async (moves, { inTime, answered }) => {
     const heeded = async (mid: number, done: Promise<void>): Promise<Heeded> => {
       await done.finally(answered);
       const seen = sayWhoIsAwaited(`a sign of life of the migrator of migration ${mid}`);
@@ -61,7 +62,7 @@ export async function runMigrateCommand(args: MigrateArguments): Promise<void> {
     };
     const { abort } = args;
     if (abort !== undefined) {
-      await inTime(args, display, (options) => moves.abort(abort, 'aborted by an operator', options));
+      await inTime((options) => moves.abort(abort, 'aborted by an operator', options));
     } else if (args.pause !== undefined) acknowledge(await heeded(args.pause, moves.pause(args.pause)), args);
     else if (args.continue !== undefined)
       acknowledge(await heeded(args.continue, moves.unpause(args.continue)), args);
@@ -72,16 +73,12 @@ export async function runMigrateCommand(args: MigrateArguments): Promise<void> {
     } else if (args.undo !== undefined) {
       const { undo } = args;
       const asked = { ...whoAsks(), rate: args.rate ?? null };
-      reportResults(
-        await inTime(args, display, (options) => moves.undo(undo, { ...options, asked })),
-        args.json,
-      );
-    } else if (request === null)
-      await inTime(args, display, (options) => resumeAll(moves, options, args.json));
+      reportResults(await inTime((options) => moves.undo(undo, { ...options, asked })), args.json);
+    } else if (request === null) await inTime((options) => resumeAll(moves, options, args.json));
     else if (args.dryRun) printDryRun(await moves.dryRun(request, args.rate ?? null), args.json);
     else {
       const asked = { ...whoAsks(), rate: args.rate ?? null };
-      const results = await inTime(args, display, (options) => moves.migrate(request, { ...options, asked }));
+      const results = await inTime((options) => moves.migrate(request, { ...options, asked }));
       reportResults(results, args.json);
     }
   });
@@ -142,9 +139,9 @@ function isMove({ left, range, to }: MigrateArguments): boolean {
 export async function runRemoveCommand(
   args: Common & { readonly cluster: string; readonly separator: string | undefined },
 ): Promise<void> {
-  await withMoves(args, async (moves, display) => {
+  await withMoves(args, async (moves, { inTime }) => {
     const separator = args.separator === undefined ? null : storableKeyOf(args.separator, 'the separator');
-    await inTime(args, display, (options) =>
+    await inTime((options) =>
       moves.remove({ cluster: args.cluster, separator }, { ...options, asked: whoAsks() }),
     );
     if (args.json) printJson({ removed: args.cluster });
@@ -196,13 +193,14 @@ export async function runMigratorCommand(args: { readonly config: string }): Pro
  *
  * @throws NurseryError TIMEOUT saying for what it waited, and how it goes on
  */
-export async function inTime<T>(
-  { timeout }: Common,
+async function within<T>(
+  limit: TimeLimit,
   display: ProgressDisplay,
   work: (options: MoveOptions) => Promise<T>,
 ): Promise<T> {
+  const { leftMs, seconds } = limit;
   const late = new AbortController();
-  const timer = timeout === undefined ? undefined : setTimeout(() => late.abort(), timeout * 1000);
+  const timer = Number.isFinite(leftMs) ? setTimeout(() => late.abort(), Math.max(0, leftMs)) : undefined;
   let last = '';
   const options = watching({
     ...display,
@@ -218,7 +216,7 @@ export async function inTime<T>(
     if (!late.signal.aborted || !(error instanceof NurseryError) || error.code !== 'GOING_DOWN') throw error;
     throw new NurseryError(
       'TIMEOUT',
-      `not done within ${timeout} s: ${last}it goes on where a migrator runs, and nursery migrate --resume goes on with it`,
+      `not done within ${seconds} s: ${last}it goes on where a migrator runs, and nursery migrate --resume goes on with it`,
       { cause: error },
     );
   } finally {
@@ -226,16 +224,24 @@ export async function inTime<T>(
   }
 }
 
+/** How a command asks for moves: what may take long has until its time is over, and `answered` ends the word that the keeper is waited for. */
+export type Asking = {
+  inTime<T>(work: (options: MoveOptions) => Promise<T>): Promise<T>;
+  answered(): void;
+};
+
 /** Connects to the nursery for as long as `body` asks for moves of it; what it shows is closed then. */
 export async function withMoves(
   args: Common,
-  body: (moves: Moves, display: ProgressDisplay, answered: () => void) => Promise<void>,
+  body: (moves: Moves, asking: Asking) => Promise<void>,
 ): Promise<void> {
   const migrator = await import('../../migrator/operations.ts');
-  const nursery = migrator.openNursery(readTarget(args.config).keeper);
+  const limit = TimeLimit.ofCommand(args.timeout ?? Number.POSITIVE_INFINITY);
+  const nursery = migrator.openNursery(readTarget(args.config).keeper, null, limit);
   const display = progressDisplay(args.json);
   const { cluster } = nursery.keeper;
-  const answered = sayWhoIsAwaited(`the keeper, cluster ${cluster}; at most ${DEADLINE_MS / 1000} s`);
+  const atMostS = Math.min(limit.seconds, DEADLINE_MS / 1000);
+  const answered = sayWhoIsAwaited(`the keeper, cluster ${cluster}; at most ${atMostS} s`);
   // From the first news of a migration on, that is what says whom it waits for.
   const shown: ProgressDisplay = {
     ...display,
@@ -253,7 +259,8 @@ export async function withMoves(
     },
   };
   try {
-    await body(new migrator.Operations(nursery), shown, answered);
+    const inTime: Asking['inTime'] = (work) => within(limit, shown, work);
+    await body(new migrator.Operations(nursery), { inTime, answered });
     display.close();
   } finally {
     answered();

@@ -76,13 +76,13 @@ export function historyLines({ tenures, gaps }: History): string[] {
   const [first] = tenures;
   if (first === undefined) return ['the map is empty: it belongs to nobody'];
   const before = first.from === null ? [] : [[first.from, 'before that', '']];
-  const rows = tenures.map(({ owner, epoch, by, number, range }) => {
+  const rows = tenures.map(({ owner, epoch, by, number, range, lost }) => {
     const how =
       by === 'beginning'
         ? 'from the beginning'
         : by === 'unknown'
           ? 'as the map says, by what is not on record any more'
-          : `by ${by} ${number}`;
+          : `by ${by} ${number}${lost === undefined ? '' : sayLost(lost)}`;
     return [owner, `since epoch ${epoch}`, `${how}, with ${shortRange(range)}`];
   });
   const missing = gaps.map(
@@ -90,6 +90,12 @@ export function historyLines({ tenures, gaps }: History): string[] {
       `records are missing: moves between epochs ${from} and ${to} are forgotten, and who had it meanwhile is not known in full`,
   );
   return [...table([...before, ...rows]), ...missing];
+}
+
+/** What `rescue lost` has brought. */
+function sayLost({ cluster, restored }: NonNullable<Tenure['lost']>): string {
+  const rows = restored === null ? '' : `: restored ${restored}`;
+  return `, since ${cluster} was lost${rows}`;
 }
 
 function tenureToJson({ range, ...tenure }: Tenure): object {

@@ -2,7 +2,7 @@
 import { FatalError, NurseryError } from '../base/errors.ts';
 import type { HotRange, NurseryPlan, RebalanceMove, Spread } from '../protocol/admin/moves.ts';
 import { jsonKey, jsonRange, shortKey, shortRange } from './forms.ts';
-import { type Common, inTime, whoAsks, withMoves } from './migrate-command.ts';
+import { type Common, whoAsks, withMoves } from './migrate-command.ts';
 import { printJson, printLine } from './output.ts';
 import { printBytes, printCount } from './status/amounts.ts';
 import { printRate } from './status/load.ts';
@@ -25,14 +25,14 @@ export async function runRebalanceCommand(args: RebalanceArguments): Promise<voi
   if (args.plan === args.apply)
     throw new FatalError('USAGE', 'rebalance takes either --plan, which moves nothing, or --apply');
   const evened = { by: args.by, threshold: args.threshold / 100 };
-  await withMoves(args, async (moves, display, answered) => {
+  await withMoves(args, async (moves, { inTime, answered }) => {
     if (args.plan) {
       const plan = await moves.planRebalance(evened).finally(answered);
       if (args.json) printJson(planToJson(plan));
       else for (const line of planLines(plan)) printLine(line);
       return;
     }
-    const results = await inTime(args, display, (options) =>
+    const results = await inTime((options) =>
       moves.rebalance(evened, {
         ...options,
         asked: whoAsks(),

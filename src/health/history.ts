@@ -4,6 +4,7 @@ import { contains, type Range } from '../keyspace/range.ts';
 import type { MapEntry } from '../keyspace/rangemap.ts';
 import type { Migration, Order } from '../protocol/admin/admin.ts';
 import { isMerge } from '../protocol/admin/migration.ts';
+import { sourceNoted } from './restored.ts';
 
 /** Since an epoch (number of a migration, or one that an order gave) the key belongs to `owner`. */
 export type Tenure = {
@@ -16,6 +17,8 @@ export type Tenure = {
   /** Whom it belonged to before; null where that is not told. */
   readonly from: string | null;
   readonly range: Range;
+  /** Of what `rescue lost` brought: the cluster that was lost, and where its rows came from, null where that is not told. */
+  readonly lost?: { readonly cluster: string; readonly restored: string | null };
 };
 
 /** Between two epochs there may be tenures that nobody tells of any more; `from` is the first epoch of all where none is told below. */
@@ -67,9 +70,18 @@ function toldBy(record: Migration, key: Key): Told[] {
   const range = { lo, hi };
   const isTakenBack = phase === 'lost' && rescue?.dead === 'target' && !isMerge(record);
   const hasMoved = phase === 'done' || phase === 'published' || (isTakenBack && receipt !== null);
-  const by = isMerge(record) ? 'merge' : 'migration';
+  const by = isMerge(record) ? ('merge' as const) : ('migration' as const);
+  // An order stands behind what came out of a backup, or empty: nothing has moved.
+  const how =
+    rescue?.isCopy === true
+      ? {
+          by: 'order' as const,
+          number: rescue.order,
+          lost: { cluster: source, restored: sourceNoted(record) },
+        }
+      : { by, number: mid };
   const moved: Told = {
-    tenure: { epoch: mid, owner: target, by, number: mid, from: source, range },
+    tenure: { epoch: mid, owner: target, from: source, range, ...how },
     before: merges?.findLast((each) => each.lo <= key)?.epoch ?? asked?.undoes ?? null,
   };
   if (!isTakenBack) return hasMoved ? [moved] : [];

@@ -56,26 +56,17 @@ const NAMES: { readonly [K in Order['kind']]: string } = {
 };
 
 /** Nobody has begun it; or the keeper is new, and clusters are there that belong to one before it. */
-function emptyMap({ clusters, file }: Facts, { cluster: keeper, known, before }: KeeperSeen): Finding {
-  const mine = known.nursery?.founding ?? '';
-  const others = clusters.filter(
-    (each) =>
-      each.cluster !== keeper &&
-      answeringOf(each).some(({ facts: { status } }) => status.keeper !== '' && status.keeper !== mine),
-  );
-  const own = clusters.filter(({ cluster }) => cluster === keeper).flatMap(answeringOf);
-  const noted = own.flatMap(({ facts }) => facts.conditions.filter(({ detail }) => isInitRefused(detail)));
+function emptyMap(facts: Facts, seen: KeeperSeen): Finding {
+  const { file } = facts;
+  const keeper = seen.cluster;
+  const whose = whoWaits(facts, seen);
   const empty = { kind: 'noMap', severity: 'notServing', subject: keeper } as const;
   const rescue = 'nursery rescue keeper FILE-OF-EACH-CLUSTER --config FILE-OF-KEEPER';
-  if (others.length > 0 || noted.length > 0) {
-    const [note] = noted;
-    const whose =
-      others.length > 0
-        ? `${[...new Set(others.map(({ cluster }) => cluster))].join(', ')} ${others.length === 1 ? 'belongs' : 'belong'} to a keeper before it`
-        : note?.detail;
+  if (whose !== null) {
     const brief = `keeper ${keeper} is new, and has no map`;
     const isServed =
-      before?.map.isEmpty === false && others.some((each) => masterOf(each)?.facts.status.waitsFor === null);
+      seen.before?.map.isEmpty === false &&
+      ofBefore(facts, seen).some((each) => masterOf(each)?.facts.status.waitsFor === null);
     const meanwhile = isServed ? '; what routers knew of the one before it goes on' : '';
     const what = `${brief}: ${whose}${meanwhile}`;
     const todo =
@@ -89,6 +80,26 @@ function emptyMap({ clusters, file }: Facts, { cluster: keeper, known, before }:
     todo: `give them to the first cluster; but where this keeper takes the place of one that is lost, ${rescue}, and no init`,
     command: `nursery init CLUSTER --config ${quoted(file)}`,
   });
+}
+
+/** Which clusters wait for a keeper without a map, since they belong to one before it, as far as anybody says so; else null. */
+export function whoWaits(facts: Facts, seen: KeeperSeen): string | null {
+  const others = ofBefore(facts, seen);
+  if (others.length > 0)
+    return `${[...new Set(others.map(({ cluster }) => cluster))].join(', ')} ${others.length === 1 ? 'belongs' : 'belong'} to a keeper before it`;
+  const own = facts.clusters.filter(({ cluster }) => cluster === seen.cluster).flatMap(answeringOf);
+  const noted = own.flatMap((node) => node.facts.conditions.filter(({ detail }) => isInitRefused(detail)));
+  return noted[0]?.detail ?? null;
+}
+
+/** Clusters that belong to another keeper than this one. */
+function ofBefore({ clusters }: Facts, { cluster: keeper, known }: KeeperSeen): ClusterSeen[] {
+  const mine = known.nursery?.founding ?? '';
+  return clusters.filter(
+    (each) =>
+      each.cluster !== keeper &&
+      answeringOf(each).some(({ facts: { status } }) => status.keeper !== '' && status.keeper !== mine),
+  );
 }
 
 /** What the keeper's nodes note of clusters that have told it of another keeper. */

@@ -90,6 +90,16 @@ tests.test(
     const again = await lost('--restore', backup);
     assert.is(again.code, 0, again.stderr);
     assert.is((await client.get('z')).toString(), 'second', 'typed again it does nothing');
+    const otherwise = await lost('--empty');
+    assert.is(otherwise.code, EXIT_CODES.REFUSED, otherwise.stderr);
+    const words =
+      /came to l-ams before, .*: restored from the image of l-bru .*, and not empty, as was asked for now/;
+    for (const said of [otherwise.stdout, otherwise.stderr]) assert.match(said, words);
+    const { stdout: history } = await nursery.succeed(['history', 'z']);
+    assert.match(
+      history,
+      /by order \d+, since l-bru was lost: restored from the image of l-bru as of slot \d+/,
+    );
 
     // Empty homes begin a new cluster of that name, which may take ranges as any other.
     bru.startAll();
@@ -192,6 +202,9 @@ tests.test(
     await nursery.keeper.master();
     const init = await nursery.run(['init', ams.id]);
     assert.is(init.code, EXIT_CODES.REFUSED, init.stderr);
+    const heard =
+      /the router still has the map of another one, founding \w+, with the keys of k-ams, k-bru\. .*no init: nursery rescue keeper /;
+    assert.match(init.stderr.split('\n')[0] ?? '', heard, 'before the keeper is asked');
     const early = await nursery.run(['function', 'put', 'early', COUNTER]);
     assert.is(early.code, EXIT_CODES.REFUSED, early.stderr);
     assert.match(early.stderr, /this keeper has no map yet/);

@@ -1,4 +1,5 @@
 /** Nothing waits without saying for whom, and since when. */
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES } from '../../src/base/errors.ts';
 import { TestCluster } from '../support/clusters.ts';
@@ -86,6 +87,61 @@ tests.test('a command says that it waits for the keeper, and ends', async (lab) 
     assert.is(code, EXIT_CODES.UNREACHABLE, stderr);
   }
 });
+
+/** How much longer than its time a command may take here, where others run beside it (s). */
+const GRACE_S = 4;
+
+tests.test(
+  'every command with --timeout ends in time, with 7, the keeper named, and what to type: frozen, without a master, dead',
+  async (lab) => {
+    const nursery = await TestNursery.start(lab, { prefix: 'late', keeperSize: 3, size: 1 });
+    const { keeper, file } = nursery;
+    const [ams, bru] = nursery.clusters;
+    const node = bru.nodes[0]?.name ?? '';
+    const backup = join(lab.dir, 'late-backup');
+    await nursery.succeed(['backup', '--all', '--to', backup]);
+    const of = (config: string, ...words: string[]): string[] => [...words, '--config', config];
+    const lost = ['rescue', 'lost', bru.id, '--at', ams.id, '--empty'];
+    const restore = ['restore', backup, '--node', node, '--replace', '00000000', '--dry-run'];
+    const commands = [
+      of(file, 'migrate', '--range', 'x..', '--to', bru.id),
+      of(file, 'migrate', '--resume'),
+      of(file, 'migrate', '--abort', '2'),
+      of(file, 'migrate', '--undo', '2'),
+      of(file, 'remove', bru.id),
+      of(file, 'merge', '--all'),
+      of(file, 'rebalance', '--apply'),
+      of(file, 'function', 'list'),
+      of(file, 'function', 'remove', 'f'),
+      of(file, ...lost, '--dry-run'),
+      of(file, ...lost, '--yes', bru.id, '--gone', node),
+      of(keeper.file, 'rescue', 'keeper', ams.file, bru.file, '--dry-run'),
+      of(ams.file, ...restore.map((word) => (word === node ? (ams.nodes[0]?.name ?? '') : word))),
+    ];
+    const endInTime = async (seconds: number): Promise<void> => {
+      for (const command of commands) {
+        const begunMs = performance.now();
+        const { code, stderr } = await lab.run([...command, '--timeout', String(seconds)]);
+        const tookS = (performance.now() - begunMs) / 1000;
+        assert.is(code, EXIT_CODES.UNREACHABLE, `${command.join(' ')}: ${stderr}`);
+        assert.match(stderr, /late-keeper.* Start the nodes of the keeper, .*nursery rescue keeper/);
+        assert.ok(tookS < seconds + GRACE_S, `${command.join(' ')} took ${tookS} s`);
+      }
+    };
+    const processes = keeper.nodes.map(({ name }) => keeper.process(name));
+    for (const each of processes) each.signal('SIGSTOP');
+    await endInTime(1);
+    for (const each of processes) each.signal('SIGCONT');
+    for (const each of processes.slice(1)) await each.kill();
+    await until(
+      'the lease to be over',
+      async () => (await lab.run(of(keeper.file, 'who-master'))).code !== 0,
+    );
+    await endInTime(2);
+    await keeper.killAll();
+    await endInTime(1);
+  },
+);
 
 tests.test('a node that joins says for whom it waits', async (lab) => {
   const alone = await TestCluster.create(lab, { clusterId: 'alone', size: 3 });

@@ -1,11 +1,11 @@
 /** What orders have brought to other clusters before `rescue lost` was typed, or beside it, and from which image. */
 import { NurseryError } from '../../base/errors.ts';
+import { sourceNoted } from '../../health/restored.ts';
 import { overlaps, printRange, type Range } from '../../keyspace/range.ts';
 import type { MapEntry } from '../../keyspace/rangemap.ts';
 import type { Migration, Order } from '../../protocol/admin/admin.ts';
 import type { NurseryConnections } from '../connections.ts';
 import { type BackupRows, printUsed } from './backup-rows.ts';
-import { restoredFrom } from './copy.ts';
 import { copiesBy, migrationsOf } from './lost-survey.ts';
 
 /**
@@ -87,14 +87,42 @@ export function sourceOf(backup: Pick<BackupRows, 'used'> | null, range: Range):
   return backup === null ? 'empty' : printUsed(backup.used([range]));
 }
 
-/** Of what came before, for people, and whether this command would have brought it from elsewhere. */
-export function sayBefore(record: Migration, backup: Pick<BackupRows, 'used'> | null): string {
+/** What this command was to bring: rows of which backup (null: none), and where. */
+export type Wish = { readonly backup: Pick<BackupRows, 'used'> | null; readonly at: string };
+
+/** Of what came before, for people, and whether this command would have brought it from or to elsewhere. */
+export function sayBefore(record: Migration, wish: Wish): string {
   const { mid, target, progress, receipt, rescue } = record;
   const keys = receipt === null || receipt.digest.count === 0 ? progress.keysCopied : receipt.digest.count;
   const came = `${printRange(record)} came to ${target} before, by order ${rescue?.order}, with ${keys} keys, at epoch ${mid}`;
-  // Records of commands before this one do not say from where.
-  if (!progress.stage.startsWith(restoredFrom(''))) return came;
+  const from = sourceNoted(record);
+  const other = otherwise(record, wish);
+  return `${came}${from === null ? '' : `: restored ${from}`}${other === null ? '' : `, and not ${other}, as was asked for now`}`;
+}
+
+/** What was asked for now, where a range came before from or to elsewhere; null where it is as was asked for. */
+function otherwise(record: Migration, { backup, at }: Wish): string | null {
+  const from = sourceNoted(record);
   const now = sourceOf(backup, record);
-  const other = progress.stage === restoredFrom(now) ? '' : `, and not ${now}, as was asked for now`;
-  return `${came}: ${progress.stage}${other}`;
+  const what = [
+    ...(from === null || from === now ? [] : [now]),
+    ...(record.target === at ? [] : [`to ${at}`]),
+  ];
+  return what.length === 0 ? null : what.join(' ');
+}
+
+/**
+ * Why what was asked for was not done, where somebody else has brought something of the last founding that was lost, from or to
+ * elsewhere; null where all is as was asked for. What earlier orders brought long ago is no part of that.
+ */
+export function broughtOtherwise(before: readonly Migration[], wish: Wish): NurseryError | null {
+  const last = before.reduce((high, { rescue }) => Math.max(high, rescue?.order ?? 0), 0);
+  const others = before.filter((record) => record.rescue?.order === last && otherwise(record, wish) !== null);
+  if (others.length === 0) return null;
+  const said = others.map((record) => sayBefore(record, wish)).join('; ');
+  const rows =
+    wish.backup === null
+      ? ''
+      : ': nursery import --from DIRECTORY --range FROM..TO stores what a backup has and is not there; migrate moves it';
+  return new NurseryError('REFUSED', `not done as was asked for: ${said}. It stays${rows}`);
 }

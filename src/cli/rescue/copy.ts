@@ -6,6 +6,8 @@
 import { type Key, successor } from '../../base/bytes.ts';
 import { NurseryError } from '../../base/errors.ts';
 import type { ClusterClient } from '../../client/cluster-client.ts';
+import type { TimeLimit } from '../../client/limited-client.ts';
+import { restoredFrom } from '../../health/restored.ts';
 import { type Digest, DigestSum, NO_ROWS } from '../../keyspace/digest.ts';
 import { overlaps, printRange, type Range } from '../../keyspace/range.ts';
 import {
@@ -38,16 +40,11 @@ export type CopyOptions = {
   readonly rows: RowSource;
   /** Where they come from, for people: it stays on record. */
   readonly from: string;
-  /** Until when it may take (ms, as `performance.now`). */
-  readonly untilMs: number;
+  /** A copy that is not whole when it is over is given up and begun anew by the next command. */
+  readonly limit: TimeLimit;
   /** Hears how many rows have come. */
   readonly onPage?: (rows: number) => void;
 };
-
-/** What the record of a copy says of where its rows came from, once all have come. */
-export function restoredFrom(from: string): string {
-  return `restored ${from}`;
-}
 
 type Under = Extract<AdminCommand, { kind: 'under' }>['command'];
 
@@ -63,7 +60,7 @@ export async function copyRange(
   options: CopyOptions,
 ): Promise<{ mid: number; digest: Digest }> {
   const { keeper, order, targetId } = options;
-  refuseLate(options);
+  options.limit.refuseLate();
   const planned = await patiently(options, () =>
     keeper.command({ kind: 'planCopy', order, target: targetId, lo: range.lo, hi: range.hi }),
   );
@@ -166,7 +163,7 @@ class Copy {
     let from: Key = lo;
     let seq = 0;
     const send = async (to: Key | null): Promise<void> => {
-      refuseLate(options);
+      options.limit.refuseLate();
       seq += 1;
       const what = { seq, asOf: 0, page: PAGE_COPY, from, to, rows: page };
       const answer = await this.#ask({ kind: 'page', ...this.#header, ...what });
@@ -214,18 +211,12 @@ class Copy {
   }
 }
 
-/** A copy that is not whole is given up and begun anew by the next command. @throws NurseryError TIMEOUT */
-export function refuseLate({ untilMs }: Pick<CopyOptions, 'untilMs'>): void {
-  if (performance.now() > untilMs)
-    throw new NurseryError('TIMEOUT', 'not done yet: type the same again, and it goes on');
-}
-
 /** Asks again while the answer is that it cannot be now. */
-async function patiently({ untilMs }: CopyOptions, ask: () => Promise<AdminAnswer>): Promise<AdminAnswer> {
+async function patiently({ limit }: CopyOptions, ask: () => Promise<AdminAnswer>): Promise<AdminAnswer> {
   for (;;) {
     const answer = await ask();
     if (answer.kind !== 'busy') return answer;
-    if (performance.now() > untilMs)
+    if (limit.leftMs < 0)
       throw new NurseryError('TIMEOUT', `not done yet: ${answer.why}; type the same again`);
     await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
   }

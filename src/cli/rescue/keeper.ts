@@ -1,6 +1,7 @@
 /** `nursery rescue keeper`: the keeper is lost; a new one, with empty homes, is told what every cluster has. */
 import { FatalError, NurseryError } from '../../base/errors.ts';
-import { ClusterClient } from '../../client/cluster-client.ts';
+import type { ClusterClient } from '../../client/cluster-client.ts';
+import { clientWithin, TimeLimit } from '../../client/limited-client.ts';
 import { readClusterConfig } from '../../config/cluster-config.ts';
 import type { KeeperRef } from '../../identity/founding.ts';
 import { printRange } from '../../keyspace/range.ts';
@@ -79,9 +80,10 @@ export async function runKeeper(args: KeeperArgs): Promise<void> {
     );
   const { alive, lost } = givenFor(args);
   const target = readTarget(args.config);
-  const nursery = new NurseryConnections(target.keeper);
+  const limit = TimeLimit.ofCommand(args.timeout ?? PATIENCE_S);
+  const nursery = new NurseryConnections(target.keeper, limit);
   try {
-    const { founding, known } = await keeperAt(nursery, target, args.timeout);
+    const { founding, known } = await keeperAt(nursery, target, limit);
     const keeper: KeeperRef = { ...target.keeper, founding };
     if (!known.map.isEmpty) {
       const owners = [...new Set(known.map.entries.map(({ owner }) => owner))];
@@ -94,9 +96,10 @@ export async function runKeeper(args: KeeperArgs): Promise<void> {
     describe(survey, args.json);
     refuseOpen(survey.settlement);
     if (args.dryRun) return;
-    await ask(args, survey);
-    const done = await install(nursery, survey, args);
-    report(keeper, { ...done, ...(await inForce(nursery, done.waiting)) }, args.json);
+    limit.refuseLate();
+    await limit.uncounted(() => ask(args, survey));
+    const done = await install(nursery, survey, { ...args, limit });
+    report(keeper, { ...done, ...(await inForce(nursery, done.waiting, limit)) }, args.json);
   } finally {
     nursery.close();
   }
@@ -145,7 +148,9 @@ async function look({ alive, lost }: Files, keeper: KeeperRef, yields: readonly 
         `${given.file} has no [nursery]: where the keeper of ${cluster} was, founding ${before}, it does not say, and it was not asked there`,
       );
   // Under the keeper's addresses the new one answers.
-  for (const { config } of lost) if (config.cluster !== keeper.cluster) await refuseAnswering(config);
+  await Promise.all(
+    lost.flatMap(({ config }) => (config.cluster === keeper.cluster ? [] : [refuseAnswering(config)])),
+  );
   return {
     ...predecessorsOf(found, keeper.founding),
     keeper,
@@ -205,8 +210,8 @@ function printDone({ cluster, founding }: KeeperRef, json: boolean): void {
   else printLine(`done before: keeper ${cluster} took the place of the one that is lost, and has its map`);
 }
 
-function clientOf(config: ClusterConfig): ClusterClient {
-  return new ClusterClient(config, { role: 'operator', node: 'rescue' });
+function clientOf(config: ClusterConfig, limit: TimeLimit): ClusterClient {
+  return clientWithin(config, { role: 'operator', node: 'rescue' }, { limit, isKeeper: false });
 }
 
 function describe(survey: Survey, json: boolean): void {
@@ -313,21 +318,13 @@ async function ask({ gone, yes, yields }: KeeperArgs, survey: Survey): Promise<v
 async function install(
   nursery: NurseryConnections,
   { keeper, found, lost, from, replaced, order, settlement }: Survey,
-  { unclaimed, yields, timeout }: KeeperArgs,
+  { unclaimed, yields, limit }: KeeperArgs & { readonly limit: TimeLimit },
 ): Promise<Installed> {
   const { cluster, founding } = keeper;
   const told: Told[] = [];
-  const late = AbortSignal.timeout((timeout ?? PATIENCE_S) * 1000);
-  const inTime = (): void => {
-    if (late.aborted)
-      throw new NurseryError(
-        'TIMEOUT',
-        'not done yet: type the same again, and it goes on; nothing was given',
-      );
-  };
   for (const each of found) {
-    inTime();
-    told.push(await adopt(each, { order, keeper }));
+    limit.refuseLate();
+    told.push(await adopt(each, { order, keeper, limit }));
   }
   const rebuilt = rebuild(told, {
     order,
@@ -344,13 +341,13 @@ async function install(
   }
   refuseUnsaid(rebuilt.yielded, settlement);
   for (const each of rebuilt.yielded) {
-    inTime();
-    await giveUp(found, each, { order, keeper: founding });
+    limit.refuseLate();
+    await giveUp(found, each, { order, keeper: founding }, limit);
   }
   const configs = [...lost, ...found.map(({ given }) => given.config)];
   const met = [...replaced, ...told.flatMap(({ belongings }) => belongings.keepers)];
-  inTime();
-  const functions = await functionsFrom(found, told);
+  limit.refuseLate();
+  const functions = await functionsFrom(found, told, limit);
   const answer = await nursery.keeper.command({
     kind: 'install',
     order,
@@ -380,8 +377,9 @@ async function install(
 async function inForce(
   nursery: NurseryConnections,
   waiting: Installed['waiting'],
+  limit: TimeLimit,
 ): Promise<{ readonly entries: readonly MapEntry[]; readonly late: readonly string[] }> {
-  const untilMs = performance.now() + CONFIRMED_MS;
+  const untilMs = Math.min(performance.now() + CONFIRMED_MS, limit.untilMs);
   for (;;) {
     const answer = await nursery.keeper.query({ kind: 'listOrders' });
     const orders = answer.kind === 'orders' ? answer.orders : [];
@@ -398,9 +396,9 @@ async function inForce(
 
 async function adopt(
   { given: { config }, keeper: from, master }: Found,
-  { order, keeper }: { readonly order: number; readonly keeper: KeeperRef },
+  { order, keeper, limit }: { readonly order: number; readonly keeper: KeeperRef; readonly limit: TimeLimit },
 ): Promise<Told> {
-  const client = clientOf(config);
+  const client = clientOf(config, limit);
   try {
     const answer = await client.command(
       { kind: 'adopt', order, from, keeper: { ...keeper, nodes: [...keeper.nodes] } },
@@ -419,12 +417,16 @@ async function adopt(
 }
 
 /** The functions of users with which the new keeper goes on. */
-async function functionsFrom(found: readonly Found[], told: readonly Told[]): Promise<FunctionSet> {
+async function functionsFrom(
+  found: readonly Found[],
+  told: readonly Told[],
+  limit: TimeLimit,
+): Promise<FunctionSet> {
   const from = newestFunctions(told);
   const owner = found.find(({ cluster }) => cluster === from?.cluster);
   if (from === null || owner === undefined) return { version: 0, functions: [] };
   const { version } = from.belongings.functions;
-  const client = clientOf(owner.given.config);
+  const client = clientOf(owner.given.config, limit);
   try {
     const set = await functionsOf(client, owner.master, WITHOUT_OWN);
     if (set.version === version) return set;
@@ -451,10 +453,11 @@ async function giveUp(
   found: readonly Found[],
   { cluster, mid, to }: Yielded,
   of: { readonly order: number; readonly keeper: string },
+  limit: TimeLimit,
 ): Promise<void> {
   const owner = found.find((each) => each.cluster === cluster);
   if (owner === undefined) return;
-  const client = clientOf(owner.given.config);
+  const client = clientOf(owner.given.config, limit);
   try {
     const command = { kind: 'yieldRange', ...of, founding: owner.founding, mid, to } as const;
     const answer = await client.command(command, { to: owner.master });

@@ -1,5 +1,6 @@
 /** `nursery rescue lost`: a cluster is gone for good; what the map gives it comes to another one, from a backup or empty. */
 import { FatalError, NurseryError } from '../../base/errors.ts';
+import { TimeLimit } from '../../client/limited-client.ts';
 import { intersect, printRange, type Range } from '../../keyspace/range.ts';
 import type { MapEntry } from '../../keyspace/rangemap.ts';
 import type { Migration, Order } from '../../protocol/admin/admin.ts';
@@ -7,9 +8,9 @@ import { NurseryConnections, readTarget } from '../connections.ts';
 import { jsonRange, rangeOf } from '../forms.ts';
 import { printJson, printLine } from '../output.ts';
 import { type BackupRows, openBackup } from './backup-rows.ts';
-import { broughtBefore, overtaken, sayBefore, sourceOf } from './brought-before.ts';
+import { broughtBefore, broughtOtherwise, overtaken, sayBefore, sourceOf } from './brought-before.ts';
 import { confirm } from './confirm.ts';
-import { copyRange, giveUpCopies, refuseLate } from './copy.ts';
+import { copyRange, giveUpCopies } from './copy.ts';
 import { migrationsOf, type Survey, survey } from './lost-survey.ts';
 import { settleMoves } from './settle.ts';
 import { printFounding } from './unknown-founding.ts';
@@ -35,16 +36,16 @@ export type LostArgs = {
  * Says what is known, has names typed, and carries it out; typed again it goes on.
  *
  * @throws NurseryError REFUSED where a node of the cluster answers and nothing is left of a founding before it, or the backup is of
- *   another nursery, or does not hold what is asked for; TIMEOUT
+ *   another nursery, or does not hold what is asked for; or something was brought otherwise than is asked for; TIMEOUT
  * @throws FatalError CONFIG, USAGE
  */
 export async function runLost(args: LostArgs): Promise<void> {
   const { cluster, at } = checked(args);
-  const begunMs = performance.now();
+  const limit = TimeLimit.ofCommand(args.timeout ?? PATIENCE_S);
   const wanted: Range = args.range === null ? { lo: '', hi: null } : rangeOf(args.range);
   const { keeper } = readTarget(args.config);
   const backup = args.restore === null ? null : await openBackup(args.restore);
-  const nursery = new NurseryConnections(keeper);
+  const nursery = new NurseryConnections(keeper, limit);
   try {
     const record = await nursery.refresh();
     const found = await survey(nursery, record, cluster, wanted);
@@ -63,28 +64,29 @@ export async function runLost(args: LostArgs): Promise<void> {
       );
     describe(cluster, at, found, { backup, ranges, json: args.json });
     if (args.dryRun) return;
-    const askedMs = performance.now();
-    if (found.graves.some(({ order }) => order === null)) await ask(args, cluster, found);
-    // Whoever types names is not hurried.
-    const untilMs = begunMs + (args.timeout ?? PATIENCE_S) * 1000 + performance.now() - askedMs;
-    refuseLate({ untilMs });
+    limit.refuseLate();
+    if (found.graves.some(({ order }) => order === null))
+      await limit.uncounted(() => ask(args, cluster, found));
+    limit.refuseLate();
     const orders: Order[] = [];
     for (const { founding, order } of found.graves)
       orders.push(order ?? (await give(nursery, cluster, founding)));
     // They decide what the map gives it.
     const isIts = (move: { readonly order: number }): boolean =>
       orders.some(({ order }) => order === move.order);
-    refuseLate({ untilMs });
-    await settleMoves(args.config, isIts, untilMs);
-    refuseLate({ untilMs });
+    limit.refuseLate();
+    await settleMoves(args.config, isIts, limit);
+    limit.refuseLate();
     const known = new Set((await migrationsOf(nursery)).map(({ mid }) => mid));
-    const copied = await bring(nursery, orders, { cluster, at, wanted, backup, untilMs }).catch(
+    const copied = await bring(nursery, orders, { cluster, at, wanted, backup, limit }).catch(
       async (error: unknown) => {
         throw (await overtaken(nursery, orders, { cluster, wanted, known, error })) ?? error;
       },
     );
     const before = await broughtBefore(nursery, orders, { entries: found.entries, wanted, copied });
     report(cluster, at, { orders, goesOn: found.goesOn, copied, before, backup }, args.json);
+    const otherwise = broughtOtherwise(before, { backup, at });
+    if (otherwise !== null) throw otherwise;
   } finally {
     nursery.close();
   }
@@ -198,10 +200,10 @@ async function bring(
     readonly at: string;
     readonly wanted: Range;
     readonly backup: BackupRows | null;
-    readonly untilMs: number;
+    readonly limit: TimeLimit;
   },
 ): Promise<Copied[]> {
-  const { cluster, at, wanted, backup, untilMs } = what;
+  const { cluster, at, wanted, backup, limit } = what;
   await giveUpCopies(nursery, orders, wanted);
   // What the map says now: moves and copies have ended since it was looked at.
   const { map } = await nursery.refresh();
@@ -217,7 +219,7 @@ async function bring(
         ...options,
         rows,
         from: sourceOf(backup, part),
-        untilMs,
+        limit,
       });
       copied.push({ ...part, mid, keys: digest.count });
     }
@@ -271,7 +273,7 @@ function report(
   }
   for (const each of copied)
     printLine(`${printRange(each)} is served by ${at}, with ${each.keys} keys, at epoch ${each.mid}`);
-  for (const record of before) printLine(sayBefore(record, backup));
+  for (const record of before) printLine(sayBefore(record, { backup, at }));
   if (copied.length === 0 && before.length > 0)
     printLine(`done before: nothing is left of ${cluster} that this command brings`);
   if (goesOn === null)

@@ -1,13 +1,15 @@
 /** Waits until a keeper whose nodes were started a moment ago knows itself. */
 import { NurseryError } from '../../base/errors.ts';
+import type { TimeLimit } from '../../client/limited-client.ts';
 import type { KeeperMap } from '../../protocol/admin/admin.ts';
 import type { NurseryConnections, Target } from '../connections.ts';
 import { sayWhoIsAwaited } from '../report.ts';
 import { statusesOf } from './statuses.ts';
 
-/** How long that may take (s), unless less was said; and between two looks (ms). */
-const PATIENCE_S = 15;
+/** How long that may take (ms), unless less was said; between two looks, and what is left of the command's time for the last word. */
+const PATIENCE_MS = 15_000;
 const AGAIN_MS = 200;
+const LAST_WORD_MS = 300;
 
 /** Its founding, and what it knows. */
 export type Keeper = { readonly founding: string; readonly known: KeeperMap };
@@ -15,18 +17,18 @@ export type Keeper = { readonly founding: string; readonly known: KeeperMap };
 /**
  * Asks the keeper that the file names.
  *
- * @param timeoutS how long the command may take, null where nothing was said
+ * @param limit until when the command may take
  * @throws NurseryError REFUSED where the cluster there can be none, UNREACHABLE where it has not founded itself yet
  */
 export async function keeperAt(
   nursery: NurseryConnections,
   { keeper, hasNursery }: Target,
-  timeoutS: number | null,
+  limit: TimeLimit,
 ): Promise<Keeper> {
-  const patienceS = Math.min(timeoutS ?? PATIENCE_S, PATIENCE_S);
-  const untilMs = performance.now() + patienceS * 1000;
+  const patienceMs = Math.min(limit.leftMs - LAST_WORD_MS, PATIENCE_MS);
+  const untilMs = performance.now() + patienceMs;
   const answered = sayWhoIsAwaited(
-    `keeper ${keeper.cluster}, which has not founded itself yet; at most ${patienceS} s`,
+    `keeper ${keeper.cluster}, which has not founded itself yet; at most ${Math.ceil(patienceMs / 1000)} s`,
   );
   try {
     for (;;) {

@@ -2,6 +2,7 @@
 import { FatalError, NurseryError } from '../../base/errors.ts';
 import { notGone, whoDoes } from '../../base/names.ts';
 import { ClusterClient } from '../../client/cluster-client.ts';
+import { TimeLimit } from '../../client/limited-client.ts';
 import { nodeOf, readClusterConfig, toClusterConfig } from '../../config/cluster-config.ts';
 import { printRange, type Range } from '../../keyspace/range.ts';
 import type { AdminAnswer, NodeStatus } from '../../protocol/admin/admin.ts';
@@ -38,7 +39,12 @@ export type PromoteArgs = {
 };
 
 /** The cluster's file, and a client of whoever answers at its addresses. */
-type Place = { readonly client: ClusterClient; readonly file: string; readonly cluster: string };
+type Place = {
+  readonly client: ClusterClient;
+  readonly file: string;
+  readonly cluster: string;
+  readonly limit: TimeLimit;
+};
 
 /** What is known before anything is done. */
 type Survey = {
@@ -66,34 +72,35 @@ export async function runPromote(args: PromoteArgs): Promise<void> {
   const { name } = nodeOf(ini, args.node);
   if (args.gone?.includes(name) === true)
     throw new FatalError('USAGE', `--gone names ${name}, which is to go on: nothing was done`);
+  const limit = TimeLimit.ofCommand(args.timeout ?? PATIENCE_S);
   const client = new ClusterClient(
     { cluster: '', nodes: toClusterConfig(ini).nodes },
     { role: 'operator', node: 'rescue' },
   );
   try {
     const { clusterId } = ini;
-    const place = { client, file: args.config, cluster: clusterId };
+    const place = { client, file: args.config, cluster: clusterId, limit };
     const survey = await look(
       place,
       name,
       ini.nodes.map((node) => node.name),
     );
-    const untilMs = performance.now() + (args.timeout ?? PATIENCE_S) * 1000;
+    limit.refuseLate();
     const settle = async (): Promise<void> => {
       const isIts = (move: { source: string; target: string }): boolean =>
         move.source === clusterId || move.target === clusterId;
-      if (survey.own.keeper !== '') await settleMoves(args.config, isIts, untilMs);
+      if (survey.own.keeper !== '') await settleMoves(args.config, isIts, limit);
     };
     const what = isWaiting(survey.own, name)
       ? null // it was promoted already
       : await agree(place, args, { clusterId, name, survey });
     if (what === 'done') {
       const joined = (args.gone ?? []).filter((each) => survey.left.has(each));
-      await printDone(survey.own, { config: args.config, joined, json: args.json });
+      await printDone(survey.own, { config: args.config, joined, json: args.json, limit });
     }
     if (args.dryRun || what === 'done') return;
-    const after = await carryOut(place, name, { what, settle, untilMs });
-    const behind = await leftBehind(args.config, clusterId, after);
+    const after = await carryOut(place, name, { what, settle });
+    const behind = await leftBehind(place, after);
     report(clusterId, name, { others: survey.others, after, behind, file: args.config }, args.json);
   } finally {
     client.close();
@@ -127,10 +134,11 @@ async function agree(
   const may = tried ?? (await tryOrder(place, name, what));
   if (may !== 'ordered') return may === 'done' ? 'done' : null;
   if (isKeeper(survey.own)) sayForgets(clusterId, args.json);
-  else if (survey.own.keeper !== '') await askKeeper(args, clusterId, survey);
+  else if (survey.own.keeper !== '') await askKeeper(args, clusterId, survey, place.limit);
+  place.limit.refuseLate();
   if (args.dryRun) return what;
   const unnamed = args.gone === null ? gone : [];
-  await confirm([
+  const names = [
     {
       expected: clusterId,
       given: args.yes,
@@ -143,7 +151,8 @@ async function agree(
       question: `type ${node}: it is off, and its home will never start again`,
       option: `--gone ${unnamed.join()}`,
     })),
-  ]);
+  ];
+  await place.limit.uncounted(() => confirm(names));
   return what;
 }
 
@@ -159,9 +168,10 @@ async function askKeeper(
   { config, json }: PromoteArgs,
   cluster: string,
   { own, left }: Survey,
+  limit: TimeLimit,
 ): Promise<void> {
   const { founding, keeper } = own;
-  const nursery = new NurseryConnections(readTarget(config).keeper);
+  const nursery = new NurseryConnections(readTarget(config).keeper, limit);
   try {
     const query = { kind: 'standing', cluster, founding, keeper } as const;
     const answer = await nursery.keeper.query(query, { deadlineMs: KEEPER_MS });
@@ -182,7 +192,7 @@ async function askKeeper(
       sayMissed(cluster, missedBy(known, cluster, [own, ...left.values()]), json);
     }
   } catch (error) {
-    if (!(error instanceof NurseryError) || error.code === 'REFUSED') throw error;
+    if (!(error instanceof NurseryError) || error.code === 'REFUSED' || limit.leftMs <= 0) throw error;
     notice(
       `the keeper does not answer (${error.message}): nothing is served before it has confirmed the new founding. Where all of it is gone for good, a new one takes its place meanwhile: nursery rescue keeper`,
     );
@@ -236,10 +246,10 @@ async function look(place: Place, name: string, inFile: readonly string[]): Prom
 
 /** A survivor closes its ports for a moment where it begins anew, as by an order that was given before. */
 async function patientStatusOf(place: Place, name: string): Promise<NodeStatus | null> {
-  const untilMs = performance.now() + HEARD_MS;
+  const untilMs = Math.min(performance.now() + HEARD_MS, place.limit.untilMs);
   for (;;) {
     const status = await statusOf(place, name);
-    if (status !== null || performance.now() > untilMs) return status;
+    if (status !== null || performance.now() + REPEAT_MS > untilMs) return status;
     await new Promise((resolve) => setTimeout(resolve, REPEAT_MS));
   }
 }
@@ -352,6 +362,7 @@ async function order(
 async function tryOrder(place: Place, name: string, what: Request): Promise<'ordered' | 'done' | 'waits'> {
   const untilMs = performance.now() + HEARD_MS;
   for (;;) {
+    place.limit.refuseLate();
     try {
       const tried = await order(place.client, name, { ...what, isTrial: true });
       if (tried === 'ordered' || performance.now() > untilMs) return tried;
@@ -395,11 +406,7 @@ async function repeat(place: Place, name: string, what: Request): Promise<void> 
 async function carryOut(
   place: Place,
   name: string,
-  {
-    what,
-    settle,
-    untilMs,
-  }: { readonly what: Request | null; readonly settle: () => Promise<void>; readonly untilMs: number },
+  { what, settle }: { readonly what: Request | null; readonly settle: () => Promise<void> },
 ): Promise<NodeStatus> {
   let said = '';
   for (;;) {
@@ -409,7 +416,7 @@ async function carryOut(
     const waits = status?.waitsFor ?? '';
     if (waits !== '' && waits !== said) notice(waits);
     if (waits !== '') said = waits;
-    if (performance.now() > untilMs) {
+    if (place.limit.leftMs < 0) {
       throw new NurseryError(
         'TIMEOUT',
         `${name} is not through yet: ${said || 'it does not answer'}; type the same again, and it goes on`,
@@ -423,18 +430,18 @@ async function carryOut(
 
 /** Ranges that the map gives to foundings before this one, at epochs that it has missed: nobody serves them. */
 async function leftBehind(
-  file: string,
-  cluster: string,
+  { file, cluster, limit }: Place,
   { founding, keeper }: NodeStatus,
 ): Promise<readonly Range[]> {
   if (keeper === '') return [];
   try {
-    return await withNursery(file, async (nursery) => {
+    const behind = async (nursery: NurseryConnections): Promise<readonly Range[]> => {
       const { map } = await nursery.refresh(KEEPER_MS);
       return map.entries.filter(
         (entry) => entry.owner === cluster && (entry.founding ?? founding) !== founding,
       );
-    });
+    };
+    return await withNursery(file, behind, limit);
   } catch (error) {
     if (!(error instanceof NurseryError)) throw error;
     notice(`the keeper does not say which ranges were left behind (${error.message}): see nursery status`);

@@ -1,5 +1,6 @@
 /** What `rescue promote` says where it was carried out before: with which node the founding began, by which order, and when. */
 import { NurseryError } from '../../base/errors.ts';
+import type { TimeLimit } from '../../client/limited-client.ts';
 import type { NodeStatus, Order } from '../../protocol/admin/admin.ts';
 import { withNursery } from '../connections.ts';
 import { printJson, printLine } from '../output.ts';
@@ -24,10 +25,16 @@ export async function printDone(
     config,
     joined,
     json,
-  }: { readonly config: string; readonly joined: readonly string[]; readonly json: boolean },
+    limit,
+  }: {
+    readonly config: string;
+    readonly joined: readonly string[];
+    readonly json: boolean;
+    readonly limit: TimeLimit;
+  },
 ): Promise<void> {
   const { cluster, node, founding, master } = own;
-  const order = own.keeper === '' || isKeeper(own) ? null : await orderOf(config, founding);
+  const order = own.keeper === '' || isKeeper(own) ? null : await orderOf(config, founding, limit);
   if (json) {
     const when = order === null ? {} : { order: order.order, takenMs: order.takenMs };
     printJson({ cluster, founding, isDone: true, node, ...when, joined });
@@ -45,10 +52,12 @@ export async function printDone(
 }
 
 /** By which order of its keeper a founding took the place of another one; null where the keeper does not say. */
-async function orderOf(config: string, founding: string): Promise<Order | null> {
+async function orderOf(config: string, founding: string, limit: TimeLimit): Promise<Order | null> {
   try {
-    const answer = await withNursery(config, (nursery) =>
-      nursery.keeper.query({ kind: 'listOrders' }, { deadlineMs: KEEPER_MS }),
+    const answer = await withNursery(
+      config,
+      (nursery) => nursery.keeper.query({ kind: 'listOrders' }, { deadlineMs: KEEPER_MS }),
+      limit,
     );
     if (answer.kind !== 'orders') return null;
     return answer.orders.find((order) => order.kind === 'promote' && order.founding === founding) ?? null;

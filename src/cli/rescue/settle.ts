@@ -1,5 +1,6 @@
 /** Moves with a dead end: they decide what an order gives, so the command that gives it settles them. */
 import { NurseryError } from '../../base/errors.ts';
+import type { TimeLimit } from '../../client/limited-client.ts';
 import { isAnybodys } from '../../protocol/admin/migration.ts';
 import { readTarget } from '../connections.ts';
 import { notice } from '../report.ts';
@@ -12,10 +13,10 @@ import { notice } from '../report.ts';
 export async function settleMoves(
   config: string,
   isIts: (move: { readonly order: number; readonly source: string; readonly target: string }) => boolean,
-  untilMs: number,
+  limit: TimeLimit,
 ): Promise<void> {
   const migrator = await import('../../../migrator/operations.ts');
-  const connections = migrator.openNursery(readTarget(config).keeper);
+  const connections = migrator.openNursery(readTarget(config).keeper, null, limit);
   try {
     const moves = new migrator.Operations(connections);
     const open = (await moves.list()).filter((move) => {
@@ -24,7 +25,7 @@ export async function settleMoves(
     });
     for (const { mid } of open) {
       notice(`migration ${mid} is being settled`);
-      const signal = AbortSignal.timeout(Math.max(1, Math.round(untilMs - performance.now())));
+      const signal = AbortSignal.timeout(Math.max(1, Math.round(limit.leftMs)));
       await moves.seeThrough(mid, { signal }).catch((error: unknown) => {
         if (!signal.aborted || !(error instanceof NurseryError)) throw error;
         const why = `migration ${mid} is not settled yet: type the same again, and it goes on`;

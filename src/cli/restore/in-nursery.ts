@@ -4,6 +4,7 @@
  */
 import { EXIT_CODES, FatalError, NurseryError } from '../../base/errors.ts';
 import { whoDoes } from '../../base/names.ts';
+import { TimeLimit } from '../../client/limited-client.ts';
 import { type ClusterIni, toClusterConfig } from '../../config/cluster-config.ts';
 import { printRange } from '../../keyspace/range.ts';
 import type {
@@ -101,18 +102,20 @@ export async function restoreInNursery(args: ReplaceArgs, ini: ClusterIni): Prom
       'REFUSED',
       `${file.path} is the image of cluster ${file.image.cluster}, not of ${cluster}`,
     );
-  const nursery = new NurseryConnections({ cluster: keeper.clusterId, nodes: [...keeper.nodes] });
+  const limit = TimeLimit.ofCommand(args.timeout ?? PATIENCE_S);
+  const nursery = new NurseryConnections({ cluster: keeper.clusterId, nodes: [...keeper.nodes] }, limit);
   try {
     const survey = await look(nursery, { ini, node, file, typed: args.replace });
     if (!survey.isRunning) await refuseInUse(node);
     describe(survey, args.json);
     if (args.dryRun) return;
-    if (survey.place.order === null && !survey.isRunning) await ask(args, survey);
+    limit.refuseLate();
+    if (survey.place.order === null && !survey.isRunning) await limit.uncounted(() => ask(args, survey));
+    limit.refuseLate();
     const home = await homeFor(survey, { clusterId: keeper.clusterId, nodes: keeper.nodes });
     if (survey.place.isNewKeeper) reportWaiting(survey, home, args.json);
     else {
-      const untilMs = performance.now() + (args.timeout ?? PATIENCE_S) * 1000;
-      const given = await give(nursery, survey, home, { config: args.config, untilMs });
+      const given = await give(nursery, survey, home, { config: args.config, limit });
       await report(nursery, survey, { home, given }, args.json);
     }
   } finally {
@@ -313,7 +316,7 @@ async function give(
   nursery: NurseryConnections,
   survey: Survey,
   home: Made | null,
-  { config, untilMs }: { readonly config: string; readonly untilMs: number },
+  { config, limit }: { readonly config: string; readonly limit: TimeLimit },
 ): Promise<Confirmation> {
   const { cluster } = survey;
   for (;;) {
@@ -323,9 +326,9 @@ async function give(
         : await nursery.keeper.command(replacementOf(survey, home, Date.now()));
     if (answer.kind === 'given') return answer;
     if (answer.kind !== 'busy') throw new NurseryError('REFUSED', 'why' in answer ? answer.why : answer.kind);
-    if (performance.now() > untilMs)
+    if (limit.leftMs < 0)
       throw new NurseryError('TIMEOUT', `not done yet: ${answer.why}; type the same again, and it goes on`);
-    await settleMoves(config, (move) => move.source === cluster || move.target === cluster, untilMs);
+    await settleMoves(config, (move) => move.source === cluster || move.target === cluster, limit);
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   }
 }

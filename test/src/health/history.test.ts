@@ -104,6 +104,25 @@ test('a record that says which epoch it found leaves no doubt', () => {
   assert.equal([historyOf('m', known).hasGaps, historyOf('o', known).hasGaps], [false, true]);
 });
 
+test('what rescue lost brought is told with its order, the lost cluster, and where its rows came from', () => {
+  const rescue = { order: 4, dead: 'source', epoch: 0, isThere: false, isCopy: true } as const;
+  const told = (stage: string) => {
+    const record = move(9, 'a', 'b', { rescue, progress: { ...NO_PROGRESS, stage } });
+    return historyOf('m', { entries: [entry('b', 9)], migrations: [record], orders: [] });
+  };
+  assert.equal(owners(told('restored empty')), [['b', 9, 'order']]);
+  const [tenure] = told('restored empty').tenures;
+  assert.equal([tenure?.number, tenure?.lost], [4, { cluster: 'a', restored: 'empty' }]);
+  assert.is(
+    historyLines(told('restored from the image of a as of slot 12'))[1],
+    '  b  since epoch 9  by order 4, since a was lost: restored from the image of a as of slot 12, with [k..t)',
+  );
+  assert.is(
+    historyLines(told('restoring'))[1],
+    '  b  since epoch 9  by order 4, since a was lost, with [k..t)',
+  );
+});
+
 test('what came back from a target that is dead counts, and numbers that orders gave are none that were forgotten', () => {
   const rescue = { order: 1, dead: 'target', epoch: 3, isThere: false, isCopy: false } as const;
   const back = move(2, 'a', 'b', { phase: 'lost', rescue });

@@ -4,8 +4,14 @@ import * as assert from 'uvu/assert';
 import { NurseryError } from '../../../../src/base/errors.ts';
 import type { NurseryConnections } from '../../../../src/cli/connections.ts';
 import type { Used } from '../../../../src/cli/rescue/backup-rows.ts';
-import { broughtBefore, overtaken, sayBefore, sourceOf } from '../../../../src/cli/rescue/brought-before.ts';
-import { restoredFrom } from '../../../../src/cli/rescue/copy.ts';
+import {
+  broughtBefore,
+  broughtOtherwise,
+  overtaken,
+  sayBefore,
+  sourceOf,
+} from '../../../../src/cli/rescue/brought-before.ts';
+import { restoredFrom } from '../../../../src/health/restored.ts';
 import { WHOLE } from '../../../../src/keyspace/range.ts';
 import { type Migration, NO_PROGRESS, type Order } from '../../../../src/protocol/admin/admin.ts';
 
@@ -28,12 +34,43 @@ function copy(mid: number, stage: string, source = 'g1'): Migration {
 test('a range that was brought before is told with order and image; another image than is named now is said', () => {
   const came = '[c..h) came to ams before, by order 4, with 7 keys, at epoch 9';
   const image = 'from the image of bru as of slot 12, 2026-01-02T03:04:05Z';
-  assert.is(sayBefore(copy(9, THU), backup(USED)), `${came}: restored ${image}`);
+  assert.is(sayBefore(copy(9, THU), { backup: backup(USED), at: 'ams' }), `${came}: restored ${image}`);
   const now = `from the image of bru as of slot 11, ${USED.taken}`;
-  const other = sayBefore(copy(9, THU), backup({ ...USED, slot: 11 }));
+  const other = sayBefore(copy(9, THU), { backup: backup({ ...USED, slot: 11 }), at: 'ams' });
   assert.is(other, `${came}: restored ${image}, and not ${now}, as was asked for now`);
-  assert.is(sayBefore(copy(9, THU), null), `${came}: restored ${image}, and not empty, as was asked for now`);
-  assert.is(sayBefore(copy(9, 'restoring'), null), came, 'of a build that did not note it');
+  assert.is(
+    sayBefore(copy(9, THU), { backup: null, at: 'ams' }),
+    `${came}: restored ${image}, and not empty, as was asked for now`,
+  );
+  assert.is(
+    sayBefore(copy(9, 'restoring'), { backup: null, at: 'ams' }),
+    came,
+    'of a build that did not note it',
+  );
+});
+
+test('what was brought otherwise than is asked for is refused in the same words, and the very same wish is not', () => {
+  const empty = restoredFrom(sourceOf(null, WHOLE));
+  const wish = { backup: backup(USED), at: 'ams' };
+  const given = copy(9, empty);
+  const refused = broughtOtherwise([given], wish);
+  assert.is(refused?.code, 'REFUSED');
+  assert.ok(refused?.message.includes(sayBefore(given, wish)), refused?.message);
+  assert.match(
+    refused?.message ?? '',
+    /restored empty, and not from the image of bru .*, as was asked for now/,
+  );
+  assert.is(broughtOtherwise([given], { backup: null, at: 'ams' }), null, 'typed again');
+  assert.is(broughtOtherwise([copy(9, THU)], wish), null, 'typed again');
+  const elsewhere = broughtOtherwise([copy(9, THU)], { ...wish, at: 'cru' });
+  assert.match(elsewhere?.message ?? '', /, and not to cru, as was asked for now/);
+  assert.is(broughtOtherwise([copy(9, 'restoring')], wish), null, 'of a build that did not note it');
+  assert.is(broughtOtherwise([], wish), null);
+  const longAgo: Migration = {
+    ...copy(5, empty),
+    rescue: { order: 2, dead: 'source', epoch: 0, isThere: false, isCopy: true },
+  };
+  assert.is(broughtOtherwise([longAgo, copy(9, THU)], wish), null, 'of a founding that was lost before');
 });
 
 test('of several images some are named, and the others counted', () => {

@@ -6,6 +6,7 @@ import { rowsIn } from '../../../../node/machine/rows.ts';
 import { NurseryError } from '../../../../src/base/errors.ts';
 import { copyRange, giveUpCopies } from '../../../../src/cli/rescue/copy.ts';
 import type { ClusterClient } from '../../../../src/client/cluster-client.ts';
+import { TimeLimit } from '../../../../src/client/limited-client.ts';
 import { WHOLE } from '../../../../src/keyspace/range.ts';
 import type { AdminCommand, Migration, Order } from '../../../../src/protocol/admin/admin.ts';
 import { LocalCluster } from '../../../migrator/local-nursery.ts';
@@ -68,8 +69,8 @@ class Setup {
           if (late !== null) isLate = true;
         },
         from: 'empty',
-        get untilMs() {
-          return isLate ? 0 : performance.now() + 5000;
+        get limit() {
+          return new TimeLimit(isLate ? 0 : 5);
         },
       });
       return true;

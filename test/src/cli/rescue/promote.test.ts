@@ -62,7 +62,7 @@ async function ordered(
     return { name, ip: '127.0.0.1', clientPort: port, home: join(home, name), extra: {} };
   });
   writeFileSync(config, renderClusterIni({ clusterId: 'ams', nodes, keeper: null, extra: {} }));
-  const args = { config, node: 'n0', gone, yes: null, loseFrom: null, timeout: 1 };
+  const args = { config, node: 'n0', gone, yes: null, loseFrom: null, timeout: 30 };
   try {
     await runPromote({ ...args, dryRun: true, json: true });
     return orders.join('; ');
