@@ -14,7 +14,7 @@ import type { AdminQuery } from '../../src/protocol/admin/admin.ts';
 import type { TestCluster } from '../support/clusters.ts';
 import { goldenNursery, goldenOslo, HOMES, OSLO, unpackHome } from '../support/golden-homes.ts';
 import { selfOf } from '../support/identities.ts';
-import { FRONT } from '../support/nurseries.ts';
+import { FRONT, servedAt } from '../support/nurseries.ts';
 import { labSuite } from '../support/processes.ts';
 import { until } from '../support/wait.ts';
 
@@ -156,8 +156,7 @@ tests.test('a nursery: all is there, updates are taken, and moves that were unde
   }
   const client = await ArakoonClient.connect({ host: '127.0.0.1', port: routerPort, cluster: FRONT });
   lab.closing(() => client.close());
-  const grape = await until('grapes', () => client.get('grape'));
-  assert.is(grape.toString(), 'blue');
+  assert.is(await servedAt(routerPort, 'grape'), 'blue');
   for (const key of EXPECTED.absent) assert.not(await client.exists(Buffer.from(key, 'hex')), key);
   const before = ['ams', 'bru'].flatMap(changed);
   const sorted = [...before, { key: hex('grape'), value: { hex: hex('blue') } }].sort((a, b) =>

@@ -215,7 +215,7 @@ tests.test(
       return notes.some((note) => /founds nothing before the keeper/.test(note));
     });
     keeper.startNode(`${keeper.id}_0`);
-    assert.is(await until('the key', () => readThrough(nursery, 'a').catch(() => null)), '4');
+    assert.is(await nursery.served('a'), '4');
     const isBound = async (): Promise<boolean> =>
       ((await selfOf('who-later', 'later_0', laterPort))?.keeper ?? '') !== '';
     await until('the empty home to be founded and bound', isBound);
@@ -223,7 +223,7 @@ tests.test(
     await keeper.killAll();
     await ams.killAll();
     ams.startNode(`${ams.id}_0`, ['--without-keeper']);
-    assert.is(await until('the key', () => readThrough(nursery, 'a').catch(() => null)), '4');
+    assert.is(await nursery.served('a'), '4');
     keeper.startNode(`${keeper.id}_0`);
     await keeper.master();
     // What is removed stops by itself, and its id is free.
@@ -286,7 +286,7 @@ tests.test(
       const notes = (await selfOf(ams.id, name, port))?.notes ?? [];
       return notes.some((note) => /taken to have moved once nobody has spoken/.test(note));
     });
-    assert.is(await until('the key', () => readThrough(nursery, 'moved').catch(() => null)), 'kept');
+    assert.is(await nursery.served('moved'), 'kept');
     assert.equal((await selfOf(ams.id, name, port))?.notes, []);
   },
 );

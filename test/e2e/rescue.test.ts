@@ -245,7 +245,7 @@ tests.test(
 
     await ams.process(ams.nodes[0]?.name ?? '').kill();
     ams.startNode(ams.nodes[0]?.name ?? '');
-    await until('ams to serve again', async () => (await client.get('z').catch(() => null)) !== null);
+    assert.is(await nursery.served('z'), 'second', 'ams serves again');
     await nursery.router.kill();
     await nursery.startRouter();
     const fresh = await nursery.connect();

@@ -101,7 +101,7 @@ tests.test(
     await foundingOf(bru.id, stray.name, stray.clientPort);
     await founder.kill();
     bru.startNode(first.name);
-    await until('it to serve', () => client.get('m').then(String, () => null));
+    await nursery.served('m');
     const strayed = await bru.startNode(stray.name).finished();
     assert.is(strayed.code, EXIT_CODES.OTHER_CLUSTER, strayed.stderr);
     assert.is((await client.get('m')).toString(), 'first m', 'the founding in force goes on');
@@ -223,7 +223,7 @@ tests.test(
     assert.match(rescue.stdout, /^functions that it goes on with: counter$/m);
     await nursery.startRouter();
     const fresh = await nursery.connect();
-    await until('the router to serve', () => fresh.exists('a', { deadlineMs: 500 }));
+    await nursery.served('a');
     for (const key of LETTERS) assert.is((await fresh.get(key)).toString(), `first ${key}`);
     await fresh.set('z', 'second z');
     await nursery.succeed(['migrate', '--range', 'x..', '--to', ams.id]);
@@ -303,8 +303,7 @@ tests.test(
     });
     const rescued = await rescue();
     assert.is(rescued.code, 0, rescued.stderr);
-    await until('it to serve', () => client.get('a').then(String, () => null));
-    assert.is((await client.get('a')).toString(), 'first a');
+    assert.is(await nursery.served('a'), 'first a');
     const printed = /u-ams {2}epoch (\d+)/.exec(rescued.stdout)?.[1];
     const owned = (await selfOf(ams.id, second.name, second.clientPort))?.owned ?? [];
     assert.is(printed, String(owned[0]?.epoch), 'the epochs in force are printed');

@@ -44,6 +44,14 @@ export type MigrateEvent = {
   readonly keysCopied?: number;
 };
 
+/** What a router answers for `key` in the end: asked anew each time, since a client closes a connection whose answer comes too late. */
+export function servedAt(port: number, key: string): Promise<string> {
+  return until(`${key} to be served`, async () => {
+    const client = await ArakoonClient.connect({ host: '127.0.0.1', port, cluster: FRONT });
+    return String(await client.get(key).finally(() => client.close()));
+  });
+}
+
 /** A nursery whose processes are started and killed one by one. The first data cluster owns all keys at first. */
 export class TestNursery {
   readonly keeper: TestCluster;
@@ -175,6 +183,11 @@ export class TestNursery {
     const client = await ArakoonClient.connect(options);
     this.#lab.closing(() => client.close());
     return client;
+  }
+
+  /** The value of `key`, waited for until the router answers. */
+  served(key: string): Promise<string> {
+    return servedAt(this.routerPort, key);
   }
 
   /** Callers that keep one connection each, and repeat nothing: what they see is what a client sees. */
