@@ -88,8 +88,8 @@ tests.test('a command says that it waits for the keeper, and ends', async (lab) 
   }
 });
 
-/** How much longer than its time a command may take here, where others run beside it (s). */
-const GRACE_S = 4;
+/** For starting and ending on a machine that does much else (s): with a limit of 2 s still less than a call takes without one. */
+const GRACE_S = 7;
 
 tests.test(
   'every command with --timeout ends in time, with 7, the keeper named, and what to type: frozen, without a master, dead',
