@@ -187,6 +187,7 @@ tests('keys are text, whatever is in them', async (context) => {
   const named = { ...gathered.clusters[0], cluster: '<b>ams</b>' } as (typeof gathered.clusters)[0];
   const page = await visit(context, { ...gathered, clusters: [named, ...gathered.clusters.slice(1)] });
   await page.locator('#ranges > summary').click();
+  await page.locator('#ranges tbody tr').first().waitFor();
   const shown = await page.locator('#ranges tbody tr td:first-child').allTextContents();
   assert.equal(shown, [
     'start',
@@ -270,6 +271,7 @@ tests('it survives the end of its process: what was known stays, and is said to 
 tests('a thousand ranges, and each poll, cost little', async (context) => {
   const page = await visit(context, healthy(1000));
   await page.locator('#ranges > summary').click();
+  await page.locator('#ranges tbody tr').first().waitFor();
   assert.is(await page.locator('#ranges tbody tr').count(), 25);
   const session = await page.context().newCDPSession(page);
   await session.send('Performance.enable');

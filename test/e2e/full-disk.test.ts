@@ -157,7 +157,10 @@ suite.test(
     });
     await trial.set(ROWS);
     await trial.expectRows();
-    const seen = await cluster.ask(name, (client) => client.get('row/0', NO_GUARANTEES));
+    // What its log says beyond its store it has applied a moment later.
+    const seen = await until('a row', () =>
+      cluster.ask(name, (client) => client.get('row/0', NO_GUARANTEES)),
+    );
     assert.is(seen.length, VALUE_BYTES);
     assert.ok(cluster.process(name).isRunning);
 
@@ -200,7 +203,10 @@ suite.test(
     for (const name of followers) trial.disk(name).fill(0);
     await until('an update without an answer', async () => !(await trial.isSetAt(master)));
     for (const { name } of cluster.nodes) {
-      const seen = await cluster.ask(name, (client) => client.get('row/0', NO_GUARANTEES));
+      // What its log says beyond its store it has applied a moment later.
+      const seen = await until('a row', () =>
+        cluster.ask(name, (client) => client.get('row/0', NO_GUARANTEES)),
+      );
       assert.is(seen.length, VALUE_BYTES);
     }
     assert.is(cluster.runningNames.length, cluster.nodes.length);
@@ -253,7 +259,10 @@ suite.test('at the start: reads are served, updates wait for room, and nothing i
       node.stderr,
       /waits for room: disk is full; updates are refused until then, reads are served/,
     );
-    const seen = await cluster.ask(name, (client) => client.get('row/0', NO_GUARANTEES));
+    // What its log says beyond its store it has applied a moment later.
+    const seen = await until('a row', () =>
+      cluster.ask(name, (client) => client.get('row/0', NO_GUARANTEES)),
+    );
     assert.is(seen.length, VALUE_BYTES);
   }
   await until('a master that answers reads', () => trial.expectRows().then(() => true));

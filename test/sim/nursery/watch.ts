@@ -307,6 +307,7 @@ export class Watch {
         () => `migration ${mid} is released before it is published`,
       );
       if (outcome === 'unsealed' && wasSealed) this.#rare.note('abort after seal');
+      if (outcome === 'takenBack') this.#rare.note('rescue: a sealed range goes back to its source');
     }
   }
 
