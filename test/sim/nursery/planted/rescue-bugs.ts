@@ -141,9 +141,9 @@ export const RESCUE_BUGS: readonly PlantedBug[] = [
     'of two that own a range the map names one',
     'two that serve a key are refused, unless the operator says who yields',
     piece(
-      'src/cli/rescue/rebuild#ownerOf',
-      'standing.length > 0 && (first === undefined || second !== undefined)',
-      'standing.length > 0 && first === undefined',
+      'src/cli/rescue/claims#whoStays',
+      'first === undefined || second !== undefined',
+      'first === undefined',
     ),
   ),
   ruleBug(
