@@ -2,7 +2,7 @@
 
 import { NurseryError } from '../base/errors.ts';
 import type { AdminCommand, KeeperMap } from '../protocol/admin/admin.ts';
-import { NurseryConnections, readTarget, unknownCluster } from './connections.ts';
+import { type NurseryConnections, unknownCluster, withNursery } from './connections.ts';
 import { sayWhoWaits } from './init/who-waits.ts';
 import { printJson, printLine } from './output.ts';
 import { notice } from './report.ts';
@@ -21,11 +21,9 @@ const ASSUME_MS = 30_000;
  * @throws NurseryError REFUSED where a map exists already, or the cluster is unknown or owns something
  */
 export async function runInit(args: { config: string; cluster: string; json: boolean }): Promise<void> {
-  const target = readTarget(args.config);
-  const nursery = new NurseryConnections(target.keeper);
-  try {
+  await withNursery(args.config, async (nursery) => {
     const foresee = async (known: KeeperMap): Promise<void> => {
-      const who = known.map.isEmpty ? await sayWhoWaits(args.config, target) : null;
+      const who = known.map.isEmpty ? await sayWhoWaits(args.config) : null;
       if (who !== null) notice(who);
     };
     const { epoch, keeper, founding } = await recordMap(nursery, args.cluster, foresee);
@@ -38,9 +36,7 @@ export async function runInit(args: { config: string; cluster: string; json: boo
     });
     if (args.json) printJson({ cluster: args.cluster, epoch });
     else printLine(`${args.cluster} owns the whole key space (epoch ${epoch})`);
-  } finally {
-    nursery.close();
-  }
+  });
 }
 
 /** Lets the cluster own everything; one that does not know yet which keeper it belongs to is asked again. */

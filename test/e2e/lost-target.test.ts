@@ -111,9 +111,9 @@ tests.test('commands end with a reason where they are given a time', async (lab)
   const leaving = await nursery.run(['migrate', '--range', 'm01200..', '--to', ams.id, '--timeout', '6']);
   assert.is(leaving.code, EXIT_CODES.UNREACHABLE, leaving.stderr);
   assert.match(leaving.stderr, /not done within 6 s: migration 4 is .*waiting for source h-bru/);
-  const aborting = await nursery.run(['migrate', '--abort', '4', '--timeout', '8']);
+  const aborting = await nursery.run(['migrate', '--abort', '4', '--timeout', '15']);
   assert.is(aborting.code, EXIT_CODES.UNREACHABLE, 'the source decides, and it is gone');
-  assert.match(aborting.stderr, /not done within 8 s: migration 4 is aborting(, waiting for source h-bru)?/);
+  assert.match(aborting.stderr, /not done within 15 s: migration 4 is aborting, waiting for source h-bru/);
   bru.startNode(name);
   const resumed = await nursery.run(['migrate', '--resume']); // 4 ends as aborted
   assert.match(resumed.stdout, /^h-bru was told that migration 3 was aborted$/m);

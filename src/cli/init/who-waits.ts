@@ -1,12 +1,11 @@
 /** Whether a keeper without a map stands in for one that is lost, as far as anybody says so: nodes, the keeper's notes, or the router. */
 import { whoWaits } from '../../health/map-findings.ts';
 import type { KeeperMap } from '../../protocol/admin/admin.ts';
-import type { Target } from '../connections.ts';
-import { gatherFrom } from '../status/gather.ts';
+import { gather } from '../status/gather.ts';
 
 /** Who waits for it, and what is to be typed then; null where nobody says so. */
-export async function sayWhoWaits(file: string, target: Target): Promise<string | null> {
-  const facts = await gatherFrom(file, target);
+export async function sayWhoWaits(file: string): Promise<string | null> {
+  const facts = await gather(file);
   const { keeper } = facts;
   if (keeper === null || keeper.why !== null) return null;
   const who = [whoWaits(facts, keeper), heardBefore(keeper.before, keeper.known)].filter(

@@ -4,6 +4,7 @@
  */
 import type { Key } from '../../base/bytes.ts';
 import { contains, printRange, type Range } from '../../keyspace/range.ts';
+import { ascending } from '../../keyspace/sweep.ts';
 import type { Owned } from '../../protocol/admin/admin.ts';
 
 /** A cluster that is not the owner of what it claims of a range. */
@@ -38,7 +39,7 @@ export function claimsOf({ cluster, isConfirmed, owned }: Claimant): (key: Key) 
 
 /** For key after key, each above the one before: the range that it lies in. */
 export function sweep<T extends Range>(ranges: readonly T[]): (key: Key) => T | null {
-  const sorted = [...ranges].sort((a, b) => (a.lo < b.lo ? -1 : 1));
+  const sorted = ascending(ranges);
   let at = 0;
   return (key) => {
     while (at < sorted.length && isBelow(sorted[at] as T, key)) at += 1;
