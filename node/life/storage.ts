@@ -28,8 +28,10 @@ import { appliedMembers, readSnapshotSlot, snapshotRow } from './members-row.ts'
 import { refuseOver } from './over.ts';
 import { otherMembers } from './peers.ts';
 
-/** How often the overlay is written to the store (ms). */
+/** How often the overlay is written to the store (ms), where that is few rows; */
 const FLUSH_EVERY_MS = 500;
+/** and where it becomes a run, of which there should be few: size comes first under load. */
+const RUN_EVERY_MS = 5000;
 /**
  * Where a flush takes long, the next one waits so many times as long: rows that are spread over the store cost a page
  * each, and the more of them come at once, the more share one. Size bounds what gathers.
@@ -164,8 +166,9 @@ export class Storage {
     return () => {
       if (this.#flushing !== null || !this.store.isOpen) return;
       const nowMs = performance.now();
-      const isDue =
-        nowMs - lastMs >= Math.max(FLUSH_EVERY_MS, this.store.open.statistics.flushMs * FLUSH_REST);
+      const { nextIsRun, statistics } = this.store.open;
+      const everyMs = nextIsRun ? RUN_EVERY_MS : FLUSH_EVERY_MS;
+      const isDue = nowMs - lastMs >= Math.max(everyMs, statistics.flushMs * FLUSH_REST);
       if (!isDue && this.store.overlayBytes < OVERLAY_FLUSH_BYTES) return;
       lastMs = nowMs;
       this.flush(durableSlot()).then(

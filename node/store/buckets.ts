@@ -24,6 +24,19 @@ const ROW_BYTES = 2048;
 
 /** The rows of clients from `lo` up to the next bucket. Bytes are of keys and values, without the table's byte. */
 export type Bucket = { readonly lo: StoreKey; keys: number; bytes: number };
+/** What lies in runs above the rows of a bucket: rows of runs, each counted as often as it is there. */
+export type Above = { rows: number; removed: number; bytes: number };
+/** A bucket as it is kept. */
+export type KeptBucket = Bucket & { readonly above: Above };
+/** What the last merge of runs did: of `put` rows `came` were new, and of `removed` ones `gone` had been there. */
+export type Shares = {
+  readonly put: number;
+  readonly came: number;
+  readonly removed: number;
+  readonly gone: number;
+};
+/** Before any merge: each row is a new one. */
+export const NO_SHARES: Shares = { put: 1, came: 1, removed: 1, gone: 1 };
 /** Keys and bytes of a range; exact where its ends are borders of buckets. */
 export type RowCount = { readonly keys: number; readonly bytes: number };
 /** Visits keys and the bytes of their rows in `[from, to)`, ascending, until it returns false. */
@@ -44,27 +57,32 @@ export function rowBytes(key: StoreKey, valueBytes: number): number {
 
 /** All buckets of one store: ascending, without gaps; the first begins at `FIRST`. */
 export class Buckets {
-  #all: Bucket[];
+  #all: KeptBucket[];
   #fixed: ReadonlySet<StoreKey> = new Set();
   #keys: number;
   #borderBytes: number;
   /** Where the last row fell: rows come in order. */
   #at = 0;
   /** Those that were changed or begun, and the borders of those that are gone, since they were last taken. */
-  #changed = new Set<Bucket>();
+  #changed = new Set<KeptBucket>();
   #gone = new Set<StoreKey>();
 
   /** @param all as they were stored; none: of an empty store */
-  constructor(all: readonly Bucket[] = []) {
-    this.#all = all.length === 0 ? [{ lo: FIRST, keys: 0, bytes: 0 }] : [...all];
+  constructor(all: readonly KeptBucket[] = []) {
+    this.#all = all.length === 0 ? [emptyBucket(FIRST)] : [...all];
     this.#keys = this.#all.reduce((sum, { keys }) => sum + keys, 0);
     this.#borderBytes = this.#all.reduce((sum, { lo }) => sum + lo.length, 0);
-    if (all.length === 0) this.#changed.add(this.#all[0] as Bucket);
+    if (all.length === 0) this.#changed.add(this.#all[0] as KeptBucket);
   }
 
   /** All of them, ascending. */
-  get all(): readonly Readonly<Bucket>[] {
+  get all(): readonly Readonly<KeptBucket>[] {
     return this.#all;
+  }
+
+  /** All of them with what runs above them will change, as far as `shares` tell. */
+  estimated(shares: Shares): Bucket[] {
+    return this.#all.map((bucket) => estimateOf(bucket, shares));
   }
 
   /** Rows in all of them. */
@@ -79,6 +97,24 @@ export class Buckets {
     bucket.bytes += bytes;
     this.#keys += keys;
     this.#changed.add(bucket);
+  }
+
+  /** Rows of a run came, or went with negative numbers. */
+  stack(key: StoreKey, { rows, removed, bytes }: Readonly<Above>): void {
+    const bucket = this.#bucketOf(key);
+    bucket.above.rows = Math.max(0, bucket.above.rows + rows);
+    bucket.above.removed = Math.max(0, bucket.above.removed + removed);
+    bucket.above.bytes = Math.max(0, bucket.above.bytes + bytes);
+    this.#changed.add(bucket);
+  }
+
+  /** There are no runs any more. */
+  settle(): void {
+    for (const bucket of this.#all) {
+      if (bucket.above.rows === 0 && bucket.above.removed === 0 && bucket.above.bytes === 0) continue;
+      Object.assign(bucket.above, NOTHING);
+      this.#changed.add(bucket);
+    }
   }
 
   /** From now on buckets begin at these keys, as far as there is room; those that differ are cut by the next `maintain`. */
@@ -104,7 +140,7 @@ export class Buckets {
     }
     const most = 2 * this.#share;
     for (let at = 0; at < this.#all.length; at += 1) {
-      const bucket = this.#all[at] as Bucket;
+      const bucket = this.#all[at] as KeptBucket;
       if (bucket.keys <= most || (costOf(bucket) > left && left < READ_MAX)) continue;
       left -= costOf(bucket);
       at += this.#split(at, read);
@@ -113,19 +149,19 @@ export class Buckets {
   }
 
   /** What was changed or begun since the last call, and the borders of buckets that are gone. */
-  take(): { readonly changed: readonly Readonly<Bucket>[]; readonly gone: readonly StoreKey[] } {
+  take(): { readonly changed: readonly Readonly<KeptBucket>[]; readonly gone: readonly StoreKey[] } {
     const taken = { changed: [...this.#changed], gone: [...this.#gone] };
     this.#changed = new Set();
     this.#gone = new Set();
     return taken;
   }
 
-  /** What lies in `[from, to)`; of a bucket that is cut by an end, half. */
-  count(from: StoreKey, to: StoreKey): RowCount {
+  /** What lies in `[from, to)`, as `estimated`; of a bucket that is cut by an end, half. */
+  count(from: StoreKey, to: StoreKey, shares: Shares = NO_SHARES): RowCount {
     let keys = 0;
     let bytes = 0;
     for (let at = this.#indexOf(from); at < this.#all.length; at += 1) {
-      const bucket = this.#all[at] as Bucket;
+      const bucket = estimateOf(this.#all[at] as KeptBucket, shares);
       if (bucket.lo >= to) break;
       const isWhole = bucket.lo >= from && (this.#all[at + 1]?.lo ?? END) <= to;
       keys += isWhole ? bucket.keys : Math.round(bucket.keys / 2);
@@ -139,12 +175,12 @@ export class Buckets {
     return Math.max(SHARE_MIN, Math.ceil(this.#keys / BUCKETS_WANTED));
   }
 
-  #bucketOf(key: StoreKey): Bucket {
+  #bucketOf(key: StoreKey): KeptBucket {
     const here = this.#all[this.#at];
     const next = this.#all[this.#at + 1];
     if (here !== undefined && here.lo <= key && (next === undefined || key < next.lo)) return here;
     this.#at = this.#indexOf(key);
-    return this.#all[this.#at] as Bucket;
+    return this.#all[this.#at] as KeptBucket;
   }
 
   /** The last one that begins at or below `key`. */
@@ -165,9 +201,9 @@ export class Buckets {
 
   /** Parts one bucket at `border`. */
   #cut(at: number, border: StoreKey, read: RowReader): void {
-    const { lo } = this.#all[at] as Bucket;
-    const below = { lo, keys: 0, bytes: 0 };
-    const above = { lo: border, keys: 0, bytes: 0 };
+    const { lo } = this.#all[at] as KeptBucket;
+    const below = emptyBucket(lo);
+    const above = emptyBucket(border);
     read(lo, this.#endOf(at), (key, bytes) => {
       const half = key < border ? below : above;
       half.keys += 1;
@@ -179,15 +215,15 @@ export class Buckets {
 
   /** Parts one bucket into pieces of a share each, as far as short borders tell them apart; returns how many more there are. */
   #split(at: number, read: RowReader): number {
-    const { lo, keys } = this.#all[at] as Bucket;
+    const { lo, keys } = this.#all[at] as KeptBucket;
     const share = Math.ceil(keys / Math.ceil(keys / this.#share));
-    const pieces: Bucket[] = [{ lo, keys: 0, bytes: 0 }];
+    const pieces: KeptBucket[] = [emptyBucket(lo)];
     let before = lo;
     read(lo, this.#endOf(at), (key, bytes) => {
-      let piece = pieces.at(-1) as Bucket;
+      let piece = pieces.at(-1) as KeptBucket;
       const border = piece.keys >= share ? borderBetween(before, key) : null;
       if (border !== null) {
-        piece = { lo: border, keys: 0, bytes: 0 };
+        piece = emptyBucket(border);
         pieces.push(piece);
       }
       piece.keys += 1;
@@ -202,7 +238,7 @@ export class Buckets {
   /** Joins neighbours that are small together; where there are too many, larger and larger ones. */
   #join(): void {
     for (let most = this.#share / 2; ; most *= 2) {
-      const joined: Bucket[] = [];
+      const joined: KeptBucket[] = [];
       for (const bucket of this.#all) {
         const last = joined.at(-1);
         if (last === undefined || last.keys + bucket.keys > most || this.#fixed.has(bucket.lo)) {
@@ -211,6 +247,7 @@ export class Buckets {
         }
         last.keys += bucket.keys;
         last.bytes += bucket.bytes;
+        addTo(last.above, bucket.above);
         this.#changed.add(last);
         this.#changed.delete(bucket);
         this.#gone.add(bucket.lo);
@@ -223,7 +260,8 @@ export class Buckets {
     }
   }
 
-  #replace(at: number, count: number, pieces: readonly Bucket[]): void {
+  #replace(at: number, count: number, pieces: readonly KeptBucket[]): void {
+    shareOut(this.#all.slice(at, at + count), pieces);
     for (const bucket of this.#all.splice(at, count, ...pieces)) {
       this.#changed.delete(bucket);
       this.#borderBytes -= bucket.lo.length;
@@ -237,6 +275,42 @@ export class Buckets {
     }
     this.#at = 0;
   }
+}
+
+const NOTHING: Readonly<Above> = { rows: 0, removed: 0, bytes: 0 };
+
+function emptyBucket(lo: StoreKey): KeptBucket {
+  return { lo, keys: 0, bytes: 0, above: { ...NOTHING } };
+}
+
+function addTo(above: Above, more: Readonly<Above>): void {
+  above.rows += more.rows;
+  above.removed += more.removed;
+  above.bytes += more.bytes;
+}
+
+/** What lies above buckets goes to the pieces that take their place, as their keys do: nobody knows better. */
+function shareOut(buckets: readonly KeptBucket[], pieces: readonly KeptBucket[]): void {
+  const left: Above = { ...NOTHING };
+  for (const { above } of buckets) addTo(left, above);
+  let keys = pieces.reduce((sum, piece) => sum + piece.keys, 0);
+  for (const [at, piece] of pieces.entries()) {
+    const part = keys > 0 ? piece.keys / keys : 1 / (pieces.length - at);
+    for (const of of ['rows', 'removed', 'bytes'] as const) {
+      piece.above[of] = Math.round(left[of] * part);
+      left[of] -= piece.above[of];
+    }
+    keys -= piece.keys;
+  }
+}
+
+/** A bucket as it will be when the runs above it are merged, if they do what those of the last merge did. */
+function estimateOf({ lo, keys, bytes, above }: Readonly<KeptBucket>, shares: Shares): Bucket {
+  const came = (above.rows * shares.came) / Math.max(1, shares.put);
+  const gone = Math.min(keys + came, (above.removed * shares.gone) / Math.max(1, shares.removed));
+  const cameBytes = above.rows === 0 ? 0 : (above.bytes * came) / above.rows;
+  const left = keys + came === 0 ? 1 : 1 - gone / (keys + came);
+  return { lo, keys: Math.round(keys + came - gone), bytes: Math.round((bytes + cameBytes) * left) };
 }
 
 function costOf({ keys, bytes }: Bucket): number {

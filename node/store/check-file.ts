@@ -34,6 +34,10 @@ const OVERFLOW = 0x04;
 const META = 0x08;
 /** `flags` of a leaf's node: the data is the number of the first page of its own. */
 const BIG_DATA = 0x01;
+/** The same: the data is a tree, as in `meta`: that of a run. */
+const SUB_TREE = 0x02;
+/** Of a tree, where its root is named. */
+const ROOT_AT = 40;
 /** No root: the tree is empty. */
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 
@@ -100,7 +104,7 @@ class Pages {
       (page.readUInt32LE(META_AT + 4) & 0xffff) === FORMAT &&
       page.readUInt32LE(TREES_AT) === PAGE_BYTES;
     if (!readable) throw storeDamaged(this.#dir, `page ${number} does not describe a store`);
-    const roots = [0, 1].map((tree) => page.readBigUInt64LE(TREES_AT + tree * TREE_BYTES + 40));
+    const roots = [0, 1].map((tree) => page.readBigUInt64LE(TREES_AT + tree * TREE_BYTES + ROOT_AT));
     return {
       lastPage: Number(page.readBigUInt64LE(LAST_PAGE_AT)),
       txn: page.readBigUInt64LE(TXN_AT),
@@ -108,7 +112,7 @@ class Pages {
     };
   }
 
-  /** Reads every page of the tree below `root`. */
+  /** Reads every page of the tree below `root`, and of the trees of runs that it names. */
   walk(root: number): void {
     const waiting = [root];
     let left = this.fileBytes / PAGE_BYTES;
@@ -125,18 +129,23 @@ class Pages {
         const node = HEADER_BYTES + page.readUInt16LE(at);
         if (node + NODE_BYTES > PAGE_BYTES) throw this.#overflow(number);
         if ((flags & BRANCH) !== 0) waiting.push(page.readUIntLE(node, 6));
-        else this.#checkLeaf(number, page, node);
+        else waiting.push(...this.#checkLeaf(number, page, node));
       }
     }
   }
 
-  #checkLeaf(number: number, page: Buffer, node: number): void {
+  /** Returns the root of a tree that the leaf names. */
+  #checkLeaf(number: number, page: Buffer, node: number): number[] {
     const dataAt = node + NODE_BYTES + page.readUInt16LE(node + 6);
-    const isBig = (page.readUInt16LE(node + 4) & BIG_DATA) !== 0;
+    const flags = page.readUInt16LE(node + 4);
+    const isBig = (flags & BIG_DATA) !== 0;
     if (dataAt + (isBig ? PAGE_NUMBER_BYTES : page.readUInt32LE(node)) > PAGE_BYTES) {
       throw this.#overflow(number);
     }
-    if (isBig) this.#checkRun(Number(page.readBigUInt64LE(dataAt)));
+    if (isBig) this.#checkPages(Number(page.readBigUInt64LE(dataAt)));
+    if ((flags & SUB_TREE) === 0) return [];
+    const root = page.readBigUInt64LE(dataAt + ROOT_AT);
+    return root === NO_PAGE ? [] : [Number(root)];
   }
 
   #overflow(number: number): Error {
@@ -144,7 +153,7 @@ class Pages {
   }
 
   /** Pages of one large value follow each other, and the first says how many they are. */
-  #checkRun(first: number): void {
+  #checkPages(first: number): void {
     const page = this.#read(first);
     const count = page.readUInt32LE(20);
     if ((page.readUInt16LE(18) & OVERFLOW) === 0 || page.readUIntLE(0, 6) !== first || count === 0) {

@@ -5,7 +5,18 @@
  */
 import { NurseryError } from '../../src/base/errors.ts';
 import { decode, encode, i64, struct } from '../../src/wire/codec.ts';
-import { type Bucket, Buckets, END, FIRST, type RowCount, type RowReader, rowBytes } from './buckets.ts';
+import {
+  type Bucket,
+  Buckets,
+  END,
+  FIRST,
+  type KeptBucket,
+  NO_SHARES,
+  type RowCount,
+  type RowReader,
+  rowBytes,
+  type Shares,
+} from './buckets.ts';
 import { decodeSlot, type Environment, encodeSlot, META } from './environment.ts';
 import type { StoreKey } from './types.ts';
 
@@ -13,7 +24,12 @@ import type { StoreKey } from './types.ts';
 const SLICE_ROWS = 5000;
 const SLICE_BYTES = 8 * 1024 * 1024;
 
-const bucketCodec = struct({ keys: i64, bytes: i64 });
+const bucketCodec = struct({
+  keys: i64,
+  bytes: i64,
+  above: struct({ rows: i64, removed: i64, bytes: i64 }),
+});
+const sharesCodec = struct({ put: i64, came: i64, removed: i64, gone: i64 });
 
 /** Those of one store. */
 export class Counting {
@@ -22,6 +38,9 @@ export class Counting {
   #fixed: readonly StoreKey[] = [];
   /** What lies below is counted; null: all is. */
   #cursor: StoreKey | null = FIRST;
+  /** Of the last merge, and of the one that goes on. */
+  #shares: Shares = NO_SHARES;
+  #merging = { put: 0, came: 0, removed: 0, gone: 0 };
   /** Why it could not go on; the next transaction says so. */
   #failure: Error | null = null;
 
@@ -46,15 +65,49 @@ export class Counting {
     this.#buckets.fix(borders);
   }
 
-  /** Within a transaction, before a row is put, or removed (null). */
-  writing(key: StoreKey, valueBytes: number | null): void {
-    if (key < FIRST || key >= END || (this.#cursor !== null && key >= this.#cursor)) return;
+  /** Within a transaction, before a row is put, or removed (null). Returns whether it was there; null where that does not count. */
+  writing(key: StoreKey, valueBytes: number | null): boolean | null {
+    if (key < FIRST || key >= END || (this.#cursor !== null && key >= this.#cursor)) return null;
     const before = this.#environment.getBinaryFast(key)?.length;
     const bytes = (length: number | null | undefined): number =>
       length === undefined || length === null ? 0 : rowBytes(key, length);
     const came = (valueBytes === null ? 0 : 1) - (before === undefined ? 0 : 1);
     if (came !== 0 || valueBytes !== before)
       this.#buckets.change(key, came, bytes(valueBytes) - bytes(before));
+    return before !== undefined;
+  }
+
+  /** A row is put into a run, or a removal (null). */
+  stacking(key: StoreKey, valueBytes: number | null): void {
+    this.#stack(key, valueBytes, 1);
+  }
+
+  /** A row of a run has been merged, or is hidden by one that was. */
+  unstacking(key: StoreKey, valueBytes: number | null): void {
+    this.#stack(key, valueBytes, -1);
+  }
+
+  /** Within a transaction: a row is merged, `writing` in all else. */
+  merging(key: StoreKey, valueBytes: number | null): void {
+    const wasThere = this.writing(key, valueBytes);
+    if (wasThere === null) return;
+    if (valueBytes === null) {
+      this.#merging.removed += 1;
+      if (wasThere) this.#merging.gone += 1;
+    } else {
+      this.#merging.put += 1;
+      if (!wasThere) this.#merging.came += 1;
+    }
+  }
+
+  /** Within a transaction: a merge has ended, and the next runs are taken to be like these. `isLast`: there are none yet. */
+  merged(isLast: boolean): void {
+    if (isLast) this.#buckets.settle();
+    const { put, came, removed, gone } = this.#merging;
+    if (put > 0) this.#shares = { ...this.#shares, put, came };
+    if (removed > 0) this.#shares = { ...this.#shares, removed, gone };
+    this.#merging = { put: 0, came: 0, removed: 0, gone: 0 };
+    void this.#environment.put(META.SHARES, Buffer.from(encode(sharesCodec, this.#shares)));
   }
 
   /** At the end of a transaction, which makes the image of `slot`; null: of none yet, or of the same as before. */
@@ -94,12 +147,18 @@ export class Counting {
   /** What lies in each range; null before all is counted. */
   count(ranges: readonly { readonly from: StoreKey; readonly to: StoreKey }[]): RowCount[] | null {
     if (this.#cursor !== null) return null;
-    return ranges.map(({ from, to }) => this.#buckets.count(from, to));
+    return ranges.map(({ from, to }) => this.#buckets.count(from, to, this.#shares));
   }
 
   /** All buckets, ascending; null before all is counted. */
   list(): Bucket[] | null {
-    return this.#cursor === null ? this.#buckets.all.map((bucket) => ({ ...bucket })) : null;
+    return this.#cursor === null ? this.#buckets.estimated(this.#shares) : null;
+  }
+
+  #stack(key: StoreKey, valueBytes: number | null, sign: 1 | -1): void {
+    if (key < FIRST || key >= END) return;
+    if (valueBytes === null) this.#buckets.stack(key, { rows: 0, removed: sign, bytes: 0 });
+    else this.#buckets.stack(key, { rows: sign, removed: 0, bytes: sign * rowBytes(key, valueBytes) });
   }
 
   #countOn(from: StoreKey): void {
@@ -136,10 +195,12 @@ export class Counting {
     this.#buckets = new Buckets(stored ?? []);
     this.#buckets.fix(this.#fixed);
     this.#cursor = stored === null ? FIRST : null;
+    const shares = this.#environment.getBinary(META.SHARES);
+    this.#shares = shares === undefined ? NO_SHARES : decode(sharesCodec, shares);
   }
 
   /** The buckets that are stored; null where one of them cannot be understood: they follow from the rows, which are counted again. */
-  #stored(): Bucket[] | null {
+  #stored(): KeptBucket[] | null {
     const rows = [...this.#environment.getRange({ start: META.BUCKET, end: META.BUCKET_END })];
     try {
       return rows.map(({ key, value }) => ({

@@ -1,10 +1,13 @@
 /** One LMDB environment, and what the store keeps in it beside the tables. Sole importer of lmdb. */
 import { join } from 'node:path';
-import { open, type RootDatabase } from 'lmdb';
+import { type Database, type DatabaseOptions, open, type RootDatabase } from 'lmdb';
 import { type Coded, decode, encode, i64, struct, text, u32 } from '../../src/wire/codec.ts';
+import { RUN_TABLES } from './run-policy.ts';
 import { STORE_KEY_MAX, type StoreKey } from './types.ts';
 
 export type Environment = RootDatabase<Buffer, StoreKey>;
+/** A tree of its own in the same file, for the rows of one run. */
+export type RunTable = Database<Buffer, StoreKey>;
 
 /** LMDB's name of the file within a store's directory. */
 const DATA_FILE = 'data.mdb';
@@ -16,7 +19,9 @@ const MAP_BYTES = 64 * 1024 ** 3;
 const READERS_MAX = 512;
 
 /** Layout of keys, values and meta rows. */
-export const STORE_FORMAT = 1;
+export const STORE_FORMAT = 2;
+/** The one before, without runs: it is read, and becomes the present one when it is opened. */
+export const STORE_FORMAT_BEFORE = 1;
 /** Rows below every table, hidden from readers. */
 export const META = {
   /** `identityCodec`. */
@@ -28,7 +33,19 @@ export const META = {
   /** Begins a row for each bucket of counts, by its border (counting.ts); and what is above all of these. */
   BUCKET: '\x00b',
   BUCKET_END: '\x00c',
+  /** `runsCodec`: the runs that lie above the rows (runs.ts), newest first. */
+  RUNS: '\x00runs',
+  /** Begins the filter of the run in a table, by the table's number. */
+  FILTER: '\x00f',
+  /** `mergeCodec`: how far the oldest runs have been merged into the rows. */
+  MERGE: '\x00merge',
+  /** `sharesCodec`: what the rows of the last merge did. */
+  SHARES: '\x00shares',
 } as const;
+/** Above every table: here LMDB keeps the names of run tables. */
+export const TABLES_END: StoreKey = '\x06';
+/** Of a run table; its number follows. */
+const RUN_TABLE_NAME = '~run';
 
 /** Whose store it is: Arakoon's cluster id and the node's name. */
 export const identityCodec = struct({ format: u32, cluster: text, node: text });
@@ -81,6 +98,8 @@ const valueEncoder = {
   },
 };
 
+const encoders = { encoder: valueEncoder, keyEncoder };
+
 /**
  * Opens the environment in `dir`, which exists; creates its file where there is none.
  *
@@ -92,9 +111,22 @@ export function openEnvironment(dir: string): Environment {
     path: dir,
     noSubdir: false, // also where the directory's name has a dot
     pageSize: PAGE_BYTES,
-    encoder: valueEncoder,
-    keyEncoder,
+    ...encoders,
     mapSize: MAP_BYTES,
     maxReaders: READERS_MAX,
+    maxDbs: RUN_TABLES,
   });
+}
+
+/**
+ * The run tables of a store, which are made where there are none yet. While another thread writes, this waits for it: to be called
+ * before that one starts.
+ */
+export function openRunTables(environment: Environment): RunTable[] {
+  return environment.transactionSync(() =>
+    Array.from({ length: RUN_TABLES }, (_, number) =>
+      // Each takes the options of the whole, though its type does not say so.
+      environment.openDB<Buffer, StoreKey>(`${RUN_TABLE_NAME}${number}`, { ...encoders } as DatabaseOptions),
+    ),
+  );
 }

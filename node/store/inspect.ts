@@ -2,11 +2,13 @@
 import { existsSync } from 'node:fs';
 import { FatalError } from '../../src/base/errors.ts';
 import { checkStoreFile } from './check-file.ts';
-import { dataFile, openEnvironment } from './environment.ts';
+import { dataFile, openEnvironment, openRunTables } from './environment.ts';
 import { storeFailure } from './failures.ts';
 import type { StorePlace } from './install.ts';
 import { readMeta } from './lmdb-store.ts';
 import { LmdbView } from './lmdb-view.ts';
+import { OverlaySnapshot } from './overlay.ts';
+import { loadRuns, readRuns } from './runs.ts';
 import type { View } from './types.ts';
 
 /**
@@ -30,19 +32,11 @@ export async function withStore<T>(
     const environment = openEnvironment(dir);
     try {
       const slot = readMeta(place, environment);
+      const runs =
+        readRuns(environment).length === 0 ? [] : [loadRuns(dir, environment, openRunTables(environment))];
       const base = new LmdbView(dir, environment);
-      const view: View = {
-        get: (key) => base.get(key),
-        scan: (from, to, visit) => {
-          base.scan(from, to, visit);
-          return null;
-        },
-        scanDown: (from, to, visit) => {
-          base.scanDown(from, to, visit);
-          return null;
-        },
-      };
-      return await body(view, slot);
+      const nothing = (): void => undefined;
+      return await body(new OverlaySnapshot(slot, runs, base, nothing, nothing), slot);
     } finally {
       await environment.close();
     }

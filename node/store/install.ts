@@ -18,10 +18,12 @@ import {
   identityCodec,
   META,
   openEnvironment,
+  openRunTables,
   STORE_FORMAT,
 } from './environment.ts';
 import { checkRoom, storeFailure } from './failures.ts';
 import { RowPacker } from './row-pages.ts';
+import { RUN_POLICY } from './run-policy.ts';
 import type { StoreKey } from './types.ts';
 import { StoreWriter } from './writer.ts';
 
@@ -88,7 +90,7 @@ export class SnapshotWriter {
     await checkRoom(place.dir, 0);
     try {
       await createIncoming(place);
-      return new SnapshotWriter(place.dir, await StoreWriter.start(join(place.dir, INCOMING)));
+      return new SnapshotWriter(place.dir, await startWriter(place.dir));
     } catch (error) {
       await removeLeftovers(place.dir);
       throw error;
@@ -157,6 +159,11 @@ export class SnapshotWriter {
   }
 }
 
+/** A snapshot's rows come in order and all at once: it never has runs. */
+async function startWriter(dir: string): Promise<StoreWriter> {
+  return await StoreWriter.start({ dir: join(dir, INCOMING), policy: RUN_POLICY }, () => undefined);
+}
+
 /**
  * Puts the finished snapshot in the place of the store in `dir`, atomically and durably. A store that is open goes on
  * with its old file, which has no name any more: the caller closes it and opens the new one.
@@ -220,6 +227,7 @@ async function createIncoming({ dir, cluster, node }: StorePlace): Promise<void>
         void environment.put(META.SLOT, Buffer.from(encodeSlot(0)));
         // Nothing is in it, and that is counted.
         void environment.put(META.COUNTED, Buffer.from(encodeSlot(0)));
+        openRunTables(environment);
       });
     } finally {
       await environment.close();

@@ -3,11 +3,11 @@
  * of one slot. See docs/architecture.md, "Durability".
  */
 import { existsSync } from 'node:fs';
-import { invariant } from '../../src/base/assert.ts';
+import { invariant, present } from '../../src/base/assert.ts';
 import { FatalError } from '../../src/base/errors.ts';
 import type { Range } from '../../src/keyspace/range.ts';
 import type { CountedBucket } from '../../src/protocol/admin/node-facts.ts';
-import { decode } from '../../src/wire/codec.ts';
+import { decode, encode } from '../../src/wire/codec.ts';
 import { type Bucket, END } from './buckets.ts';
 import { checkStoreFile } from './check-file.ts';
 import {
@@ -17,14 +17,29 @@ import {
   identityCodec,
   META,
   openEnvironment,
+  openRunTables,
+  type RunTable,
   STORE_FORMAT,
+  STORE_FORMAT_BEFORE,
 } from './environment.ts';
 import { checkRoom, storeDamaged, storeFailure } from './failures.ts';
+import { Filter } from './filter.ts';
 import { copyCompactly, createStore, removeLeftovers, type StorePlace } from './install.ts';
 import { LmdbView, type ReadTransaction } from './lmdb-view.ts';
-import { type Generations, lookUp, Overlay, OverlaySnapshot, scanDownMerged, scanMerged } from './overlay.ts';
+import {
+  type Generations,
+  type Layers,
+  lookUp,
+  Overlay,
+  OverlaySnapshot,
+  scanDownMerged,
+  scanMerged,
+} from './overlay.ts';
 import type { RangeCounts } from './range-counts.ts';
 import { RowPacker } from './row-pages.ts';
+import { RUN_POLICY, type RunPolicy } from './run-policy.ts';
+import type { AddedRun } from './run-writer.ts';
+import { loadRuns, Run, Runs } from './runs.ts';
 import {
   type Changes,
   type DurableStore,
@@ -35,7 +50,7 @@ import {
   TABLES,
   type Visit,
 } from './types.ts';
-import { StoreWriter } from './writer.ts';
+import { type RunNews, StoreWriter } from './writer.ts';
 
 export { installSnapshot, type Row, SnapshotWriter, type StorePlace } from './install.ts';
 
@@ -43,6 +58,8 @@ export { installSnapshot, type Row, SnapshotWriter, type StorePlace } from './in
 export type LmdbStoreOptions = StorePlace & {
   /** Life of a snapshot (ms), where it is to be shorter than `SNAPSHOT_MAX_MS`. */
   readonly snapshotMaxMs?: number;
+  /** Where runs should be made and merged sooner than `RUN_POLICY` says. */
+  readonly runPolicy?: RunPolicy;
 };
 
 /** What a store has done since it was opened. */
@@ -57,6 +74,10 @@ export type StoreStatistics = {
   readonly flushMs: number;
   readonly flushMaxMs: number;
   readonly snapshots: number;
+  /** Runs that lie above the rows, their rows, and how many runs were merged. */
+  readonly runs: number;
+  readonly runRows: number;
+  readonly mergedRuns: number;
 };
 
 /** The same of whichever store is open, with what it holds; `statistics` null while it is being replaced. */
@@ -69,12 +90,19 @@ export type StoreFigures = {
 };
 
 /** A flushed image that snapshots share: one read transaction, however many they are. */
-type PinnedImage = { readonly view: LmdbView; readonly transaction: ReadTransaction; users: number };
+type PinnedImage = {
+  readonly view: LmdbView;
+  readonly runs: Runs;
+  readonly transaction: ReadTransaction;
+  users: number;
+};
 
 /** See types.ts for the interface. One process owns the directory; that is for the caller to ensure. */
 export class LmdbStore implements DurableStore {
   readonly #dir: string;
   readonly #environment: Environment;
+  readonly #tables: readonly RunTable[];
+  readonly #policy: RunPolicy;
   readonly #writer: StoreWriter;
   readonly #base: LmdbView;
   readonly #overlay: Overlay;
@@ -83,22 +111,33 @@ export class LmdbStore implements DurableStore {
   readonly #snapshots = new Set<OverlaySnapshot>();
   /** Of the newest flushed image, where a snapshot has asked for it. */
   #pinned: PinnedImage | null = null;
+  /** Images that are pinned, of whatever age. */
+  #pinnedImages = 0;
+  /** Of the newest flushed image. */
+  #runs: Runs;
   #flushedSlot: number;
   #flushing: Promise<void> | null = null;
   #counts: RangeCounts | null = null;
-  #statistics = { flushes: 0, syncs: 0, flushedRows: 0, flushedBytes: 0, flushMs: 0, flushMaxMs: 0 };
+  #statistics = {
+    flushes: 0,
+    syncs: 0,
+    flushedRows: 0,
+    flushedBytes: 0,
+    flushMs: 0,
+    flushMaxMs: 0,
+    mergedRuns: 0,
+  };
 
-  private constructor(
-    options: LmdbStoreOptions,
-    environment: Environment,
-    writer: StoreWriter,
-    slot: number,
-  ) {
+  private constructor(options: LmdbStoreOptions, opened: Opened, writer: StoreWriter) {
+    const { environment, tables, slot, policy } = opened;
     this.#dir = options.dir;
     this.#snapshotMaxMs = options.snapshotMaxMs ?? SNAPSHOT_MAX_MS;
     this.#environment = environment;
+    this.#tables = tables;
+    this.#policy = policy;
     this.#writer = writer;
     this.#base = new LmdbView(options.dir, environment);
+    this.#runs = loadRuns(options.dir, environment, tables);
     this.#overlay = new Overlay(slot);
     this.#flushedSlot = slot;
   }
@@ -110,14 +149,19 @@ export class LmdbStore implements DurableStore {
    * HOME_UNUSABLE: of another node, or of another version of this program
    */
   static async open(options: LmdbStoreOptions): Promise<LmdbStore> {
-    const { dir } = options;
+    const { dir, runPolicy: policy = RUN_POLICY } = options;
     await removeLeftovers(dir);
     if (!existsSync(dataFile(dir))) await createStore(options);
     checkStoreFile(dir);
     const environment = openChecked(dir);
     try {
       const slot = readMeta(options, environment);
-      return new LmdbStore(options, environment, await StoreWriter.start(dir), slot);
+      const tables = openRunTables(environment);
+      renewFormat(options, environment);
+      let store: LmdbStore | null = null;
+      const writer = await StoreWriter.start({ dir, policy }, (runs) => store?.merged(runs));
+      store = new LmdbStore(options, { environment, tables, slot, policy }, writer);
+      return store;
     } catch (error) {
       await environment.close();
       throw storeFailure(dir, error);
@@ -136,21 +180,32 @@ export class LmdbStore implements DurableStore {
     return this.#overlay.bytes;
   }
 
+  /** Whether what has gathered would become a run. */
+  get nextIsRun(): boolean {
+    return this.#isRun(this.#overlay.rows);
+  }
+
   get statistics(): StoreStatistics {
-    return { ...this.#statistics, snapshots: this.#snapshots.size };
+    const notes = this.#runs.all.map(({ note }) => note);
+    return {
+      ...this.#statistics,
+      snapshots: this.#snapshots.size,
+      runs: notes.length,
+      runRows: notes.reduce((sum, { rows, removed }) => sum + rows + removed, 0),
+    };
   }
 
   get(key: StoreKey): Uint8Array | undefined {
-    const value = lookUp(this.#overlay.generations, key);
+    const value = lookUp(this.#layers, key);
     return value === undefined ? this.#base.get(key) : (value ?? undefined);
   }
 
   scan(from: StoreKey, to: StoreKey | null, visit: Visit): StoreKey | null {
-    return scanMerged(this.#overlay.generations, this.#base, from, to, visit);
+    return scanMerged(this.#layers, this.#base, from, to, visit);
   }
 
   scanDown(from: StoreKey, to: StoreKey | null, visit: Visit): StoreKey | null {
-    return scanDownMerged(this.#overlay.generations, this.#base, from, to, visit);
+    return scanDownMerged(this.#layers, this.#base, from, to, visit);
   }
 
   commit(changes: Changes, slot: number): void {
@@ -166,7 +221,7 @@ export class LmdbStore implements DurableStore {
     expiry.unref();
     const snapshot = new OverlaySnapshot(
       this.slot,
-      this.#overlay.pin(),
+      [...this.#overlay.pin(), image.runs],
       image.view,
       () => expiry.refresh(),
       () => {
@@ -180,8 +235,8 @@ export class LmdbStore implements DurableStore {
   }
 
   /**
-   * Writes the changes of all slots up to `durableSlot` at most into LMDB, in one transaction with the slot; resolves
-   * when that is durable. What grows is frozen first, and counts as a whole: where its last slot is not durable yet,
+   * Writes the changes of all slots up to `durableSlot` at most into LMDB, together with the slot, into the rows or as a run above
+   * them; resolves when that is durable. What grows is frozen first, and counts as a whole: where its last slot is not durable yet,
    * it waits for the next call. A call during another one begins when that has ended.
    *
    * @param durableSlot every slot up to it is durable in this node's own log
@@ -251,48 +306,84 @@ export class LmdbStore implements DurableStore {
     const newest = held.at(-1);
     if (newest === undefined) return;
     const startedMs = performance.now();
+    let news: RunNews | null = null;
     try {
       const bytes = held.reduce((sum, generation) => sum + generation.bytes, 0);
       await checkRoom(this.#dir, 2 * bytes); // pages are copied, and half empty at worst
-      await this.#sendRows(held);
-      await this.#writer.commit(newest.slot);
+      const isRun = this.#isRun(held.reduce((sum, { rows }) => sum + rows.size, 0));
+      await this.#sendRows(held, isRun);
+      if (isRun) news = await this.#writer.commitRun(newest.slot);
+      else await this.#writer.commit(newest.slot);
     } catch (error) {
       this.#overlay.release();
       throw error;
     }
     // Readers see the new image from here on, and only now the generations may go: until then either image is
     // right, since they hide every row in which the two differ.
-    this.#environment.resetReadTxn();
-    this.#pinned = null;
+    this.#see(news);
     this.#overlay.drop();
     this.#flushedSlot = newest.slot;
-    this.#count(performance.now() - startedMs);
+    this.#count(performance.now() - startedMs, news?.commits ?? 1);
+  }
+
+  /** Few rows go to where they belong, unless a run lies above: it would hide them. */
+  #isRun(rows: number): boolean {
+    return this.#runs.all.length > 0 || rows > this.#policy.directRowsMax;
+  }
+
+  /** Runs were merged: their rows are in the newest image without them. */
+  private merged(news: RunNews): void {
+    const before = this.#runs.all.length;
+    this.#see(news);
+    this.#statistics.mergedRuns += before - this.#runs.all.length;
+  }
+
+  /** From here on the newest image is read, which has these runs. */
+  #see(news: RunNews | null): void {
+    this.#environment.resetReadTxn();
+    this.#pinned = null;
+    if (news === null) return;
+    const { added } = news;
+    const known = new Map(this.#runs.all.map((run) => [run.note.slot, run]));
+    if (added !== null) known.set(added.note.slot, this.#runOf(added));
+    this.#runs = new Runs(news.runs.map(({ slot }) => present(known.get(slot), 'run that was added')));
+    this.#writer.seen(news.version);
+  }
+
+  #runOf({ note, filter }: AddedRun): Run {
+    return new Run(this.#dir, present(this.#tables[note.table], 'table'), note, new Filter(filter));
+  }
+
+  get #layers(): Layers {
+    return [...this.#overlay.generations, this.#runs];
   }
 
   /** One page in a turn of the event loop, which goes on meanwhile. Keys go in order, which LMDB likes best. */
-  async #sendRows(generations: Generations): Promise<void> {
+  async #sendRows(generations: Generations, isRun: boolean): Promise<void> {
     const packer = new RowPacker();
     for (const { rows } of generations) {
       for (const [key, value] of rows.ordered()) {
         this.#statistics.flushedRows += 1;
         if (packer.add(key, value)) continue;
-        this.#sendPage(packer);
+        this.#sendPage(packer, isRun);
         await nextTurn();
         packer.add(key, value);
       }
     }
-    this.#sendPage(packer);
+    this.#sendPage(packer, isRun);
   }
 
-  #sendPage(packer: RowPacker): void {
+  #sendPage(packer: RowPacker, isRun: boolean): void {
     const page = packer.take();
     this.#statistics.flushedBytes += page.length;
-    if (page.length > 0) this.#writer.write(page);
+    if (page.length === 0) return;
+    if (isRun) this.#writer.writeRun(page);
+    else this.#writer.write(page);
   }
 
-  #count(durationMs: number): void {
+  #count(durationMs: number, commits: number): void {
     this.#statistics.flushes += 1;
-    this.#statistics.syncs += 2;
+    this.#statistics.syncs += 2 * commits;
     this.#statistics.flushMs = durationMs;
     this.#statistics.flushMaxMs = Math.max(this.#statistics.flushMaxMs, durationMs);
   }
@@ -301,7 +392,9 @@ export class LmdbStore implements DurableStore {
     if (this.#pinned === null) {
       const transaction = this.#environment.useReadTransaction();
       const view = new LmdbView(this.#dir, this.#environment, transaction);
-      this.#pinned = { view, transaction, users: 0 };
+      this.#pinned = { view, runs: this.#runs.within(transaction), transaction, users: 0 };
+      this.#pinnedImages += 1;
+      if (this.#pinnedImages === 1) this.#writer.pinned(true);
     }
     this.#pinned.users += 1;
     return this.#pinned;
@@ -314,9 +407,19 @@ export class LmdbStore implements DurableStore {
     }));
     if (image.users > 0) return;
     image.transaction.done();
+    this.#pinnedImages -= 1;
+    if (this.#pinnedImages === 0) this.#writer.pinned(false);
     if (this.#pinned === image) this.#pinned = null;
   }
 }
+
+/** What a store is made of. */
+type Opened = {
+  readonly environment: Environment;
+  readonly tables: readonly RunTable[];
+  readonly slot: number;
+  readonly policy: RunPolicy;
+};
 
 function openChecked(dir: string): Environment {
   try {
@@ -333,7 +436,7 @@ export function readMeta({ dir, cluster, node }: StorePlace, environment: Enviro
   if (identityBytes === undefined || slotBytes === undefined)
     throw storeDamaged(dir, 'it does not say whose it is');
   const identity = decode(identityCodec, identityBytes);
-  if (identity.format !== STORE_FORMAT) {
+  if (identity.format !== STORE_FORMAT && identity.format !== STORE_FORMAT_BEFORE) {
     throw new FatalError(
       'HOME_UNUSABLE',
       `store ${dir} has format ${identity.format}; this program reads ${STORE_FORMAT}`,
@@ -349,6 +452,15 @@ export function readMeta({ dir, cluster, node }: StorePlace, environment: Enviro
     throw new FatalError('HOME_UNUSABLE', `store ${dir} is of node ${identity.node}, not of ${node}`);
   }
   return decodeSlot(slotBytes);
+}
+
+/** From here on a program that knows no runs refuses the store. */
+function renewFormat({ cluster, node }: StorePlace, environment: Environment): void {
+  const identity = environment.getBinary(META.IDENTITY);
+  if (identity === undefined || decode(identityCodec, identity).format === STORE_FORMAT) return;
+  environment.transactionSync(() => {
+    void environment.put(META.IDENTITY, encode(identityCodec, { format: STORE_FORMAT, cluster, node }));
+  });
 }
 
 function nextTurn(): Promise<void> {

@@ -1,6 +1,6 @@
-/** The image that LMDB holds. */
+/** What one tree of LMDB's holds. */
 
-import type { Environment } from './environment.ts';
+import { type Environment, type RunTable, TABLES_END } from './environment.ts';
 import { storeFailure } from './failures.ts';
 import type { Base } from './overlay.ts';
 import { STORE_KEY_MAX, type StoreKey, TABLES, type Visit } from './types.ts';
@@ -8,74 +8,88 @@ import { STORE_KEY_MAX, type StoreKey, TABLES, type Visit } from './types.ts';
 /** A read transaction that stays open: the image of the commit at which it began. */
 export type ReadTransaction = ReturnType<Environment['useReadTransaction']>;
 
+export type StoredRow = { readonly key: StoreKey; readonly value: Buffer };
+/** Rows on their way: `next` gives one after the other, and null at the end. */
+export type Rows = { readonly next: () => StoredRow | null; readonly return: () => void };
+
 /** Reads the newest image, or that of a transaction. Values are copies, which outlive the read. */
 export class LmdbView implements Base {
   readonly #dir: string;
-  readonly #environment: Environment;
+  readonly #tree: Environment | RunTable;
   readonly #options: { readonly transaction: ReadTransaction } | undefined;
 
-  constructor(dir: string, environment: Environment, transaction: ReadTransaction | null = null) {
+  /** @param tree the rows of the store, or those of one run */
+  constructor(dir: string, tree: Environment | RunTable, transaction: ReadTransaction | null = null) {
     this.#dir = dir;
-    this.#environment = environment;
+    this.#tree = tree;
     this.#options = transaction === null ? undefined : { transaction };
   }
 
-  get(key: StoreKey): Uint8Array | undefined {
-    if (key < TABLES.DATA || key.length > STORE_KEY_MAX) return undefined;
+  get(key: StoreKey): Buffer | undefined {
+    if (key < TABLES.DATA || key >= TABLES_END || key.length > STORE_KEY_MAX) return undefined;
     try {
-      return this.#environment.get(key, this.#options);
+      return this.#tree.get(key, this.#options);
     } catch (error) {
       throw storeFailure(this.#dir, error);
     }
   }
 
   scan(from: StoreKey, to: StoreKey | null, visit: Visit): void {
-    const start = bound(from < TABLES.DATA ? TABLES.DATA : from);
-    const end = to === null ? null : bound(to);
-    this.#visit(
-      {
-        ...this.#options,
-        start: start.key,
-        exclusiveStart: start.cut,
-        ...(end === null ? {} : { end: end.key, inclusiveEnd: end.cut }),
-      },
-      visit,
-    );
+    visitAll(this.rows(from, to), visit);
   }
 
   scanDown(from: StoreKey, to: StoreKey | null, visit: Visit): void {
-    const start = to === null ? null : bound(to);
+    visitAll(this.rowsDown(from, to), visit);
+  }
+
+  /** Its rows in `[from, to)`, ascending; `return` where not all of them are taken. */
+  rows(from: StoreKey, to: StoreKey | null): Rows {
+    const start = bound(from < TABLES.DATA ? TABLES.DATA : from);
+    const end = bound(to === null || to > TABLES_END ? TABLES_END : to);
+    return this.#iterate({
+      start: start.key,
+      exclusiveStart: start.cut,
+      end: end.key,
+      inclusiveEnd: end.cut,
+    });
+  }
+
+  /** The same, descending. */
+  rowsDown(from: StoreKey, to: StoreKey | null): Rows {
+    const start = bound(to === null || to > TABLES_END ? TABLES_END : to);
     const end = bound(from < TABLES.DATA ? TABLES.DATA : from);
-    this.#visit(
-      {
-        ...this.#options,
-        reverse: true,
-        ...(start === null ? {} : { start: start.key, exclusiveStart: !start.cut }),
-        end: end.key,
-        inclusiveEnd: !end.cut,
-      },
-      visit,
-    );
+    return this.#iterate({
+      reverse: true,
+      start: start.key,
+      exclusiveStart: !start.cut,
+      end: end.key,
+      inclusiveEnd: !end.cut,
+    });
   }
 
-  #visit(options: Parameters<Environment['getRange']>[0], visit: Visit): void {
-    const rows = this.#environment.getRange(options)[Symbol.iterator]();
-    try {
-      for (let row = this.#next(rows); row.done !== true; row = this.#next(rows)) {
-        if (!visit(row.value.key, row.value.value)) return;
-      }
-    } finally {
-      rows.return?.();
-    }
+  #iterate(options: NonNullable<Parameters<Environment['getRange']>[0]>): Rows {
+    const rows = this.#tree.getRange({ ...this.#options, ...options })[Symbol.iterator]();
+    return { next: () => this.#next(rows), return: () => rows.return?.() };
   }
 
-  /** Apart from the visitor, whose errors are its own. */
-  #next<T>(rows: Iterator<T>): IteratorResult<T> {
+  /** Apart from who visits, whose errors are its own. */
+  #next(rows: Iterator<StoredRow>): StoredRow | null {
     try {
-      return rows.next();
+      const row = rows.next();
+      return row.done === true ? null : row.value;
     } catch (error) {
       throw storeFailure(this.#dir, error);
     }
+  }
+}
+
+function visitAll(rows: Rows, visit: Visit): void {
+  try {
+    for (let row = rows.next(); row !== null; row = rows.next()) {
+      if (!visit(row.key, row.value)) return;
+    }
+  } finally {
+    rows.return();
   }
 }
 

@@ -162,6 +162,8 @@ export interface Cursor<V> {
   /** The value at `key`; only where that is not null. */
   value(): V;
   advance(): void;
+  /** It is not needed any more; safe to repeat. */
+  close(): void;
 }
 
 /** The entries of a map in `[from, to)`, ascending. */
@@ -200,6 +202,9 @@ export class AscendingCursor<V> implements Cursor<V> {
     const key = this.#keys[this.#index] as StoreKey;
     this.key = this.#to !== null && key >= this.#to ? null : key;
   }
+
+  /** It holds nothing. */
+  close(): void {}
 }
 
 /** The entries of a map in `[from, to)`, descending. */
@@ -238,6 +243,9 @@ export class DescendingCursor<V> implements Cursor<V> {
     const key = this.#keys[this.#index] as StoreKey;
     this.key = key < this.#from ? null : key;
   }
+
+  /** It holds nothing. */
+  close(): void {}
 }
 
 /** Index of the first of the ascending `keys` that is not below `key`. */

@@ -21,8 +21,20 @@ const ENTRY_BYTES = 96;
 /** Generations of together at most this many keys are merged when one more is frozen (about 1 ms). */
 const MERGE_KEYS_MAX = 4096;
 
-/** The last value per key of a run of slots, null where removed. */
-export class Generation {
+/** What lies above the base and hides it: the last values of some keys, null where removed. */
+export interface Layer {
+  /** Undefined where the layer does not name the key. */
+  get(key: StoreKey): Uint8Array | null | undefined;
+  /** What it has in `[from, to)`, ascending, for as long as the layer does not change; null where it is empty. */
+  ascending(from: StoreKey, to: StoreKey | null): LayerCursor | null;
+  /** The same, descending. */
+  descending(from: StoreKey, to: StoreKey | null): LayerCursor | null;
+}
+
+export type LayerCursor = Cursor<Uint8Array | null>;
+
+/** The last value per key of consecutive slots, null where removed. */
+export class Generation implements Layer {
   readonly rows = new OverlayMap<Uint8Array | null>();
   /** The last slot whose changes are in here. */
   slot: number;
@@ -40,10 +52,24 @@ export class Generation {
     else if (old !== null) this.bytes -= old.length;
     this.rows.set(key, value);
   }
+
+  get(key: StoreKey): Uint8Array | null | undefined {
+    return this.rows.get(key);
+  }
+
+  ascending(from: StoreKey, to: StoreKey | null): LayerCursor | null {
+    return this.rows.size === 0 ? null : new AscendingCursor(this.rows, from, to);
+  }
+
+  descending(from: StoreKey, to: StoreKey | null): LayerCursor | null {
+    return this.rows.size === 0 ? null : new DescendingCursor(this.rows, from, to);
+  }
 }
 
-/** Generations, newest first: what a reader looks through before it asks the base. */
+/** Generations, newest first. */
 export type Generations = readonly Generation[];
+/** Newest first: what a reader looks through before it asks the base. */
+export type Layers = readonly Layer[];
 
 /** The stack. `Store.commit` writes to it; a flush takes from its lower end. */
 export class Overlay {
@@ -62,6 +88,11 @@ export class Overlay {
 
   get slot(): number {
     return this.#growing.slot;
+  }
+
+  /** Rows of all generations. */
+  get rows(): number {
+    return this.#stack.reduce((sum, { rows }) => sum + rows.size, 0);
   }
 
   /** Memory that all generations take (bytes), roughly. */
@@ -167,74 +198,74 @@ export class Overlay {
   }
 }
 
-/** The value in the newest generation that names the key: null where removed, undefined where none does. */
-export function lookUp(generations: Generations, key: StoreKey): Uint8Array | null | undefined {
-  for (const generation of generations) {
-    const value = generation.rows.get(key);
+/** The value in the newest layer that names the key: null where removed, undefined where none does. */
+export function lookUp(layers: Layers, key: StoreKey): Uint8Array | null | undefined {
+  for (const layer of layers) {
+    const value = layer.get(key);
     if (value !== undefined) return value;
   }
   return undefined;
 }
 
-/** What lies below all generations: rows, none of them removed. */
+/** What lies below all layers: rows, none of them removed. */
 export type Base = {
   get(key: StoreKey): Uint8Array | undefined;
   scan(from: StoreKey, to: StoreKey | null, visit: Visit): void;
   scanDown(from: StoreKey, to: StoreKey | null, visit: Visit): void;
 };
 
-/** `View.scan` over generations above a base. */
+/** `View.scan` over layers above a base. */
 export function scanMerged(
-  generations: Generations,
+  layers: Layers,
   base: Base,
   from: StoreKey,
   to: StoreKey | null,
   visit: Visit,
 ): StoreKey | null {
   if (to !== null && from >= to) return null;
-  const cursors = cursorsOf(generations, (rows) => new AscendingCursor(rows, from, to));
-  const above = new Merged(cursors, (key, other) => key < other);
-  const passed = mergeWithBase(
-    above,
-    (key, other) => key < other,
-    visit,
-    (baseVisit) => base.scan(from, to, baseVisit),
+  const passed = mergeWithBase(mergeAscending(layers, from, to), isBelow, visit, (baseVisit) =>
+    base.scan(from, to, baseVisit),
   );
   return passed === null ? null : successor(passed);
 }
 
-/** `View.scanDown` over generations above a base. */
+/** `View.scanDown` over layers above a base. */
 export function scanDownMerged(
-  generations: Generations,
+  layers: Layers,
   base: Base,
   from: StoreKey,
   to: StoreKey | null,
   visit: Visit,
 ): StoreKey | null {
   if (to !== null && from >= to) return null;
-  const cursors = cursorsOf(generations, (rows) => new DescendingCursor(rows, from, to));
-  const above = new Merged(cursors, (key, other) => key > other);
-  return mergeWithBase(
-    above,
-    (key, other) => key > other,
-    visit,
-    (baseVisit) => base.scanDown(from, to, baseVisit),
+  return mergeWithBase(mergeDescending(layers, from, to), isAbove, visit, (baseVisit) =>
+    base.scanDown(from, to, baseVisit),
   );
 }
 
-/** The image of one slot: pinned generations above an image of the base. */
+/** What several layers have together in `[from, to)`, ascending; the newest hides the others. */
+export function mergeAscending(layers: Layers, from: StoreKey, to: StoreKey | null): LayerCursor {
+  return new Merged(present(layers.map((layer) => layer.ascending(from, to))), isBelow);
+}
+
+/** The same, descending. */
+export function mergeDescending(layers: Layers, from: StoreKey, to: StoreKey | null): LayerCursor {
+  return new Merged(present(layers.map((layer) => layer.descending(from, to))), isAbove);
+}
+
+/** The image of one slot: pinned layers above an image of the base. */
 export class OverlaySnapshot implements Snapshot {
   readonly slot: number;
-  readonly #generations: Generations;
+  readonly #layers: Layers;
   readonly #base: Base;
   readonly #renewed: () => void;
   readonly #closed: () => void;
   #open = true;
 
   /** @param renewed called whenever its reader says that it goes on; @param closed called once, when it is closed */
-  constructor(slot: number, generations: Generations, base: Base, renewed: () => void, closed: () => void) {
+  constructor(slot: number, layers: Layers, base: Base, renewed: () => void, closed: () => void) {
     this.slot = slot;
-    this.#generations = generations;
+    this.#layers = layers;
     this.#base = base;
     this.#renewed = renewed;
     this.#closed = closed;
@@ -247,18 +278,18 @@ export class OverlaySnapshot implements Snapshot {
 
   get(key: StoreKey): Uint8Array | undefined {
     this.#checkOpen();
-    const value = lookUp(this.#generations, key);
+    const value = lookUp(this.#layers, key);
     return value === undefined ? this.#base.get(key) : (value ?? undefined);
   }
 
   scan(from: StoreKey, to: StoreKey | null, visit: Visit): StoreKey | null {
     this.#checkOpen();
-    return scanMerged(this.#generations, this.#base, from, to, visit);
+    return scanMerged(this.#layers, this.#base, from, to, visit);
   }
 
   scanDown(from: StoreKey, to: StoreKey | null, visit: Visit): StoreKey | null {
     this.#checkOpen();
-    return scanDownMerged(this.#generations, this.#base, from, to, visit);
+    return scanDownMerged(this.#layers, this.#base, from, to, visit);
   }
 
   /** Lets go of what it pins; safe to repeat. */
@@ -280,22 +311,16 @@ export class OverlaySnapshot implements Snapshot {
 
 /** Whether one key comes before another in the direction of a scan. */
 type Before = (key: StoreKey, other: StoreKey) => boolean;
-type Rows = OverlayMap<Uint8Array | null>;
+const isBelow: Before = (key, other) => key < other;
+const isAbove: Before = (key, other) => key > other;
 
-function cursorsOf(
-  generations: Generations,
-  cursor: (rows: Rows) => Cursor<Uint8Array | null>,
-): Cursor<Uint8Array | null>[] {
-  const cursors: Cursor<Uint8Array | null>[] = [];
-  for (const { rows } of generations) {
-    if (rows.size > 0) cursors.push(cursor(rows));
-  }
-  return cursors;
+function present(cursors: readonly (LayerCursor | null)[]): LayerCursor[] {
+  return cursors.filter((cursor) => cursor !== null);
 }
 
 /** Returns the last key that was passed over, where `PASSED_MAX` of them ended the scan. */
 function mergeWithBase(
-  above: Cursor<Uint8Array | null>,
+  above: LayerCursor,
   before: Before,
   visit: Visit,
   scanBase: (visit: Visit) => void,
@@ -315,27 +340,31 @@ function mergeWithBase(
     passedLast = key;
     stopped = true;
   };
-  scanBase((key, value) => {
-    while (above.key !== null && before(above.key, key)) {
-      visitAbove(above.key);
-      if (stopped) return false;
-    }
-    if (above.key === key) visitAbove(key);
-    else stopped = !visit(key, value);
-    return !stopped;
-  });
-  while (!stopped && above.key !== null) visitAbove(above.key);
+  try {
+    scanBase((key, value) => {
+      while (above.key !== null && before(above.key, key)) {
+        visitAbove(above.key);
+        if (stopped) return false;
+      }
+      if (above.key === key) visitAbove(key);
+      else stopped = !visit(key, value);
+      return !stopped;
+    });
+    while (!stopped && above.key !== null) visitAbove(above.key);
+  } finally {
+    above.close();
+  }
   return passedLast;
 }
 
 /** Several cursors as one; where they meet, the earliest of the list hides the others. */
-class Merged implements Cursor<Uint8Array | null> {
+class Merged implements LayerCursor {
   key: StoreKey | null = null;
-  readonly #cursors: readonly Cursor<Uint8Array | null>[];
+  readonly #cursors: readonly LayerCursor[];
   readonly #before: Before;
-  #current: Cursor<Uint8Array | null> | null = null;
+  #current: LayerCursor | null = null;
 
-  constructor(cursors: readonly Cursor<Uint8Array | null>[], before: Before) {
+  constructor(cursors: readonly LayerCursor[], before: Before) {
     this.#cursors = cursors;
     this.#before = before;
     this.#choose();
@@ -356,9 +385,13 @@ class Merged implements Cursor<Uint8Array | null> {
     this.#choose();
   }
 
+  close(): void {
+    for (const cursor of this.#cursors) cursor.close();
+  }
+
   #choose(): void {
     let key: StoreKey | null = null;
-    let current: Cursor<Uint8Array | null> | null = null;
+    let current: LayerCursor | null = null;
     for (const cursor of this.#cursors) {
       if (cursor.key === null || (key !== null && !this.#before(cursor.key, key))) continue;
       key = cursor.key;

@@ -2,24 +2,38 @@
  * The thread that writes a store; started by writer.ts.
  *
  * lmdb-js puts writes of one turn into one transaction, but may split those of several turns, and a generation is
- * too much for one turn of the node's loop. On a thread of its own, it is one synchronous transaction that holds up
- * nobody: rows and slot change together or not at all, and are durable when the commit returns.
+ * too much for one turn of the node's loop. On a thread of its own, it is synchronous transactions that hold up
+ * nobody: rows and slot change together or not at all, and are durable when the commit returns. Between them it merges
+ * runs, empties their tables and counts, a little at a time.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { present, unreachable } from '../../src/base/assert.ts';
 import { Counting } from './counting.ts';
 import { encodeSlot, META, openEnvironment } from './environment.ts';
+import { Merger } from './merger.ts';
 import { unpackRows } from './row-pages.ts';
-import type { WriterAnswer, WriterCommand } from './writer.ts';
+import { RunStock } from './run-stock.ts';
+import { type AddedRun, RunWriter } from './run-writer.ts';
+import type { RunNews, WriterAnswer, WriterCommand, WriterStart } from './writer.ts';
 
 const port = present(parentPort, 'port of the thread that started this one');
 /** Between two slices of counting (ms): a store of ten million rows is counted in half a minute. */
 const SLICE_EVERY_MS = 5;
+/** After work that failed, a disk that is full for example, before it is tried again (ms). */
+const AGAIN_MS = 1000;
 
-const environment = openEnvironment(workerData as string);
+const { dir, policy } = workerData as WriterStart;
+const environment = openEnvironment(dir);
 const counting = new Counting(environment);
-/** Of the next slice. */
+const stock = new RunStock(environment);
+const runWriter = new RunWriter(environment, stock, counting);
+const merger = new Merger(dir, environment, stock, counting, policy, performance.now());
+/** Of the next slice of counting. */
 let timer: NodeJS.Timeout | null = null;
+/** Of the next work on runs. */
+let runTimer: NodeJS.Timeout | null = null;
+/** The slot of a run that is all here, and waits for a table. */
+let waiting: number | null = null;
 /** The ranges whose rows are told after each commit, as they were last given. */
 let counted: Extract<WriterCommand, { kind: 'count' }> = { kind: 'count', id: 0, ranges: [] };
 /** Rows of the transaction to come. */
@@ -34,6 +48,21 @@ port.on('message', (command: WriterCommand) => {
       answer(commit(command.slot));
       tellCounts();
       return;
+    case 'runRows':
+      runWriter.add(command.page);
+      return;
+    case 'commitRun':
+      waiting = command.slot;
+      commitRun();
+      return;
+    case 'seen':
+      stock.seen(command.version);
+      workOn(0);
+      return;
+    case 'pinned':
+      merger.pinned(command.isPinned);
+      workOn(0);
+      return;
     case 'count':
       counted = command;
       countRanges();
@@ -44,6 +73,7 @@ port.on('message', (command: WriterCommand) => {
       return;
     case 'close':
       if (timer !== null) clearTimeout(timer);
+      if (runTimer !== null) clearTimeout(runTimer);
       port.close();
       void environment.close().then(() => process.exit());
       return;
@@ -53,6 +83,61 @@ port.on('message', (command: WriterCommand) => {
 });
 answer({ kind: 'ready' });
 countOn();
+workOn(0);
+
+/** Where all tables are taken it waits for the work on runs, which is urgent then. */
+function commitRun(): void {
+  if (waiting === null) return;
+  try {
+    const added = runWriter.end(waiting);
+    if (added !== null) {
+      waiting = null;
+      merger.added(added.note, performance.now());
+      answer({ kind: 'committed', runs: newsOf(added) });
+      tellCounts();
+    }
+  } catch (error) {
+    waiting = null;
+    answer(failed(error));
+  }
+  workOn(0);
+}
+
+/** Plans the next work on runs, in `ms` at the earliest. */
+function workOn(ms: number): void {
+  const waitMs = stock.hasWaste ? 0 : merger.waitMs(performance.now());
+  if (waitMs === null) return;
+  if (runTimer !== null) clearTimeout(runTimer);
+  runTimer = setTimeout(work, Math.max(ms, waitMs));
+}
+
+/** Empties a table, or merges a slice; then rests for as long as that took, so that others get at disk and processor. */
+function work(): void {
+  runTimer = null;
+  const beganMs = performance.now();
+  try {
+    if (stock.hasWaste) stock.emptyOne();
+    else if (merger.step(beganMs)) {
+      answer({ kind: 'runs', runs: newsOf(null) });
+      tellCounts();
+    }
+  } catch (error) {
+    undo();
+    if (waiting !== null) {
+      waiting = null;
+      runWriter.giveUp();
+      answer(failed(error));
+    }
+    workOn(AGAIN_MS);
+    return;
+  }
+  commitRun();
+  workOn(merger.isUrgent ? 0 : performance.now() - beganMs);
+}
+
+function newsOf(added: AddedRun | null): RunNews {
+  return { version: stock.version, runs: [...stock.runs], added, commits: runWriter.takeCommits() };
+}
 
 function commit(slot: number | null): WriterAnswer {
   try {
@@ -61,14 +146,18 @@ function commit(slot: number | null): WriterAnswer {
       if (slot !== null) void environment.put(META.SLOT, Buffer.from(encodeSlot(slot)));
       counting.written(slot);
     });
-    return { kind: 'committed' };
+    return { kind: 'committed', runs: null };
   } catch (error) {
-    const { message, code } = error as Error & { code?: unknown };
     undo();
-    return { kind: 'failed', message, code: typeof code === 'number' ? code : null };
+    return failed(error);
   } finally {
     pages = [];
   }
+}
+
+function failed(error: unknown): WriterAnswer {
+  const { message, code } = error as Error & { code?: unknown };
+  return { kind: 'failed', message, code: typeof code === 'number' ? code : null };
 }
 
 /** Within `transactionSync` both are carried out at once; their promises only say so. */

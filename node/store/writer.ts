@@ -4,13 +4,26 @@ import { invariant } from '../../src/base/assert.ts';
 import { fileSizeLimit } from '../../src/process/descriptors.ts';
 import type { Bucket, RowCount } from './buckets.ts';
 import { commitFailure, storeFailure } from './failures.ts';
+import type { RunPolicy } from './run-policy.ts';
+import type { AddedRun } from './run-writer.ts';
+import type { RunNote } from './runs.ts';
 import type { StoreKey } from './types.ts';
+
+/** What the thread begins with. */
+export type WriterStart = { readonly dir: string; readonly policy: RunPolicy };
 
 /** What the thread is told, in order. */
 export type WriterCommand =
   | { readonly kind: 'rows'; readonly page: Uint8Array }
   /** The rows since the last commit, and the slot where there is one, become durable in one transaction. */
   | { readonly kind: 'commit'; readonly slot: number | null }
+  /** Rows of the next run; it becomes part of the store with `commitRun`, as the image of that slot. */
+  | { readonly kind: 'runRows'; readonly page: Uint8Array }
+  | { readonly kind: 'commitRun'; readonly slot: number }
+  /** No new reader will ask for runs that this version of their list does not have. */
+  | { readonly kind: 'seen'; readonly version: number }
+  /** Whether somebody reads an older image. */
+  | { readonly kind: 'pinned'; readonly isPinned: boolean }
   /** Whose rows are counted from now on: told at once, and after each commit. */
   | {
       readonly kind: 'count';
@@ -24,7 +37,9 @@ export type WriterCommand =
 /** What the thread says, once per start and per commit; and counts, now and then. */
 export type WriterAnswer =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'committed' }
+  | { readonly kind: 'committed'; readonly runs: RunNews | null }
+  /** Runs have been merged. */
+  | { readonly kind: 'runs'; readonly runs: RunNews }
   /** Of the ranges that `count` gave under `id`; null while the store is being counted. */
   | { readonly kind: 'counts'; readonly id: number; readonly counts: RowCount[] | null }
   /** In the order in which they were asked for; null while the store is being counted. */
@@ -32,7 +47,17 @@ export type WriterAnswer =
   /** Nothing of the transaction was written. `code` is LMDB's, or the system's `errno`. */
   | { readonly kind: 'failed'; readonly message: string; readonly code: number | null };
 
-type Waiting = { readonly resolve: () => void; readonly reject: (error: Error) => void };
+/** The runs of the newest image, newest first, where they are not as they were; and what it took. */
+export type RunNews = {
+  readonly version: number;
+  readonly runs: readonly RunNote[];
+  /** The one that has come. */
+  readonly added: AddedRun | null;
+  /** Transactions for it. */
+  readonly commits: number;
+};
+
+type Waiting = { readonly resolve: (runs: RunNews | null) => void; readonly reject: (error: Error) => void };
 
 /** The other side of the thread. One commit at a time. */
 export class StoreWriter {
@@ -43,14 +68,16 @@ export class StoreWriter {
   /** How large this process might make a file when the last commit began. */
   #fileBytesMax = Number.MAX_SAFE_INTEGER;
   #failure: Error | null = null;
+  readonly #onRuns: (runs: RunNews) => void;
   #onCounts: (counts: RowCount[] | null) => void = () => undefined;
   #countId = 0;
   /** Who waits for buckets, in order. */
   #askers: ((buckets: Bucket[] | null) => void)[] = [];
 
-  private constructor(dir: string) {
-    this.#dir = dir;
-    this.#worker = new Worker(new URL('./write-thread.js', import.meta.url), { workerData: dir });
+  private constructor(start: WriterStart, onRuns: (runs: RunNews) => void) {
+    this.#dir = start.dir;
+    this.#onRuns = onRuns;
+    this.#worker = new Worker(new URL('./write-thread.js', import.meta.url), { workerData: start });
     this.#worker.on('message', (answer: WriterAnswer) => this.#answered(answer));
     this.#worker.on('error', (error) => this.#failed(error));
     this.#ended = new Promise((resolve) => {
@@ -61,9 +88,9 @@ export class StoreWriter {
     });
   }
 
-  /** Starts the thread on the store in `dir`, which exists. */
-  static async start(dir: string): Promise<StoreWriter> {
-    const writer = new StoreWriter(dir);
+  /** Starts the thread on a store, which exists; `onRuns` hears when runs were merged. */
+  static async start(start: WriterStart, onRuns: (runs: RunNews) => void): Promise<StoreWriter> {
+    const writer = new StoreWriter(start, onRuns);
     await writer.#answer();
     return writer;
   }
@@ -82,6 +109,33 @@ export class StoreWriter {
     this.#fileBytesMax = fileSizeLimit();
     this.#send({ kind: 'commit', slot }, []);
     await this.#answer();
+  }
+
+  /** Adds a page of rows to the next run. Its memory is handed over. */
+  writeRun(page: Uint8Array): void {
+    this.#send({ kind: 'runRows', page }, [page.buffer as ArrayBuffer]);
+  }
+
+  /**
+   * Makes what was given to `writeRun` a run of the store, durably, which is the image of `slot` with it. Where there are too many
+   * runs it waits for a merge.
+   *
+   * @throws as `commit`
+   */
+  async commitRun(slot: number): Promise<RunNews | null> {
+    this.#fileBytesMax = fileSizeLimit();
+    this.#send({ kind: 'commitRun', slot }, []);
+    return await this.#answer();
+  }
+
+  /** Nobody will begin to read runs that this version of the list does not have. */
+  seen(version: number): void {
+    if (this.#failure === null) this.#send({ kind: 'seen', version }, []);
+  }
+
+  /** Whether somebody reads an older image: merging waits for that, up to a bound. */
+  pinned(isPinned: boolean): void {
+    if (this.#failure === null) this.#send({ kind: 'pinned', isPinned }, []);
   }
 
   /** Has these ranges counted, and `hear` told, until others are given. */
@@ -115,7 +169,7 @@ export class StoreWriter {
     this.#worker.postMessage(command, transfer);
   }
 
-  #answer(): Promise<void> {
+  #answer(): Promise<RunNews | null> {
     invariant(this.#waiting === null, 'the writer is given one commit at a time', () => ({ dir: this.#dir }));
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
@@ -132,6 +186,10 @@ export class StoreWriter {
       this.#askers.shift()?.(answer.buckets);
       return;
     }
+    if (answer.kind === 'runs') {
+      this.#onRuns(answer.runs);
+      return;
+    }
     const waiting = this.#waiting;
     invariant(waiting !== null, 'the writer answers what it was asked', () => ({
       dir: this.#dir,
@@ -139,7 +197,7 @@ export class StoreWriter {
     }));
     this.#waiting = null;
     if (answer.kind !== 'failed') {
-      waiting.resolve();
+      waiting.resolve(answer.kind === 'committed' ? answer.runs : null);
       return;
     }
     const error = Object.assign(new Error(answer.message), { code: answer.code });

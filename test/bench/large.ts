@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { RowPacker } from '../../node/store/row-pages.ts';
+import { RUN_POLICY } from '../../node/store/run-policy.ts';
 import { TABLES } from '../../node/store/types.ts';
 import { StoreWriter } from '../../node/store/writer.ts';
 import { present } from '../../src/base/assert.ts';
@@ -117,7 +118,10 @@ function nodeOf(cluster: TestCluster): { readonly node: NodePlace; readonly proc
 async function fill(cluster: TestCluster, from: number, to: number): Promise<void> {
   const { node, process } = nodeOf(cluster);
   await process.terminate();
-  const writer = await StoreWriter.start(join(node.home, 'store'));
+  const writer = await StoreWriter.start(
+    { dir: join(node.home, 'store'), policy: RUN_POLICY },
+    () => undefined,
+  );
   for (let first = from; first < to; first += COMMIT_ROWS) {
     const packer = new RowPacker();
     for (let n = first; n < Math.min(to, first + COMMIT_ROWS); n += 1) {

@@ -6,21 +6,26 @@ import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { encodeSlot, META, openEnvironment } from '../../../node/store/environment.ts';
-import { installSnapshot, LmdbStore, SnapshotWriter } from '../../../node/store/lmdb-store.ts';
+import {
+  installSnapshot,
+  LmdbStore,
+  type LmdbStoreOptions,
+  SnapshotWriter,
+} from '../../../node/store/lmdb-store.ts';
 import type { Changes, View } from '../../../node/store/types.ts';
 import { type Range, WHOLE } from '../../../src/keyspace/range.ts';
 import type { CountedBucket } from '../../../src/protocol/admin/node-facts.ts';
 import { until } from '../../support/wait.ts';
-import { countsOf, fullCounts } from './counts.ts';
+import { countsOf, fullCounts, MERGED_SOON } from './counts.ts';
 import { histories, runHistory } from './model.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'nursery-counts-'));
 test.after(() => rmSync(root, { recursive: true, force: true }));
 let places = 0;
 
-function newPlace(): { dir: string; cluster: string; node: string } {
+function newPlace(): LmdbStoreOptions {
   places += 1;
-  return { dir: join(root, `store.${places}`), cluster: 'amsterdam', node: 'node_0' };
+  return { dir: join(root, `store.${places}`), cluster: 'amsterdam', node: 'node_0', runPolicy: MERGED_SOON };
 }
 
 const RANGES: readonly Range[] = [

@@ -11,7 +11,7 @@ import * as assert from 'uvu/assert';
 import { LmdbStore } from '../../../node/store/lmdb-store.ts';
 import type { StoreKey } from '../../../node/store/types.ts';
 import { seeded } from '../../support/seeded.ts';
-import { countsOf, fullCounts } from './counts.ts';
+import { countsOf, fullCounts, MERGED_SOON } from './counts.ts';
 import { changesOf } from './crash-history.ts';
 import { checkAll } from './model.ts';
 
@@ -33,7 +33,8 @@ seeded(
     let slot = 0;
     for (let round = 0; round < ROUNDS; round += 1) {
       const flushed = await runAndKill(dir, random.below(LIFE_MS));
-      const store = await LmdbStore.open({ dir, cluster: 'amsterdam', node: 'node_0' });
+      const place = { dir, cluster: 'amsterdam', node: 'node_0', runPolicy: MERGED_SOON };
+      const store = await LmdbStore.open(place);
       assert.ok(store.slot >= flushed, `slot ${store.slot} after ${flushed} was flushed`);
       while (slot < store.slot) {
         slot += 1;

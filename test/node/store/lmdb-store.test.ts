@@ -5,6 +5,7 @@ import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { LmdbStore } from '../../../node/store/lmdb-store.ts';
+import { RUN_POLICY } from '../../../node/store/run-policy.ts';
 import type { Changes } from '../../../node/store/types.ts';
 import { checkAll, histories, runHistory } from './model.ts';
 
@@ -26,10 +27,18 @@ function rows(from: number, count: number, value: string): Changes {
   return changes;
 }
 
+/** Each flush is a run, or most are, and merges go on meanwhile; or runs stay. */
+const policies = fc.constantFrom(
+  RUN_POLICY,
+  { directRowsMax: 3, mergeRowsMin: 20, mergeRuns: 4, urgentRuns: 6, mergeIdleMs: 5 },
+  { directRowsMax: 0, mergeRowsMin: 0, mergeRuns: 1, urgentRuns: 2, mergeIdleMs: 0 },
+  { directRowsMax: 0, mergeRowsMin: 1_000_000, mergeRuns: 100, urgentRuns: 100, mergeIdleMs: 1_000_000 },
+);
+
 test('agrees with a sorted map, and a restart finds the image of the flushed slot', async () => {
   await fc.assert(
-    fc.asyncProperty(histories(60), async (steps) => {
-      const place = newPlace();
+    fc.asyncProperty(histories(60), policies, async (steps, runPolicy) => {
+      const place = { ...newPlace(), runPolicy };
       const store = await LmdbStore.open(place);
       try {
         const models = await runHistory(store, steps);

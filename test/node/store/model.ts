@@ -149,24 +149,32 @@ function checkScan(
     .filter(([key]) => key >= from && (to === null || key < to))
     .sort(([a], [b]) => (a < b ? -1 : 1));
   compare(
-    collect((visit) => view.scan(from, to, visit), limit),
+    collect((at, visit) => view.scan(at as StoreKey, to, visit), from, limit),
     expected.slice(0, limit),
   );
   compare(
-    collect((visit) => view.scanDown(from, to, visit), limit),
+    collect((at, visit) => view.scanDown(from, at, visit), to, limit),
     expected.reverse().slice(0, limit),
   );
 }
 
 type Visit = (key: StoreKey, value: Uint8Array) => boolean;
 
-function collect(scan: (visit: Visit) => void, limit: number): [StoreKey, Uint8Array][] {
+/** Goes on where a scan ended because it had passed over many removed rows. */
+function collect(
+  scan: (at: StoreKey | null, visit: Visit) => StoreKey | null,
+  begin: StoreKey | null,
+  limit: number,
+): [StoreKey, Uint8Array][] {
   const found: [StoreKey, Uint8Array][] = [];
-  scan((key, value) => {
-    assert.ok(found.length < limit, 'a scan ends when it is told to');
-    found.push([key, value]);
-    return found.length < limit;
-  });
+  let at = begin;
+  do {
+    at = scan(at, (key, value) => {
+      assert.ok(found.length < limit, 'a scan ends when it is told to');
+      found.push([key, value]);
+      return found.length < limit;
+    });
+  } while (at !== null);
   return found;
 }
 

@@ -1,0 +1,174 @@
+/**
+ * Merges runs into the rows below them, oldest ones only and all of them together, in key order and in short
+ * transactions, each of which notes how far it came. For the thread that writes.
+ */
+
+import { successor } from '../../src/base/bytes.ts';
+import { decode, encode } from '../../src/wire/codec.ts';
+import type { Counting } from './counting.ts';
+import { type Environment, META } from './environment.ts';
+import { LmdbView, type Rows, type StoredRow } from './lmdb-view.ts';
+import { mergeIsDue, type RunPolicy } from './run-policy.ts';
+import type { RunStock } from './run-stock.ts';
+import { fromRunValue, type MergeNote, mergeCodec, type RunNote } from './runs.ts';
+import type { StoreKey } from './types.ts';
+
+/** Rows and bytes of one transaction: a page each where rows are spread widely, 8 MiB. Longer ones delay the log's syncs. */
+const SLICE_ROWS = 1000;
+const SLICE_BYTES = 4 * 1024 * 1024;
+
+export class Merger {
+  readonly #dir: string;
+  readonly #environment: Environment;
+  readonly #stock: RunStock;
+  readonly #counting: Counting;
+  readonly #policy: RunPolicy;
+  #merge: MergeNote | null;
+  #lastAddedMs: number;
+  #isPinned = false;
+
+  /** @param nowMs monotonic */
+  constructor(
+    dir: string,
+    environment: Environment,
+    stock: RunStock,
+    counting: Counting,
+    policy: RunPolicy,
+    nowMs: number,
+  ) {
+    this.#dir = dir;
+    this.#environment = environment;
+    this.#stock = stock;
+    this.#counting = counting;
+    this.#policy = policy;
+    this.#lastAddedMs = nowMs;
+    const stored = environment.getBinary(META.MERGE);
+    this.#merge = stored === undefined ? null : decode(mergeCodec, stored);
+  }
+
+  /** Whether there are so many runs that nothing else counts. */
+  get isUrgent(): boolean {
+    return this.#stock.runs.length >= this.#policy.urgentRuns;
+  }
+
+  /** A run was added; a small one, which only is one since others lie there, disturbs no rest. */
+  added({ rows, removed }: RunNote, nowMs: number): void {
+    if (rows + removed > this.#policy.directRowsMax) this.#lastAddedMs = nowMs;
+  }
+
+  /** Whether somebody reads an older image: what a merge frees cannot be used again before that ends, so it waits. */
+  pinned(isPinned: boolean): void {
+    this.#isPinned = isPinned;
+  }
+
+  /** In how many ms there may be something to do: 0 at once; null before something happens. */
+  waitMs(nowMs: number): number | null {
+    if (this.#stock.runs.length === 0 || (this.#isPinned && !this.isUrgent)) return null;
+    if (this.#merge !== null || this.#isDue(nowMs)) return 0;
+    return this.#lastAddedMs + this.#policy.mergeIdleMs - nowMs;
+  }
+
+  /**
+   * Merges a slice of what is due. Returns whether runs have gone by that.
+   *
+   * @throws what LMDB does; the slice was not carried out then
+   */
+  step(nowMs: number): boolean {
+    this.#environment.resetReadTxn();
+    if (this.#merge === null) {
+      if (!this.#isDue(nowMs)) return false;
+      this.#merge = { slots: this.#stock.runs.map(({ slot }) => slot), next: '' };
+    }
+    const slots = new Set(this.#merge.slots);
+    const merging = this.#stock.runs.filter(({ slot }) => slots.has(slot));
+    const merge = this.#merge;
+    let next: StoreKey | null = null;
+    this.#environment.transactionSync(() => {
+      next = this.#slice(merging, merge.next);
+      if (next === null) this.#finish(slots);
+      else this.#note({ slots: merge.slots, next });
+      this.#counting.written(null);
+    });
+    if (next !== null) {
+      this.#merge = { slots: merge.slots, next };
+      return false;
+    }
+    this.#stock.removed(slots);
+    this.#merge = null;
+    return true;
+  }
+
+  #isDue(nowMs: number): boolean {
+    const { runs, baseRows } = this.#stock;
+    return mergeIsDue(this.#policy, { runs, baseRows, idleMs: nowMs - this.#lastAddedMs });
+  }
+
+  #finish(slots: ReadonlySet<number>): void {
+    this.#stock.putRemoved(slots);
+    void this.#environment.remove(META.MERGE);
+    this.#counting.merged(this.#stock.runs.every(({ slot }) => slots.has(slot)));
+  }
+
+  #note(merge: MergeNote): void {
+    void this.#environment.put(META.MERGE, Buffer.from(encode(mergeCodec, merge)));
+  }
+
+  /** Writes the rows from `from` on; returns where to go on, null at the end. */
+  #slice(runs: readonly RunNote[], from: StoreKey): StoreKey | null {
+    const sources = runs.map(
+      ({ table }) => new Source(new LmdbView(this.#dir, this.#stock.table(table)).rows(from, null)),
+    );
+    try {
+      let rows = 0;
+      let bytes = 0;
+      let last: StoreKey = from;
+      for (let source = first(sources); source !== null; source = first(sources)) {
+        if (rows >= SLICE_ROWS || bytes >= SLICE_BYTES) return successor(last);
+        const { key, value } = source.row as StoredRow;
+        this.#write(key, fromRunValue(value));
+        this.#pass(sources, key);
+        rows += 1;
+        bytes += value.length;
+        last = key;
+      }
+      return null;
+    } finally {
+      for (const source of sources) source.rows.return();
+    }
+  }
+
+  #write(key: StoreKey, value: Buffer | null): void {
+    this.#counting.merging(key, value === null ? null : value.length);
+    if (value === null) void this.#environment.remove(key);
+    else void this.#environment.put(key, value);
+  }
+
+  /** A key is done with: in each run that has it. */
+  #pass(sources: readonly Source[], key: StoreKey): void {
+    for (const source of sources) {
+      if (source.row?.key !== key) continue;
+      this.#counting.unstacking(key, fromRunValue(source.row.value)?.length ?? null);
+      source.row = source.rows.next();
+    }
+  }
+}
+
+/** The rows of one run that are still to be merged. */
+class Source {
+  readonly rows: Rows;
+  row: StoredRow | null;
+
+  constructor(rows: Rows) {
+    this.rows = rows;
+    this.row = rows.next();
+  }
+}
+
+/** The one with the least key, of several the newest, which stands before the others. */
+function first(sources: readonly Source[]): Source | null {
+  let least: Source | null = null;
+  for (const source of sources) {
+    if (source.row !== null && (least?.row == null || source.row.key < least.row.key)) least = source;
+  }
+  return least;
+}

@@ -1,0 +1,116 @@
+/** The runs of a store and the tables for them, as the thread that writes has them: see runs.ts. */
+import { invariant } from '../../src/base/assert.ts';
+import { type Environment, openRunTables, type RunTable } from './environment.ts';
+import { filterKey, putRuns, type RunNote, readRuns } from './runs.ts';
+
+/** Which tables have runs, which are free, and which hold rows that nobody should read any more. */
+export class RunStock {
+  readonly #environment: Environment;
+  readonly #tables: readonly RunTable[];
+  #runs: readonly RunNote[];
+  #free: number[] = [];
+  /** Tables to be emptied: what broke off, and runs that were merged. */
+  #waste: number[] = [];
+  /** Of merged runs that readers may not know of yet, by the version that no longer has them. */
+  #retired: { readonly version: number; readonly tables: readonly number[] }[] = [];
+  #version = 0;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+    this.#tables = openRunTables(environment);
+    this.#runs = readRuns(environment);
+    const taken = new Set(this.#runs.map(({ table }) => table));
+    for (const [number, table] of this.#tables.entries()) {
+      if (taken.has(number)) continue;
+      if (entriesOf(table) === 0) this.#free.push(number);
+      else this.#waste.push(number);
+    }
+  }
+
+  /** Newest first. */
+  get runs(): readonly RunNote[] {
+    return this.#runs;
+  }
+
+  /** Grows with each change of `runs`. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Rows below all runs, and a few that are none. */
+  get baseRows(): number {
+    return entriesOf(this.#environment);
+  }
+
+  get hasWaste(): boolean {
+    return this.#waste.length > 0;
+  }
+
+  table(number: number): RunTable {
+    const table = this.#tables[number];
+    invariant(table !== undefined, 'a run lies in one of the tables', () => ({ number }));
+    return table;
+  }
+
+  /** An empty table; null where none is free. */
+  take(): number | null {
+    return this.#free.shift() ?? null;
+  }
+
+  /** What was put into the table, or not, is of no use. */
+  giveUp(number: number): void {
+    this.#waste.push(number);
+  }
+
+  /** Within a transaction: the list with one more run, and its filter. `added` says that the transaction was carried out. */
+  putAdded(note: RunNote, filter: Uint8Array): void {
+    putRuns(this.#environment, [note, ...this.#runs]);
+    void this.#environment.put(filterKey(note.table), Buffer.from(filter));
+  }
+
+  added(note: RunNote): void {
+    this.#change([note, ...this.#runs]);
+  }
+
+  /** Within a transaction: the list without these runs. `removed` says that the transaction was carried out. */
+  putRemoved(slots: ReadonlySet<number>): void {
+    putRuns(this.#environment, this.#without(slots));
+    for (const { slot, table } of this.#runs)
+      if (slots.has(slot)) void this.#environment.remove(filterKey(table));
+  }
+
+  removed(slots: ReadonlySet<number>): void {
+    const tables = this.#runs.filter(({ slot }) => slots.has(slot)).map(({ table }) => table);
+    this.#change(this.#without(slots));
+    this.#retired.push({ version: this.#version, tables });
+  }
+
+  /** Readers of the newest image know the runs of this version: tables that it does not have may be emptied. */
+  seen(version: number): void {
+    for (const retired of this.#retired.filter((each) => each.version <= version))
+      this.#waste.push(...retired.tables);
+    this.#retired = this.#retired.filter((each) => each.version > version);
+  }
+
+  /** Empties one table. Readers of older images still have what was in it. */
+  emptyOne(): void {
+    const number = this.#waste[0];
+    if (number === undefined) return;
+    this.#environment.transactionSync(() => void this.table(number).clearSync());
+    this.#waste.shift();
+    this.#free.push(number);
+  }
+
+  #without(slots: ReadonlySet<number>): RunNote[] {
+    return this.#runs.filter(({ slot }) => !slots.has(slot));
+  }
+
+  #change(runs: readonly RunNote[]): void {
+    this.#runs = runs;
+    this.#version += 1;
+  }
+}
+
+function entriesOf(table: RunTable | Environment): number {
+  return (table.getStats() as { readonly entryCount: number }).entryCount;
+}

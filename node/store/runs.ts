@@ -1,0 +1,171 @@
+/**
+ * Runs: flushed changes that wait beside the rows until many of them are merged at once. Each lies in key order in a tree
+ * of its own in the store's file, so that LMDB's commit is the commit of all: docs/architecture.md, "The store".
+ */
+import { type Coded, decode, encode, i64, key, list, struct, u32 } from '../../src/wire/codec.ts';
+import { type Environment, META, type RunTable } from './environment.ts';
+import { storeDamaged } from './failures.ts';
+import { Filter, hashKey } from './filter.ts';
+import { LmdbView, type ReadTransaction, type Rows } from './lmdb-view.ts';
+import { type Layer, type LayerCursor, mergeAscending, mergeDescending } from './overlay.ts';
+import type { StoreKey } from './types.ts';
+
+/** A run as the store's file names it. `rows` are its keys; `removed` of them are gone since. */
+const runCodec = struct({ slot: i64, table: u32, rows: i64, removed: i64 });
+export type RunNote = Coded<typeof runCodec>;
+const runsCodec = list(runCodec);
+
+/** Which runs are being merged, by their slots, and from which key on they still have to be. */
+export const mergeCodec = struct({ slots: list(i64), next: key });
+export type MergeNote = Coded<typeof mergeCodec>;
+
+/** The value of a row that is gone; a value that begins like it has one more byte before it. */
+const REMOVED = 0xff;
+
+/** What a run has in the place of a value. */
+export function toRunValue(value: Uint8Array | null): Buffer {
+  if (value === null) return Buffer.of(REMOVED);
+  if (value[0] !== REMOVED) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  return Buffer.concat([Buffer.of(REMOVED), value]);
+}
+
+/** The value again, null where the row is gone. */
+export function fromRunValue(stored: Buffer): Buffer | null {
+  if (stored[0] !== REMOVED) return stored;
+  return stored.length === 1 ? null : stored.subarray(1);
+}
+
+/** The runs of a store, newest first; none where it never had any. */
+export function readRuns(environment: Environment): RunNote[] {
+  const bytes = environment.getBinary(META.RUNS);
+  return bytes === undefined ? [] : decode(runsCodec, bytes);
+}
+
+/** Within a transaction: from now on the store has these runs. */
+export function putRuns(environment: Environment, runs: readonly RunNote[]): void {
+  void environment.put(META.RUNS, Buffer.from(encode(runsCodec, [...runs])));
+}
+
+/** Where the filter of the run in `table` is kept. */
+export function filterKey(table: number): StoreKey {
+  return META.FILTER + String.fromCharCode(table);
+}
+
+/** The runs that are in the file of `environment`, to be read. */
+export function loadRuns(dir: string, environment: Environment, tables: readonly RunTable[]): Runs {
+  return new Runs(
+    readRuns(environment).map((note) => {
+      const filter = environment.getBinary(filterKey(note.table));
+      const table = tables[note.table];
+      if (filter === undefined || table === undefined)
+        throw storeDamaged(dir, `the run of slot ${note.slot} has no filter, or no table`);
+      return new Run(dir, table, note, new Filter(filter));
+    }),
+  );
+}
+
+/** One run, as readers see it. */
+export class Run implements Layer {
+  readonly note: RunNote;
+  readonly #dir: string;
+  readonly #table: RunTable;
+  readonly #filter: Filter;
+  readonly #view: LmdbView;
+
+  /** @param transaction of the image that is read; without it the newest one */
+  constructor(
+    dir: string,
+    table: RunTable,
+    note: RunNote,
+    filter: Filter,
+    transaction: ReadTransaction | null = null,
+  ) {
+    this.note = note;
+    this.#dir = dir;
+    this.#table = table;
+    this.#filter = filter;
+    this.#view = new LmdbView(dir, table, transaction);
+  }
+
+  /** The same run, as an older image has it. */
+  within(transaction: ReadTransaction): Run {
+    return new Run(this.#dir, this.#table, this.note, this.#filter, transaction);
+  }
+
+  get(key: StoreKey): Uint8Array | null | undefined {
+    return this.getHashed(key, hashKey(key));
+  }
+
+  /** `get` of a key whose hash is known. */
+  getHashed(key: StoreKey, hash: number): Uint8Array | null | undefined {
+    if (!this.#filter.mayHave(hash)) return undefined;
+    const stored = this.#view.get(key);
+    return stored === undefined ? undefined : fromRunValue(stored);
+  }
+
+  ascending(from: StoreKey, to: StoreKey | null): LayerCursor {
+    return new RunCursor(this.#view.rows(from, to));
+  }
+
+  descending(from: StoreKey, to: StoreKey | null): LayerCursor {
+    return new RunCursor(this.#view.rowsDown(from, to));
+  }
+}
+
+/** All runs of one image, newest first. */
+export class Runs implements Layer {
+  readonly all: readonly Run[];
+
+  constructor(all: readonly Run[]) {
+    this.all = all;
+  }
+
+  /** The same, as an older image has them. */
+  within(transaction: ReadTransaction): Runs {
+    return new Runs(this.all.map((run) => run.within(transaction)));
+  }
+
+  get(key: StoreKey): Uint8Array | null | undefined {
+    if (this.all.length === 0) return undefined;
+    const hash = hashKey(key);
+    for (const run of this.all) {
+      const value = run.getHashed(key, hash);
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
+  ascending(from: StoreKey, to: StoreKey | null): LayerCursor | null {
+    return this.all.length === 0 ? null : mergeAscending(this.all, from, to);
+  }
+
+  descending(from: StoreKey, to: StoreKey | null): LayerCursor | null {
+    return this.all.length === 0 ? null : mergeDescending(this.all, from, to);
+  }
+}
+
+/** The rows of a run in one direction. */
+class RunCursor implements LayerCursor {
+  key: StoreKey | null = null;
+  #value: Buffer | null = null;
+  readonly #rows: Rows;
+
+  constructor(rows: Rows) {
+    this.#rows = rows;
+    this.advance();
+  }
+
+  value(): Uint8Array | null {
+    return this.#value;
+  }
+
+  advance(): void {
+    const row = this.#rows.next();
+    this.key = row === null ? null : row.key;
+    this.#value = row === null ? null : fromRunValue(row.value);
+  }
+
+  close(): void {
+    this.#rows.return();
+  }
+}
