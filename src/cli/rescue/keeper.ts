@@ -19,7 +19,7 @@ import { confirm } from './confirm.ts';
 import { whyNotDone, whyTaken } from './has-map.ts';
 import { answeringOf, type Nodes, nodesBefore, refuseLivingKeeper } from './keepers-of-before.ts';
 import { keeperAt } from './new-keeper.ts';
-import { newestFunctions } from './newest-functions.ts';
+import { newestFunctions, whyNotNewest } from './newest-functions.ts';
 import { type Predecessors, predecessorsOf } from './predecessors.ts';
 import { type Rebuilt, rebuild, type Told, type Yielded } from './rebuild.ts';
 import { refuseAnswering } from './statuses.ts';
@@ -425,13 +425,12 @@ async function functionsFrom(
   const from = newestFunctions(told);
   const owner = found.find(({ cluster }) => cluster === from?.cluster);
   if (from === null || owner === undefined) return { version: 0, functions: [] };
-  const { version } = from.belongings.functions;
   const client = clientOf(owner.given.config, limit);
   try {
     const set = await functionsOf(client, owner.master, WITHOUT_OWN);
-    if (set.version === version) return set;
-    const why = `${owner.master} has functions at version ${set.version}, not ${version}: type the same again`;
-    throw new NurseryError('REFUSED', why);
+    const why = whyNotNewest(from, owner.master, set);
+    if (why !== null) throw new NurseryError('REFUSED', why);
+    return set;
   } finally {
     client.close();
   }

@@ -1,4 +1,5 @@
 /** Which functions of users a new keeper goes on with in the place of one that is lost. Pure. */
+import type { FunctionSet } from '../../protocol/admin/functions.ts';
 import type { Told } from './rebuild.ts';
 
 /**
@@ -13,4 +14,16 @@ export function newestFunctions(told: readonly Told[]): Told | null {
   );
   const highest = Math.max(...from.map(({ belongings }) => belongings.functions.version));
   return from.find(({ belongings }) => belongings.functions.version === highest) ?? null;
+}
+
+/**
+ * Why the new keeper cannot go on with what that node has; null where it can. Every node answers what functions it has, and one that was
+ * master when its cluster told may lag by now, as where it lost its store: a keeper would be behind its own cluster, and what clients call
+ * there would be nowhere else.
+ */
+export function whyNotNewest({ belongings }: Told, node: string, { version }: FunctionSet): string | null {
+  const told = belongings.functions.version;
+  return version === told
+    ? null
+    : `${node} has functions at version ${version}, not ${told}: type the same again`;
 }

@@ -6,7 +6,7 @@
 import { type Key, printKey, sameBytes } from '../../../src/base/bytes.ts';
 import { whyNotTheMap } from '../../../src/cli/backup/manifest.ts';
 import type { Image } from '../../../src/cli/export/lines.ts';
-import { WITH_OWN } from '../../../src/cli/functions-of.ts';
+import { readFunctions, WITH_OWN } from '../../../src/cli/functions-of.ts';
 import { contains, intersect, type Range, subtract } from '../../../src/keyspace/range.ts';
 import {
   type AdminAnswer,
@@ -14,7 +14,7 @@ import {
   decodeAnswer,
   encodeQuery,
 } from '../../../src/protocol/admin/admin.ts';
-import type { FunctionSet, NamedFunction } from '../../../src/protocol/admin/functions.ts';
+import type { FunctionSet } from '../../../src/protocol/admin/functions.ts';
 import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import { check } from '../base/violation.ts';
 import { Asker } from './asker.ts';
@@ -154,15 +154,15 @@ export class Backups {
   }
 
   #functionsOf(node: string, ask: Ask, done: (functions: FunctionSet | null) => void): void {
-    const functions: NamedFunction[] = [];
-    const next = (version: number): void =>
-      ask(node, { kind: 'functionsAbove', version }, (answer) => {
-        if (answer?.kind !== 'functionsPage') return done(null);
-        functions.push(...answer.functions);
-        if (answer.functions.length === 0) done({ version: answer.version, functions });
-        else next(answer.version);
-      });
-    next(WITH_OWN);
+    const reading = readFunctions(WITH_OWN);
+    const go = (next: ReturnType<typeof reading.next>): void => {
+      if (next.done === true) done(next.value);
+      else
+        ask(node, { kind: 'functionsAbove', version: next.value }, (answer) =>
+          answer?.kind === 'functionsPage' ? go(reading.next(answer)) : done(null),
+        );
+    };
+    go(reading.next());
   }
 
   #rowsOf(

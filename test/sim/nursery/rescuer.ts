@@ -2,7 +2,8 @@
 import { statusOf } from '../../../node/paxos/step.ts';
 import { successor } from '../../../src/base/bytes.ts';
 import type { Image } from '../../../src/cli/export/lines.ts';
-import { newestFunctions } from '../../../src/cli/rescue/newest-functions.ts';
+import { readFunctions, WITHOUT_OWN } from '../../../src/cli/functions-of.ts';
+import { newestFunctions, whyNotNewest } from '../../../src/cli/rescue/newest-functions.ts';
 import { type Bound, predecessorsOf } from '../../../src/cli/rescue/predecessors.ts';
 import { rebuild, type Told } from '../../../src/cli/rescue/rebuild.ts';
 import type { Made } from '../../../src/cli/restore/make-home.ts';
@@ -19,7 +20,7 @@ import {
   PAGE_COPY,
   type Row,
 } from '../../../src/protocol/admin/admin.ts';
-import type { FunctionSet, NamedFunction } from '../../../src/protocol/admin/functions.ts';
+import type { FunctionSet } from '../../../src/protocol/admin/functions.ts';
 import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
 import { Violation } from '../base/violation.ts';
 import { Asker, type Question } from './asker.ts';
@@ -217,19 +218,21 @@ export function* rebuildKeeper(nursery: Nursery): Script {
   return typeof installed !== 'string' && installed.kind === 'orders';
 }
 
-/** The functions with which the new keeper goes on; null where the cluster that has them does not say so. */
-function* functionsFrom(told: readonly Told[]): Generator<Ask, FunctionSet | null, AdminAnswer | string> {
+/** The functions with which the new keeper goes on; null where the node that is asked does not say them (yet). */
+export function* functionsFrom(
+  told: readonly Told[],
+): Generator<Ask, FunctionSet | null, AdminAnswer | string> {
   const from = newestFunctions(told);
   if (from === null) return { version: 0, functions: [] };
-  const functions: NamedFunction[] = [];
-  for (let version = 0; ; ) {
-    const query = { kind: 'functionsAbove', version } as const;
+  const reading = readFunctions(WITHOUT_OWN);
+  let next = reading.next();
+  while (next.done !== true) {
+    const query = { kind: 'functionsAbove', version: next.value } as const;
     const said = yield { cluster: from.cluster, question: { kind: 'query', query, node: 'master' } };
     if (typeof said === 'string' || said.kind !== 'functionsPage') return null;
-    functions.push(...said.functions);
-    if (said.functions.length === 0) return { version: said.version, functions };
-    version = said.version;
+    next = reading.next(said);
   }
+  return whyNotNewest(from, from.cluster, next.value) === null ? next.value : null;
 }
 
 /** What nodes say of the keeper that their clusters belong to; null where one says nothing yet. */

@@ -1,7 +1,7 @@
 /** With whose functions a new keeper goes on. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { newestFunctions } from '../../../../src/cli/rescue/newest-functions.ts';
+import { newestFunctions, whyNotNewest } from '../../../../src/cli/rescue/newest-functions.ts';
 import type { Told } from '../../../../src/cli/rescue/rebuild.ts';
 
 function told(cluster: string, keeper: string, version: number): Told {
@@ -24,6 +24,13 @@ test('what a cluster had before it came to any keeper is its own', () => {
   assert.is(newestFunctions([told('a', '', 9), told('b', 'k1', 2)])?.cluster, 'b');
   assert.is(newestFunctions([told('a', '', 9), told('b', 'k1', 0)]), null);
   assert.is(newestFunctions([]), null);
+});
+
+test('what a node has that lags behind what its cluster told is not gone on with', () => {
+  const from = told('a', 'k1', 5);
+  assert.is(whyNotNewest(from, 'a1', { version: 5, functions: [] }), null);
+  const why = whyNotNewest(from, 'a1', { version: 4, functions: [] });
+  assert.is(why, 'a1 has functions at version 4, not 5: type the same again');
 });
 
 test.run();
