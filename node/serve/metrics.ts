@@ -67,6 +67,17 @@ export const NODE_METRICS = {
     help: 'Keys and values that were flushed.',
   },
   flushSeconds: { name: 'nursery_store_flush_seconds', kind: 'gauge', help: 'Duration of the last flush.' },
+  runs: {
+    name: 'nursery_store_runs',
+    kind: 'gauge',
+    help: 'Flushes that wait as runs, to be merged into the rows; at 40 updates wait.',
+  },
+  runRows: { name: 'nursery_store_run_rows', kind: 'gauge', help: 'Rows of these runs.' },
+  mergedRuns: {
+    name: 'nursery_store_merged_runs_total',
+    kind: 'counter',
+    help: 'Runs that were merged since the store was opened.',
+  },
   free: {
     name: 'nursery_disk_free_bytes',
     kind: 'gauge',
@@ -196,6 +207,9 @@ export function nodeFamilies(context: RequestContext): Family[] {
           single(metrics.flushes, store.flushes),
           single(metrics.flushedBytes, store.flushedBytes),
           single(metrics.flushSeconds, store.flushMs / 1000),
+          single(metrics.runs, store.runs),
+          single(metrics.runRows, store.runRows),
+          single(metrics.mergedRuns, store.mergedRuns),
           single(metrics.snapshots, store.snapshots),
         ]),
     ...(figures === undefined ? [] : [single(metrics.free, figures.freeBytes)]),

@@ -54,6 +54,7 @@ export function nodeFacts(context: RequestContext): NodeFacts {
       counts?.ranges.map(({ lo, hi }, at) => ({ lo, hi, ...(counts.counts[at] ?? { keys: 0, bytes: 0 }) })) ??
       null,
     countedMs: counts === null ? 0 : Math.round(atMs - (nowMs() - counts.atMs)),
+    unmergedRows: context.storeFigures?.().statistics?.runRows ?? 0,
     load: context.load?.told ?? NO_LOAD,
     places: context.places ?? NOWHERE,
     freeBytes: context.storeFigures?.().freeBytes ?? null,

@@ -129,7 +129,7 @@ export class LmdbStore implements DurableStore {
   };
 
   private constructor(options: LmdbStoreOptions, opened: Opened, writer: StoreWriter) {
-    const { environment, tables, slot, policy } = opened;
+    const { environment, tables, runs, slot, policy } = opened;
     this.#dir = options.dir;
     this.#snapshotMaxMs = options.snapshotMaxMs ?? SNAPSHOT_MAX_MS;
     this.#environment = environment;
@@ -137,7 +137,7 @@ export class LmdbStore implements DurableStore {
     this.#policy = policy;
     this.#writer = writer;
     this.#base = new LmdbView(options.dir, environment);
-    this.#runs = loadRuns(options.dir, environment, tables);
+    this.#runs = runs;
     this.#overlay = new Overlay(slot);
     this.#flushedSlot = slot;
   }
@@ -157,10 +157,11 @@ export class LmdbStore implements DurableStore {
     try {
       const slot = readMeta(options, environment);
       const tables = openRunTables(environment);
+      const runs = loadRuns(dir, environment, tables);
       renewFormat(options, environment);
       let store: LmdbStore | null = null;
       const writer = await StoreWriter.start({ dir, policy }, (runs) => store?.merged(runs));
-      store = new LmdbStore(options, { environment, tables, slot, policy }, writer);
+      store = new LmdbStore(options, { environment, tables, runs, slot, policy }, writer);
       return store;
     } catch (error) {
       await environment.close();
@@ -417,6 +418,7 @@ export class LmdbStore implements DurableStore {
 type Opened = {
   readonly environment: Environment;
   readonly tables: readonly RunTable[];
+  readonly runs: Runs;
   readonly slot: number;
   readonly policy: RunPolicy;
 };

@@ -31,7 +31,7 @@ export const RUN_POLICY: RunPolicy = {
 /** Runs are merged when they hold this part of what lies below: each page that a merge touches takes several rows then. */
 const MERGE_PART = 5;
 
-/** What the choice depends on. Rows of runs; `removed` of them only say that a row is gone. */
+/** What the choice depends on: of each run its rows, and how many it has that only say that a row is gone. */
 export type RunState = {
   readonly runs: readonly { readonly rows: number; readonly removed: number }[];
   readonly baseRows: number;
@@ -42,7 +42,7 @@ export type RunState = {
 /** Whether all runs that there are should be merged now. Removals count double: every scan passes over them until then. */
 export function mergeIsDue(policy: RunPolicy, { runs, baseRows, idleMs }: RunState): boolean {
   if (runs.length === 0) return false;
-  const weight = runs.reduce((sum, { rows, removed }) => sum + rows + removed, 0);
+  const weight = runs.reduce((sum, { rows, removed }) => sum + rows + 2 * removed, 0);
   const enough = Math.max(baseRows / MERGE_PART, policy.mergeRowsMin);
   return weight >= enough || runs.length >= policy.mergeRuns || idleMs >= policy.mergeIdleMs;
 }

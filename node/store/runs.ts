@@ -10,7 +10,7 @@ import { LmdbView, type ReadTransaction, type Rows } from './lmdb-view.ts';
 import { type Layer, type LayerCursor, mergeAscending, mergeDescending } from './overlay.ts';
 import type { StoreKey } from './types.ts';
 
-/** A run as the store's file names it. `rows` are its keys; `removed` of them are gone since. */
+/** A run as the store's file names it: of which slot the image is with it, how many rows it puts, and how many it removes. */
 const runCodec = struct({ slot: i64, table: u32, rows: i64, removed: i64 });
 export type RunNote = Coded<typeof runCodec>;
 const runsCodec = list(runCodec);

@@ -77,7 +77,7 @@ function countOf(entry: MapEntry, clusters: readonly ClusterSeen[]): string {
     const count = facts.counts?.find((each) => sameRange(each, entry));
     if (count === undefined) continue;
     const age = printAge(facts.atMs - facts.countedMs);
-    return `${printCount(count.keys)} keys, ${printBytes(count.bytes)}, ${age} ago`;
+    return `${facts.unmergedRows > 0 ? 'about ' : ''}${printCount(count.keys)} keys, ${printBytes(count.bytes)}, ${age} ago`;
   }
   return nodes.length === 0 ? '' : 'keys are being counted';
 }

@@ -121,6 +121,8 @@ export const nodeFactsCodec = struct({
   /** As of `countedMs`; null where the store is being counted still. */
   counts: option(list(rangeCountCodec)),
   countedMs: i64,
+  /** Rows that were flushed and not merged yet: of these `counts` only know how many of the last ones were new. */
+  unmergedRows: i64,
   load: loadCodec,
   places: placesCodec,
   /** Of the file system that its home lies on, as of a second ago; null where nobody has looked. */

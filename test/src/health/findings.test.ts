@@ -51,6 +51,7 @@ function nodeOf(
     visitors: [],
     counts: null,
     countedMs: 0,
+    unmergedRows: 0,
     freeBytes: null,
     load,
     places: { ...NOWHERE, rack },

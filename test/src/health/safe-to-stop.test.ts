@@ -44,6 +44,7 @@ function clusterOf(count: number, { unseen = [], silent = [], conditions = {} }:
       visitors: [],
       counts: null,
       countedMs: 0,
+      unmergedRows: 0,
       load: NO_LOAD,
       places: NOWHERE,
       freeBytes: null,

@@ -165,6 +165,7 @@ test('routers and migrators are listed once, however many links they have', () =
               conditions: [],
               counts: null,
               countedMs: 0,
+              unmergedRows: 0,
               freeBytes: null,
               load: NO_LOAD,
               places: NOWHERE,

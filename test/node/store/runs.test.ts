@@ -1,0 +1,267 @@
+/** Runs above the rows of a store: whatever lies where, and whenever a merge is interrupted, readers see one image. */
+import { mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { checkStoreFile, checkStorePages } from '../../../node/store/check-file.ts';
+import { identityCodec, META, openEnvironment, openRunTables } from '../../../node/store/environment.ts';
+import { withStore } from '../../../node/store/inspect.ts';
+import { LmdbStore, type LmdbStoreOptions } from '../../../node/store/lmdb-store.ts';
+import { RUN_TABLES, type RunPolicy } from '../../../node/store/run-policy.ts';
+import { filterKey, readRuns } from '../../../node/store/runs.ts';
+import type { StoreKey } from '../../../node/store/types.ts';
+import { decode, encode } from '../../../src/wire/codec.ts';
+import { until } from '../../support/wait.ts';
+import { countsOf, fullCounts, MERGED_SOON } from './counts.ts';
+import { checkAll } from './model.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'nursery-runs-'));
+test.after(() => rmSync(root, { recursive: true, force: true }));
+let places = 0;
+
+/** Each flush is a run, and none is merged before there are many. */
+const KEPT: RunPolicy = {
+  directRowsMax: 0,
+  mergeRowsMin: 1_000_000,
+  mergeRuns: 1000,
+  urgentRuns: 1000,
+  mergeIdleMs: 1e9,
+};
+
+function newPlace(runPolicy: RunPolicy = KEPT): LmdbStoreOptions {
+  places += 1;
+  return { dir: join(root, `store.${places}`), cluster: 'amsterdam', node: 'node_0', runPolicy };
+}
+
+type Model = Map<StoreKey, Uint8Array>;
+
+/** Writes rows `from` up to `to` as the next slot, and flushes it. */
+async function put(
+  store: LmdbStore,
+  model: Model,
+  from: number,
+  to: number,
+  value: string | null,
+): Promise<void> {
+  const changes = new Map<StoreKey, Uint8Array | null>();
+  for (let n = from; n < to; n += 1)
+    changes.set(`\x01${String(n).padStart(6, '0')}`, value === null ? null : Buffer.from(value));
+  store.commit(changes, store.slot + 1);
+  for (const [key, row] of changes) {
+    if (row === null) model.delete(key);
+    else model.set(key, row);
+  }
+  await store.flush(store.slot);
+}
+
+test('a newer run hides older ones and the rows, also where it says that a row is gone', async () => {
+  const place = newPlace({ ...KEPT, directRowsMax: 100 });
+  const store = await LmdbStore.open(place);
+  const model: Model = new Map();
+  await put(store, model, 0, 100, 'row');
+  assert.is(store.statistics.runs, 0, 'few rows go to where they belong');
+  await put(store, model, 20, 200, 'first run');
+  await put(store, model, 40, 60, null);
+  await put(store, model, 50, 55, 'third run');
+  assert.is(store.statistics.runs, 3, 'few rows, too, where a run would hide them');
+  checkAll(store, model);
+  assert.equal(
+    [10, 30, 45, 52, 150].map((n) => store.get(`\x01${String(n).padStart(6, '0')}`)?.toString()),
+    ['row', 'first run', undefined, 'third run', 'first run'],
+  );
+  await store.close();
+  const again = await LmdbStore.open(place);
+  assert.is(again.statistics.runs, 3);
+  checkAll(again, model);
+  await again.close();
+  await withStore(place, async (view, slot) => {
+    assert.is(slot, 4);
+    checkAll(view, model);
+  });
+});
+
+test('values are what they were: empty ones, and those that begin as the mark of a removed row does', async () => {
+  const values = ['', 'ff', 'ffff', 'ff00', '00ff'].map((hex) => Buffer.from(hex, 'hex'));
+  for (const runPolicy of [KEPT, { ...MERGED_SOON, directRowsMax: 0 }]) {
+    const store = await LmdbStore.open(newPlace(runPolicy));
+    const model: Model = new Map(values.map((value, n) => [`\x01${n}`, value]));
+    store.commit(new Map(model), 1);
+    await store.flush(1);
+    checkAll(store, model);
+    if (runPolicy !== KEPT) await until('the merge', () => store.statistics.runs === 0, { everyMs: 1 });
+    checkAll(store, model);
+    await store.close();
+  }
+});
+
+test('a merge that is broken off again and again comes to its end, and each time the image is the same', async () => {
+  const place = newPlace();
+  const store = await LmdbStore.open(place);
+  const model: Model = new Map();
+  for (let run = 0; run < 6; run += 1) {
+    await put(store, model, run * 3000, 8000 + run * 3000, `run ${run}`);
+    await put(store, model, 1000 * run, 1000 * run + 600, null);
+  }
+  await store.close();
+  let openings = 0;
+  const marks = new Set<string>();
+  for (let isMerged = false; !isMerged; openings += 1) {
+    const merging = await LmdbStore.open({ ...place, runPolicy: MERGED_SOON });
+    checkAll(merging, model);
+    isMerged = merging.statistics.runs === 0;
+    if (isMerged) {
+      const ranges = [{ lo: '', hi: null }];
+      assert.equal(await countsOf(merging, ranges), fullCounts(merging, ranges));
+    }
+    await merging.close();
+    const environment = openEnvironment(place.dir);
+    marks.add(environment.getBinary(META.MERGE)?.toString('latin1') ?? '');
+    await environment.close();
+    assert.ok(openings < 100, 'each life merges a slice at least');
+  }
+  assert.ok(marks.size > 3, `it was broken off at ${marks.size - 1} places`);
+});
+
+test('what comes while runs are merged stays above them', async () => {
+  const store = await LmdbStore.open(newPlace({ ...KEPT, mergeRowsMin: 20_000 }));
+  const model: Model = new Map();
+  await put(store, model, 0, 15_000, 'old');
+  await put(store, model, 5000, 25_000, 'newer');
+  // Each of these is a run of its own: the merge of the two goes on below them.
+  for (let n = 0; n < 8; n += 1) {
+    await put(store, model, n * 2000, n * 2000 + 100, n % 2 === 0 ? `late ${n}` : null);
+    checkAll(store, model);
+  }
+  await until('the merge', () => store.statistics.mergedRuns >= 2, { everyMs: 1 });
+  assert.ok(store.statistics.runs > 0, 'later runs are not merged with them');
+  checkAll(store, model);
+  await store.close();
+});
+
+test('a snapshot keeps its runs while they are merged and their tables filled anew', async () => {
+  const policy = { ...KEPT, mergeRuns: 3, urgentRuns: 3 };
+  const store = await LmdbStore.open(newPlace(policy));
+  const model: Model = new Map();
+  await put(store, model, 0, 3000, 'old');
+  await put(store, model, 1000, 2000, null);
+  const then = new Map(model);
+  const snapshot = store.snapshot();
+  for (let n = 0; n < 3 * RUN_TABLES; n += 1) await put(store, model, n, n + 300, `new ${n}`);
+  await until('merges', () => store.statistics.mergedRuns > RUN_TABLES, { everyMs: 1 });
+  checkAll(snapshot, then);
+  checkAll(store, model);
+  snapshot.close();
+  await store.close();
+});
+
+test('merging waits for who reads an older image, until there are many runs; at the bound a flush waits', async () => {
+  const policy = { ...KEPT, mergeRuns: 2, urgentRuns: 10 };
+  const store = await LmdbStore.open(newPlace(policy));
+  const model: Model = new Map();
+  await put(store, model, 0, 100, 'first');
+  const snapshot = store.snapshot();
+  for (let n = 0; n < 8; n += 1) await put(store, model, n, n + 10, `run ${n}`);
+  assert.is(store.statistics.mergedRuns, 0, 'an image is pinned');
+  for (let n = 0; n < 2 * RUN_TABLES; n += 1) await put(store, model, n, n + 10, `more ${n}`);
+  assert.ok(store.statistics.mergedRuns > 0, 'there are only so many tables');
+  checkAll(store, model);
+  snapshot.close();
+  await until('the rest', () => store.statistics.runs < 2, { everyMs: 1 });
+  checkAll(store, model);
+  await store.close();
+});
+
+test('rows of a run that was never finished are nowhere, and its table is used again', async () => {
+  const place = newPlace();
+  const first = await LmdbStore.open(place);
+  const model: Model = new Map();
+  await put(first, model, 0, 10, 'kept');
+  await first.close();
+  const environment = openEnvironment(place.dir);
+  for (const [number, table] of openRunTables(environment).entries()) {
+    if (readRuns(environment).every((run) => run.table !== number))
+      await table.put('\x01000003', Buffer.from('torn'));
+  }
+  await environment.close();
+  const store = await LmdbStore.open(place);
+  checkAll(store, model);
+  for (let n = 0; n < RUN_TABLES / 2; n += 1) await put(store, model, 20 + n, 21 + n, 'new');
+  checkAll(store, model);
+  await store.close();
+});
+
+test('a run without its filter is damage: without it its rows would be hidden', async () => {
+  const place = newPlace();
+  const store = await LmdbStore.open(place);
+  await put(store, new Map(), 0, 10, 'row');
+  await store.close();
+  const environment = openEnvironment(place.dir);
+  await environment.remove(filterKey(readRuns(environment)[0]?.table ?? -1));
+  await environment.close();
+  try {
+    await LmdbStore.open(place);
+    assert.unreachable('the store is refused');
+  } catch (error) {
+    assert.is((error as { exitCode?: number }).exitCode, 42, String(error));
+  }
+});
+
+test('pages of runs are checked with the others before LMDB maps the file', async () => {
+  const place = newPlace();
+  const store = await LmdbStore.open(place);
+  for (let n = 0; n < 3; n += 1) await put(store, new Map(), n * 3000, n * 3000 + 3000, 'x'.repeat(100));
+  await store.close();
+  checkStorePages(place.dir);
+  checkStoreFile(place.dir);
+  const file = join(place.dir, 'data.mdb');
+  truncateSync(file, readFileSync(file).length / 2);
+  assert.throws(() => checkStorePages(place.dir), /is not all there/);
+  assert.throws(() => checkStoreFile(place.dir), /is not all there/);
+});
+
+test('a store of the format before becomes one of this format when it is opened', async () => {
+  const place = newPlace();
+  await (await LmdbStore.open(place)).close();
+  const environment = openEnvironment(place.dir);
+  await environment.put(
+    META.IDENTITY,
+    encode(identityCodec, { format: 1, cluster: 'amsterdam', node: 'node_0' }),
+  );
+  await environment.close();
+  const store = await LmdbStore.open(place);
+  const model: Model = new Map();
+  await put(store, model, 0, 10, 'row');
+  checkAll(store, model);
+  await store.close();
+  const after = openEnvironment(place.dir);
+  assert.is(decode(identityCodec, after.getBinary(META.IDENTITY) ?? Buffer.alloc(0)).format, 2);
+  await after.close();
+});
+
+test('rows of runs are counted by what those of the last merge did', async () => {
+  const store = await LmdbStore.open(newPlace({ ...KEPT, mergeRuns: 2 }));
+  const ranges = [
+    { lo: '', hi: '005000' },
+    { lo: '005000', hi: null },
+  ];
+  store.countRanges(ranges);
+  const model: Model = new Map();
+  const keys = async (): Promise<readonly number[]> => {
+    store.countRanges(ranges);
+    return (await until('counts', () => store.counts, { everyMs: 1 })).counts.map((count) => count.keys);
+  };
+  await put(store, model, 4000, 7000, 'all new');
+  assert.equal(await keys(), [1000, 2000], 'before any merge each row is a new one');
+  await put(store, model, 4500, 7500, 'every sixth is new');
+  await until('the merge', () => store.statistics.runs === 0, { everyMs: 1 });
+  assert.equal(await keys(), [1000, 2500], 'a merge counts');
+  await put(store, model, 5000, 6000, 'x');
+  await put(store, model, 5000, 6000, 'none is new');
+  await until('the merge', () => store.statistics.runs === 0, { everyMs: 1 });
+  await put(store, model, 7000, 9000, 'some are');
+  assert.equal(await keys(), [1000, 2500], 'as many as the last time: none');
+  await store.close();
+});
+
+test.run();
