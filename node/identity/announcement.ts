@@ -6,7 +6,6 @@ import {
   type KnownLife,
   type Life,
   type Owned,
-  type Verdict,
 } from '../../src/identity/founding.ts';
 import type { AdminCommand } from '../../src/protocol/admin/admin.ts';
 import { readMembers } from '../life/members-row.ts';
@@ -84,19 +83,6 @@ export function placeOf({ ips, port }: Pick<Claim, 'ips' | 'port'>): string {
   return `${ips.join(', ')} port ${port}`;
 }
 
-/** Whether a keeper that says so has refused a founding. */
-export function isRefusal(verdict: Verdict): boolean {
-  return verdict === 'taken' || verdict === 'unfit' || verdict === 'dead' || verdict === 'foreign';
-}
-
-/** What a keeper says of a life that has spoken from two places. */
-export function twinOf(cluster: string, known: KnownLife, claim: Claim): string {
-  const { node } = known;
-  return claim.refused
-    ? `node ${node} of cluster ${cluster} runs twice in one life: at ${placeOf(known)}, and from a copy of its home at ${placeOf(claim)}, which is refused`
-    : `node ${node} of cluster ${cluster}, known at ${placeOf(known)}, claims to be at ${placeOf(claim)}: that counts once the former place has been silent for long enough`;
-}
-
 /** What a node says of another process of its own life. */
 export function claimedBy(claim: Claim): string {
   return `another process of this node's life claims to be it, at ${placeOf(claim)}: a copy of this home, which is refused`;
@@ -105,6 +91,16 @@ export function claimedBy(claim: Claim): string {
 /** What a node says where [nursery] points to another keeper than the one that it is bound to. */
 export function strangerIs({ cluster, founding }: KeeperRef, own: string): string {
   return `where [nursery] points, keeper ${cluster} is founding ${founding}; this cluster belongs to ${own}, and does not listen to another: wrong addresses, a staging copy, emptied homes of the keeper, or homes of a keeper whose place was taken, which are to be stopped and emptied`;
+}
+
+/** What a node says whose cluster has lived by itself, and that the keeper of its file does not take. */
+export function inNoNursery(why: string): string {
+  return `this cluster is in no nursery, and goes on by itself: ${why}`;
+}
+
+/** What a node says whose own keeper is new, has no map yet, and cannot place it. */
+export function untold(why: string): string {
+  return `waiting until the keeper has been told whose place it takes: ${why}`;
 }
 
 /** What a node does while its keeper is silent. */

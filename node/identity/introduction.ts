@@ -18,8 +18,8 @@ import { type Noted, Notes } from '../serve/notes.ts';
 import {
   addressOf,
   claimedBy,
+  inNoNursery,
   introductionOf,
-  isRefusal,
   livedAlone,
   livesOf,
   meanwhile,
@@ -27,8 +27,9 @@ import {
   placeOf,
   sameLives,
   strangerIs,
-  twinOf,
+  untold,
 } from './announcement.ts';
+import { Callers, REFUSAL_SHOWN_MS } from './callers.ts';
 import { ClaimWait } from './claim-wait.ts';
 import type { IntroductionOptions, KeeperLink, Question, Word } from './contract.ts';
 import { wouldFound } from './empty-home.ts';
@@ -39,8 +40,6 @@ import { Succession } from './succession.ts';
 const ASK_SOON_MS = 250;
 /** A pause is this much shorter or longer, at random: nodes that start together do not ask together. */
 const PAUSE_SPREAD = 0.2;
-/** How long a keeper shows that it has refused somebody (ms). */
-const REFUSAL_SHOWN_MS = 60_000;
 /** How long a node that is refused goes on before it stops (ms): what it said last has left it by then. */
 const LAST_WORD_MS = 500;
 
@@ -49,6 +48,8 @@ export class Introduction {
   readonly #options: IntroductionOptions;
   readonly #notes: Notes;
   readonly succession: Succession;
+  /** Where this is a keeper: who has introduced itself to it. */
+  readonly callers: Callers;
   #link: { readonly to: string; readonly link: KeeperLink } | null = null;
   #isAsking = false;
   #isBinding = false;
@@ -71,6 +72,7 @@ export class Introduction {
     this.#options = options;
     this.#notes = new Notes(options.logger, options.nowMs);
     this.succession = new Succession(options, this.#notes);
+    this.callers = new Callers(this.#notes);
     this.#serves = options.withoutKeeper;
     this.#claimWait = new ClaimWait(options.restMs * (1 + PAUSE_SPREAD));
   }
@@ -144,25 +146,6 @@ export class Introduction {
     if (founding === '' || founding !== this.founding) return;
     if (serves) this.#serve('a peer that serves');
     if (refused !== '' && this.#options.driver.machine.bound === null) this.#refuse(refused);
-  }
-
-  /** This keeper has refused a founding that somebody at `remote` introduced. */
-  noteRefusal(
-    asked: { readonly cluster: string; readonly founding: string },
-    remote: string,
-    said: Standing,
-  ): void {
-    if (!isRefusal(said.verdict) || (asked.founding === '' && said.verdict === 'taken')) return;
-    const text = `refused founding ${asked.founding} of cluster ${asked.cluster}, which a connection from ${remote} introduced: ${said.why}`;
-    this.#notes.set(`refused ${asked.cluster} ${asked.founding}`, text, REFUSAL_SHOWN_MS);
-  }
-
-  /** This keeper was told an address of a node that it knows elsewhere, or has heard from both: its life runs twice. */
-  noteClaim({ cluster, node }: { readonly cluster: string; readonly node: string }, said: Standing): void {
-    const claim = said.presences.find((presence) => presence.node === node)?.claim ?? null;
-    const known = said.members.find((life) => life.node === node);
-    if (claim === null || known === undefined) return;
-    this.#notes.set(`twice ${cluster} ${node}`, twinOf(cluster, known, claim), REFUSAL_SHOWN_MS);
   }
 
   close(): void {
@@ -270,6 +253,11 @@ export class Introduction {
     this.#nextMs = nowMs() + ms * (1 - PAUSE_SPREAD + 2 * PAUSE_SPREAD * random());
   }
 
+  /** Pause before it asks again what others decide (ms): who serves nothing before its keeper has spoken does not wait long. */
+  get #pauseMs(): number {
+    return this.refusal === null ? this.#options.restMs : ASK_SOON_MS;
+  }
+
   #judge(standing: Standing): void {
     this.#rest(ASK_SOON_MS);
     const { verdict, keeper, why } = standing;
@@ -301,11 +289,9 @@ export class Introduction {
   /** Another keeper is heard by nobody; but it is told whose this cluster is, so that it begins no map of its own. */
   #meetStranger({ keeper, verdict }: Standing): void {
     this.#notes.set('keeper', strangerIs(keeper, this.keeper));
-    // Its own may be behind another of these addresses: who serves nothing before that has spoken does not wait long.
-    const restMs = this.refusal === null ? this.#options.restMs : ASK_SOON_MS;
-    this.#rest(restMs);
+    this.#rest(this.#pauseMs); // its own may be behind another of these addresses
     if (verdict === 'foreign' && this.#options.driver.mayRead()) {
-      this.#question({ kind: 'command', command: this.#introduction() }, () => this.#rest(restMs));
+      this.#question({ kind: 'command', command: this.#introduction() }, () => this.#rest(this.#pauseMs));
     }
   }
 
@@ -399,27 +385,27 @@ export class Introduction {
         `nothing is founded: ${why}. Is the home ${home} not mounted? Was the node started in another working directory?`,
       );
     } else if (driver.machine.bound !== null && verdict === 'taken' && isNew) {
-      this.#notes.set('standing', `waiting until the keeper has been told whose place it takes: ${why}`); // else: dead
+      this.#notes.set('standing', untold(why)); // else: dead
     } else if (verdict === 'dead' && driver.machine.bound !== null) {
       this.#over(why);
     } else if (driver.machine.bound !== null || (verdict === 'dead' && !driver.mayRead())) {
       this.#stop(why); // where it is not bound, it has joined an old home that came back
     } else if (driver.mayRead()) {
       // What a follower knows of its own cluster may be old: it waits for its master's word.
-      if (livedAlone(driver.machine.owned()))
-        this.#notes.set('standing', `this cluster is in no nursery, and goes on by itself: ${why}`);
+      if (livedAlone(driver.machine.owned())) this.#notes.set('standing', inNoNursery(why));
       else this.#refuse(why);
     }
   }
 
-  /** It is not what the map says. A cluster that owns something goes on, unless it was bound here, and named as lost since. */
+  /** It is not what the map says, or there is none yet. Who owns something goes on, unless it was bound here, and named as lost since. */
   #unfit(standing: Standing): void {
     const { machine } = this.#options.driver;
     const isLost = machine.bound !== null && !standing.isNew;
     if (machine.owned().length === 0 || isLost) this.#refusedBy(standing);
     else {
-      this.#notes.set('standing', `this cluster is in no nursery, and goes on by itself: ${standing.why}`);
-      this.#rest(this.#options.restMs);
+      const { why } = standing;
+      this.#notes.set('standing', machine.bound === null ? inNoNursery(why) : untold(why));
+      this.#rest(this.#pauseMs);
     }
   }
 

@@ -41,7 +41,7 @@ export type RequestContext = {
   /** Whose node this is, and whether it may serve. */
   readonly introduction: Pick<
     Introduction,
-    'label' | 'founding' | 'keeper' | 'notes' | 'refusal' | 'noteRefusal' | 'noteClaim'
+    'label' | 'founding' | 'keeper' | 'notes' | 'refusal' | 'callers'
   > & {
     /** For what this founding waits before it serves; null where it does not. */
     readonly succession?: { readonly why: string | null };

@@ -149,9 +149,9 @@ export class Requests {
     return (answer) => {
       if (returnCodeOf(answer.bytes) === RETURN_CODES.OK) {
         const said = decodeAnswer(answer.bytes);
-        const { introduction } = this.#context;
-        if (said.kind === 'standing' && asked !== null) introduction.noteRefusal(asked, link.remote, said);
-        if (said.kind === 'standing' && claim !== null) introduction.noteClaim(claim, said);
+        const { callers } = this.#context.introduction;
+        if (said.kind === 'standing' && asked !== null) callers.noteRefusal(asked, link.remote, said);
+        if (said.kind === 'standing' && claim !== null) callers.noteClaim(claim, said);
       }
       respond(answer);
     };

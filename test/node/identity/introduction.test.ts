@@ -108,6 +108,45 @@ tests('after the word of another keeper, who serves nothing yet asks again soon;
   assert.ok(meeting.asked.length <= 3, `asked ${meeting.asked.length} times`);
 });
 
+tests('while its own keeper has no map yet, who serves nothing asks again soon; who serves does not', () => {
+  // Both own what they were given under a keeper that is lost, belong to the one in its place, and ask it before it is told.
+  const refuses = (meeting: Meeting): void => {
+    meeting.answer = ({ kind }) => says(kind === 'query' ? 'free' : 'unfit', 'no map yet', KEEPER, true);
+  };
+  const owner = (): Meeting => {
+    const meeting = new Meeting();
+    meeting.answer = () => says('free');
+    meeting.pass(1000);
+    meeting.propose({ kind: 'assume', epoch: 1 });
+    return meeting.bound();
+  };
+  const waits = owner();
+  refuses(waits);
+  waits.pass(10_000);
+  waits.asked.length = 0;
+  waits.pass(10_000);
+  assert.is(waits.introduction.refusal === null, false, 'it serves by that word');
+  const asks = waits.asked.length / 2; // a question and an introduction
+  assert.ok(asks >= 20 && asks <= 40, `asked ${asks} times in ten seconds`);
+  const notes = waits.introduction.notes.join();
+  assert.match(notes, /waiting until the keeper has been told whose place it takes: no map yet/);
+  assert.not.match(notes, /in no nursery|goes on by itself/);
+  waits.answer = () => says('inForce');
+  waits.pass(500);
+  assert.is(waits.introduction.refusal, null, 'the keeper has its map, and half a second has passed');
+
+  const serves = owner();
+  serves.answer = () => says('inForce');
+  serves.pass(1000);
+  refuses(serves);
+  serves.pass(10_000);
+  serves.asked.length = 0;
+  serves.pass(10_000);
+  assert.ok(serves.asked.length <= 2 * 6, `asked ${serves.asked.length} times in ten seconds`);
+  assert.is(serves.introduction.refusal, null);
+  assert.equal([...waits.stops, ...serves.stops], []);
+});
+
 tests('its own keeper says that it is over: it stops', () => {
   const meeting = new Meeting().bound();
   meeting.answer = () => says('dead', 'over, for ever');
