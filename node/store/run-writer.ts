@@ -67,7 +67,6 @@ export class RunWriter {
   giveUp(): void {
     if (this.#table !== null) this.#stock.giveUp(this.#table);
     this.#reset();
-    this.#counting.undone();
   }
 
   /** Transactions since this was last asked. */

@@ -98,6 +98,7 @@ function commitRun(): void {
     }
   } catch (error) {
     waiting = null;
+    undo();
     answer(failed(error));
   }
   workOn(0);
@@ -123,6 +124,7 @@ function work(): void {
     }
   } catch (error) {
     undo();
+    answer({ ...failed(error), kind: 'workFailed' });
     if (waiting !== null) {
       waiting = null;
       runWriter.giveUp();
@@ -155,7 +157,7 @@ function commit(slot: number | null): WriterAnswer {
   }
 }
 
-function failed(error: unknown): WriterAnswer {
+function failed(error: unknown): Extract<WriterAnswer, { kind: 'failed' }> {
   const { message, code } = error as Error & { code?: unknown };
   return { kind: 'failed', message, code: typeof code === 'number' ? code : null };
 }

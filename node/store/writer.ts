@@ -1,6 +1,7 @@
 /** Writes rows into the store of a directory, from a thread of its own: see write-thread.ts. */
 import { Worker } from 'node:worker_threads';
 import { invariant } from '../../src/base/assert.ts';
+import { FatalError } from '../../src/base/errors.ts';
 import { fileSizeLimit } from '../../src/process/descriptors.ts';
 import type { Bucket, RowCount } from './buckets.ts';
 import { commitFailure, storeFailure } from './failures.ts';
@@ -45,7 +46,9 @@ export type WriterAnswer =
   /** In the order in which they were asked for; null while the store is being counted. */
   | { readonly kind: 'buckets'; readonly buckets: Bucket[] | null }
   /** Nothing of the transaction was written. `code` is LMDB's, or the system's `errno`. */
-  | { readonly kind: 'failed'; readonly message: string; readonly code: number | null };
+  | { readonly kind: 'failed'; readonly message: string; readonly code: number | null }
+  /** Runs could not be merged, or a table not emptied: it is tried again. */
+  | { readonly kind: 'workFailed'; readonly message: string; readonly code: number | null };
 
 /** The runs of the newest image, newest first, where they are not as they were; and what it took. */
 export type RunNews = {
@@ -190,6 +193,10 @@ export class StoreWriter {
       this.#onRuns(answer.runs);
       return;
     }
+    if (answer.kind === 'workFailed') {
+      void this.#meaningOf(answer).then((failure) => this.#workFailed(failure));
+      return;
+    }
     const waiting = this.#waiting;
     invariant(waiting !== null, 'the writer answers what it was asked', () => ({
       dir: this.#dir,
@@ -200,8 +207,17 @@ export class StoreWriter {
       waiting.resolve(answer.kind === 'committed' ? answer.runs : null);
       return;
     }
-    const error = Object.assign(new Error(answer.message), { code: answer.code });
-    void commitFailure(this.#dir, error, this.#fileBytesMax).then(waiting.reject, waiting.reject);
+    void this.#meaningOf(answer).then(waiting.reject);
+  }
+
+  #meaningOf({ message, code }: { readonly message: string; readonly code: number | null }): Promise<Error> {
+    const error = Object.assign(new Error(message), { code });
+    return commitFailure(this.#dir, error, this.#fileBytesMax).catch((failure: Error) => failure);
+  }
+
+  /** A disk that is full is said by flushes, and has room again some day; all else the next flush is told. */
+  #workFailed(failure: Error): void {
+    if (failure instanceof FatalError) this.#failed(failure);
   }
 
   /** The thread is no more: whoever waits, or comes later, is told. */

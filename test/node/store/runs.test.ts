@@ -99,8 +99,8 @@ test('a merge that is broken off again and again comes to its end, and each time
   const place = newPlace();
   const store = await LmdbStore.open(place);
   const model: Model = new Map();
-  for (let run = 0; run < 6; run += 1) {
-    await put(store, model, run * 3000, 8000 + run * 3000, `run ${run}`);
+  for (let run = 0; run < 4; run += 1) {
+    await put(store, model, run * 1500, 5000 + run * 1500, `run ${run}`);
     await put(store, model, 1000 * run, 1000 * run + 600, null);
   }
   await store.close();
