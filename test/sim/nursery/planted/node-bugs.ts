@@ -124,9 +124,9 @@ export const NODE_BUGS: readonly PlantedBug[] = [
   bug(
     'overlay not consulted by range reads',
     'range reads see overlay and base merged',
-    'node/store/overlay.js#cursors',
-    'const cursors = cursorsOf(generations, (rows) => new AscendingCursor(rows, from, to));',
-    'const cursors = cursorsOf([], (rows) => new AscendingCursor(rows, from, to));',
+    'node/store/overlay.js#mergeAscending',
+    'layers.map((layer) => layer.ascending(from, to))',
+    '[]',
   ),
   bug(
     'successor of a key is k+0x01',
