@@ -197,7 +197,8 @@ export class LmdbStore implements DurableStore {
   }
 
   get(key: StoreKey): Uint8Array | undefined {
-    const value = lookUp(this.#layers, key);
+    const above = lookUp(this.#overlay.generations, key);
+    const value = above === undefined ? this.#runs.get(key) : above;
     return value === undefined ? this.#base.get(key) : (value ?? undefined);
   }
 

@@ -2,6 +2,7 @@
  * Runs: flushed changes that wait beside the rows until many of them are merged at once. Each lies in key order in a tree
  * of its own in the store's file, so that LMDB's commit is the commit of all: docs/architecture.md, "The store".
  */
+import { NurseryError } from '../../src/base/errors.ts';
 import { type Coded, decode, encode, i64, key, list, struct, u32 } from '../../src/wire/codec.ts';
 import { type Environment, META, type RunTable } from './environment.ts';
 import { storeDamaged } from './failures.ts';
@@ -51,17 +52,27 @@ export function filterKey(table: number): StoreKey {
   return META.FILTER + String.fromCharCode(table);
 }
 
-/** The runs that are in the file of `environment`, to be read. */
+/**
+ * The runs that are in the file of `environment`, to be read.
+ *
+ * @throws FatalError STORE_DAMAGED where they are not as they were written
+ */
 export function loadRuns(dir: string, environment: Environment, tables: readonly RunTable[]): Runs {
-  return new Runs(
-    readRuns(environment).map((note) => {
-      const filter = environment.getBinary(filterKey(note.table));
-      const table = tables[note.table];
-      if (filter === undefined || table === undefined)
-        throw storeDamaged(dir, `the run of slot ${note.slot} has no filter, or no table`);
-      return new Run(dir, table, note, new Filter(filter));
-    }),
-  );
+  try {
+    return new Runs(readRuns(environment).map((note) => loadRun(dir, environment, tables, note)));
+  } catch (error) {
+    if (error instanceof NurseryError && error.code === 'MALFORMED')
+      throw storeDamaged(dir, error.message, error);
+    throw error;
+  }
+}
+
+/** Without its filter all that a run has would be hidden. */
+function loadRun(dir: string, environment: Environment, tables: readonly RunTable[], note: RunNote): Run {
+  const filter = environment.getBinary(filterKey(note.table));
+  const table = tables[note.table];
+  if (filter !== undefined && table !== undefined) return new Run(dir, table, note, new Filter(filter));
+  throw storeDamaged(dir, `the run of slot ${note.slot} has no filter, or no table`);
 }
 
 /** One run, as readers see it. */
