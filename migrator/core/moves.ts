@@ -200,8 +200,8 @@ function beginPass(state: Coordination, kind: PipeKind): Pipe | null {
 }
 
 /** A copy goes no faster than it may. */
-function mayRead({ facts, settings, bucket, nowMs }: Coordination, pipe: Pipe): boolean {
-  return !isCopy(pipe) || readAtMs(bucket, rateOf(recordOf(facts), settings)) <= nowMs;
+function mayRead({ facts, settings, courtesy, bucket, nowMs }: Coordination, pipe: Pipe): boolean {
+  return !isCopy(pipe) || readAtMs(bucket, rateOf(recordOf(facts), settings, courtesy)) <= nowMs;
 }
 
 /** Where rounds do not shrink, the source slows its writers, more and more. */
@@ -221,7 +221,7 @@ function readOn(state: Coordination, out: Effect[], pipe: Pipe, from: string): v
   const { lo, hi } = recordOf(state.facts);
   const { pageBytes, dirtyRowsMax: rowsMax } = state.settings;
   const { minSlot } = pipe;
-  const rate = rateOf(recordOf(state.facts), state.settings);
+  const rate = rateOf(recordOf(state.facts), state.settings, state.courtesy);
   const query: AdminQuery = isCopy(pipe)
     ? { kind: 'readPage', mid, lo, hi, from, bytesMax: pageBytesAt(rate, state.settings), minSlot }
     : { kind: 'readDirty', mid, from, rowsMax, bytesMax: pageBytes, minSlot };

@@ -1,6 +1,7 @@
 /** The state of one migration's coordinator. Only the functions beside it write to it. */
 import { type Calls, noCalls } from './calls.ts';
 import type { Claim } from './commands.ts';
+import { type Courtesy, UNHURRIED } from './courtesy.ts';
 import { type Facts, noFacts } from './facts.ts';
 import type { SealLimits } from './next-move.ts';
 import type { Pipe } from './pipe.ts';
@@ -63,6 +64,8 @@ export type Coordination = {
   pipe: Pipe | null;
   /** What may be copied now. */
   bucket: Bucket;
+  /** How fast it is where nobody has asked a rate. */
+  courtesy: Courtesy;
   notedMs: number;
   /** When the keeper is asked, where notes are rare. */
   nextAskMs: number;
@@ -100,6 +103,7 @@ export function createCoordination(options: CoordinatorOptions): Coordination {
     report: createReport(options.startedAtMs),
     pipe: null,
     bucket: EMPTY,
+    courtesy: UNHURRIED,
     notedMs: Number.NEGATIVE_INFINITY,
     nextAskMs: 0,
     blocked: null,

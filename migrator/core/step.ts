@@ -58,8 +58,8 @@ function take(state: Coordination, out: Effect[], event: Event): void {
 
 /** At the rate that was in force until now; what the event says of it holds from now on. */
 function fill(state: Coordination): void {
-  const { facts, settings, bucket, nowMs } = state;
-  const rate = facts.record === null ? null : rateOf(facts.record, settings);
+  const { facts, settings, courtesy, bucket, nowMs } = state;
+  const rate = facts.record === null ? null : rateOf(facts.record, settings, courtesy);
   state.bucket = filled(bucket, rate, nowMs);
 }
 
@@ -103,8 +103,8 @@ function nextNoteMs(state: Coordination): number {
 }
 
 /** When the copy may go on, where that is what it waits for. */
-function nextReadMs({ facts, settings, bucket, pipe }: Coordination): number {
-  return pipe?.kind === 'copy' ? readAtMs(bucket, rateOf(recordOf(facts), settings)) : 0;
+function nextReadMs({ facts, settings, courtesy, bucket, pipe }: Coordination): number {
+  return pipe?.kind === 'copy' ? readAtMs(bucket, rateOf(recordOf(facts), settings, courtesy)) : 0;
 }
 
 /** Before the keeper's record is ours it can only be told that there is somebody to wait for. */

@@ -32,6 +32,7 @@ import {
   bytes,
   type Codec,
   type Coded,
+  encode,
   i64,
   key,
   list,
@@ -62,6 +63,7 @@ import {
   outcomeCodec,
   replacementCodec,
 } from './orders.ts';
+import { withWaited } from './waited.ts';
 
 export {
   type ClusterConfig,
@@ -378,7 +380,8 @@ export const mapPushCodec = union({ whole: [1, keeperMapCodec], change: [2, mapC
 export type MapPush = Coded<typeof mapPushCodec>;
 
 export const adminAnswerCodec = union({
-  ok: [1, struct({})],
+  /** To a page, too, which is taken. */
+  ok: [1, withWaited(struct({}))],
   /** Not now; asking again later may do. */
   busy: [2, struct({ why: text })],
   /** Not at all. */
@@ -389,7 +392,7 @@ export const adminAnswerCodec = union({
   closed: [5, struct({ outcome: option(outcomeCodec) })],
   /** No import, export or seal of this migration is here. */
   none: [6, struct({})],
-  importing: [7, importStatusCodec],
+  importing: [7, withWaited(importStatusCodec)],
   exporting: [8, withFunctions(exportStatusCodec)],
   gap: [9, struct({ seq: i64, cursor: option(key), asOf: i64 })],
   stale: [10, struct({ seq: i64, cursor: option(key), asOf: i64 })],
@@ -400,7 +403,7 @@ export const adminAnswerCodec = union({
   claimed: [15, withFunctions(struct({ token: i64, floor: i64, record: migrationCodec }))],
   rangeStatus: [16, withFunctions(rangeStatusCodec)],
   /** Rows of one image at `asOf`; the next page begins at `to`. */
-  rows: [17, struct({ asOf: i64, rows: list(rowCodec), to: option(key) })],
+  rows: [17, withWaited(struct({ asOf: i64, rows: list(rowCodec), to: option(key) }))],
   base: [18, struct({ slot: i64, base: digestCodec })],
   nodeStatus: [19, nodeStatusCodec],
   keeperMap: [20, keeperMapCodec],
@@ -451,6 +454,15 @@ export function encodeAnswer(answer: AdminAnswer): Buffer {
   writer.u32(0);
   adminAnswerCodec.write(writer, answer);
   return writer.take();
+}
+
+/** Tags of the answers that say how long requests waited: `ok`, `importing`, `rows`. */
+const SAYING_WAITED: ReadonlySet<number> = new Set([1, 7, 17]);
+
+/** What stands behind such a reply to say so; null where it is another one. A page is not decoded for that. */
+export function waitedBehind(reply: Uint8Array, waitedMs: number): Uint8Array | null {
+  const isAnswer = reply.subarray(0, 4).every((byte) => byte === 0);
+  return isAnswer && SAYING_WAITED.has(reply[4] ?? 0) ? encode(i64, waitedMs) : null;
 }
 
 /** The answer in what follows return code 0 of a reply. */

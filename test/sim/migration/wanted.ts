@@ -56,4 +56,5 @@ const WANTED: readonly string[] = [
   'undo refused',
   'rate',
   'rate of nothing',
+  'copy gives way',
 ];
