@@ -91,6 +91,13 @@ export function onAnswer(state: Coordination, out: Effect[], attempt: number, an
   }
 }
 
+/** Nothing is copied to a target without room: that is for operators to make. What has begun by then goes on. */
+export function onRoom(state: Coordination, why: string | null): void {
+  if (state.room !== 'asked') return;
+  state.room = 'there';
+  if (why !== null && state.facts.target === null) decideAbort(state.facts, why);
+}
+
 /** "Not now": what costs a slot is asked for first, the rest is asked again. */
 function onBusy(state: Coordination, call: Call, why: string): void {
   const { calls, nowMs } = state;
@@ -105,6 +112,7 @@ function onBusy(state: Coordination, call: Call, why: string): void {
     const times = state.blocked?.move === purpose ? state.blocked.times + 1 : 0;
     const askAtMs = nowMs + Math.min(pollMs * 2 ** Math.min(times, 16), retryMaxMs);
     state.blocked = { move: purpose, times, isFree: false, askAtMs };
+    if (purpose === 'beginImport') state.room = 'unasked'; // disks fill meanwhile
     endCall(calls, call);
   } else repeatAt(calls, call, nowMs + pollMs);
 }

@@ -114,6 +114,7 @@ function sendCommand(
     askWhether(state, out, state.blocked);
     return;
   }
+  if (move === 'beginImport' && !findsRoom(state, out)) return;
   if (move === 'seal') beginSeal(state.report, state.nowMs);
   if (move === 'abandon' || move === 'cancel') decideAbort(facts, whyAborted(facts));
   if (move === 'abandon' && facts.source?.closed === 'unsealed') state.tellingSinceMs ??= state.nowMs;
@@ -125,6 +126,15 @@ function sendCommand(
   const extra = { limits: limitsOf(state), ...receiptNow(state) };
   const wanted = commandFor(move, facts, state.claim, extra);
   if (wanted !== null) send(state, out, move, wanted.to, { kind: 'command', command: wanted.command });
+}
+
+/** Whether the target is known to have room; else that is asked. What is there already has found some. */
+function findsRoom(state: Coordination, out: Effect[]): boolean {
+  const { report, room, facts } = state;
+  if (report.progress.keysCopied > 0 || room === 'there') return true;
+  if (room === 'unasked') out.push({ kind: 'findRoom', migration: recordOf(facts) });
+  state.room = 'asked';
+  return false;
 }
 
 /** What the receipt says of time, if it is published now: the whole by the wall clock, which may have jumped since another one began. */

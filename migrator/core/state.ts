@@ -70,6 +70,8 @@ export type Coordination = {
   /** When the keeper is asked, where notes are rare. */
   nextAskMs: number;
   blocked: Blocked | null;
+  /** Whether the target has room, as far as was asked for the `beginImport` that comes next. */
+  room: 'unasked' | 'asked' | 'there';
   /** When the target was first asked to abandon what the source has cancelled. */
   tellingSinceMs: number | null;
   /** When what takes its time is asked for next. */
@@ -107,6 +109,7 @@ export function createCoordination(options: CoordinatorOptions): Coordination {
     notedMs: Number.NEGATIVE_INFINITY,
     nextAskMs: 0,
     blocked: null,
+    room: 'unasked',
     tellingSinceMs: null,
     nextPollMs: 0,
     nextSlowMs: 0,

@@ -6,7 +6,7 @@
  * be stopped anywhere; the next one claims a token and asks again.
  */
 import { unreachable } from '../../src/base/assert.ts';
-import { onAnswer, onUnanswered } from './answers.ts';
+import { onAnswer, onRoom, onUnanswered } from './answers.ts';
 import { beatMs } from './beat.ts';
 import { askedSince, type Effect, type Event, hasCall, nextRepeatMs, repeatDue } from './calls.ts';
 import { giveUpWhereSilent, isLeaving, leave } from './ends.ts';
@@ -43,6 +43,9 @@ function take(state: Coordination, out: Effect[], event: Event): void {
       break;
     case 'unanswered':
       onUnanswered(state, event.call, event.why);
+      break;
+    case 'room':
+      onRoom(state, event.why);
       break;
     case 'leave':
       state.leaveAtMs ??= state.nowMs + state.settings.leaveSealedMs;

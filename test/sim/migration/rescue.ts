@@ -323,6 +323,7 @@ export class RescuedMove {
             isWanted = false;
           };
         },
+        findRoom: (_migration, done) => world.after(1, () => this.#when(run, () => done(null))),
         ask: (id, request, _deadlineMs, done) => {
           world.after(1, () =>
             this.#when(run, () => {

@@ -144,6 +144,22 @@ function copiesThatGiveWayEnd(): void {
   holds(stage === 'cleaning up', `clients wait, and the copy beside them never ends: ${stage}`);
 }
 
+/** A disk of the target has filled since the move was asked for; each time that its import may begin anew. */
+function nothingIsCopiedWithoutRoom(): void {
+  const rig = new Rig();
+  let busy = 2;
+  rig.intercept = (name) => {
+    if (name !== 'beginImport' || busy === 0) return null;
+    busy -= 1;
+    if (busy === 0) rig.noRoom = 'B has no room';
+    return { kind: 'busy', why: 'it cleans up' };
+  };
+  coordinate(rig);
+  holds(rig.count('page') === 0, `${rig.count('page')} pages were sent to a target without room`);
+  const why = rig.keeper.machine.migrations.get(MID)?.why;
+  holds(why === 'B has no room', `the record does not say why it was given up: ${why}`);
+}
+
 /** From A to B, and back, and again: what the first one did is not what stands, though B has the range. */
 function whatMovedSinceIsNotUndone(): void {
   const keeper = new TestCluster();
@@ -235,10 +251,11 @@ export const MIGRATION_RULES: readonly Rule[] = [
   { clause: 'what was staged below the floor goes to clean-up', run: stagingBelowTheFloorGoes },
   { clause: 'what was given up is claimed at once', run: givenUpIsClaimedAtOnce },
   { clause: 'the rate of a copy outlives its migrator', run: ratesOutliveTheirMigrator },
-  { clause: 'a copy without a rate gives way to requests that wait', run: copiesGiveWay },
-  { clause: 'a copy that gives way ends', run: copiesThatGiveWayEnd },
   { clause: 'what has moved since is not taken back', run: whatMovedSinceIsNotUndone },
   { clause: 'a merge waits for an export across it', run: mergesWaitForExports },
   { clause: 'a merge is aborted once its owner can merge no more', run: mergesAreCancelledAtTheirOwner },
   { clause: 'a call without a key waits while all keys move', run: callsWaitWhileAllKeysMove },
+  { clause: 'a copy without a rate gives way to requests that wait', run: copiesGiveWay },
+  { clause: 'a copy that gives way ends', run: copiesThatGiveWayEnd },
+  { clause: 'room is looked for each time that an import is to begin', run: nothingIsCopiedWithoutRoom },
 ];

@@ -401,14 +401,24 @@ class Simulation {
           if (givesWay !== undefined) this.#count('copy gives way');
         },
       },
-      (sent) => {
-        this.#checkRate(migrator, sent);
-        this.#sends(mid, sent);
+      {
+        send: (sent) => {
+          this.#checkRate(migrator, sent);
+          this.#sends(mid, sent);
+        },
+        noRoom: () => this.#noRoom(),
       },
       (result) => this.#ended(result),
     );
     this.#migrators.push(migrator);
     migrator.begin();
+  }
+
+  /** Why a target has no room: a disk has filled, now and then. */
+  #noRoom(): string | null {
+    if (!this.#world.isFaulty || !this.#random.chance(0.06)) return null;
+    this.#count('no room');
+    return 'it has no room';
   }
 
   /** Whoever claims a migration keeps to its rate from the first page on; one of before learns of it with a beat. */
@@ -584,6 +594,7 @@ class Simulation {
 class Migrator {
   readonly #world: World;
   readonly #send: (sent: Sent) => void;
+  readonly #noRoom: () => string | null;
   readonly #run: Run;
   #frozenUntilMs = 0;
   #isCrashed = false;
@@ -591,11 +602,12 @@ class Migrator {
   constructor(
     world: World,
     how: HowToRun,
-    send: (sent: Sent) => void,
+    { send, noRoom }: { send: (sent: Sent) => void; noRoom: () => string | null },
     ended: (result: MigrationResult | Error) => void,
   ) {
     this.#world = world;
     this.#send = send;
+    this.#noRoom = noRoom;
     this.#run = new Run(this.#outside(), how, ended);
   }
 
@@ -648,6 +660,14 @@ class Migrator {
         return () => {
           isWanted = false;
         };
+      },
+      findRoom: (_migration, done) => {
+        world.after(world.random.below(1500), () =>
+          this.#when(
+            () => true,
+            () => done(this.#noRoom()),
+          ),
+        );
       },
       ask: (cluster, request, _deadlineMs, done) => {
         let isWanted = true;

@@ -57,4 +57,5 @@ const WANTED: readonly string[] = [
   'rate',
   'rate of nothing',
   'copy gives way',
+  'no room',
 ];

@@ -354,6 +354,12 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
       to: 'Math.floor(from / 2)',
     },
   ]),
+  ruleBug('room is taken for granted', 'room is looked for each time that an import is to begin', [
+    { file: 'migrator/core/moves.js#findsRoom', from: "room === 'there'", to: 'true' },
+  ]),
+  ruleBug('room of before is room of now', 'room is looked for each time that an import is to begin', [
+    { file: 'migrator/core/answers.js#onBusy', from: "state.room = 'unasked';", to: '' },
+  ]),
   ruleBug('what moved since is taken back', 'what has moved since is not taken back', [
     {
       file: 'node/machine/planning.js#undoWhy',
