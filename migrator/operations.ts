@@ -92,7 +92,9 @@ export class Operations implements Moves {
       if (merges.length === 0) return results;
       for (const { cluster, lo, hi } of merges) {
         const move = { source: cluster, target: cluster, lo, hi };
-        const mid = await this.#record(move, { kind: 'planMerge', cluster, lo, hi });
+        const { asked } = options;
+        const said = asked === undefined ? {} : { asked };
+        const mid = await this.#record(move, { kind: 'planMerge', cluster, lo, hi, ...said });
         options.onPlanned?.(mid, move);
         const result = await this.#run(mid, options, { claimAtOnce: true, seen: null });
         results.push(result);

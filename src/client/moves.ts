@@ -32,7 +32,7 @@ export type MoveOptions = {
   readonly onTold?: (told: { readonly mid: number; readonly target: string }) => void;
   /** Stops at once; what was begun can be resumed. */
   readonly signal?: AbortSignal;
-  /** How the move was asked for, for its record; that of a merge has no place for it. */
+  /** How the move, or merge, was asked for: its record keeps that. */
   readonly asked?: Asked;
 };
 

@@ -53,7 +53,14 @@ import {
   takeFunctionsCodec,
   withFunctions,
 } from './functions.ts';
-import { lastProgressCodec, lastReceiptCodec, lastTold, migrationCodec, planCodec } from './migration.ts';
+import {
+  lastProgressCodec,
+  lastReceiptCodec,
+  lastTold,
+  migrationCodec,
+  planCodec,
+  planMergeCodec,
+} from './migration.ts';
 import { backupCodec, bucketCodec, nodeFactsCodec, nodeStatusCodec } from './node-facts.ts';
 import {
   belongingsCodec,
@@ -206,7 +213,7 @@ const plainCommandCodec = union({
   /** By an order: what the map gives to a dead founding comes to `target`, from a backup or empty. */
   planCopy: [58, struct({ order: i64, target: text, lo: key, hi: option(key) })],
   /** What the map gives to `cluster` there, in several entries, is to become one. */
-  planMerge: [62, struct({ cluster: text, lo: key, hi: option(key) })],
+  planMerge: [62, planMergeCodec],
 });
 type PlainCommand = Coded<typeof plainCommandCodec>;
 

@@ -93,6 +93,15 @@ export const planCodec: Codec<Coded<typeof moveCodec> & { readonly asked?: Asked
   (move, asked) => ({ ...move, asked }),
 );
 
+const mergeCodec = struct({ cluster: text, lo: key, hi: option(key) });
+/** A merge that is asked for, likewise. */
+export const planMergeCodec: Codec<Coded<typeof mergeCodec> & { readonly asked?: Asked }> = storedWithMore(
+  mergeCodec,
+  askedCodec,
+  ({ asked }) => asked ?? null,
+  (merge, asked) => ({ ...merge, asked }),
+);
+
 /** What an operator wishes of a move. */
 export const WISHES = ['run', 'pause', 'abort'] as const;
 const wish = oneOf(...WISHES);

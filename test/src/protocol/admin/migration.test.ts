@@ -121,10 +121,11 @@ tests(
   },
 );
 
-tests('a plan says how it was asked for, or ends where that would stand', () => {
+tests('a plan, or one of a merge, says how it was asked for, or ends where that would stand', () => {
+  const merge = { kind: 'planMerge', cluster: 'ams', lo: 'k', hi: null } as const;
   const plan = { kind: 'plan', source: 'ams', target: 'bru', lo: 'k', hi: null } as const;
   const how = { rate: 7, who: 'me', reason: 'auto', undoes: 3 } as const;
-  for (const command of [plan, { ...plan, asked: how }]) {
+  for (const command of [plan, { ...plan, asked: how }, merge, { ...merge, asked: how }]) {
     const update: Update = { kind: 'admin', command };
     assert.equal(decodeUpdate(encodeUpdate(update)), update);
   }
