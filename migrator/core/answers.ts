@@ -50,6 +50,8 @@ import { emptied } from './throttle.ts';
 export const REFUSALS_MAX = 10;
 
 const ENDS: ReadonlySet<Purpose> = new Set(['cancel', 'takeBack', 'abandon', 'unseal', 'release']);
+/** The next one is due soon, and says more. */
+const SAID_AGAIN: ReadonlySet<Purpose> = new Set(['note', 'noteLeaving', 'slowDown', 'listen']);
 const READS_RECORD: ReadonlySet<Purpose> = new Set(['note', 'noteSeal', 'askKeeper']);
 
 /** No answer comes to this attempt: the same is asked again, later each time. */
@@ -58,8 +60,8 @@ export function onUnanswered(state: Coordination, attempt: number, why: string):
   const call = callOfAttempt(calls, attempt);
   if (call === null) return;
   beginSilence(state.report, call.to, why, { sinceMs: nowMs, askedAtMs: call.sentAtMs });
-  if (call.purpose === 'note' || call.purpose === 'noteLeaving' || call.purpose === 'slowDown') {
-    endCall(calls, call); // the next one is due soon, and says more
+  if (SAID_AGAIN.has(call.purpose)) {
+    endCall(calls, call);
     return;
   }
   const { retryMinMs, retryMaxMs } = settings;
@@ -215,6 +217,11 @@ const ANSWERS: Answers = {
     if (sealAge !== null) ageSeal(report, sealAge, nowMs);
   }),
   slowDown: () => 'taken', // whatever the source makes of it
+  listen: hoping('ok', (state, _out, { waitedMs = 0 }, call) => {
+    const { settings, nowMs } = state;
+    const said = { ...saidBy('source', call), waitedMs };
+    state.courtesy = heard(heardBefore(state.courtesy, said, nowMs, settings), said, nowMs, settings);
+  }),
   mayBegin: hoping('ok', (state) => {
     if (state.blocked !== null) state.blocked = { ...state.blocked, isFree: true };
   }),
@@ -367,8 +374,7 @@ function onRead(state: Coordination, _out: Effect[], call: Call, answer: AdminAn
   const { rows, to, asOf, waitedMs = 0 } = answer;
   if (isCopy(pipe)) {
     state.bucket = emptied(state.bucket, sizeOf(rows).bytes);
-    const said = { ...saidBy('source', call), waitedMs };
-    state.courtesy = heard(heardBefore(state.courtesy, said, nowMs, settings), said, nowMs, settings);
+    state.courtesy = heard(state.courtesy, { ...saidBy('source', call), waitedMs }, nowMs, settings);
   }
   return takeRows(pipe, rows, to, asOf);
 }

@@ -62,6 +62,7 @@ export type Purpose =
   | 'askSealAge'
   | 'checkTarget'
   | 'slowDown'
+  | 'listen'
   | 'mayBegin'
   | 'beginImport'
   | 'beginExport'

@@ -71,16 +71,17 @@ export function goOn(
 }
 
 /**
- * Nothing of the copy is under way there: what requests wait then, they would wait without it. The first word of each end counts. A
- * target whose clients wait for nothing has none, and the copy begins as fast as it can.
+ * Nothing of the copy is under way there: what requests wait then, they would wait without it. The first word of each end counts.
+ * Where clients wait for nothing there are none, and the copy begins as fast as it can.
  */
 export function heardBefore(courtesy: Courtesy, said: Said, nowMs: number, settings: Settings): Courtesy {
   const { party, cluster, waitedMs } = said;
   const { before, rate } = courtesy;
   if (before[party] !== undefined) return courtesy;
-  const measured = { sinceMs: nowMs, bytes: 0, bytesPerSecond: null };
+  const measured =
+    party === 'target' ? { sinceMs: nowMs, bytes: 0, bytesPerSecond: null } : courtesy.measured;
   const known = { ...courtesy, before: { ...before, [party]: waitedMs }, measured };
-  if (party === 'source' || waitedMs === 0 || rate !== null) return known;
+  if (waitedMs === 0 || rate !== null) return known;
   const begun = TIMES_LOWEST * settings.courteousBytesMin;
   return { ...known, rate: begun, because: { cluster, waitedMs }, risenAtMs: nowMs };
 }
@@ -105,6 +106,8 @@ export function measure(courtesy: Courtesy, pageBytes: number, nowMs: number): C
 /** An answer to a page, or to a read of one, said how long requests waited. */
 export function heard(courtesy: Courtesy, said: Said, nowMs: number, settings: Settings): Courtesy {
   const { party, cluster, waitedMs } = said;
+  // Who reads before it was heard is a follower, or what it knows of is told in a moment.
+  if (courtesy.before[party] === undefined) return courtesy;
   if (waitedMs <= boundMs(courtesy, party, settings))
     return party === 'target' ? risen(courtesy, nowMs) : courtesy;
   if (nowMs - courtesy.halvedAtMs < COOL_DOWN_MS) return { ...courtesy, risenAtMs: nowMs };

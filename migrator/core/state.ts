@@ -66,6 +66,8 @@ export type Coordination = {
   bucket: Bucket;
   /** How fast it is where nobody has asked a rate. */
   courtesy: Courtesy;
+  /** When the source's master is asked next how long requests wait there: pages come from its followers. */
+  nextListenMs: number;
   notedMs: number;
   /** When the keeper is asked, where notes are rare. */
   nextAskMs: number;
@@ -106,6 +108,7 @@ export function createCoordination(options: CoordinatorOptions): Coordination {
     pipe: null,
     bucket: EMPTY,
     courtesy: UNHURRIED,
+    nextListenMs: 0,
     notedMs: Number.NEGATIVE_INFINITY,
     nextAskMs: 0,
     blocked: null,

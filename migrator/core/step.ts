@@ -9,6 +9,7 @@ import { unreachable } from '../../src/base/assert.ts';
 import { onAnswer, onRoom, onUnanswered } from './answers.ts';
 import { beatMs } from './beat.ts';
 import { askedSince, type Effect, type Event, hasCall, nextRepeatMs, repeatDue } from './calls.ts';
+import { UNHURRIED } from './courtesy.ts';
 import { giveUpWhereSilent, isLeaving, leave } from './ends.ts';
 import { recordOf } from './facts.ts';
 import { checkDelta, observe } from './invariants.ts';
@@ -82,11 +83,20 @@ function work(state: Coordination, out: Effect[]): void {
   moveOn(state, out);
   if (hasEnded(state)) return;
   beat(state, out);
+  if (givesWay(state) && state.nowMs >= state.nextListenMs) {
+    state.nextListenMs = state.nowMs + state.settings.heartbeatMs;
+    sendQuery(state, out, 'listen', 'source', { kind: 'slowDown', mid: state.mid, delayMs: 0 });
+  }
   const { mid, delayMs, nowMs } = state;
   if (delayMs > 0 && !isSealed(state.report) && nowMs >= state.nextSlowMs) {
     state.nextSlowMs = nowMs + state.settings.heartbeatMs;
     sendQuery(state, out, 'slowDown', 'source', { kind: 'slowDown', mid, delayMs });
   }
+}
+
+/** Whether it copies, and nobody has asked a rate. */
+function givesWay({ facts, settings, pipe }: Coordination): boolean {
+  return pipe?.kind === 'copy' && rateOf(recordOf(facts), settings, UNHURRIED) === null;
 }
 
 /** Tells the keeper that there is somebody at work; where that is rare, asks it, since an operator may wish something else. */

@@ -369,8 +369,8 @@ export class Requests {
         respond(mapAnswer(driver.machine.keeperMap(), query.sinceVersion));
         return;
       case 'slowDown':
-        slowDowns.set(query.mid, query.delayMs, driver.machine);
-        respond({ bytes: encodeAnswer({ kind: 'ok' }), hint: null });
+        if (query.delayMs > 0) slowDowns.set(query.mid, query.delayMs, driver.machine);
+        respond(this.#waits.told({ bytes: encodeAnswer({ kind: 'ok' }), hint: null }));
         return;
       default: {
         const refusal = QUERIES[query.kind].decides

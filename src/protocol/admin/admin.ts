@@ -266,7 +266,10 @@ export const adminQueryCodec = union({
   /** Rows of a pinned image, of the range that it owns and `from` lies in, as `readPage` answers. */
   imagePage: [9, struct({ image: i64, from: key, bytesMax: u32 })],
   closeImage: [10, struct({ image: i64 })],
-  /** Slows writers of an export's range at the master: each waits `delayMs`. Forgotten after 1 s unless repeated. */
+  /**
+   * Slows writers of an export's range at the master: each waits `delayMs`. Forgotten after 1 s unless repeated.
+   * Answered with how long requests wait there; 0 asks for that alone.
+   */
   slowDown: [6, struct({ mid: i64, delayMs: u32 })],
   /**
    * An operator's order to a survivor of `founding`, to be repeated until it is carried out: those that are `gone` never start

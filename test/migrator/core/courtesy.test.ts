@@ -23,12 +23,12 @@ const before = (party: Party, waitedMs: number, of: Courtesy = UNHURRIED): Court
 const hear = (of: Courtesy, waitedMs: number, nowMs: number, party: Party = 'target'): Courtesy =>
   heard(of, { party, cluster: party, waitedMs }, nowMs, SETTINGS);
 /** A copy to an idle cluster that has brought so much in its first second. */
-const copied = (bytes: number): Courtesy => measure(before('target', 0), bytes, 1000);
+const copied = (bytes: number): Courtesy => measure(before('source', 0, before('target', 0)), bytes, 1000);
 
 test('where nobody waits a copy has no limit; where there are clients it begins slowly', () => {
   assert.is(before('target', 0).rate, null);
-  assert.is(before('source', 9).rate, null, 'its rows come from a follower');
-  assert.is(before('target', 3).rate, 4 * LOWEST);
+  assert.is(before('source', 0).rate, null);
+  for (const party of ['source', 'target'] as const) assert.is(before(party, 3).rate, 4 * LOWEST);
   assert.equal(givesWay(before('target', 3)), { rate: 4 * LOWEST, waitedMs: 3, cluster: 'target' });
   assert.is(givesWay(UNHURRIED), undefined);
 });
@@ -52,6 +52,7 @@ test('it is halved from what it was, once for one burst, and says for whom', () 
   assert.is(burst.rate, 10 * MIB, 'what nodes tell for a second');
   assert.is(hear(burst, 100, 2210).rate, 5 * MIB, 'another one');
   assert.is(hear(fast, 100, 1010, 'source').because?.cluster, 'source');
+  assert.is(hear(before('target', 0), 100, 1010, 'source').rate, null, 'it was never heard before');
 });
 
 test('a limit that does nothing is no beginning: it is halved from what is copied', () => {
@@ -110,7 +111,7 @@ test('whatever is heard: a finite limit that is not below the lowest, and one th
   });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), fc.nat({ max: 100 }), (steps, first) => {
-      let now = before('target', first);
+      let now = before('source', 0, before('target', first));
       let atMs = 0;
       for (const { waitedMs, afterMs, bytes, party } of steps) {
         atMs += afterMs;

@@ -385,6 +385,23 @@ test('where there are clients it begins slowly, and whoever takes over goes on a
   assert.ok(Math.abs((next.coordinator.courtesy.rate as number) - rate) < 0.2 * rate);
 });
 
+test('clients of the source are heard, too: its master is asked while rows are copied', () => {
+  let waitedMs = 3;
+  const rig = filled(1000, { settings: { pageBytes: 5000, courteousBytesMin: 1000 } });
+  rig.intercept = (name) => (name === 'slowDown' ? { kind: 'ok', waitedMs } : null);
+  rig.start();
+  rig.run(1000);
+  assert.equal(recordIn(rig).progress.givesWay?.cluster, 'A');
+  const { rate } = rig.coordinator.courtesy;
+  waitedMs = 100;
+  rig.run(1500);
+  assert.ok((rig.coordinator.courtesy.rate as number) < (rate as number) * 0.6);
+  const asked = rig.count('slowDown');
+  setRate(rig, 1_000_000);
+  rig.run(1000);
+  assert.ok(rig.count('slowDown') <= asked + 1, 'not at a rate that was asked for');
+});
+
 test('a rate that was asked for is kept exactly, whatever requests wait', () => {
   const rig = amongClients(1000, { before: 0, now: 5000 });
   setRate(rig, 10_000);
@@ -411,7 +428,11 @@ test('where rounds do not shrink writers are held back, twice as long each time'
   const rig = new Rig({ settings: { sealRowsMax: 0, sealRowsWanted: 0, stuckRounds: 2 } });
   const delays: number[] = [];
   rig.intercept = (name, send) => {
-    if (name === 'slowDown' && send.request.kind === 'query' && send.request.query.kind === 'slowDown')
+    if (
+      send.request.kind === 'query' &&
+      send.request.query.kind === 'slowDown' &&
+      send.request.query.delayMs > 0
+    )
       delays.push(send.request.query.delayMs);
     if ((name === 'trim' || name === 'scanBase') && delays.length < 3)
       for (const key of ['k', 'l', 'm']) rig.source.set(key, String(rig.asked.length));

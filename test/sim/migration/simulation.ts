@@ -19,6 +19,7 @@ import {
   type AdminAnswer,
   type AdminCommand,
   decodeAnswer,
+  encodeAnswer,
   type Migration,
 } from '../../../src/protocol/admin/admin.ts';
 import { UNSAID } from '../../../src/protocol/admin/migration.ts';
@@ -73,7 +74,7 @@ const SETTINGS: Partial<Settings> = {
 /** Longer than requests may wait beside any copy (ms). */
 const LONG_WAIT_MS = 1000;
 /** Answers that say how long requests waited. */
-const SAYING_WAITED: ReadonlySet<string> = new Set(['page', 'beginImport', 'readPage']);
+const SAYING_WAITED: ReadonlySet<string> = new Set(['page', 'beginImport', 'readPage', 'slowDown']);
 
 /** What one seed did. */
 export type Simulated = {
@@ -443,8 +444,10 @@ class Simulation {
     this.#world.carry(() => {
       if ((this.#unreachableUntil.get(cluster) ?? 0) > this.#world.nowMs) return;
       if (request.kind === 'command') this.#deliver(cluster, request.command, answered);
-      else if (request.query.kind === 'slowDown') this.#count('writers slowed');
-      else answered(cluster.query(request.query, request.node));
+      else if (request.query.kind === 'slowDown') {
+        if (request.query.delayMs > 0) this.#count('writers slowed');
+        answered({ bytes: encodeAnswer({ kind: 'ok' }), hint: null });
+      } else answered(cluster.query(request.query, request.node));
     });
     this.#world.after(ANSWER_MS, () => done('no answer in time'));
   }
