@@ -25,8 +25,8 @@ import {
   planRebalance,
   type RangeFact,
 } from './core/rebalance.ts';
-import { ANSWER_MS, listMigrations } from './driver.ts';
 import { bucketsOf, freeFor } from './forecast.ts';
+import { ANSWER_MS, listMigrations } from './questions.ts';
 import { sideBySide } from './side-by-side.ts';
 import type { SendOptions } from './world.ts';
 

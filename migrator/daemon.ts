@@ -6,9 +6,11 @@ import type { MigrationResult } from '../src/protocol/admin/moves.ts';
 import { claimAfterMs } from './core/beat.ts';
 import { SETTINGS, type Settings } from './core/settings.ts';
 import type { Seen } from './core/state.ts';
-import { ANSWER_MS, Run, unexpected } from './driver.ts';
+import { Run } from './driver.ts';
+import { worldOf } from './process-world.ts';
+import { ANSWER_MS, unexpected } from './questions.ts';
 import { tellTarget } from './tell.ts';
-import { type Clusters, type MovesNews, type MovesWatch, type World, worldOf } from './world.ts';
+import type { Clusters, MovesNews, MovesWatch, World } from './world.ts';
 
 export type HowToWatch = {
   readonly settings?: Partial<Settings>;

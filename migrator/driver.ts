@@ -1,13 +1,15 @@
 /** Carries out what a coordinator asks for: sends, waits, wakes. Holds no state of the migration itself. */
 import { unreachable } from '../src/base/assert.ts';
 import { NurseryError } from '../src/base/errors.ts';
-import type { AdminAnswer, Migration, Progress } from '../src/protocol/admin/admin.ts';
+import type { Progress } from '../src/protocol/admin/admin.ts';
 import type { MigrationResult } from '../src/protocol/admin/moves.ts';
 import type { Effect, Event, Request } from './core/calls.ts';
 import type { Settings } from './core/settings.ts';
 import type { Seen } from './core/state.ts';
 import { type Coordination, createCoordination, step } from './core/step.ts';
-import { type Cluster, type Clusters, type World, worldOf } from './world.ts';
+import { worldOf } from './process-world.ts';
+import { ANSWER_MS } from './questions.ts';
+import type { Clusters, World } from './world.ts';
 
 /** Which migration, and how it is to be run. */
 export type HowToRun = {
@@ -28,8 +30,6 @@ export type RunOptions = HowToRun & {
   readonly signal?: AbortSignal;
 };
 
-/** For an answer to a command, or to a short query (ms). */
-export const ANSWER_MS = 5000;
 /** For a scan of the whole range (ms). */
 const SCAN_MS = 600_000;
 
@@ -146,6 +146,9 @@ export class Run {
       case 'progress':
         this.#onProgress?.(effect.progress);
         return null;
+      case 'findRoom':
+        this.#world.findRoom(effect.migration, (why) => this.#turn({ kind: 'room', why }));
+        return null;
       case 'finished':
         return effect.result;
       case 'failed':
@@ -187,17 +190,4 @@ function reasonOf(error: Error): string {
   if (!(error instanceof NurseryError)) return error.message;
   if (error.cause instanceof NurseryError) return error.cause.message;
   return error.code === 'TIMEOUT' || error.code === 'MAYBE_APPLIED' ? '' : error.message;
-}
-
-/** Every migration that the keeper knows, ended ones included. */
-export async function listMigrations(keeper: Cluster): Promise<Migration[]> {
-  const answer = await keeper.query({ kind: 'listMigrations' }, { to: 'master', deadlineMs: ANSWER_MS });
-  if (answer.kind !== 'migrations') throw unexpected('listMigrations', answer);
-  return answer.migrations;
-}
-
-/** The error for an answer that the question does not have. */
-export function unexpected(question: string, answer: AdminAnswer): NurseryError {
-  const why = 'why' in answer ? answer.why : `the answer is ${answer.kind}`;
-  return new NurseryError('REFUSED', `${question}: ${why}`);
 }

@@ -3,16 +3,16 @@
  * what the disks of its target have free, and how the last moves went. None of it is exact: rows change meanwhile.
  */
 import { NurseryError } from '../src/base/errors.ts';
-import type { DryMove } from '../src/client/moves.ts';
+import { type DryMove, whyNoRoom } from '../src/client/moves.ts';
 import type { Range } from '../src/keyspace/range.ts';
-import type { Migration } from '../src/protocol/admin/admin.ts';
+import type { KnownCluster, Migration } from '../src/protocol/admin/admin.ts';
 import { isOpen } from '../src/protocol/admin/migration.ts';
 import { type PlannedMove, RESERVE } from '../src/protocol/admin/moves.ts';
 import type { CountedBucket, NodeFacts } from '../src/protocol/admin/node-facts.ts';
 import type { Nursery } from './connections.ts';
-import { listMigrations } from './driver.ts';
+import { ANSWER_MS, listMigrations } from './questions.ts';
 import { sideBySide } from './side-by-side.ts';
-import type { SendOptions } from './world.ts';
+import type { Clusters, SendOptions } from './world.ts';
 
 /** Clusters, and nodes of one, that are asked at a time. */
 const AT_ONCE = 8;
@@ -20,6 +20,7 @@ const AT_ONCE = 8;
 const NODE_MS = 1000;
 /** So many of the last moves say how fast moves are here. */
 const LAST_MOVES = 10;
+const KEEPER: SendOptions = { to: 'master', deadlineMs: ANSWER_MS };
 const MASTER: SendOptions = { to: 'master', deadlineMs: NODE_MS };
 
 type Amount = { readonly keys: number; readonly bytes: number };
@@ -80,7 +81,15 @@ export async function freeFor(
   id: string,
   migrations: readonly Migration[],
 ): Promise<number | null> {
-  const { clusters } = await nursery.map();
+  return await freeIn(nursery, (await nursery.map()).clusters, id, migrations);
+}
+
+async function freeIn(
+  nursery: Pick<Clusters, 'cluster'>,
+  clusters: readonly KnownCluster[],
+  id: string,
+  migrations: readonly Migration[],
+): Promise<number | null> {
   const nodes = clusters.find(({ cluster }) => cluster === id)?.nodes ?? [];
   const free = [
     ...(await ofEach(
@@ -95,6 +104,34 @@ export async function freeFor(
     AT_ONCE,
   );
   return coming.reduce((left, bytes) => left - bytes * RESERVE, Math.min(...free));
+}
+
+/**
+ * Why the target of a migration, of which nothing is copied yet, has no room for it now; null: it has, or nobody can say. Asked just before
+ * its import begins, since disks fill while a move waits for its turn. Of other moves to that target those count that come before it
+ * or copy already, so that two never refuse each other; those that an order of a rescue brings are left out.
+ */
+export async function roomWhy(nursery: Clusters, migration: Migration): Promise<string | null> {
+  const { mid, source, target } = migration;
+  try {
+    const { keeper } = nursery;
+    const [known, open, buckets] = await Promise.all([
+      keeper.query({ kind: 'getMap' }, KEEPER),
+      keeper.query({ kind: 'openMigrations' }, KEEPER),
+      bucketsOf(nursery, source, NODE_MS),
+    ]);
+    const amount = amountIn(buckets, migration);
+    if (known.kind !== 'keeperMap' || open.kind !== 'migrations' || amount === null) return null;
+    const before = open.migrations.filter(
+      (other) => other.mid !== mid && (other.mid < mid || other.progress.bytesCopied > 0),
+    );
+    const freeBytes = await freeIn(nursery, known.clusters, target, before);
+    const { bytes } = amount;
+    return whyNoRoom({ ...migration, bytes, neededBytes: Math.ceil(bytes * RESERVE), freeBytes });
+  } catch (error) {
+    if (!(error instanceof NurseryError)) throw error;
+    return null;
+  }
 }
 
 function stillComing(move: Migration, buckets: readonly CountedBucket[] | null): number {
@@ -148,7 +185,11 @@ function totalOf(facts: NodeFacts | null): Amount | null {
   );
 }
 
-async function factsOf(nursery: Nursery, id: string, options: SendOptions): Promise<NodeFacts | null> {
+async function factsOf(
+  nursery: Pick<Clusters, 'cluster'>,
+  id: string,
+  options: SendOptions,
+): Promise<NodeFacts | null> {
   try {
     const answer = await (await nursery.cluster(id)).query({ kind: 'nodeFacts' }, options);
     return answer.kind === 'nodeFacts' ? answer : null;
@@ -160,7 +201,7 @@ async function factsOf(nursery: Nursery, id: string, options: SendOptions): Prom
 
 /** How the rows of a cluster lie, as its master counts; null where nobody says, or it is counting still. */
 export async function bucketsOf(
-  nursery: Nursery,
+  nursery: Pick<Clusters, 'cluster'>,
   id: string,
   deadlineMs: number,
 ): Promise<readonly CountedBucket[] | null> {

@@ -25,12 +25,13 @@ import { BOUNDS } from './core/rebalance.ts';
 import { resultOf } from './core/result.ts';
 import { SETTINGS, type Settings } from './core/settings.ts';
 import type { Seen } from './core/state.ts';
-import { ANSWER_MS, listMigrations, runMigration, unexpected } from './driver.ts';
+import { runMigration } from './driver.ts';
 import { forecast } from './forecast.ts';
+import { worldOf } from './process-world.ts';
+import { ANSWER_MS, listMigrations, unexpected } from './questions.ts';
 import { RateMeter } from './rate.ts';
 import { sideBySide } from './side-by-side.ts';
 import { tellTarget } from './tell.ts';
-import { worldOf } from './world.ts';
 
 export { BESIDE_CLIENTS } from './core/settings.ts';
 export { type DaemonEvent, type DaemonOptions, runDaemon } from './daemon.ts';
@@ -91,7 +92,9 @@ export class Operations implements Moves {
       if (merges.length === 0) return results;
       for (const { cluster, lo, hi } of merges) {
         const move = { source: cluster, target: cluster, lo, hi };
-        const mid = await this.#record(move, { kind: 'planMerge', cluster, lo, hi });
+        const { asked } = options;
+        const said = asked === undefined ? {} : { asked };
+        const mid = await this.#record(move, { kind: 'planMerge', cluster, lo, hi, ...said });
         options.onPlanned?.(mid, move);
         const result = await this.#run(mid, options, { claimAtOnce: true, seen: null });
         results.push(result);

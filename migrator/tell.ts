@@ -1,7 +1,7 @@
 /** Tells the target of a migration that was aborted while it did not answer (docs/architecture.md, "The coordinator"). */
 import { NurseryError } from '../src/base/errors.ts';
 import type { AdminAnswer, AdminCommand, Migration } from '../src/protocol/admin/admin.ts';
-import { ANSWER_MS, unexpected } from './driver.ts';
+import { ANSWER_MS, unexpected } from './questions.ts';
 import type { World } from './world.ts';
 
 /**

@@ -1,6 +1,6 @@
 /** What lies outside of a migrator: clock and clusters, as its driver asks for them, and as they are in a process. */
-import { TIMERS, type Timers } from '../src/process/timers.ts';
-import type { AdminAnswer, AdminCommand, AdminQuery } from '../src/protocol/admin/admin.ts';
+import type { Timers } from '../src/process/timers.ts';
+import type { AdminAnswer, AdminCommand, AdminQuery, Migration } from '../src/protocol/admin/admin.ts';
 import type { Request } from './core/calls.ts';
 
 /** Whether any migration needs a migrator, as the keeper says; or why nobody of the keeper can be watched for that. */
@@ -22,6 +22,11 @@ export type World = Timers & {
     deadlineMs: number,
     done: (answer: AdminAnswer | Error) => void,
   ): void;
+  /**
+   * Looks whether the target of a migration has room for what it is to bring. `done` is called once, later: with why it has not, or null,
+   * also where nobody can say.
+   */
+  findRoom(migration: Migration, done: (why: string | null) => void): void;
 };
 
 /** Tells whether there is anything to do for a migrator. */
@@ -50,34 +55,3 @@ export type Clusters = {
   /** A cluster by its id. @throws NurseryError UNREACHABLE where nobody knows its addresses */
   cluster(id: string): Cluster | Promise<Cluster>;
 };
-
-/** The World of a process that reaches these clusters. */
-export function worldOf(clusters: Clusters): World {
-  return {
-    ...TIMERS,
-    wallMs: Date.now,
-    ask: (cluster, request, deadlineMs, done) => {
-      const ask = (): void => {
-        answerOf(clusters, cluster, request, deadlineMs).then(done, (error: unknown) =>
-          done(error instanceof Error ? error : new Error(String(error))),
-        );
-      };
-      // Requests of clients that have arrived in this process come first.
-      if (request.kind === 'query' && request.query.kind === 'readPage') TIMERS.defer(ask);
-      else ask();
-    },
-  };
-}
-
-async function answerOf(
-  clusters: Clusters,
-  id: string,
-  request: Request,
-  deadlineMs: number,
-): Promise<AdminAnswer> {
-  const cluster = id === '' ? clusters.keeper : await clusters.cluster(id);
-  if (request.kind === 'command') return await cluster.command(request.command, { deadlineMs });
-  // The master has clients to answer.
-  const to = request.node === 'any' ? 'follower' : request.node;
-  return await cluster.query(request.query, { to, deadlineMs });
-}

@@ -12,6 +12,7 @@ import {
   type Taken,
 } from './calls.ts';
 import { headerFor } from './commands.ts';
+import { goOn, heard, heardBefore, measure } from './courtesy.ts';
 import { claimToken, fail, failFenced, failLeft, finish, lookAgain, restart } from './ends.ts';
 import {
   changeRecord,
@@ -49,6 +50,8 @@ import { emptied } from './throttle.ts';
 export const REFUSALS_MAX = 10;
 
 const ENDS: ReadonlySet<Purpose> = new Set(['cancel', 'takeBack', 'abandon', 'unseal', 'release']);
+/** The next one is due soon, and says more. */
+const SAID_AGAIN: ReadonlySet<Purpose> = new Set(['note', 'noteLeaving', 'slowDown', 'listen']);
 const READS_RECORD: ReadonlySet<Purpose> = new Set(['note', 'noteSeal', 'askKeeper']);
 
 /** No answer comes to this attempt: the same is asked again, later each time. */
@@ -57,8 +60,8 @@ export function onUnanswered(state: Coordination, attempt: number, why: string):
   const call = callOfAttempt(calls, attempt);
   if (call === null) return;
   beginSilence(state.report, call.to, why, { sinceMs: nowMs, askedAtMs: call.sentAtMs });
-  if (call.purpose === 'note' || call.purpose === 'noteLeaving' || call.purpose === 'slowDown') {
-    endCall(calls, call); // the next one is due soon, and says more
+  if (SAID_AGAIN.has(call.purpose)) {
+    endCall(calls, call);
     return;
   }
   const { retryMinMs, retryMaxMs } = settings;
@@ -90,6 +93,13 @@ export function onAnswer(state: Coordination, out: Effect[], attempt: number, an
   }
 }
 
+/** Nothing is copied to a target without room: that is for operators to make. What has begun by then goes on. */
+export function onRoom(state: Coordination, why: string | null): void {
+  if (state.room !== 'asked') return;
+  state.room = 'there';
+  if (why !== null && state.facts.target === null) decideAbort(state.facts, why);
+}
+
 /** "Not now": what costs a slot is asked for first, the rest is asked again. */
 function onBusy(state: Coordination, call: Call, why: string): void {
   const { calls, nowMs } = state;
@@ -104,6 +114,7 @@ function onBusy(state: Coordination, call: Call, why: string): void {
     const times = state.blocked?.move === purpose ? state.blocked.times + 1 : 0;
     const askAtMs = nowMs + Math.min(pollMs * 2 ** Math.min(times, 16), retryMaxMs);
     state.blocked = { move: purpose, times, isFree: false, askAtMs };
+    if (purpose === 'beginImport') state.room = 'unasked'; // disks fill meanwhile
     endCall(calls, call);
   } else repeatAt(calls, call, nowMs + pollMs);
 }
@@ -206,6 +217,11 @@ const ANSWERS: Answers = {
     if (sealAge !== null) ageSeal(report, sealAge, nowMs);
   }),
   slowDown: () => 'taken', // whatever the source makes of it
+  listen: hoping('ok', (state, _out, { waitedMs = 0 }, call) => {
+    const { settings, nowMs } = state;
+    const said = { ...saidBy('source', call), waitedMs };
+    state.courtesy = heard(heardBefore(state.courtesy, said, nowMs, settings), said, nowMs, settings);
+  }),
   mayBegin: hoping('ok', (state) => {
     if (state.blocked !== null) state.blocked = { ...state.blocked, isFree: true };
   }),
@@ -226,9 +242,11 @@ const ANSWERS: Answers = {
   release: decides,
   merge: decides,
 
-  beginImport: hoping('importing', ({ facts, report }, _out, answer) => {
-    learnImport(facts, answer);
-    countStaged(report, answer.running.count, answer.running.bytes);
+  beginImport: hoping('importing', (state, _out, { waitedMs = 0, ...importing }, call) => {
+    const { facts, report, settings, nowMs } = state;
+    learnImport(facts, importing);
+    countStaged(report, importing.running.count, importing.running.bytes);
+    state.courtesy = heardBefore(state.courtesy, { ...saidBy('target', call), waitedMs }, nowMs, settings);
   }),
   checkTarget: onTargetChecked,
   page: onPage,
@@ -268,7 +286,9 @@ function onClaimed(
   state.mode = 'work';
   state.claim = claimOf(token, floor, functions);
   learnRecord(state.facts, record, -1);
-  if (isFirst) takeOver(state.report, record.progress, token > 1 ? state.settings.claimAfterMs : 0);
+  if (!isFirst) return;
+  takeOver(state.report, record.progress, token > 1 ? state.settings.claimAfterMs : 0);
+  state.courtesy = goOn(state.courtesy, record.progress.givesWay, state.nowMs, state.settings);
 }
 
 function claimOf(token: number, floor: number, functions: number | undefined): Coordination['claim'] {
@@ -347,13 +367,20 @@ function onTooLate(state: Coordination, out: Effect[], answer: Answer<'sealed'>)
   askRange(state, out, 'askSealAge', 'source');
 }
 
-function onRead(state: Coordination, _out: Effect[], _call: Call, answer: AdminAnswer): Taken {
+function onRead(state: Coordination, _out: Effect[], call: Call, answer: AdminAnswer): Taken {
   if (answer.kind !== 'rows') return 'unexpected';
-  const { pipe } = state;
+  const { pipe, settings, nowMs } = state;
   if (pipe === null) return 'taken';
-  const { rows, to, asOf } = answer;
-  if (isCopy(pipe)) state.bucket = emptied(state.bucket, sizeOf(rows).bytes);
+  const { rows, to, asOf, waitedMs = 0 } = answer;
+  if (isCopy(pipe)) {
+    state.bucket = emptied(state.bucket, sizeOf(rows).bytes);
+    state.courtesy = heard(state.courtesy, { ...saidBy('source', call), waitedMs }, nowMs, settings);
+  }
   return takeRows(pipe, rows, to, asOf);
+}
+
+function saidBy<P extends 'source' | 'target'>(party: P, { cluster }: Call): { party: P; cluster: string } {
+  return { party, cluster };
 }
 
 function onSealAnswered(state: Coordination, _out: Effect[], _call: Call, answer: AdminAnswer): Taken {
@@ -381,18 +408,23 @@ function onTargetChecked(state: Coordination, out: Effect[], _call: Call, status
 }
 
 /** The target has a page, or had it before. */
-function onPage(state: Coordination, _out: Effect[], { mark }: Call, answer: AdminAnswer): Taken {
+function onPage(state: Coordination, _out: Effect[], call: Call, answer: AdminAnswer): Taken {
+  const { mark } = call;
   if (answer.kind !== 'ok' && answer.kind !== 'importing') return 'unexpected';
   const { pipe } = state;
   if (pipe === null) return 'taken';
   const pages = arrive(pipe, mark);
   movePages(state.facts, pages, isCopy(pipe));
-  dropCalls(state.calls, (call) => call.purpose === 'page' && call.mark <= mark);
+  dropCalls(state.calls, (other) => other.purpose === 'page' && other.mark <= mark);
   state.restarts = 0;
   if (!isCopy(pipe)) return 'taken';
+  const { settings, nowMs } = state;
   for (const page of pages) {
     const { keys, bytes } = sizeOf(page.rows);
     countCopied(state.report, keys, bytes);
+    state.courtesy = measure(state.courtesy, bytes, nowMs);
   }
+  const { waitedMs = 0 } = answer;
+  state.courtesy = heard(state.courtesy, { ...saidBy('target', call), waitedMs }, nowMs, settings);
   return 'taken';
 }

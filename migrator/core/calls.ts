@@ -1,5 +1,11 @@
 /** Requests that a coordinator has under way, and what it asks of its driver. What is to be sent is appended to `out`. */
-import type { AdminAnswer, AdminCommand, AdminQuery, Progress } from '../../src/protocol/admin/admin.ts';
+import type {
+  AdminAnswer,
+  AdminCommand,
+  AdminQuery,
+  Migration,
+  Progress,
+} from '../../src/protocol/admin/admin.ts';
 import type { MigrationResult } from '../../src/protocol/admin/moves.ts';
 
 /** Whom a request is for. */
@@ -17,6 +23,8 @@ export type Event = { readonly nowMs: number } & (
   /** No answer will come for this call. Whether it was carried out is unknown. */
   | { readonly kind: 'unanswered'; readonly call: number; readonly why: string }
   | { readonly kind: 'tick' }
+  /** Whether the target has room, after `findRoom`: null, or why not. */
+  | { readonly kind: 'room'; readonly why: string | null }
   /** Its process goes down in order: it gives the migration up, so that others need not wait until it passes for dead. */
   | { readonly kind: 'leave' }
 );
@@ -34,6 +42,8 @@ export type Effect =
   /** A `tick` at this time, instead of any asked for before. */
   | { readonly kind: 'wake'; readonly atMs: number }
   | { readonly kind: 'progress'; readonly progress: Progress }
+  /** Ends in one `room`. */
+  | { readonly kind: 'findRoom'; readonly migration: Migration }
   | { readonly kind: 'finished'; readonly result: MigrationResult }
   | { readonly kind: 'failed'; readonly code: FailureCode; readonly message: string };
 
@@ -52,6 +62,7 @@ export type Purpose =
   | 'askSealAge'
   | 'checkTarget'
   | 'slowDown'
+  | 'listen'
   | 'mayBegin'
   | 'beginImport'
   | 'beginExport'

@@ -91,12 +91,16 @@ export function checkDelta(before: Observation, state: Coordination): void {
 }
 
 function checkBounds(
-  { settings, calls, delayMs, stuckRounds, blocked }: Coordination,
+  { settings, calls, delayMs, stuckRounds, blocked, courtesy }: Coordination,
   told: () => Told,
 ): void {
   const isDelayBounded = delayMs >= 0 && delayMs <= settings.slowDownMaxMs;
   invariant(isDelayBounded, 'writers are held back so long at most', told);
   invariant(stuckRounds <= settings.stuckRounds, 'rounds that are stuck slow writers down', told);
+  const { rate, because } = courtesy;
+  const isGoingOn = rate === null || (rate >= settings.courteousBytesMin && Number.isFinite(rate));
+  invariant(isGoingOn, 'a copy that gives way goes on', told);
+  invariant((rate === null) === (because === null), 'a copy says to whom it gives way', told);
   const isQuiet = blocked === null || blocked.isFree || !hasCall(calls, blocked.move);
   invariant(isQuiet, 'who is busy is not commanded', told);
 }

@@ -114,6 +114,7 @@ function sendCommand(
     askWhether(state, out, state.blocked);
     return;
   }
+  if (move === 'beginImport' && !findsRoom(state, out)) return;
   if (move === 'seal') beginSeal(state.report, state.nowMs);
   if (move === 'abandon' || move === 'cancel') decideAbort(facts, whyAborted(facts));
   if (move === 'abandon' && facts.source?.closed === 'unsealed') state.tellingSinceMs ??= state.nowMs;
@@ -125,6 +126,15 @@ function sendCommand(
   const extra = { limits: limitsOf(state), ...receiptNow(state) };
   const wanted = commandFor(move, facts, state.claim, extra);
   if (wanted !== null) send(state, out, move, wanted.to, { kind: 'command', command: wanted.command });
+}
+
+/** Whether the target is known to have room; else that is asked. What is there already has found some. */
+function findsRoom(state: Coordination, out: Effect[]): boolean {
+  const { report, room, facts } = state;
+  if (report.progress.keysCopied > 0 || room === 'there') return true;
+  if (room === 'unasked') out.push({ kind: 'findRoom', migration: recordOf(facts) });
+  state.room = 'asked';
+  return false;
 }
 
 /** What the receipt says of time, if it is published now: the whole by the wall clock, which may have jumped since another one began. */
@@ -200,8 +210,8 @@ function beginPass(state: Coordination, kind: PipeKind): Pipe | null {
 }
 
 /** A copy goes no faster than it may. */
-function mayRead({ facts, settings, bucket, nowMs }: Coordination, pipe: Pipe): boolean {
-  return !isCopy(pipe) || readAtMs(bucket, rateOf(recordOf(facts), settings)) <= nowMs;
+function mayRead({ facts, settings, courtesy, bucket, nowMs }: Coordination, pipe: Pipe): boolean {
+  return !isCopy(pipe) || readAtMs(bucket, rateOf(recordOf(facts), settings, courtesy)) <= nowMs;
 }
 
 /** Where rounds do not shrink, the source slows its writers, more and more. */
@@ -221,7 +231,7 @@ function readOn(state: Coordination, out: Effect[], pipe: Pipe, from: string): v
   const { lo, hi } = recordOf(state.facts);
   const { pageBytes, dirtyRowsMax: rowsMax } = state.settings;
   const { minSlot } = pipe;
-  const rate = rateOf(recordOf(state.facts), state.settings);
+  const rate = rateOf(recordOf(state.facts), state.settings, state.courtesy);
   const query: AdminQuery = isCopy(pipe)
     ? { kind: 'readPage', mid, lo, hi, from, bytesMax: pageBytesAt(rate, state.settings), minSlot }
     : { kind: 'readDirty', mid, from, rowsMax, bytesMax: pageBytes, minSlot };

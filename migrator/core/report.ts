@@ -2,6 +2,7 @@
 import { NO_PROGRESS, type Progress, type SealAge } from '../../src/protocol/admin/admin.ts';
 import { isMerge } from '../../src/protocol/admin/migration.ts';
 import type { Party } from './calls.ts';
+import { type Courtesy, givesWay } from './courtesy.ts';
 import { type Facts, isTooLate, recordOf } from './facts.ts';
 import type { Move } from './next-move.ts';
 
@@ -99,7 +100,7 @@ export function enter(report: Report, move: Move, nowMs: number): void {
 }
 
 /** Goes on counting where a predecessor stopped; a pause that it left behind went on for `unseenMs` at least. */
-export function takeOver(report: Report, progress: Progress, unseenMs: number): void {
+export function takeOver(report: Report, { givesWay: _, ...progress }: Progress, unseenMs: number): void {
   const startedAtMs = progress.startedAtMs || report.progress.startedAtMs;
   report.progress = { ...progress, startedAtMs };
   report.pauseBeforeMs = progress.pauseMs + (progress.stage === STAGES.lastRows ? unseenMs : 0);
@@ -200,8 +201,15 @@ export function endBusy(report: Report): void {
 }
 
 /** Progress as of now. `delayMs`: by how much the source holds back each answer to a writer. */
-export function progressAt(report: Report, facts: Facts, nowMs: number, delayMs: number): Progress {
+export function progressAt(
+  report: Report,
+  facts: Facts,
+  nowMs: number,
+  { delayMs, courtesy }: { readonly delayMs: number; readonly courtesy: Courtesy },
+): Progress {
   const { progress, isPauseExact } = report;
+  const isAsked = facts.record?.asked?.rate != null;
+  const way = isAsked || progress.stage !== STAGES.copy ? undefined : givesWay(courtesy);
   const exporting = facts.source?.exporting;
   // Exact as of the beginning once the base is known, and as of the seal from then on.
   const total = exporting?.sealed?.digest ?? exporting?.base;
@@ -212,6 +220,7 @@ export function progressAt(report: Report, facts: Facts, nowMs: number, delayMs:
     dirtyRows: exporting?.dirtyRows ?? 0,
     pauseMs: pauseMs(report, nowMs),
     pauseAtLeast: isSealed(report) || !isPauseExact,
+    ...(way === undefined ? {} : { givesWay: way }),
   };
 }
 

@@ -9,8 +9,8 @@ import { progressAt } from './report.ts';
 import type { Coordination } from './state.ts';
 
 /** Progress as of the last event. */
-export function progressNow({ report, facts, nowMs, delayMs }: Coordination): Progress {
-  return progressAt(report, facts, nowMs, delayMs);
+export function progressNow({ report, facts, nowMs, delayMs, courtesy }: Coordination): Progress {
+  return progressAt(report, facts, nowMs, { delayMs, courtesy });
 }
 
 /** The heartbeat; it carries the progress, and last that nobody works on it any more. */

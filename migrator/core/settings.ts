@@ -33,8 +33,13 @@ export type Settings = {
   readonly pollMs: number;
   /** After this long without any answer of a cluster the coordinator gives up, unless the range is sealed. */
   readonly giveUpMs: number;
-  /** Copies at most this many bytes a second; null is unbounded. */
+  /** Copies at most this many bytes a second where nobody has asked a rate; null: it gives way to requests instead. */
   readonly bytesPerSecondMax: number | null;
+  /** A copy without a rate gives way where requests wait for longer: between the two, by what they waited before (courtesy.ts). */
+  readonly waitedMinMs: number;
+  readonly waitedMaxMs: number;
+  /** It copies so many bytes a second all the same: it ends, whatever requests wait for. */
+  readonly courteousBytesMin: number;
 };
 
 export const SETTINGS: Settings = {
@@ -57,6 +62,9 @@ export const SETTINGS: Settings = {
   pollMs: 100,
   giveUpMs: 600_000,
   bytesPerSecondMax: null,
+  waitedMinMs: 5,
+  waitedMaxMs: 200,
+  courteousBytesMin: 256 * 1024,
 };
 
 /** In a process that serves clients: what it has to do at a time for a copy is short. */

@@ -1,6 +1,7 @@
 /** The state of one migration's coordinator. Only the functions beside it write to it. */
 import { type Calls, noCalls } from './calls.ts';
 import type { Claim } from './commands.ts';
+import { type Courtesy, UNHURRIED } from './courtesy.ts';
 import { type Facts, noFacts } from './facts.ts';
 import type { SealLimits } from './next-move.ts';
 import type { Pipe } from './pipe.ts';
@@ -63,10 +64,16 @@ export type Coordination = {
   pipe: Pipe | null;
   /** What may be copied now. */
   bucket: Bucket;
+  /** How fast it is where nobody has asked a rate. */
+  courtesy: Courtesy;
+  /** When the source's master is asked next how long requests wait there: pages come from its followers. */
+  nextListenMs: number;
   notedMs: number;
   /** When the keeper is asked, where notes are rare. */
   nextAskMs: number;
   blocked: Blocked | null;
+  /** Whether the target has room, as far as was asked for the `beginImport` that comes next. */
+  room: 'unasked' | 'asked' | 'there';
   /** When the target was first asked to abandon what the source has cancelled. */
   tellingSinceMs: number | null;
   /** When what takes its time is asked for next. */
@@ -100,9 +107,12 @@ export function createCoordination(options: CoordinatorOptions): Coordination {
     report: createReport(options.startedAtMs),
     pipe: null,
     bucket: EMPTY,
+    courtesy: UNHURRIED,
+    nextListenMs: 0,
     notedMs: Number.NEGATIVE_INFINITY,
     nextAskMs: 0,
     blocked: null,
+    room: 'unasked',
     tellingSinceMs: null,
     nextPollMs: 0,
     nextSlowMs: 0,

@@ -6,9 +6,10 @@
  * be stopped anywhere; the next one claims a token and asks again.
  */
 import { unreachable } from '../../src/base/assert.ts';
-import { onAnswer, onUnanswered } from './answers.ts';
+import { onAnswer, onRoom, onUnanswered } from './answers.ts';
 import { beatMs } from './beat.ts';
 import { askedSince, type Effect, type Event, hasCall, nextRepeatMs, repeatDue } from './calls.ts';
+import { UNHURRIED } from './courtesy.ts';
 import { giveUpWhereSilent, isLeaving, leave } from './ends.ts';
 import { recordOf } from './facts.ts';
 import { checkDelta, observe } from './invariants.ts';
@@ -44,6 +45,9 @@ function take(state: Coordination, out: Effect[], event: Event): void {
     case 'unanswered':
       onUnanswered(state, event.call, event.why);
       break;
+    case 'room':
+      onRoom(state, event.why);
+      break;
     case 'leave':
       state.leaveAtMs ??= state.nowMs + state.settings.leaveSealedMs;
       break;
@@ -58,8 +62,8 @@ function take(state: Coordination, out: Effect[], event: Event): void {
 
 /** At the rate that was in force until now; what the event says of it holds from now on. */
 function fill(state: Coordination): void {
-  const { facts, settings, bucket, nowMs } = state;
-  const rate = facts.record === null ? null : rateOf(facts.record, settings);
+  const { facts, settings, courtesy, bucket, nowMs } = state;
+  const rate = facts.record === null ? null : rateOf(facts.record, settings, courtesy);
   state.bucket = filled(bucket, rate, nowMs);
 }
 
@@ -79,11 +83,20 @@ function work(state: Coordination, out: Effect[]): void {
   moveOn(state, out);
   if (hasEnded(state)) return;
   beat(state, out);
+  if (givesWay(state) && state.nowMs >= state.nextListenMs) {
+    state.nextListenMs = state.nowMs + state.settings.heartbeatMs;
+    sendQuery(state, out, 'listen', 'source', { kind: 'slowDown', mid: state.mid, delayMs: 0 });
+  }
   const { mid, delayMs, nowMs } = state;
   if (delayMs > 0 && !isSealed(state.report) && nowMs >= state.nextSlowMs) {
     state.nextSlowMs = nowMs + state.settings.heartbeatMs;
     sendQuery(state, out, 'slowDown', 'source', { kind: 'slowDown', mid, delayMs });
   }
+}
+
+/** Whether it copies, and nobody has asked a rate. */
+function givesWay({ facts, settings, pipe }: Coordination): boolean {
+  return pipe?.kind === 'copy' && rateOf(recordOf(facts), settings, UNHURRIED) === null;
 }
 
 /** Tells the keeper that there is somebody at work; where that is rare, asks it, since an operator may wish something else. */
@@ -103,8 +116,8 @@ function nextNoteMs(state: Coordination): number {
 }
 
 /** When the copy may go on, where that is what it waits for. */
-function nextReadMs({ facts, settings, bucket, pipe }: Coordination): number {
-  return pipe?.kind === 'copy' ? readAtMs(bucket, rateOf(recordOf(facts), settings)) : 0;
+function nextReadMs({ facts, settings, courtesy, bucket, pipe }: Coordination): number {
+  return pipe?.kind === 'copy' ? readAtMs(bucket, rateOf(recordOf(facts), settings, courtesy)) : 0;
 }
 
 /** Before the keeper's record is ours it can only be told that there is somebody to wait for. */

@@ -3,6 +3,7 @@
  * they can, since writers go on meanwhile, or wait.
  */
 import type { Migration } from '../../src/protocol/admin/admin.ts';
+import type { Courtesy } from './courtesy.ts';
 import type { Settings } from './settings.ts';
 
 /** What may be copied now, as of `atMs`; below zero, what has to be waited for. A page goes out while it is not below zero. */
@@ -19,9 +20,16 @@ const PAGE_BYTES_MIN = 1024;
 /** Less than a byte is a rounding error. */
 const NOTHING = -0.001;
 
-/** Bytes per second at most; 0: none for now; null: no limit. What stands in the record holds, whoever has asked for it. */
-export function rateOf(record: Pick<Migration, 'asked'>, settings: Settings): number | null {
-  return record.asked?.rate ?? settings.bytesPerSecondMax;
+/**
+ * Bytes per second at most; 0: none for now; null: no limit. What stands in the record holds exactly, whoever has asked for it; where
+ * nobody has, the copy gives way to requests.
+ */
+export function rateOf(
+  record: Pick<Migration, 'asked'>,
+  settings: Settings,
+  courtesy: Pick<Courtesy, 'rate'>,
+): number | null {
+  return record.asked?.rate ?? settings.bytesPerSecondMax ?? courtesy.rate;
 }
 
 /** The bucket as of `nowMs`, at a rate that was in force since it was looked at last. */

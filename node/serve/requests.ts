@@ -59,6 +59,7 @@ import { OVERLOADED, withRoom } from './room.ts';
 import { stateWord } from './state-words.ts';
 import { nodeStatus, statisticsFields } from './status.ts';
 import { Upkeep } from './upkeep.ts';
+import { Waits } from './waits.ts';
 
 /** By them a cluster comes to another keeper, which alone can say that it is in force. */
 const OF_RESCUES: ReadonlySet<string> = new Set(['adopt', 'yieldRange']);
@@ -87,6 +88,7 @@ export class Requests {
   readonly #images: Images;
   readonly #databases: Databases;
   readonly #upkeep: Upkeep;
+  readonly #waits: Waits;
 
   /** What they are answered with. */
   get context(): RequestContext {
@@ -98,6 +100,7 @@ export class Requests {
     this.#images = new Images(context.nowMs);
     this.#databases = new Databases(context);
     this.#upkeep = new Upkeep(context);
+    this.#waits = new Waits(context.nowMs);
   }
 
   /**
@@ -172,7 +175,7 @@ export class Requests {
     if (refusal !== null) respond(refusal);
     else if (request.kind === 'setNurseryConfig')
       driver.propose(update, (answer) => respond(plainOk(answer)), untilMs);
-    else driver.propose(update, slowDowns.slowed(request, respond), untilMs);
+    else driver.propose(update, this.#waits.heard(request, slowDowns.slowed(request, respond)), untilMs);
   }
 
   /** What this node refuses of a run by itself is refused for good, and holds up nothing behind it. */
@@ -200,7 +203,7 @@ export class Requests {
           continue;
         }
         updates.push(updates.length === 0 ? update : asFollower(update));
-        responds.push(slowDowns.slowed(request, timed));
+        responds.push(this.#waits.heard(request, slowDowns.slowed(request, timed)));
       } catch (error) {
         answer(index, this.#answerOf(error));
       }
@@ -366,8 +369,8 @@ export class Requests {
         respond(mapAnswer(driver.machine.keeperMap(), query.sinceVersion));
         return;
       case 'slowDown':
-        slowDowns.set(query.mid, query.delayMs, driver.machine);
-        respond({ bytes: encodeAnswer({ kind: 'ok' }), hint: null });
+        if (query.delayMs > 0) slowDowns.set(query.mid, query.delayMs, driver.machine);
+        respond(this.#waits.told({ bytes: encodeAnswer({ kind: 'ok' }), hint: null }));
         return;
       default: {
         const refusal = QUERIES[query.kind].decides
@@ -383,7 +386,9 @@ export class Requests {
         const result = isOfImages(query)
           ? this.#images.answer(query, store, driver.machine)
           : driver.machine.query(query, view.slot, view, sealAge);
-        this.#finish(result, view, respond, asker, scheduler);
+        const isPage = query.kind === 'readPage';
+        const hear: Respond = isPage ? (answer) => respond(this.#waits.told(answer)) : respond;
+        this.#finish(result, view, hear, asker, scheduler);
       }
     }
   }

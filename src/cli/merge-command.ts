@@ -1,7 +1,7 @@
 /** `nursery merge`: neighbouring ranges of one owner become one. */
 import { FatalError, NurseryError } from '../base/errors.ts';
 import { jsonRange, shortRange, storableKeyOf } from './forms.ts';
-import { type Common, withMoves } from './migrate-command.ts';
+import { type Common, whoAsks, withMoves } from './migrate-command.ts';
 import { printJson, printLine } from './output.ts';
 
 export type MergeArguments = Common & {
@@ -29,7 +29,7 @@ export async function runMergeCommand(args: MergeArguments): Promise<void> {
         printLine(`would make one range of ${shortRange(merge)}, at ${merge.cluster}`);
       return;
     }
-    const results = await inTime((options) => moves.merge(at, options));
+    const results = await inTime((options) => moves.merge(at, { ...options, asked: whoAsks() }));
     if (results.length === 0 && !json) printLine(NOTHING);
     const aborted = results.find(({ outcome }) => outcome === 'aborted');
     if (aborted !== undefined)

@@ -52,8 +52,9 @@ function proofOf({ receipt }: Migration): string {
   return `${took}, ${digest.bytes} bytes, sealed at slot ${sealSlot}, digest ${sum}…`;
 }
 
-/** Who asked, and why; '' where nobody has said. */
-function askedFor({ asked }: Migration): string {
+/** Who asked, and why; '' where nobody has said. A copy of a rescue was asked for by its order. */
+export function askedFor({ asked, rescue }: Pick<Migration, 'asked' | 'rescue'>): string {
+  if (rescue?.isCopy === true) return `, asked for by order ${rescue.order} (rescue lost)`;
   if (asked === undefined) return '';
   const undoes = asked.undoes === null ? '' : `, takes back ${asked.undoes}`;
   return asked.who === '' ? undoes : `, asked for by ${asked.who} (${asked.reason})${undoes}`;

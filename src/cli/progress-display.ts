@@ -7,6 +7,7 @@ import { printRange, type Range } from '../keyspace/range.ts';
 import type { Progress } from '../protocol/admin/admin.ts';
 import { jsonRange, shortRange } from './forms.ts';
 import { Display, IS_TERMINAL } from './output.ts';
+import { printGivesWay } from './status/pace.ts';
 
 /** Between two plain lines while only counters change (ms). */
 const LINE_EVERY_MS = 1000;
@@ -76,7 +77,7 @@ function barDisplay(display: Display): ProgressDisplay {
   return {
     planned: (mid, move) => announce(display, mid, move),
     progress: (_mid, progress, { keysPerSecond }) => {
-      const waiting = progress.waitingFor === '' ? '' : `, waiting for ${progress.waitingFor}`;
+      const waiting = reasonsOf(progress);
       const payload = { stage: progress.stage, rate: Math.round(keysPerSecond), waiting };
       const total = Math.max(progress.keysTotal, progress.keysCopied, 1);
       if (bar === null) {
@@ -132,9 +133,14 @@ function reasonOf(waitingFor: string): string {
   return waitingFor.replace(/\d+ s\b/g, '');
 }
 
+/** Why it is no faster: to whom it gives way, and whom it waits for. */
+function reasonsOf({ givesWay, waitingFor }: Progress): string {
+  const way = givesWay === undefined ? '' : `, ${printGivesWay(givesWay)}`;
+  return waitingFor === '' ? way : `${way}, waiting for ${waitingFor}`;
+}
+
 function describe(progress: Progress, { keysPerSecond, secondsLeft }: Rate): string {
   const total = progress.keysTotal > 0 ? ` of ${progress.keysTotal}` : '';
   const left = secondsLeft === null ? '' : `, ${Math.ceil(secondsLeft)} s left`;
-  const waiting = progress.waitingFor === '' ? '' : `, waiting for ${progress.waitingFor}`;
-  return `${progress.stage}, ${progress.keysCopied}${total} keys, ${Math.round(keysPerSecond)}/s${left}${waiting}`;
+  return `${progress.stage}, ${progress.keysCopied}${total} keys, ${Math.round(keysPerSecond)}/s${left}${reasonsOf(progress)}`;
 }

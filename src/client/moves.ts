@@ -32,7 +32,7 @@ export type MoveOptions = {
   readonly onTold?: (told: { readonly mid: number; readonly target: string }) => void;
   /** Stops at once; what was begun can be resumed. */
   readonly signal?: AbortSignal;
-  /** How the move was asked for, for its record; that of a merge has no place for it. */
+  /** How the move, or merge, was asked for: its record keeps that. */
   readonly asked?: Asked;
 };
 
@@ -65,13 +65,18 @@ export type DryMove = PlannedMove & {
 /** @throws NurseryError REFUSED where the target of one of them has no room for it; nothing is refused for what nobody knows */
 export function expectRoom(moves: readonly DryMove[]): void {
   for (const move of moves) {
-    const { source, target, bytes, neededBytes, freeBytes } = move;
-    if (neededBytes === null || freeBytes === null || neededBytes <= freeBytes) continue;
-    throw new NurseryError(
-      'REFUSED',
-      `${target} has no room for ${printRange(move)} of ${source}: ${bytes} bytes of rows may take ${neededBytes} until logs and stores are tidied up, and the fullest of its disks has ${Math.max(0, Math.floor(freeBytes))} bytes left beside what other open moves bring. Make room there, or move less`,
-    );
+    const why = whyNoRoom(move);
+    if (why !== null) throw new NurseryError('REFUSED', why);
   }
+}
+
+/** Why the target of a move has no room for it; null where it has, or nobody knows. */
+export function whyNoRoom(
+  move: PlannedMove & Pick<DryMove, 'bytes' | 'neededBytes' | 'freeBytes'>,
+): string | null {
+  const { source, target, bytes, neededBytes, freeBytes } = move;
+  if (neededBytes === null || freeBytes === null || neededBytes <= freeBytes) return null;
+  return `${target} has no room for ${printRange(move)} of ${source}: ${bytes} bytes of rows may take ${neededBytes} until logs and stores are tidied up, and the fullest of its disks has ${Math.max(0, Math.floor(freeBytes))} bytes left beside what other open moves bring. Make room there, or move less`;
 }
 
 /** What became of a pause, or of its end: it is so; its migrator is alive and has not got there yet; nobody works on it. */

@@ -86,6 +86,8 @@ export type ShownMove = KeyRange & {
   readonly stage: string;
   /** For whom, since when, and why; '' for nobody. */
   readonly waitingFor: string;
+  /** How fast it is copied at most, and why; '' for nothing to say. */
+  readonly pace: string;
   readonly keysCopied: number;
   readonly bytesCopied: number;
   /** 0 where it is not known yet. */

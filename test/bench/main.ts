@@ -1,13 +1,14 @@
 /**
- * The benchmarks: `npm run bench`, everything but `compare`, `large` and `size` within 15 minutes, one row for each target. Options: scenario
+ * The benchmarks: `npm run bench`, everything but `compare`, `courtesy`, `large` and `size` within 15 minutes, one row for each target. Options: scenario
  * names to run only those (`npm run bench -- direct sharded`), `--minutes 10` for the memory scenario, `--millions 20` for the largest size,
- * `--case TEXT` for some rows of `direct`. Timings depend on the machine: compare what was measured in one run. Beside each row stands
+ * `--case TEXT` for some rows of `direct`, `--keys N --calm SECONDS` for a shorter `courtesy`. Timings depend on the machine: compare what was measured in one run. Beside each row stands
  * what the last run here measured, kept in a file of the working directory.
  */
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Lab } from '../support/processes.ts';
 import { compare } from './compare.ts';
+import { courtesy } from './courtesy.ts';
 import { crowd } from './crowd.ts';
 import { direct, generator, memory } from './direct.ts';
 import { growth } from './growth.ts';
@@ -28,6 +29,8 @@ const { values, positionals } = parseArgs({
     millions: { type: 'string', default: '4' },
     minutes: { type: 'string', default: '1' },
     case: { type: 'string', default: '' },
+    keys: { type: 'string', default: '1000000' },
+    calm: { type: 'string', default: '60' },
   },
 });
 
@@ -47,10 +50,11 @@ const SCENARIOS: { readonly [name: string]: (stage: Stage) => void | Promise<voi
   memory: (stage) => memory(stage, Number(values.minutes)),
   size: (stage) => size(stage, Number(values.millions)),
   compare,
+  courtesy: (stage) => courtesy(stage, { keys: Number(values.keys), calmSeconds: Number(values.calm) }),
 };
 
 /** What is run only where it is named. */
-const LONG = ['large', 'size', 'compare'];
+const LONG = ['large', 'size', 'compare', 'courtesy'];
 /** What was measured last, row by row. */
 const KEPT = 'bench-last.json';
 

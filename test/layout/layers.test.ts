@@ -194,7 +194,7 @@ test('pure files touch neither clock nor chance nor promises', () => {
 const WALL_CLOCKS = [
   'src/cli/dashboard/serve.ts',
   'src/dashboard/page/main.ts',
-  'migrator/world.ts',
+  'migrator/process-world.ts',
   'node/process.ts',
   'router/main.ts',
   'src/cli/backup',

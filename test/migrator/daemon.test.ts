@@ -27,6 +27,7 @@ class Rig implements World, MovesWatch {
   wallMs = (): number => 0;
   chance = (): number => 0;
   defer = (run: () => void): void => run();
+  findRoom = (_migration: Migration, done: (why: string | null) => void): void => done(null);
   after = (_delayMs: number, run: () => void): (() => void) => {
     this.#timer = run;
     return () => {
@@ -115,6 +116,8 @@ class Watcher implements DaemonWorld {
   wallMs = (): number => 0;
   chance = (): number => this.#chance;
   defer = (run: () => void): void => void this.after(0, run);
+  findRoom = (_migration: Migration, done: (why: string | null) => void): void =>
+    void this.after(1, () => done(null));
   after = (delayMs: number, run: () => void): (() => void) => this.#nursery.after(delayMs, run);
 
   watchMoves(listener: (news: MovesNews) => void): () => void {

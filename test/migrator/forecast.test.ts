@@ -2,9 +2,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { planFor } from '../../migrator/balance.ts';
-import { amountIn } from '../../migrator/forecast.ts';
+import { amountIn, roomWhy } from '../../migrator/forecast.ts';
 import { Operations } from '../../migrator/operations.ts';
 import { expectRoom } from '../../src/client/moves.ts';
+import { type Migration, NO_PROGRESS } from '../../src/protocol/admin/admin.ts';
 import { RESERVE } from '../../src/protocol/admin/moves.ts';
 import { bytesOf, counts, rowsOf } from './counting.ts';
 import { LocalNursery } from './local-nursery.ts';
@@ -84,6 +85,55 @@ test('what does not fit is refused before anything is planned, with what open mo
     plan.plan.moves.every(({ target }) => target !== 'b'),
     'a plan leaves who has a move under way alone, and moves nothing where there is no room',
   );
+});
+
+/** A move of the upper half is recorded, and its target's disks have so much free by the time that it begins. */
+async function begunWith(freeBytes: number, prepare: (nursery: LocalNursery) => void = () => {}) {
+  const nursery = filled(freeBytes, 1e9);
+  prepare(nursery);
+  const mid = nursery.plan('a', 'b', HALF.lo, HALF.hi);
+  const result = await new Operations(nursery, FAST).seeThrough(mid);
+  return { nursery, result };
+}
+
+test('what does not fit any more when its import is to begin is given up, and nothing was copied', async () => {
+  const needed = bytesOfHalf(filled(0, 0)) * RESERVE;
+  const { nursery, result } = await begunWith(needed / 2);
+  assert.is(result.outcome, 'aborted');
+  assert.match(result.why, /^b has no room for \[k050\.\.end\) of a: .* Make room there/);
+  const { b, keeper } = nursery;
+  assert.equal([rowsOf(b, HALF), b.sim.state.imports.size], [[], 0]);
+  assert.match(keeper.sim.state.migrations.get(result.mid)?.why ?? '', /no room/);
+  assert.is((await begunWith(needed * 1.2)).result.outcome, 'done');
+});
+
+test('of other moves to that target those count that come before it, or copy already', async () => {
+  const needed = bytesOfHalf(filled(0, 0)) * RESERVE;
+  const other = (nursery: LocalNursery): number => nursery.plan('a', 'b', '', 'k050');
+  assert.match((await begunWith(needed * 1.2, other)).result.why, /what other open moves bring/);
+
+  const later = filled(needed * 1.2, 1e9);
+  const mid = later.plan('a', 'b', HALF.lo, HALF.hi);
+  const after = other(later);
+  const record = later.keeper.sim.state.migrations.get(mid) as Migration;
+  assert.is(await roomWhy(later, record), null);
+  const { keeper } = later;
+  keeper.sim.command({ kind: 'claim', mid: after, tokenSeen: 0 });
+  const progress = { ...NO_PROGRESS, bytesCopied: 1 };
+  keeper.sim.command({ kind: 'note', mid: after, token: 1, progress });
+  assert.match((await roomWhy(later, record)) ?? '', /what other open moves bring/);
+});
+
+test('nothing is given up for what nobody knows', async () => {
+  const nursery = filled(0, 0);
+  const mid = nursery.plan('a', 'b', HALF.lo, HALF.hi);
+  const record = nursery.keeper.sim.state.migrations.get(mid) as Migration;
+  assert.match((await roomWhy(nursery, record)) ?? '', /no room/);
+  for (const silent of [nursery.a, nursery.b, nursery.keeper]) {
+    silent.isDown = true;
+    assert.is(await roomWhy(nursery, record), null);
+    silent.isDown = false;
+  }
 });
 
 test('two moves of one request share the room', async () => {

@@ -8,6 +8,7 @@ import { rowsIn } from '../../node/machine/rows.ts';
 import type { NurseryError } from '../../src/base/errors.ts';
 import { WHOLE } from '../../src/keyspace/range.ts';
 import { PAGE_DIRTY, type Progress } from '../../src/protocol/admin/admin.ts';
+import { UNSAID } from '../../src/protocol/admin/migration.ts';
 import { until } from '../support/wait.ts';
 import type { LocalCluster } from './local-nursery.ts';
 import { LocalNursery } from './local-nursery.ts';
@@ -114,7 +115,7 @@ test('slows writers down where rounds do not shrink', async () => {
   const delays: number[] = [];
   const query = a.query.bind(a);
   a.query = async (wanted) => {
-    if (wanted.kind === 'slowDown') delays.push(wanted.delayMs);
+    if (wanted.kind === 'slowDown' && wanted.delayMs > 0) delays.push(wanted.delayMs);
     if (wanted.kind === 'rangeStatus' && new Set(delays).size < 2) {
       for (let key = 0; key < 10; key += 1) a.set(`k00${key}`, `${Math.random()}`);
     }
@@ -514,8 +515,10 @@ async function cutUp(moves: number): Promise<{ nursery: LocalNursery; operations
 test('merges what meets at a separator, then everything, in as many steps as it takes', async () => {
   const { nursery, operations } = await cutUp(9);
   assert.is(nursery.owners.split(' ').length, 19);
-  const [one] = await operations.merge('k010');
+  const asked = { ...UNSAID, who: 'me' };
+  const [one] = await operations.merge('k010', { asked });
   assert.is(one?.outcome, 'done');
+  assert.equal(nursery.keeper.sim.state.migrations.get(one?.mid ?? 0)?.asked, asked);
   assert.match(nursery.owners, / a:k005..k015 /);
   assert.equal((await operations.dryMerge(null)).length, 2);
   const all = await operations.merge(null);

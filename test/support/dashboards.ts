@@ -108,7 +108,15 @@ export function moveOf(mid: number, more: Partial<ShownMove> = {}): ShownMove {
       wish: 'run',
       why: '',
     },
-    ...{ stage: 'copying', waitingFor: '', keysCopied: 10, bytesCopied: 100, keysTotal: 40, dirtyRows: 0 },
+    ...{
+      stage: 'copying',
+      waitingFor: '',
+      pace: '',
+      keysCopied: 10,
+      bytesCopied: 100,
+      keysTotal: 40,
+      dirtyRows: 0,
+    },
     ...{ pauseMs: 0, pauseAtLeast: false, startedAtMs: SINCE_MS, still: null },
     ...more,
   };

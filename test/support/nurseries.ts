@@ -6,6 +6,7 @@ import { ArakoonClient } from '../../src/client/arakoon-client.ts';
 import { ClusterClient } from '../../src/client/cluster-client.ts';
 import { renderRouterIni } from '../../src/config/render.ts';
 import type { KeeperMap } from '../../src/protocol/admin/admin.ts';
+import type { GivesWay } from '../../src/protocol/admin/migration.ts';
 import { TestCluster } from './clusters.ts';
 import { selfOf } from './identities.ts';
 import type { Caller } from './load.ts';
@@ -42,6 +43,7 @@ export type MigrateEvent = {
   readonly outcome?: string;
   readonly pauseMs?: number;
   readonly keysCopied?: number;
+  readonly givesWay?: GivesWay;
 };
 
 /** What a router answers for `key` in the end: asked anew each time, since a client closes a connection whose answer comes too late. */

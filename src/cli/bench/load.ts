@@ -17,6 +17,8 @@ export type LoadOptions = {
   /** Before anything is counted (s). */
   readonly warmUpSeconds: number;
   readonly seconds: number;
+  /** Ends it earlier, once it is settled. */
+  readonly until?: Promise<unknown>;
   /** Asked for each connection, and again when it was lost: the master may have moved. */
   readonly connect: Connect;
   /** Processor time that whoever is measured has used so far (ms); left out: it is not measured. */
@@ -62,7 +64,7 @@ export class Load implements Generator {
   }
 
   async run(): Promise<LoadResult> {
-    const { connections, warmUpSeconds, seconds, onProgress, processorMs = () => 0 } = this.#options;
+    const { connections, warmUpSeconds, seconds, until, onProgress, processorMs = () => 0 } = this.#options;
     for (let i = 0; i < connections; i += 1) this.#connect(i);
     await pause(warmUpSeconds * 1000);
     const startedMs = performance.now();
@@ -87,6 +89,7 @@ export class Load implements Generator {
         clearTimeout(timer);
         resolve();
       };
+      until?.then(this.#filled, this.#filled);
     });
     const endedMs = performance.now();
     const used = process.cpuUsage(cpu);

@@ -21,6 +21,7 @@ import type { Migration } from '../../protocol/admin/admin.ts';
 import type { RangeCount } from '../../protocol/admin/node-facts.ts';
 import { jsonRange } from '../forms.ts';
 import { waitedFor } from '../status/json.ts';
+import { paceOf } from '../status/pace.ts';
 
 /** Ranges that are told by themselves: more than a screen has columns. Of more, neighbours are told together. */
 export const RANGES_MAX = 2000;
@@ -228,7 +229,7 @@ function shownMove(move: Migration, still: Since | null): ShownMove {
   const { pauseMs, pauseAtLeast } = receipt ?? progress;
   return {
     ...jsonRange(move),
-    ...{ mid, source, target, phase, wish, why, stage, waitingFor: waitedFor(move) },
+    ...{ mid, source, target, phase, wish, why, stage, waitingFor: waitedFor(move), pace: paceOf(move) },
     ...{ keysCopied, bytesCopied, keysTotal, dirtyRows, pauseMs, pauseAtLeast, startedAtMs, still },
   };
 }

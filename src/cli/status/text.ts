@@ -23,6 +23,7 @@ import { printPause } from '../progress-display.ts';
 import { printAge, printBytes, printCount } from './amounts.ts';
 import { waitedFor } from './json.ts';
 import { describeLoad } from './load.ts';
+import { paceOf } from './pace.ts';
 
 /** All lines. @param wallMs the clock of whoever reads it (ms since 1970) */
 export function statusLines(facts: Facts, { words, findings }: Verdict, wallMs: number): string[] {
@@ -232,8 +233,8 @@ export function describeMigration(migration: Migration, isStill: boolean): strin
   const whom = waitedFor(migration);
   const waiting = whom === '' ? '' : `, ${waits} ${whom}`;
   const share = progress.keysTotal > 0 ? ` of ${progress.keysTotal}` : '';
-  const rate = migration.asked?.rate ?? null;
-  const limit = rate === null || phase !== 'active' ? '' : `, at most ${rate} bytes/s`;
+  const pace = paceOf(migration);
+  const limit = pace === '' ? '' : `, ${pace}`;
   const counted = isMerge(migration) ? '' : `, ${progress.keysCopied}${share} keys, ${printPause(progress)}`;
   return `${mid}: ${range} ${printWay(migration)}, ${phase}, ${progress.stage}${counted}${limit}${wished}${waiting}`;
 }

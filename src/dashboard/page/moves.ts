@@ -203,6 +203,7 @@ function progressOf({
   pauseAtLeast,
   startedAtMs,
   wish,
+  pace,
   dirtyRows,
   atMs,
 }: Shown): string {
@@ -215,6 +216,7 @@ function progressOf({
     `${printCount(keysCopied)}${share} keys, ${printBytes(bytesCopied)}`,
     ...(rate === null ? [] : [`${printCount(rate)} keys/s`]),
     ...left,
+    ...(pace === '' ? [] : [printable(pace)]),
     ...(dirtyRows > 0 ? [`${printCount(dirtyRows)} rows changed meanwhile`] : []),
     `pause ${pauseAtLeast ? 'at least ' : ''}${pauseMs} ms`,
     ...(startedAtMs > 0 ? [`begun ${printAge(atMs - startedAtMs)} ago`] : []),

@@ -32,6 +32,7 @@ import {
   bytes,
   type Codec,
   type Coded,
+  encode,
   i64,
   key,
   list,
@@ -52,7 +53,14 @@ import {
   takeFunctionsCodec,
   withFunctions,
 } from './functions.ts';
-import { lastProgressCodec, lastReceiptCodec, lastTold, migrationCodec, planCodec } from './migration.ts';
+import {
+  lastProgressCodec,
+  lastReceiptCodec,
+  lastTold,
+  migrationCodec,
+  planCodec,
+  planMergeCodec,
+} from './migration.ts';
 import { backupCodec, bucketCodec, nodeFactsCodec, nodeStatusCodec } from './node-facts.ts';
 import {
   belongingsCodec,
@@ -62,6 +70,7 @@ import {
   outcomeCodec,
   replacementCodec,
 } from './orders.ts';
+import { withWaited } from './waited.ts';
 
 export {
   type ClusterConfig,
@@ -204,7 +213,7 @@ const plainCommandCodec = union({
   /** By an order: what the map gives to a dead founding comes to `target`, from a backup or empty. */
   planCopy: [58, struct({ order: i64, target: text, lo: key, hi: option(key) })],
   /** What the map gives to `cluster` there, in several entries, is to become one. */
-  planMerge: [62, struct({ cluster: text, lo: key, hi: option(key) })],
+  planMerge: [62, planMergeCodec],
 });
 type PlainCommand = Coded<typeof plainCommandCodec>;
 
@@ -257,7 +266,10 @@ export const adminQueryCodec = union({
   /** Rows of a pinned image, of the range that it owns and `from` lies in, as `readPage` answers. */
   imagePage: [9, struct({ image: i64, from: key, bytesMax: u32 })],
   closeImage: [10, struct({ image: i64 })],
-  /** Slows writers of an export's range at the master: each waits `delayMs`. Forgotten after 1 s unless repeated. */
+  /**
+   * Slows writers of an export's range at the master: each waits `delayMs`. Forgotten after 1 s unless repeated.
+   * Answered with how long requests wait there; 0 asks for that alone.
+   */
   slowDown: [6, struct({ mid: i64, delayMs: u32 })],
   /**
    * An operator's order to a survivor of `founding`, to be repeated until it is carried out: those that are `gone` never start
@@ -378,7 +390,8 @@ export const mapPushCodec = union({ whole: [1, keeperMapCodec], change: [2, mapC
 export type MapPush = Coded<typeof mapPushCodec>;
 
 export const adminAnswerCodec = union({
-  ok: [1, struct({})],
+  /** To a page, too, which is taken. */
+  ok: [1, withWaited(struct({}))],
   /** Not now; asking again later may do. */
   busy: [2, struct({ why: text })],
   /** Not at all. */
@@ -389,7 +402,7 @@ export const adminAnswerCodec = union({
   closed: [5, struct({ outcome: option(outcomeCodec) })],
   /** No import, export or seal of this migration is here. */
   none: [6, struct({})],
-  importing: [7, importStatusCodec],
+  importing: [7, withWaited(importStatusCodec)],
   exporting: [8, withFunctions(exportStatusCodec)],
   gap: [9, struct({ seq: i64, cursor: option(key), asOf: i64 })],
   stale: [10, struct({ seq: i64, cursor: option(key), asOf: i64 })],
@@ -400,7 +413,7 @@ export const adminAnswerCodec = union({
   claimed: [15, withFunctions(struct({ token: i64, floor: i64, record: migrationCodec }))],
   rangeStatus: [16, withFunctions(rangeStatusCodec)],
   /** Rows of one image at `asOf`; the next page begins at `to`. */
-  rows: [17, struct({ asOf: i64, rows: list(rowCodec), to: option(key) })],
+  rows: [17, withWaited(struct({ asOf: i64, rows: list(rowCodec), to: option(key) }))],
   base: [18, struct({ slot: i64, base: digestCodec })],
   nodeStatus: [19, nodeStatusCodec],
   keeperMap: [20, keeperMapCodec],
@@ -451,6 +464,15 @@ export function encodeAnswer(answer: AdminAnswer): Buffer {
   writer.u32(0);
   adminAnswerCodec.write(writer, answer);
   return writer.take();
+}
+
+/** Tags of the answers that say how long requests waited: `ok`, `importing`, `rows`. */
+const SAYING_WAITED: ReadonlySet<number> = new Set([1, 7, 17]);
+
+/** What stands behind such a reply to say so; null where it is another one. A page is not decoded for that. */
+export function waitedBehind(reply: Uint8Array, waitedMs: number): Uint8Array | null {
+  const isAnswer = reply.subarray(0, 4).every((byte) => byte === 0);
+  return isAnswer && SAYING_WAITED.has(reply[4] ?? 0) ? encode(i64, waitedMs) : null;
 }
 
 /** The answer in what follows return code 0 of a reply. */

@@ -37,7 +37,7 @@ const progressCodec = struct({
   pauseAtLeast: bool,
   startedAtMs: i64,
 });
-export type Progress = Coded<typeof progressCodec>;
+export type Progress = Coded<typeof progressCodec> & { readonly givesWay?: GivesWay };
 export const NO_PROGRESS: Progress = {
   stage: 'planned',
   waitingFor: '',
@@ -50,6 +50,16 @@ export const NO_PROGRESS: Progress = {
   pauseAtLeast: false,
   startedAtMs: 0,
 };
+
+const givesWayCodec = struct({
+  /** At most so many bytes of keys and values are copied per second. */
+  rate: i64,
+  /** How long requests waited when it was made less last (ms), and at which cluster. */
+  waitedMs: i64,
+  cluster: text,
+});
+/** How slow a copy is for which nobody has asked a rate, and why: requests of clients waited. Missing where it has no limit. */
+export type GivesWay = Coded<typeof givesWayCodec>;
 
 const proven = { sealSlot: i64, digest: digestCodec, pauseMs: i64 };
 /** Proof of a finished move, kept by the keeper: the digest that source and target agreed on at the seal. */
@@ -81,6 +91,15 @@ export const planCodec: Codec<Coded<typeof moveCodec> & { readonly asked?: Asked
   askedCodec,
   ({ asked }) => asked ?? null,
   (move, asked) => ({ ...move, asked }),
+);
+
+const mergeCodec = struct({ cluster: text, lo: key, hi: option(key) });
+/** A merge that is asked for, likewise. */
+export const planMergeCodec: Codec<Coded<typeof mergeCodec> & { readonly asked?: Asked }> = storedWithMore(
+  mergeCodec,
+  askedCodec,
+  ({ asked }) => asked ?? null,
+  (merge, asked) => ({ ...merge, asked }),
 );
 
 /** What an operator wishes of a move. */
@@ -123,7 +142,8 @@ export type Merged = Coded<typeof mergedCodec>;
 /** Entries of the map that one merge takes: its record keeps where each began, and keepers keep thousands of records. */
 export const MERGED_MAX = 16;
 
-export type Migration = Omit<Coded<typeof recordCodec>, 'receipt'> & {
+export type Migration = Omit<Coded<typeof recordCodec>, 'receipt' | 'progress'> & {
+  readonly progress: Progress;
   readonly receipt: Receipt | null;
   /** Missing where it was planned before anybody said. */
   readonly asked?: Asked;
@@ -178,8 +198,9 @@ const moreCodec = struct({
 });
 type More = Coded<typeof moreCodec>;
 
-function hasMore({ asked, receipt, merges }: Migration): boolean {
-  return asked !== undefined || receipt?.tookMs !== undefined || merges !== undefined;
+function hasMore({ asked, receipt, merges, progress }: Migration): boolean {
+  const isSaid = asked !== undefined || progress.givesWay !== undefined;
+  return isSaid || receipt?.tookMs !== undefined || merges !== undefined;
 }
 
 function moreOf({ asked, receipt, merges }: Migration): More {
@@ -197,6 +218,10 @@ function withMore<R extends { readonly receipt: Receipt | null }>(
   return { ...record, ...timed, ...more };
 }
 
+function givingWay(progress: Progress, givesWay: GivesWay | null): Progress {
+  return givesWay === null ? progress : { ...progress, givesWay };
+}
+
 /** On links. */
 export const migrationCodec: Codec<Migration> = {
   write: (writer, record) => {
@@ -205,14 +230,17 @@ export const migrationCodec: Codec<Migration> = {
     bool.write(writer, record.isUntold === true);
     option(rescueCodec).write(writer, record.rescue ?? null);
     moreCodec.write(writer, moreOf(record));
+    option(givesWayCodec).write(writer, record.progress.givesWay ?? null);
   },
   read: (reader) => {
     const record = recordCodec.read(reader);
     const foundings = option(foundingsCodec).read(reader);
     const isUntold = bool.read(reader);
     const rescue = option(rescueCodec).read(reader);
+    const more = moreCodec.read(reader);
+    const progress = givingWay(record.progress, option(givesWayCodec).read(reader));
     return {
-      ...withMore(record, moreCodec.read(reader)),
+      ...withMore({ ...record, progress }, more),
       ...(foundings === null ? {} : { foundings }),
       ...(isUntold ? { isUntold } : {}),
       ...(rescue === null ? {} : { rescue }),
@@ -229,11 +257,15 @@ const FIRST_STARTED_BYTES = 8;
 
 /** The progress at the end of a command. */
 export const lastProgressCodec: Codec<Progress> = {
-  write: progressCodec.write,
+  write: (writer, progress) => {
+    progressCodec.write(writer, progress);
+    if (progress.givesWay !== undefined) givesWayCodec.write(writer, progress.givesWay);
+  },
   read: (reader) => {
     const beginning = countedCodec.read(reader);
     const pauseAtLeast = reader.left > FIRST_STARTED_BYTES && bool.read(reader);
-    return { ...beginning, pauseAtLeast, startedAtMs: i64.read(reader) };
+    const progress = { ...beginning, pauseAtLeast, startedAtMs: i64.read(reader) };
+    return givingWay(progress, reader.left > 0 ? givesWayCodec.read(reader) : null);
   },
 };
 
@@ -322,6 +354,7 @@ function writeLongEnd(writer: Writer, record: Migration): void {
   u8.write(writer, WITH_MORE + (pauseAtLeast ? 1 : 0));
   const isUntold = record.isUntold === true;
   longEndCodec.write(writer, { startedAtMs, receipt, foundings, isUntold, rescue, more: moreOf(record) });
+  if (progress.givesWay !== undefined) givesWayCodec.write(writer, progress.givesWay);
 }
 
 function readLongEnd(
@@ -331,9 +364,10 @@ function readLongEnd(
 ): Migration {
   const pauseAtLeast = u8.read(reader) > WITH_MORE;
   const { startedAtMs, receipt, foundings, isUntold, rescue, more } = longEndCodec.read(reader);
-  const record = { ...beginning, progress: { ...counted, pauseAtLeast, startedAtMs }, receipt };
+  const givesWay = reader.left > 0 ? givesWayCodec.read(reader) : null;
+  const progress = givingWay({ ...counted, pauseAtLeast, startedAtMs }, givesWay);
   return {
-    ...withMore(record, more),
+    ...withMore({ ...beginning, progress, receipt }, more),
     ...(foundings === null ? {} : { foundings }),
     ...(isUntold ? { isUntold } : {}),
     ...(rescue === null ? {} : { rescue }),

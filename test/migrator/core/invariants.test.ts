@@ -232,6 +232,29 @@ const BREACHES: readonly (readonly [
     },
   ],
   [
+    'a copy that gives way goes on',
+    copying,
+    (it) => {
+      const rate = it.settings.courteousBytesMin - 1;
+      it.courtesy = { ...it.courtesy, rate, because: { cluster: 'B', waitedMs: 9 } };
+    },
+  ],
+  [
+    'a copy that gives way goes on',
+    copying,
+    (it) => {
+      const rate = Number.POSITIVE_INFINITY;
+      it.courtesy = { ...it.courtesy, rate, because: { cluster: 'B', waitedMs: 9 } };
+    },
+  ],
+  [
+    'a copy says to whom it gives way',
+    copying,
+    (it) => {
+      it.courtesy = { ...it.courtesy, rate: it.settings.courteousBytesMin };
+    },
+  ],
+  [
     'who is busy is not commanded',
     blocked,
     (it) => addCall(it, { ...callFor(copying(), 'page'), purpose: 'beginImport' }),

@@ -1,13 +1,14 @@
 /** What each move asks for, and what it makes of passes, delays and calls under way. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { onRoom } from '../../../migrator/core/answers.ts';
 import { type Effect, hasCall, type Purpose } from '../../../migrator/core/calls.ts';
 import { learnBase, learnOutcome, learnSeal, learnSource } from '../../../migrator/core/facts.ts';
 import { moveOn } from '../../../migrator/core/moves.ts';
 import { createPipe, sendPage, takeRows } from '../../../migrator/core/pipe.ts';
-import { beginSilence, isSealed } from '../../../migrator/core/report.ts';
+import { beginSilence, countCopied, isSealed } from '../../../migrator/core/report.ts';
 import { SETTINGS } from '../../../migrator/core/settings.ts';
-import { type Coordination, hasEnded, stageOf } from '../../../migrator/core/state.ts';
+import { type Blocked, type Coordination, hasEnded, stageOf } from '../../../migrator/core/state.ts';
 import { present } from '../../../src/base/assert.ts';
 import { NO_ROWS } from '../../../src/keyspace/digest.ts';
 import type { Migration, Row } from '../../../src/protocol/admin/admin.ts';
@@ -15,6 +16,7 @@ import {
   asking,
   EXPORTING,
   failureIn,
+  hear,
   IMPORTING,
   NOW_MS,
   SEALED,
@@ -250,7 +252,39 @@ test('a command that was answered "busy" waits for a question that says that it 
   const other = working();
   other.facts.target = null;
   other.blocked = { move: 'beginExport', times: 0, isFree: false, askAtMs: NOW_MS + 1 };
+  other.room = 'there';
   assert.equal([sentIn(move(other)), other.blocked], [['beginImport'], null]);
+});
+
+test('room is looked for once before an import begins, and again after the target was busy; not for what is there', () => {
+  const state = working();
+  state.facts.target = null;
+  const [looks] = move(state);
+  assert.ok(looks?.kind === 'findRoom' && looks.migration.mid === 2);
+  assert.equal(move(state), [], 'it waits');
+  onRoom(state, null);
+  assert.equal(sentIn(move(state)), ['beginImport']);
+  onRoom(state, 'late');
+  assert.is(state.facts.abortWhy, null, 'nobody has asked');
+  state.calls.open = [];
+  hear(state, 'beginImport', 'target', { kind: 'busy', why: 'it cleans up' });
+  state.blocked = { ...(state.blocked as Blocked), isFree: true };
+  assert.equal(
+    move(state).map(({ kind }) => kind),
+    ['findRoom'],
+  );
+  onRoom(state, 'B has no room');
+  assert.is(state.facts.abortWhy, 'B has no room');
+  assert.equal(sentIn(move(state)), ['cancel']);
+
+  const begun = working();
+  begun.facts.target = null;
+  countCopied(begun.report, 1, 10);
+  assert.equal(sentIn(move(begun)), ['beginImport']);
+  const known = working();
+  known.room = 'asked';
+  onRoom(known, 'B has no room');
+  assert.is(known.facts.abortWhy, null, 'what has begun goes on');
 });
 
 test('what takes its time is asked for now and then', () => {

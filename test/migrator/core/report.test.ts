@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Party } from '../../../migrator/core/calls.ts';
+import { UNHURRIED } from '../../../migrator/core/courtesy.ts';
 import {
   type Facts,
   learnExport,
@@ -10,6 +11,7 @@ import {
   learnSeal,
   noFacts,
 } from '../../../migrator/core/facts.ts';
+import type { Move } from '../../../migrator/core/next-move.ts';
 import {
   ageSeal,
   beginBusy,
@@ -35,6 +37,7 @@ import {
 } from '../../../migrator/core/report.ts';
 import { NO_ROWS } from '../../../src/keyspace/digest.ts';
 import { type Migration, NO_PROGRESS, type Progress } from '../../../src/protocol/admin/admin.ts';
+import { type Asked, UNSAID } from '../../../src/protocol/admin/migration.ts';
 
 const RECORD: Migration = {
   mid: 2,
@@ -68,7 +71,7 @@ function started(record: Partial<Migration> = {}): { facts: Facts; report: Repor
 }
 
 const present = (report: Report, nowMs: number, facts = started().facts, delayMs = 0): Progress =>
-  progressAt(report, facts, nowMs, delayMs);
+  progressAt(report, facts, nowMs, { delayMs, courtesy: UNHURRIED });
 const waits = (report: Report, nowMs: number, facts = started().facts, delayMs = 0): string =>
   present(report, nowMs, facts, delayMs).waitingFor;
 /** What is told at this time, if anything. */
@@ -243,10 +246,25 @@ test('a seal that is found after the target was seen to serve is no younger than
     endSeal(report, 'activated', 100);
     findSeal(report, 150);
     if (age !== null) ageSeal(report, age, 150);
-    const { pauseMs, pauseAtLeast } = progressAt(report, facts, 160, 0);
+    const { pauseMs, pauseAtLeast } = present(report, 160, facts);
     assert.is(pauseMs, before);
     assert.ok(pauseAtLeast);
   }
+});
+
+test('that a copy gives way is told while it copies, and nobody has asked a rate', () => {
+  const because = { cluster: 'B', waitedMs: 12 };
+  const courtesy = { ...UNHURRIED, rate: 500.4, because };
+  const told = (stage: Move['kind'], asked?: Asked): unknown => {
+    const { facts, report } = started(asked === undefined ? {} : { asked });
+    takeOver(report, { ...NO_PROGRESS, givesWay: { rate: 9, ...because } }, 0);
+    enter(report, { kind: stage } as Move, 0);
+    return progressAt(report, facts, 0, { delayMs: 0, courtesy }).givesWay;
+  };
+  assert.equal(told('copy'), { rate: 500, ...because });
+  assert.equal(told('copy', UNSAID), { rate: 500, ...because });
+  assert.is(told('copy', { ...UNSAID, rate: 7 }), undefined);
+  assert.is(told('round'), undefined, 'nor what a predecessor told');
 });
 
 test('counters: what the target holds, what was copied, rounds, and the exact total once it is known', () => {

@@ -31,7 +31,10 @@ export class Rig {
   intercept: (name: string, send: Send) => Reply = () => null;
   /** Sees each event that the coordinator takes, and what came of it. */
   onStep: (event: Event, effects: readonly Effect[]) => void = () => {};
+  /** Why the target has no room, where it has none. */
+  noRoom: string | null = null;
   #queue: Send[] = [];
+  #looksForRoom = false;
 
   /** @param beside those of another coordinator, whose migration this one works on, too */
   constructor(options: Partial<CoordinatorOptions> = {}, beside: Clusters | null = null) {
@@ -53,11 +56,18 @@ export class Rig {
   /** Until it waits for time to pass, or `stop` says so; at most so many answers. */
   settle(stop: () => boolean = () => false, answersMax = 300): void {
     for (let count = 0; count < answersMax && !stop(); count += 1) {
+      this.#findRoom();
       const send = this.#queue.shift();
       if (send === undefined) return;
       const reply = this.intercept(nameOf(send), send) ?? this.answerOf(send);
       if (reply !== 'silence') this.answer(send, reply);
     }
+  }
+
+  #findRoom(): void {
+    if (!this.#looksForRoom) return;
+    this.#looksForRoom = false;
+    this.step({ kind: 'room', why: this.noRoom, nowMs: this.nowMs });
   }
 
   /** The coordinator hears `answer`. */
@@ -117,6 +127,7 @@ export class Rig {
     for (const effect of effects) {
       this.effects.push(effect);
       if (effect.kind === 'wake') this.wakeAtMs = effect.atMs;
+      if (effect.kind === 'findRoom') this.#looksForRoom = true;
       if (effect.kind !== 'send') continue;
       this.asked.push(nameOf(effect));
       this.sends.push(effect);

@@ -65,6 +65,8 @@ export function createStage(): Stage {
         told.set(name, text);
         return [`tell ${text}`];
       }
+      case 'findRoom':
+        return [`find room at ${effect.migration.target}`];
       case 'finished': {
         const { outcome, why, receipt } = effect.result;
         return [`finished: ${outcome}${why === '' ? '' : `, ${why}`}; receipt ${printAny(receipt)}`];
@@ -212,6 +214,8 @@ function printEvent(name: string, sends: readonly Send[], event: Event): string 
     }
     case 'unanswered':
       return `#${event.call} of ${name} has no answer: ${event.why}`;
+    case 'room':
+      return `${name} hears of room: ${event.why ?? 'there is some'}`;
     case 'start':
       return `${name} starts`;
     default:

@@ -277,6 +277,7 @@ function filled(rows: number, options: ConstructorParameters<typeof Rig>[0] = {}
 }
 
 const copiedBy = (rig: Rig): number => rig.coordinator.report.progress.bytesCopied;
+const recordIn = (rig: Rig): Migration => rig.keeper.machine.migrations.get(MID) as Migration;
 const setRate = (rig: Rig, rate: number): void => {
   rig.keeper.expect({ kind: 'setRate', mid: MID, rate }, 'ok');
 };
@@ -319,21 +320,96 @@ test('a rate of nothing stops the copy, says so, and beats on; whoever takes ove
   const before = copiedBy(rig);
   rig.run(30_000);
   assert.is(copiedBy(rig), before);
-  const record = (): Migration => rig.keeper.machine.migrations.get(MID) as Migration;
-  assert.match(record().progress.waitingFor, 'an operator, who has set its rate to 0');
-  const { heartbeat } = record();
+  assert.match(recordIn(rig).progress.waitingFor, 'an operator, who has set its rate to 0');
+  const { heartbeat } = recordIn(rig);
   rig.run(10_000);
-  assert.ok(record().heartbeat > heartbeat);
+  assert.ok(recordIn(rig).heartbeat > heartbeat);
 
   const next = new Rig({ claimAtOnce: false }, rig);
   next.nowMs = rig.nowMs;
   next.start();
   next.run(30_000);
-  assert.is(record().token, 2);
+  assert.is(recordIn(rig).token, 2);
   assert.is(next.count('readPage'), 0);
   setRate(next, 1_000_000);
   next.run(10_000);
   assert.is(stageOf(next.coordinator), 'cleaning up');
+});
+
+/** A coordinator of so many rows whose pages are answered with how long requests waited at B, before the copy and in it. */
+function amongClients(rows: number, waitedMs: { before: number; now: number }): Rig {
+  const rig = filled(rows, { settings: { pageBytes: 5000, courteousBytesMin: 1000 } });
+  rig.intercept = (name, send) => {
+    if (name !== 'page' && name !== 'beginImport') return null;
+    const answer = rig.answerOf(send);
+    return { ...answer, waitedMs: name === 'page' ? waitedMs.now : waitedMs.before } as AdminAnswer;
+  };
+  return rig;
+}
+
+test('a copy that nobody has asked a rate goes as fast as it can where nobody waits', () => {
+  const rig = amongClients(2000, { before: 0, now: 0 });
+  rig.start();
+  assert.is(rig.coordinator.pipe, null);
+  assert.ok(copiedBy(rig) >= 200_000);
+});
+
+test('it gives way where requests wait, says so in its record, and comes to its end', () => {
+  const waitedMs = { before: 2, now: 50 };
+  const rig = amongClients(300, waitedMs);
+  rig.start();
+  rig.run(5000);
+  const { givesWay, stage, waitingFor } = recordIn(rig).progress;
+  assert.equal([givesWay, stage, waitingFor], [{ rate: 1000, waitedMs: 50, cluster: 'B' }, 'copying', '']);
+  const before = copiedBy(rig);
+  rig.run(5000);
+  const share = (copiedBy(rig) - before) / 5000;
+  assert.ok(share > 0.7 && share < 1.3, `${share} of the lowest rate`);
+  waitedMs.now = 1;
+  rig.run(60_000);
+  assert.is(stageOf(rig.coordinator), 'cleaning up');
+  assert.is(recordIn(rig).progress.givesWay, undefined);
+});
+
+test('where there are clients it begins slowly, and whoever takes over goes on at its rate', () => {
+  const rig = amongClients(1000, { before: 3, now: 3 });
+  rig.start();
+  rig.run(1000);
+  const rate = rig.coordinator.courtesy.rate as number;
+  assert.ok(rate > 4000 && rate < 4500 && copiedBy(rig) < 10_000, `${rate}, ${copiedBy(rig)}`);
+  const next = new Rig({ claimAtOnce: false, settings: { courteousBytesMin: 1000 } }, rig);
+  next.nowMs = rig.nowMs;
+  next.start();
+  next.run(1010);
+  assert.is(next.coordinator.claim.token, 2);
+  assert.ok(Math.abs((next.coordinator.courtesy.rate as number) - rate) < 0.2 * rate);
+});
+
+test('clients of the source are heard, too: its master is asked while rows are copied', () => {
+  let waitedMs = 3;
+  const rig = filled(1000, { settings: { pageBytes: 5000, courteousBytesMin: 1000 } });
+  rig.intercept = (name) => (name === 'slowDown' ? { kind: 'ok', waitedMs } : null);
+  rig.start();
+  rig.run(1000);
+  assert.equal(recordIn(rig).progress.givesWay?.cluster, 'A');
+  const { rate } = rig.coordinator.courtesy;
+  waitedMs = 100;
+  rig.run(1500);
+  assert.ok((rig.coordinator.courtesy.rate as number) < (rate as number) * 0.6);
+  const asked = rig.count('slowDown');
+  setRate(rig, 1_000_000);
+  rig.run(1000);
+  assert.ok(rig.count('slowDown') <= asked + 1, 'not at a rate that was asked for');
+});
+
+test('a rate that was asked for is kept exactly, whatever requests wait', () => {
+  const rig = amongClients(1000, { before: 0, now: 5000 });
+  setRate(rig, 10_000);
+  rig.start();
+  rig.run(5000);
+  const share = copiedBy(rig) / 50_000;
+  assert.ok(share > 0.9 && share < 1.1, String(share));
+  assert.is(recordIn(rig).progress.givesWay, undefined);
 });
 
 test('rounds and the last rows are not throttled', () => {
@@ -352,7 +428,11 @@ test('where rounds do not shrink writers are held back, twice as long each time'
   const rig = new Rig({ settings: { sealRowsMax: 0, sealRowsWanted: 0, stuckRounds: 2 } });
   const delays: number[] = [];
   rig.intercept = (name, send) => {
-    if (name === 'slowDown' && send.request.kind === 'query' && send.request.query.kind === 'slowDown')
+    if (
+      send.request.kind === 'query' &&
+      send.request.query.kind === 'slowDown' &&
+      send.request.query.delayMs > 0
+    )
       delays.push(send.request.query.delayMs);
     if ((name === 'trim' || name === 'scanBase') && delays.length < 3)
       for (const key of ['k', 'l', 'm']) rig.source.set(key, String(rig.asked.length));

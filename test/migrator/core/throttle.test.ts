@@ -1,6 +1,7 @@
 /** The bucket that a copy is paid from. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { UNHURRIED } from '../../../migrator/core/courtesy.ts';
 import { SETTINGS } from '../../../migrator/core/settings.ts';
 import { EMPTY, emptied, filled, pageBytesAt, rateOf, readAtMs } from '../../../migrator/core/throttle.ts';
 
@@ -29,11 +30,14 @@ test('nothing is read at a rate of nothing, and without a rate nothing is owed',
   assert.equal(filled(owing, 0, 7), { bytes: -500, atMs: 7 });
 });
 
-test('the record says how fast, and else the settings do', () => {
+test('the record says how fast, and else the settings do; where neither does, requests of clients', () => {
   const asked = { rate: null, who: '', reason: 'person', undoes: null } as const;
   const settings = { ...SETTINGS, bytesPerSecondMax: 5 };
-  assert.equal([rateOf({}, settings), rateOf({ asked }, settings)], [5, 5]);
-  assert.is(rateOf({ asked: { ...asked, rate: 0 } }, settings), 0);
+  const slow = { ...UNHURRIED, rate: 3 };
+  assert.equal([rateOf({}, settings, slow), rateOf({ asked }, settings, slow)], [5, 5]);
+  assert.is(rateOf({ asked: { ...asked, rate: 0 } }, settings, slow), 0);
+  assert.is(rateOf({ asked: { ...asked, rate: 7 } }, SETTINGS, slow), 7, 'exactly what was asked for');
+  assert.equal([rateOf({ asked }, SETTINGS, slow), rateOf({}, SETTINGS, UNHURRIED)], [3, null]);
 });
 
 test('a page takes a fifth of a second at most, and is never tiny', () => {

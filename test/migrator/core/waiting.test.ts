@@ -77,6 +77,8 @@ class Rig {
     if (effect.kind === 'wake') this.#wakeAtMs = effect.atMs;
     else if (effect.kind === 'finished') this.outcome = effect.result.outcome;
     else if (effect.kind === 'failed') this.outcome = effect.code;
+    else if (effect.kind === 'findRoom')
+      this.#agenda.push({ atMs: this.nowMs + 1, event: { kind: 'room', why: null } });
     else if (effect.kind === 'send') {
       const { call, cluster: id } = effect;
       const cluster = id === '' ? this.nursery.keeper : this.nursery.cluster(id);

@@ -7,12 +7,14 @@ import * as assert from 'uvu/assert';
 import { Scheduler } from '../../../node/driver/scheduler.ts';
 import { Requests } from '../../../node/serve/requests.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
+import type { Link } from '../../../src/link/link.ts';
 import { Recording } from '../../../src/port/recording.ts';
 import { type Asker, Budget } from '../../../src/process/budget.ts';
 import { SILENT } from '../../../src/process/log.ts';
+import { decodeAnswer, encodeAnswer } from '../../../src/protocol/admin/admin.ts';
 import { decodeOptionalText, failure, OK } from '../../../src/protocol/arakoon/replies.ts';
 import { encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
-import { type Answer, returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
+import { type Answer, returnCodeOf, wholeOf } from '../../../src/protocol/arakoon/values.ts';
 
 const EXISTS = encodeRequest({ kind: 'exists', consistency: { kind: 'consistent' }, key: 'k' });
 const GET = encodeRequest({ kind: 'get', consistency: { kind: 'consistent' }, key: 'k' });
@@ -27,6 +29,10 @@ class Bench {
   told = 0;
   /** Updates that were proposed. */
   proposed = 0;
+  /** What hears the answers to those that were not answered yet. */
+  waiting: ((answer: Answer) => void)[] = [];
+  /** For so long answers to writers are held back. */
+  heldMs = 0;
   /** Why nothing is served yet. */
   readonly introduction: { refusal: Answer | null } = { refusal: null };
   readonly #deferred: (() => void)[] = [];
@@ -58,15 +64,22 @@ class Bench {
       readOnly: false,
       valueBytesMax: 1000,
       updateBytesMax: 1000,
-      slowDowns: { slowed: (_: unknown, respond: unknown) => respond },
+      slowDowns: {
+        slowed: (_: unknown, respond: (answer: Answer) => void) => (answer: Answer) => {
+          this.nowMs += this.heldMs;
+          respond(answer);
+        },
+      },
       driver: {
         refusal: null,
         mayRead: () => true,
         master: () => 'n1',
         machine: { read, state: { engine: 'theirs' }, runner: { engine: 'mine' } },
-        propose: () => {
+        propose: (_: unknown, respond: (answer: Answer) => void) => {
           this.proposed += 1;
+          this.waiting.push(respond);
         },
+        proposeRun: (_: unknown, responds: ((answer: Answer) => void)[]) => this.waiting.push(...responds),
       },
     };
     this.requests = new Requests(context as unknown as ConstructorParameters<typeof Requests>[0]);
@@ -77,10 +90,10 @@ class Bench {
     for (let next = this.#deferred.shift(); next !== undefined; next = this.#deferred.shift()) next();
   }
 
-  ask(frame: Buffer, replies: Asker['replies']): Answer[] {
+  ask(frame: Buffer, replies: Asker['replies'], link: Link | null = null): Answer[] {
     const answers: Answer[] = [];
     const asker = { replies, isOver: () => false, isShort: false, waitMs: LEFT_MS };
-    this.requests.handle(frame, (answer) => answers.push(answer), null, asker, LEFT_MS);
+    this.requests.handle(frame, (answer) => answers.push(answer), link, asker, LEFT_MS);
     return answers;
   }
 }
@@ -97,6 +110,38 @@ test('a call is not proposed while another engine is in force', () => {
   assert.is(bench.proposed, 0);
   bench.ask(encodeRequest({ kind: 'nop' }), replies);
   assert.is(bench.proposed, 1, 'all else is');
+});
+
+test('an answer to a page of a move says how long updates of clients waited, in runs or alone, and not for how long they were held back', () => {
+  const bench = new Bench();
+  const replies = new Budget(Number.POSITIVE_INFINITY).open(null);
+  const header = { mid: 1, token: 1, floor: 0, lo: 'a', hi: 'b', peer: 'A' };
+  const page = encodeRequest({
+    kind: 'adminCommand',
+    command: { kind: 'page', ...header, seq: 1, asOf: 1, page: 0, from: 'a', to: null, rows: [] },
+  });
+  const afterAnswer = (frame: Buffer, answer: Answer, tookMs: number): Answer | undefined => {
+    const answers = bench.ask(frame, replies, {} as Link);
+    bench.nowMs += tookMs;
+    for (const respond of bench.waiting.splice(0)) respond(answer);
+    return answers[0];
+  };
+  const ok = { bytes: encodeAnswer({ kind: 'ok' }), hint: null };
+  const waitedMs = (): number => {
+    const answer = decodeAnswer(wholeOf(afterAnswer(page, ok, 300) as Answer));
+    return answer.kind === 'ok' ? (answer.waitedMs ?? 0) : -1;
+  };
+  const set = encodeRequest({ kind: 'set', key: 'k', value: Buffer.from('v') });
+  bench.heldMs = 90;
+  afterAnswer(set, OK, 10);
+  bench.heldMs = 0;
+  const alone = waitedMs();
+  assert.ok(alone >= 10 && alone < 20, String(alone));
+  bench.nowMs += 2000;
+  assert.is(waitedMs(), 0, 'a page does not count itself');
+  afterAnswer(encodeRequest({ kind: 'run', requests: [set, set] }), OK, 40);
+  const inRun = waitedMs();
+  assert.ok(inRun >= 40 && inRun < 60, String(inRun));
 });
 
 test('a read that has its turn in time is answered', () => {

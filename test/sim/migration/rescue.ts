@@ -2,6 +2,7 @@
  * A move of which one end is lost, at every step of it: an order settles it with what is left, by real coordinators against real
  * state machines (docs/architecture.md, "Rescue"). The end that is lost stays so, or a survivor of it goes on, which may lag.
  */
+import type { Request } from '../../../migrator/core/calls.ts';
 import type { Settings } from '../../../migrator/core/settings.ts';
 import { Run } from '../../../migrator/driver.ts';
 import { promotedState } from '../../../node/machine/rescue.ts';
@@ -323,6 +324,7 @@ export class RescuedMove {
             isWanted = false;
           };
         },
+        findRoom: (_migration, done) => world.after(1, () => this.#when(run, () => done(null))),
         ask: (id, request, _deadlineMs, done) => {
           world.after(1, () =>
             this.#when(run, () => {
@@ -331,10 +333,7 @@ export class RescuedMove {
                 world.after(50, () => this.#when(run, () => done(new NurseryError('UNREACHABLE', 'gone'))));
                 return;
               }
-              const answer =
-                request.kind === 'query'
-                  ? decodeAnswer(cluster.query(request.query, 'master').bytes)
-                  : cluster.command(request.command);
+              const answer = answerOf(cluster, request);
               if (request.kind === 'command') this.#left -= 1;
               if (this.#left > 0) this.#when(run, () => done(answer));
             }),
@@ -450,6 +449,13 @@ export function loseAtEveryStep(losses: readonly Loss[], what: 'move' | 'merge' 
   }
   holds(commands < STEPS_MAX, 'the move comes to no end');
   holds(ends.has('done') || ends.has('unknown'), `it was never done before: ${[...ends]}`);
+}
+
+/** What a coordinator hears; whom its copy gives way to the state machines do not know. */
+function answerOf(cluster: SimCluster, request: Request): AdminAnswer {
+  if (request.kind === 'command') return cluster.command(request.command);
+  if (request.query.kind === 'slowDown') return { kind: 'ok' };
+  return decodeAnswer(cluster.query(request.query, 'master').bytes);
 }
 
 function covers(

@@ -2,10 +2,11 @@
  * Clauses of moving a range that chance meets too rarely, or whose breach heals before anybody is hurt: schedules written
  * by hand, which planted bugs must fail (docs/planted-bugs.md).
  */
+import { stageOf } from '../../../migrator/core/step.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { NO_ROWS } from '../../../src/keyspace/digest.ts';
 import { WHOLE } from '../../../src/keyspace/range.ts';
-import { type Header, NO_PROGRESS, PAGE_COPY } from '../../../src/protocol/admin/admin.ts';
+import { type AdminAnswer, type Header, NO_PROGRESS, PAGE_COPY } from '../../../src/protocol/admin/admin.ts';
 import { UNSAID } from '../../../src/protocol/admin/migration.ts';
 import { encodeRequest } from '../../../src/protocol/arakoon/requests.ts';
 import { MID, Rig } from '../../migrator/core/rig.ts';
@@ -119,6 +120,46 @@ function ratesOutliveTheirMigrator(): void {
   holds(next.count('readPage') === 0, 'who took over copies, and the rate is 0');
 }
 
+/** A copy of so many rows beside clients of the target, each of whom waits for a second, from its first page to its end or for so long. */
+function copyBesideClients(rows: number, forMs: number): Rig {
+  const rig = new Rig({ settings: { pageBytes: 1, courteousBytesMin: 100 } });
+  for (let n = 0; n < rows; n += 1) rig.source.set(`l${n}`, 'v'.repeat(100));
+  rig.intercept = (name, send) => {
+    rig.nowMs += 1;
+    const answer = rig.answerOf(send);
+    return name === 'page' ? ({ ...answer, waitedMs: 1000 } as AdminAnswer) : answer;
+  };
+  rig.start();
+  rig.run(forMs);
+  return rig;
+}
+
+function copiesGiveWay(): void {
+  const { keysCopied } = copyBesideClients(500, 5000).coordinator.report.progress;
+  holds(keysCopied < 400, `${keysCopied} keys were copied beside clients that waited for a second each`);
+}
+
+function copiesThatGiveWayEnd(): void {
+  const stage = stageOf(copyBesideClients(300, 600_000).coordinator);
+  holds(stage === 'cleaning up', `clients wait, and the copy beside them never ends: ${stage}`);
+}
+
+/** A disk of the target has filled since the move was asked for; each time that its import may begin anew. */
+function nothingIsCopiedWithoutRoom(): void {
+  const rig = new Rig();
+  let busy = 2;
+  rig.intercept = (name) => {
+    if (name !== 'beginImport' || busy === 0) return null;
+    busy -= 1;
+    if (busy === 0) rig.noRoom = 'B has no room';
+    return { kind: 'busy', why: 'it cleans up' };
+  };
+  coordinate(rig);
+  holds(rig.count('page') === 0, `${rig.count('page')} pages were sent to a target without room`);
+  const why = rig.keeper.machine.migrations.get(MID)?.why;
+  holds(why === 'B has no room', `the record does not say why it was given up: ${why}`);
+}
+
 /** From A to B, and back, and again: what the first one did is not what stands, though B has the range. */
 function whatMovedSinceIsNotUndone(): void {
   const keeper = new TestCluster();
@@ -214,4 +255,7 @@ export const MIGRATION_RULES: readonly Rule[] = [
   { clause: 'a merge waits for an export across it', run: mergesWaitForExports },
   { clause: 'a merge is aborted once its owner can merge no more', run: mergesAreCancelledAtTheirOwner },
   { clause: 'a call without a key waits while all keys move', run: callsWaitWhileAllKeysMove },
+  { clause: 'a copy without a rate gives way to requests that wait', run: copiesGiveWay },
+  { clause: 'a copy that gives way ends', run: copiesThatGiveWayEnd },
+  { clause: 'room is looked for each time that an import is to begin', run: nothingIsCopiedWithoutRoom },
 ];

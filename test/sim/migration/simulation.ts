@@ -19,6 +19,7 @@ import {
   type AdminAnswer,
   type AdminCommand,
   decodeAnswer,
+  encodeAnswer,
   type Migration,
 } from '../../../src/protocol/admin/admin.ts';
 import { UNSAID } from '../../../src/protocol/admin/migration.ts';
@@ -68,7 +69,12 @@ const SETTINGS: Partial<Settings> = {
   sealRowsWanted: 1,
   pollMs: 40,
   stuckRounds: 2,
+  courteousBytesMin: 50,
 };
+/** Longer than requests may wait beside any copy (ms). */
+const LONG_WAIT_MS = 1000;
+/** Answers that say how long requests waited. */
+const SAYING_WAITED: ReadonlySet<string> = new Set(['page', 'beginImport', 'readPage', 'slowDown']);
 
 /** What one seed did. */
 export type Simulated = {
@@ -111,6 +117,8 @@ class Simulation {
   #mayMismatch = false;
   /** Migrations whose rate is 0, and the token that they had when it was set. */
   readonly #stopped = new Map<number, number>();
+  /** Until when requests of clients wait for long at a cluster; at one they may do so for ever. */
+  readonly #crowdedUntil = new Map<SimCluster, number>();
 
   constructor(seed: number, counts: Counts, bug: Bug, trace: ((line: string) => void) | undefined) {
     this.#trace = trace;
@@ -123,6 +131,7 @@ class Simulation {
     this.#checker = new Checker(this.#keeper, this.#clusters);
     this.#movesLeft = 2 + this.#random.below(3);
     this.#corruptsBase = this.#random.chance(0.06);
+    if (this.#random.chance(0.05)) this.#crowdedUntil.set(this.#cluster('b'), Number.POSITIVE_INFINITY);
   }
 
   run(): Simulated {
@@ -387,15 +396,30 @@ class Simulation {
     this.#tell(`m${mid}`, () => 'starts');
     const migrator = new Migrator(
       this.#world,
-      { mid, settings: SETTINGS, claimAtOnce: how.claimAtOnce, seen },
-      (sent) => {
-        this.#checkRate(migrator, sent);
-        this.#sends(mid, sent);
+      {
+        ...{ mid, settings: SETTINGS, claimAtOnce: how.claimAtOnce, seen },
+        onProgress: ({ givesWay }) => {
+          if (givesWay !== undefined) this.#count('copy gives way');
+        },
+      },
+      {
+        send: (sent) => {
+          this.#checkRate(migrator, sent);
+          this.#sends(mid, sent);
+        },
+        noRoom: () => this.#noRoom(),
       },
       (result) => this.#ended(result),
     );
     this.#migrators.push(migrator);
     migrator.begin();
+  }
+
+  /** Why a target has no room: a disk has filled, now and then. */
+  #noRoom(): string | null {
+    if (!this.#world.isFaulty || !this.#random.chance(0.06)) return null;
+    this.#count('no room');
+    return 'it has no room';
   }
 
   /** Whoever claims a migration keeps to its rate from the first page on; one of before learns of it with a beat. */
@@ -420,8 +444,10 @@ class Simulation {
     this.#world.carry(() => {
       if ((this.#unreachableUntil.get(cluster) ?? 0) > this.#world.nowMs) return;
       if (request.kind === 'command') this.#deliver(cluster, request.command, answered);
-      else if (request.query.kind === 'slowDown') this.#count('writers slowed');
-      else answered(cluster.query(request.query, request.node));
+      else if (request.query.kind === 'slowDown') {
+        if (request.query.delayMs > 0) this.#count('writers slowed');
+        answered({ bytes: encodeAnswer({ kind: 'ok' }), hint: null });
+      } else answered(cluster.query(request.query, request.node));
     });
     this.#world.after(ANSWER_MS, () => done('no answer in time'));
   }
@@ -432,7 +458,7 @@ class Simulation {
       this.#count('replica too far behind');
       return `return code ${answer.bytes[0]}`;
     }
-    const decoded = (this.#bug.hears ?? same)(decodeAnswer(answer.bytes));
+    const decoded = this.#saysWaited(cluster, request, (this.#bug.hears ?? same)(decodeAnswer(answer.bytes)));
     this.#tell(cluster.id, () => `answers ${print(decoded)}`);
     if (request.kind === 'command') this.#countAnswer(request.command, decoded);
     if (decoded.kind === 'rows' && decoded.asOf < cluster.store.image.slot)
@@ -442,6 +468,15 @@ class Simulation {
     this.#mayMismatch = true;
     this.#count('replica with another digest');
     return { ...decoded, base: { ...decoded.base, sum: decoded.base.sum ^ 1n } };
+  }
+
+  /** As a node does where clients wait beside a copy. */
+  #saysWaited(cluster: SimCluster, request: Request, answer: AdminAnswer): AdminAnswer {
+    const asked = request.kind === 'command' ? request.command.kind : request.query.kind;
+    const isCrowded = (this.#crowdedUntil.get(cluster) ?? 0) > this.#world.nowMs;
+    if (!isCrowded || !SAYING_WAITED.has(asked)) return answer;
+    if (answer.kind !== 'ok' && answer.kind !== 'importing' && answer.kind !== 'rows') return answer;
+    return { ...answer, waitedMs: this.#random.below(2 * LONG_WAIT_MS) };
   }
 
   #countAnswer(command: AdminCommand, answer: AdminAnswer): void {
@@ -526,7 +561,8 @@ class Simulation {
         this.#tell(cluster.id, () => '── has another master');
         cluster.failOver();
         break;
-      default: // for once nothing
+      default: // for once nothing else
+        this.#crowdedUntil.set(cluster, this.#world.nowMs + random.below(1500));
     }
     this.#world.after(80 + random.below(250), () => this.#nemesis());
   }
@@ -561,6 +597,7 @@ class Simulation {
 class Migrator {
   readonly #world: World;
   readonly #send: (sent: Sent) => void;
+  readonly #noRoom: () => string | null;
   readonly #run: Run;
   #frozenUntilMs = 0;
   #isCrashed = false;
@@ -568,11 +605,12 @@ class Migrator {
   constructor(
     world: World,
     how: HowToRun,
-    send: (sent: Sent) => void,
+    { send, noRoom }: { send: (sent: Sent) => void; noRoom: () => string | null },
     ended: (result: MigrationResult | Error) => void,
   ) {
     this.#world = world;
     this.#send = send;
+    this.#noRoom = noRoom;
     this.#run = new Run(this.#outside(), how, ended);
   }
 
@@ -625,6 +663,14 @@ class Migrator {
         return () => {
           isWanted = false;
         };
+      },
+      findRoom: (_migration, done) => {
+        world.after(world.random.below(1500), () =>
+          this.#when(
+            () => true,
+            () => done(this.#noRoom()),
+          ),
+        );
       },
       ask: (cluster, request, _deadlineMs, done) => {
         let isWanted = true;

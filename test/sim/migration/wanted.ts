@@ -56,4 +56,6 @@ const WANTED: readonly string[] = [
   'undo refused',
   'rate',
   'rate of nothing',
+  'copy gives way',
+  'no room',
 ];

@@ -85,6 +85,12 @@ export class MigratorProcess extends Host {
           run();
           this.#look();
         }),
+      findRoom: (_migration, done) => {
+        this.timers.after(this.#nursery.random.next() * 50, () => {
+          done(null);
+          this.#look();
+        });
+      },
       ask: (cluster, request, _deadlineMs, done) => {
         this.#tell(cluster, request);
         this.#asker.ask(cluster === '' ? KEEPER : cluster, request, (answer) => {

@@ -340,6 +340,26 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
       to: '(record.token === 1 ? record.asked?.rate : null) ?? settings.bytesPerSecondMax',
     },
   ]),
+  ruleBug('a copy never gives way', 'a copy without a rate gives way to requests that wait', [
+    {
+      file: 'migrator/core/courtesy.js#heard',
+      from: 'waitedMs <= boundMs(courtesy, party, settings)',
+      to: 'true',
+    },
+  ]),
+  ruleBug('a copy gives way for ever', 'a copy that gives way ends', [
+    {
+      file: 'migrator/core/courtesy.js#heard',
+      from: 'Math.max(settings.courteousBytesMin, Math.floor(from / 2))',
+      to: 'Math.floor(from / 2)',
+    },
+  ]),
+  ruleBug('room is taken for granted', 'room is looked for each time that an import is to begin', [
+    { file: 'migrator/core/moves.js#findsRoom', from: "room === 'there'", to: 'true' },
+  ]),
+  ruleBug('room of before is room of now', 'room is looked for each time that an import is to begin', [
+    { file: 'migrator/core/answers.js#onBusy', from: "state.room = 'unasked';", to: '' },
+  ]),
   ruleBug('what moved since is taken back', 'what has moved since is not taken back', [
     {
       file: 'node/machine/planning.js#undoWhy',

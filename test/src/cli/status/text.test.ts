@@ -6,7 +6,7 @@ import { describeMigration, statusLines, table } from '../../../../src/cli/statu
 import type { Facts, NodeSeen } from '../../../../src/health/facts.ts';
 import { finding } from '../../../../src/health/finding.ts';
 import { EMPTY_MAP, RangeMap } from '../../../../src/keyspace/rangemap.ts';
-import { type Migration, NO_PROGRESS } from '../../../../src/protocol/admin/migration.ts';
+import { type Migration, NO_PROGRESS, UNSAID } from '../../../../src/protocol/admin/migration.ts';
 import { NO_LOAD, NOWHERE, type NodeFacts } from '../../../../src/protocol/admin/node-facts.ts';
 
 function migration(stage: string, waitingFor: string): Migration {
@@ -34,6 +34,27 @@ test('whom a move waits for is said, in words and for scripts', () => {
   assert.match(describeMigration(waiting, false), /, waiting for bru for 12 s$/);
   assert.match(describeMigration(waiting, true), /, when last heard of waiting for bru for 12 s$/);
   assert.is(waitingForOf(waiting), 'bru for 12 s');
+});
+
+test('how fast a move is copied at most is said, and why', () => {
+  const copying = migration('copying', '');
+  const told = (of: Partial<Migration>): string => describeMigration({ ...copying, ...of }, false);
+  assert.match(told({}), /, as fast as it can$/);
+  const givesWay = { rate: 512 * 1024, waitedMs: 12, cluster: 'bru' };
+  const progress = { ...copying.progress, givesWay };
+  assert.match(
+    told({ progress }),
+    /, at most 512 KiB\/s: it gives way to requests, which waited 12 ms at bru$/,
+  );
+  const asked = { ...UNSAID, rate: 7 };
+  assert.match(told({ progress, asked }), /, at most 7 bytes\/s, as was asked for$/);
+  assert.not.match(told({ progress, asked, phase: 'published' }), /bytes/);
+  assert.not.match(told({ progress: { ...progress, stage: 'catching up' } }), /KiB|fast/);
+  assert.not.match(told({ merges: [] }), /fast/);
+  assert.equal(
+    (migrationToJson({ ...copying, progress }) as { progress: Migration['progress'] }).progress.givesWay,
+    givesWay,
+  );
 });
 
 test('one that is paused waits for nobody, whomever it had asked before', () => {

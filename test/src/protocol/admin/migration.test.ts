@@ -58,6 +58,11 @@ const progress = fc.record(
   },
   plain,
 );
+const givesWay = fc.record({ rate: nat, waitedMs: nat, cluster: text8 }, plain);
+/** Sometimes it gives way. */
+const progressWithMore = fc
+  .tuple(progress, fc.option(givesWay))
+  .map(([known, way]) => (way === null ? known : { ...known, givesWay: way }));
 const digest = fc.record(
   { sum: fc.bigInt({ min: 0n, max: 2n ** 128n - 1n }), count: nat, bytes: nat },
   plain,
@@ -90,32 +95,37 @@ tests('a row is read as it was written', () => {
   );
 });
 
-tests('so is one that says how it was asked for, and how long it took; on links too', () => {
-  const more = {
-    isUntold: true,
-    rescue: { order: 1, dead: 'source', epoch: 0, isThere: false, isCopy: true },
-  } as const;
-  const long = fc.tuple(record, fc.option(asked), fc.option(nat), fc.boolean()).map(
-    ([migration, how, tookMs, hasMore]): Migration => ({
-      ...migration,
-      ...(how === null ? {} : { asked: how }),
-      receipt: migration.receipt && { ...migration.receipt, ...(tookMs === null ? {} : { tookMs }) },
-      ...(hasMore && migration.foundings !== undefined ? more : {}), // an order knows foundings
-    }),
-  );
-  fc.assert(
-    fc.property(long, (migration) => {
-      for (const codec of [storedMigrationCodec, migrationCodec])
-        assert.equal(decode(codec, encode(codec, migration)), migration);
-    }),
-    { numRuns: 2000 },
-  );
-});
+tests(
+  'so is one that says how it was asked for, how long it took, or that it gives way; on links too',
+  () => {
+    const more = {
+      isUntold: true,
+      rescue: { order: 1, dead: 'source', epoch: 0, isThere: false, isCopy: true },
+    } as const;
+    const long = fc.tuple(record, fc.option(asked), fc.option(nat), fc.boolean(), progressWithMore).map(
+      ([migration, how, tookMs, hasMore, known]): Migration => ({
+        ...migration,
+        progress: known,
+        ...(how === null ? {} : { asked: how }),
+        receipt: migration.receipt && { ...migration.receipt, ...(tookMs === null ? {} : { tookMs }) },
+        ...(hasMore && migration.foundings !== undefined ? more : {}), // an order knows foundings
+      }),
+    );
+    fc.assert(
+      fc.property(long, (migration) => {
+        for (const codec of [storedMigrationCodec, migrationCodec])
+          assert.equal(decode(codec, encode(codec, migration)), migration);
+      }),
+      { numRuns: 2000 },
+    );
+  },
+);
 
-tests('a plan says how it was asked for, or ends where that would stand', () => {
+tests('a plan, or one of a merge, says how it was asked for, or ends where that would stand', () => {
+  const merge = { kind: 'planMerge', cluster: 'ams', lo: 'k', hi: null } as const;
   const plan = { kind: 'plan', source: 'ams', target: 'bru', lo: 'k', hi: null } as const;
   const how = { rate: 7, who: 'me', reason: 'auto', undoes: 3 } as const;
-  for (const command of [plan, { ...plan, asked: how }]) {
+  for (const command of [plan, { ...plan, asked: how }, merge, { ...merge, asked: how }]) {
     const update: Update = { kind: 'admin', command };
     assert.equal(decodeUpdate(encodeUpdate(update)), update);
   }
@@ -174,7 +184,7 @@ tests('commands of the first build in a log are read', () => {
 
 tests('commands are read as they were written', () => {
   fc.assert(
-    fc.property(progress, receipt, (known, proof) => {
+    fc.property(progressWithMore, receipt, (known, proof) => {
       for (const command of [
         { kind: 'note', mid: 7, token: 3, progress: known },
         { kind: 'publish', mid: 7, token: 3, receipt: proof },
