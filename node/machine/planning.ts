@@ -44,7 +44,7 @@ export function plan(draft: Draft, command: Of<'plan'>): AdminAnswer {
 }
 
 /** Records a merge: the map gives the whole range to one cluster, in several entries, and nothing moves any of it. */
-export function planMerge(draft: Draft, command: Of<'planMerge'>): AdminAnswer {
+export function planMerge(draft: Draft, command: Of<'planMerge'>, asked?: Asked): AdminAnswer {
   const { cluster } = command;
   const range = rangeOf(command);
   if (range === null) return refused(NO_RANGE);
@@ -59,7 +59,7 @@ export function planMerge(draft: Draft, command: Of<'planMerge'>): AdminAnswer {
       `${printRange(range)} begins or ends within an entry of the map: a merge takes whole ones`,
     );
   const merges = entries.map(({ lo, epoch }) => ({ lo, epoch }));
-  return planned(draft, { source: cluster, target: cluster, range, merges });
+  return planned(draft, { source: cluster, target: cluster, range, merges, asked });
 }
 
 function planned(draft: Draft, { source, target, range, merges, asked }: PlannedMove): AdminAnswer {

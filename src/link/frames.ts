@@ -25,9 +25,10 @@ import { type Codec, type Coded, encode, malformed, Reader, struct, text, u32 } 
  * Version of everything that goes over links; both ends must have the same. 2: requests say how much time is
  * left. 3: hellos name foundings, commands of a move are meant for foundings, maps say whose they are. 4: a migration
  * is cancelled at its source alone, and its record says whether the target knows. 5: an order may settle a migration
- * without one of its ends. 6: functions of users; hellos of members say with which engine they run them. 7: merges.
+ * without one of its ends. 6: functions of users; hellos of members say with which engine they run them. 7: merges. 8: free
+ * space. 9: rebalancing by itself.
  */
-export const LINK_PROTOCOL = 8;
+export const LINK_PROTOCOL = 9;
 /** Where a link is asked for in HTTP. */
 export const LINK_PATH = '/link';
 /** What HTTP says to whom there is no seat for, or no time left. */
@@ -60,7 +61,7 @@ export const TYPE = {
 } as const;
 
 /** What posts are about; their ids. */
-export const TOPIC = { paxos: 1, map: 2, scrub: 3, standing: 4, moves: 5 } as const;
+export const TOPIC = { paxos: 1, map: 2, scrub: 3, standing: 4, moves: 5, auto: 6 } as const;
 
 /**
  * Layout of a hello, of all versions, so that each can refuse another in words. What version 3 adds stands behind the

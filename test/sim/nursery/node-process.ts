@@ -261,7 +261,7 @@ export class NodeProcess extends Host implements Server {
   }
 
   #tellOfMoves(): void {
-    this.#watchers.moved(this.driver.machine.migrations, this.driver.master() !== null);
+    this.#watchers.moved(this.driver.machine, this.driver.master() !== null);
   }
 
   #start(freshIncarnation: string): void {
