@@ -4,7 +4,7 @@
  */
 import { NurseryError } from '../src/base/errors.ts';
 import type { AdminAnswer, AdminQuery, KeeperMap } from '../src/protocol/admin/admin.ts';
-import type { AutoWish } from '../src/protocol/admin/auto.ts';
+import { type AutoAnswer, type AutoWish, RECENT_MAX } from '../src/protocol/admin/auto.ts';
 import type { CountedBucket } from '../src/protocol/admin/node-facts.ts';
 import { keeperOf } from './connections.ts';
 import {
@@ -138,41 +138,66 @@ export class AutoPlanner {
 /**
  * One look, which asks and changes nothing. `done` is called once: with what it has led to; or why not, where the keeper does not answer
  * or an invariant is broken.
+ *
+ * @param times what is found counts as if it had been found so often in a row: for whoever looks once, and is to say what planners do
  */
 export function lookForAuto(
   world: World,
   state: AutoState,
   done: (looked: AutoLooked | Error) => void,
+  times = 1,
 ): void {
-  ask(world, '', { kind: 'getAuto' }, (auto) => {
-    if (auto instanceof Error || auto.kind !== 'auto') return done(wrong('getAuto', auto));
-    const wallMs = world.wallMs();
-    const idle = autoIdle({ ...auto, wallMs });
+  const wallMs = world.wallMs();
+  askAuto(world, 0, (early) => {
+    if (early instanceof Error) return done(early);
+    const { wish } = early;
+    const idle = autoIdle({ ...early, wallMs });
     if (idle !== null)
-      return done({
-        state: whileIdle(state, idle),
-        verdict: idle,
-        moves: [],
-        wish: auto.wish,
-        mapVersion: 0,
-      });
-    // The map comes before all that is counted: what others publish meanwhile makes a plan of it one of an old map.
+      return done({ state: whileIdle(state, idle), verdict: idle, moves: [], wish, mapVersion: 0 });
+    // The map comes before records and counts: what others publish meanwhile makes a plan of it one of an old map.
     ask(world, '', { kind: 'getMap' }, (known) => {
       if (known instanceof Error || known.kind !== 'keeperMap') return done(wrong('getMap', known));
-      const { map } = known;
-      const end = (plan: AutoPlan): void => done({ ...plan, wish: auto.wish, mapVersion: map.version });
-      const ids = placesOf(known);
-      askEach(world, ids.map(ofMaster), (answers) => {
-        if (answers instanceof Error) return done(answers);
-        const toldOf = new Map(ids.map((id, at) => [id, toldBy(answers[at] ?? null)]));
-        const judged = judgeAuto(state, { ...auto, wallMs, map, toldOf });
-        if (judged.split.length === 0)
-          return end(planAuto(judged, { buckets: new Map(), freeOf: new Map() }));
-        askMore(world, known, judged, (more) =>
-          more instanceof Error ? done(more) : end(planAuto(judged, more)),
-        );
+      askAuto(world, RECENT_MAX, (auto) => {
+        if (auto instanceof Error) return done(auto);
+        lookAtClusters(world, { state, times, wallMs, known, auto }, done);
       });
     });
+  });
+}
+
+type Begun = {
+  readonly state: AutoState;
+  readonly times: number;
+  readonly wallMs: number;
+  readonly known: KeeperMap;
+  readonly auto: AutoAnswer;
+};
+
+function lookAtClusters(
+  world: World,
+  { state, times, wallMs, known, auto }: Begun,
+  done: (looked: AutoLooked | Error) => void,
+): void {
+  const { map } = known;
+  const end = (plan: AutoPlan): void => done({ ...plan, wish: auto.wish, mapVersion: map.version });
+  const ids = placesOf(known);
+  askEach(world, ids.map(ofMaster), (answers) => {
+    if (answers instanceof Error) return done(answers);
+    const toldOf = new Map(ids.map((id, at) => [id, toldBy(answers[at] ?? null)]));
+    const seen = { ...auto, wallMs, map, toldOf };
+    let judged = judgeAuto(state, seen);
+    for (let time = 1; time < times; time += 1) judged = judgeAuto(judged.state, seen);
+    if (judged.split.length === 0) return end(planAuto(judged, { buckets: new Map(), freeOf: new Map() }));
+    askMore(world, known, judged, (more) =>
+      more instanceof Error ? done(more) : end(planAuto(judged, more)),
+    );
+  });
+}
+
+/** @param recent how many finished migrations are told at most */
+function askAuto(world: World, recent: number, done: (auto: AutoAnswer | Error) => void): void {
+  ask(world, '', { kind: 'getAuto', recent }, (answer) => {
+    done(answer instanceof Error || answer.kind !== 'auto' ? wrong('getAuto', answer) : answer);
   });
 }
 

@@ -41,10 +41,9 @@ export type LastKnown = {
   readonly cluster: string;
   readonly bytes: number;
   readonly load: number;
-  /** Such looks since its ranges changed, and the ranges: how many, and the highest epoch. */
+  /** Such looks since its last move, and the number of that; 0 where none is on record. */
   readonly looks: number;
-  readonly ranges: number;
-  readonly epoch: number;
+  readonly lastMove: number;
 };
 
 /** What is kept between two looks. Plain data, to be printed. A planner that has none begins with `AUTO_BEGINNING`. */
@@ -268,16 +267,20 @@ type Known = {
   readonly shareOf: (cluster: string) => Share;
 };
 
-function known({ map, toldOf }: AutoSeen, ranges: readonly Weighed[], before: readonly LastKnown[]): Known {
-  const has = new Map(
-    [...toldOf.keys()].map((id) => [id, { bytes: 0, load: 0, uncounted: 0, ranges: 0, epoch: 0 }]),
-  );
-  for (const { owner, epoch } of map.entries) {
+function known(
+  { map, migrations, toldOf }: AutoSeen,
+  ranges: readonly Weighed[],
+  before: readonly LastKnown[],
+): Known {
+  const has = new Map([...toldOf.keys()].map((id) => [id, { bytes: 0, load: 0, uncounted: 0, lastMove: 0 }]));
+  for (const { owner } of map.entries) {
     const its = has.get(owner);
-    if (its === undefined) continue;
-    its.uncounted += 1;
-    its.ranges += 1;
-    its.epoch = Math.max(its.epoch, epoch);
+    if (its !== undefined) its.uncounted += 1;
+  }
+  for (const { mid, phase, source, target } of migrations) {
+    if (phase !== 'done' || source === target) continue;
+    for (const its of [has.get(source), has.get(target)])
+      if (its !== undefined) its.lastMove = Math.max(its.lastMove, mid);
   }
   for (const { owner, bytes, load = 0 } of ranges) {
     const its = has.get(owner);
@@ -294,14 +297,14 @@ function known({ map, toldOf }: AutoSeen, ranges: readonly Weighed[], before: re
   const lastKnown = [...has].flatMap(([cluster, its]): LastKnown[] => {
     const last = earlier.get(cluster);
     if (!told.has(cluster)) return last === undefined ? [] : [last];
-    const { bytes, load, ranges: count, epoch } = its;
-    const isSame = last?.ranges === count && last.epoch === epoch;
+    const { bytes, load, lastMove } = its;
+    const isSame = last?.lastMove === lastMove;
     const looks = isSame ? Math.min(LOOKS_MIN, last.looks + 1) : 1;
     const share = isSame ? Math.max(NEWEST_SHARE, 1 / looks) : 1;
     const average = (now: number, then: number): number => now * share + then * (1 - share);
     const now = { bytes: average(bytes, last?.bytes ?? 0), load: average(load, last?.load ?? 0) };
     shares.set(cluster, { bytes: bytes > 0 ? now.bytes / bytes : 1, load: load > 0 ? now.load / load : 1 });
-    return [{ cluster, ...now, looks, ranges: count, epoch }];
+    return [{ cluster, ...now, looks, lastMove }];
   });
   return { told, lastKnown, shareOf: (cluster) => shares.get(cluster) ?? WHOLE_SHARE };
 }

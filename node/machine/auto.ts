@@ -59,12 +59,9 @@ function takesPart({ source, target }: Migration, cluster: string): boolean {
 }
 
 /** What whoever plans must know: see `autoAnswerCodec`. Records are in the order of their ids. */
-export function autoFacts({ auto, migrations }: SystemState): AutoAnswer {
+export function autoFacts({ auto, migrations }: SystemState, recent: number): AutoAnswer {
   const finished = [...migrations.values()].filter((record) => !isOpen(record));
   const open = [...migrations.values()].filter(isOpen);
-  return {
-    wish: auto,
-    migrations: [...finished.slice(-RECENT_MAX), ...open],
-    isCut: finished.length > RECENT_MAX,
-  };
+  const first = Math.max(0, finished.length - Math.min(recent, RECENT_MAX));
+  return { wish: auto, migrations: [...finished.slice(first), ...open], isCut: first > 0 };
 }

@@ -75,7 +75,7 @@ export function answerQuery(source: QuerySource, query: AdminQuery): Answer | Wo
         migrations: [...state.migrations.values()].filter(needsMigrator),
       });
     case 'getAuto':
-      return answerOf({ kind: 'auto', ...autoFacts(state) });
+      return answerOf({ kind: 'auto', ...autoFacts(state, query.recent) });
     case 'getMigration': {
       const record = state.migrations.get(query.mid);
       return answerOf({ kind: 'migrations', migrations: record === undefined ? [] : [record] });

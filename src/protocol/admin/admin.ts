@@ -305,8 +305,8 @@ export const adminQueryCodec = union({
   listOrders: [26, struct({})],
   /** The migrations that need a migrator: to bring them to their end, or to tell their target that they were aborted. */
   openMigrations: [27, struct({})],
-  /** What people wish of rebalancing by itself, and what whoever plans for that must know of moves. */
-  getAuto: [28, struct({})],
+  /** What people wish of rebalancing by itself, and of moves the open ones and so many of the newest finished ones. */
+  getAuto: [28, struct({ recent: u32 })],
   /** What a node says of itself, and has counted: for people and for tools. */
   nodeFacts: [60, struct({})],
   /** How what this node holds lies, for a plan that cuts ranges: in up to some thousand buckets. */

@@ -43,10 +43,10 @@ export const NO_AUTO: AutoWish = {
   who: '',
 };
 
-/** Records of finished migrations that a planner is told at most, the newest; the open ones besides. */
+/** Records of finished migrations that are told at most, the newest; the open ones besides. */
 export const RECENT_MAX = 500;
 
-/** What a planner asks the keeper: the wish, every open migration, and the newest finished ones; `isCut`: there are older ones. */
+/** The wish, the newest finished migrations, and behind them every open one; `isCut`: there are older ones. */
 export const autoAnswerCodec = struct({ wish: autoWishCodec, migrations: list(migrationCodec), isCut: bool });
 export type AutoAnswer = Coded<typeof autoAnswerCodec>;
 

@@ -27,7 +27,8 @@ function end(cluster: TestCluster, mid: number): void {
   cluster.expect({ kind: 'finish', mid, token: 1 }, 'ok');
 }
 
-const wishOf = (cluster: TestCluster): AutoWish => cluster.query({ kind: 'getAuto' }, 'auto').wish;
+const wishOf = (cluster: TestCluster): AutoWish =>
+  cluster.query({ kind: 'getAuto', recent: 1000 }, 'auto').wish;
 const recordOf = (cluster: TestCluster, mid: number): Migration =>
   cluster.query({ kind: 'getMigration', mid }, 'migrations').migrations[0] as Migration;
 
@@ -132,7 +133,7 @@ test('neighbours of one owner are merged within the same bounds, and what nobody
 test('who plans is told of every open move, and of the newest that have ended', () => {
   const cluster = keeper();
   const open = cluster.expect({ kind: 'plan', source: 'A', target: 'C', lo: 'c', hi: 'd' }, 'planned').mid;
-  const few = cluster.query({ kind: 'getAuto' }, 'auto');
+  const few = cluster.query({ kind: 'getAuto', recent: 1000 }, 'auto');
   assert.equal([few.migrations.map(({ mid }) => mid), few.isCut], [[2, open], false]);
   const finished = Array.from({ length: RECENT_MAX }, (_each, at): [number, Migration] => {
     const mid = open + 1 + at;
@@ -144,12 +145,14 @@ test('who plans is told of every open move, and of the newest that have ended', 
   storeState(state, { ...state, migrations }, (key, value) => changes.set(key, value));
   cluster.store.commit(changes, cluster.slot + 1);
   cluster.restart();
-  const many = cluster.query({ kind: 'getAuto' }, 'auto');
+  const many = cluster.query({ kind: 'getAuto', recent: 1000 }, 'auto');
   assert.equal(
     [many.migrations.length, many.isCut, many.migrations.at(-1)?.mid],
     [RECENT_MAX + 1, true, open],
   );
   assert.is(many.migrations[0]?.mid, open + 1);
+  const none = cluster.query({ kind: 'getAuto', recent: 0 }, 'auto');
+  assert.equal([none.migrations.map(({ mid }) => mid), none.isCut], [[open], true]);
 });
 
 test.run();
