@@ -42,6 +42,10 @@ export class Asker {
 
   /** `done` is called once: with an answer, or why there is none. */
   ask(cluster: string, question: Question, done: (answer: AdminAnswer | string) => void): void {
+    if (!this.#nursery.namesOf(cluster).some((name) => this.#links.has(name))) {
+      this.#host.local(PAUSE_MS, () => done('nobody knows where it is reached'));
+      return;
+    }
     const body = question.kind === 'command' ? encodeCommand(question.command) : encodeQuery(question.query);
     const untilMs = this.#host.nowMs() + ANSWER_MS;
     const to = question.kind === 'command' ? 'master' : question.node;

@@ -30,6 +30,9 @@ const SETTINGS_HERE: Partial<Settings> = {
   giveUpMs: 20_000,
 };
 
+/** Moves come and go within seconds. */
+const AUTO_TIMES_HERE = { lookMs: 1000, soonMs: 300 };
+
 export class MigratorProcess extends Host {
   readonly #nursery: Nursery;
   readonly #asker: Asker;
@@ -47,7 +50,7 @@ export class MigratorProcess extends Host {
         watchMoves: (listener) => this.#watchMoves(listener),
         chance: () => nursery.random.next(),
       },
-      { settings: SETTINGS_HERE, onEvent: (event) => this.#onEvent(event) },
+      { settings: SETTINGS_HERE, auto: AUTO_TIMES_HERE, onEvent: (event) => this.#onEvent(event) },
       (error) => {
         throw error;
       },
@@ -86,6 +89,7 @@ export class MigratorProcess extends Host {
         }),
       ask: (cluster, request, _deadlineMs, done) => {
         this.#tell(cluster, request);
+        if (request.kind === 'command') this.#nursery.watch.auto.asked(request.command);
         this.#asker.ask(cluster === '' ? KEEPER : cluster, request, (answer) => {
           this.#noteAnswer(request, answer);
           done(typeof answer === 'string' ? new NurseryError('UNREACHABLE', answer) : answer);
