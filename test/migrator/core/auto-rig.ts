@@ -331,3 +331,14 @@ export class World {
 function isIn({ lo, hi }: MapEntry, key: string): boolean {
   return key >= lo && (hi === null || key < hi);
 }
+
+/** So many looks of one planner, a minute apart; the moves that were begun. */
+export function looks(world: World, count: number, lie?: (world: World, round: number) => void): number {
+  let begun = 0;
+  for (let round = 0; round < count; round += 1) {
+    lie?.(world, round);
+    begun += world.look(0);
+    world.pass(60_000);
+  }
+  return begun;
+}
