@@ -1,11 +1,8 @@
 /** Evens a nursery out: asks what there is, has a plan made of it, and carries that out as long as the map is as planned. */
-import type { Key } from '../src/base/bytes.ts';
 import { NurseryError } from '../src/base/errors.ts';
-import { covers, type Range } from '../src/keyspace/range.ts';
+import { covers } from '../src/keyspace/range.ts';
 import { carve, type RangeMap } from '../src/keyspace/rangemap.ts';
-import { ascending, commonParts } from '../src/keyspace/sweep.ts';
-import type { Migration } from '../src/protocol/admin/admin.ts';
-import { isMerge, isOpen } from '../src/protocol/admin/migration.ts';
+import { isOpen } from '../src/protocol/admin/migration.ts';
 import type {
   HotRange,
   MigrationResult,
@@ -13,18 +10,11 @@ import type {
   RebalanceMove,
   RebalancePlan,
 } from '../src/protocol/admin/moves.ts';
-import type { CountedBucket, Load, RangeCount } from '../src/protocol/admin/node-facts.ts';
+import type { CountedBucket } from '../src/protocol/admin/node-facts.ts';
 import { keeperOf, type Nursery } from './connections.ts';
-import { LOAD_MIN, loadOfRange, type RangeLoadFact, spreadLoad } from './core/loads.ts';
-import {
-  BOUNDS,
-  type Bounds,
-  type By,
-  type ClusterFact,
-  overfull,
-  planRebalance,
-  type RangeFact,
-} from './core/rebalance.ts';
+import { LOAD_MIN } from './core/loads.ts';
+import { BOUNDS, type Bounds, type By, type ClusterFact, overfull, planRebalance } from './core/rebalance.ts';
+import { isBusy, isFresh, rangesOf, type Told, type Weighed, withBuckets } from './core/weigh.ts';
 import { bucketsOf, freeFor } from './forecast.ts';
 import { ANSWER_MS, listMigrations } from './questions.ts';
 import { sideBySide } from './side-by-side.ts';
@@ -34,25 +24,10 @@ import type { SendOptions } from './world.ts';
 const AT_ONCE = 8;
 /** Plans that are made anew, since the map was changed by others meanwhile, before it is left to whoever changes it. */
 const REPLANS_MAX = 5;
-/**
- * What clusters were asked for over the last minute is known a minute after their last move: before, a range that came was asked for
- * less, and one that was cut for more.
- */
-const SETTLED_MS = 60_000;
 const MASTER: SendOptions = { to: 'master', deadlineMs: ANSWER_MS };
 
 /** A plan, and the map that it was made for. */
 type Made = { readonly plan: NurseryPlan; readonly map: RangeMap };
-
-/** What the master of a cluster says of its ranges. */
-type Told = {
-  readonly counts: readonly RangeCount[];
-  readonly load: Load;
-  /** By its clock (ms since 1970). */
-  readonly atMs: number;
-};
-/** A range, and what it is asked for; null where a plan is by size. */
-type Weighed = RangeFact & { readonly asked: RangeLoadFact | null };
 
 /** What is to be moved, as the masters of all clusters count. @throws NurseryError where the keeper does not answer */
 export async function planFor(nursery: Nursery, bounds: Bounds = BOUNDS): Promise<Made> {
@@ -103,17 +78,6 @@ export async function planFor(nursery: Nursery, bounds: Bounds = BOUNDS): Promis
     hot: ranges.flatMap(hotRange),
   };
   return { plan, map };
-}
-
-/**
- * A move under way; or one whose clusters have not been asked for long enough since, as far as the clocks of migrator and masters agree:
- * where they do not, a plan may be made too early, of which the next one sees more.
- */
-function isFresh(record: Migration, nowMs: number): boolean {
-  if (isOpen(record)) return true;
-  if (isMerge(record)) return false;
-  const { progress, receipt } = record;
-  return nowMs < progress.startedAtMs + (receipt?.tookMs ?? 0) + SETTLED_MS;
 }
 
 function worthIt(plan: RebalancePlan, by: By): RebalancePlan {
@@ -181,58 +145,6 @@ async function toldBy(nursery: Nursery, id: string): Promise<Told | null> {
     if (!(error instanceof NurseryError)) throw error;
     return null;
   }
-}
-
-function isBusy(open: readonly Migration[], id: string): boolean {
-  return open.some(({ source, target }) => source === id || target === id);
-}
-
-/** Ranges of the map whose owner has counted them: what it has of other shapes is not of this map. */
-function rangesOf(
-  { entries }: RangeMap,
-  around: {
-    readonly toldOf: ReadonlyMap<string, Told | null>;
-    readonly open: readonly Range[];
-    readonly by: By;
-  },
-): Weighed[] {
-  const { toldOf, open, by } = around;
-  const byLo = new Map(
-    [...toldOf].map(([id, told]) => [id, new Map((told?.counts ?? []).map((each) => [each.lo, each]))]),
-  );
-  const facts: Weighed[] = [];
-  for (const { range: entry, parts } of commonParts(entries, ascending(open))) {
-    const { lo, hi, owner } = entry;
-    const count = byLo.get(owner)?.get(lo);
-    if (count === undefined || count.hi !== hi) continue;
-    const { keys, bytes } = count;
-    const load = by === 'load' ? toldOf.get(owner)?.load : undefined;
-    const asked = load === undefined ? null : loadOfRange(entry, load);
-    const stays = parts.length > 0 || (asked !== null && asked.hot !== null);
-    facts.push({ lo, hi, owner, keys, bytes, buckets: [], stays, asked, ...(asked && { load: asked.load }) });
-  }
-  return facts;
-}
-
-/** The buckets that lie within a range; none where they do not begin with it, as in a store that was counted roughly. */
-function withBuckets(range: Weighed, buckets: readonly CountedBucket[]): RangeFact {
-  const first = firstFrom(buckets, range.lo);
-  if (buckets[first]?.lo !== range.lo) return range;
-  const end = range.hi === null ? buckets.length : firstFrom(buckets, range.hi);
-  const own = buckets.slice(first, end);
-  return { ...range, buckets: range.asked === null ? own : spreadLoad(range.asked, own) };
-}
-
-/** Index of the first bucket that begins at `key` or above. */
-function firstFrom(buckets: readonly CountedBucket[], key: Key): number {
-  let low = 0;
-  let high = buckets.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((buckets[middle] as CountedBucket).lo < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 function wavesOf(moves: readonly RebalanceMove[]): RebalanceMove[][] {

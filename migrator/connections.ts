@@ -32,7 +32,7 @@ export class Connections implements Nursery, MovesWatch {
   readonly #clients = new Map<string, ClusterClient>();
   readonly #listeners = new Set<(news: MovesNews) => void>();
   #configs: readonly KnownCluster[] = [];
-  #lastNews: MovesNews | null = null;
+  readonly #lastNews = new Map<MovesNews['kind'], MovesNews>();
 
   /**
    * @param keeper how to reach the keeper
@@ -50,6 +50,7 @@ export class Connections implements Nursery, MovesWatch {
         if (why !== null) this.#hear({ kind: 'silent', why });
       },
       moves: (areAny) => this.#hear({ kind: 'moves', areAny }),
+      auto: (wish) => this.#hear({ kind: 'auto', wish }),
     });
   }
 
@@ -79,7 +80,7 @@ export class Connections implements Nursery, MovesWatch {
 
   watchMoves(listener: (news: MovesNews) => void): () => void {
     this.#listeners.add(listener);
-    if (this.#lastNews !== null) listener(this.#lastNews);
+    for (const news of this.#lastNews.values()) listener(news);
     return () => this.#listeners.delete(listener);
   }
 
@@ -91,7 +92,9 @@ export class Connections implements Nursery, MovesWatch {
   }
 
   #hear(news: MovesNews): void {
-    this.#lastNews = news;
+    // Who is silent may be so no more by the time that it speaks.
+    if (news.kind !== 'silent') this.#lastNews.delete('silent');
+    this.#lastNews.set(news.kind, news);
     for (const listener of this.#listeners) listener(news);
   }
 

@@ -3,6 +3,7 @@ import { NurseryError } from '../src/base/errors.ts';
 import type { Migration, Progress } from '../src/protocol/admin/admin.ts';
 import { isAnybodys } from '../src/protocol/admin/migration.ts';
 import type { MigrationResult } from '../src/protocol/admin/moves.ts';
+import { type AutoListener, type AutoLooked, AutoPlanner, type AutoTimes } from './auto.ts';
 import { claimAfterMs } from './core/beat.ts';
 import { SETTINGS, type Settings } from './core/settings.ts';
 import type { Seen } from './core/state.ts';
@@ -14,6 +15,8 @@ import type { Clusters, MovesNews, MovesWatch, World } from './world.ts';
 
 export type HowToWatch = {
   readonly settings?: Partial<Settings>;
+  /** How often it looks for what could be moved by itself, where not as usual. */
+  readonly auto?: Partial<AutoTimes>;
   readonly onEvent?: (event: DaemonEvent) => void;
 };
 
@@ -32,6 +35,8 @@ export type DaemonEvent =
   | { readonly kind: 'fenced'; readonly mid: number }
   /** The target of an aborted migration has dropped what it staged. */
   | { readonly kind: 'told'; readonly migration: Migration }
+  /** A look for what could be moved by itself has ended otherwise than the one before. */
+  | { readonly kind: 'auto'; readonly looked: AutoLooked }
   | { readonly kind: 'failed'; readonly mid: number; readonly error: NurseryError }
   | { readonly kind: 'keeperSilent'; readonly error: NurseryError };
 
@@ -85,6 +90,7 @@ export class Daemon {
   readonly #runs = new Map<number, Run>();
   /** Migrations whose target is being told that they were aborted. */
   readonly #telling = new Set<number>();
+  readonly #auto: AutoPlanner;
   /** As the keeper said last. */
   #areMoves = false;
   #isLooking = false;
@@ -101,6 +107,16 @@ export class Daemon {
     this.#how = how;
     this.#settings = { ...SETTINGS, ...how.settings };
     this.#broken = broken;
+    let last = '';
+    const listener: AutoListener = {
+      planned: (mid) => this.#work(mid, null),
+      looked: (looked) => {
+        if (looked.verdict.kind !== last) how.onEvent?.({ kind: 'auto', looked });
+        last = looked.verdict.kind;
+      },
+      broken: (error) => this.#break(error),
+    };
+    this.#auto = new AutoPlanner(world, listener, how.auto);
   }
 
   /** Migrations that it works on. */
@@ -139,6 +155,7 @@ export class Daemon {
     this.#isStopped = true;
     this.#unwatch?.();
     this.#timer?.();
+    this.#auto.stop();
   }
 
   /**
@@ -195,6 +212,10 @@ export class Daemon {
     if (this.#isStopped) return;
     if (news.kind === 'silent') {
       this.#how.onEvent?.({ kind: 'keeperSilent', error: new NurseryError('UNREACHABLE', news.why) });
+      return;
+    }
+    if (news.kind === 'auto') {
+      this.#auto.hear(news.wish);
       return;
     }
     this.#areMoves = news.areAny;

@@ -4,6 +4,7 @@ import { NurseryError } from '../src/base/errors.ts';
 import type { ClusterClient } from '../src/client/cluster-client.ts';
 import type { TimeLimit } from '../src/client/limited-client.ts';
 import {
+  type AutoShown,
   type DryMove,
   type Evened,
   expectRoom,
@@ -15,10 +16,13 @@ import {
 } from '../src/client/moves.ts';
 import { printRange } from '../src/keyspace/range.ts';
 import type { AdminCommand, ClusterConfig, Migration } from '../src/protocol/admin/admin.ts';
+import type { AutoSettings, AutoWish } from '../src/protocol/admin/auto.ts';
 import { isAnybodys, isOpen, UNSAID } from '../src/protocol/admin/migration.ts';
 import type { MigrationResult, NurseryPlan, PlannedMove } from '../src/protocol/admin/moves.ts';
+import { type AutoLooked, lookForAuto } from './auto.ts';
 import { carryOut, planFor } from './balance.ts';
 import { Connections, keeperOf, type Nursery } from './connections.ts';
+import { AUTO_BEGINNING, LOOKS_MIN } from './core/auto.ts';
 import { beatMs, claimAfterMs } from './core/beat.ts';
 import { type Plan, type PlannedMerge, planMerges, planMigrate, planRange, planRemove } from './core/plan.ts';
 import { BOUNDS } from './core/rebalance.ts';
@@ -44,6 +48,8 @@ const FOLLOW_MS = 250;
 const HEEDED_BEATS = 3;
 /** After so long without a beat people are told that nobody works on it (ms), as by the keeper's notes; it may be claimed later. */
 const SILENT_MS = 5000;
+/** Others may set what is wished of rebalancing by itself at the same time: so often it is tried. */
+const SET_AUTO_TIMES = 3;
 /** Wishes as operators know them. */
 const VERBS: { readonly [W in Migration['wish']]: string } = {
   run: 'continue',
@@ -133,6 +139,31 @@ export class Operations implements Moves {
         },
       },
     );
+  }
+
+  async auto(): Promise<AutoShown> {
+    const world = worldOf(this.#nursery);
+    const { wish, verdict, moves } = await new Promise<AutoLooked>((resolve, reject) => {
+      const done = (looked: AutoLooked | Error): void =>
+        looked instanceof Error ? reject(looked) : resolve(looked);
+      lookForAuto(world, AUTO_BEGINNING, done, LOOKS_MIN);
+    });
+    return { wish, verdict, moves };
+  }
+
+  async setAuto(change: Partial<AutoSettings>): Promise<void> {
+    const { keeper } = this.#nursery;
+    const wished = async (): Promise<AutoWish> => {
+      const said = await keeper.query({ kind: 'getAuto', recent: 0 });
+      if (said.kind !== 'auto') throw unexpected('rebalance --auto', said);
+      return said.wish;
+    };
+    for (let left = SET_AUTO_TIMES; ; left -= 1) {
+      const { number: seen, ...before } = await wished();
+      const answer = await keeper.command({ kind: 'setAuto', seen, wish: { ...before, ...change } });
+      if (answer.kind === 'ok') return;
+      if (left === 1 || (await wished()).number === seen) throw unexpected('rebalance --auto', answer);
+    }
   }
 
   async remove(

@@ -1,9 +1,9 @@
 /** The World of a migrator as it is in a process. */
 import { TIMERS } from '../src/process/timers.ts';
 import type { AdminAnswer } from '../src/protocol/admin/admin.ts';
-import type { Request } from './core/calls.ts';
+
 import { roomWhy } from './forecast.ts';
-import type { Clusters, World } from './world.ts';
+import type { Clusters, World, WorldRequest } from './world.ts';
 
 /** The World of a process that reaches these clusters. */
 export function worldOf(clusters: Clusters): World {
@@ -29,7 +29,7 @@ export function worldOf(clusters: Clusters): World {
 async function answerOf(
   clusters: Clusters,
   id: string,
-  request: Request,
+  request: WorldRequest,
   deadlineMs: number,
 ): Promise<AdminAnswer> {
   const cluster = id === '' ? clusters.keeper : await clusters.cluster(id);

@@ -3,10 +3,19 @@ import type { Timers } from '../src/process/timers.ts';
 import type { AdminAnswer, AdminCommand, AdminQuery, Migration } from '../src/protocol/admin/admin.ts';
 import type { Request } from './core/calls.ts';
 
-/** Whether any migration needs a migrator, as the keeper says; or why nobody of the keeper can be watched for that. */
+/**
+ * Whether any migration needs a migrator, as the keeper says; which wish to rebalance by itself is in force (0: none); or why nobody of
+ * the keeper can be watched for that.
+ */
 export type MovesNews =
   | { readonly kind: 'moves'; readonly areAny: boolean }
+  | { readonly kind: 'auto'; readonly wish: number }
   | { readonly kind: 'silent'; readonly why: string };
+
+/** What is asked of clusters: as a coordinator does, or of one node by its name. */
+export type WorldRequest =
+  | Request
+  | { readonly kind: 'query'; readonly query: AdminQuery; readonly node: string };
 
 /** Everything outside. */
 export type World = Timers & {
@@ -18,7 +27,7 @@ export type World = Timers & {
    */
   ask(
     cluster: string,
-    request: Request,
+    request: WorldRequest,
     deadlineMs: number,
     done: (answer: AdminAnswer | Error) => void,
   ): void;

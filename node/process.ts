@@ -321,7 +321,7 @@ export class NodeProcess {
     storage.store.countRanges(driver.machine.owned());
     seals.applied(driver.machine.seals, slot, () => driver.mayRead(), nowMs());
     this.#links.watchers.changed(driver.machine.mapVersion, () => driver.machine.keeperMap());
-    this.#links.watchers.moved(driver.machine.migrations, driver.master() !== null);
+    this.#links.watchers.moved(driver.machine, driver.master() !== null);
   }
 
   /** From here on time passes for the node, and its peers are heard. */
@@ -378,7 +378,7 @@ export class NodeProcess {
       functions.tick();
       serving.heartbeats.look(driver.machine.migrations, nowMs());
       serving.conditions.tick();
-      this.#links.watchers.moved(driver.machine.migrations, driver.master() !== null);
+      this.#links.watchers.moved(driver.machine, driver.master() !== null);
       serving.load.look();
       if (said !== '' || introduction.founding === '') return;
       said = introduction.founding;

@@ -124,11 +124,15 @@ export type PlannedMerge = Range & { readonly cluster: string };
 /**
  * `merge SEPARATOR`: the two ranges that meet there; or `merge --all`, where `separator` is null: all neighbours of one founding that no
  * open migration touches, so many at a time as one merge takes. Of a long row another call finds the rest, once these are merged.
+ *
+ * @param open disjoint; what lies there is left out
+ * @param mayJoin of `--all`: whether an entry may become one with those before it, of which there may be none
  */
 export function planMerges(
   map: RangeMap,
   open: readonly Range[],
   separator: Key | null,
+  mayJoin: (row: readonly MapEntry[], entry: MapEntry) => boolean = () => true,
 ): { readonly kind: 'merges'; readonly merges: readonly PlannedMerge[] } | Refused {
   const { entries } = map;
   if (separator !== null) {
@@ -153,8 +157,10 @@ export function planMerges(
   };
   for (const { range: entry, parts } of commonParts(entries, ascending(open))) {
     const last = row.at(-1);
-    if (last !== undefined && (row.length === MERGED_MAX || !isOfOne(last, entry) || parts.length > 0)) end();
-    if (parts.length === 0) row.push(entry);
+    const isFree = parts.length === 0;
+    const mayFollow = last !== undefined && row.length < MERGED_MAX && isOfOne(last, entry);
+    if (!isFree || !mayFollow || !mayJoin(row, entry)) end();
+    if (isFree && mayJoin(row, entry)) row.push(entry);
   }
   end();
   return { kind: 'merges', merges };

@@ -106,6 +106,12 @@ export function overfull(
   return all.filter(({ amount }) => amount > mean * (1 + threshold)).map(({ id }) => id);
 }
 
+/** How even what clusters have is. */
+export function spreadBy(clusters: readonly ClusterFact[], ranges: readonly RangeFact[], by: By): Spread {
+  const all = [...holdingsOf(clusters, ranges, by).values()];
+  return spreadOf(all, all.reduce((sum, { amount }) => sum + amount, 0) / Math.max(1, all.length));
+}
+
 function weightOf(amount: Amount, by: By): number {
   return by === 'size' ? amount.bytes : (amount.load ?? 0);
 }

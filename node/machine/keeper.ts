@@ -14,6 +14,7 @@ import {
 import { isMerge, isOpen, UNSAID, WISHES } from '../../src/protocol/admin/migration.ts';
 import { encode } from '../../src/wire/codec.ts';
 import { refused } from './answers.ts';
+import { planAuto, setAuto } from './auto.ts';
 import type { Draft } from './draft.ts';
 import { versionInNursery } from './functions.ts';
 import { install, isRescued, lose, planCopy, replace, settle } from './orders.ts';
@@ -60,6 +61,8 @@ export type KeeperCommand = Of<
   | 'settle'
   | 'planCopy'
   | 'planMerge'
+  | 'setAuto'
+  | 'planAuto'
   | 'install'
 >;
 
@@ -108,6 +111,10 @@ export function applyKeeper(draft: Draft, command: KeeperCommand): AdminAnswer {
       return planCopy(draft, command);
     case 'planMerge':
       return planMerge(draft, command);
+    case 'setAuto':
+      return setAuto(draft, command);
+    case 'planAuto':
+      return planAuto(draft, command);
     case 'install':
       return install(draft, command);
     default:

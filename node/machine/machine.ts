@@ -20,6 +20,7 @@ import {
   type Owned,
   type SealAge,
 } from '../../src/protocol/admin/admin.ts';
+import type { AutoWish } from '../../src/protocol/admin/auto.ts';
 import { BatchReader } from '../../src/protocol/arakoon/batch.ts';
 import { keyOfSet, valueOfSet } from '../../src/protocol/arakoon/quick.ts';
 import { failure, OK } from '../../src/protocol/arakoon/replies.ts';
@@ -170,6 +171,11 @@ export class Machine {
   /** The keeper's records of migrations; another object whenever one has changed. */
   get migrations(): ReadonlyMap<number, Migration> {
     return this.#state.migrations;
+  }
+
+  /** As the keeper: what people wish of rebalancing by itself. */
+  get auto(): AutoWish {
+    return this.#state.auto;
   }
 
   /** Why this keeper begins no map, although it has none; null where it has one, or would begin one. */

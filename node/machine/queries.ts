@@ -14,6 +14,7 @@ import { needsMigrator } from '../../src/protocol/admin/migration.ts';
 import { failure } from '../../src/protocol/arakoon/replies.ts';
 import type { Answer } from '../../src/protocol/arakoon/values.ts';
 import type { StoreKey, View, Work } from '../store/types.ts';
+import { autoFacts } from './auto.ts';
 import { eachDirty } from './dirty.ts';
 import { exportStatus } from './export.ts';
 import { functionsAbove, functionsStatus, versionInNursery } from './functions.ts';
@@ -73,6 +74,8 @@ export function answerQuery(source: QuerySource, query: AdminQuery): Answer | Wo
         kind: 'migrations',
         migrations: [...state.migrations.values()].filter(needsMigrator),
       });
+    case 'getAuto':
+      return answerOf({ kind: 'auto', ...autoFacts(state, query.recent) });
     case 'getMigration': {
       const record = state.migrations.get(query.mid);
       return answerOf({ kind: 'migrations', migrations: record === undefined ? [] : [record] });

@@ -35,6 +35,7 @@ import {
   outcomeCodec,
   ownedCodec,
 } from '../../src/protocol/admin/admin.ts';
+import { type AutoWish, autoWishCodec, NO_AUTO } from '../../src/protocol/admin/auto.ts';
 import {
   type FunctionEntry,
   type FunctionsVersion,
@@ -171,6 +172,8 @@ export type SystemState = {
   /** The highest migration id allotted. */
   readonly lastMid: number;
   readonly migrations: ReadonlyMap<number, Migration>;
+  /** What people wish of rebalancing by itself. */
+  readonly auto: AutoWish;
   /** How clients reach each cluster. */
   readonly configs: ReadonlyMap<string, KnownCluster>;
   readonly identities: ReadonlyMap<string, Identity>;
@@ -207,6 +210,7 @@ const SINGLES = {
   engine: { row: system('engine'), codec: text, initial: '' },
   replaced: { row: keeper('replaced'), codec: list(text), initial: [] },
   lastMid: { row: keeper('last-mid'), codec: i64, initial: 0 },
+  auto: { row: keeper('auto'), codec: autoWishCodec, initial: NO_AUTO },
 } as const;
 
 /** The map's version; its entries have a row each, so that a change of a big map writes little. */
@@ -267,6 +271,7 @@ export const INITIAL_STATE: SystemState = {
   map: EMPTY_MAP,
   lastMid: 0,
   migrations: new Map(),
+  auto: NO_AUTO,
   configs: new Map(),
   identities: new Map(),
   strangers: new Map(),

@@ -34,6 +34,7 @@ export const QUERIES: { readonly [K in AdminQuery['kind']]: QueryFacts } = {
   listFunctions: { isShort: true, decides: false },
   getFunction: { isShort: false, decides: false },
   functionsAbove: { isShort: false, decides: false },
+  getAuto: { isShort: false, decides: true },
   standing: { isShort: false, decides: true },
 };
 

@@ -1,7 +1,11 @@
 /** Commands that keep a nursery tidy and even: ranges become one, or go where there is more room. */
 import type { Argv } from 'yargs';
+import { AUTO_MOVES_MAX } from '../protocol/admin/auto.ts';
 import { asking, examples, refuseStray, TIMEOUT } from './common-options.ts';
-import { wholeNumberOr } from './numbers.ts';
+import { wholeNumber } from './numbers.ts';
+
+/** Options that say how, and only with --auto on. */
+const AUTO_OPTIONS = ['begin', 'at-once', 'cool-down', 'quiet', 'rate', 'per-day'];
 
 /** Adds them. */
 export function balanceCommands<T>(parser: Argv<T>) {
@@ -45,14 +49,58 @@ export function balanceCommands<T>(parser: Argv<T>) {
             describe: 'say what would be moved, and move nothing',
           })
           .option('apply', { type: 'boolean', default: false, describe: 'move it; typed again it goes on' })
+          .option('auto', {
+            choices: ['on', 'off', 'show'] as const,
+            requiresArg: true,
+            describe:
+              'whether migrators do so by themselves, from now on; what is not said with it stays as it was',
+          })
           .option('by', {
             choices: ['size', 'load'] as const,
-            default: 'size' as const,
-            describe: 'what to even out: bytes, or requests a second over the last minute',
+            describe: 'what to even out: bytes (default), or requests a second over the last minute',
           })
           .option(
             'threshold',
-            wholeNumberOr('threshold', 10, 1, 'a cluster may have so many percent more than the mean', 1000),
+            wholeNumber(
+              'threshold',
+              1,
+              'a cluster may have so many percent more than the mean; default: 10',
+              1000,
+            ),
+          )
+          .option(
+            'begin',
+            wholeNumber(
+              'begin',
+              2,
+              'with --auto: begin once one has so many percent more; at first 30',
+              1000,
+            ),
+          )
+          .option(
+            'at-once',
+            wholeNumber('at-once', 1, 'with --auto: moves at once; at first 2', AUTO_MOVES_MAX),
+          )
+          .option(
+            'cool-down',
+            wholeNumber(
+              'cool-down',
+              60,
+              'with --auto: seconds for which stays what has moved; at first 3600',
+            ),
+          )
+          .option('quiet', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'with --auto: hours of the day (UTC) in which nothing begins, such as 8-18; none',
+          })
+          .option(
+            'rate',
+            wholeNumber('rate', 0, 'with --auto: bytes per second of each move at most; 0: no bound'),
+          )
+          .option(
+            'per-day',
+            wholeNumber('per-day', 0, 'with --auto: bytes that may be moved in 24 hours; 0: no bound'),
           )
           .option('timeout', TIMEOUT)
           .epilogue(
@@ -60,11 +108,21 @@ export function balanceCommands<T>(parser: Argv<T>) {
               ['$0 rebalance --plan --config router.ini', 'what would be moved'],
               ['$0 rebalance --apply --config router.ini', 'to move it'],
               ['$0 rebalance --plan --by load --config router.ini', 'what would spread the requests'],
+              ['$0 rebalance --auto on --quiet 8-18 --config router.ini', 'at night, by itself'],
+              ['$0 rebalance --auto show --config router.ini', 'what it does, and why not more'],
             ),
           ),
       async (args) => {
         if (args.plan) refuseStray('rebalance --plan', args, ['timeout']);
-        await (await import('./rebalance-command.ts')).runRebalanceCommand(args);
+        if (args.auto === undefined) {
+          refuseStray('rebalance without --auto', args, AUTO_OPTIONS);
+          await (await import('./rebalance-command.ts')).runRebalanceCommand(args);
+          return;
+        }
+        refuseStray('rebalance --auto', args, ['plan', 'apply', 'timeout']);
+        if (args.auto !== 'on')
+          refuseStray(`rebalance --auto ${args.auto}`, args, ['by', 'threshold', ...AUTO_OPTIONS]);
+        await (await import('./auto-command.ts')).runAutoCommand({ ...args, auto: args.auto });
       },
     );
 }

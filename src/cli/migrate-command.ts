@@ -179,7 +179,8 @@ export async function runMigratorCommand(args: { readonly config: string }): Pro
         else if (event.kind === 'told') {
           const { mid, target } = event.migration;
           display.line(`migration ${mid}: ${target} knows that it was aborted`);
-        } else if (event.kind === 'failed') complain(`migration ${event.mid}: ${event.error.message}`);
+        } else if (event.kind === 'auto') display.line(`rebalances by itself: ${event.looked.verdict.why}`);
+        else if (event.kind === 'failed') complain(`migration ${event.mid}: ${event.error.message}`);
         else if (event.kind === 'keeperSilent') keeperIsSilent(event.error.message);
       },
     });

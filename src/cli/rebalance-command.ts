@@ -11,10 +11,12 @@ import { table } from './status/text.ts';
 export type RebalanceArguments = Common & {
   readonly plan: boolean;
   readonly apply: boolean;
-  readonly by: 'size' | 'load';
-  /** So much more than the mean a cluster may have, in percent of it. */
-  readonly threshold: number;
+  /** Default: size. */
+  readonly by: 'size' | 'load' | undefined;
+  /** So much more than the mean a cluster may have, in percent of it. Default: 10. */
+  readonly threshold: number | undefined;
 };
+const THRESHOLD_PERCENT = 10;
 
 /**
  * Shows a plan, or carries it out; typed again it goes on with what is left.
@@ -23,8 +25,11 @@ export type RebalanceArguments = Common & {
  */
 export async function runRebalanceCommand(args: RebalanceArguments): Promise<void> {
   if (args.plan === args.apply)
-    throw new FatalError('USAGE', 'rebalance takes either --plan, which moves nothing, or --apply');
-  const evened = { by: args.by, threshold: args.threshold / 100 };
+    throw new FatalError(
+      'USAGE',
+      'rebalance takes --plan, which moves nothing, --apply, or --auto on|off|show',
+    );
+  const evened = { by: args.by ?? 'size', threshold: (args.threshold ?? THRESHOLD_PERCENT) / 100 };
   await withMoves(args, async (moves, { inTime, answered }) => {
     if (args.plan) {
       const plan = await moves.planRebalance(evened).finally(answered);

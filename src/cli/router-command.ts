@@ -63,6 +63,9 @@ async function startMigrator(
       } else if (event.kind === 'told') {
         const { mid, target } = event.migration;
         logger.info({ mid, target }, 'the target knows that its migration was aborted');
+      } else if (event.kind === 'auto') {
+        const { kind, why } = event.looked.verdict;
+        logger.info({ does: kind, why }, 'rebalances by itself');
       } else if (event.kind === 'failed') {
         logger.warn({ mid: event.mid, reason: event.error.message }, 'a migration does not get on');
       }

@@ -1,6 +1,6 @@
 /** Finds and follows a cluster's master over links, and sends again only what certainly did not happen. */
 import { NurseryError, RETURN_CODES } from '../base/errors.ts';
-import { type Hello, LINK_PROTOCOL, TOPIC } from '../link/frames.ts';
+import { type Hello, LINK_PROTOCOL } from '../link/frames.ts';
 import type { LinkResult } from '../link/link.ts';
 import {
   type AdminAnswer,
@@ -95,10 +95,7 @@ export class ClusterClient {
         if (this.#founding !== '' && founding !== this.#founding) link.close('another founding');
       },
       posted: (endpoint, topic, body) => {
-        for (const watch of this.#watches) {
-          if (topic === TOPIC.map) watch.pushed(body);
-          else if (topic === TOPIC.moves) watch.movesPushed(endpoint, body);
-        }
+        for (const watch of this.#watches) watch.posted(endpoint, topic, body);
       },
       lost: (endpoint) => {
         if (this.#master === endpoint) this.#master = null;

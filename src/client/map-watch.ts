@@ -1,5 +1,6 @@
 /** Keeps up with the keeper's map: subscribes at one of its nodes, and again elsewhere when that one is lost. */
 import { NurseryError, RETURN_CODES } from '../base/errors.ts';
+import { TOPIC } from '../link/frames.ts';
 import {
   type AdminAnswer,
   type AdminQuery,
@@ -9,7 +10,7 @@ import {
   mapPushCodec,
 } from '../protocol/admin/admin.ts';
 import { returnCodeOf } from '../protocol/arakoon/values.ts';
-import { bool, decode } from '../wire/codec.ts';
+import { bool, decode, i64 } from '../wire/codec.ts';
 import type { Endpoint } from './endpoint.ts';
 import { MapFollower, type MapNews } from './map-follower.ts';
 
@@ -39,6 +40,8 @@ export type MapListener = {
   stranger?(map: KeeperMap): void;
   /** Whether a migration needs a migrator, as far as the node that is watched knows: with each subscription, and when it changes. */
   moves?(areAny: boolean): void;
+  /** The number of the wish to rebalance by itself, 0 where there is none: likewise. */
+  auto?(wish: number): void;
 };
 
 /** A subscription. Made by `ClusterClient.watchMap`. */
@@ -82,8 +85,14 @@ export class MapWatch {
     return this.#refreshing;
   }
 
-  /** A push came. */
-  pushed(body: Buffer): void {
+  /** A post came; one that is about something else is passed over. */
+  posted(endpoint: Endpoint, topic: number, body: Buffer): void {
+    if (topic === TOPIC.map) this.#mapPushed(body);
+    else if (topic === TOPIC.moves) this.#movesPushed(endpoint, body);
+    else if (topic === TOPIC.auto) this.#autoPushed(endpoint, body);
+  }
+
+  #mapPushed(body: Buffer): void {
     const push = decode(mapPushCodec, body);
     if (push.kind === 'whole') this.#whole(push);
     else {
@@ -94,9 +103,15 @@ export class MapWatch {
   }
 
   /** `endpoint` says whether there are moves. One that is not watched may lag: that there are none is not believed of it. */
-  movesPushed(endpoint: Endpoint, body: Buffer): void {
+  #movesPushed(endpoint: Endpoint, body: Buffer): void {
     const areAny = decode(bool, body);
     if ((areAny || endpoint === this.#endpoint) && !this.#closed) this.#listener.moves?.(areAny);
+  }
+
+  /** `endpoint` says which wish to rebalance by itself is in force: believed as of moves. */
+  #autoPushed(endpoint: Endpoint, body: Buffer): void {
+    const wish = decode(i64, body);
+    if ((wish > 0 || endpoint === this.#endpoint) && !this.#closed) this.#listener.auto?.(wish);
   }
 
   /** The link to `endpoint` is gone. */

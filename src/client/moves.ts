@@ -3,8 +3,9 @@ import type { Key } from '../base/bytes.ts';
 import { NurseryError } from '../base/errors.ts';
 import { printRange, type Range } from '../keyspace/range.ts';
 import type { Migration, Progress } from '../protocol/admin/admin.ts';
+import type { AutoSettings, AutoWish } from '../protocol/admin/auto.ts';
 import type { Asked } from '../protocol/admin/migration.ts';
-import type { MigrationResult, NurseryPlan, PlannedMove } from '../protocol/admin/moves.ts';
+import type { AutoVerdict, MigrationResult, NurseryPlan, PlannedMove } from '../protocol/admin/moves.ts';
 
 /** How fast rows are copied, over the last few seconds. `secondsLeft` is null while the total is unknown, or nothing moves. */
 export type Rate = {
@@ -79,6 +80,13 @@ export function whyNoRoom(
   return `${target} has no room for ${printRange(move)} of ${source}: ${bytes} bytes of rows may take ${neededBytes} until logs and stores are tidied up, and the fullest of its disks has ${Math.max(0, Math.floor(freeBytes))} bytes left beside what other open moves bring. Make room there, or move less`;
 }
 
+/** What people wish of rebalancing by itself, and what would be done now by a planner that has looked for long enough. */
+export type AutoShown = {
+  readonly wish: AutoWish;
+  readonly verdict: AutoVerdict;
+  readonly moves: readonly PlannedMove[];
+};
+
 /** What became of a pause, or of its end: it is so; its migrator is alive and has not got there yet; nobody works on it. */
 export type Heeded = 'done' | 'wanted' | 'nobody';
 
@@ -134,6 +142,14 @@ export interface Moves {
     evened: Evened,
     options?: MoveOptions & { readonly onPlan?: (plan: NurseryPlan) => void },
   ): Promise<MigrationResult[]>;
+  /** @throws NurseryError where the keeper is silent */
+  auto(): Promise<AutoShown>;
+  /**
+   * Wishes otherwise of rebalancing by itself; what is not said stays as it is.
+   *
+   * @throws NurseryError REFUSED where that makes no sense, or others change it again and again; MAYBE_APPLIED
+   */
+  setAuto(change: Partial<AutoSettings>): Promise<void>;
   /**
    * Moves all that a cluster owns to its neighbours, then drops it from the keeper's list.
    *

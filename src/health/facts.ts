@@ -1,5 +1,6 @@
 /** What is known of a nursery, or of a cluster, at one moment: gathered by whoever asks, judged by findings.ts. */
 import type { KeeperMap, Migration, Order } from '../protocol/admin/admin.ts';
+import type { AutoWish } from '../protocol/admin/auto.ts';
 import type { Condition, NodeFacts } from '../protocol/admin/node-facts.ts';
 import type { TurnedAway } from '../protocol/arakoon/statistics.ts';
 
@@ -37,6 +38,8 @@ export type KeeperSeen = {
   /** Null where the keeper did not say. */
   readonly migrations: readonly Migration[] | null;
   readonly orders: readonly Order[] | null;
+  /** What people wish of rebalancing by itself; missing where the keeper did not say. */
+  readonly auto?: AutoWish;
   /** Why the keeper did not answer; null where it did. */
   readonly why: string | null;
   /** It had too little time to answer: that it did not says nothing of it. */

@@ -44,6 +44,18 @@ export function without<T extends Range>(ranges: readonly T[], others: readonly 
   return left;
 }
 
+/** What lies in any of them, which may overlap: ascending and disjoint. */
+export function union(ranges: readonly Range[]): Range[] {
+  const joined: Range[] = [];
+  for (const { lo, hi } of ascending(ranges)) {
+    const last = joined.at(-1);
+    if (last === undefined || (last.hi !== null && last.hi < lo)) joined.push({ lo, hi });
+    else if (last.hi !== null && (hi === null || hi > last.hi))
+      joined[joined.length - 1] = { lo: last.lo, hi };
+  }
+  return joined;
+}
+
 /** In the order of their beginnings. */
 export function ascending<T extends Range>(ranges: readonly T[]): T[] {
   return [...ranges].sort((a, b) => (a.lo < b.lo ? -1 : 1));

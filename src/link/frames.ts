@@ -25,8 +25,9 @@ import { type Codec, type Coded, encode, malformed, Reader, struct, text, u32 } 
  * Version of everything that goes over links; both ends must have the same. 2: requests say how much time is
  * left. 3: hellos name foundings, commands of a move are meant for foundings, maps say whose they are. 4: a migration
  * is cancelled at its source alone, and its record says whether the target knows. 5: an order may settle a migration
- * without one of its ends. 6: functions of users; hellos of members say with which engine they run them. 7: merges. 9: answers
- * to pages of a move say how long requests waited, and its progress whether the copy gives way.
+ * without one of its ends. 6: functions of users; hellos of members say with which engine they run them. 7: merges. 8: free
+ * space. 9: rebalancing by itself; answers to pages of a move say how long requests waited, its progress whether the copy gives
+ * way; facts of nodes say how many rows are not merged.
  */
 export const LINK_PROTOCOL = 9;
 /** Where a link is asked for in HTTP. */
@@ -61,7 +62,7 @@ export const TYPE = {
 } as const;
 
 /** What posts are about; their ids. */
-export const TOPIC = { paxos: 1, map: 2, scrub: 3, standing: 4, moves: 5 } as const;
+export const TOPIC = { paxos: 1, map: 2, scrub: 3, standing: 4, moves: 5, auto: 6 } as const;
 
 /**
  * Layout of a hello, of all versions, so that each can refuse another in words. What version 3 adds stands behind the

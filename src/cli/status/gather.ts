@@ -155,10 +155,11 @@ async function askKeeper(tellers: Tellers): Promise<Late> {
   const query = (of: AdminQuery) => client.query(of, { deadlineMs });
   const heard = heardByRouter(tellers);
   try {
-    const [known, migrations, orders] = await Promise.all([
+    const [known, migrations, orders, auto] = await Promise.all([
       query({ kind: 'getMap' }),
       query({ kind: 'listMigrations' }),
       query({ kind: 'listOrders' }),
+      query({ kind: 'getAuto', recent: 0 }),
     ]);
     if (known.kind !== 'keeperMap' || migrations.kind !== 'migrations' || orders.kind !== 'orders')
       throw new NurseryError('MALFORMED', `keeper ${cluster} answered ${known.kind} to getMap`);
@@ -169,6 +170,7 @@ async function askKeeper(tellers: Tellers): Promise<Late> {
       ...(known.map.isEmpty ? { before: await heard } : {}),
       migrations: migrations.migrations,
       orders: orders.orders,
+      ...(auto.kind === 'auto' ? { auto: auto.wish } : {}),
       why: null,
       isLate: false,
     };

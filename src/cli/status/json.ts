@@ -40,6 +40,7 @@ export function statusToJson(
     clusters: clusters.map(clusterToJson),
     migrations: migrations?.map(migrationToJson) ?? null,
     open: openMoves(migrations).length,
+    auto: keeper.auto ?? null,
   };
 }
 

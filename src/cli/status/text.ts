@@ -221,6 +221,9 @@ function migrationLines({ keeper, clusters }: Facts): string[] {
   return [
     `migrations: ${open.length} open, ${ended} ended`,
     ...open.map((each) => `  ${describeMigration(each, stillSince(keepers, each.mid) !== null)}`),
+    ...(keeper.auto?.isOn === true
+      ? [`rebalances by itself, by ${keeper.auto.by}: nursery rebalance --auto show says what it does`]
+      : []),
   ];
 }
 

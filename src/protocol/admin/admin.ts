@@ -46,6 +46,7 @@ import {
   union,
   Writer,
 } from '../../wire/codec.ts';
+import { autoAnswerCodec, autoSettingsCodec } from './auto.ts';
 import {
   functionsPageCodec,
   functionsStatusCodec,
@@ -214,6 +215,16 @@ const plainCommandCodec = union({
   planCopy: [58, struct({ order: i64, target: text, lo: key, hi: option(key) })],
   /** What the map gives to `cluster` there, in several entries, is to become one. */
   planMerge: [62, planMergeCodec],
+  /** What people wish of rebalancing by itself, in the place of the wish of that number. */
+  setAuto: [63, struct({ seen: i64, wish: autoSettingsCodec })],
+  /**
+   * A move that nobody has asked for, or a merge where `target` is `source`: taken only for that version of the map, under the wish of
+   * that number, and within its bounds.
+   */
+  planAuto: [
+    64,
+    struct({ wish: i64, mapVersion: i64, source: text, target: text, lo: key, hi: option(key) }),
+  ],
 });
 type PlainCommand = Coded<typeof plainCommandCodec>;
 
@@ -306,6 +317,8 @@ export const adminQueryCodec = union({
   listOrders: [26, struct({})],
   /** The migrations that need a migrator: to bring them to their end, or to tell their target that they were aborted. */
   openMigrations: [27, struct({})],
+  /** What people wish of rebalancing by itself, and of moves the open ones and so many of the newest finished ones. */
+  getAuto: [28, struct({ recent: u32 })],
   /** What a node says of itself, and has counted: for people and for tools. */
   nodeFacts: [60, struct({})],
   /** How what this node holds lies, for a plan that cuts ranges: in up to some thousand buckets. */
@@ -425,6 +438,7 @@ export const adminAnswerCodec = union({
   given: [24, confirmationCodec],
   orders: [25, struct({ orders: list(orderCodec) })],
   belongings: [26, belongingsCodec],
+  auto: [27, autoAnswerCodec],
   /** The version of all functions with this change. */
   changed: [40, struct({ version: i64 })],
   functionsStatus: [41, functionsStatusCodec],

@@ -44,6 +44,29 @@ export type RebalancePlan = {
   readonly stuck: readonly string[];
 };
 
+/** What rebalancing by itself does at a moment, and why, in words for people. */
+export type AutoVerdict = {
+  readonly kind:
+    | 'off'
+    | 'quiet'
+    /** As many of its moves are open as may be. */
+    | 'open'
+    /** More has moved lately than can be looked at. */
+    | 'crowded'
+    /** What may move in a day has. */
+    | 'spent'
+    | 'even'
+    /** Uneven, and not for long enough yet. */
+    | 'waits'
+    /** Uneven, and those that have too much are left alone this time. */
+    | 'busy'
+    /** Uneven, and nothing can be moved. */
+    | 'stuck'
+    | 'moves'
+    | 'merges';
+  readonly why: string;
+};
+
 /** A range that stays where it is: `key` has the share `share` of the `load` requests a second that it is asked for. */
 export type HotRange = Range & {
   readonly owner: string;

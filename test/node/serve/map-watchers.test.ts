@@ -1,18 +1,21 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { MapWatchers } from '../../../node/serve/map-watchers.ts';
+import { type ForMigrators, MapWatchers } from '../../../node/serve/map-watchers.ts';
 import { WHOLE } from '../../../src/keyspace/range.ts';
 import { carve, EMPTY_MAP } from '../../../src/keyspace/rangemap.ts';
 import { TOPIC } from '../../../src/link/frames.ts';
 import type { Link } from '../../../src/link/link.ts';
 import { type KeeperMap, type Migration, mapPushCodec } from '../../../src/protocol/admin/admin.ts';
-import { bool, decode } from '../../../src/wire/codec.ts';
+import { NO_AUTO } from '../../../src/protocol/admin/auto.ts';
+import { bool, decode, i64 } from '../../../src/wire/codec.ts';
 
 /** A link that notes what is pushed. */
 class FakeLink {
   readonly pushed: string[] = [];
   /** What it was told of moves. */
   readonly moves: boolean[] = [];
+  /** Of wishes to rebalance by itself. */
+  readonly wishes: number[] = [];
   bufferedBytes = 0;
   isFull = false;
 
@@ -20,6 +23,10 @@ class FakeLink {
     if (this.isFull) return false;
     if (topic === TOPIC.moves) {
       this.moves.push(decode(bool, body));
+      return true;
+    }
+    if (topic === TOPIC.auto) {
+      this.wishes.push(decode(i64, body));
       return true;
     }
     const push = decode(mapPushCodec, body);
@@ -97,8 +104,11 @@ test('an unchanged version is pushed to nobody, nor anything to who is gone', ()
   assert.equal([stays.pushed.length, goes.pushed.length, watchers.size], [1, 0, 1]);
 });
 
-function records(...phases: Partial<Migration>[]): Map<number, Migration> {
-  return new Map(phases.map((record, mid) => [mid, { mid, ...record } as Migration]));
+function records(...phases: Partial<Migration>[]): ForMigrators {
+  return {
+    migrations: new Map(phases.map((record, mid) => [mid, { mid, ...record } as Migration])),
+    auto: NO_AUTO,
+  };
 }
 
 test('watchers hear when the first migration needs a migrator, and when none does any more', () => {
@@ -115,6 +125,22 @@ test('watchers hear when the first migration needs a migrator, and when none doe
   watchers.moved(records({ phase: 'aborted' }, { phase: 'lost' }), true);
   assert.equal(early.moves, [false, true, false]);
   assert.equal(late.moves, [true, false]);
+});
+
+test('watchers hear which wish to rebalance by itself is in force', () => {
+  const { watch, watchers } = setup();
+  const early = watch(1);
+  const wished = (number: number, isOn: boolean): ForMigrators => ({
+    migrations: new Map(),
+    auto: { ...NO_AUTO, number, isOn },
+  });
+  watchers.moved(wished(1, true), true);
+  watchers.moved(wished(1, true), true);
+  const late = watch(1);
+  watchers.moved(wished(2, true), true);
+  watchers.moved(wished(3, false), true);
+  assert.equal(early.wishes, [0, 1, 2, 0]);
+  assert.equal(late.wishes, [1, 2, 0]);
 });
 
 test('a node that follows no master says that there may be moves, until it has one again', () => {

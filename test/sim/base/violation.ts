@@ -53,6 +53,7 @@ export const CHECKS = {
   outside: 'I1 I12 I13: a client changes rows of served ranges alone',
   'sealed-changes': 'I2, migration 1: no row of a sealed range changes',
   staging: 'I7, migration 2: copied and not dirty at the source is equal at the target',
+  auto: 'a move that nobody has asked for is of the present map, under the wish in force, and within its bounds',
   'as-of': 'migration 3: the age of a staging never falls, nor does its page number',
   activation: 'I7, migration 4: at activation the staging is the range as it was sealed',
   outcome: 'I10 I11, migration 5: an outcome never changes, and two clusters never contradict each other',

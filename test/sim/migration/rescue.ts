@@ -2,9 +2,10 @@
  * A move of which one end is lost, at every step of it: an order settles it with what is left, by real coordinators against real
  * state machines (docs/architecture.md, "Rescue"). The end that is lost stays so, or a survivor of it goes on, which may lag.
  */
-import type { Request } from '../../../migrator/core/calls.ts';
+
 import type { Settings } from '../../../migrator/core/settings.ts';
 import { Run } from '../../../migrator/driver.ts';
+import type { WorldRequest } from '../../../migrator/world.ts';
 import { promotedState } from '../../../node/machine/rescue.ts';
 import { rowsIn } from '../../../node/machine/rows.ts';
 import { inForce, loadState, storeState } from '../../../node/machine/system-state.ts';
@@ -452,7 +453,7 @@ export function loseAtEveryStep(losses: readonly Loss[], what: 'move' | 'merge' 
 }
 
 /** What a coordinator hears; whom its copy gives way to the state machines do not know. */
-function answerOf(cluster: SimCluster, request: Request): AdminAnswer {
+function answerOf(cluster: SimCluster, request: WorldRequest): AdminAnswer {
   if (request.kind === 'command') return cluster.command(request.command);
   if (request.query.kind === 'slowDown') return { kind: 'ok' };
   return decodeAnswer(cluster.query(request.query, 'master').bytes);

@@ -4,13 +4,12 @@
  */
 
 import { inspect } from 'node:util';
-import type { Request } from '../../../migrator/core/calls.ts';
 import { checkState } from '../../../migrator/core/invariants.ts';
 import type { Settings } from '../../../migrator/core/settings.ts';
 import { stageOf } from '../../../migrator/core/step.ts';
 import { type HowToRun, Run } from '../../../migrator/driver.ts';
 import { tellTarget } from '../../../migrator/tell.ts';
-import type { World as MigratorWorld } from '../../../migrator/world.ts';
+import type { World as MigratorWorld, WorldRequest } from '../../../migrator/world.ts';
 import type { SystemState } from '../../../node/machine/system-state.ts';
 import { NurseryError, RETURN_CODES } from '../../../src/base/errors.ts';
 import { overlaps } from '../../../src/keyspace/range.ts';
@@ -46,7 +45,7 @@ export type Bug = {
 type Sent = {
   /** '' is the keeper. */
   readonly cluster: string;
-  readonly request: Request;
+  readonly request: WorldRequest;
   /** Called once: with the answer, or why there is none. */
   readonly done: (answer: AdminAnswer | string) => void;
 };
@@ -453,7 +452,7 @@ class Simulation {
   }
 
   /** The answer, or why there is none; and what about it is worth counting. */
-  #decoded(cluster: SimCluster, request: Request, answer: Answer): AdminAnswer | string {
+  #decoded(cluster: SimCluster, request: WorldRequest, answer: Answer): AdminAnswer | string {
     if (answer.bytes[0] !== 0) {
       this.#count('replica too far behind');
       return `return code ${answer.bytes[0]}`;
@@ -471,7 +470,7 @@ class Simulation {
   }
 
   /** As a node does where clients wait beside a copy. */
-  #saysWaited(cluster: SimCluster, request: Request, answer: AdminAnswer): AdminAnswer {
+  #saysWaited(cluster: SimCluster, request: WorldRequest, answer: AdminAnswer): AdminAnswer {
     const asked = request.kind === 'command' ? request.command.kind : request.query.kind;
     const isCrowded = (this.#crowdedUntil.get(cluster) ?? 0) > this.#world.nowMs;
     if (!isCrowded || !SAYING_WAITED.has(asked)) return answer;

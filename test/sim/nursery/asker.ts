@@ -17,7 +17,8 @@ import type { Nursery } from './nursery.ts';
 
 export type Question =
   | { readonly kind: 'command'; readonly command: AdminCommand }
-  | { readonly kind: 'query'; readonly query: AdminQuery; readonly node: 'master' | 'any' };
+  /** To the master, to any node, or to the one of that name. */
+  | { readonly kind: 'query'; readonly query: AdminQuery; readonly node: string };
 
 /** How long an answer may take altogether (ms). */
 const ANSWER_MS = 1200;
@@ -41,16 +42,20 @@ export class Asker {
 
   /** `done` is called once: with an answer, or why there is none. */
   ask(cluster: string, question: Question, done: (answer: AdminAnswer | string) => void): void {
+    if (!this.#nursery.namesOf(cluster).some((name) => this.#links.has(name))) {
+      this.#host.local(PAUSE_MS, () => done('nobody knows where it is reached'));
+      return;
+    }
     const body = question.kind === 'command' ? encodeCommand(question.command) : encodeQuery(question.query);
     const untilMs = this.#host.nowMs() + ANSWER_MS;
-    const toMaster = question.kind === 'command' || question.node === 'master';
-    this.#attempt(cluster, body, toMaster, untilMs, done);
+    const to = question.kind === 'command' ? 'master' : question.node;
+    this.#attempt(cluster, body, to, untilMs, done);
   }
 
   #attempt(
     cluster: string,
     body: Buffer,
-    toMaster: boolean,
+    to: string,
     untilMs: number,
     done: (answer: AdminAnswer | string) => void,
   ): void {
@@ -60,12 +65,13 @@ export class Asker {
       return;
     }
     const { random } = this.#nursery;
+    const toMaster = to === 'master';
     const believed = toMaster ? this.#masters.get(cluster) : undefined;
-    const name = believed ?? random.pick(this.#nursery.namesOf(cluster));
+    const name = this.#links.has(to) ? to : (believed ?? random.pick(this.#nursery.namesOf(cluster)));
     const again = (): void => {
       this.#masters.delete(cluster);
       this.#host.local(PAUSE_MS * (0.5 + random.next()), () =>
-        this.#attempt(cluster, body, toMaster, untilMs, done),
+        this.#attempt(cluster, body, to, untilMs, done),
       );
     };
     const ended = (result: LinkResult): void => {

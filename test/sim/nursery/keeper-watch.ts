@@ -2,7 +2,7 @@
 import { TOPIC } from '../../../src/link/frames.ts';
 import { type AdminAnswer, decodeAnswer, encodeQuery } from '../../../src/protocol/admin/admin.ts';
 import { returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
-import { bool, decode } from '../../../src/wire/codec.ts';
+import { bool, decode, i64 } from '../../../src/wire/codec.ts';
 import type { Host } from './host.ts';
 import type { Link } from './network.ts';
 import type { Nursery } from './nursery.ts';
@@ -21,6 +21,7 @@ export type KeeperListener = {
   answered?(answer: AdminAnswer): void;
   mapPushed?(body: Buffer): void;
   moves?(areAny: boolean): void;
+  auto?(wish: number): void;
 };
 
 /** Lives as long as its host. */
@@ -75,6 +76,7 @@ export class KeeperWatch {
   #posted(topic: number, body: Buffer): void {
     if (topic === TOPIC.map) this.#listener.mapPushed?.(body);
     else if (topic === TOPIC.moves) this.#listener.moves?.(decode(bool, body));
+    else if (topic === TOPIC.auto) this.#listener.auto?.(decode(i64, body));
   }
 
   #refreshNowAndThen(): void {

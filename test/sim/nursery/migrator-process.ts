@@ -1,13 +1,12 @@
 /** A migrator: the real daemon with its real runs, in a World of simulated links. */
 
-import type { Request } from '../../../migrator/core/calls.ts';
 import { checkState } from '../../../migrator/core/invariants.ts';
 import type { Settings } from '../../../migrator/core/settings.ts';
 import type { Seen } from '../../../migrator/core/state.ts';
 import { stageOf } from '../../../migrator/core/step.ts';
 import { Daemon, type DaemonEvent } from '../../../migrator/daemon.ts';
 import type { Run } from '../../../migrator/driver.ts';
-import type { MovesNews, World } from '../../../migrator/world.ts';
+import type { MovesNews, World, WorldRequest } from '../../../migrator/world.ts';
 import { unreachable } from '../../../src/base/assert.ts';
 import { NurseryError } from '../../../src/base/errors.ts';
 import type { AdminAnswer } from '../../../src/protocol/admin/admin.ts';
@@ -31,6 +30,9 @@ const SETTINGS_HERE: Partial<Settings> = {
   giveUpMs: 20_000,
 };
 
+/** Moves come and go within seconds. */
+const AUTO_TIMES_HERE = { lookMs: 1000, soonMs: 300 };
+
 export class MigratorProcess extends Host {
   readonly #nursery: Nursery;
   readonly #asker: Asker;
@@ -48,7 +50,7 @@ export class MigratorProcess extends Host {
         watchMoves: (listener) => this.#watchMoves(listener),
         chance: () => nursery.random.next(),
       },
-      { settings: SETTINGS_HERE, onEvent: (event) => this.#onEvent(event) },
+      { settings: SETTINGS_HERE, auto: AUTO_TIMES_HERE, onEvent: (event) => this.#onEvent(event) },
       (error) => {
         throw error;
       },
@@ -93,6 +95,7 @@ export class MigratorProcess extends Host {
       },
       ask: (cluster, request, _deadlineMs, done) => {
         this.#tell(cluster, request);
+        if (request.kind === 'command') this.#nursery.watch.auto.asked(request.command);
         this.#asker.ask(cluster === '' ? KEEPER : cluster, request, (answer) => {
           this.#noteAnswer(request, answer);
           done(typeof answer === 'string' ? new NurseryError('UNREACHABLE', answer) : answer);
@@ -111,16 +114,19 @@ export class MigratorProcess extends Host {
         listener({ kind: 'moves', areAny });
         this.#look();
       },
+      auto: (wish) => {
+        if (!this.isDead) listener({ kind: 'auto', wish });
+      },
     });
     return () => undefined;
   }
 
-  #tell(cluster: string, request: Request): void {
+  #tell(cluster: string, request: WorldRequest): void {
     if (isLook(request)) return;
     this.#nursery.trace?.(this.name, () => `asks ${cluster || 'K'}: ${JSON.stringify(request, plain)}`);
   }
 
-  #noteAnswer(request: Request, answer: AdminAnswer | string): void {
+  #noteAnswer(request: WorldRequest, answer: AdminAnswer | string): void {
     if (typeof answer === 'string' || isLook(request) || !COUNTED.has(answer.kind)) return;
     this.#nursery.rare.note(`answer: ${answer.kind}`);
   }
@@ -161,6 +167,9 @@ export class MigratorProcess extends Host {
       case 'told':
         rare.note('target told of an abort');
         return;
+      case 'auto':
+        rare.note(`auto: ${event.looked.verdict.kind}`);
+        return;
       case 'takesOver':
       case 'progress':
       case 'keeperSilent':
@@ -172,7 +181,7 @@ export class MigratorProcess extends Host {
 }
 
 /** The daemon's own question, asked all the time. */
-function isLook(request: Request): boolean {
+function isLook(request: WorldRequest): boolean {
   return request.kind === 'query' && request.query.kind === 'openMigrations';
 }
 

@@ -37,6 +37,7 @@ import type { Answer } from '../../../src/protocol/arakoon/values.ts';
 import { decode, encode } from '../../../src/wire/codec.ts';
 import { check } from '../base/violation.ts';
 import { Asker as ClusterAsker } from './asker.ts';
+import { counted } from './counted.ts';
 import { FUNCTIONS } from './functions.ts';
 import { FLIPPED_ROW, type Hardware } from './hardware.ts';
 import { Host } from './host.ts';
@@ -230,8 +231,9 @@ export class NodeProcess extends Host implements Server {
   }
 
   #createRequests(): Requests {
-    const { schedule } = this.#nursery;
+    const { schedule, plan } = this.#nursery;
     return new Requests({
+      ...(plan.auto ? counted(this) : {}),
       clusterId: this.cluster,
       node: this.name,
       nursery: KEEPER,
@@ -248,7 +250,7 @@ export class NodeProcess extends Host implements Server {
       valueBytesMax: VALUE_MAX,
       updateBytesMax: UPDATE_MAX,
       nowMs: this.nowMs,
-      wallMs: this.nowMs,
+      wallMs: () => Math.floor(this.nowMs()),
       after: (delayMs, run) => this.local(delayMs, run),
       recording: new Recording({ logger: SILENT, nowMs: this.nowMs, wallMs: this.nowMs }),
       syncs: () => ({ log: 0, store: 0 }),
@@ -261,7 +263,7 @@ export class NodeProcess extends Host implements Server {
   }
 
   #tellOfMoves(): void {
-    this.#watchers.moved(this.driver.machine.migrations, this.driver.master() !== null);
+    this.#watchers.moved(this.driver.machine, this.driver.master() !== null);
   }
 
   #start(freshIncarnation: string): void {

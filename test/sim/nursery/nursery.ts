@@ -26,7 +26,7 @@ import { Link, type LinkEvents, Network, type Server, SILENCE_NOTICED_MS } from 
 import { NodeProcess } from './node-process.ts';
 import { get, keyCount, set } from './operation.ts';
 import { Operator } from './operator.ts';
-import { CALM, drawPlan, drawRescues, NO_ROLES, type Plan } from './plan.ts';
+import { CALM, drawAuto, drawPlan, drawRescues, NO_ROLES, type Plan } from './plan.ts';
 import { Rescues } from './rescues.ts';
 import { RouterProcess } from './router-process.ts';
 import { KEEPER, Watch } from './watch.ts';
@@ -82,8 +82,9 @@ export function runSeed(options: RunOptions): Outcome {
   return new Nursery(options).run();
 }
 
-/** So that rescues have a chance of their own. */
+/** So that rescues, and what moves by itself, have a chance of their own. */
 const RESCUES = 0x5e5c;
+const AUTO = 0xa070;
 /** How long an operator takes to start a node again that stopped beside its cluster (leases). */
 const RESTART_LEASES = 3;
 
@@ -122,7 +123,11 @@ export class Nursery {
   constructor({ seed, plan, trace }: RunOptions) {
     this.#seed = seed;
     this.random = createRandom(seed);
-    const drawn = { ...drawPlan(this.random), rescues: drawRescues(createRandom(mix(RESCUES, seed))) };
+    const drawn = {
+      ...drawPlan(this.random),
+      rescues: drawRescues(createRandom(mix(RESCUES, seed))),
+      auto: drawAuto(createRandom(mix(AUTO, seed))),
+    };
     this.plan = plan?.(drawn) ?? drawn;
     this.network = new Network(this.schedule, this.random);
     this.history = new History(this.rare, KEYS);

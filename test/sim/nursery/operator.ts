@@ -3,6 +3,7 @@
 import type { Range } from '../../../src/keyspace/range.ts';
 import { soleEntry } from '../../../src/keyspace/rangemap.ts';
 import type { AdminCommand, Migration } from '../../../src/protocol/admin/admin.ts';
+import { NO_AUTO } from '../../../src/protocol/admin/auto.ts';
 import { Asker } from './asker.ts';
 import { EXCHANGE_SOURCE, EXCHANGES, FIRST_FUNCTIONS } from './functions.ts';
 import { Host } from './host.ts';
@@ -23,6 +24,10 @@ export class Operator {
   planned = 0;
   /** How many of EXCHANGES were put, or are about to be. */
   functionsPut = 0;
+  /** What is wished of rebalancing by itself must be off at the end: else there would be none. */
+  get #isAuto(): boolean {
+    return this.#nursery.watch.keeper?.auto.isOn === true;
+  }
   /** How many of them may still be removed. */
   #removals = 3;
 
@@ -118,12 +123,30 @@ export class Operator {
   end(): void {
     this.#isOver = true;
     this.#resumeAll();
+    this.#endAuto();
+  }
+
+  #endAuto(): void {
+    if (!this.#nursery.plan.auto) return;
+    if (this.#isAuto) this.#wishAuto(false);
+    // One that was wished just before the end may be late.
+    this.#nursery.schedule.after(1000, () => this.#endAuto());
+  }
+
+  #wishAuto(isOn: boolean): void {
+    const { watch, random, rare } = this.#nursery;
+    const { number, ...before } = watch.keeper?.auto ?? NO_AUTO;
+    const bounds = { beginPercent: 20, movesMax: random.pick([1, 2, 3]), coolDownSeconds: 60 };
+    this.#ask({ kind: 'setAuto', seen: number, wish: { ...before, ...bounds, isOn } }, (answer) => {
+      if (answer === 'ok') rare.note(`auto wished ${isOn ? 'on' : 'off'}`);
+    });
   }
 
   /** Why the operator is not at ease yet; null where nothing is paused. */
   unfinished(): string | null {
     const paused = this.#open.find(({ wish }) => wish === 'pause');
-    return paused === undefined ? null : `migration ${paused.mid} is paused`;
+    if (paused !== undefined) return `migration ${paused.mid} is paused`;
+    return this.#isAuto ? 'it rebalances by itself' : null;
   }
 
   /** Tells the keeper what is wished of a migration. */
@@ -183,6 +206,7 @@ export class Operator {
     else if (random.chance(0.1)) this.#removeFunction();
     if (open.length === 0 || random.chance(0.3)) this.#plan();
     if (random.chance(0.4)) this.#merge();
+    if (this.#nursery.plan.auto && random.chance(this.#isAuto ? 0.1 : 0.5)) this.#wishAuto(!this.#isAuto);
     for (const { mid, wish } of open) {
       if (wish === 'pause') {
         if (random.chance(0.6)) this.wish(mid, 'run');

@@ -38,6 +38,8 @@ export const RESCUES = ['promote', 'lost', 'restore', 'keeper', 'keeperSurvives'
 export type Rescue = (typeof RESCUES)[number];
 /** One seed in so many has rescues. */
 const RESCUES_ONE_IN = 5;
+/** One seed in so many evens itself out. */
+const AUTO_ONE_IN = 4;
 
 /** How bad the network is. */
 export type Weather = {
@@ -105,6 +107,8 @@ export type Plan = {
   readonly weather: Weather;
   /** What people rescue in this seed; mostly nothing. */
   readonly rescues: readonly Rescue[];
+  /** Whether people turn on, and off again, that migrators even the nursery out by themselves. */
+  readonly auto: boolean;
   readonly syncMaxMs: number;
   readonly flushEveryMs: number;
   /** Mean time between two wishes to move a range (ms). */
@@ -155,6 +159,7 @@ export function drawPlan(random: Random): Plan {
     operationsMin: 2000,
     weather: drawWeather(random),
     rescues: [],
+    auto: false,
     syncMaxMs: random.pick([1, 5, 20]),
     flushEveryMs: random.pick([200, 500, 1500]),
     moveEveryMs: random.pick([2000, 4000]),
@@ -180,6 +185,11 @@ export function drawRescues(random: Random): readonly Rescue[] {
     random.pick(['promote', 'promote', 'promote', 'lost', 'lost', 'keeper', 'keeperSurvives'] as const),
   );
   return [...drawn, random.pick(['restore', 'restore', 'restore', 'lost'] as const)];
+}
+
+/** From chance of its own, likewise. */
+export function drawAuto(random: Random): boolean {
+  return random.below(AUTO_ONE_IN) === 0;
 }
 
 /** Weather to live with: bad, but such that most exchanges end within a lease. */

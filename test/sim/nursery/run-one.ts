@@ -1,4 +1,6 @@
 /** One seed of whichever simulation, and what must have happened in many of them. */
+
+import { AUTO_RULES } from '../migration/auto-rules.ts';
 import { RESCUE_RULES } from '../migration/rescue-rules.ts';
 import { MIGRATION_RULES } from '../migration/rules.ts';
 import { type Counts, simulate } from '../migration/simulation.ts';
@@ -92,6 +94,7 @@ export function runOne(job: Job, trace?: (line: string) => void): Passed {
         ...IDENTITY_RULES,
         ...PROMOTION_RULES,
         ...RESCUE_RULES,
+        ...AUTO_RULES,
       ][seed - 1]?.run();
       return { ...passed, digest: '', rare: new Map() };
   }

@@ -14,6 +14,7 @@ import { isMerge } from '../../../src/protocol/admin/migration.ts';
 import type { Rare } from '../base/rare.ts';
 import { check } from '../base/violation.ts';
 import { drain } from '../migration/sim-cluster.ts';
+import { AutoWatch } from './auto-watch.ts';
 import { ClusterHistory } from './cluster-history.ts';
 import { Foundings } from './foundings.ts';
 import { FunctionWatch } from './function-watch.ts';
@@ -38,6 +39,7 @@ export const FOREIGN_VALUE = 'foreign';
 export class Watch {
   readonly foundings: Foundings;
   readonly losses: Losses;
+  readonly auto: AutoWatch;
   readonly #functions: FunctionWatch;
   readonly #apart = new Map([IMPOSTOR, SECOND_KEEPER, ...RACERS].map((id) => [id, new ClusterHistory(id)]));
   readonly #known: Known = {
@@ -66,6 +68,7 @@ export class Watch {
     this.foundings = new Foundings(ids);
     this.losses = new Losses(history, rare, (id, founding) => this.foundings.isOver(id, founding));
     this.#functions = new FunctionWatch(history, rare);
+    this.auto = new AutoWatch(rare);
     this.#history = history;
     this.#rare = rare;
     this.#onMilestone = onMilestone;
@@ -159,6 +162,7 @@ export class Watch {
     if (cluster.id === KEEPER) {
       if (before.map !== state.map || before.migrations !== state.migrations)
         this.#checkKeeper(state, before);
+      if (before.migrations !== state.migrations) this.auto.applied(before, state);
       this.#registered.at(-1)?.applied(state, before);
       if (before.orders !== state.orders) this.#bury(state);
       this.#functions.keeperApplied(before, state, this.#ofNursery);

@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { intersect, type Range, subtract } from '../../../src/keyspace/range.ts';
-import { ascending, commonParts, gapsIn, highest, without } from '../../../src/keyspace/sweep.ts';
+import { contains, intersect, type Range, subtract } from '../../../src/keyspace/range.ts';
+import { ascending, commonParts, gapsIn, highest, union, without } from '../../../src/keyspace/sweep.ts';
 
 /** Ascending and disjoint, some with gaps, some with an open end. */
 const lists = fc
@@ -27,6 +27,22 @@ test('parts, gaps and the rest are what pairs of ranges have', () => {
         });
         assert.equal(parts, expected);
         assert.equal(ascending([...parts, ...gapsIn(range, parts)]).at(-1)?.hi, range.hi);
+      }
+    }),
+  );
+});
+
+test('a union has what any of its ranges has, once', () => {
+  fc.assert(
+    fc.property(lists, lists, (some, others) => {
+      const joined = union([...some, ...others]);
+      for (const [at, { lo }] of joined.entries()) {
+        const before = joined[at - 1];
+        assert.ok(before === undefined || (before.hi !== null && before.hi < lo), 'apart, and ascending');
+      }
+      for (const key of ['', ...'abcdefghij', 'z']) {
+        const isIn = (range: Range): boolean => contains(range, key);
+        assert.is(joined.some(isIn), [...some, ...others].some(isIn), key);
       }
     }),
   );

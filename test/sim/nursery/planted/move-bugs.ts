@@ -1,6 +1,8 @@
 /** Planted bugs of moves and of the router. Rules marked (!) are those that an obvious implementation breaks. */
 import { BUSY, bug, bugOf, HARSH, late, moveBug, type PlantedBug, ruleBug } from './bug.ts';
 
+const KEEPER_OF_AUTO = 'node/machine/auto.js#notTaken';
+
 export const MOVE_BUGS: readonly PlantedBug[] = [
   bug(
     'deletes do not make a row dirty',
@@ -62,6 +64,33 @@ export const MOVE_BUGS: readonly PlantedBug[] = [
       },
     ],
   },
+  ruleBug(
+    'a plan of an old map',
+    'what nobody has asked for is taken for the map that it was planned for (!)',
+    [{ file: KEEPER_OF_AUTO, from: 'if (planned.mapVersion !== map.version)', to: 'if (false)' }],
+  ),
+  ruleBug(
+    'a plan under another wish',
+    'what nobody has asked for is taken under the wish that it was planned for',
+    [{ file: KEEPER_OF_AUTO, from: 'if (planned.wish !== auto.number)', to: 'if (false)' }],
+  ),
+  ruleBug(
+    'two planners add up',
+    'of what nobody has asked for each cluster takes part in one move at a time (!)',
+    [{ file: KEEPER_OF_AUTO, from: 'return other === undefined', to: 'return true' }],
+  ),
+  ruleBug(
+    'each planner has its own bound',
+    'moves that nobody has asked for are bounded, whoever planned them',
+    [{ file: KEEPER_OF_AUTO, from: '>= auto.movesMax)', to: '>= 99)' }],
+  ),
+  ruleBug('what has just moved moves again', 'what has moved stays where it is for the cool-down', [
+    {
+      file: 'migrator/core/auto.js#isCooling',
+      from: 'return !isMerge(record) && ',
+      to: 'return false && ',
+    },
+  ]),
   ruleBug(
     'an owner merges across an export',
     'the log of the owner decides whether a merge lies across a move (!)',

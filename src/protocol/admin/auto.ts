@@ -1,0 +1,80 @@
+/** What people wish of rebalancing by itself. It stands at the keeper, so that whoever plans knows it; off unless told. */
+import { bool, type Coded, i64, list, oneOf, option, struct, text, u8, u32 } from '../../wire/codec.ts';
+import { migrationCodec } from './migration.ts';
+
+const settings = {
+  isOn: bool,
+  by: oneOf('size', 'load'),
+  /** Moves begin once a cluster has so much more than the mean (percent of it), and go on until none has more than `stopPercent`. */
+  beginPercent: u32,
+  stopPercent: u32,
+  /** Moves and merges of its own that may be open at once. */
+  movesMax: u32,
+  /** What has moved, whoever asked for it, stays where it is for so long (s). */
+  coolDownSeconds: u32,
+  /** Hours of the day (UTC) in which nothing begins, from the one up to the other; beyond midnight where `to` is not above `from`. */
+  quiet: option(struct({ from: u8, to: u8 })),
+  /** Bytes of keys and values that each move copies per second at most; null: as fast as leaves clients alone. */
+  rate: option(i64),
+  /** Bytes of keys and values that moves of its own bring in 24 hours at most, give or take the last one; null: no bound. */
+  bytesPerDay: option(i64),
+  /** User and host of whoever said so last; for people. */
+  who: text,
+};
+export const autoSettingsCodec = struct(settings);
+export type AutoSettings = Coded<typeof autoSettingsCodec>;
+
+/** `number`: how often it was set; a move is planned for a number, and taken while that is the present one. */
+export const autoWishCodec = struct({ number: i64, ...settings });
+export type AutoWish = Coded<typeof autoWishCodec>;
+
+/** What nobody has said anything of yet. */
+export const NO_AUTO: AutoWish = {
+  number: 0,
+  isOn: false,
+  by: 'size',
+  beginPercent: 30,
+  stopPercent: 10,
+  movesMax: 2,
+  coolDownSeconds: 3600,
+  quiet: null,
+  rate: null,
+  bytesPerDay: null,
+  who: '',
+};
+
+/** Records of finished migrations that are told at most, the newest; the open ones besides. */
+export const RECENT_MAX = 500;
+
+/** The wish, the newest finished migrations, and behind them every open one; `isCut`: there are older ones. */
+export const autoAnswerCodec = struct({ wish: autoWishCodec, migrations: list(migrationCodec), isCut: bool });
+export type AutoAnswer = Coded<typeof autoAnswerCodec>;
+
+/** Bounds of what may be wished. A cluster is not known to be asked for less within a minute of a move. */
+const COOL_DOWN_SECONDS = { least: 60, most: 30 * 24 * 3600 } as const;
+export const AUTO_MOVES_MAX = 64;
+const PERCENT_MAX = 1000;
+const HOURS = 24;
+
+/** Why nobody can wish that, in words that name what to type; null where it can be. */
+export function autoWhy(wish: AutoSettings): string | null {
+  const { beginPercent, stopPercent, movesMax, coolDownSeconds, quiet, rate, bytesPerDay } = wish;
+  if (stopPercent < 1 || beginPercent > PERCENT_MAX || beginPercent <= stopPercent)
+    return `begins at ${beginPercent} % above the mean and stops at ${stopPercent} %: both are 1 to ${PERCENT_MAX}, and it begins above where it stops`;
+  if (movesMax < 1 || movesMax > AUTO_MOVES_MAX) return `${movesMax} moves at once: 1 to ${AUTO_MOVES_MAX}`;
+  const { least, most } = COOL_DOWN_SECONDS;
+  if (coolDownSeconds < least || coolDownSeconds > most)
+    return `a cool-down of ${coolDownSeconds} seconds: ${least} to ${most}`;
+  if (quiet !== null && (quiet.from >= HOURS || quiet.to >= HOURS || quiet.from === quiet.to))
+    return `quiet hours from ${quiet.from} to ${quiet.to}: two different hours of 0 to 23`;
+  if (rate !== null && rate < 1) return `a rate of ${rate} bytes per second: 1 or more`;
+  if (bytesPerDay !== null && bytesPerDay < 1) return `${bytesPerDay} bytes a day: 1 or more`;
+  return null;
+}
+
+/** Whether nothing begins in that hour (0 to 23, UTC). */
+export function isQuiet({ quiet }: Pick<AutoSettings, 'quiet'>, hour: number): boolean {
+  if (quiet === null) return false;
+  const { from, to } = quiet;
+  return from < to ? hour >= from && hour < to : hour >= from || hour < to;
+}
