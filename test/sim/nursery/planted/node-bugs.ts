@@ -73,17 +73,6 @@ export const NODE_BUGS: readonly PlantedBug[] = [
     'if (entry === undefined)',
     { changes: HARSH, seedsMax: 60 },
   ),
-  bug(
-    'what a snapshot brings is told to nobody',
-    'who watches the map hears of what a snapshot brings, too',
-    'node/driver/driver.js#snapshotInstalled',
-    'this.#world.applied(event.slot);',
-    '',
-    {
-      changes: { faults: ['crashRouter', 'flipLog', 'wipe', 'loseStore', 'collapse'], faultEveryMs: 300 },
-      seedsMax: 150,
-    },
-  ),
   bugOf('wiped home keeps its incarnation', 'a wiped node never votes with forgotten state', [], {
     changes: { ...HARSH, faults: ['wipe', 'crashNode', 'isolate', 'crashCluster'], keepsIncarnation: true },
     seedsMax: 40,
