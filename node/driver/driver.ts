@@ -266,6 +266,7 @@ export class Driver {
     this.#applier.restart(machine);
     this.#appliedAt = [];
     this.#durableSlot = event.slot;
+    this.#world.applied(event.slot); // before the next slot changes what it brought
     this.submit(event);
   }
 

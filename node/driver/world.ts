@@ -38,7 +38,7 @@ export type World = Timers & {
   send(to: NodeName, message: Message): void;
   /** Replaces the store by a snapshot of that peer's; ends in `snapshotInstalled` or `snapshotFailed`. */
   installSnapshot(from: NodeName): void;
-  /** After each slot that was applied. */
+  /** After each slot that was applied, and after a snapshot, which stands for all slots up to its own. */
   applied(slot: Slot): void;
   /** All that is left of the founding is here, up to `slot`, and durable: the home may begin a new one. */
   promoted(slot: Slot): void;

@@ -1,8 +1,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { readMembers } from '../../../node/life/members-row.ts';
+import { Machine } from '../../../node/machine/machine.ts';
+import type { MembersState } from '../../../node/paxos/values.ts';
 import { RETURN_CODES } from '../../../src/base/errors.ts';
 import { encodeUpdate } from '../../../src/protocol/arakoon/updates.ts';
 import { type Answer, returnCodeOf } from '../../../src/protocol/arakoon/values.ts';
+import { NO_RUNNER } from '../../support/no-runner.ts';
 import { diskFull, FakeWorld } from './fake-world.ts';
 
 const SET = encodeUpdate({ kind: 'set', key: 'k', value: Buffer.from('v') });
@@ -161,6 +165,26 @@ test('a store that was held and not replaced goes on where it was', () => {
   assert.equal(held.queued, { slots: 0, bytes: 0 });
   assert.is(returnCodeOf((waiting[0] as Answer).bytes), RETURN_CODES.OK);
   assert.is(world.store.slot, before + 1);
+});
+
+test('an image in place of the store is told as its slot is, before the next one (nursery, 9600000109)', () => {
+  const world = mastered();
+  world.driver.holdApplying();
+  for (let slots = 0; slots < 2; slots += 1) {
+    propose(world);
+    world.disk();
+  }
+  const slot = world.store.slot + 1;
+  world.store.commit(new Map(), slot);
+  world.applied.length = 0;
+  const members = readMembers(world.store) as MembersState;
+  world.driver.snapshotInstalled(new Machine(world.store, NO_RUNNER), {
+    kind: 'snapshotInstalled',
+    slot,
+    members,
+  });
+  world.driver.resume();
+  assert.equal(world.applied, [slot, slot + 1], 'who watches the map must not wait for the next change');
 });
 
 test('a store that is damaged stays held, whatever becomes of a snapshot', () => {

@@ -22,6 +22,8 @@ export class FakeWorld {
   readonly written: LogRecord[] = [];
   /** What was logged at the levels info and error. */
   readonly said: { readonly facts: object; readonly message: string }[] = [];
+  /** Slots that were said to be applied. */
+  readonly applied: number[] = [];
   /** Slots up to which the home was said to be all that is left. */
   readonly promotions: number[] = [];
   readonly stops: { readonly exit: string; readonly cause: Error }[] = [];
@@ -60,7 +62,7 @@ export class FakeWorld {
       logger: { ...SILENT, info: this.#say, error: this.#say },
       send: (to, message) => this.sent.push({ to, message }),
       installSnapshot: () => undefined,
-      applied: () => undefined,
+      applied: (slot) => this.applied.push(slot),
       promoted: (slot) => this.promotions.push(slot),
       stop: (exit, cause) => this.stops.push({ exit, cause }),
     };

@@ -24,7 +24,7 @@ import { MigratorProcess } from './migrator-process.ts';
 import { Nemesis } from './nemesis.ts';
 import { Link, type LinkEvents, Network, type Server, SILENCE_NOTICED_MS } from './network.ts';
 import { NodeProcess } from './node-process.ts';
-import { get, keyCount, set } from './operation.ts';
+import { get, keyCount, type Operation, set } from './operation.ts';
 import { Operator } from './operator.ts';
 import { CALM, drawAuto, drawPlan, drawRescues, NO_ROLES, type Plan } from './plan.ts';
 import { Rescues } from './rescues.ts';
@@ -35,6 +35,8 @@ import { KEEPER, Watch } from './watch.ts';
 const FOUNDED_WITHIN_MS = 20_000;
 /** Virtual time within which everything ends once faults have stopped (ms). */
 const ENDS_WITHIN_MS = 30_000;
+/** Virtual time in which a change of the map that nothing delays has come to whoever watches it (ms). */
+const PUSHED_WITHIN_MS = 100;
 /** Least length of a run (virtual ms). */
 const RUN_MS = 60_000;
 
@@ -489,12 +491,16 @@ export class Nursery {
       if (this.history.pending > 0) return `${this.history.pending} calls are not answered`;
       const broken = this.#clients.find((client) => !client.isConnected);
       if (broken !== undefined) return `${broken.name} has no connection`;
+      // What it was told may be old: all else must be pushed.
+      const deaf = [...this.routers.values()].find(({ mapVersion }) => mapVersion < 0);
+      if (deaf !== undefined) return `no node of the keeper has told ${deaf.name} a map`;
       return (
         this.operator.unfinished() ?? this.rescues.unfinished() ?? this.watch.unfinished() ?? this.#laggard()
       );
     };
     while (missing() !== null && this.schedule.nowMs < untilMs) this.#runUntil(this.schedule.nowMs + 100);
     check(missing() === null, 'progress', () => `${ENDS_WITHIN_MS} ms after the last fault: ${missing()}`);
+    this.#runUntil(this.schedule.nowMs + PUSHED_WITHIN_MS);
   }
 
   #laggard(): string | null {
@@ -521,11 +527,18 @@ export class Nursery {
   #readEverything(): void {
     const client = this.#clients.find((_, index) => index >= this.plan.directClients);
     const reader = present(client, 'a client of routers');
-    const failed: string[] = [];
-    const call = (operation: ReturnType<typeof get>): void =>
-      reader.call(operation, ({ seen, answer }) => {
-        if (seen?.outcome !== 'done') failed.push(`${operation.name}: ${answer}`);
-      });
+    // At once: what is asked later counts on what was done before.
+    const call = (operation: Operation, link?: Link): void =>
+      reader.call(
+        operation,
+        ({ seen, answer }) =>
+          check(
+            seen?.outcome === 'done',
+            'progress',
+            () => `refused without any fault: ${operation.name}: ${answer}`,
+          ),
+        link,
+      );
     for (const key of KEYS) call(get(this.history.calls.length + 1, key));
     this.#await(() => this.history.pending === 0);
     for (const key of KEYS) {
@@ -535,18 +548,8 @@ export class Nursery {
     this.#await(() => this.history.pending === 0);
     for (const key of KEYS) call(get(this.history.calls.length + 1, key));
     this.#await(() => this.history.pending === 0);
-    for (const link of reader.links) {
-      const count = keyCount(this.history.calls.length + 1, KEYS.length);
-      reader.call(
-        count,
-        ({ seen, answer }) => {
-          if (seen?.outcome !== 'done') failed.push(`${count.name}: ${answer}`);
-        },
-        link,
-      );
-    }
+    for (const link of reader.links) call(keyCount(this.history.calls.length + 1, KEYS.length), link);
     this.#await(() => this.history.pending === 0);
-    check(failed.length === 0, 'progress', () => `refused without any fault: ${failed[0]}`);
     const restMs = Math.max(this.schedule.nowMs + 3000, RUN_MS);
     this.#runUntil(restMs, () => this.schedule.nowMs >= RUN_MS && this.#unequal() === null);
   }

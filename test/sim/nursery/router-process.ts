@@ -61,6 +61,11 @@ export class RouterProcess extends Host implements Server {
     this.#driver.gone();
   }
 
+  /** Of the keeper's map that it was told last; -1: of none. */
+  get mapVersion(): number {
+    return this.#follower.version;
+  }
+
   /** Versions of two keepers say nothing about each other, as hellos tell in life. */
   #versionAt(node: string): number {
     const theirs = this.#nursery.nodeAt(node)?.founding ?? '';
