@@ -180,6 +180,8 @@ export function* rebuildKeeper(nursery: Nursery): Script {
   const founding =
     typeof said !== 'string' && said.kind === 'keeperMap' ? (said.nursery?.founding ?? '') : '';
   if (typeof said === 'string' || said.kind !== 'keeperMap' || founding === '') return false;
+  // Homes of a keeper whose place was taken answer too, until they meet it: the command refuses them, and is typed again.
+  if (founding !== nursery.watch.cluster(KEEPER).founding) return false;
   if (!said.map.isEmpty) return true;
   const bound = boundOf(nursery);
   if (bound === null) return false;

@@ -46,8 +46,8 @@ export class Watch {
     foundingOf: (id) => (this.clusters.has(id) ? (this.members(id)?.cluster ?? null) : null),
     isOver: (id, founding) => this.foundings.isOver(id, founding),
   };
-  /** What each keeper has registered, the one in force last. */
-  readonly #registered = [new Registered(this.#known)];
+  /** What each keeper has registered, by its history, the one in force last: homes of one that is over may go on beside that. */
+  readonly #registered = new Map<ClusterHistory, Registered>();
   readonly #rare: Rare;
   readonly #history: History;
   readonly #onMilestone: (milestone: Milestone) => void;
@@ -66,6 +66,7 @@ export class Watch {
     onMilestone: (milestone: Milestone) => void,
   ) {
     this.foundings = new Foundings(ids);
+    this.#registered.set(this.cluster(KEEPER), new Registered(this.#known));
     this.losses = new Losses(history, rare, (id, founding) => this.foundings.isOver(id, founding));
     this.#functions = new FunctionWatch(history, rare);
     this.auto = new AutoWatch(rare);
@@ -125,8 +126,7 @@ export class Watch {
 
   /** The keeper is gone, with all that it alone knew: another one begins in its place. */
   keeperLost(): void {
-    this.foundings.succeed(KEEPER, null);
-    this.#registered.push(new Registered(this.#known, true));
+    this.#registered.set(this.foundings.succeed(KEEPER, null), new Registered(this.#known, true));
   }
 
   /**
@@ -136,8 +136,9 @@ export class Watch {
    */
   began(id: string, image: Image, of: { readonly founding: string; readonly slot: number }): void {
     const { founding: former } = this.cluster(id);
-    const { founding, state } = this.foundings.succeed(id, image, of);
-    if (id === KEEPER) this.#registered.push(new Registered(this.#known, true));
+    const begun = this.foundings.succeed(id, image, of);
+    const { founding, state } = begun;
+    if (id === KEEPER) this.#registered.set(begun, new Registered(this.#known, true));
     // What it took nobody may have applied before: of the founding before it counts what its survivor shows.
     for (const [mid, outcome] of state?.closed ?? [])
       for (const each of [former, founding]) this.#outcomes.set(`${id}/${each}/${mid}`, outcome);
@@ -163,7 +164,7 @@ export class Watch {
       if (before.map !== state.map || before.migrations !== state.migrations)
         this.#checkKeeper(state, before);
       if (before.migrations !== state.migrations) this.auto.applied(before, state);
-      this.#registered.at(-1)?.applied(state, before);
+      this.#registered.get(cluster)?.applied(state, before);
       if (before.orders !== state.orders) this.#bury(state);
       this.#functions.keeperApplied(before, state, this.#ofNursery);
       return;
@@ -219,6 +220,7 @@ export class Watch {
     if (bound === null) return;
     const { keeper, mine } = bound;
     const own = this.members(KEEPER)?.cluster;
+    const registered = [...this.#registered.values()];
     check(
       keeper.founding === own || this.foundings.isOver(KEEPER, keeper.founding),
       'one-founding',
@@ -227,9 +229,9 @@ export class Watch {
     check(
       id === KEEPER ||
         unconfirmed !== '' ||
-        this.#registered.some((each) => each.wasBound(RACERS.includes(id) ? RACED : id, mine)) ||
+        registered.some((each) => each.wasBound(RACERS.includes(id) ? RACED : id, mine)) ||
         // Before a new keeper was told who is who, anybody could be.
-        (id === IMPOSTOR && this.#registered.slice(1).some((each) => each.hasBound(mine))),
+        (id === IMPOSTOR && registered.slice(1).some((each) => each.hasBound(mine))),
       'one-founding',
       () => `founding ${mine} of ${id} is bound, and the keeper has never bound it`,
     );
