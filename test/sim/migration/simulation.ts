@@ -664,7 +664,8 @@ class Migrator {
         };
       },
       findRoom: (_migration, done) => {
-        world.after(world.random.below(1500), () =>
+        // Disks are asked in no time, unless a node does not answer.
+        world.after(world.random.below(world.random.chance(0.05) ? 1500 : 20), () =>
           this.#when(
             () => true,
             () => done(this.#noRoom()),
