@@ -104,8 +104,8 @@ const WAITED_TAGS = [1, 7, 17];
 
 function withoutWaits(name: string, bytes: Buffer): Buffer {
   const [question = ''] = name.split(' ');
-  const isAnswer = bytes.readUInt32LE(0) === 0 && WAITED_TAGS.includes(bytes[4] ?? 0);
-  if (!SAYING_WAITED.includes(question) || !isAnswer) return bytes;
+  if (!SAYING_WAITED.includes(question)) return bytes;
+  if (bytes.readUInt32LE(0) !== 0 || !WAITED_TAGS.includes(bytes[4] ?? 0)) return bytes;
   const answer = decodeAnswer(bytes);
   return 'waitedMs' in answer ? bytes.subarray(0, -8) : bytes;
 }
