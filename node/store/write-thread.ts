@@ -30,8 +30,11 @@ const runWriter = new RunWriter(environment, stock, counting);
 const merger = new Merger(dir, environment, stock, counting, policy, performance.now());
 /** Of the next slice of counting. */
 let timer: NodeJS.Timeout | null = null;
-/** Of the next work on runs. */
+/** Of the next work on runs, and when that is (ms). */
 let runTimer: NodeJS.Timeout | null = null;
+let workAtMs = Number.POSITIVE_INFINITY;
+/** Until when work on runs rests (ms). */
+let restsUntilMs = 0;
 /** The slot of a run that is all here, and waits for a table. */
 let waiting: number | null = null;
 /** The ranges whose rows are told after each commit, as they were last given. */
@@ -57,11 +60,11 @@ port.on('message', (command: WriterCommand) => {
       return;
     case 'seen':
       stock.seen(command.version);
-      workOn(0);
+      workOn();
       return;
     case 'pinned':
       merger.pinned(command.isPinned);
-      workOn(0);
+      workOn();
       return;
     case 'count':
       counted = command;
@@ -83,7 +86,7 @@ port.on('message', (command: WriterCommand) => {
 });
 answer({ kind: 'ready' });
 countOn();
-workOn(0);
+workOn();
 
 /** Where all tables are taken it waits for the work on runs, which is urgent then. */
 function commitRun(): void {
@@ -101,20 +104,25 @@ function commitRun(): void {
     undo();
     answer(failed(error));
   }
-  workOn(0);
+  workOn();
 }
 
-/** Plans the next work on runs, in `ms` at the earliest. */
-function workOn(ms: number): void {
-  const waitMs = stock.hasWaste ? 0 : merger.waitMs(performance.now());
+/** Plans the next work on runs, where it is not planned for earlier. */
+function workOn(): void {
+  const nowMs = performance.now();
+  const waitMs = stock.hasWaste ? 0 : merger.waitMs(nowMs);
   if (waitMs === null) return;
+  const atMs = Math.max(nowMs + waitMs, restsUntilMs);
+  if (atMs >= workAtMs) return;
   if (runTimer !== null) clearTimeout(runTimer);
-  runTimer = setTimeout(work, Math.max(ms, waitMs));
+  workAtMs = atMs;
+  runTimer = setTimeout(work, Math.ceil(atMs - nowMs));
 }
 
 /** Empties a table, or merges a slice; then rests for as long as that took, so that others get at disk and processor. */
 function work(): void {
   runTimer = null;
+  workAtMs = Number.POSITIVE_INFINITY;
   const beganMs = performance.now();
   try {
     if (stock.hasWaste) stock.emptyOne();
@@ -122,6 +130,9 @@ function work(): void {
       answer({ kind: 'runs', runs: newsOf(null) });
       tellCounts();
     }
+    const nowMs = performance.now();
+    restsUntilMs = merger.isUrgent ? nowMs : nowMs + (nowMs - beganMs);
+    commitRun();
   } catch (error) {
     undo();
     answer({ ...failed(error), kind: 'workFailed' });
@@ -130,11 +141,9 @@ function work(): void {
       runWriter.giveUp();
       answer(failed(error));
     }
-    workOn(AGAIN_MS);
-    return;
+    restsUntilMs = performance.now() + AGAIN_MS;
   }
-  commitRun();
-  workOn(merger.isUrgent ? 0 : performance.now() - beganMs);
+  workOn();
 }
 
 function newsOf(added: AddedRun | null): RunNews {
