@@ -1,5 +1,5 @@
 /** Runs above the rows of a store: whatever lies where, and whenever a merge is interrupted, readers see one image. */
-import { mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -123,6 +123,22 @@ test('a merge that is broken off again and again comes to its end, and each time
   assert.ok(marks.size > 3, `it was broken off at ${marks.size - 1} places`);
 });
 
+test('a slice of a merge goes on at the very next key', async () => {
+  const store = await LmdbStore.open(newPlace({ ...MERGED_SOON, directRowsMax: 0 }));
+  const model: Model = new Map([
+    ['\x01', Buffer.from('alone, so that a slice of a thousand ends within a pair')],
+  ]);
+  for (let n = 0; n < 1500; n += 1) {
+    const key = `\x01${String(n).padStart(6, '0')}`;
+    model.set(key, Buffer.from('first')).set(`${key}\0`, Buffer.from('next'));
+  }
+  store.commit(new Map(model), 1);
+  await store.flush(1);
+  await until('the merge', () => store.statistics.runs === 0, { everyMs: 1 });
+  checkAll(store, model);
+  await store.close();
+});
+
 test('what comes while runs are merged stays above them', async () => {
   const store = await LmdbStore.open(newPlace({ ...KEPT, mergeRowsMin: 20_000 }));
   const model: Model = new Map();
@@ -215,6 +231,12 @@ test('pages of runs are checked with the others before LMDB maps the file', asyn
   checkStorePages(place.dir);
   checkStoreFile(place.dir);
   const file = join(place.dir, 'data.mdb');
+  // Rows are in runs alone: a page that has some belongs to the tree of one.
+  const whole = readFileSync(file);
+  const page = whole.indexOf('x'.repeat(100)) >>> 13;
+  writeFileSync(file, Buffer.from(whole).fill(0, page * 8192, (page + 1) * 8192));
+  assert.throws(() => checkStorePages(place.dir), /is not a page of a tree/);
+  writeFileSync(file, whole);
   truncateSync(file, readFileSync(file).length / 2);
   assert.throws(() => checkStorePages(place.dir), /is not all there/);
   assert.throws(() => checkStoreFile(place.dir), /is not all there/);
