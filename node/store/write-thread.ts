@@ -135,8 +135,8 @@ function work(): void {
     commitRun();
   } catch (error) {
     undo();
-    answer({ ...failed(error), kind: 'workFailed' });
-    if (waiting !== null) {
+    if (waiting === null) answer({ ...failed(error), kind: 'workFailed' });
+    else {
       waiting = null;
       runWriter.giveUp();
       answer(failed(error));

@@ -180,6 +180,8 @@ export class StoreWriter {
   }
 
   #answered(answer: WriterAnswer): void {
+    // Whoever waited was told when it failed: what the thread was still at is of no use to anybody.
+    if (this.#failure !== null) return;
     if (answer.kind === 'counts') {
       // Of ranges that were given before these nobody wants to know.
       if (answer.id === this.#countId) this.#onCounts(answer.counts);
