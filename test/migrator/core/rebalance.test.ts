@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BOUNDS, overfull, planRebalance, type RangeFact } from '../../../migrator/core/rebalance.ts';
+import { lookup, RangeMap } from '../../../src/keyspace/rangemap.ts';
 import { judge, skewed, timeOf } from './rebalance-rig.ts';
 
 /** Skewed starts; the full number is for the long lane. */
@@ -54,10 +55,13 @@ for (const by of ['size', 'load'] as const) {
 /** Ranges once the moves of a plan are done. */
 function carriedOut(ranges: readonly RangeFact[], plan: ReturnType<typeof planRebalance>): RangeFact[] {
   const moved = new Map<string, { bytes: number; load: number; keys: number }>();
+  const map = RangeMap.of(
+    1,
+    ranges.map(({ lo, hi, owner }, at) => ({ lo, hi, owner, epoch: at + 1 })),
+  );
   const fresh = plan.moves.map(({ lo, hi, source, target, keys, bytes, load = 0 }): RangeFact => {
-    const origin = ranges.find(
-      (each) => each.owner === source && each.lo <= lo && (each.hi === null || lo < each.hi),
-    );
+    const origin = lookup(map, lo);
+    assert.is(origin?.owner, source);
     const sum = moved.get(origin?.lo ?? '') ?? { bytes: 0, load: 0, keys: 0 };
     moved.set(origin?.lo ?? '', { bytes: sum.bytes + bytes, load: sum.load + load, keys: sum.keys + keys });
     return { lo, hi, owner: target, keys, bytes, load, buckets: [], stays: false };

@@ -148,7 +148,7 @@ function isOrdered(
     const at = order.given?.ranges.findIndex((range) => range.epoch === own.epoch && contains(range, key));
     const epoch = at === undefined ? undefined : order.before[at];
     if (epoch === undefined) continue;
-    if (names(all, order, before)) return true;
+    if (names(all, order, before) || isLostOnTheWay(keeper, order, before, key)) return true;
     // It may have had that by an order too, which nobody but it had heard of.
     if (isOrdered(keeper, { before, cluster, own: { ...own, epoch }, key })) return true;
   }
@@ -159,13 +159,24 @@ function isOrdered(
     const isCopy = rescue.isCopy && mid === own.epoch && target === cluster.id;
     const order = orders.get(rescue.order);
     if ((!isBack && !isCopy) || order === undefined) return false;
-    if (names(all, order, before)) return true;
-    // It was on its way from there, or had been brought, to somebody who burnt as well, and nobody is left who knows that it came.
-    const isMoved = [...migrations.values()].some(
-      (other) => other.target === before.id && other.source === order.cluster && contains(other, key),
-    );
-    return isMoved && all.some(({ cluster: id, was }) => id === before.id && was === before.founding);
+    return names(all, order, before) || isLostOnTheWay(keeper, order, before, key);
   });
+}
+
+/**
+ * Whether it was on its way from the cluster of the order, or had been brought, to somebody who burnt as well, so that nobody is left who
+ * knows that it came.
+ */
+function isLostOnTheWay(
+  { orders, migrations }: SystemState,
+  order: Order,
+  { id, founding }: ClusterHistory,
+  key: string,
+): boolean {
+  const isMoved = [...migrations.values()].some(
+    ({ source, target, ...range }) => target === id && source === order.cluster && contains(range, key),
+  );
+  return isMoved && [...orders.values()].some(({ cluster, was }) => cluster === id && was === founding);
 }
 
 /** Whether the order, or one whose place it took, ended that founding. */
