@@ -30,13 +30,18 @@ function calling(id: number, key: string | null): Operation {
   };
 }
 
-/** One call after the other: near which key, asked of which cluster, and what came of it. What is found; null: nothing. */
+/** One call after the other: near which key, asked of which cluster, and what came of it. */
 function judged(...calls: readonly [key: string | null, cluster: string | null, answer: Buffer][]) {
   const history = new History(new Rare(), []);
   for (const [index, [key, cluster, bytes]] of calls.entries()) {
     const call = history.called('c', calling(index, key), index, { stream: null, cluster });
     history.answered(call, bytes, true, index);
   }
+  return found(history);
+}
+
+/** What is found; null: nothing. */
+function found(history: History): string | null {
   try {
     history.checkAll();
     return null;
@@ -57,6 +62,20 @@ test('a function that is called near no key is missed where it was: in one clust
   assert.is(judged([null, 'A', OK], [null, 'B', UNKNOWN]), null);
   assert.is(judged([null, 'B', OK], [null, 'B', UNKNOWN]), 'function-missing');
   assert.is(judged([null, null, OK], [null, null, UNKNOWN]), 'function-missing');
+});
+
+test('a function that was removed everywhere is found by nobody who calls it after that (nursery, 9900000195)', () => {
+  const removed = (isGoneFirst: boolean): string | null => {
+    const history = new History(new Rare(), []);
+    history.functionGoes('f');
+    if (isGoneFirst) history.functionIsGone('f');
+    const call = history.called('c', calling(1, 'k'), 1);
+    if (!isGoneFirst) history.functionIsGone('f');
+    history.answered(call, OK, true, 2);
+    return found(history);
+  };
+  assert.is(removed(true), 'function-gone');
+  assert.is(removed(false), null, 'it may have been carried out before');
 });
 
 test.run();

@@ -267,7 +267,7 @@ export class History {
         () => `${call.operation.name} finds no function, though ${before?.operation.name} had found it`,
       );
       check(
-        call.answer !== 'OK' || call.calledAt < goneAt || isBurnt,
+        call.answer !== 'OK' || call.calledAt <= goneAt || isBurnt,
         'function-gone',
         () => `${call.operation.name} finds a function that was removed, and that nobody had any more`,
       );
