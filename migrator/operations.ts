@@ -17,7 +17,7 @@ import {
 import { printRange } from '../src/keyspace/range.ts';
 import type { AdminCommand, ClusterConfig, Migration } from '../src/protocol/admin/admin.ts';
 import type { AutoSettings, AutoWish } from '../src/protocol/admin/auto.ts';
-import { isAnybodys, isOpen, UNSAID } from '../src/protocol/admin/migration.ts';
+import { GIVES_WAY, isAnybodys, isOpen, UNSAID } from '../src/protocol/admin/migration.ts';
 import type { MigrationResult, NurseryPlan, PlannedMove } from '../src/protocol/admin/moves.ts';
 import { type AutoLooked, lookForAuto } from './auto.ts';
 import { carryOut, planFor } from './balance.ts';
@@ -252,8 +252,8 @@ export class Operations implements Moves {
     await this.#wish(mid, 'run', '');
   }
 
-  async setRate(mid: number, rate: number): Promise<void> {
-    const answer = await this.#nursery.keeper.command({ kind: 'setRate', mid, rate });
+  async setRate(mid: number, rate: number | null): Promise<void> {
+    const answer = await this.#nursery.keeper.command({ kind: 'setRate', mid, rate: rate ?? GIVES_WAY });
     if (answer.kind !== 'ok') throw unexpected('cannot change the rate', answer);
   }
 

@@ -35,6 +35,11 @@ export function planAuto(draft: Draft, command: Of<'planAuto'>): AdminAnswer {
     : plan(draft, { kind: 'plan', source, target, lo, hi, asked: { ...asked, rate } });
 }
 
+/** What says of itself that nobody has asked for it must keep within the wish: it is refused elsewhere. Null where it says no such thing. */
+export function asIfByAuto({ asked }: { readonly asked?: Asked }): AdminAnswer | null {
+  return asked?.reason === 'auto' ? refused('what nobody has asked for is planned with planAuto') : null;
+}
+
 /** Why a plan is not carried out; null where it is. */
 function notTaken({ auto, map, migrations }: SystemState, planned: Of<'planAuto'>): string | null {
   if (!auto.isOn) return 'rebalancing by itself is off';

@@ -11,10 +11,10 @@ import {
   type KeeperMap,
   type Migration,
 } from '../../src/protocol/admin/admin.ts';
-import { isMerge, isOpen, UNSAID, WISHES } from '../../src/protocol/admin/migration.ts';
+import { GIVES_WAY, isMerge, isOpen, UNSAID, WISHES } from '../../src/protocol/admin/migration.ts';
 import { encode } from '../../src/wire/codec.ts';
 import { refused } from './answers.ts';
-import { planAuto, setAuto } from './auto.ts';
+import { asIfByAuto, planAuto, setAuto } from './auto.ts';
 import type { Draft } from './draft.ts';
 import { versionInNursery } from './functions.ts';
 import { install, isRescued, lose, planCopy, replace, settle } from './orders.ts';
@@ -72,7 +72,7 @@ export function applyKeeper(draft: Draft, command: KeeperCommand): AdminAnswer {
     case 'initMap':
       return initMap(draft, command);
     case 'plan':
-      return plan(draft, command);
+      return asIfByAuto(command) ?? plan(draft, command);
     case 'claim':
       return claim(draft, command);
     case 'note':
@@ -110,7 +110,7 @@ export function applyKeeper(draft: Draft, command: KeeperCommand): AdminAnswer {
     case 'planCopy':
       return planCopy(draft, command);
     case 'planMerge':
-      return planMerge(draft, command);
+      return asIfByAuto(command) ?? planMerge(draft, command);
     case 'setAuto':
       return setAuto(draft, command);
     case 'planAuto':
@@ -204,8 +204,10 @@ function setRate(draft: Draft, { mid, rate }: Of<'setRate'>): AdminAnswer {
   if (record === undefined) return unknownMigration(mid);
   if (record.phase !== 'active')
     return refused(`migration ${mid} is ${record.phase}: nothing of it is copied`);
-  if (rate < 0) return refused(`a rate of ${rate} bytes per second: it is 0 or more`);
-  save(draft, { ...record, asked: { ...(record.asked ?? UNSAID), rate } });
+  if (rate < 0 && rate !== GIVES_WAY)
+    return refused(`a rate of ${rate} bytes per second: it is 0 or more, or none (${GIVES_WAY})`);
+  const asked = { ...(record.asked ?? UNSAID), rate: rate === GIVES_WAY ? null : rate };
+  save(draft, { ...record, asked });
   return OK;
 }
 

@@ -10,7 +10,7 @@ import { balanceCommands } from './balance-commands.ts';
 import { asking, examples, JSON_FLAG, TIMEOUT } from './common-options.ts';
 import { copyCommands } from './copy-commands.ts';
 import { functionCommand } from './function-commands.ts';
-import { wholeNumber, wholeNumberOr } from './numbers.ts';
+import { wholeNumber, wholeNumberOr, wholeNumberOrWord } from './numbers.ts';
 import { checkOutputAtExit, printLine } from './output.ts';
 import { recordCommands } from './record-commands.ts';
 import { report, reportAsJson } from './report.ts';
@@ -61,7 +61,15 @@ function nurseryCommands<T>(parser: Argv<T>) {
           .option('pause', wholeNumber('pause', 1, 'let the migration with this number rest'))
           .option('continue', wholeNumber('continue', 1, 'let the migration with this number go on'))
           .option('undo', wholeNumber('undo', 1, 'move what the migration with this number moved back again'))
-          .option('rate', wholeNumber('rate', 0, 'copy so many bytes per second at most; 0: none for now'))
+          .option(
+            'rate',
+            wholeNumberOrWord(
+              'rate',
+              0,
+              'auto',
+              'copy so many bytes per second at most; 0: none for now; auto: as many as requests let it',
+            ),
+          )
           .option('of', wholeNumber('of', 1, 'with --rate: of the migration with this number, from now on'))
           .option('dry-run', {
             type: 'boolean',

@@ -41,8 +41,8 @@ export type MigrateArguments = Common & {
   readonly pause: number | undefined;
   readonly continue: number | undefined;
   readonly undo: number | undefined;
-  /** Bytes per second. */
-  readonly rate: number | undefined;
+  /** Bytes per second; `auto`: it gives way to requests. */
+  readonly rate: number | 'auto' | undefined;
   readonly of: number | undefined;
   readonly dryRun: boolean;
 };
@@ -54,6 +54,7 @@ const AGAIN_MS = 60_000;
 export async function runMigrateCommand(args: MigrateArguments): Promise<void> {
   refuseContradictions(args);
   const request = isMove(args) ? requestOf(args) : null;
+  const rate = args.rate === 'auto' ? null : (args.rate ?? null);
   await withMoves(args, async (moves, { inTime, answered }) => {
     const heeded = async (mid: number, done: Promise<void>): Promise<Heeded> => {
       await done.finally(answered);
@@ -67,17 +68,18 @@ export async function runMigrateCommand(args: MigrateArguments): Promise<void> {
     else if (args.continue !== undefined)
       acknowledge(await heeded(args.continue, moves.unpause(args.continue)), args);
     else if (args.of !== undefined && args.rate !== undefined) {
-      await moves.setRate(args.of, args.rate).finally(answered);
-      if (args.json) printJson({ mid: args.of, rate: args.rate });
-      else printLine(`migration ${args.of}: at most ${args.rate} bytes per second are copied`);
+      await moves.setRate(args.of, rate).finally(answered);
+      if (args.json) printJson({ mid: args.of, rate });
+      else if (rate === null) printLine(`migration ${args.of}: its copy gives way to requests`);
+      else printLine(`migration ${args.of}: at most ${rate} bytes per second are copied`);
     } else if (args.undo !== undefined) {
       const { undo } = args;
-      const asked = { ...whoAsks(), rate: args.rate ?? null };
+      const asked = { ...whoAsks(), rate };
       reportResults(await inTime((options) => moves.undo(undo, { ...options, asked })), args.json);
     } else if (request === null) await inTime((options) => resumeAll(moves, options, args.json));
-    else if (args.dryRun) printDryRun(await moves.dryRun(request, args.rate ?? null), args.json);
+    else if (args.dryRun) printDryRun(await moves.dryRun(request, rate), args.json);
     else {
-      const asked = { ...whoAsks(), rate: args.rate ?? null };
+      const asked = { ...whoAsks(), rate };
       const results = await inTime((options) => moves.migrate(request, { ...options, asked }));
       reportResults(results, args.json);
     }

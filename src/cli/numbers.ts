@@ -20,6 +20,24 @@ export function wholeNumber(name: string, least: number, describe: string, most 
   } as const;
 }
 
+/** The same for an option that takes a word, too, which stands for no number. */
+export function wholeNumberOrWord<Word extends string>(
+  name: string,
+  least: number,
+  word: Word,
+  describe: string,
+) {
+  return {
+    type: 'string',
+    describe,
+    requiresArg: true,
+    coerce: (given: unknown): number | Word | undefined => {
+      if (given === undefined || given === word) return given as Word | undefined;
+      return parseWhole(name, least, MOST, String(given), ` or ${word}`);
+    },
+  } as const;
+}
+
 /** The same for an option that has a value where none is given. */
 export function wholeNumberOr(name: string, standard: number, least: number, describe: string, most = MOST) {
   return {
@@ -31,8 +49,8 @@ export function wholeNumberOr(name: string, standard: number, least: number, des
   } as const;
 }
 
-function parseWhole(name: string, least: number, most: number, text: string): number {
+function parseWhole(name: string, least: number, most: number, text: string, or = ''): number {
   const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
-  throw new FatalError('USAGE', `--${name} is "${text}"; it is a whole number from ${least} to ${most}`);
+  throw new FatalError('USAGE', `--${name} is "${text}"; it is a whole number from ${least} to ${most}${or}`);
 }

@@ -173,11 +173,12 @@ export interface Moves {
   unpause(mid: number): Promise<void>;
   /**
    * Has so many bytes of keys and values copied per second at most, whoever works on it, from its next heartbeat on; 0: none for
-   * now. What has been copied by then is not affected, nor are the last rows.
+   * now; null: the copy gives way to requests, as one does for which nobody has asked a rate. What has been copied by then is not
+   * affected, nor are the last rows.
    *
    * @throws NurseryError REFUSED where the keeper knows no such migration, or nothing of it is copied any more
    */
-  setRate(mid: number, rate: number): Promise<void>;
+  setRate(mid: number, rate: number | null): Promise<void>;
   /**
    * Watches whether a migrator does what `pause` or `unpause` has asked for. That nobody works on the migration shows after
    * the time for which a heartbeat may stand still: 5 s at most.

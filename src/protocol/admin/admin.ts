@@ -209,7 +209,7 @@ const plainCommandCodec = union({
   settle: [57, struct({ mid: i64, token: i64 })],
   /** By an order: what a new keeper, which has no map yet, goes on with in the place of `from`. */
   install: [59, installationCodec],
-  /** How many bytes of a migration are copied per second at most, from now on: 0 for none. */
+  /** How many bytes of a migration are copied per second at most, from now on: 0 for none, `GIVES_WAY` for as many as requests let it. */
   setRate: [60, struct({ mid: i64, rate: i64 })],
   /** By an order: what the map gives to a dead founding comes to `target`, from a backup or empty. */
   planCopy: [58, struct({ order: i64, target: text, lo: key, hi: option(key) })],

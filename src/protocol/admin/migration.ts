@@ -69,6 +69,9 @@ export type Receipt = Coded<typeof receiptCodec> & {
   readonly tookMs?: number;
 };
 
+/** As a rate (bytes per second): none is asked for any more, and the copy gives way to requests. */
+export const GIVES_WAY = -1;
+
 /** Why a move was asked for. */
 export const REASONS = ['person', 'plan', 'auto'] as const;
 const askedCodec = struct({

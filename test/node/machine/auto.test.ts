@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { storeState } from '../../../node/machine/system-state.ts';
 import { type AdminCommand, type Migration, NO_PROGRESS } from '../../../src/protocol/admin/admin.ts';
 import { type AutoSettings, type AutoWish, NO_AUTO, RECENT_MAX } from '../../../src/protocol/admin/auto.ts';
+import { UNSAID } from '../../../src/protocol/admin/migration.ts';
 import { TestCluster } from './cluster.ts';
 
 const receipt = { sealSlot: 7, digest: { sum: 3n, count: 2, bytes: 1 }, pauseMs: 4, pauseAtLeast: false };
@@ -118,6 +119,15 @@ test('two planners never add up: each cluster takes part in one move, and no mor
   const free = keeper({ movesMax: 1 });
   free.expect({ kind: 'plan', source: 'A', target: 'C', lo: 'c', hi: 'd' }, 'planned');
   free.expect(planned(free, { source: 'B', target: 'D', lo: 'k', hi: 'm' }), 'planned');
+});
+
+test('nothing else counts as asked for by nobody: it would be bounded by no wish', () => {
+  const cluster = keeper();
+  const asked = { ...UNSAID, reason: 'auto' } as const;
+  const move = { source: 'A', target: 'C', lo: 'a', hi: 'b', asked };
+  assert.match(cluster.expect({ kind: 'plan', ...move }, 'refused').why, /planAuto/);
+  const merge = { cluster: 'A', lo: '', hi: 'k', asked };
+  assert.match(cluster.expect({ kind: 'planMerge', ...merge }, 'refused').why, /planAuto/);
 });
 
 test('neighbours of one owner are merged within the same bounds, and what nobody may move is refused as ever', () => {

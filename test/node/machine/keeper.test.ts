@@ -11,6 +11,7 @@ import {
   type NodeAddress,
   type Receipt,
 } from '../../../src/protocol/admin/admin.ts';
+import { GIVES_WAY } from '../../../src/protocol/admin/migration.ts';
 import { TestCluster } from './cluster.ts';
 
 const nodes: NodeAddress[] = [{ name: 'n1', ips: ['10.0.0.1'], port: 4000 }];
@@ -309,7 +310,10 @@ test('how it was asked for stays in the record, and its rate changes while it is
   cluster.expect({ kind: 'claim', mid, tokenSeen: 0 }, 'claimed');
   cluster.expect({ kind: 'setRate', mid, rate: 0 }, 'ok');
   assert.equal(recorded(), { ...asked, rate: 0 });
-  assert.match(cluster.expect({ kind: 'setRate', mid, rate: -1 }, 'refused').why, /0 or more/);
+  assert.match(cluster.expect({ kind: 'setRate', mid, rate: -2 }, 'refused').why, /0 or more/);
+  assert.equal(recorded(), { ...asked, rate: 0 });
+  cluster.expect({ kind: 'setRate', mid, rate: GIVES_WAY }, 'ok');
+  assert.equal(recorded(), { ...asked, rate: null });
   assert.match(cluster.expect({ kind: 'setRate', mid: 77, rate: 1 }, 'refused').why, /77/);
   for (const phase of ['published', 'done', 'aborted'] as const)
     assert.match(inPhase(phase).expect({ kind: 'setRate', mid: 2, rate: 1 }, 'refused').why, /nothing of it/);

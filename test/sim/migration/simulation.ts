@@ -21,7 +21,7 @@ import {
   encodeAnswer,
   type Migration,
 } from '../../../src/protocol/admin/admin.ts';
-import { UNSAID } from '../../../src/protocol/admin/migration.ts';
+import { GIVES_WAY, UNSAID } from '../../../src/protocol/admin/migration.ts';
 import type { MigrationResult } from '../../../src/protocol/admin/moves.ts';
 import { failure, okBytes } from '../../../src/protocol/arakoon/replies.ts';
 import type { Update } from '../../../src/protocol/arakoon/updates.ts';
@@ -298,7 +298,7 @@ class Simulation {
       if (random.chance(0.012)) this.#wish(mid, 'abort');
       else if (wish === 'run' && random.chance(0.015)) this.#wish(mid, 'pause');
       else if (wish === 'pause' && random.chance(0.2)) this.#wish(mid, 'run');
-      if (random.chance(0.02)) this.#setRate(mid, random.pick([0, 200, 2000]));
+      if (random.chance(0.02)) this.#setRate(mid, random.pick([0, 200, 2000, GIVES_WAY]));
       else if (this.#stopped.has(mid) && random.chance(0.1)) this.#setRate(mid, 2000);
     }
     this.#world.after(60 + random.below(80), () => this.#operator());
@@ -311,7 +311,7 @@ class Simulation {
 
   #setRate(mid: number, rate: number): void {
     if (this.#keeper.command({ kind: 'setRate', mid, rate }).kind !== 'ok') return;
-    this.#count(rate === 0 ? 'rate of nothing' : 'rate');
+    this.#count(rate === 0 ? 'rate of nothing' : rate === GIVES_WAY ? 'rate taken back' : 'rate');
     const record = this.#keeper.state.migrations.get(mid);
     if (rate === 0 && record !== undefined) this.#stopped.set(mid, record.token);
     else this.#stopped.delete(mid);

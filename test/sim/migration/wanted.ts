@@ -56,6 +56,7 @@ const WANTED: readonly string[] = [
   'undo refused',
   'rate',
   'rate of nothing',
+  'rate taken back',
   'copy gives way',
   'no room',
 ];

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { EXIT_CODES, FatalError } from '../../../src/base/errors.ts';
-import { wholeNumber, wholeNumberOr } from '../../../src/cli/numbers.ts';
+import { wholeNumber, wholeNumberOr, wholeNumberOrWord } from '../../../src/cli/numbers.ts';
 
 function refused(read: () => unknown): FatalError {
   try {
@@ -28,6 +28,13 @@ test('what is no whole number, or too small, is refused with its text', () => {
     assert.is(error.exitCode, EXIT_CODES.USAGE);
     assert.is(error.message, `--seeds is "${text}"; it is a whole number from 1 to 9007199254740991`);
   }
+});
+
+test('a word may stand in the place of a number', () => {
+  const { coerce } = wholeNumberOrWord('rate', 0, 'auto', 'so many bytes');
+  assert.equal(['auto', '0', undefined].map(coerce), ['auto', 0, undefined]);
+  for (const text of ['Auto', 'automatic', '', '-1'])
+    assert.match(refused(() => coerce(text)).message, / to 9007199254740991 or auto$/);
 });
 
 test('what is beyond a bound is refused with it', () => {
