@@ -17,7 +17,7 @@ import {
   planAuto,
   whileIdle,
 } from './core/auto.ts';
-import type { Told } from './core/weigh.ts';
+import { type Told, toldIn } from './core/weigh.ts';
 import { ANSWER_MS, unexpected } from './questions.ts';
 import type { World } from './world.ts';
 
@@ -183,7 +183,7 @@ function lookAtClusters(
   const ids = placesOf(known);
   askEach(world, ids.map(ofMaster), (answers) => {
     if (answers instanceof Error) return done(answers);
-    const toldOf = new Map(ids.map((id, at) => [id, toldBy(answers[at] ?? null)]));
+    const toldOf = new Map(ids.map((id, at) => [id, toldFrom(answers[at] ?? null)]));
     const seen = { ...auto, wallMs, map, toldOf };
     let judged = judgeAuto(state, seen);
     for (let time = 1; time < times; time += 1) judged = judgeAuto(judged.state, seen);
@@ -242,12 +242,8 @@ function placesOf(known: KeeperMap): string[] {
     .filter((id) => id !== keeper || known.map.entries.some(({ owner }) => owner === id));
 }
 
-function toldBy(answer: AdminAnswer | null): Told | null {
-  if (answer?.kind !== 'nodeFacts') return null;
-  const { status, counts, load, atMs } = answer;
-  // Who owns nothing has nothing to count.
-  if (status.owned.length === 0) return { counts: [], load, atMs };
-  return counts === null ? null : { counts, load, atMs };
+function toldFrom(answer: AdminAnswer | null): Told | null {
+  return answer?.kind === 'nodeFacts' ? toldIn(answer) : null;
 }
 
 type Asked = { readonly cluster: string; readonly node: string; readonly query: AdminQuery };

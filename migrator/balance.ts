@@ -3,18 +3,11 @@ import { NurseryError } from '../src/base/errors.ts';
 import { covers } from '../src/keyspace/range.ts';
 import { carve, type RangeMap } from '../src/keyspace/rangemap.ts';
 import { isOpen } from '../src/protocol/admin/migration.ts';
-import type {
-  HotRange,
-  MigrationResult,
-  NurseryPlan,
-  RebalanceMove,
-  RebalancePlan,
-} from '../src/protocol/admin/moves.ts';
+import type { HotRange, MigrationResult, NurseryPlan, RebalanceMove } from '../src/protocol/admin/moves.ts';
 import type { CountedBucket } from '../src/protocol/admin/node-facts.ts';
 import { keeperOf, type Nursery } from './connections.ts';
-import { LOAD_MIN } from './core/loads.ts';
-import { BOUNDS, type Bounds, type By, type ClusterFact, overfull, planRebalance } from './core/rebalance.ts';
-import { isBusy, isFresh, rangesOf, type Told, type Weighed, withBuckets } from './core/weigh.ts';
+import { BOUNDS, type Bounds, type ClusterFact, overfull, planRebalance } from './core/rebalance.ts';
+import { isBusy, isFresh, rangesOf, type Told, toldIn, type Weighed, withBuckets } from './core/weigh.ts';
 import { bucketsOf, freeFor } from './forecast.ts';
 import { ANSWER_MS, listMigrations } from './questions.ts';
 import { sideBySide } from './side-by-side.ts';
@@ -54,6 +47,7 @@ export async function planFor(nursery: Nursery, bounds: Bounds = BOUNDS): Promis
       .map(
         (id) => async (): Promise<ClusterFact> => ({
           id,
+          pool: toldOf.get(id)?.pool ?? '',
           freeBytes: await freeFor(nursery, id, open),
           isBusy: isBusy(unsettled, id),
         }),
@@ -70,7 +64,7 @@ export async function planFor(nursery: Nursery, bounds: Bounds = BOUNDS): Promis
   );
   const cut = ranges.map((range) => withBuckets(range, buckets.get(range.owner) ?? []));
   const plan = {
-    ...worthIt(planRebalance(clusters, cut, bounds), by),
+    ...planRebalance(clusters, cut, bounds),
     by,
     mapVersion: map.version,
     unknown: ids.filter((id) => toldOf.get(id) === null),
@@ -78,12 +72,6 @@ export async function planFor(nursery: Nursery, bounds: Bounds = BOUNDS): Promis
     hot: ranges.flatMap(hotRange),
   };
   return { plan, map };
-}
-
-function worthIt(plan: RebalancePlan, by: By): RebalancePlan {
-  return by === 'size' || plan.before.mean >= LOAD_MIN
-    ? plan
-    : { ...plan, moves: [], after: plan.before, stuck: [] };
 }
 
 /** A range that stays where it is, since one key has most of what it is asked for. */
@@ -136,11 +124,7 @@ export async function carryOut(
 async function toldBy(nursery: Nursery, id: string): Promise<Told | null> {
   try {
     const answer = await (await nursery.cluster(id)).query({ kind: 'nodeFacts' }, MASTER);
-    if (answer.kind !== 'nodeFacts') return null;
-    const { status, counts, load, atMs } = answer;
-    // Who owns nothing has nothing to count.
-    if (status.owned.length === 0) return { counts: [], load, atMs };
-    return counts === null ? null : { counts, load, atMs };
+    return answer.kind === 'nodeFacts' ? toldIn(answer) : null;
   } catch (error) {
     if (!(error instanceof NurseryError)) throw error;
     return null;

@@ -25,10 +25,10 @@ import { Connections, keeperOf, type Nursery } from './connections.ts';
 import { AUTO_BEGINNING, LOOKS_MIN } from './core/auto.ts';
 import { beatMs, claimAfterMs } from './core/beat.ts';
 import { type Plan, type PlannedMerge, planMerges, planMigrate, planRange, planRemove } from './core/plan.ts';
-import { BOUNDS } from './core/rebalance.ts';
 import { resultOf } from './core/result.ts';
 import { SETTINGS, type Settings } from './core/settings.ts';
 import type { Seen } from './core/state.ts';
+import { boundsOf } from './core/weigh.ts';
 import { runMigration } from './driver.ts';
 import { forecast } from './forecast.ts';
 import { worldOf } from './process-world.ts';
@@ -118,27 +118,23 @@ export class Operations implements Moves {
   }
 
   async planRebalance(evened: Evened): Promise<NurseryPlan> {
-    return (await planFor(this.#nursery, { ...BOUNDS, ...evened })).plan;
+    return (await planFor(this.#nursery, boundsOf(evened))).plan;
   }
 
   async rebalance(
     evened: Evened,
     options: MoveOptions & { readonly onPlan?: (plan: NurseryPlan) => void } = {},
   ): Promise<MigrationResult[]> {
-    return await carryOut(
-      this.#nursery,
-      { ...BOUNDS, ...evened },
-      {
-        planned: (plan) => options.onPlan?.(plan),
-        run: async (move) => {
-          const { source, target, lo, hi } = move;
-          const asked = { ...UNSAID, ...options.asked, reason: 'plan' } as const;
-          const mid = await this.#record(move, { kind: 'plan', source, target, lo, hi, asked });
-          options.onPlanned?.(mid, move);
-          return await this.#run(mid, options, { claimAtOnce: true, seen: null });
-        },
+    return await carryOut(this.#nursery, boundsOf(evened), {
+      planned: (plan) => options.onPlan?.(plan),
+      run: async (move) => {
+        const { source, target, lo, hi } = move;
+        const asked = { ...UNSAID, ...options.asked, reason: 'plan' } as const;
+        const mid = await this.#record(move, { kind: 'plan', source, target, lo, hi, asked });
+        options.onPlanned?.(mid, move);
+        return await this.#run(mid, options, { claimAtOnce: true, seen: null });
       },
-    );
+    });
   }
 
   async auto(): Promise<AutoShown> {

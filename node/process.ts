@@ -289,7 +289,7 @@ export class NodeProcess {
       slowDowns: new SlowDowns(nowMs, TIMERS.after),
       introduction,
       readOnly: ini.readOnly,
-      places: { ...node.places, mayShare: [...ini.sharedPlaces] },
+      places: { ...node.places, mayShare: [...ini.sharedPlaces], pool: ini.pool },
       valueBytesMax: ini.valueBytesMax,
       updateBytesMax: ini.updateBytesMax,
       after: TIMERS.after,

@@ -13,7 +13,6 @@ import type { CountedBucket } from '../../src/protocol/admin/node-facts.ts';
 import { LOAD_MIN } from './loads.ts';
 import { planMerges } from './plan.ts';
 import {
-  BOUNDS,
   type Bounds,
   type ClusterFact,
   overfull,
@@ -21,7 +20,16 @@ import {
   type RangeFact,
   spreadBy,
 } from './rebalance.ts';
-import { endedAtMs, isBusy, isFresh, rangesOf, type Told, type Weighed, withBuckets } from './weigh.ts';
+import {
+  boundsOf,
+  endedAtMs,
+  isBusy,
+  isFresh,
+  rangesOf,
+  type Told,
+  type Weighed,
+  withBuckets,
+} from './weigh.ts';
 
 /**
  * Counters lie now and then, and load has gusts: so many looks in a row must show a cluster above where evening out begins, and a cluster
@@ -39,6 +47,7 @@ const DAY_MS = 24 * HOUR_MS;
 /** What a cluster had in the last looks in which its master said so, on average. */
 export type LastKnown = {
   readonly cluster: string;
+  readonly pool: string;
   readonly bytes: number;
   readonly load: number;
   /** Such looks since its last move, and the number of that; 0 where none is on record. */
@@ -140,15 +149,17 @@ export function judgeAuto(before: AutoState, seen: AutoSeen): AutoJudged {
   const isNew = new Set(lastKnown.flatMap(({ cluster, looks }) => (looks < LOOKS_MIN ? [cluster] : [])));
   const unsettled = wish.by === 'load' ? migrations.filter((each) => isFresh(each, wallMs)) : open;
   const clusters: ClusterFact[] = [
-    ...[...told].map((id) => ({ id, freeBytes: null, isBusy: isNew.has(id) || isBusy(unsettled, id) })),
-    ...lastKnown.filter(({ cluster }) => !told.has(cluster)).map(({ cluster }) => silent(cluster)),
+    ...[...told].map((id) => ({
+      ...{ id, pool: seen.toldOf.get(id)?.pool ?? '', freeBytes: null },
+      isBusy: isNew.has(id) || isBusy(unsettled, id),
+    })),
+    ...lastKnown.filter(({ cluster }) => !told.has(cluster)).map(silent),
   ];
   const facts: RangeFact[] = [...averaged, ...silentOf(told, lastKnown)];
-  const by = wish.by;
-  const stop: Bounds = { ...BOUNDS, by, threshold: wish.stopPercent / 100 };
-  const { mean, most, fullest } = spreadBy(clusters, facts, by);
-  if (by === 'load' && mean < LOAD_MIN) {
-    const why = `clusters are asked for ${mean.toFixed(1)} requests a second on average: below ${LOAD_MIN} nothing is worth a move`;
+  const stop = boundsOf({ by: wish.by, threshold: wish.stopPercent / 100 });
+  const { mean, most, fullest } = spreadBy(clusters, facts, stop);
+  if (mean < stop.meanMin) {
+    const why = `clusters are asked for ${mean.toFixed(1)} requests a second on average: below ${stop.meanMin} nothing is worth a move`;
     return over({ ...AUTO_BEGINNING, lastKnown }, { kind: 'even', why });
   }
   const isAbove = most > 1 + wish.beginPercent / 100;
@@ -304,7 +315,8 @@ function known(
     const average = (now: number, then: number): number => now * share + then * (1 - share);
     const now = { bytes: average(bytes, last?.bytes ?? 0), load: average(load, last?.load ?? 0) };
     shares.set(cluster, { bytes: bytes > 0 ? now.bytes / bytes : 1, load: load > 0 ? now.load / load : 1 });
-    return [{ cluster, ...now, looks, lastMove }];
+    const pool = toldOf.get(cluster)?.pool ?? '';
+    return [{ cluster, pool, ...now, looks, lastMove }];
   });
   return { told, lastKnown, shareOf: (cluster) => shares.get(cluster) ?? WHOLE_SHARE };
 }
@@ -326,8 +338,8 @@ function silentOf(told: ReadonlySet<string>, lastKnown: readonly LastKnown[]): R
 }
 
 /** It counts, and neither gives nor takes. */
-function silent(id: string): ClusterFact {
-  return { id, freeBytes: 0, isBusy: true };
+function silent({ cluster, pool }: LastKnown): ClusterFact {
+  return { id: cluster, pool, freeBytes: 0, isBusy: true };
 }
 
 function asRange({ cluster, bytes, load }: LastKnown): RangeFact {

@@ -28,6 +28,8 @@ export type RangeFact = Range &
 /** A cluster that may give and take. One whose counts nobody knows is none of them, and its ranges are none of the facts. */
 export type ClusterFact = {
   readonly id: string;
+  /** What its configuration calls it: clusters of one pool are evened out among themselves, and nothing moves to another pool. */
+  readonly pool: string;
   /** Free space of the fullest of its nodes (bytes), less what open moves still bring; null where nobody says. */
   readonly freeBytes: number | null;
   /** An open move has it as source or target: it is counted, and left alone this time. */
@@ -39,13 +41,15 @@ export type By = 'size' | 'load';
 /** What is allowed. */
 export type Bounds = {
   readonly by: By;
-  /** A cluster may have so much more than the mean, as a share of it. */
+  /** A cluster may have so much more than the mean of its pool, as a share of it. */
   readonly threshold: number;
+  /** Below such a mean (bytes, or requests a second) nothing in a pool is worth a move. */
+  readonly meanMin: number;
   /** Moves of one plan at most. */
   readonly movesMax: number;
 };
 
-export const BOUNDS: Bounds = { by: 'size', threshold: 0.1, movesMax: 1000 };
+export const BOUNDS: Bounds = { by: 'size', threshold: 0.1, meanMin: 0, movesMax: 1000 };
 
 /** A cluster may give so much more than what it has too much, as a share of that, so that pieces need not be cut finely. */
 const OVERSHOOT = 0.15;
@@ -53,6 +57,7 @@ const OVERSHOOT = 0.15;
 /** What a cluster has while a plan is made. */
 type Holding = {
   readonly id: string;
+  readonly pool: string;
   readonly ranges: RangeFact[];
   amount: number;
   freeBytes: number;
@@ -60,6 +65,9 @@ type Holding = {
   /** First wave in which it takes part in nothing yet. */
   wave: number;
 };
+
+/** Clusters that may give to each other, and what each of them should have: on average, and at most. */
+type Pool = { readonly all: readonly Holding[]; readonly mean: number; readonly upper: number };
 
 /** Something that may be moved: what of a range is left, from bucket `first` up to, not including, `end`. */
 type Piece = {
@@ -75,56 +83,63 @@ export function planRebalance(
   ranges: readonly RangeFact[],
   bounds: Bounds = BOUNDS,
 ): RebalancePlan {
-  const holdings = holdingsOf(clusters, ranges, bounds.by);
-  const all = [...holdings.values()];
-  const mean = all.reduce((sum, { amount }) => sum + amount, 0) / Math.max(1, all.length);
-  const upper = mean * (1 + bounds.threshold);
-  const before = spreadOf(all, mean);
+  const pools = poolsOf(clusters, ranges, bounds);
+  const before = leastEven(pools, bounds);
   const moves: RebalanceMove[] = [];
   const stuck: string[] = [];
-  const targets = new Emptiest(all.filter((each) => !each.isBusy && each.amount < mean));
-  const sources = all
-    .filter(({ amount }) => amount > upper)
-    .sort((a, b) => b.amount - a.amount || (a.id < b.id ? -1 : 1));
-  for (const source of sources) {
-    if (!source.isBusy)
-      unload(source, { pieces: piecesOf(source.ranges, bounds.by), targets, upper, bounds, moves });
-    if (source.amount > upper) stuck.push(source.id);
+  for (const { all, mean, upper } of pools) {
+    const targets = new Emptiest(all.filter((each) => !each.isBusy && each.amount < mean));
+    const sources = all
+      .filter(({ amount }) => amount > upper)
+      .sort((a, b) => b.amount - a.amount || (a.id < b.id ? -1 : 1));
+    for (const source of sources) {
+      if (!source.isBusy)
+        unload(source, { pieces: piecesOf(source.ranges, bounds.by), targets, upper, bounds, moves });
+      if (source.amount > upper) stuck.push(source.id);
+    }
   }
   moves.sort((a, b) => a.wave - b.wave);
-  return { moves, before, after: spreadOf(all, mean), stuck };
+  return { moves, before, after: leastEven(pools, bounds), stuck };
 }
 
 /** Clusters that have more than the threshold allows: where they may be cut must be known before a plan is made. */
 export function overfull(
   clusters: readonly ClusterFact[],
   ranges: readonly RangeFact[],
-  { by, threshold }: Bounds = BOUNDS,
+  bounds: Bounds = BOUNDS,
 ): string[] {
-  const all = [...holdingsOf(clusters, ranges, by).values()];
-  const mean = all.reduce((sum, { amount }) => sum + amount, 0) / Math.max(1, all.length);
-  return all.filter(({ amount }) => amount > mean * (1 + threshold)).map(({ id }) => id);
+  return poolsOf(clusters, ranges, bounds).flatMap(({ all, upper }) =>
+    all.filter(({ amount }) => amount > upper).map(({ id }) => id),
+  );
 }
 
-/** How even what clusters have is. */
-export function spreadBy(clusters: readonly ClusterFact[], ranges: readonly RangeFact[], by: By): Spread {
-  const all = [...holdingsOf(clusters, ranges, by).values()];
-  return spreadOf(all, all.reduce((sum, { amount }) => sum + amount, 0) / Math.max(1, all.length));
+/** How even what clusters have is, in the pool where it is least even. */
+export function spreadBy(
+  clusters: readonly ClusterFact[],
+  ranges: readonly RangeFact[],
+  bounds: Bounds,
+): Spread {
+  return leastEven(poolsOf(clusters, ranges, bounds), bounds);
 }
 
 function weightOf(amount: Amount, by: By): number {
   return by === 'size' ? amount.bytes : (amount.load ?? 0);
 }
 
-function holdingsOf(
+function poolsOf(
   clusters: readonly ClusterFact[],
   ranges: readonly RangeFact[],
-  by: By,
-): ReadonlyMap<string, Holding> {
+  { by, threshold, meanMin }: Bounds,
+): Pool[] {
   const holdings = new Map<string, Holding>();
-  for (const { id, freeBytes, isBusy } of clusters) {
+  const pools = new Map<string, Holding[]>();
+  for (const { id, pool, freeBytes, isBusy } of clusters) {
     const free = freeBytes ?? Number.POSITIVE_INFINITY;
-    holdings.set(id, { id, ranges: [], amount: 0, freeBytes: free, isBusy, wave: 0 });
+    const holding = { id, pool, ranges: [], amount: 0, freeBytes: free, isBusy, wave: 0 };
+    holdings.set(id, holding);
+    const others = pools.get(pool);
+    if (others === undefined) pools.set(pool, [holding]);
+    else others.push(holding);
   }
   for (const range of ranges) {
     const holding = holdings.get(range.owner);
@@ -132,7 +147,14 @@ function holdingsOf(
     holding.amount += weightOf(range, by);
     holding.ranges.push(range);
   }
-  return holdings;
+  return [...pools.values()].map((all) => {
+    const mean = meanOf(all);
+    return { all, mean, upper: mean < meanMin ? Number.POSITIVE_INFINITY : mean * (1 + threshold) };
+  });
+}
+
+function meanOf(all: readonly Holding[]): number {
+  return all.reduce((sum, { amount }) => sum + amount, 0) / Math.max(1, all.length);
 }
 
 /**
@@ -296,8 +318,19 @@ function only({ keys, bytes, load = 0 }: Amount, by: By): Amount {
   return by === 'size' ? { keys, bytes } : { keys, bytes, load };
 }
 
+/** Of the pools that are worth a move, as long as there are any. */
+function leastEven(pools: readonly Pool[], { meanMin }: Bounds): Spread {
+  const worthIt = pools.filter(({ mean }) => mean >= meanMin);
+  let found: Spread = { mean: 0, least: 1, most: 1, fullest: '' };
+  for (const { all, mean } of worthIt.length > 0 ? worthIt : pools) {
+    const spread = spreadOf(all, mean);
+    if (found.mean === 0 || spread.most > found.most) found = spread;
+  }
+  return found;
+}
+
 function spreadOf(all: readonly Holding[], mean: number): Spread {
-  if (all.length === 0 || mean === 0) return { mean, least: 1, most: 1, fullest: '' };
+  if (mean === 0) return { mean, least: 1, most: 1, fullest: '' };
   const ascending = [...all].sort((a, b) => a.amount - b.amount || (a.id < b.id ? -1 : 1));
   const [first, last] = [ascending[0] as Holding, ascending.at(-1) as Holding];
   return { mean, least: first.amount / mean, most: last.amount / mean, fullest: last.id };

@@ -5,9 +5,9 @@ import type { RangeMap } from '../../src/keyspace/rangemap.ts';
 import { ascending, commonParts } from '../../src/keyspace/sweep.ts';
 import type { Migration } from '../../src/protocol/admin/admin.ts';
 import { isMerge, isOpen } from '../../src/protocol/admin/migration.ts';
-import type { CountedBucket, Load, RangeCount } from '../../src/protocol/admin/node-facts.ts';
-import { loadOfRange, type RangeLoadFact, spreadLoad } from './loads.ts';
-import type { By, RangeFact } from './rebalance.ts';
+import type { CountedBucket, Load, NodeFacts, RangeCount } from '../../src/protocol/admin/node-facts.ts';
+import { LOAD_MIN, loadOfRange, type RangeLoadFact, spreadLoad } from './loads.ts';
+import { BOUNDS, type Bounds, type By, type RangeFact } from './rebalance.ts';
 
 /**
  * What clusters were asked for over the last minute is known a minute after their last move: before, a range that came was asked for
@@ -17,11 +17,21 @@ const SETTLED_MS = 60_000;
 
 /** What the master of a cluster says of its ranges. */
 export type Told = {
+  /** Clusters of one pool are evened out among themselves. */
+  readonly pool: string;
   readonly counts: readonly RangeCount[];
   readonly load: Load;
   /** By its clock (ms since 1970). */
   readonly atMs: number;
 };
+/** The same, out of the facts of that master; null while it is counting still. */
+export function toldIn({ status, counts, load, atMs, places }: NodeFacts): Told | null {
+  const { pool } = places;
+  // Who owns nothing has nothing to count.
+  if (status.owned.length === 0) return { pool, counts: [], load, atMs };
+  return counts === null ? null : { pool, counts, load, atMs };
+}
+
 /** A range, and what it is asked for; null where a plan is by size. */
 export type Weighed = RangeFact & { readonly asked: RangeLoadFact | null };
 
@@ -42,6 +52,11 @@ export function endedAtMs({ progress, receipt }: Migration): number {
 /** Whether one of them has the cluster as source or target. */
 export function isBusy(open: readonly Migration[], id: string): boolean {
   return open.some(({ source, target }) => source === id || target === id);
+}
+
+/** What a plan by size, or load, keeps to: at so little load nothing is worth a move. */
+export function boundsOf({ by, threshold }: Pick<Bounds, 'by' | 'threshold'>): Bounds {
+  return { ...BOUNDS, by, threshold, meanMin: by === 'load' ? LOAD_MIN : 0 };
 }
 
 type ByBeginning = {

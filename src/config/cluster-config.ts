@@ -9,6 +9,7 @@ import {
   type NodeIni,
   readClusterId,
   readKeeper,
+  readLabel,
   readNames,
   readNode,
   refuseTls,
@@ -31,6 +32,8 @@ export type ClusterIni = {
   readonly readOnly: boolean;
   /** Names of disks, machines and racks that several members may share. */
   readonly sharedPlaces: readonly string[];
+  /** Among which clusters plans even ranges out: those of one pool; '' is one, too. */
+  readonly pool: string;
   /** Longest value, below Arakoon's `__tainted_max_value_size` (bytes). */
   readonly valueBytesMax: number;
   /** Largest update, Arakoon's `__tainted_max_buffer_size` (bytes). */
@@ -130,6 +133,7 @@ export function clusterConfigOf(ini: Ini, use: 'node' | 'client' = 'node'): Clus
     ...readMasters(global, names),
     readOnly,
     sharedPlaces,
+    pool: readLabel(global, 'pool'),
     valueBytesMax: global.int('__tainted_max_value_size', 1, VALUE_MAX + 1, VALUE_MAX + 1) - 1,
     updateBytesMax: global.int('__tainted_max_buffer_size', 1024, UPDATE_MAX, UPDATE_MAX),
     segmentBytes: global.has('tlog_max_size')

@@ -133,7 +133,7 @@ export function readNode(section: IniSection, use: 'node' | 'client'): NodeIni {
 }
 
 /** Shown on terminals. @throws FatalError CONFIG */
-function readLabel(section: IniSection, key: 'label' | PlaceKind): string {
+export function readLabel(section: IniSection, key: 'label' | 'pool' | PlaceKind): string {
   const label = section.text(key) ?? '';
   if (/\p{Cc}/u.test(label)) throw section.wrong(key, 'allowed is text without control characters');
   return label;

@@ -3,6 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { carryOut, planFor } from '../../migrator/balance.ts';
 import { BOUNDS } from '../../migrator/core/rebalance.ts';
+import { boundsOf } from '../../migrator/core/weigh.ts';
 import { Operations } from '../../migrator/operations.ts';
 import type { NurseryError } from '../../src/base/errors.ts';
 import { type Range, WHOLE } from '../../src/keyspace/range.ts';
@@ -68,6 +69,12 @@ test('who does not answer neither gives nor takes, and who has a move under way 
   nursery.plan('a', 'b', 'k010', 'k020');
   const beside = await planFor(nursery);
   assert.equal([beside.plan.busy, beside.plan.moves, beside.plan.stuck], [['a', 'b'], [], ['a']]);
+});
+
+test('a plan leaves each range in its pool', async () => {
+  const { plan } = await planFor(filled(100, { pools: { b: 'archive' } }));
+  assert.equal([...new Set(plan.moves.map(({ target }) => target))], ['c']);
+  assert.is(plan.before.most, 2);
 });
 
 /** Moves at once, by hand. */
@@ -137,7 +144,7 @@ test('where others never come to rest it is given up', async () => {
   assert.match((error as NurseryError).message, /again and again/);
 });
 
-const BY_LOAD = { ...BOUNDS, by: 'load' } as const;
+const BY_LOAD = boundsOf({ by: 'load', threshold: 0.1 });
 const MINUTE_MS = 60_000;
 
 test('by load the requests are evened out, and not the rows; and nothing is moved for a minute after a move', async () => {

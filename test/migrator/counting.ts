@@ -4,7 +4,7 @@ import type { SendOptions } from '../../migrator/world.ts';
 import { rowsIn } from '../../node/machine/rows.ts';
 import type { Range } from '../../src/keyspace/range.ts';
 import type { AdminAnswer, AdminQuery } from '../../src/protocol/admin/admin.ts';
-import type { Load, RangeLoad, Rates } from '../../src/protocol/admin/node-facts.ts';
+import { type Load, NOWHERE, type RangeLoad, type Rates } from '../../src/protocol/admin/node-facts.ts';
 import type { LocalCluster } from './local-nursery.ts';
 
 /** Rows of one bucket. */
@@ -23,13 +23,15 @@ export type Said = {
   readonly perKey?: Readonly<Record<string, number>>;
   /** As its master tells it. */
   readonly hottest?: Load['hottest'];
+  /** In which pool a cluster is; missing: in the one without a name. */
+  readonly pools?: Readonly<Record<string, string>>;
   /** By how much its clock is ahead of that of this process (ms). */
   aheadMs?: number;
 };
 
 /** Has a cluster count its rows, as a store does, and what it is asked for. */
 export function counts(cluster: LocalCluster, said: Said = {}): void {
-  const { freeBytes = {}, perKey = {}, hottest = [] } = said;
+  const { freeBytes = {}, perKey = {}, hottest = [], pools = {} } = said;
   const query = cluster.query.bind(cluster);
   const owned = (): readonly Range[] => cluster.sim.state.owned;
   cluster.query = async (asked: AdminQuery, options: SendOptions = {}): Promise<AdminAnswer> => {
@@ -58,6 +60,7 @@ export function counts(cluster: LocalCluster, said: Said = {}): void {
         counts: counted.length === 0 ? null : counted,
         freeBytes: freeBytes[options.to ?? ''] ?? null,
         load: { ranges, hottest },
+        places: { ...NOWHERE, pool: pools[cluster.sim.id] ?? '' },
         atMs: Date.now() + (said.aheadMs ?? 0),
       } as unknown as AdminAnswer;
     }

@@ -103,8 +103,10 @@ function clusterLines(facts: Facts, seen: ClusterSeen, wallMs: number): string[]
   const { cluster, founding, nodes } = seen;
   const backup = describeBackup(facts, seen, wallMs);
   const load = describeLoad(loadOf(rangeLoads(seen)));
+  const pool = nodes.find(({ facts }) => facts !== null)?.facts?.places.pool ?? '';
+  const among = pool === '' ? '' : `, in pool ${printable(pool)}`;
   return [
-    `cluster ${cluster}${founding === undefined ? '' : `, founding ${founding}`}`,
+    `cluster ${cluster}${founding === undefined ? '' : `, founding ${founding}`}${among}`,
     ...copiesLine(seen),
     ...roomLine(seen),
     ...(backup === null ? [] : [`  ${backup}`]),

@@ -103,10 +103,19 @@ export const loadCodec = struct({
 export type Load = Coded<typeof loadCodec>;
 export const NO_LOAD: Load = { ranges: [], hottest: [] };
 
-/** Where a node is, by the names in its file, '' where it says nothing; and which of them several members may share. */
-export const placesCodec = struct({ disk: text, machine: text, rack: text, mayShare: list(text) });
+/**
+ * Where a node is, by the names in its file, '' where it says nothing; which of them several members may share; and among which clusters
+ * ranges are evened out.
+ */
+export const placesCodec = struct({
+  disk: text,
+  machine: text,
+  rack: text,
+  mayShare: list(text),
+  pool: text,
+});
 export type SharedPlaces = Coded<typeof placesCodec>;
-export const NOWHERE: SharedPlaces = { ...NO_PLACES, mayShare: [] };
+export const NOWHERE: SharedPlaces = { ...NO_PLACES, mayShare: [], pool: '' };
 /** What the store counts from `lo` on, up to the next one: how the keys and bytes of a node lie, finely. */
 export const bucketCodec = struct({ lo: key, keys: i64, bytes: i64 });
 export type CountedBucket = Coded<typeof bucketCodec>;

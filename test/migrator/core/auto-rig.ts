@@ -85,6 +85,8 @@ export class World {
   /** Moves of what had moved within the cool-down. */
   back = 0;
   readonly verdicts: AutoVerdict[] = [];
+  /** Of clusters that are not in the pool without a name. */
+  pools: Readonly<Record<string, string>> = {};
 
   constructor({ seed, clusters, ranges, planners = 1, wish, isScattered = true }: WorldOptions) {
     this.#random = createRandom(seed);
@@ -292,6 +294,7 @@ export class World {
     }));
     const rates = (rate: number) => ({ s10: rate, m1: rate, m10: rate });
     return {
+      pool: this.pools[id] ?? '',
       atMs: this.#nowMs,
       counts: theirs.map(({ entry: { lo, hi }, weight }) => ({ lo, hi, keys: CELLS, bytes: weight })),
       load: {

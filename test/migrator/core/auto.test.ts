@@ -18,6 +18,24 @@ test('one that is silent counts with what it had, and neither gives nor takes', 
   assert.match(world.verdict.why, /c0 has/);
 });
 
+test('nothing moves to another pool, also where one of a pool is silent', () => {
+  const world = new World({ seed: 1, clusters: 4, ranges: 40, wish: {} });
+  world.pools = { c2: 'us', c3: 'us' };
+  world.weigh({ c0: 100e9, c1: 100e9, c2: 10e9, c3: 10e9 });
+  assert.is(looks(world, 10), 0);
+  assert.is(world.verdict.kind, 'even');
+  world.weigh({ c0: 100e9, c1: 100e9, c2: 16e9, c3: 4e9 });
+  assert.ok(looks(world, 10) > 0);
+  for (const { source, target } of world.seen().migrations) assert.equal([source, target], ['c2', 'c3']);
+  const other = new World({ seed: 1, clusters: 4, ranges: 40, wish: {} });
+  other.pools = world.pools;
+  other.weigh({ c0: 100e9, c1: 100e9, c2: 10e9, c3: 10e9 });
+  other.look(0);
+  other.silence('c3');
+  assert.is(looks(other, 10), 0, 'it counts within its own pool still');
+  assert.is(other.verdict.kind, 'even');
+});
+
 test('it begins after some looks in a row, and what began goes on below where it began', () => {
   const world = new World({ seed: 1, clusters: 3, ranges: 30, wish: { movesMax: 1 } });
   world.weigh({ c0: 140e9, c1: 80e9, c2: 80e9 });

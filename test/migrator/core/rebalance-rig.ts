@@ -20,7 +20,7 @@ export function skewed(seed: number, clusterCount: number, rangeCount: number, b
   const random = createRandom(seed);
   const skew = 0.3 + random.next();
   const ids = Array.from({ length: clusterCount }, (_, n) => `c${String(n).padStart(4, '0')}`);
-  const clusters = ids.map((id): ClusterFact => ({ id, freeBytes: null, isBusy: false }));
+  const clusters = ids.map((id): ClusterFact => ({ id, pool: '', freeBytes: null, isBusy: false }));
   // A sum over ranks, to draw owners by their share.
   const shares: number[] = [];
   for (let rank = 1; rank <= clusterCount; rank += 1) shares.push((shares.at(-1) ?? 0) + 1 / rank ** skew);

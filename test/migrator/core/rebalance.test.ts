@@ -1,7 +1,13 @@
 /** What a plan moves to even a nursery out: little, enough, and nothing that must stay. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { BOUNDS, overfull, planRebalance, type RangeFact } from '../../../migrator/core/rebalance.ts';
+import {
+  BOUNDS,
+  type Bounds,
+  overfull,
+  planRebalance,
+  type RangeFact,
+} from '../../../migrator/core/rebalance.ts';
 import { lookup, RangeMap } from '../../../src/keyspace/rangemap.ts';
 import { judge, skewed, timeOf } from './rebalance-rig.ts';
 
@@ -16,7 +22,9 @@ const [CLUSTERS, RANGES] = (process.env['REBALANCE_SIZE'] ?? '40x2000').split('x
 const BUCKETS = RANGES > 10_000 ? 10 : 64;
 /** What a plan may take (ms); on a machine that does other things, too, more than on one of its own. */
 const PLAN_MS = Number(process.env['REBALANCE_MS'] ?? 250);
-const cluster = (id: string, freeBytes: number | null = null, isBusy = false) => ({ id, freeBytes, isBusy });
+const cluster = (id: string, freeBytes: number | null = null, isBusy = false, pool = '') => ({
+  ...{ id, pool, freeBytes, isBusy },
+});
 
 /** `range('a', 'k', 'ams', 80)`: of 8 buckets. */
 function range(lo: string, hi: string | null, owner: string, bytes: number, stays = false): RangeFact {
@@ -146,6 +154,46 @@ test('ranges of a cluster that nobody has counted are not moved, and nothing com
     ['b'],
   );
   assert.equal(overfull([cluster('a'), cluster('b')], [range('', 'k', 'a', 160)]), ['a']);
+});
+
+const among = (id: string, pool: string) => cluster(id, null, false, pool);
+
+test('clusters of one pool are evened out among themselves: each pool as if there were no other', () => {
+  for (const by of ['size', 'load'] as const) {
+    for (let seed = 1; seed <= 10; seed += 1) {
+      const nursery = skewed(seed, 12, 300, 8);
+      const bounds = { ...BOUNDS, by };
+      const pools = ['', 'eu', 'us'].map((pool, nth) =>
+        nursery.clusters.filter((_, at) => at % 3 === nth).map((each) => ({ ...each, pool })),
+      );
+      const alone = pools.map((clusters) => planRebalance(clusters, nursery.ranges, bounds));
+      const plan = planRebalance(pools.flat(), nursery.ranges, bounds);
+      for (const [at, clusters] of pools.entries()) {
+        const ids = clusters.map(({ id }) => id);
+        const its = plan.moves.filter(({ source, target }) => ids.includes(source) || ids.includes(target));
+        assert.equal(its, alone[at]?.moves, `seed ${seed}`);
+      }
+      const most = Math.max(...alone.map(({ before }) => before.most));
+      assert.is(plan.before.most, most, 'it is told of the pool that is least even');
+    }
+  }
+});
+
+test('a pool that is asked for too little to move anything keeps no other one from being evened out', () => {
+  const clusters = [among('a', 'eu'), among('b', 'eu'), among('c', 'us'), among('d', 'us')];
+  const asked = (lo: string, hi: string | null, owner: string, load: number): RangeFact => {
+    const whole = range(lo, hi, owner, 8);
+    return { ...whole, load, buckets: whole.buckets.map((each) => ({ ...each, load: load / 8 })) };
+  };
+  const ranges = [asked('', 'd', 'a', 4), asked('d', 'k', 'c', 90), asked('k', null, 'd', 50)];
+  const bounds: Bounds = { ...BOUNDS, by: 'load', meanMin: 10 };
+  const { moves, before, stuck } = planRebalance(clusters, ranges, bounds);
+  assert.equal([...new Set(moves.map(({ source, target }) => `${source} > ${target}`))], ['c > d']);
+  assert.equal(stuck, []);
+  assert.equal([before.fullest, before.mean], ['c', 70]);
+  assert.equal(overfull(clusters, ranges, bounds), ['c']);
+  const quiet = planRebalance(clusters.slice(0, 2), ranges, bounds);
+  assert.equal([quiet.moves, quiet.stuck, quiet.before.mean], [[], [], 2]);
 });
 
 test('a plan is bounded', () => {

@@ -508,6 +508,8 @@ test('what is not UTF-8, and control characters, are refused with their line', (
   refused({ n0: ['tlog_dir = /a\u0000b'] }, /c\.ini:9: .*control character/);
   refused({ n0: ['label = a\tb'] }, /label = a\tb: allowed is text without control characters/);
   assert.is(cluster({ n0: ['label\t=\tb'] }).nodes[0]?.label, 'b');
+  refused({ global: ['pool = a\tb'] }, /pool = a\tb: allowed is text without control characters/);
+  assert.equal([cluster({}).pool, cluster({ global: ['pool = eu'] }).pool], ['', 'eu']);
   refused({ n0: ['rack = a\tb'] }, /rack = a\tb: allowed is text without control characters/);
 });
 
