@@ -37,6 +37,8 @@ export const META = {
   RUNS: '\x00runs',
   /** Begins the filter of the run in a table, by the table's number. */
   FILTER: '\x00f',
+  /** Begins the checksum of such a filter, likewise. */
+  FILTER_SUM: '\x00g',
   /** `mergeCodec`: how far the oldest runs have been merged into the rows. */
   MERGE: '\x00merge',
   /** `sharesCodec`: what the rows of the last merge did. */

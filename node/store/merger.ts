@@ -4,13 +4,12 @@
  */
 
 import { successor } from '../../src/base/bytes.ts';
-import { decode, encode } from '../../src/wire/codec.ts';
 import type { Counting } from './counting.ts';
 import { type Environment, META } from './environment.ts';
 import { LmdbView, type Rows, type StoredRow } from './lmdb-view.ts';
 import { mergeIsDue, type RunPolicy } from './run-policy.ts';
 import type { RunStock } from './run-stock.ts';
-import { fromRunValue, type MergeNote, mergeCodec, type RunNote } from './runs.ts';
+import { fromRunValue, type MergeNote, putMerge, type RunNote, readMerge } from './runs.ts';
 import type { StoreKey } from './types.ts';
 
 /** Rows and bytes of one transaction: a page each where rows are spread widely, 8 MiB. Longer ones delay the log's syncs. */
@@ -42,8 +41,7 @@ export class Merger {
     this.#counting = counting;
     this.#policy = policy;
     this.#lastAddedMs = nowMs;
-    const stored = environment.getBinary(META.MERGE);
-    this.#merge = stored === undefined ? null : decode(mergeCodec, stored);
+    this.#merge = readMerge(environment);
   }
 
   /** Whether there are so many runs that nothing else counts. */
@@ -86,7 +84,7 @@ export class Merger {
     this.#environment.transactionSync(() => {
       next = this.#slice(merging, merge.next);
       if (next === null) this.#finish(slots);
-      else this.#note({ slots: merge.slots, next });
+      else putMerge(this.#environment, { slots: merge.slots, next });
       this.#counting.written(null);
     });
     if (next !== null) {
@@ -107,10 +105,6 @@ export class Merger {
     this.#stock.putRemoved(slots);
     void this.#environment.remove(META.MERGE);
     this.#counting.merged(this.#stock.runs.every(({ slot }) => slots.has(slot)));
-  }
-
-  #note(merge: MergeNote): void {
-    void this.#environment.put(META.MERGE, Buffer.from(encode(mergeCodec, merge)));
   }
 
   /** Writes the rows from `from` on; returns where to go on, null at the end. */

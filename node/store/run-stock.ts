@@ -1,7 +1,7 @@
 /** The runs of a store and the tables for them, as the thread that writes has them: see runs.ts. */
 import { invariant } from '../../src/base/assert.ts';
 import { type Environment, openRunTables, type RunTable } from './environment.ts';
-import { filterKey, putRuns, type RunNote, readRuns } from './runs.ts';
+import { putFilter, putRuns, type RunNote, readRuns, removeFilter } from './runs.ts';
 
 /** Which tables have runs, which are free, and which hold rows that nobody should read any more. */
 export class RunStock {
@@ -65,7 +65,7 @@ export class RunStock {
   /** Within a transaction: the list with one more run, and its filter. `added` says that the transaction was carried out. */
   putAdded(note: RunNote, filter: Uint8Array): void {
     putRuns(this.#environment, [note, ...this.#runs]);
-    void this.#environment.put(filterKey(note.table), Buffer.from(filter));
+    putFilter(this.#environment, note.table, filter);
   }
 
   added(note: RunNote): void {
@@ -75,8 +75,7 @@ export class RunStock {
   /** Within a transaction: the list without these runs. `removed` says that the transaction was carried out. */
   putRemoved(slots: ReadonlySet<number>): void {
     putRuns(this.#environment, this.#without(slots));
-    for (const { slot, table } of this.#runs)
-      if (slots.has(slot)) void this.#environment.remove(filterKey(table));
+    for (const { slot, table } of this.#runs) if (slots.has(slot)) removeFilter(this.#environment, table);
   }
 
   removed(slots: ReadonlySet<number>): void {

@@ -2,8 +2,9 @@
  * Runs: flushed changes that wait beside the rows until many of them are merged at once. Each lies in key order in a tree
  * of its own in the store's file, so that LMDB's commit is the commit of all: docs/architecture.md, "The store".
  */
+import { crc32 } from 'node:zlib';
 import { NurseryError } from '../../src/base/errors.ts';
-import { type Coded, decode, encode, i64, key, list, struct, u32 } from '../../src/wire/codec.ts';
+import { type Codec, type Coded, decode, encode, i64, key, list, struct, u32 } from '../../src/wire/codec.ts';
 import { type Environment, META, type RunTable } from './environment.ts';
 import { storeDamaged } from './failures.ts';
 import { Filter, hashKey } from './filter.ts';
@@ -17,7 +18,7 @@ export type RunNote = Coded<typeof runCodec>;
 const runsCodec = list(runCodec);
 
 /** Which runs are being merged, by their slots, and from which key on they still have to be. */
-export const mergeCodec = struct({ slots: list(i64), next: key });
+const mergeCodec = struct({ slots: list(i64), next: key });
 export type MergeNote = Coded<typeof mergeCodec>;
 
 /** The value of a row that is gone; a value that begins like it has one more byte before it. */
@@ -36,20 +37,66 @@ export function fromRunValue(stored: Buffer): Buffer | null {
   return stored.length === 1 ? null : stored.subarray(1);
 }
 
-/** The runs of a store, newest first; none where it never had any. */
+/** The runs of a store, newest first; none where it never had any. @throws NurseryError MALFORMED */
 export function readRuns(environment: Environment): RunNote[] {
-  const bytes = environment.getBinary(META.RUNS);
-  return bytes === undefined ? [] : decode(runsCodec, bytes);
+  return getSummed(environment, META.RUNS, runsCodec) ?? [];
 }
 
 /** Within a transaction: from now on the store has these runs. */
 export function putRuns(environment: Environment, runs: readonly RunNote[]): void {
-  void environment.put(META.RUNS, Buffer.from(encode(runsCodec, [...runs])));
+  putSummed(environment, META.RUNS, runsCodec, [...runs]);
+}
+
+/** How far the oldest runs are merged; null where no merge goes on. @throws NurseryError MALFORMED */
+export function readMerge(environment: Environment): MergeNote | null {
+  return getSummed(environment, META.MERGE, mergeCodec);
+}
+
+/** Within a transaction: so far they are. */
+export function putMerge(environment: Environment, merge: MergeNote): void {
+  putSummed(environment, META.MERGE, mergeCodec, merge);
+}
+
+const SUM_BYTES = 4;
+
+/**
+ * A row with a checksum behind it: what it says decides which rows are seen, and which are merged, so that one which says something else
+ * would lose rows where nobody compares them.
+ */
+function putSummed<T>(environment: Environment, at: StoreKey, codec: Codec<T>, value: T): void {
+  const bytes = encode(codec, value);
+  void environment.put(at, Buffer.concat([bytes, encode(u32, crc32(bytes))]));
+}
+
+/** Null where there is none. One of an earlier build has no checksum. @throws NurseryError MALFORMED */
+function getSummed<T>(environment: Environment, at: StoreKey, codec: Codec<T>): T | null {
+  const row = environment.getBinary(at);
+  if (row === undefined) return null;
+  const bytes = row.subarray(0, -SUM_BYTES);
+  const isSummed = row.length > SUM_BYTES && decode(u32, row.subarray(-SUM_BYTES)) === crc32(bytes);
+  return decode(codec, isSummed ? bytes : row);
+}
+
+/** Within a transaction: keeps the filter of the run in `table`, with a checksum. */
+export function putFilter(environment: Environment, table: number, filter: Uint8Array): void {
+  void environment.put(filterKey(table), Buffer.from(filter));
+  void environment.put(filterSumKey(table), Buffer.from(encode(u32, crc32(filter))));
+}
+
+/** Within a transaction: the run is no more. */
+export function removeFilter(environment: Environment, table: number): void {
+  void environment.remove(filterKey(table));
+  void environment.remove(filterSumKey(table));
 }
 
 /** Where the filter of the run in `table` is kept. */
 export function filterKey(table: number): StoreKey {
   return META.FILTER + String.fromCharCode(table);
+}
+
+/** Where its checksum is. */
+export function filterSumKey(table: number): StoreKey {
+  return META.FILTER_SUM + String.fromCharCode(table);
 }
 
 /**
@@ -59,6 +106,7 @@ export function filterKey(table: number): StoreKey {
  */
 export function loadRuns(dir: string, environment: Environment, tables: readonly RunTable[]): Runs {
   try {
+    readMerge(environment); // the thread that merges goes by it
     return new Runs(readRuns(environment).map((note) => loadRun(dir, environment, tables, note)));
   } catch (error) {
     if (error instanceof NurseryError && error.code === 'MALFORMED')
@@ -67,12 +115,26 @@ export function loadRuns(dir: string, environment: Environment, tables: readonly
   }
 }
 
-/** Without its filter all that a run has would be hidden. */
+/**
+ * Without its filter all that a run has would be hidden, and with a wrong one, some; who compares replicas row by row never asks one. One
+ * without a checksum, as an earlier build wrote it, is made anew.
+ */
 function loadRun(dir: string, environment: Environment, tables: readonly RunTable[], note: RunNote): Run {
   const filter = environment.getBinary(filterKey(note.table));
   const table = tables[note.table];
-  if (filter !== undefined && table !== undefined) return new Run(dir, table, note, new Filter(filter));
-  throw storeDamaged(dir, `the run of slot ${note.slot} has no filter, or no table`);
+  if (filter === undefined || table === undefined)
+    throw storeDamaged(dir, `the run of slot ${note.slot} has no filter, or no table`);
+  const sum = environment.getBinary(filterSumKey(note.table));
+  if (sum === undefined) return new Run(dir, table, note, filterOf(table));
+  if (decode(u32, sum) !== crc32(filter))
+    throw storeDamaged(dir, `the filter of the run of slot ${note.slot} has a bad checksum`);
+  return new Run(dir, table, note, new Filter(filter));
+}
+
+function filterOf(table: RunTable): Filter {
+  const hashes: number[] = [];
+  for (const key of table.getKeys({ start: '' })) hashes.push(hashKey(key));
+  return Filter.of(hashes);
 }
 
 /** One run, as readers see it. */

@@ -5,12 +5,19 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkStoreFile, checkStorePages } from '../../../node/store/check-file.ts';
-import { identityCodec, META, openEnvironment, openRunTables } from '../../../node/store/environment.ts';
+import {
+  type Environment,
+  identityCodec,
+  META,
+  openEnvironment,
+  openRunTables,
+} from '../../../node/store/environment.ts';
 import { withStore } from '../../../node/store/inspect.ts';
 import { LmdbStore, type LmdbStoreOptions } from '../../../node/store/lmdb-store.ts';
 import { RUN_TABLES, type RunPolicy } from '../../../node/store/run-policy.ts';
-import { filterKey, readRuns } from '../../../node/store/runs.ts';
+import { filterKey, filterSumKey, putMerge, readRuns } from '../../../node/store/runs.ts';
 import type { StoreKey } from '../../../node/store/types.ts';
+import type { FatalError } from '../../../src/base/errors.ts';
 import { decode, encode } from '../../../src/wire/codec.ts';
 import { until } from '../../support/wait.ts';
 import { countsOf, fullCounts, MERGED_SOON } from './counts.ts';
@@ -221,6 +228,66 @@ test('a run without its filter is damage: without it its rows would be hidden', 
   } catch (error) {
     assert.is((error as { exitCode?: number }).exitCode, 42, String(error));
   }
+});
+
+/** A store with a run of ten rows, whose file `change` has changed since it was closed. */
+async function changed(
+  change: (environment: Environment, table: number) => Promise<unknown>,
+): Promise<{ readonly place: LmdbStoreOptions; readonly model: Model }> {
+  const [place, model]: [LmdbStoreOptions, Model] = [newPlace(), new Map()];
+  const store = await LmdbStore.open(place);
+  await put(store, model, 0, 10, 'row');
+  await store.close();
+  const environment = openEnvironment(place.dir);
+  await change(environment, readRuns(environment)[0]?.table ?? -1);
+  await environment.close();
+  return { place, model };
+}
+
+test('a filter that has changed on the disk is damage: rows would be hidden of which scrubbing never asks the filter', async () => {
+  const { place } = await changed(async (environment, table) => {
+    const filter = environment.getBinary(filterKey(table)) as Buffer;
+    await environment.put(filterKey(table), Buffer.from(filter).fill(0, 4, 8));
+  });
+  const isDamage = (error: unknown): boolean =>
+    (error as FatalError).exitCode === 42 && /bad checksum/.test((error as FatalError).message);
+  for (const open of [() => LmdbStore.open(place), () => withStore(place, async () => undefined)])
+    assert.ok(
+      isDamage(
+        await open().then(
+          () => null,
+          (error: unknown) => error,
+        ),
+      ),
+    );
+});
+
+test('what says which runs there are, and how far they are merged, is damage where a bit of it has changed', async () => {
+  for (const at of [META.RUNS, META.MERGE]) {
+    const flips = async (byte: number): Promise<unknown> => {
+      const { place } = await changed(async (environment) => {
+        await environment.transaction(() => putMerge(environment, { slots: [1], next: '\x01000005' }));
+        const row = Buffer.from(environment.getBinary(at) as Buffer);
+        row[byte] = (row[byte] as number) ^ 1;
+        await environment.put(at, row);
+      });
+      return await LmdbStore.open(place).then(
+        () => null,
+        (error: FatalError) => error.exitCode,
+      );
+    };
+    for (const byte of [4, 8, 17]) assert.is(await flips(byte), 42, `byte ${byte} of ${at}`);
+  }
+});
+
+test('a filter without a checksum, as an earlier build wrote it, is made anew', async () => {
+  const { place, model } = await changed(async (environment, table) => {
+    await environment.remove(filterSumKey(table));
+    await environment.put(filterKey(table), Buffer.alloc(20));
+  });
+  const store = await LmdbStore.open(place);
+  checkAll(store, model);
+  await store.close();
 });
 
 test('pages of runs are checked with the others before LMDB maps the file', async () => {
