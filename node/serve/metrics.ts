@@ -120,7 +120,11 @@ export const NODE_METRICS = {
     kind: 'gauge',
     help: 'Ranges that are sealed, and so not served.',
   },
-  keys: { name: 'nursery_keys', kind: 'gauge', help: 'Keys in all ranges that the cluster owns.' },
+  keys: {
+    name: 'nursery_keys',
+    kind: 'gauge',
+    help: 'Keys in all ranges that the cluster owns; an estimate while nursery_store_run_rows is not 0.',
+  },
   bytes: { name: 'nursery_key_bytes', kind: 'gauge', help: 'Bytes of these keys and their values.' },
   rangeKeys: {
     name: 'nursery_range_keys',

@@ -24,19 +24,15 @@ const ROW_BYTES = 2048;
 
 /** The rows of clients from `lo` up to the next bucket. Bytes are of keys and values, without the table's byte. */
 export type Bucket = { readonly lo: StoreKey; keys: number; bytes: number };
-/** What lies in runs above the rows of a bucket: rows of runs, each counted as often as it is there. */
-export type Above = { rows: number; removed: number; bytes: number };
+/** By what runs above the rows of a bucket change it, as far as sampled keys say: one of `SAMPLE` each. */
+export type Above = { keys: number; bytes: number };
 /** A bucket as it is kept. */
 export type KeptBucket = Bucket & { readonly above: Above };
-/** What the last merge of runs did: of `put` rows `came` were new, and of `removed` ones `gone` had been there. */
-export type Shares = {
-  readonly put: number;
-  readonly came: number;
-  readonly removed: number;
-  readonly gone: number;
-};
-/** Before any merge: each row is a new one. */
-export const NO_SHARES: Shares = { put: 1, came: 1, removed: 1, gone: 1 };
+/**
+ * Of so many keys one is sampled, by its hash: looking each one up before it goes into a run would cost what runs save. Of n keys that
+ * come, sampling is off by about the square root of n times this.
+ */
+const SAMPLE = 16;
 /** Keys and bytes of a range; exact where its ends are borders of buckets. */
 export type RowCount = { readonly keys: number; readonly bytes: number };
 /** Visits keys and the bytes of their rows in `[from, to)`, ascending, until it returns false. */
@@ -49,6 +45,11 @@ export type RowReader = (
 /** The least key of the table, and the least above all of it. */
 export const FIRST: StoreKey = TABLES.DATA;
 export const END: StoreKey = TABLES.COMPLETIONS;
+
+/** Whether the key with this hash is one of those. */
+export function isSampled(hash: number): boolean {
+  return hash % SAMPLE === 0;
+}
 
 /** Bytes of one row as they are counted. */
 export function rowBytes(key: StoreKey, valueBytes: number): number {
@@ -80,9 +81,9 @@ export class Buckets {
     return this.#all;
   }
 
-  /** All of them with what runs above them will change, as far as `shares` tell. */
-  estimated(shares: Shares): Bucket[] {
-    return this.#all.map((bucket) => estimateOf(bucket, shares));
+  /** All of them with what runs above them change, as far as sampled keys tell. */
+  estimated(): Bucket[] {
+    return this.#all.map(estimateOf);
   }
 
   /** Rows in all of them. */
@@ -99,19 +100,17 @@ export class Buckets {
     this.#changed.add(bucket);
   }
 
-  /** Rows of a run came, or went with negative numbers. */
-  stack(key: StoreKey, { rows, removed, bytes }: Readonly<Above>): void {
+  /** A run changes the row of a sampled key, or what did so was merged, with the numbers reversed. */
+  stack(key: StoreKey, change: Readonly<Above>): void {
     const bucket = this.#bucketOf(key);
-    bucket.above.rows = Math.max(0, bucket.above.rows + rows);
-    bucket.above.removed = Math.max(0, bucket.above.removed + removed);
-    bucket.above.bytes = Math.max(0, bucket.above.bytes + bytes);
+    addTo(bucket.above, change);
     this.#changed.add(bucket);
   }
 
   /** There are no runs any more. */
   settle(): void {
     for (const bucket of this.#all) {
-      if (bucket.above.rows === 0 && bucket.above.removed === 0 && bucket.above.bytes === 0) continue;
+      if (bucket.above.keys === 0 && bucket.above.bytes === 0) continue;
       Object.assign(bucket.above, NOTHING);
       this.#changed.add(bucket);
     }
@@ -157,11 +156,11 @@ export class Buckets {
   }
 
   /** What lies in `[from, to)`, as `estimated`; of a bucket that is cut by an end, half. */
-  count(from: StoreKey, to: StoreKey, shares: Shares = NO_SHARES): RowCount {
+  count(from: StoreKey, to: StoreKey): RowCount {
     let keys = 0;
     let bytes = 0;
     for (let at = this.#indexOf(from); at < this.#all.length; at += 1) {
-      const bucket = estimateOf(this.#all[at] as KeptBucket, shares);
+      const bucket = estimateOf(this.#all[at] as KeptBucket);
       if (bucket.lo >= to) break;
       const isWhole = bucket.lo >= from && (this.#all[at + 1]?.lo ?? END) <= to;
       keys += isWhole ? bucket.keys : Math.round(bucket.keys / 2);
@@ -277,15 +276,14 @@ export class Buckets {
   }
 }
 
-const NOTHING: Readonly<Above> = { rows: 0, removed: 0, bytes: 0 };
+const NOTHING: Readonly<Above> = { keys: 0, bytes: 0 };
 
 function emptyBucket(lo: StoreKey): KeptBucket {
   return { lo, keys: 0, bytes: 0, above: { ...NOTHING } };
 }
 
 function addTo(above: Above, more: Readonly<Above>): void {
-  above.rows += more.rows;
-  above.removed += more.removed;
+  above.keys += more.keys;
   above.bytes += more.bytes;
 }
 
@@ -296,7 +294,7 @@ function shareOut(buckets: readonly KeptBucket[], pieces: readonly KeptBucket[])
   let keys = pieces.reduce((sum, piece) => sum + piece.keys, 0);
   for (const [at, piece] of pieces.entries()) {
     const part = keys > 0 ? piece.keys / keys : 1 / (pieces.length - at);
-    for (const of of ['rows', 'removed', 'bytes'] as const) {
+    for (const of of ['keys', 'bytes'] as const) {
       piece.above[of] = Math.round(left[of] * part);
       left[of] -= piece.above[of];
     }
@@ -304,13 +302,13 @@ function shareOut(buckets: readonly KeptBucket[], pieces: readonly KeptBucket[])
   }
 }
 
-/** A bucket as it will be when the runs above it are merged, if they do what those of the last merge did. */
-function estimateOf({ lo, keys, bytes, above }: Readonly<KeptBucket>, shares: Shares): Bucket {
-  const came = (above.rows * shares.came) / Math.max(1, shares.put);
-  const gone = Math.min(keys + came, (above.removed * shares.gone) / Math.max(1, shares.removed));
-  const cameBytes = above.rows === 0 ? 0 : (above.bytes * came) / above.rows;
-  const left = keys + came === 0 ? 1 : 1 - gone / (keys + came);
-  return { lo, keys: Math.round(keys + came - gone), bytes: Math.round((bytes + cameBytes) * left) };
+/** A bucket as it will be when the runs above it are merged, by what sampled keys say. */
+function estimateOf({ lo, keys, bytes, above }: Readonly<KeptBucket>): Bucket {
+  return {
+    lo,
+    keys: Math.max(0, keys + SAMPLE * above.keys),
+    bytes: Math.max(0, bytes + SAMPLE * above.bytes),
+  };
 }
 
 function costOf({ keys, bytes }: Bucket): number {

@@ -6,18 +6,19 @@
 import { NurseryError } from '../../src/base/errors.ts';
 import { decode, encode, i64, struct } from '../../src/wire/codec.ts';
 import {
+  type Above,
   type Bucket,
   Buckets,
   END,
   FIRST,
+  isSampled,
   type KeptBucket,
-  NO_SHARES,
   type RowCount,
   type RowReader,
   rowBytes,
-  type Shares,
 } from './buckets.ts';
 import { decodeSlot, type Environment, encodeSlot, META } from './environment.ts';
+import { hashKey } from './filter.ts';
 import type { StoreKey } from './types.ts';
 
 /** Rows and bytes of one slice (about 10 ms). */
@@ -27,9 +28,8 @@ const SLICE_BYTES = 8 * 1024 * 1024;
 const bucketCodec = struct({
   keys: i64,
   bytes: i64,
-  above: struct({ rows: i64, removed: i64, bytes: i64 }),
+  above: struct({ keys: i64, bytes: i64 }),
 });
-const sharesCodec = struct({ put: i64, came: i64, removed: i64, gone: i64 });
 
 /** Those of one store. */
 export class Counting {
@@ -38,9 +38,6 @@ export class Counting {
   #fixed: readonly StoreKey[] = [];
   /** What lies below is counted; null: all is. */
   #cursor: StoreKey | null = FIRST;
-  /** Of the last merge, and of the one that goes on. */
-  #shares: Shares = NO_SHARES;
-  #merging = { put: 0, came: 0, removed: 0, gone: 0 };
   /** Why it could not go on; the next transaction says so. */
   #failure: Error | null = null;
 
@@ -65,49 +62,38 @@ export class Counting {
     this.#buckets.fix(borders);
   }
 
-  /** Within a transaction, before a row is put, or removed (null). Returns whether it was there; null where that does not count. */
-  writing(key: StoreKey, valueBytes: number | null): boolean | null {
-    if (key < FIRST || key >= END || (this.#cursor !== null && key >= this.#cursor)) return null;
-    const before = this.#environment.getBinaryFast(key)?.length;
-    const bytes = (length: number | null | undefined): number =>
-      length === undefined || length === null ? 0 : rowBytes(key, length);
-    const came = (valueBytes === null ? 0 : 1) - (before === undefined ? 0 : 1);
-    if (came !== 0 || valueBytes !== before)
-      this.#buckets.change(key, came, bytes(valueBytes) - bytes(before));
-    return before !== undefined;
+  /** Within a transaction, before a row is put, or removed (null). */
+  writing(key: StoreKey, valueBytes: number | null): void {
+    if (key < FIRST || key >= END || (this.#cursor !== null && key >= this.#cursor)) return;
+    const before = this.#bytesOf(key);
+    const { keys, bytes } = changeOf(key, before, valueBytes);
+    if (keys !== 0 || valueBytes !== before) this.#buckets.change(key, keys, bytes);
   }
 
-  /** A row is put into a run, or a removal (null). */
-  stacking(key: StoreKey, valueBytes: number | null): void {
-    this.#stack(key, valueBytes, 1);
+  /**
+   * A row is put into a run, or a removal (null). @param hash of the key; `before`: what readers see of it until then (bytes of its value),
+   * asked for where the key is sampled
+   */
+  stacking(key: StoreKey, hash: number, valueBytes: number | null, before: () => number | null): void {
+    if (key < FIRST || key >= END || !isSampled(hash)) return;
+    this.#buckets.stack(key, changeOf(key, before(), valueBytes));
   }
 
-  /** A row of a run has been merged, or is hidden by one that was. */
-  unstacking(key: StoreKey, valueBytes: number | null): void {
-    this.#stack(key, valueBytes, -1);
-  }
-
-  /** Within a transaction: a row is merged, `writing` in all else. */
+  /**
+   * Within a transaction: a row is merged, `writing` in all else. What its runs changed, one after the other, adds up to what is changed
+   * here, and is no longer above.
+   */
   merging(key: StoreKey, valueBytes: number | null): void {
-    const wasThere = this.writing(key, valueBytes);
-    if (wasThere === null) return;
-    if (valueBytes === null) {
-      this.#merging.removed += 1;
-      if (wasThere) this.#merging.gone += 1;
-    } else {
-      this.#merging.put += 1;
-      if (!wasThere) this.#merging.came += 1;
+    if (key >= FIRST && key < END && isSampled(hashKey(key))) {
+      const { keys, bytes } = changeOf(key, this.#bytesOf(key), valueBytes);
+      this.#buckets.stack(key, { keys: -keys, bytes: -bytes });
     }
+    this.writing(key, valueBytes);
   }
 
-  /** Within a transaction: a merge has ended, and the next runs are taken to be like these. `isLast`: there are none yet. */
-  merged(isLast: boolean): void {
-    if (isLast) this.#buckets.settle();
-    const { put, came, removed, gone } = this.#merging;
-    if (put > 0) this.#shares = { ...this.#shares, put, came };
-    if (removed > 0) this.#shares = { ...this.#shares, removed, gone };
-    this.#merging = { put: 0, came: 0, removed: 0, gone: 0 };
-    void this.#environment.put(META.SHARES, Buffer.from(encode(sharesCodec, this.#shares)));
+  /** Within a transaction: no run is left. */
+  merged(): void {
+    this.#buckets.settle();
   }
 
   /** At the end of a transaction, which makes the image of `slot`; null: of none yet, or of the same as before. */
@@ -147,18 +133,17 @@ export class Counting {
   /** What lies in each range; null before all is counted. */
   count(ranges: readonly { readonly from: StoreKey; readonly to: StoreKey }[]): RowCount[] | null {
     if (this.#cursor !== null) return null;
-    return ranges.map(({ from, to }) => this.#buckets.count(from, to, this.#shares));
+    return ranges.map(({ from, to }) => this.#buckets.count(from, to));
   }
 
   /** All buckets, ascending; null before all is counted. */
   list(): Bucket[] | null {
-    return this.#cursor === null ? this.#buckets.estimated(this.#shares) : null;
+    return this.#cursor === null ? this.#buckets.estimated() : null;
   }
 
-  #stack(key: StoreKey, valueBytes: number | null, sign: 1 | -1): void {
-    if (key < FIRST || key >= END) return;
-    if (valueBytes === null) this.#buckets.stack(key, { rows: 0, removed: sign, bytes: 0 });
-    else this.#buckets.stack(key, { rows: sign, removed: 0, bytes: sign * rowBytes(key, valueBytes) });
+  /** Of the value below all runs; null: there is none. */
+  #bytesOf(key: StoreKey): number | null {
+    return this.#environment.getBinaryFast(key)?.length ?? null;
   }
 
   #countOn(from: StoreKey): void {
@@ -195,8 +180,6 @@ export class Counting {
     this.#buckets = new Buckets(stored ?? []);
     this.#buckets.fix(this.#fixed);
     this.#cursor = stored === null ? FIRST : null;
-    const shares = this.#environment.getBinary(META.SHARES);
-    this.#shares = shares === undefined ? NO_SHARES : decode(sharesCodec, shares);
   }
 
   /** The buckets that are stored; null where one of them cannot be understood: they follow from the rows, which are counted again. */
@@ -226,4 +209,11 @@ export class Counting {
       if (!visit(key, rowBytes(key, value.length))) return;
     }
   };
+}
+
+/** What it changes that a value of so many bytes comes in the place of another one; null: of none, or none. */
+function changeOf(key: StoreKey, before: number | null, after: number | null): Above {
+  const had = before === null ? 0 : rowBytes(key, before);
+  const has = after === null ? 0 : rowBytes(key, after);
+  return { keys: (after === null ? 0 : 1) - (before === null ? 0 : 1), bytes: has - had };
 }

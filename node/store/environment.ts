@@ -41,8 +41,6 @@ export const META = {
   FILTER_SUM: '\x00g',
   /** `mergeCodec`: how far the oldest runs have been merged into the rows. */
   MERGE: '\x00merge',
-  /** `sharesCodec`: what the rows of the last merge did. */
-  SHARES: '\x00shares',
 } as const;
 /** Above every table: here LMDB keeps the names of run tables. */
 export const TABLES_END: StoreKey = '\x06';

@@ -104,7 +104,7 @@ export class Merger {
   #finish(slots: ReadonlySet<number>): void {
     this.#stock.putRemoved(slots);
     void this.#environment.remove(META.MERGE);
-    this.#counting.merged(this.#stock.runs.every(({ slot }) => slots.has(slot)));
+    if (this.#stock.runs.every(({ slot }) => slots.has(slot))) this.#counting.merged();
   }
 
   /** Writes the rows from `from` on; returns where to go on, null at the end. */
@@ -141,7 +141,6 @@ export class Merger {
   #pass(sources: readonly Source[], key: StoreKey): void {
     for (const source of sources) {
       if (source.row?.key !== key) continue;
-      this.#counting.unstacking(key, fromRunValue(source.row.value)?.length ?? null);
       source.row = source.rows.next();
     }
   }

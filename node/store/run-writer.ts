@@ -4,7 +4,8 @@ import { type Environment, encodeSlot, META } from './environment.ts';
 import { Filter, hashKey } from './filter.ts';
 import { unpackRows } from './row-pages.ts';
 import type { RunStock } from './run-stock.ts';
-import { type RunNote, toRunValue } from './runs.ts';
+import { fromRunValue, type RunNote, toRunValue } from './runs.ts';
+import type { StoreKey } from './types.ts';
 
 /** Rows of a run are committed whenever this much has come (bytes): a commit that is longer delays the log's syncs. */
 const COMMIT_BYTES = 4 * 1024 * 1024;
@@ -100,9 +101,10 @@ export class RunWriter {
     this.#environment.transactionSync(() => {
       for (const page of this.#pages) {
         unpackRows(page, (key, value) => {
-          this.#hashes.push(hashKey(key));
+          const hash = hashKey(key);
+          this.#hashes.push(hash);
           if (value === null) this.#removed += 1;
-          this.#counting.stacking(key, value === null ? null : value.length);
+          this.#counting.stacking(key, hash, value?.length ?? null, () => this.#bytesOf(key, number));
           void table.put(key, toRunValue(value));
         });
       }
@@ -111,6 +113,15 @@ export class RunWriter {
     this.#commits += 1;
     this.#pages = [];
     this.#bytes = 0;
+  }
+
+  /** Of the value that readers see, with what of this run has been written; null: there is none. */
+  #bytesOf(key: StoreKey, table: number): number | null {
+    for (const number of [table, ...this.#stock.runs.map((run) => run.table)]) {
+      const stored = this.#stock.table(number).getBinary(key);
+      if (stored !== undefined) return fromRunValue(stored)?.length ?? null;
+    }
+    return this.#environment.getBinaryFast(key)?.length ?? null;
   }
 
   #takeTable(): boolean {

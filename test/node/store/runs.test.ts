@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { RowCount } from '../../../node/store/buckets.ts';
 import { checkStoreFile, checkStorePages } from '../../../node/store/check-file.ts';
 import {
   type Environment,
@@ -328,29 +329,51 @@ test('a store of the format before becomes one of this format when it is opened'
   await after.close();
 });
 
-test('rows of runs are counted by what those of the last merge did', async () => {
-  const store = await LmdbStore.open(newPlace({ ...KEPT, mergeRuns: 2 }));
-  const ranges = [
-    { lo: '', hi: '005000' },
-    { lo: '005000', hi: null },
-  ];
-  store.countRanges(ranges);
+const ALL = [{ lo: '', hi: null }];
+
+async function estimated(store: LmdbStore): Promise<RowCount> {
+  store.countRanges(ALL);
+  const { counts } = await until('counts', () => store.counts, { everyMs: 1 });
+  return counts[0] as RowCount;
+}
+
+/** One key of 16 is sampled, of so many that were changed: five times the deviation that this has. */
+function checkNear({ keys, bytes }: RowCount, truth: RowCount, changed: number): void {
+  const most = 5 * Math.sqrt(16 * changed);
+  const rowBytes = truth.bytes / truth.keys;
+  assert.ok(Math.abs(keys - truth.keys) <= most, `${keys} of ${truth.keys}`);
+  assert.ok(Math.abs(bytes - truth.bytes) <= most * rowBytes, `${bytes} of ${truth.bytes}`);
+}
+
+test('rows of runs are counted by a sample of their keys, each held against what readers saw before', async () => {
+  const place = newPlace();
+  const store = await LmdbStore.open(place);
   const model: Model = new Map();
-  const keys = async (): Promise<readonly number[]> => {
-    store.countRanges(ranges);
-    return (await until('counts', () => store.counts, { everyMs: 1 })).counts.map((count) => count.keys);
-  };
-  await put(store, model, 4000, 7000, 'all new');
-  assert.equal(await keys(), [1000, 2000], 'before any merge each row is a new one');
-  await put(store, model, 4500, 7500, 'every sixth is new');
-  await until('the merge', () => store.statistics.runs === 0, { everyMs: 1 });
-  assert.equal(await keys(), [1000, 2500], 'a merge counts');
-  await put(store, model, 5000, 6000, 'x');
-  await put(store, model, 5000, 6000, 'none is new');
-  await until('the merge', () => store.statistics.runs === 0, { everyMs: 1 });
-  await put(store, model, 7000, 9000, 'some are');
-  assert.equal(await keys(), [1000, 2500], 'as many as the last time: none');
+  await put(store, model, 0, 30_000, 'new');
+  const filled = await estimated(store);
+  checkNear(filled, fullCounts(store, ALL)[0] as RowCount, 30_000);
+  await put(store, model, 0, 20_000, 'old');
+  await put(store, model, 10_000, 30_000, 'ago');
+  assert.equal(await estimated(store), filled, 'what only takes the place of as much changes nothing');
+  await put(store, model, 0, 30_000, 'twice as many');
+  checkNear(await estimated(store), fullCounts(store, ALL)[0] as RowCount, 30_000);
+  await put(store, model, 5000, 15_000, null);
+  const fewer = await estimated(store);
+  checkNear(fewer, fullCounts(store, ALL)[0] as RowCount, 40_000);
+  await put(store, model, 5000, 15_000, null);
+  assert.equal(await estimated(store), fewer, 'what is gone does not go again');
+  await put(store, model, 12_000, 13_000, 'back');
   await store.close();
+  // What is merged is below, and no longer above, wherever the merge is broken off.
+  let openings = 0;
+  for (let isMerged = false; !isMerged; openings += 1) {
+    const merging = await LmdbStore.open({ ...place, runPolicy: MERGED_SOON });
+    checkNear(await estimated(merging), fullCounts(merging, ALL)[0] as RowCount, 40_000);
+    isMerged = merging.statistics.runs === 0;
+    if (isMerged) assert.equal(await countsOf(merging, ALL), fullCounts(merging, ALL));
+    await merging.close();
+  }
+  assert.ok(openings > 3, `${openings} lives`);
 });
 
 test.run();
