@@ -100,6 +100,8 @@ function lackOf(replica: Replica, nowMs: number): string | null {
   const missing = slotsOf(chosen + 1, chosen < floor ? floor : watermark);
   const from = installing ?? (fetching !== null && nowMs < fetching.untilMs ? fetching.from : null);
   if (from !== null) return `${store}fetching ${missing} from ${from}`;
+  const having = othersSeen(replica, nowMs).filter((node) => (replica.holders.get(node)?.chosen ?? 0) > chosen);
+  if (having.length > 0) return `${store}slots ${missing} are chosen, and to be fetched from ${having.join(', ')}`;
   const repair =
     chosen < floor
       ? `; start them, or put a copy of the store of slot ${floor} or later back; never empty another home`
@@ -122,11 +124,15 @@ function peersOf(replica: Replica, nowMs: number): string {
   // Whoever tells what it holds, too: a file that names nobody else, and a list that is long outdated, know of nobody.
   const names = new Set([...othersOf(replica), ...holders.keys()]);
   for (const { node } of knownMembers(replica)?.members ?? []) if (node !== config.node) names.add(node);
-  const isSeen = (node: NodeName): boolean => nowMs - (holders.get(node)?.heardMs ?? -SEEN_MS) < SEEN_MS;
-  const missing = [...names].filter((node) => !isSeen(node) && node !== installing);
+  const seen = othersSeen(replica, nowMs);
+  const missing = [...names].filter((node) => !seen.includes(node) && node !== installing);
   if (missing.length > 0) return missing.map((node) => `${node} (not seen)`).join(', ');
   const said = [...names].map((node) => `${node} (holds ${holders.get(node)?.chosen ?? 0})`).join(', ');
   return said === '' ? 'other members, of which its file names none' : said;
+}
+
+function othersSeen({ holders }: Replica, nowMs: number): NodeName[] {
+  return [...holders].filter(([, { heardMs }]) => nowMs - heardMs < SEEN_MS).map(([node]) => node);
 }
 
 function slotsOf(first: Slot, last: Slot): string {

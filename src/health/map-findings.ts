@@ -92,13 +92,17 @@ export function whoWaits(facts: Facts, seen: KeeperSeen): string | null {
   return noted[0]?.detail ?? null;
 }
 
-/** Clusters that belong to another keeper than this one. */
+/** Clusters that belong to another keeper than this one; none while it does not know itself who it is, as right after its founding. */
 function ofBefore({ clusters }: Facts, { cluster: keeper, known }: KeeperSeen): ClusterSeen[] {
-  const mine = known.nursery?.founding ?? '';
+  const own = clusters.filter(({ cluster }) => cluster === keeper).flatMap(answeringOf);
+  const mine = [known.nursery?.founding ?? '', ...own.map(({ facts }) => facts.status.founding)];
+  if (mine.every((founding) => founding === '')) return [];
   return clusters.filter(
     (each) =>
       each.cluster !== keeper &&
-      answeringOf(each).some(({ facts: { status } }) => status.keeper !== '' && status.keeper !== mine),
+      answeringOf(each).some(
+        ({ facts: { status } }) => status.keeper !== '' && !mine.includes(status.keeper),
+      ),
   );
 }
 

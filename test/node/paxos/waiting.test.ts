@@ -98,6 +98,8 @@ test('who lacks slots of the log’s end says so, without a word about its store
     waitsFor(one, NOW_MS),
     'slots 1 are chosen, nobody reachable holds them: waiting for c (not seen)',
   );
+  one.holders.set('b', { chosen: 1, heardMs: NOW_MS });
+  assert.is(waitsFor(one, NOW_MS), 'slots 1 are chosen, and to be fetched from b');
 });
 
 test('who is short says what repairs it', () => {

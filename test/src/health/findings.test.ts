@@ -998,6 +998,19 @@ const ROWS: readonly Row[] = [
     lastTodo: /^order 1 has declared founding f-a dead, for ever: stop its nodes, keep a copy .*empty homes$/,
   },
   {
+    name: 'a keeper that was founded this moment, and whose answer is older than that of a cluster that knows it',
+    facts: factsOf({
+      keeper: {
+        ...keeperOf({ entries: [] }),
+        known: { map: RangeMap.of(0, []), clusters: keeperOf().known.clusters },
+      },
+      replaced: [clusterOf('a', nodeOf('a', 'a_0', { role: 'master', keeper: 'f-k' }), nodeOf('a', 'a_1'))],
+    }),
+    state: 'notServing',
+    kinds: ['noMap'],
+    what: /^the map is empty: no cluster has the keys yet$/,
+  },
+  {
     name: 'a new keeper has no map, and a cluster belongs to the one before it',
     facts: factsOf({
       keeper: keeperOf({ entries: [] }),
