@@ -8,6 +8,7 @@ import {
   type RangeFact,
 } from '../../../migrator/core/rebalance.ts';
 import { covers, overlaps } from '../../../src/keyspace/range.ts';
+import { lookup, RangeMap } from '../../../src/keyspace/rangemap.ts';
 import { RESERVE, type RebalancePlan } from '../../../src/protocol/admin/moves.ts';
 import { createRandom } from '../../support/random.ts';
 
@@ -71,17 +72,19 @@ export function judge(nursery: Nursery, plan: RebalancePlan, by: 'size' | 'load'
     nursery.clusters.map(({ id, freeBytes }) => [id, freeBytes ?? Number.POSITIVE_INFINITY]),
   );
   const before = new Map(amounts);
-  const rangesOf = new Map(nursery.clusters.map(({ id }) => [id, [] as RangeFact[]]));
-  for (const range of nursery.ranges) rangesOf.get(range.owner)?.push(range);
+  const map = RangeMap.of(
+    1,
+    nursery.ranges.map(({ lo, hi, owner }, at) => ({ lo, hi, owner, epoch: at })),
+  );
   const taken: RebalancePlan['moves'][number][] = [];
   let moved = 0;
   for (const move of plan.moves) {
     const { source, target, bytes, load = 0 } = move;
     const weight = by === 'size' ? bytes : load;
     assert.is.not(source, target);
-    const origin = rangesOf.get(source)?.find((range) => covers(range, move));
+    const origin = nursery.ranges[lookup(map, move.lo)?.epoch ?? -1];
     assert.ok(
-      origin !== undefined && !origin.stays,
+      origin?.owner === source && covers(origin, move) && !origin.stays,
       'it is a part of one range of its source, that may move',
     );
     assert.ok((before.get(source) ?? 0) > upper, 'who is not overfull gives nothing');
@@ -98,10 +101,8 @@ export function judge(nursery: Nursery, plan: RebalancePlan, by: 'size' | 'load'
     const next = sorted[at + 1];
     assert.ok(next === undefined || !overlaps(move, next), 'no key moves twice');
   }
-  for (const wave of new Set(taken.map((each) => each.wave))) {
-    const ends = taken.filter((each) => each.wave === wave).flatMap(({ source, target }) => [source, target]);
-    assert.is(new Set(ends).size, ends.length, 'one move per source and target at once');
-  }
+  const ends = taken.flatMap(({ wave, source, target }) => [`${wave} ${source}`, `${wave} ${target}`]);
+  assert.is(new Set(ends).size, ends.length, 'one move per source and target at once');
   const most = Math.max(...amounts.values()) / mean;
   assert.ok(Math.abs(plan.after.most - most) < 1e-6, 'what is told of afterwards is so');
   return { moved, bound, most, moves: plan.moves.length };
