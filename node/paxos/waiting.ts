@@ -97,11 +97,15 @@ function lackOf(replica: Replica, nowMs: number): string | null {
   if (chosen >= watermark) return null;
   const floor = floorOf(replica);
   const store = chosen < floor ? `store at slot ${chosen}, log begins at ${floor + 1}: ` : '';
-  const missing = slotsOf(chosen + 1, chosen < floor ? floor : watermark);
+  const last = chosen < floor ? floor : watermark;
+  const missing = slotsOf(chosen + 1, last);
   const from = installing ?? (fetching !== null && nowMs < fetching.untilMs ? fetching.from : null);
   if (from !== null) return `${store}fetching ${missing} from ${from}`;
-  const having = othersSeen(replica, nowMs).filter((node) => (replica.holders.get(node)?.chosen ?? 0) > chosen);
-  if (having.length > 0) return `${store}slots ${missing} are chosen, and to be fetched from ${having.join(', ')}`;
+  const having = othersSeen(replica, nowMs).filter(
+    (node) => (replica.holders.get(node)?.chosen ?? 0) >= last,
+  );
+  if (having.length > 0)
+    return `${store}slots ${missing} are chosen, and to be fetched from ${having.join(', ')}`;
   const repair =
     chosen < floor
       ? `; start them, or put a copy of the store of slot ${floor} or later back; never empty another home`
