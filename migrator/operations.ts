@@ -22,7 +22,8 @@ import type { MigrationResult, NurseryPlan, PlannedMove } from '../src/protocol/
 import { type AutoLooked, lookForAuto } from './auto.ts';
 import { carryOut, planFor } from './balance.ts';
 import { Connections, keeperOf, type Nursery } from './connections.ts';
-import { AUTO_BEGINNING, LOOKS_MIN } from './core/auto.ts';
+import { AUTO_BEGINNING } from './core/auto.ts';
+import { LOOKS_MIN } from './core/auto-known.ts';
 import { beatMs, claimAfterMs } from './core/beat.ts';
 import { type Plan, type PlannedMerge, planMerges, planMigrate, planRange, planRemove } from './core/plan.ts';
 import { resultOf } from './core/result.ts';

@@ -2,7 +2,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type AutoLooked, AutoPlanner, lookForAuto } from '../../migrator/auto.ts';
-import { AUTO_BEGINNING, LOOKS_MIN } from '../../migrator/core/auto.ts';
+import { AUTO_BEGINNING } from '../../migrator/core/auto.ts';
+import { LOOKS_MIN } from '../../migrator/core/auto-known.ts';
 import { Operations } from '../../migrator/operations.ts';
 import { worldOf } from '../../migrator/process-world.ts';
 import type { NurseryError } from '../../src/base/errors.ts';
@@ -144,7 +145,7 @@ test('one look says what planners would do that have looked for long enough, and
   assert.is(nursery.keeper.sim.state.migrations.size, 0);
   nursery.a.isDown = true;
   const blind = await look(nursery, LOOKS_MIN);
-  assert.equal([blind.verdict.kind, blind.moves], ['even', []], 'who says nothing gives nothing');
+  assert.equal([blind.verdict.kind, blind.moves], ['waits', []], 'nobody knows what it has');
 });
 
 test('what is set at the same time by others is set again; what makes no sense is refused', async () => {

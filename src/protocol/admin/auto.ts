@@ -16,7 +16,10 @@ const settings = {
   quiet: option(struct({ from: u8, to: u8 })),
   /** Bytes of keys and values that each move copies per second at most; null: as fast as leaves clients alone. */
   rate: option(i64),
-  /** Bytes of keys and values that moves of its own bring in 24 hours at most, give or take the last one; null: no bound. */
+  /**
+   * Bytes of keys and values that moves of its own bring in 24 hours at most, each as counted when it begins; what was copied counts where a
+   * move goes back, too; null: no bound.
+   */
   bytesPerDay: option(i64),
   /** User and host of whoever said so last; for people. */
   who: text,
@@ -42,6 +45,9 @@ export const NO_AUTO: AutoWish = {
   bytesPerDay: null,
   who: '',
 };
+
+/** The day of `bytesPerDay` (ms). */
+export const DAY_MS = 24 * 3_600_000;
 
 /** Records of finished migrations that are told at most, the newest; the open ones besides. */
 export const RECENT_MAX = 500;

@@ -173,6 +173,11 @@ export function isOpen({ phase }: Pick<Migration, 'phase'>): boolean {
   return phase === 'active' || phase === 'published';
 }
 
+/** When a finished migration was published, or began where it was not, by the wall clocks of its migrators (ms since 1970). */
+export function endedAtMs({ progress, receipt }: Pick<Migration, 'progress' | 'receipt'>): number {
+  return progress.startedAtMs + (receipt?.tookMs ?? 0);
+}
+
 /** Whether any migrator may go on with it: the rows that an order brings to another cluster its command alone has, until they are there. */
 export function isAnybodys(migration: Migration): boolean {
   const { phase, rescue } = migration;
