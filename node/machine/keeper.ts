@@ -11,6 +11,7 @@ import {
   type KeeperMap,
   type Migration,
 } from '../../src/protocol/admin/admin.ts';
+import { stillCounted } from '../../src/protocol/admin/auto.ts';
 import { GIVES_WAY, isMerge, isOpen, type Span, UNSAID, WISHES } from '../../src/protocol/admin/migration.ts';
 import { encode } from '../../src/wire/codec.ts';
 import { refused } from './answers.ts';
@@ -287,12 +288,16 @@ function finish(draft: Draft, { mid, token }: Of<'finish'>): AdminAnswer {
   return OK;
 }
 
-/** Drops the record of a finished migration. Its id is never allotted again. */
+/** Drops the record of a finished migration that nothing counts any more. Its id is never allotted again. */
 function forget(draft: Draft, { mid }: Of<'forget'>): AdminAnswer {
-  const { migrations } = draft.state;
+  const { migrations, auto } = draft.state;
   const record = migrations.get(mid);
   if (record === undefined) return unknownMigration(mid);
   if (isOpen(record)) return refused(`migration ${mid} is ${record.phase}: only finished ones are forgotten`);
+  if (stillCounted(auto, migrations.values()).has(mid))
+    return refused(
+      `rebalancing by itself still counts migration ${mid}: it stays until its cool-down, or day, is over`,
+    );
   draft.update({ migrations: withEntry(migrations, mid, null) });
   return OK;
 }

@@ -1,6 +1,6 @@
 /** What people wish of rebalancing by itself. It stands at the keeper, so that whoever plans knows it; off unless told. */
 import { bool, type Coded, i64, list, oneOf, option, struct, text, u8, u32 } from '../../wire/codec.ts';
-import { migrationCodec } from './migration.ts';
+import { endedAtMs, isMerge, isOpen, type Migration, migrationCodec } from './migration.ts';
 
 const settings = {
   isOn: bool,
@@ -55,6 +55,22 @@ export const RECENT_MAX = 500;
 /** The wish, the newest finished migrations, and behind them every open one; `isCut`: there are older ones. */
 export const autoAnswerCodec = struct({ wish: autoWishCodec, migrations: list(migrationCodec), isCut: bool });
 export type AutoAnswer = Coded<typeof autoAnswerCodec>;
+
+/**
+ * Numbers of ended moves that its cool-down and its day still count, and whose records are not forgotten while it is on. What has no clock
+ * takes the newest end on record for now. Of those that are older than planners are told, one is enough to say that there are some.
+ */
+export function stillCounted(
+  { isOn, coolDownSeconds, bytesPerDay }: Pick<AutoSettings, 'isOn' | 'coolDownSeconds' | 'bytesPerDay'>,
+  migrations: Iterable<Migration>,
+): ReadonlySet<number> {
+  if (!isOn) return new Set();
+  const ended = [...migrations].filter((each) => !isOpen(each) && !isMerge(each));
+  const newestMs = ended.reduce((newest, each) => Math.max(newest, endedAtMs(each)), 0);
+  const sinceMs = newestMs - Math.max(coolDownSeconds * 1000, bytesPerDay === null ? 0 : DAY_MS);
+  const told = ended.sort((a, b) => a.mid - b.mid).slice(-RECENT_MAX - 1);
+  return new Set(told.flatMap((each) => (endedAtMs(each) > sinceMs ? [each.mid] : [])));
+}
 
 /** Bounds of what may be wished. A cluster is not known to be asked for less within a minute of a move. */
 const COOL_DOWN_SECONDS = { least: 60, most: 30 * 24 * 3600 } as const;
