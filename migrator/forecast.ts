@@ -185,7 +185,8 @@ function totalOf(facts: NodeFacts | null): Amount | null {
   );
 }
 
-async function factsOf(
+/** What a node says of itself; null where it does not. */
+export async function factsOf(
   nursery: Pick<Clusters, 'cluster'>,
   id: string,
   options: SendOptions,

@@ -68,11 +68,18 @@ function quietOf(text: string): AutoSettings['quiet'] {
 }
 
 /** For people. */
-export function autoLines({ wish, verdict, moves }: AutoShown, open: readonly Migration[]): string[] {
+export function autoLines(
+  { wish, verdict, moves, isAttended }: AutoShown,
+  open: readonly Migration[],
+): string[] {
   const { isOn, number, who, by } = wish;
   const said = number === 0 ? 'as nobody has wished otherwise' : `as ${who || 'somebody'} has wished`;
   const lines = [`rebalancing by itself is ${isOn ? `on, by ${by}` : 'off'}, ${said}`, ...howLines(wish)];
   if (isOn) lines.push(`now: ${verdict.why}`);
+  if (isAttended === false)
+    lines.push(
+      'but no router and no migrator is connected to the keeper: start one, such as nursery migrator',
+    );
   for (const { source, target, ...range } of moves)
     lines.push(
       source === target
@@ -94,7 +101,7 @@ function howLines(wish: AutoWish): string[] {
   ];
 }
 
-function autoToJson({ wish, verdict, moves }: AutoShown, open: readonly Migration[]): object {
+function autoToJson({ wish, verdict, moves, isAttended }: AutoShown, open: readonly Migration[]): object {
   const now = { ...verdict, moves: moves.map((move) => ({ ...move, ...jsonRange(move) })) };
-  return { wish, now, open: open.map(migrationToJson) };
+  return { wish, now, isAttended, open: open.map(migrationToJson) };
 }

@@ -2,6 +2,7 @@
  * From what is known to what is wrong: one pure function, which `nursery status`, `/readyz`, metrics and alerts share. Nothing is
  * asked here, and no clock is looked at: what began when is said by the node that saw it.
  */
+import { autoFindings } from './auto-findings.ts';
 import { clusterFindings } from './cluster-findings.ts';
 import type { Facts } from './facts.ts';
 import { type Finding, SEVERITIES } from './finding.ts';
@@ -33,6 +34,7 @@ export function judge(facts: Facts): Verdict {
       ...loadFindings(cluster),
     ]),
     ...moveFindings(facts),
+    ...autoFindings(facts),
     ...routerFindings(facts),
   ];
   const findings = SEVERITIES.flatMap((severity) => all.filter((each) => each.severity === severity));

@@ -41,11 +41,21 @@ test('bounds are lifted', () => {
 
 test('people are told what is wished, what it does, and why', () => {
   const verdict = { kind: 'off', why: 'it is off' } as const;
-  assert.match(autoLines({ wish: NO_AUTO, verdict, moves: [] }, [])[0] ?? '', /is off, as nobody has wished/);
+  assert.match(
+    autoLines({ wish: NO_AUTO, verdict, moves: [], isAttended: null }, [])[0] ?? '',
+    /is off, as nobody has wished/,
+  );
   const wish = { ...NO_AUTO, number: 2, isOn: true, who: 'me@here', quiet: { from: 8, to: 18 }, rate: 2048 };
   const move = { source: 'ams', target: 'bru', lo: 'k', hi: null };
-  const shown = { wish, verdict: { kind: 'moves', why: 'ams has 2 times the mean' }, moves: [move] } as const;
+  const now = { verdict: { kind: 'moves', why: 'ams has 2 times the mean' }, moves: [move] } as const;
+  const shown = { wish, ...now, isAttended: true };
   const text = autoLines(shown, []).join('\n');
+  assert.not.match(text, /no router/);
+  assert.match(
+    autoLines({ ...shown, isAttended: false }, []).join('\n'),
+    /no router and no migrator .* nursery migrator/,
+  );
+  assert.equal(autoLines({ ...shown, isAttended: null }, []).join('\n'), text);
   assert.match(text, /is on, by size, as me@here has wished/);
   assert.match(
     text,
