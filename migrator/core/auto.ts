@@ -2,6 +2,7 @@
  * Whether anything is to be moved that nobody has asked for, and what (docs/architecture.md, "Rebalancing by itself"). Pure: equal facts
  * and an equal state give equal plans. Any number of migrators may plan at a time; the keeper sees to it that they never add up.
  */
+import { counted } from '../../src/base/plural.ts';
 import type { Range } from '../../src/keyspace/range.ts';
 import type { MapEntry, RangeMap } from '../../src/keyspace/rangemap.ts';
 import { union } from '../../src/keyspace/sweep.ts';
@@ -107,7 +108,10 @@ export function autoIdle({
   const { movesMax, bytesPerDay, coolDownSeconds } = wish;
   const open = migrations.filter((each) => isOpen(each) && isAuto(each)).length;
   if (open >= movesMax)
-    return { kind: 'open', why: `${open} of its moves are open, of ${movesMax} that may be` };
+    return {
+      kind: 'open',
+      why: `${open} of its moves ${open === 1 ? 'is' : 'are'} open, of ${movesMax} that may be`,
+    };
   const oldest = migrations.find((each) => !isOpen(each) && !isMerge(each));
   const isWithin = (ms: number): boolean => oldest !== undefined && endedAtMs(oldest) > wallMs - ms;
   if (isCut && isWithin(coolDownSeconds * 1000))
@@ -122,7 +126,10 @@ export function autoIdle({
     return { kind: 'open', why };
   }
   if (bytes < bytesPerDay && !(isCut && isWithin(DAY_MS))) return null;
-  return { kind: 'spent', why: `its moves bring ${bytes} bytes in 24 hours, of ${bytesPerDay} that may` };
+  return {
+    kind: 'spent',
+    why: `its moves bring ${counted(bytes, 'byte')} in 24 hours, of ${bytesPerDay} that they may`,
+  };
 }
 
 /** First half of a look: whether anything is to be evened out, or merged. */
@@ -215,11 +222,11 @@ export function planAuto(
   const has = `${before.fullest} has ${before.most.toFixed(2)} times the mean`;
   if (now.length > 0) {
     const planned = now.map(({ source, target, lo, hi }) => ({ source, target, lo, hi }));
-    return { state, verdict: { kind: 'moves', why: `${has}: ${now.length} moves begin` }, moves: planned };
+    return { state, verdict: { kind: 'moves', why: `${has}: ${begin(now.length, 'move')}` }, moves: planned };
   }
   const [next] = Number.isFinite(left) ? planRebalance(clusters, facts, bounds).moves : [];
   if (next !== undefined) {
-    const why = `${has}: the next move brings about ${Math.round(next.bytes)} bytes, and ${left} are left of its 24 hours`;
+    const why = `${has}: the next move brings about ${counted(Math.round(next.bytes), 'byte')}, of ${left} that are left of its 24 hours`;
     return { state, verdict: { kind: 'spent', why }, moves: [] };
   }
   const busy = stuck.filter((id) => rest.clusters.some((each) => each.id === id && each.isBusy));
@@ -299,9 +306,13 @@ function mergesOf(state: AutoState, rest: Rest, verdict: AutoVerdict): AutoPlan 
   if (merges.length === 0) return { state, verdict, moves: [] };
   return {
     state,
-    verdict: { kind: 'merges', why: `${verdict.why}; ${merges.length} merges of small neighbours begin` },
+    verdict: { kind: 'merges', why: `${verdict.why}; ${begin(merges.length, 'merge')}, of small neighbours` },
     moves: merges.map(({ cluster, lo, hi }) => ({ source: cluster, target: cluster, lo, hi })),
   };
+}
+
+function begin(count: number, what: string): string {
+  return `${counted(count, what)} ${count === 1 ? 'begins' : 'begin'}`;
 }
 
 /** What keeps the ranges of those that have too much where they are, for people. */
@@ -310,8 +321,8 @@ function whyStuck(ranges: readonly Weighed[], stuck: readonly string[]): string 
   const hot = theirs.filter(({ asked }) => (asked?.hot ?? null) !== null).length;
   const cooling = theirs.filter(({ stays }) => stays).length - hot;
   const reasons = [
-    ...(cooling > 0 ? [`${cooling} of its ranges have moved within the cool-down`] : []),
-    ...(hot > 0 ? [`${hot} are asked for one key most of the time`] : []),
+    ...(cooling > 0 ? [`${counted(cooling, 'range')} moved within the cool-down`] : []),
+    ...(hot > 0 ? [`${hot} ${hot === 1 ? 'is' : 'are'} asked for one key most of the time`] : []),
   ];
   return reasons.length > 0 ? reasons.join(', ') : 'nobody has room for it, or it cannot be cut';
 }

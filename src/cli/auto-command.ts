@@ -3,7 +3,7 @@ import { FatalError } from '../base/errors.ts';
 import type { AutoShown } from '../client/moves.ts';
 import { openMoves } from '../health/map-findings.ts';
 import type { Migration } from '../protocol/admin/admin.ts';
-import type { AutoSettings, AutoWish } from '../protocol/admin/auto.ts';
+import { type AutoSettings, type AutoWish, quietHoursWhy } from '../protocol/admin/auto.ts';
 import { jsonRange, shortRange } from './forms.ts';
 import { type Common, whoAsks, withMoves } from './migrate-command.ts';
 import { printJson, printLine } from './output.ts';
@@ -43,6 +43,11 @@ export async function runAutoCommand(args: AutoArguments): Promise<void> {
 /** What is to be wished otherwise. @throws FatalError USAGE */
 export function changeOf(args: Omit<AutoArguments, keyof Common>): Partial<AutoSettings> {
   const { by, begin, threshold, atOnce, coolDown, quiet, rate, perDay } = args;
+  if (begin !== undefined && threshold !== undefined && begin <= threshold)
+    throw new FatalError(
+      'USAGE',
+      `--begin is ${begin} and --threshold ${threshold}: it begins above where it stops`,
+    );
   return {
     isOn: args.auto === 'on',
     ...(by === undefined ? {} : { by }),
@@ -64,7 +69,10 @@ function quietOf(text: string): AutoSettings['quiet'] {
       'USAGE',
       `--quiet is "${text}"; it is two hours of the day (UTC), such as 8-18 or 22-6, or none`,
     );
-  return { from: Number(from), to: Number(to) };
+  const quiet = { from: Number(from), to: Number(to) };
+  const why = quietHoursWhy(quiet);
+  if (why !== null) throw new FatalError('USAGE', `--quiet is "${text}"; ${why}`);
+  return quiet;
 }
 
 /** For people. */

@@ -44,13 +44,15 @@ function rowOf(migration: Migration): string[] {
   ];
 }
 
-/** What source and target agreed on, and how long it took. */
-function proofOf({ receipt }: Migration): string {
+/** How long it took, and what source and target agreed on: of a merge there is nothing to agree on. */
+export function proofOf({ receipt, merges }: Pick<Migration, 'receipt' | 'merges'>): string {
   if (receipt === null) return '';
   const { sealSlot, digest, tookMs } = receipt;
   const sum = digest.sum.toString(16).padStart(32, '0').slice(0, DIGITS);
   const took = tookMs === undefined ? '' : `, took ${(tookMs / 1000).toFixed(1)} s`;
-  return `${took}, ${digest.bytes} bytes, sealed at slot ${sealSlot}, digest ${sum}…`;
+  return merges !== undefined
+    ? took
+    : `${took}, ${digest.bytes} bytes, sealed at slot ${sealSlot}, digest ${sum}…`;
 }
 
 /** Who asked, and why; '' where nobody has said. A copy of a rescue was asked for by its order. */

@@ -2,6 +2,7 @@
  * From what is known to what is wrong: one pure function, which `nursery status`, `/readyz`, metrics and alerts share. Nothing is
  * asked here, and no clock is looked at: what began when is said by the node that saw it.
  */
+import { counted } from '../base/plural.ts';
 import { autoFindings } from './auto-findings.ts';
 import { clusterFindings } from './cluster-findings.ts';
 import type { Facts } from './facts.ts';
@@ -56,8 +57,4 @@ function wellOf({ keeper, clusters, front }: Facts): string {
   const { entries } = keeper.known.map;
   const owners = new Set(entries.map(({ owner }) => owner));
   return `${counted(owners.size, 'cluster')} of ${clusters.length} ${owners.size === 1 ? 'serves' : 'serve'} ${counted(entries.length, 'range')}`;
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

@@ -73,9 +73,9 @@ export function stillCounted(
 }
 
 /** Bounds of what may be wished. A cluster is not known to be asked for less within a minute of a move. */
-const COOL_DOWN_SECONDS = { least: 60, most: 30 * 24 * 3600 } as const;
+export const COOL_DOWN_SECONDS = { least: 60, most: 30 * 24 * 3600 } as const;
 export const AUTO_MOVES_MAX = 64;
-const PERCENT_MAX = 1000;
+export const PERCENT_MAX = 1000;
 const HOURS = 24;
 
 /** Why nobody can wish that, in words that name what to type; null where it can be. */
@@ -87,11 +87,19 @@ export function autoWhy(wish: AutoSettings): string | null {
   const { least, most } = COOL_DOWN_SECONDS;
   if (coolDownSeconds < least || coolDownSeconds > most)
     return `a cool-down of ${coolDownSeconds} seconds: ${least} to ${most}`;
-  if (quiet !== null && (quiet.from >= HOURS || quiet.to >= HOURS || quiet.from === quiet.to))
-    return `quiet hours from ${quiet.from} to ${quiet.to}: two different hours of 0 to 23`;
+  const quietWhy = quietHoursWhy(quiet);
+  if (quietWhy !== null) return quietWhy;
   if (rate !== null && rate < 1) return `a rate of ${rate} bytes per second: 1 or more`;
   if (bytesPerDay !== null && bytesPerDay < 1) return `${bytesPerDay} bytes a day: 1 or more`;
   return null;
+}
+
+/** Why those cannot be quiet hours; null where they can. */
+export function quietHoursWhy(quiet: AutoSettings['quiet']): string | null {
+  if (quiet === null) return null;
+  const { from, to } = quiet;
+  if (from < HOURS && to < HOURS && from !== to) return null;
+  return `quiet hours from ${from} to ${to}: two different hours of 0 to 23`;
 }
 
 /** Whether nothing begins in that hour (0 to 23, UTC). */

@@ -67,7 +67,7 @@ test('what a person has moved is left alone for the cool-down', () => {
   assert.is(looks(world, 30), 0);
   assert.is(world.verdict.kind === 'stuck' || world.verdict.kind === 'waits', true, world.verdict.kind);
   assert.ok(
-    world.verdicts.some(({ why }) => /have moved within the cool-down/.test(why)),
+    world.verdicts.some(({ why }) => /\d ranges moved within the cool-down/.test(why)),
     world.verdict.why,
   );
   world.pass(HOUR_MS);
@@ -91,6 +91,8 @@ test('nothing begins while it is off, in quiet hours, with its moves open, or on
     '',
     "a person's",
   );
+  const why = autoIdle({ wish: { ...WISH, movesMax: 1 }, migrations: [open], isCut: false, wallMs: 0 })?.why;
+  assert.is(why, '1 of its moves is open, of 1 that may be');
   assert.is(idle({ bytesPerDay: 101 }, { migrations: [done] }), '');
   assert.is(idle({ bytesPerDay: 100 }, { migrations: [done] }), 'spent');
   assert.is(idle({ bytesPerDay: 100 }, { migrations: [done], wallMs: 36 * HOUR_MS }), '');
@@ -170,7 +172,7 @@ test('a move that is larger than what is left of the day does not begin, and peo
   world.weigh({ c0: 200e9, c1: 0 });
   assert.is(looks(world, 10), 0);
   assert.is(world.verdict.kind, 'spent');
-  assert.match(world.verdict.why, /the next move brings about \d{9,} bytes, and 5 are left/);
+  assert.match(world.verdict.why, /the next move brings about \d{9,} bytes, of 5 that are left/);
 });
 
 test('a day is what was copied, also by moves that went back, and what open ones will bring', () => {

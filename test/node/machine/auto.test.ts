@@ -69,6 +69,15 @@ test('it is off unless told, and a wish is kept for whoever has seen the one bef
   assert.equal(cluster.machine.auto, auto, 'it is stored');
 });
 
+test('it is not on before there is a map', () => {
+  const cluster = new TestCluster();
+  assert.match(
+    cluster.expect({ kind: 'setAuto', seen: 0, wish: ON }, 'refused').why,
+    /no map yet: nursery init/,
+  );
+  cluster.expect({ kind: 'setAuto', seen: 0, wish: { ...ON, isOn: false } }, 'ok');
+});
+
 test('what makes no sense is not wished', () => {
   const cluster = keeper(null);
   const why = (changed: Partial<AutoSettings>): string =>

@@ -1,6 +1,7 @@
 /** `nursery rebalance --auto`: what is set by which option, and what people are told. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { EXIT_CODES, FatalError } from '../../../src/base/errors.ts';
 import { autoLines, changeOf } from '../../../src/cli/auto-command.ts';
 import { NO_AUTO } from '../../../src/protocol/admin/auto.ts';
 
@@ -32,11 +33,19 @@ test('what is not typed stays as it was', () => {
   });
 });
 
+const isUsage = (error: Error): boolean =>
+  error instanceof FatalError && error.exitCode === EXIT_CODES.USAGE && /--begin is/.test(error.message);
+
 test('bounds are lifted', () => {
   const change = changeOf({ ...NOTHING, auto: 'on', quiet: 'none', rate: 0, perDay: 0 });
   assert.equal(change, { isOn: true, quiet: null, rate: null, bytesPerDay: null });
   for (const quiet of ['8', '8-', 'night', '8-18-20'])
     assert.throws(() => changeOf({ ...NOTHING, auto: 'on', quiet }), /two hours of the day/);
+  for (const quiet of ['24-3', '3-24', '8-8'])
+    assert.throws(() => changeOf({ ...NOTHING, auto: 'on', quiet }), /two different hours of 0 to 23/);
+  for (const begin of [9, 10])
+    assert.throws(() => changeOf({ ...NOTHING, auto: 'on', begin, threshold: 10 }), isUsage);
+  assert.equal(changeOf({ ...NOTHING, auto: 'on', begin: 11, threshold: 10 }).beginPercent, 11);
 });
 
 test('people are told what is wished, what it does, and why', () => {
