@@ -113,7 +113,10 @@ export class AutoPlanner {
       else {
         this.#propose(looked);
         const { lookMs, soonMs } = this.#times;
-        this.#next(looked.state.looks > 0 || looked.state.isEvening ? soonMs : lookMs);
+        const { state, verdict } = looked;
+        // A day is long, and a look asks for buckets.
+        const isSoon = verdict.kind !== 'spent' && (state.looks > 0 || state.isEvening);
+        this.#next(isSoon ? soonMs : lookMs);
       }
     });
   }

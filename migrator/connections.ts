@@ -5,6 +5,7 @@ import { ClusterClient } from '../src/client/cluster-client.ts';
 import { clientWithin, type TimeLimit } from '../src/client/limited-client.ts';
 import type { MapWatch } from '../src/client/map-watch.ts';
 import type { ClusterConfig, KeeperMap, KnownCluster } from '../src/protocol/admin/admin.ts';
+import { COMMAND_NODE } from '../src/protocol/admin/node-facts.ts';
 import type { Cluster, Clusters, MovesNews, MovesWatch } from './world.ts';
 
 /** What the migrator needs of a nursery: its clusters, and the map. */
@@ -20,6 +21,8 @@ export function keeperOf({ clusters, nursery }: KeeperMap): string | undefined {
 
 /** Who calls, as other processes see it. */
 const IDENTITY = { role: 'migrator', node: 'migrator' } as const;
+/** A command moves what it was typed for, and its time has an end. */
+const COMMAND = { role: 'migrator', node: COMMAND_NODE } as const;
 
 /** Follows the keeper's map, so that a cluster whose nodes move is still found. */
 export class Connections implements Nursery, MovesWatch {
@@ -29,6 +32,7 @@ export class Connections implements Nursery, MovesWatch {
   readonly #watch: MapWatch;
   readonly #isShared: boolean;
   readonly #limit: TimeLimit | null;
+  readonly #identity: typeof IDENTITY | typeof COMMAND;
   readonly #clients = new Map<string, ClusterClient>();
   readonly #listeners = new Set<(news: MovesNews) => void>();
   #configs: readonly KnownCluster[] = [];
@@ -37,13 +41,14 @@ export class Connections implements Nursery, MovesWatch {
   /**
    * @param keeper how to reach the keeper
    * @param shared a client of the keeper that expects no founding, and that somebody else closes: it is watched by that one
-   * @param limit until when anybody is asked, where that has an end
+   * @param limit until when anybody is asked, which commands have; null: for ever
    */
   constructor(keeper: ClusterConfig, shared: ClusterClient | null = null, limit: TimeLimit | null = null) {
-    this.keeper = clientWithin(keeper, IDENTITY, { limit, isKeeper: true, keepsToFirst: true });
+    this.#identity = limit === null ? IDENTITY : COMMAND;
+    this.keeper = clientWithin(keeper, this.#identity, { limit, isKeeper: true, keepsToFirst: true });
     this.#limit = limit;
     this.#isShared = shared !== null;
-    this.#watcher = shared ?? new ClusterClient(keeper, IDENTITY);
+    this.#watcher = shared ?? new ClusterClient(keeper, this.#identity);
     this.#watch = this.#watcher.watchMap({
       map: ({ map }) => this.#learn(map),
       trouble: (why) => {
@@ -73,7 +78,7 @@ export class Connections implements Nursery, MovesWatch {
       throw new NurseryError('UNREACHABLE', `the keeper does not know how to reach cluster ${id}`);
     }
     const limited = { limit: this.#limit, isKeeper: false };
-    const client = this.#clients.get(id) ?? clientWithin(config, IDENTITY, limited);
+    const client = this.#clients.get(id) ?? clientWithin(config, this.#identity, limited);
     this.#clients.set(id, client);
     return client;
   }

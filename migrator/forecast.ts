@@ -6,7 +6,7 @@ import { NurseryError } from '../src/base/errors.ts';
 import { type DryMove, whyNoRoom } from '../src/client/moves.ts';
 import type { Range } from '../src/keyspace/range.ts';
 import type { KnownCluster, Migration } from '../src/protocol/admin/admin.ts';
-import { isOpen } from '../src/protocol/admin/migration.ts';
+import { isMerge, isOpen } from '../src/protocol/admin/migration.ts';
 import { type PlannedMove, RESERVE } from '../src/protocol/admin/moves.ts';
 import type { CountedBucket, NodeFacts } from '../src/protocol/admin/node-facts.ts';
 import type { Nursery } from './connections.ts';
@@ -155,18 +155,20 @@ export function amountIn(buckets: readonly CountedBucket[] | null, { lo, hi }: R
 }
 
 /** How fast rows will be copied, and what says so: the rate that is asked for, or else the last moves. */
-function paceOf(
+export function paceOf(
   migrations: readonly Migration[],
   rate: number | null,
 ): Pick<DryMove, 'bytesPerSecond' | 'basis' | 'pauseMs'> {
-  const last = migrations
-    .filter(({ phase, receipt }) => phase === 'done' && receipt !== null)
-    .sort((a, b) => b.mid - a.mid)
-    .slice(0, LAST_MOVES);
+  const newest = migrations
+    .filter((each) => each.phase === 'done' && each.receipt !== null && !isMerge(each))
+    .sort((a, b) => b.mid - a.mid);
+  const last = newest.slice(0, LAST_MOVES);
   const pauses = last.map(({ receipt }) => receipt?.pauseMs ?? 0).sort((a, b) => a - b);
   const pauseMs = pauses[pauses.length >> 1] ?? null;
   if (rate !== null) return { bytesPerSecond: rate, basis: 'rate', pauseMs };
-  const timed = last.filter(({ receipt }) => (receipt?.tookMs ?? 0) > 0);
+  // One that kept to a rate says how fast that was.
+  const free = newest.filter(({ asked }) => asked === undefined || asked.rate === null).slice(0, LAST_MOVES);
+  const timed = free.filter(({ receipt }) => (receipt?.tookMs ?? 0) > 0);
   const bytes = timed.reduce((sum, { receipt }) => sum + Number(receipt?.digest.bytes ?? 0), 0);
   const tookMs = timed.reduce((sum, { receipt }) => sum + (receipt?.tookMs ?? 0), 0);
   if (bytes === 0) return { bytesPerSecond: null, basis: null, pauseMs };
@@ -185,7 +187,8 @@ function totalOf(facts: NodeFacts | null): Amount | null {
   );
 }
 
-async function factsOf(
+/** What a node says of itself; null where it does not. */
+export async function factsOf(
   nursery: Pick<Clusters, 'cluster'>,
   id: string,
   options: SendOptions,

@@ -19,10 +19,12 @@ import type { AdminCommand, ClusterConfig, Migration } from '../src/protocol/adm
 import type { AutoSettings, AutoWish } from '../src/protocol/admin/auto.ts';
 import { GIVES_WAY, isAnybodys, isOpen, UNSAID } from '../src/protocol/admin/migration.ts';
 import type { MigrationResult, NurseryPlan, PlannedMove } from '../src/protocol/admin/moves.ts';
+import { isAttended } from './attended.ts';
 import { type AutoLooked, lookForAuto } from './auto.ts';
 import { carryOut, planFor } from './balance.ts';
 import { Connections, keeperOf, type Nursery } from './connections.ts';
-import { AUTO_BEGINNING, LOOKS_MIN } from './core/auto.ts';
+import { AUTO_BEGINNING } from './core/auto.ts';
+import { LOOKS_MIN } from './core/auto-known.ts';
 import { beatMs, claimAfterMs } from './core/beat.ts';
 import { type Plan, type PlannedMerge, planMerges, planMigrate, planRange, planRemove } from './core/plan.ts';
 import { resultOf } from './core/result.ts';
@@ -144,7 +146,7 @@ export class Operations implements Moves {
         looked instanceof Error ? reject(looked) : resolve(looked);
       lookForAuto(world, AUTO_BEGINNING, done, LOOKS_MIN);
     });
-    return { wish, verdict, moves };
+    return { wish, verdict, moves, isAttended: wish.isOn ? await isAttended(this.#nursery) : null };
   }
 
   async setAuto(change: Partial<AutoSettings>): Promise<void> {

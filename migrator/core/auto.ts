@@ -2,14 +2,27 @@
  * Whether anything is to be moved that nobody has asked for, and what (docs/architecture.md, "Rebalancing by itself"). Pure: equal facts
  * and an equal state give equal plans. Any number of migrators may plan at a time; the keeper sees to it that they never add up.
  */
+import { counted } from '../../src/base/plural.ts';
 import type { Range } from '../../src/keyspace/range.ts';
 import type { MapEntry, RangeMap } from '../../src/keyspace/rangemap.ts';
 import { union } from '../../src/keyspace/sweep.ts';
 import type { Migration } from '../../src/protocol/admin/admin.ts';
-import { type AutoAnswer, type AutoWish, isQuiet } from '../../src/protocol/admin/auto.ts';
-import { isMerge, isOpen } from '../../src/protocol/admin/migration.ts';
-import type { AutoVerdict, PlannedMove } from '../../src/protocol/admin/moves.ts';
+import { type AutoAnswer, type AutoWish, DAY_MS, isQuiet } from '../../src/protocol/admin/auto.ts';
+import { endedAtMs, isMerge, isOpen } from '../../src/protocol/admin/migration.ts';
+import type { AutoVerdict, PlannedMove, RebalanceMove } from '../../src/protocol/admin/moves.ts';
 import type { CountedBucket } from '../../src/protocol/admin/node-facts.ts';
+import { dayOf, isAuto } from './auto-day.ts';
+import {
+  averagedBuckets,
+  known,
+  type LastKnown,
+  LOOKS_MIN,
+  ownerUnheard,
+  type Share,
+  scaled,
+  silent,
+  silentOf,
+} from './auto-known.ts';
 import { LOAD_MIN } from './loads.ts';
 import { planMerges } from './plan.ts';
 import {
@@ -20,40 +33,14 @@ import {
   type RangeFact,
   spreadBy,
 } from './rebalance.ts';
-import {
-  boundsOf,
-  endedAtMs,
-  isBusy,
-  isFresh,
-  rangesOf,
-  type Told,
-  type Weighed,
-  withBuckets,
-} from './weigh.ts';
+import { boundsOf, isBusy, isFresh, rangesOf, type Told, type Weighed, withBuckets } from './weigh.ts';
 
-/**
- * Counters lie now and then, and load has gusts: so many looks in a row must show a cluster above where evening out begins, and a cluster
- * whose ranges have changed takes part in nothing before it has been looked at so often.
- */
-export const LOOKS_MIN = 3;
-/** What the newest look counts for in what a cluster has, beside those before it. */
-const NEWEST_SHARE = 0.3;
 /** Two ranges are small enough to become one where that has at most such a share of what a cluster has on average, or so many bytes. */
 const MERGED_SHARE = 0.05;
 const MERGED_BYTES = 1024 * 1024;
 const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
-
-/** What a cluster had in the last looks in which its master said so, on average. */
-export type LastKnown = {
-  readonly cluster: string;
-  readonly pool: string;
-  readonly bytes: number;
-  readonly load: number;
-  /** Such looks since its last move, and the number of that; 0 where none is on record. */
-  readonly looks: number;
-  readonly lastMove: number;
-};
+/** A planner without a past takes evening out as begun where one of its moves was open within so long (ms). */
+const BEGUN_MS = 2 * 60_000;
 
 /** What is kept between two looks. Plain data, to be printed. A planner that has none begins with `AUTO_BEGINNING`. */
 export type AutoState = {
@@ -121,7 +108,10 @@ export function autoIdle({
   const { movesMax, bytesPerDay, coolDownSeconds } = wish;
   const open = migrations.filter((each) => isOpen(each) && isAuto(each)).length;
   if (open >= movesMax)
-    return { kind: 'open', why: `${open} of its moves are open, of ${movesMax} that may be` };
+    return {
+      kind: 'open',
+      why: `${open} of its moves ${open === 1 ? 'is' : 'are'} open, of ${movesMax} that may be`,
+    };
   const oldest = migrations.find((each) => !isOpen(each) && !isMerge(each));
   const isWithin = (ms: number): boolean => oldest !== undefined && endedAtMs(oldest) > wallMs - ms;
   if (isCut && isWithin(coolDownSeconds * 1000))
@@ -130,9 +120,16 @@ export function autoIdle({
       why: 'so much has moved lately that nobody can say what: it waits for the cool-down',
     };
   if (bytesPerDay === null) return null;
-  const bytes = bytesOfDay(migrations, wallMs);
+  const { bytes, unknown } = dayOf(migrations, wallMs);
+  if (unknown !== null) {
+    const why = `nobody knows yet how much migration ${unknown} brings, which counts for its bytes in 24 hours`;
+    return { kind: 'open', why };
+  }
   if (bytes < bytesPerDay && !(isCut && isWithin(DAY_MS))) return null;
-  return { kind: 'spent', why: `its moves brought ${bytes} bytes in 24 hours, of ${bytesPerDay} that may` };
+  return {
+    kind: 'spent',
+    why: `its moves bring ${counted(bytes, 'byte')} in 24 hours, of ${bytesPerDay} that they may`,
+  };
 }
 
 /** First half of a look: whether anything is to be evened out, or merged. */
@@ -144,6 +141,12 @@ export function judgeAuto(before: AutoState, seen: AutoSeen): AutoJudged {
   const stays = union(migrations.filter((each) => isOpen(each) || isCooling(each, wish, wallMs)));
   const ranges = rangesOf(map, { toldOf: seen.toldOf, open: stays, by: 'load' });
   const { told, lastKnown, shareOf } = known(seen, ranges, before.lastKnown);
+  const isEvened = before.isEvening || (before.lastKnown.length === 0 && hasBegun(migrations, wallMs));
+  const unheard = ownerUnheard(map, told, lastKnown);
+  if (unheard !== null) {
+    const why = `nobody has said yet what ${unheard} has`;
+    return over({ isEvening: isEvened, looks: before.looks, lastKnown }, { kind: 'waits', why });
+  }
   const averaged: Weighed[] = [];
   for (const range of ranges) if (told.has(range.owner)) averaged.push(scaled(range, shareOf(range.owner)));
   const isNew = new Set(lastKnown.flatMap(({ cluster, looks }) => (looks < LOOKS_MIN ? [cluster] : [])));
@@ -165,7 +168,7 @@ export function judgeAuto(before: AutoState, seen: AutoSeen): AutoJudged {
   const isAbove = most > 1 + wish.beginPercent / 100;
   const looks = isAbove ? before.looks + 1 : 0;
   const full = overfull(clusters, facts, stop);
-  const isEvening = full.length > 0 && (before.isEvening || looks >= LOOKS_MIN);
+  const isEvening = full.length > 0 && (isEvened || looks >= LOOKS_MIN);
   const state: AutoState = { isEvening, looks, lastKnown };
   const slots = wish.movesMax - open.filter(isAuto).length;
   const rest: Rest = { seen, bounds: stop, clusters, ranges: averaged, told, shareOf, slots };
@@ -213,12 +216,18 @@ export function planAuto(
     return withBuckets({ ...range, asked: range.asked && { ...range.asked, load } }, buckets);
   });
   const facts = [...ranges, ...silentOf(rest.told, state.lastKnown)];
-  const { moves, stuck, before } = planRebalance(clusters, facts, bounds);
-  const now = moves.filter(({ wave }) => wave === 0).slice(0, slots);
+  const left = leftOfDay(rest.seen);
+  const { moves, stuck, before } = planRebalance(clusters, facts, { ...bounds, bytesMax: left });
+  const now = within(left, moves.filter(({ wave }) => wave === 0).slice(0, slots));
   const has = `${before.fullest} has ${before.most.toFixed(2)} times the mean`;
   if (now.length > 0) {
     const planned = now.map(({ source, target, lo, hi }) => ({ source, target, lo, hi }));
-    return { state, verdict: { kind: 'moves', why: `${has}: ${now.length} moves begin` }, moves: planned };
+    return { state, verdict: { kind: 'moves', why: `${has}: ${begin(now.length, 'move')}` }, moves: planned };
+  }
+  const [next] = Number.isFinite(left) ? planRebalance(clusters, facts, bounds).moves : [];
+  if (next !== undefined) {
+    const why = `${has}: the next move brings about ${counted(Math.round(next.bytes), 'byte')}, of ${left} that are left of its 24 hours`;
+    return { state, verdict: { kind: 'spent', why }, moves: [] };
   }
   const busy = stuck.filter((id) => rest.clusters.some((each) => each.id === id && each.isBusy));
   if (busy.length > 0)
@@ -246,104 +255,32 @@ function over(state: AutoState, verdict: AutoVerdict): AutoJudged {
   return { state, verdict, split: [], targets: [], rest: null };
 }
 
-function isAuto({ asked }: Migration): boolean {
-  return asked?.reason === 'auto';
-}
-
 /** Whether it has moved something, or tried to, so lately that this stays where it is. */
 function isCooling(record: Migration, { coolDownSeconds }: AutoWish, wallMs: number): boolean {
   return !isMerge(record) && wallMs < endedAtMs(record) + coolDownSeconds * 1000;
 }
 
-/** What its own moves brought lately; of those that are open, what they have copied so far. */
-function bytesOfDay(migrations: readonly Migration[], wallMs: number): number {
+/** Bytes that its moves may still bring; without a bound, infinity. */
+function leftOfDay({ wish, migrations, wallMs }: AutoSeen): number {
+  const { bytesPerDay } = wish;
+  return bytesPerDay === null ? Number.POSITIVE_INFINITY : bytesPerDay - dayOf(migrations, wallMs).bytes;
+}
+
+/** The first of them that bring no more than that. */
+function within(bytesMax: number, moves: readonly RebalanceMove[]): readonly RebalanceMove[] {
   let bytes = 0;
-  for (const record of migrations) {
-    if (!isAuto(record) || isMerge(record)) continue;
-    if (isOpen(record)) bytes += record.progress.bytesCopied;
-    else if (endedAtMs(record) > wallMs - DAY_MS) bytes += Number(record.receipt?.digest.bytes ?? 0);
-  }
-  return bytes;
-}
-
-/** By size and by load. */
-type Share = { readonly bytes: number; readonly load: number };
-const WHOLE_SHARE: Share = { bytes: 1, load: 1 };
-
-type Known = {
-  /** Who has counted every range that the map gives it. */
-  readonly told: ReadonlySet<string>;
-  /** What each cluster has, as far as anybody has ever said. */
-  readonly lastKnown: readonly LastKnown[];
-  readonly shareOf: (cluster: string) => Share;
-};
-
-function known(
-  { map, migrations, toldOf }: AutoSeen,
-  ranges: readonly Weighed[],
-  before: readonly LastKnown[],
-): Known {
-  const has = new Map([...toldOf.keys()].map((id) => [id, { bytes: 0, load: 0, uncounted: 0, lastMove: 0 }]));
-  for (const { owner } of map.entries) {
-    const its = has.get(owner);
-    if (its !== undefined) its.uncounted += 1;
-  }
-  for (const { mid, phase, source, target } of migrations) {
-    if (phase !== 'done' || source === target) continue;
-    for (const its of [has.get(source), has.get(target)])
-      if (its !== undefined) its.lastMove = Math.max(its.lastMove, mid);
-  }
-  for (const { owner, bytes, load = 0 } of ranges) {
-    const its = has.get(owner);
-    if (its === undefined) continue;
-    its.uncounted -= 1;
-    its.bytes += bytes;
-    its.load += load;
-  }
-  const told = new Set(
-    [...has].flatMap(([id, { uncounted }]) => (toldOf.get(id) && uncounted === 0 ? [id] : [])),
-  );
-  const earlier = new Map(before.map((each) => [each.cluster, each]));
-  const shares = new Map<string, Share>();
-  const lastKnown = [...has].flatMap(([cluster, its]): LastKnown[] => {
-    const last = earlier.get(cluster);
-    if (!told.has(cluster)) return last === undefined ? [] : [last];
-    const { bytes, load, lastMove } = its;
-    const isSame = last?.lastMove === lastMove;
-    const looks = isSame ? Math.min(LOOKS_MIN, last.looks + 1) : 1;
-    const share = isSame ? Math.max(NEWEST_SHARE, 1 / looks) : 1;
-    const average = (now: number, then: number): number => now * share + then * (1 - share);
-    const now = { bytes: average(bytes, last?.bytes ?? 0), load: average(load, last?.load ?? 0) };
-    shares.set(cluster, { bytes: bytes > 0 ? now.bytes / bytes : 1, load: load > 0 ? now.load / load : 1 });
-    const pool = toldOf.get(cluster)?.pool ?? '';
-    return [{ cluster, pool, ...now, looks, lastMove }];
+  const beyond = moves.findIndex((move) => {
+    bytes += move.bytes;
+    return bytes > bytesMax;
   });
-  return { told, lastKnown, shareOf: (cluster) => shares.get(cluster) ?? WHOLE_SHARE };
+  return beyond === -1 ? moves : moves.slice(0, beyond);
 }
 
-function scaled(range: Weighed, share: Share): Weighed {
-  const { lo, hi, owner, keys, buckets, stays, asked } = range;
-  const bytes = range.bytes * share.bytes;
-  const load = (range.load ?? 0) * share.load;
-  return { lo, hi, owner, keys, bytes, load, buckets, stays, asked };
-}
-
-function averagedBuckets(buckets: readonly CountedBucket[], { bytes: share }: Share): CountedBucket[] {
-  return buckets.map(({ lo, keys, bytes }) => ({ lo, keys, bytes: bytes * share }));
-}
-
-/** Those who have not told, with what they had. */
-function silentOf(told: ReadonlySet<string>, lastKnown: readonly LastKnown[]): RangeFact[] {
-  return lastKnown.filter(({ cluster }) => !told.has(cluster)).map(asRange);
-}
-
-/** It counts, and neither gives nor takes. */
-function silent({ cluster, pool }: LastKnown): ClusterFact {
-  return { id: cluster, pool, freeBytes: 0, isBusy: true };
-}
-
-function asRange({ cluster, bytes, load }: LastKnown): RangeFact {
-  return { lo: '', hi: null, owner: cluster, keys: 0, bytes, load, buckets: [], stays: true };
+/** Whether evening out goes on, as far as records say. */
+function hasBegun(migrations: readonly Migration[], wallMs: number): boolean {
+  return migrations.some(
+    (each) => isAuto(each) && !isMerge(each) && (isOpen(each) || endedAtMs(each) > wallMs - BEGUN_MS),
+  );
 }
 
 /** While nothing is to be evened out: neighbours of one owner that are small, asked for little, and have not moved lately. */
@@ -369,9 +306,13 @@ function mergesOf(state: AutoState, rest: Rest, verdict: AutoVerdict): AutoPlan 
   if (merges.length === 0) return { state, verdict, moves: [] };
   return {
     state,
-    verdict: { kind: 'merges', why: `${verdict.why}; ${merges.length} merges of small neighbours begin` },
+    verdict: { kind: 'merges', why: `${verdict.why}; ${begin(merges.length, 'merge')}, of small neighbours` },
     moves: merges.map(({ cluster, lo, hi }) => ({ source: cluster, target: cluster, lo, hi })),
   };
+}
+
+function begin(count: number, what: string): string {
+  return `${counted(count, what)} ${count === 1 ? 'begins' : 'begin'}`;
 }
 
 /** What keeps the ranges of those that have too much where they are, for people. */
@@ -380,8 +321,8 @@ function whyStuck(ranges: readonly Weighed[], stuck: readonly string[]): string 
   const hot = theirs.filter(({ asked }) => (asked?.hot ?? null) !== null).length;
   const cooling = theirs.filter(({ stays }) => stays).length - hot;
   const reasons = [
-    ...(cooling > 0 ? [`${cooling} of its ranges have moved within the cool-down`] : []),
-    ...(hot > 0 ? [`${hot} are asked for one key most of the time`] : []),
+    ...(cooling > 0 ? [`${counted(cooling, 'range')} moved within the cool-down`] : []),
+    ...(hot > 0 ? [`${hot} ${hot === 1 ? 'is' : 'are'} asked for one key most of the time`] : []),
   ];
   return reasons.length > 0 ? reasons.join(', ') : 'nobody has room for it, or it cannot be cut';
 }

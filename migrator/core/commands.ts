@@ -2,6 +2,7 @@
 import { NO_ROWS } from '../../src/keyspace/digest.ts';
 import type { AdminCommand, Header } from '../../src/protocol/admin/admin.ts';
 import type { SaysFunctions } from '../../src/protocol/admin/functions.ts';
+import type { Span } from '../../src/protocol/admin/migration.ts';
 import type { Party } from './calls.ts';
 import { type Facts, recordOf, whyAborted } from './facts.ts';
 import type { Move, SealLimits } from './next-move.ts';
@@ -24,7 +25,7 @@ export function commandFor(
     readonly limits: SealLimits;
     readonly pauseMs: number;
     readonly pauseAtLeast: boolean;
-    readonly tookMs: number;
+    readonly span: Span;
   },
 ): { readonly to: Party; readonly command: AdminCommand } | null {
   const { mid, merges } = recordOf(facts);
@@ -61,14 +62,16 @@ export function commandFor(
     }
     case 'publish': {
       // Slot 0 where the source could not be asked any more; the target compared the digests all the same.
-      const { pauseMs, pauseAtLeast, tookMs } = extra;
+      const { pauseMs, pauseAtLeast, span } = extra;
+      const { tookMs } = span;
       const receipt = { ...(sealed ?? { sealSlot: 0, digest: NO_ROWS }), pauseMs, pauseAtLeast, tookMs };
       return { to: 'keeper', command: { kind: move, mid, token, receipt } };
     }
     case 'recordAbort': {
       // Of a merge there is nobody else to be told.
       const told = facts.target?.closed === 'abandoned' || merges !== undefined;
-      return { to: 'keeper', command: { kind: move, mid, token, why: whyAborted(facts), told } };
+      const { span } = extra;
+      return { to: 'keeper', command: { kind: move, mid, token, why: whyAborted(facts), told, span } };
     }
     case 'finish':
       return { to: 'keeper', command: { kind: move, mid, token } };

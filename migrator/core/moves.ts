@@ -1,6 +1,7 @@
 /** What a coordinator does about each move. */
 import { present } from '../../src/base/assert.ts';
 import { type AdminQuery, PAGE_COPY, PAGE_DIRTY, type Receipt } from '../../src/protocol/admin/admin.ts';
+import type { Span } from '../../src/protocol/admin/migration.ts';
 import { dropCalls, type Effect, hasCall, type Purpose } from './calls.ts';
 import { commandFor, headerFor } from './commands.ts';
 import { fail, finish } from './ends.ts';
@@ -123,7 +124,7 @@ function sendCommand(
     state.delayMs = 0;
     dropCalls(state.calls, ({ purpose }) => OF_PAGES.has(purpose));
   }
-  const extra = { limits: limitsOf(state), ...receiptNow(state) };
+  const extra = { limits: limitsOf(state), ...endNow(state) };
   const wanted = commandFor(move, facts, state.claim, extra);
   if (wanted !== null) send(state, out, move, wanted.to, { kind: 'command', command: wanted.command });
 }
@@ -137,12 +138,13 @@ function findsRoom(state: Coordination, out: Effect[]): boolean {
   return false;
 }
 
-/** What the receipt says of time, if it is published now: the whole by the wall clock, which may have jumped since another one began. */
-function receiptNow(state: Coordination): Pick<Receipt, 'pauseMs' | 'pauseAtLeast'> & { tookMs: number } {
+/** What is said of time, if it ends now: the whole by the wall clock, which may have jumped since another one began. */
+function endNow(state: Coordination): Pick<Receipt, 'pauseMs' | 'pauseAtLeast'> & { readonly span: Span } {
   const { pauseMs, pauseAtLeast, startedAtMs } = progressNow(state);
   const { beganWallMs, beganMs, nowMs } = state;
   const wallMs = beganWallMs + nowMs - (beganMs ?? nowMs);
-  return { pauseMs, pauseAtLeast, tookMs: Math.max(0, Math.round(wallMs - startedAtMs)) };
+  const tookMs = Math.max(0, Math.round(wallMs - startedAtMs));
+  return { pauseMs, pauseAtLeast, span: { startedAtMs: Math.round(startedAtMs), tookMs } };
 }
 
 /** A command that was answered "busy" is not repeated before a question, which costs no slot, says that it may be. */

@@ -47,9 +47,17 @@ export type Bounds = {
   readonly meanMin: number;
   /** Moves of one plan at most. */
   readonly movesMax: number;
+  /** Bytes of keys and values that one move brings at most. */
+  readonly bytesMax: number;
 };
 
-export const BOUNDS: Bounds = { by: 'size', threshold: 0.1, meanMin: 0, movesMax: 1000 };
+export const BOUNDS: Bounds = {
+  by: 'size',
+  threshold: 0.1,
+  meanMin: 0,
+  movesMax: 1000,
+  bytesMax: Number.POSITIVE_INFINITY,
+};
 
 /** A cluster may give so much more than what it has too much, as a share of that, so that pieces need not be cut finely. */
 const OVERSHOOT = 0.15;
@@ -197,7 +205,8 @@ function unload(source: Holding, { pieces, targets, upper, bounds, moves }: Unlo
     if (target === null) break;
     const excess = source.amount - upper;
     const room = upper - target.amount;
-    const wanted = { least: Math.min(excess, room), bytesMax: target.freeBytes / RESERVE, by };
+    const bytesMax = Math.min(target.freeBytes / RESERVE, bounds.bytesMax);
+    const wanted = { least: Math.min(excess, room), bytesMax, by };
     const given =
       choose(pieces, { ...wanted, most: Math.min(excess + spare, room) }) ??
       choose(pieces, { ...wanted, most: room }); // nothing so small is to be had
@@ -249,10 +258,9 @@ function choose(pieces: Piece[], wanted: Wanted): Given | null {
     return given(cut.off, by);
   }
   // Nothing can be cut: small ones, one after the other.
-  const small = pieces[at];
-  if (small === undefined || amountOf(small, by).bytes > bytesMax) return null;
-  pieces.splice(at, 1);
-  return given(small, by);
+  const next = pieces.findIndex((each, index) => index >= at && amountOf(each, by).bytes <= bytesMax);
+  const [small] = next === -1 ? [] : pieces.splice(next, 1);
+  return small === undefined ? null : given(small, by);
 }
 
 /** Index of the first piece, heaviest first, that weighs at most so much. */

@@ -4,7 +4,7 @@ import type { Range } from '../../src/keyspace/range.ts';
 import type { RangeMap } from '../../src/keyspace/rangemap.ts';
 import { ascending, commonParts } from '../../src/keyspace/sweep.ts';
 import type { Migration } from '../../src/protocol/admin/admin.ts';
-import { isMerge, isOpen } from '../../src/protocol/admin/migration.ts';
+import { endedAtMs, isMerge, isOpen } from '../../src/protocol/admin/migration.ts';
 import type { CountedBucket, Load, NodeFacts, RangeCount } from '../../src/protocol/admin/node-facts.ts';
 import { LOAD_MIN, loadOfRange, type RangeLoadFact, spreadLoad } from './loads.ts';
 import { BOUNDS, type Bounds, type By, type RangeFact } from './rebalance.ts';
@@ -42,11 +42,6 @@ export type Weighed = RangeFact & { readonly asked: RangeLoadFact | null };
 export function isFresh(record: Migration, nowMs: number): boolean {
   if (isOpen(record)) return true;
   return !isMerge(record) && nowMs < endedAtMs(record) + SETTLED_MS;
-}
-
-/** When a finished migration was published, or began where it was not, by the wall clocks of its migrators (ms since 1970). */
-export function endedAtMs({ progress, receipt }: Migration): number {
-  return progress.startedAtMs + (receipt?.tookMs ?? 0);
 }
 
 /** Whether one of them has the cluster as source or target. */

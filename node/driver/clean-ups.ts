@@ -5,6 +5,7 @@
 import { present } from '../../src/base/assert.ts';
 import { RETURN_CODES } from '../../src/base/errors.ts';
 import { type AdminCommand, encodeCommand, type Migration } from '../../src/protocol/admin/admin.ts';
+import { type AutoWish, stillCounted } from '../../src/protocol/admin/auto.ts';
 import { isOpen, undoneBy } from '../../src/protocol/admin/migration.ts';
 import { updateOf } from '../../src/protocol/arakoon/requests.ts';
 import { returnCodeOf } from '../../src/protocol/arakoon/values.ts';
@@ -19,7 +20,7 @@ export const RECORDS_KEPT = MIGRATIONS_MAX - 100;
 
 export type CleanUpsOptions = {
   readonly driver: Pick<Driver, 'mayRead' | 'propose'> & {
-    readonly machine: Pick<Machine, 'cleanups' | 'migrations'>;
+    readonly machine: Pick<Machine, 'cleanups' | 'migrations' | 'auto'>;
   };
   /** Runs something after the present turn of the event loop. */
   defer(run: () => void): void;
@@ -42,11 +43,11 @@ export class CleanUps {
   /** Begins what is to be done and not under way. To be called now and then: a step that was refused is not repeated else. */
   look(): void {
     const { driver, rowsMax = ROWS_MAX, recordsKept = RECORDS_KEPT } = this.#options;
-    const { cleanups, migrations } = driver.machine;
+    const { cleanups, migrations, auto } = driver.machine;
     const isCrowded = migrations.size > recordsKept;
     if ((cleanups.length === 0 && !isCrowded) || !driver.mayRead()) return;
     for (const mid of cleanups) this.#propose({ kind: 'cleanupStep', mid, rowsMax });
-    const oldest = isCrowded ? oldestFinished(migrations) : null;
+    const oldest = isCrowded ? oldestFinished(migrations, auto) : null;
     if (oldest !== null) this.#propose({ kind: 'forget', mid: oldest });
   }
 
@@ -65,13 +66,15 @@ export class CleanUps {
 
 /**
  * Records are in the order of their ids. One that somebody still has to be told of stays, and so does what an order refers to, or a
- * move that takes it back: that one goes first, so that there is always one that may.
+ * move that takes it back: that one goes first, so that there is always one that may. So do the few that rebalancing by itself counts.
  */
-function oldestFinished(migrations: ReadonlyMap<number, Migration>): number | null {
+function oldestFinished(migrations: ReadonlyMap<number, Migration>, auto: AutoWish): number | null {
   const undone = undoneBy(migrations.values());
+  const counted = stillCounted(auto, migrations.values());
   for (const record of migrations.values()) {
-    const isFree = record.isUntold !== true && record.rescue === undefined && !undone.has(record.mid);
-    if (!isOpen(record) && isFree) return record.mid;
+    const { mid } = record;
+    const isNamed = record.rescue !== undefined || undone.has(mid) || counted.has(mid);
+    if (!isOpen(record) && record.isUntold !== true && !isNamed) return mid;
   }
   return null;
 }

@@ -17,6 +17,8 @@ export function setAuto(draft: Draft, { seen, wish }: Of<'setAuto'>): AdminAnswe
   const { number, who } = draft.state.auto;
   const why = autoWhy(wish);
   if (why !== null) return refused(why);
+  if (wish.isOn && draft.state.map.isEmpty)
+    return refused('there is no map yet: nursery init, or nursery rescue keeper, first');
   if (seen !== number)
     return refused(`it was set meanwhile, by ${who || 'somebody'}: look at it, and say so again`);
   draft.update({ auto: { ...wish, number: number + 1 } });
@@ -48,7 +50,8 @@ function notTaken({ auto, map, migrations }: SystemState, planned: Of<'planAuto'
   if (planned.mapVersion !== map.version)
     return `this was planned for version ${planned.mapVersion} of the map, which is at ${map.version}`;
   const open = [...migrations.values()].filter(isOpen);
-  if (open.filter(isAuto).length >= auto.movesMax) return `${auto.movesMax} such moves are open`;
+  if (open.filter(isAuto).length >= auto.movesMax)
+    return auto.movesMax === 1 ? 'one such move is open' : `${auto.movesMax} such moves are open`;
   const other = open.find((each) => takesPart(each, planned.source) || takesPart(each, planned.target));
   return other === undefined
     ? null

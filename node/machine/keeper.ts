@@ -11,7 +11,8 @@ import {
   type KeeperMap,
   type Migration,
 } from '../../src/protocol/admin/admin.ts';
-import { GIVES_WAY, isMerge, isOpen, UNSAID, WISHES } from '../../src/protocol/admin/migration.ts';
+import { stillCounted } from '../../src/protocol/admin/auto.ts';
+import { GIVES_WAY, isMerge, isOpen, type Span, UNSAID, WISHES } from '../../src/protocol/admin/migration.ts';
 import { encode } from '../../src/wire/codec.ts';
 import { refused } from './answers.ts';
 import { asIfByAuto, planAuto, setAuto } from './auto.ts';
@@ -243,15 +244,28 @@ function publish(draft: Draft, { mid, token, receipt }: Of<'publish'>): AdminAns
  * Ends a migration that went back. To be written only after the source has unsealed, and the target has abandoned, or cannot
  * activate any more since the source had not sealed.
  */
-function recordAbort(draft: Draft, { mid, token, why, told }: Of<'recordAbort'>): AdminAnswer {
+function recordAbort(draft: Draft, { mid, token, why, told, span }: Of<'recordAbort'>): AdminAnswer {
   const record = recordFor(draft, mid, token);
   if ('kind' in record) return record;
   if (record.phase === 'aborted') return OK;
   if (record.phase !== 'active') return refused(`migration ${mid} is ${record.phase}: it cannot be aborted`);
   // Who is dead need not be told.
   const isUntold = !told && !isRescued(record);
-  save(draft, { ...record, phase: 'aborted', why, ...(isUntold ? { isUntold } : {}) });
+  save(draft, {
+    ...withSpan(record, span),
+    phase: 'aborted',
+    why,
+    ...(isUntold ? { isUntold } : {}),
+  });
   return OK;
+}
+
+/** One that went back before its migrator had noted anything began when that says. */
+function withSpan(record: Migration, span: Span | undefined): Migration {
+  if (span === undefined) return record;
+  const { progress } = record;
+  const startedAtMs = progress.startedAtMs || span.startedAtMs;
+  return { ...record, progress: { ...progress, startedAtMs }, abortedAfterMs: span.tookMs };
 }
 
 /** The target of an aborted migration knows, and has dropped what it had staged. */
@@ -274,12 +288,16 @@ function finish(draft: Draft, { mid, token }: Of<'finish'>): AdminAnswer {
   return OK;
 }
 
-/** Drops the record of a finished migration. Its id is never allotted again. */
+/** Drops the record of a finished migration that nothing counts any more. Its id is never allotted again. */
 function forget(draft: Draft, { mid }: Of<'forget'>): AdminAnswer {
-  const { migrations } = draft.state;
+  const { migrations, auto } = draft.state;
   const record = migrations.get(mid);
   if (record === undefined) return unknownMigration(mid);
   if (isOpen(record)) return refused(`migration ${mid} is ${record.phase}: only finished ones are forgotten`);
+  if (stillCounted(auto, migrations.values()).has(mid))
+    return refused(
+      `rebalancing by itself still counts migration ${mid}: it stays until its cool-down, or day, is over`,
+    );
   draft.update({ migrations: withEntry(migrations, mid, null) });
   return OK;
 }

@@ -3,7 +3,7 @@ import { FatalError } from '../base/errors.ts';
 import type { AutoShown } from '../client/moves.ts';
 import { openMoves } from '../health/map-findings.ts';
 import type { Migration } from '../protocol/admin/admin.ts';
-import type { AutoSettings, AutoWish } from '../protocol/admin/auto.ts';
+import { type AutoSettings, type AutoWish, quietHoursWhy } from '../protocol/admin/auto.ts';
 import { jsonRange, shortRange } from './forms.ts';
 import { type Common, whoAsks, withMoves } from './migrate-command.ts';
 import { printJson, printLine } from './output.ts';
@@ -43,6 +43,11 @@ export async function runAutoCommand(args: AutoArguments): Promise<void> {
 /** What is to be wished otherwise. @throws FatalError USAGE */
 export function changeOf(args: Omit<AutoArguments, keyof Common>): Partial<AutoSettings> {
   const { by, begin, threshold, atOnce, coolDown, quiet, rate, perDay } = args;
+  if (begin !== undefined && threshold !== undefined && begin <= threshold)
+    throw new FatalError(
+      'USAGE',
+      `--begin is ${begin} and --threshold ${threshold}: it begins above where it stops`,
+    );
   return {
     isOn: args.auto === 'on',
     ...(by === undefined ? {} : { by }),
@@ -64,15 +69,25 @@ function quietOf(text: string): AutoSettings['quiet'] {
       'USAGE',
       `--quiet is "${text}"; it is two hours of the day (UTC), such as 8-18 or 22-6, or none`,
     );
-  return { from: Number(from), to: Number(to) };
+  const quiet = { from: Number(from), to: Number(to) };
+  const why = quietHoursWhy(quiet);
+  if (why !== null) throw new FatalError('USAGE', `--quiet is "${text}"; ${why}`);
+  return quiet;
 }
 
 /** For people. */
-export function autoLines({ wish, verdict, moves }: AutoShown, open: readonly Migration[]): string[] {
+export function autoLines(
+  { wish, verdict, moves, isAttended }: AutoShown,
+  open: readonly Migration[],
+): string[] {
   const { isOn, number, who, by } = wish;
   const said = number === 0 ? 'as nobody has wished otherwise' : `as ${who || 'somebody'} has wished`;
   const lines = [`rebalancing by itself is ${isOn ? `on, by ${by}` : 'off'}, ${said}`, ...howLines(wish)];
   if (isOn) lines.push(`now: ${verdict.why}`);
+  if (isAttended === false)
+    lines.push(
+      'but no router and no migrator is connected to the keeper: start one, such as nursery migrator',
+    );
   for (const { source, target, ...range } of moves)
     lines.push(
       source === target
@@ -94,7 +109,7 @@ function howLines(wish: AutoWish): string[] {
   ];
 }
 
-function autoToJson({ wish, verdict, moves }: AutoShown, open: readonly Migration[]): object {
+function autoToJson({ wish, verdict, moves, isAttended }: AutoShown, open: readonly Migration[]): object {
   const now = { ...verdict, moves: moves.map((move) => ({ ...move, ...jsonRange(move) })) };
-  return { wish, now, open: open.map(migrationToJson) };
+  return { wish, now, isAttended, open: open.map(migrationToJson) };
 }

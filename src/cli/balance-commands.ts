@@ -1,6 +1,6 @@
 /** Commands that keep a nursery tidy and even: ranges become one, or go where there is more room. */
 import type { Argv } from 'yargs';
-import { AUTO_MOVES_MAX } from '../protocol/admin/auto.ts';
+import { AUTO_MOVES_MAX, COOL_DOWN_SECONDS, PERCENT_MAX } from '../protocol/admin/auto.ts';
 import { asking, examples, refuseStray, TIMEOUT } from './common-options.ts';
 import { wholeNumber } from './numbers.ts';
 
@@ -64,8 +64,8 @@ export function balanceCommands<T>(parser: Argv<T>) {
             wholeNumber(
               'threshold',
               1,
-              'a cluster may have so many percent more than the mean; default: 10',
-              1000,
+              `a cluster may have so many percent more than the mean (1 to ${PERCENT_MAX}); default: 10`,
+              PERCENT_MAX,
             ),
           )
           .option(
@@ -73,26 +73,33 @@ export function balanceCommands<T>(parser: Argv<T>) {
             wholeNumber(
               'begin',
               2,
-              'with --auto: begin once one has so many percent more; at first 30',
-              1000,
+              `with --auto: begin once one has so many percent more (2 to ${PERCENT_MAX}, above --threshold); at first 30`,
+              PERCENT_MAX,
             ),
           )
           .option(
             'at-once',
-            wholeNumber('at-once', 1, 'with --auto: moves at once; at first 2', AUTO_MOVES_MAX),
+            wholeNumber(
+              'at-once',
+              1,
+              `with --auto: moves at once (1 to ${AUTO_MOVES_MAX}); at first 2`,
+              AUTO_MOVES_MAX,
+            ),
           )
           .option(
             'cool-down',
             wholeNumber(
               'cool-down',
-              60,
-              'with --auto: seconds for which stays what has moved; at first 3600',
+              COOL_DOWN_SECONDS.least,
+              `with --auto: seconds for which stays what has moved (${COOL_DOWN_SECONDS.least} to ${COOL_DOWN_SECONDS.most}); at first 3600`,
+              COOL_DOWN_SECONDS.most,
             ),
           )
           .option('quiet', {
             type: 'string',
             requiresArg: true,
-            describe: 'with --auto: hours of the day (UTC) in which nothing begins, such as 8-18; none',
+            describe:
+              'with --auto: two different hours of the day (UTC, 0 to 23) between which nothing begins, such as 8-18; none',
           })
           .option(
             'rate',

@@ -336,7 +336,7 @@ function forecastLines(move: DryMove): string[] {
   const lines = [
     keys === null || bytes === null
       ? `what it brings is not known: ${source} does not say`
-      : `it brings ${printCount(keys)} keys, ${printBytes(bytes)}; ${source} has ${has(move.sourceKeys)} keys now, ${target} ${has(move.targetKeys)}`,
+      : `it brings about ${printCount(keys)} keys, ${printBytes(bytes)}; ${source} has ${has(move.sourceKeys)} keys now, ${target} ${has(move.targetKeys)}`,
   ];
   const pause = pauseMs === null ? '' : `; clients of the range wait for about ${pauseMs} ms at its end`;
   if (seconds !== null && bytesPerSecond !== null) {
@@ -345,7 +345,7 @@ function forecastLines(move: DryMove): string[] {
   } else if (basis === 'rate' && bytesPerSecond === 0)
     lines.push('nothing is copied at --rate 0, until migrate --rate BYTES --of N gives it another rate');
   else if (keys !== null)
-    lines.push(`how long is not known: no rate is given, and nothing has moved yet${pause}`);
+    lines.push(`how long is not known: no rate is given, and nothing has moved without one yet${pause}`);
   if (!move.targetAnswers)
     lines.push(`warning: no master of ${target} answers: the move would wait until there is one`);
   if (freeBytes === null) lines.push(`whether ${target} has room is not known: none of its nodes says`);

@@ -3,6 +3,7 @@ import { EXIT_CODES, NurseryError } from '../base/errors.ts';
 import { type History, historyOf, type Tenure } from '../health/history.ts';
 import { openMoves } from '../health/map-findings.ts';
 import type { AdminAnswer, AdminQuery, Migration } from '../protocol/admin/admin.ts';
+import { type AutoWish, stillCounted } from '../protocol/admin/auto.ts';
 import { printWay, undoneBy } from '../protocol/admin/migration.ts';
 import { type NurseryConnections, withNursery } from './connections.ts';
 import { jsonRange, shortRange, storableKeyOf } from './forms.ts';
@@ -43,13 +44,15 @@ function rowOf(migration: Migration): string[] {
   ];
 }
 
-/** What source and target agreed on, and how long it took. */
-function proofOf({ receipt }: Migration): string {
+/** How long it took, and what source and target agreed on: of a merge there is nothing to agree on. */
+export function proofOf({ receipt, merges }: Pick<Migration, 'receipt' | 'merges'>): string {
   if (receipt === null) return '';
   const { sealSlot, digest, tookMs } = receipt;
   const sum = digest.sum.toString(16).padStart(32, '0').slice(0, DIGITS);
   const took = tookMs === undefined ? '' : `, took ${(tookMs / 1000).toFixed(1)} s`;
-  return `${took}, ${digest.bytes} bytes, sealed at slot ${sealSlot}, digest ${sum}…`;
+  return merges !== undefined
+    ? took
+    : `${took}, ${digest.bytes} bytes, sealed at slot ${sealSlot}, digest ${sum}…`;
 }
 
 /** Who asked, and why; '' where nobody has said. A copy of a rescue was asked for by its order. */
@@ -103,35 +106,47 @@ function tenureToJson({ range, ...tenure }: Tenure): object {
   return { ...tenure, ...jsonRange(range) };
 }
 
-/** Has the keeper forget ended migrations, all but the newest `keep`. Those whose target is still to be told stay, and those that others take back. */
+/** Has the keeper forget ended migrations, all but the newest `keep`. Those whose target is still to be told stay, those that others take back, and those that are still counted. */
 export async function runForgetMigrations({
   config,
   json,
   keep,
   dryRun,
 }: Asked & { readonly keep: number; readonly dryRun: boolean }): Promise<void> {
-  const forgotten = await withNursery(config, async (nursery) => {
-    const mids = forgettable(await recordsOf(nursery), keep);
+  const { mids, counted } = await withNursery(config, async (nursery) => {
+    const { wish } = await answered('auto', nursery, { kind: 'getAuto', recent: 0 });
+    const records = await recordsOf(nursery);
+    const { mids, counted } = forgettable(records, keep, wish);
     for (const mid of dryRun ? [] : mids) {
       const answer = await nursery.awaited(nursery.keeper.command({ kind: 'forget', mid }));
       if (answer.kind !== 'ok')
         throw new NurseryError('REFUSED', 'why' in answer ? answer.why : `keeper answered ${answer.kind}`);
     }
-    return mids;
+    return { mids, counted };
   });
-  if (json) printJson({ forgotten: dryRun ? [] : forgotten, wouldForget: forgotten });
-  else printLine(`migrations that ${dryRun ? 'would be' : 'are'} forgotten: ${forgotten.length}`);
+  if (json) printJson({ forgotten: dryRun ? [] : mids, wouldForget: mids, counted });
+  else {
+    printLine(`migrations that ${dryRun ? 'would be' : 'are'} forgotten: ${mids.length}`);
+    if (counted > 0) printLine(`migrations that stay since rebalance --auto still counts them: ${counted}`);
+  }
   process.exitCode = EXIT_CODES.OK;
 }
 
-/** Numbers of those that may go, ascending. */
-export function forgettable(all: readonly Migration[], keep: number): number[] {
+/** Numbers of those that may go, ascending; `counted`: how many would go else, and stay since rebalancing by itself counts them. */
+export function forgettable(
+  all: readonly Migration[],
+  keep: number,
+  wish: AutoWish,
+): { readonly mids: readonly number[]; readonly counted: number } {
   const undone = undoneBy(all);
+  const still = stillCounted(wish, all);
   const ended = ascending(all).filter(
     ({ mid, phase, isUntold }) =>
       phase !== 'active' && phase !== 'published' && isUntold !== true && !undone.has(mid),
   );
-  return ended.slice(0, Math.max(0, ended.length - keep)).map(({ mid }) => mid);
+  const beyond = ended.slice(0, Math.max(0, ended.length - keep)).map(({ mid }) => mid);
+  const mids = beyond.filter((mid) => !still.has(mid));
+  return { mids, counted: beyond.length - mids.length };
 }
 
 function ascending(all: readonly Migration[]): Migration[] {

@@ -1,5 +1,6 @@
 /** `nursery rebalance`: what would be moved to even a nursery out, and to have it moved. */
 import { FatalError, NurseryError } from '../base/errors.ts';
+import { counted } from '../base/plural.ts';
 import type { HotRange, NurseryPlan, RebalanceMove, Spread } from '../protocol/admin/moves.ts';
 import { jsonKey, jsonRange, shortKey, shortRange } from './forms.ts';
 import { type Common, whoAsks, withMoves } from './migrate-command.ts';
@@ -62,7 +63,7 @@ export function planLines(plan: NurseryPlan): string[] {
   else {
     const bytes = moves.reduce((sum, move) => sum + move.bytes, 0);
     lines.push(
-      `  then: ${printSpread(after, by)}, with ${moves.length} moves of ${printBytes(bytes)}`,
+      `  then: ${printSpread(after, by)}, with ${counted(moves.length, 'move')} of ${printBytes(bytes)}`,
       ...table(moves.map(moveRow)),
     );
   }

@@ -85,6 +85,8 @@ export type AutoShown = {
   readonly wish: AutoWish;
   readonly verdict: AutoVerdict;
   readonly moves: readonly PlannedMove[];
+  /** Whether a router or a migrator is connected to the keeper, and may do so; null where it is off, or nobody can say. */
+  readonly isAttended: boolean | null;
 };
 
 /** What became of a pause, or of its end: it is so; its migrator is alive and has not got there yet; nobody works on it. */

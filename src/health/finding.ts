@@ -33,6 +33,7 @@ export const FINDING_KINDS = [
   'migratorDead',
   'moveHeld',
   'targetUntold',
+  'nobodyMigrates',
   'rescueUnfinished',
   'routerSilent',
   'turnedAway',

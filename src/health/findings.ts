@@ -2,6 +2,8 @@
  * From what is known to what is wrong: one pure function, which `nursery status`, `/readyz`, metrics and alerts share. Nothing is
  * asked here, and no clock is looked at: what began when is said by the node that saw it.
  */
+import { counted } from '../base/plural.ts';
+import { autoFindings } from './auto-findings.ts';
 import { clusterFindings } from './cluster-findings.ts';
 import type { Facts } from './facts.ts';
 import { type Finding, SEVERITIES } from './finding.ts';
@@ -33,6 +35,7 @@ export function judge(facts: Facts): Verdict {
       ...loadFindings(cluster),
     ]),
     ...moveFindings(facts),
+    ...autoFindings(facts),
     ...routerFindings(facts),
   ];
   const findings = SEVERITIES.flatMap((severity) => all.filter((each) => each.severity === severity));
@@ -54,8 +57,4 @@ function wellOf({ keeper, clusters, front }: Facts): string {
   const { entries } = keeper.known.map;
   const owners = new Set(entries.map(({ owner }) => owner));
   return `${counted(owners.size, 'cluster')} of ${clusters.length} ${owners.size === 1 ? 'serves' : 'serve'} ${counted(entries.length, 'range')}`;
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

@@ -261,7 +261,7 @@ tests.test('a rate stops a copy, outlives its migrator, and is changed while it 
     const dry = await nursery.succeed([...move, '--dry-run']);
     assert.match(
       dry.stdout,
-      /it brings \S+ (k )?keys, .*\n {2}(about|how long) .*\n {2}it may take .* has free beside/,
+      /it brings about \S+ (k )?keys, .*\n {2}(about|how long) .*\n {2}it may take .* has free beside/,
     );
     const still = await nursery.succeed([...move, '--rate', '0', '--dry-run']);
     assert.match(still.stdout, /\n {2}nothing is copied at --rate 0/);

@@ -2,7 +2,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type AutoLooked, AutoPlanner, lookForAuto } from '../../migrator/auto.ts';
-import { AUTO_BEGINNING, LOOKS_MIN } from '../../migrator/core/auto.ts';
+import { AUTO_BEGINNING } from '../../migrator/core/auto.ts';
+import { LOOKS_MIN } from '../../migrator/core/auto-known.ts';
 import { Operations } from '../../migrator/operations.ts';
 import { worldOf } from '../../migrator/process-world.ts';
 import type { NurseryError } from '../../src/base/errors.ts';
@@ -144,7 +145,35 @@ test('one look says what planners would do that have looked for long enough, and
   assert.is(nursery.keeper.sim.state.migrations.size, 0);
   nursery.a.isDown = true;
   const blind = await look(nursery, LOOKS_MIN);
-  assert.equal([blind.verdict.kind, blind.moves], ['even', []], 'who says nothing gives nothing');
+  assert.equal([blind.verdict.kind, blind.moves], ['waits', []], 'nobody knows what it has');
+});
+
+test('once a day is spent it looks as seldom as where all is even', async () => {
+  const { nursery, operations } = filled(90);
+  await operations.setAuto({ isOn: true, bytesPerDay: 1 });
+  const world = worldOf(nursery);
+  const verdicts: string[] = [];
+  const delays: number[] = [];
+  const listener = {
+    planned: () => assert.unreachable(),
+    looked: ({ verdict }: AutoLooked) => void verdicts.push(verdict.kind),
+    broken: assert.unreachable,
+  };
+  const after: typeof world.after = (ms, run) => {
+    delays.push(ms);
+    return world.after(Math.min(ms, 1), run);
+  };
+  const each = new AutoPlanner({ ...world, after, chance: () => 0.5 }, listener, {
+    lookMs: 9000,
+    soonMs: 100,
+  });
+  planners.push(each);
+  each.hear(1);
+  await until('a look after one that found the day spent', () => verdicts.at(-2) === 'spent');
+  each.stop();
+  const first = verdicts.indexOf('spent');
+  // The first delay is that before the first look.
+  assert.equal(delays.slice(1, first + 2), [...new Array(first).fill(100), 9000]);
 });
 
 test('what is set at the same time by others is set again; what makes no sense is refused', async () => {

@@ -6,9 +6,11 @@ import { runDaemon } from '../../migrator/daemon.ts';
 import type { MovesNews } from '../../migrator/world.ts';
 import { NurseryError } from '../../src/base/errors.ts';
 import { ClusterClient } from '../../src/client/cluster-client.ts';
+import { TimeLimit } from '../../src/client/limited-client.ts';
 import { EMPTY_MAP } from '../../src/keyspace/rangemap.ts';
 import { TOPIC } from '../../src/link/frames.ts';
 import type { KeeperMap } from '../../src/protocol/admin/admin.ts';
+import { COMMAND_NODE } from '../../src/protocol/admin/node-facts.ts';
 import { bool, encode } from '../../src/wire/codec.ts';
 import { FakeCluster } from '../src/client/fake-cluster.ts';
 import { until } from '../support/wait.ts';
@@ -74,6 +76,26 @@ test('beside a router it watches by the client that that one has, and asks nothi
   connections.close();
   assert.is((await shared.query({ kind: 'getMap' })).kind, 'keeperMap', 'the client is left alone');
   shared.close();
+  await keeper.stop();
+});
+
+test('a command, whose time has an end, says that it is one: it plans nothing by itself', async () => {
+  const keeper = new FakeCluster();
+  keeper.map = mapOf('K', 9);
+  await keeper.start(1);
+  await keeper.become('K', mapOf('K', 9));
+  for (const [limit, node] of [
+    [null, 'migrator'],
+    [TimeLimit.ofCommand(10), COMMAND_NODE],
+  ] as const) {
+    const connections = new Connections(keeper.config, null, limit);
+    await connections.map();
+    const visitors = [...(keeper.nodes[0]?.links ?? [])].map(({ peer }) => peer);
+    assert.ok(visitors.length > 0);
+    for (const peer of visitors) assert.equal([peer.role, peer.node], ['migrator', node]);
+    connections.close();
+    await until('it to be gone', () => keeper.nodes[0]?.links.size === 0);
+  }
   await keeper.stop();
 });
 

@@ -2,10 +2,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { planFor } from '../../migrator/balance.ts';
-import { amountIn, roomWhy } from '../../migrator/forecast.ts';
+import { amountIn, paceOf, roomWhy } from '../../migrator/forecast.ts';
 import { Operations } from '../../migrator/operations.ts';
 import { expectRoom } from '../../src/client/moves.ts';
 import { type Migration, NO_PROGRESS } from '../../src/protocol/admin/admin.ts';
+import { UNSAID } from '../../src/protocol/admin/migration.ts';
 import { RESERVE } from '../../src/protocol/admin/moves.ts';
 import { bytesOf, counts, rowsOf } from './counting.ts';
 import { LocalNursery } from './local-nursery.ts';
@@ -155,6 +156,24 @@ test('of a bucket that a border cuts, half; nothing where nobody has counted', (
   assert.equal(amountIn(buckets, { lo: 'g', hi: null }), { keys: 15, bytes: 150 });
   assert.equal(amountIn(buckets, { lo: 'a', hi: 'b' }), { keys: 5, bytes: 50 });
   assert.is(amountIn(null, { lo: '', hi: null }), null);
+});
+
+test('how fast moves are is said by the last ones for which nobody asked a rate, and no merge', () => {
+  const done = (mid: number, bytes: number, more: Partial<Migration> = {}): Migration => ({
+    ...{ mid, source: 'a', target: 'b', lo: '', hi: null, phase: 'done', token: 1, heartbeat: 1 },
+    ...{ wish: 'run', why: '', progress: NO_PROGRESS },
+    receipt: {
+      ...{ sealSlot: 1, digest: { sum: 0n, count: 1, bytes }, pauseAtLeast: false },
+      ...{ pauseMs: 7, tookMs: 1000 },
+    },
+    ...more,
+  });
+  const slow = { asked: { ...UNSAID, rate: 10 } };
+  const all = [done(1, 500), done(2, 700, { asked: UNSAID }), done(3, 10, slow), done(4, 0, { merges: [] })];
+  assert.equal(paceOf(all, null), { bytesPerSecond: 600, basis: 'moves', pauseMs: 7 });
+  const many = Array.from({ length: 12 }, (_, at) => done(10 + at, 10, slow));
+  assert.is(paceOf([...all, ...many], null).bytesPerSecond, 600);
+  assert.equal(paceOf(many, null), { bytesPerSecond: null, basis: null, pauseMs: 7 });
 });
 
 test.run();

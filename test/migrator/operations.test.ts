@@ -7,8 +7,8 @@ import type { MovesNews } from '../../migrator/world.ts';
 import { rowsIn } from '../../node/machine/rows.ts';
 import type { NurseryError } from '../../src/base/errors.ts';
 import { WHOLE } from '../../src/keyspace/range.ts';
-import { PAGE_DIRTY, type Progress } from '../../src/protocol/admin/admin.ts';
-import { UNSAID } from '../../src/protocol/admin/migration.ts';
+import { type Migration, PAGE_DIRTY, type Progress } from '../../src/protocol/admin/admin.ts';
+import { endedAtMs, UNSAID } from '../../src/protocol/admin/migration.ts';
 import { until } from '../support/wait.ts';
 import type { LocalCluster } from './local-nursery.ts';
 import { LocalNursery } from './local-nursery.ts';
@@ -292,8 +292,12 @@ test('a move is taken back by one of its own, with a receipt of its own, but onl
 test('abort() takes over where the migrator is dead', async () => {
   const nursery = filled(20);
   const mid = nursery.plan('a', 'b', '', null);
+  const begunMs = Date.now();
   const result = await new Operations(nursery, FAST).abort(mid, 'not wanted');
   assert.is(result.outcome, 'aborted');
+  const record = nursery.keeper.sim.state.migrations.get(mid) as Migration;
+  assert.ok(endedAtMs(record) >= begunMs, 'nobody had begun it, and its cool-down counts from now');
+  assert.ok((record.abortedAfterMs ?? -1) >= 0);
   assert.is((await failureOf(new Operations(nursery).abort(mid, 'again'))).code, 'REFUSED');
   assert.is((await failureOf(new Operations(nursery).pause(77))).code, 'REFUSED');
 });

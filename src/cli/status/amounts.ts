@@ -14,6 +14,7 @@ export function printCount(count: number): string {
 
 /** Bytes in the unit that says enough. */
 export function printBytes(bytes: number): string {
+  if (Math.round(bytes) === 1) return '1 byte';
   const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
   const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
   const amount = bytes / 1024 ** power;

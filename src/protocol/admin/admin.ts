@@ -55,9 +55,9 @@ import {
   withFunctions,
 } from './functions.ts';
 import {
+  abortCodec,
   lastProgressCodec,
   lastReceiptCodec,
-  lastTold,
   migrationCodec,
   planCodec,
   planMergeCodec,
@@ -187,8 +187,7 @@ const plainCommandCodec = union({
   note: [43, struct({ mid: i64, token: i64, progress: lastProgressCodec })],
   wish: [44, struct({ mid: i64, wish: text, why: text })],
   publish: [45, struct({ mid: i64, token: i64, receipt: lastReceiptCodec })],
-  /** `told`: the target has abandoned. Else it is to be told, and cannot activate. */
-  recordAbort: [46, struct({ mid: i64, token: i64, why: text, told: lastTold })],
+  recordAbort: [46, abortCodec],
   finish: [47, struct({ mid: i64, token: i64 })],
   forget: [48, struct({ mid: i64 })],
   setClusterConfig: [49, clusterConfigCodec],

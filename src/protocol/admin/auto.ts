@@ -1,6 +1,6 @@
 /** What people wish of rebalancing by itself. It stands at the keeper, so that whoever plans knows it; off unless told. */
 import { bool, type Coded, i64, list, oneOf, option, struct, text, u8, u32 } from '../../wire/codec.ts';
-import { migrationCodec } from './migration.ts';
+import { endedAtMs, isMerge, isOpen, type Migration, migrationCodec } from './migration.ts';
 
 const settings = {
   isOn: bool,
@@ -16,7 +16,10 @@ const settings = {
   quiet: option(struct({ from: u8, to: u8 })),
   /** Bytes of keys and values that each move copies per second at most; null: as fast as leaves clients alone. */
   rate: option(i64),
-  /** Bytes of keys and values that moves of its own bring in 24 hours at most, give or take the last one; null: no bound. */
+  /**
+   * Bytes of keys and values that moves of its own bring in 24 hours at most, each as counted when it begins; what was copied counts where a
+   * move goes back, too; null: no bound.
+   */
   bytesPerDay: option(i64),
   /** User and host of whoever said so last; for people. */
   who: text,
@@ -43,6 +46,9 @@ export const NO_AUTO: AutoWish = {
   who: '',
 };
 
+/** The day of `bytesPerDay` (ms). */
+export const DAY_MS = 24 * 3_600_000;
+
 /** Records of finished migrations that are told at most, the newest; the open ones besides. */
 export const RECENT_MAX = 500;
 
@@ -50,10 +56,26 @@ export const RECENT_MAX = 500;
 export const autoAnswerCodec = struct({ wish: autoWishCodec, migrations: list(migrationCodec), isCut: bool });
 export type AutoAnswer = Coded<typeof autoAnswerCodec>;
 
+/**
+ * Numbers of ended moves that its cool-down and its day still count, and whose records are not forgotten while it is on. What has no clock
+ * takes the newest end on record for now. Of those that are older than planners are told, one is enough to say that there are some.
+ */
+export function stillCounted(
+  { isOn, coolDownSeconds, bytesPerDay }: Pick<AutoSettings, 'isOn' | 'coolDownSeconds' | 'bytesPerDay'>,
+  migrations: Iterable<Migration>,
+): ReadonlySet<number> {
+  if (!isOn) return new Set();
+  const ended = [...migrations].filter((each) => !isOpen(each) && !isMerge(each));
+  const newestMs = ended.reduce((newest, each) => Math.max(newest, endedAtMs(each)), 0);
+  const sinceMs = newestMs - Math.max(coolDownSeconds * 1000, bytesPerDay === null ? 0 : DAY_MS);
+  const told = ended.sort((a, b) => a.mid - b.mid).slice(-RECENT_MAX - 1);
+  return new Set(told.flatMap((each) => (endedAtMs(each) > sinceMs ? [each.mid] : [])));
+}
+
 /** Bounds of what may be wished. A cluster is not known to be asked for less within a minute of a move. */
-const COOL_DOWN_SECONDS = { least: 60, most: 30 * 24 * 3600 } as const;
+export const COOL_DOWN_SECONDS = { least: 60, most: 30 * 24 * 3600 } as const;
 export const AUTO_MOVES_MAX = 64;
-const PERCENT_MAX = 1000;
+export const PERCENT_MAX = 1000;
 const HOURS = 24;
 
 /** Why nobody can wish that, in words that name what to type; null where it can be. */
@@ -65,11 +87,19 @@ export function autoWhy(wish: AutoSettings): string | null {
   const { least, most } = COOL_DOWN_SECONDS;
   if (coolDownSeconds < least || coolDownSeconds > most)
     return `a cool-down of ${coolDownSeconds} seconds: ${least} to ${most}`;
-  if (quiet !== null && (quiet.from >= HOURS || quiet.to >= HOURS || quiet.from === quiet.to))
-    return `quiet hours from ${quiet.from} to ${quiet.to}: two different hours of 0 to 23`;
+  const quietWhy = quietHoursWhy(quiet);
+  if (quietWhy !== null) return quietWhy;
   if (rate !== null && rate < 1) return `a rate of ${rate} bytes per second: 1 or more`;
   if (bytesPerDay !== null && bytesPerDay < 1) return `${bytesPerDay} bytes a day: 1 or more`;
   return null;
+}
+
+/** Why those cannot be quiet hours; null where they can. */
+export function quietHoursWhy(quiet: AutoSettings['quiet']): string | null {
+  if (quiet === null) return null;
+  const { from, to } = quiet;
+  if (from < HOURS && to < HOURS && from !== to) return null;
+  return `quiet hours from ${from} to ${to}: two different hours of 0 to 23`;
 }
 
 /** Whether nothing begins in that hour (0 to 23, UTC). */

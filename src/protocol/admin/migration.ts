@@ -154,6 +154,8 @@ export type Migration = Omit<Coded<typeof recordCodec>, 'receipt' | 'progress'> 
   readonly rescue?: Rescued;
   /** It was aborted while its target did not answer: what that has staged is dropped once somebody tells it. */
   readonly isUntold?: true;
+  /** Of an aborted one: from when its first migrator began to when that was recorded, by their wall clocks (ms). */
+  readonly abortedAfterMs?: number;
   /** Of a merge, which is a migration without rows from a cluster to itself: what becomes one. */
   readonly merges?: readonly Merged[];
 };
@@ -171,6 +173,18 @@ export function printWay(migration: Pick<Migration, 'source' | 'target' | 'merge
 /** Whether a migration in this phase still goes on. */
 export function isOpen({ phase }: Pick<Migration, 'phase'>): boolean {
   return phase === 'active' || phase === 'published';
+}
+
+/**
+ * When a finished migration was published, or aborted, by the wall clocks of its migrators (ms since 1970); when it began where nobody
+ * has said, and 0 where nobody began it.
+ */
+export function endedAtMs({
+  progress,
+  receipt,
+  abortedAfterMs = 0,
+}: Pick<Migration, 'progress' | 'receipt' | 'abortedAfterMs'>): number {
+  return progress.startedAtMs + (receipt?.tookMs ?? abortedAfterMs);
 }
 
 /** Whether any migrator may go on with it: the rows that an order brings to another cluster its command alone has, until they are there. */
@@ -193,7 +207,7 @@ export function undoneBy(migrations: Iterable<Migration>): Set<number> {
 
 const foundingsCodec = struct({ keeper: text, source: text, target: text });
 
-/** What a record has that came later than the rest. */
+/** What a record has that came later than the rest. `tookMs` is the receipt's, or without one the abort's. */
 const moreCodec = struct({
   asked: option(askedCodec),
   tookMs: option(i64),
@@ -201,13 +215,14 @@ const moreCodec = struct({
 });
 type More = Coded<typeof moreCodec>;
 
-function hasMore({ asked, receipt, merges, progress }: Migration): boolean {
+function hasMore({ asked, receipt, merges, progress, abortedAfterMs }: Migration): boolean {
   const isSaid = asked !== undefined || progress.givesWay !== undefined;
-  return isSaid || receipt?.tookMs !== undefined || merges !== undefined;
+  const isTimed = receipt?.tookMs !== undefined || abortedAfterMs !== undefined;
+  return isSaid || isTimed || merges !== undefined;
 }
 
-function moreOf({ asked, receipt, merges }: Migration): More {
-  const tookMs = receipt?.tookMs ?? null;
+function moreOf({ asked, receipt, merges, abortedAfterMs }: Migration): More {
+  const tookMs = (receipt === null ? abortedAfterMs : receipt.tookMs) ?? null;
   return { asked: asked ?? null, tookMs, merges: merges === undefined ? null : [...merges] };
 }
 
@@ -216,7 +231,8 @@ function withMore<R extends { readonly receipt: Receipt | null }>(
   { asked, tookMs, merges }: More,
 ): R {
   const { receipt } = record;
-  const timed = receipt === null || tookMs === null ? {} : { receipt: { ...receipt, tookMs } };
+  const took = receipt === null ? { abortedAfterMs: tookMs } : { receipt: { ...receipt, tookMs } };
+  const timed = tookMs === null ? {} : took;
   const more = { ...(asked === null ? {} : { asked }), ...(merges === null ? {} : { merges }) };
   return { ...record, ...timed, ...more };
 }
@@ -285,10 +301,25 @@ export const lastReceiptCodec: Codec<Receipt> = {
 };
 
 /** Whether the target was told, at the end of a command: it always was, before a migration could be aborted without it. */
-export const lastTold: Codec<boolean> = {
+const lastTold: Codec<boolean> = {
   write: bool.write,
   read: (reader) => reader.left === 0 || bool.read(reader),
 };
+
+const spanCodec = struct({ startedAtMs: i64, tookMs: i64 });
+/** When the first migrator began, by its wall clock (ms since 1970), and how long until its move was over (ms). */
+export type Span = Coded<typeof spanCodec>;
+const endedCodec = struct({ mid: i64, token: i64, why: text, told: lastTold });
+/**
+ * The end of a migration that went back. `told`: its target has abandoned; else it is to be told, and cannot activate. What was written
+ * before anybody said when that was ends where the span would stand.
+ */
+export const abortCodec: Codec<Coded<typeof endedCodec> & { readonly span?: Span }> = storedWithMore(
+  endedCodec,
+  spanCodec,
+  ({ span }) => span ?? null,
+  (ended, span) => ({ ...ended, span }),
+);
 
 const beginningCodec = struct({ ...planned, counted: countedCodec });
 const firstEndCodec = struct({ startedAtMs: i64, receipt: option(provenCodec) });

@@ -76,6 +76,16 @@ export type Condition = Coded<typeof conditionCodec>;
 export const visitorCodec = struct({ role: text, node: text, remote: text, sinceMs: i64 });
 export type Visitor = Coded<typeof visitorCodec>;
 
+/** What a command that moves ranges is called; others that move look after all moves, and plan by themselves where that is wished. */
+export const COMMAND_NODE = 'command';
+
+/** Whether one of those who are connected to these nodes may plan and move by itself; null where a node that could say does not. */
+export function attendedBy(nodes: readonly (Pick<NodeFacts, 'visitors'> | null)[]): boolean | null {
+  const may = ({ role, node }: Visitor): boolean => role === 'router' || node !== COMMAND_NODE;
+  const isThere = nodes.some((facts) => facts?.visitors.some(may) === true);
+  return isThere || (nodes.length > 0 && !nodes.includes(null) ? isThere : null);
+}
+
 /** What the store counts of one range that its cluster owns. */
 export const rangeCountCodec = struct({ lo: key, hi: option(key), keys: i64, bytes: i64 });
 export type RangeCount = Coded<typeof rangeCountCodec>;

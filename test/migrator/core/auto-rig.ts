@@ -7,7 +7,7 @@ import {
   planAuto,
 } from '../../../migrator/core/auto.ts';
 import type { Told } from '../../../migrator/core/weigh.ts';
-import { overlaps } from '../../../src/keyspace/range.ts';
+import { overlaps, type Range } from '../../../src/keyspace/range.ts';
 import { carve, type MapEntry, RangeMap } from '../../../src/keyspace/rangemap.ts';
 import { type Migration, NO_PROGRESS } from '../../../src/protocol/admin/admin.ts';
 import { type AutoWish, NO_AUTO } from '../../../src/protocol/admin/auto.ts';
@@ -231,6 +231,7 @@ export class World {
       !isMerge(each) && each.progress.startedAtMs > cooledMs && overlaps(each, move);
     if (this.#records.some(isBack)) this.back += 1;
     this.#lastMid += 1;
+    const bytes = Math.round(this.#weightIn(move));
     this.#records.push(
       asks({
         ...move,
@@ -238,6 +239,7 @@ export class World {
         phase: 'active',
         reason: 'auto',
         endedMs: this.#nowMs,
+        bytes,
         ...(isMerging ? { merges: [] } : {}),
       }),
     );
@@ -257,6 +259,19 @@ export class World {
       receipt: receipt && { ...receipt, tookMs: endMs - progress.startedAtMs },
     };
     if (this.#records.length > RECORDS) this.#records = this.#records.slice(-RECORDS);
+  }
+
+  /** From now on it is known what an open move brings: it has copied a tenth. */
+  copy(): void {
+    this.#records = this.#records.map((record) => {
+      if (!isOpen(record)) return record;
+      const bytesCopied = (record.receipt?.digest.bytes ?? 0) / 10;
+      return { ...record, progress: { ...record.progress, keysCopied: 1, keysTotal: 10, bytesCopied } };
+    });
+  }
+
+  #weightIn({ lo, hi }: Range): number {
+    return this.#cells.reduce((sum, { key, weight }) => sum + (isIn({ lo, hi }, key) ? weight : 0), 0);
   }
 
   #sums(): Map<string, number> {
@@ -331,7 +346,7 @@ export class World {
   }
 }
 
-function isIn({ lo, hi }: MapEntry, key: string): boolean {
+function isIn({ lo, hi }: Range, key: string): boolean {
   return key >= lo && (hi === null || key < hi);
 }
 

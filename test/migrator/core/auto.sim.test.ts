@@ -1,13 +1,8 @@
 /** Planners that move by themselves, over many rounds: enough moves, never to and fro, and nothing for counters that lie. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  AUTO_BEGINNING,
-  type AutoState,
-  judgeAuto,
-  LOOKS_MIN,
-  planAuto,
-} from '../../../migrator/core/auto.ts';
+import { AUTO_BEGINNING, type AutoState, judgeAuto, planAuto } from '../../../migrator/core/auto.ts';
+import { LOOKS_MIN } from '../../../migrator/core/auto-known.ts';
 import { looks, World } from './auto-rig.ts';
 
 /** Rounds of moving load, of fifty clusters. */

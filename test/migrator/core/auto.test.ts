@@ -1,8 +1,12 @@
 /** What is moved that nobody has asked for: enough, never to and fro, and nothing for counters that lie. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type AutoState, autoIdle, LOOKS_MIN } from '../../../migrator/core/auto.ts';
+import { AUTO_BEGINNING, type AutoState, autoIdle, judgeAuto } from '../../../migrator/core/auto.ts';
+import { dayOf } from '../../../migrator/core/auto-day.ts';
+import { LOOKS_MIN } from '../../../migrator/core/auto-known.ts';
+import { type Migration, NO_PROGRESS } from '../../../src/protocol/admin/admin.ts';
 import { RECENT_MAX } from '../../../src/protocol/admin/auto.ts';
+import { UNSAID } from '../../../src/protocol/admin/migration.ts';
 import { asks, looks, WISH, World } from './auto-rig.ts';
 
 const HOUR_MS = 3_600_000;
@@ -63,7 +67,7 @@ test('what a person has moved is left alone for the cool-down', () => {
   assert.is(looks(world, 30), 0);
   assert.is(world.verdict.kind === 'stuck' || world.verdict.kind === 'waits', true, world.verdict.kind);
   assert.ok(
-    world.verdicts.some(({ why }) => /have moved within the cool-down/.test(why)),
+    world.verdicts.some(({ why }) => /\d ranges moved within the cool-down/.test(why)),
     world.verdict.why,
   );
   world.pass(HOUR_MS);
@@ -87,6 +91,8 @@ test('nothing begins while it is off, in quiet hours, with its moves open, or on
     '',
     "a person's",
   );
+  const why = autoIdle({ wish: { ...WISH, movesMax: 1 }, migrations: [open], isCut: false, wallMs: 0 })?.why;
+  assert.is(why, '1 of its moves is open, of 1 that may be');
   assert.is(idle({ bytesPerDay: 101 }, { migrations: [done] }), '');
   assert.is(idle({ bytesPerDay: 100 }, { migrations: [done] }), 'spent');
   assert.is(idle({ bytesPerDay: 100 }, { migrations: [done], wallMs: 36 * HOUR_MS }), '');
@@ -119,6 +125,131 @@ test('its state can be printed, and read again', () => {
   const state = world.stateOf(0);
   assert.equal(JSON.parse(JSON.stringify(state)) as AutoState, state);
   assert.ok(state.lastKnown.length === 3);
+});
+
+test('what its open moves are going to bring counts for the day, and none begins while nobody knows that of one', () => {
+  const PER_DAY = 40e9;
+  const wish = { bytesPerDay: PER_DAY, movesMax: 3, coolDownSeconds: 60 };
+  const world = new World({ seed: 1, clusters: 6, ranges: 60, wish });
+  world.weigh({ c0: 200e9, c1: 150e9, c2: 50e9, c3: 50e9, c4: 50e9, c5: 50e9 });
+  const brought = (): number =>
+    world.seen().migrations.reduce((sum, { receipt }) => sum + (receipt?.digest.bytes ?? 0), 0);
+  looks(world, LOOKS_MIN - 1);
+  assert.ok(world.look(0) > 0);
+  assert.is(world.look(0), 0);
+  assert.is(world.verdict.kind, 'open');
+  assert.match(world.verdict.why, /nobody knows yet how much migration \d+ brings/);
+  for (let round = 0; round < 300; round += 1) {
+    world.look(0);
+    world.copy();
+    world.pass(20_000);
+    assert.ok(brought() <= PER_DAY, `round ${round}: ${brought()} bytes`);
+  }
+  assert.ok(brought() > PER_DAY / 2, `only ${brought()} bytes`);
+  assert.is(world.verdict.kind, 'spent');
+  world.pass(25 * HOUR_MS);
+  assert.ok(looks(world, 10) > 0, 'another day');
+});
+
+test('of a plan so many moves begin as the day has left, and none of them is larger', () => {
+  const begun = (bytesPerDay: number | null): number[] => {
+    const world = new World({ seed: 1, clusters: 9, ranges: 200, wish: { bytesPerDay, movesMax: 3 } });
+    const few = { c2: 50e9, c3: 50e9, c4: 50e9, c5: 50e9, c6: 50e9, c7: 50e9, c8: 50e9 };
+    world.weigh({ c0: 90e9, c1: 90e9, ...few });
+    looks(world, LOOKS_MIN);
+    return world.seen().migrations.map(({ receipt }) => receipt?.digest.bytes ?? 0);
+  };
+  const [first = 0, second = 0] = begun(null);
+  assert.is(begun(first + second + 1).length, 2);
+  assert.is(begun(first + second - 1e9).length, 1);
+  const smaller = begun(first / 2);
+  assert.is(smaller.length, 1);
+  assert.ok((smaller[0] ?? 0) <= first / 2);
+});
+
+test('a move that is larger than what is left of the day does not begin, and people are told how large it is', () => {
+  const world = new World({ seed: 1, clusters: 2, ranges: 4, wish: { bytesPerDay: 5 } });
+  world.weigh({ c0: 200e9, c1: 0 });
+  assert.is(looks(world, 10), 0);
+  assert.is(world.verdict.kind, 'spent');
+  assert.match(world.verdict.why, /the next move brings about \d{9,} bytes, of 5 that are left/);
+});
+
+test('a day is what was copied, also by moves that went back, and what open ones will bring', () => {
+  const wallMs = 100 * HOUR_MS;
+  const progress = { ...NO_PROGRESS, startedAtMs: wallMs - HOUR_MS, bytesCopied: 7, keysCopied: 2 };
+  const of = (more: Partial<Migration>, ended = progress.startedAtMs): number | null => {
+    const record = asks({ mid: 4, phase: 'done', reason: 'auto', endedMs: ended, bytes: 100, ...more });
+    const { bytes, unknown } = dayOf([record], wallMs);
+    return unknown === null ? bytes : -unknown;
+  };
+  assert.is(of({}), 100);
+  assert.is(of({ asked: UNSAID }), 0, "a person's");
+  assert.is(of({ merges: [] }), 0);
+  assert.is(of({}, wallMs - 24 * HOUR_MS), 0);
+  assert.is(of({}, wallMs - 24 * HOUR_MS + 1), 100);
+  for (const phase of ['aborted', 'lost'] as const) assert.is(of({ phase, progress, receipt: null }), 7);
+  const open = { phase: 'active', receipt: null } as const;
+  assert.is(of({ ...open, progress: { ...progress, keysTotal: 20 } }), 70);
+  assert.is(of({ ...open, progress: { ...progress, keysTotal: 1 } }), 7, 'it has grown');
+  assert.is(of({ ...open, progress }), -4);
+  assert.is(of({ ...open, progress: { ...progress, keysCopied: 0, keysTotal: 20 } }), -4);
+  assert.is(of({ phase: 'published', progress }), 100);
+});
+
+test('what nobody knows yet of an open move waits for nobody without a bound', () => {
+  const migrations = [asks({ mid: 2, phase: 'active', reason: 'auto' })];
+  const seen = { wish: WISH, migrations, isCut: false, wallMs: 0 };
+  assert.is(autoIdle(seen), null);
+  assert.is(autoIdle({ ...seen, wish: { ...WISH, bytesPerDay: 1e12 } })?.kind, 'open');
+});
+
+test('nothing begins while an owner has never said what it has', () => {
+  const world = new World({ seed: 1, clusters: 3, ranges: 30, wish: {} });
+  // Of the two others alone c1 would have too much.
+  world.weigh({ c0: 300, c1: 140, c2: 60 });
+  world.silence('c0');
+  assert.is(looks(world, 10), 0);
+  assert.equal([world.verdict.kind, world.verdict.why], ['waits', 'nobody has said yet what c0 has']);
+  const seen = world.seen();
+  // Who owns nothing holds nothing up.
+  const empty = { ...seen, toldOf: new Map([...seen.toldOf, ['c9', null]]) };
+  assert.match(judgeAuto(AUTO_BEGINNING, empty).verdict?.why ?? '', /what c0 has/);
+});
+
+test('a planner without a past goes on where evening out has begun, and one with a past does not', () => {
+  const world = new World({ seed: 1, clusters: 3, ranges: 30, wish: { movesMax: 1 } });
+  world.weigh({ c0: 120e9, c1: 90e9, c2: 90e9 }); // between where it stops and where it begins
+  const seen = world.seen();
+  const at = (record: Partial<Migration> & { endedMs?: number }, state = AUTO_BEGINNING): boolean => {
+    const made = asks({
+      mid: 9,
+      phase: 'done',
+      reason: 'auto',
+      lo: 'x',
+      source: 'q',
+      target: 'r',
+      ...record,
+    });
+    const judged = judgeAuto(state, { ...seen, wish: { ...seen.wish, movesMax: 2 }, migrations: [made] });
+    return judged.state.isEvening;
+  };
+  const endedMs = seen.wallMs - 119_000;
+  assert.is(at({ endedMs }), true);
+  assert.is(at({ endedMs: seen.wallMs - 120_000 }), false);
+  assert.is(at({ endedMs: 0, phase: 'active' }), true);
+  assert.is(at({ endedMs, merges: [] }), false);
+  assert.is(at({ endedMs, asked: UNSAID }), false);
+  const past = judgeAuto(AUTO_BEGINNING, seen).state;
+  assert.is(at({ endedMs }, past), false, 'it has seen for itself that it stopped');
+  world.weigh({ c0: 100e9, c1: 100e9, c2: 100e9 });
+  assert.is(
+    judgeAuto(AUTO_BEGINNING, {
+      ...world.seen(),
+      migrations: [asks({ mid: 9, phase: 'done', reason: 'auto', endedMs })],
+    }).state.isEvening,
+    false,
+  );
 });
 
 test.run();

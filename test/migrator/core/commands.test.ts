@@ -12,7 +12,7 @@ const EXTRA = {
   limits: { rowsMax: 10, bytesMax: 100, rowsWanted: 3 },
   pauseMs: 12,
   pauseAtLeast: false,
-  tookMs: 70,
+  span: { startedAtMs: 30, tookMs: 70 },
 };
 const SEALED = { sealSlot: 9, digest: NO_ROWS };
 
@@ -73,7 +73,7 @@ test('an activation wants the import and the seal; a publication takes what is k
 test('what the keeper is told; what is no single command is none', () => {
   const facts = known({ wish: 'abort' });
   const of = { mid: 2, token: 7 };
-  const aborted = { kind: 'recordAbort', ...of, why: 'asked' };
+  const aborted = { kind: 'recordAbort', ...of, why: 'asked', span: { startedAtMs: 30, tookMs: 70 } };
   assert.equal(commandFor('recordAbort', facts, CLAIM, EXTRA), {
     to: 'keeper',
     command: { ...aborted, told: false },

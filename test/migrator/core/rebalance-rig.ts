@@ -16,7 +16,7 @@ export type Nursery = { readonly clusters: ClusterFact[]; readonly ranges: Range
 
 const keyOf = (n: number): string => `k${String(n).padStart(7, '0')}`;
 
-/** So many clusters with so many ranges of so many buckets, whose sizes and owners are skewed as Zipf's law has it. */
+/** So many clusters with so many ranges, of so many buckets on average, whose sizes and owners are skewed as Zipf's law has it. */
 export function skewed(seed: number, clusterCount: number, rangeCount: number, buckets = 64): Nursery {
   const random = createRandom(seed);
   const skew = 0.3 + random.next();
@@ -30,16 +30,21 @@ export function skewed(seed: number, clusterCount: number, rangeCount: number, b
     const at = random.next() * total;
     return ids[shares.findIndex((share) => share >= at)] as string;
   };
-  const ranges = Array.from({ length: rangeCount }, (_, n): RangeFact => {
-    const bytes = Math.ceil(1e9 / (1 + random.below(rangeCount)) ** (skew / 2));
+  const sizes = Array.from({ length: rangeCount }, () =>
+    Math.ceil(1e9 / (1 + random.below(rangeCount)) ** (skew / 2)),
+  );
+  const size = sizes.reduce((sum, each) => sum + each, 0) / rangeCount;
+  const ranges = sizes.map((bytes, n): RangeFact => {
     const load = random.next() * 1000;
-    const parts = Array.from({ length: buckets }, (_each, at): BucketFact => {
-      const lo = at === 0 ? keyOf(n) : `${keyOf(n)}/${String(at).padStart(2, '0')}`;
-      return { lo, keys: 10, bytes: bytes / buckets, load: load / buckets };
+    // As stores have them: each of about as much.
+    const count = Math.min(1024, Math.max(1, Math.round((buckets * bytes) / size)));
+    const parts = Array.from({ length: count }, (_each, at): BucketFact => {
+      const lo = at === 0 ? keyOf(n) : `${keyOf(n)}/${String(at).padStart(4, '0')}`;
+      return { lo, keys: 10, bytes: bytes / count, load: load / count };
     });
     const hi = n === rangeCount - 1 ? null : keyOf(n + 1);
     const lo = n === 0 ? '' : keyOf(n);
-    return { lo, hi, owner: ownerOf(), keys: 10 * buckets, bytes, load, buckets: parts, stays: false };
+    return { lo, hi, owner: ownerOf(), keys: 10 * count, bytes, load, buckets: parts, stays: false };
   });
   return { clusters, ranges };
 }

@@ -18,7 +18,7 @@ const [CLUSTERS, RANGES] = (process.env['REBALANCE_SIZE'] ?? '40x2000').split('x
   number,
 ];
 
-/** Of each range; fewer where there are so many that they fill the memory. */
+/** Of a range, on average; fewer where there are so many that they fill the memory. */
 const BUCKETS = RANGES > 10_000 ? 10 : 64;
 /** What a plan may take (ms); on a machine that does other things, too, more than on one of its own. */
 const PLAN_MS = Number(process.env['REBALANCE_MS'] ?? 250);

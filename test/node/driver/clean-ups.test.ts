@@ -3,7 +3,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CleanUps } from '../../../node/driver/clean-ups.ts';
 import type { Respond } from '../../../node/driver/proposals.ts';
-import type { Migration } from '../../../src/protocol/admin/admin.ts';
+import { type Migration, NO_PROGRESS } from '../../../src/protocol/admin/admin.ts';
+import { NO_AUTO } from '../../../src/protocol/admin/auto.ts';
 import { failure, OK } from '../../../src/protocol/arakoon/replies.ts';
 import { decodeUpdate } from '../../../src/protocol/arakoon/updates.ts';
 
@@ -11,6 +12,7 @@ import { decodeUpdate } from '../../../src/protocol/arakoon/updates.ts';
 class Rig {
   mids: number[] = [];
   migrations = new Map<number, Migration>();
+  auto = NO_AUTO;
   mayRead = true;
   readonly asked: Respond[] = [];
   /** Migrations whose records were to be dropped. */
@@ -23,7 +25,7 @@ class Rig {
     this.cleanUps = new CleanUps({
       driver: {
         get machine() {
-          return { cleanups: rig.mids, migrations: rig.migrations };
+          return { cleanups: rig.mids, migrations: rig.migrations, auto: rig.auto };
         },
         mayRead: () => this.mayRead,
         propose: (bytes, respond) => {
@@ -114,6 +116,23 @@ test('a move that another one takes back stays for as long as that one', () => {
   record(4, null);
   rig.cleanUps.look();
   assert.equal(rig.forgotten, [2, 1]);
+});
+
+test('what rebalancing by itself still counts is not dropped', () => {
+  const rig = new Rig();
+  rig.auto = { ...NO_AUTO, isOn: true, coolDownSeconds: 60 };
+  const ended = (mid: number, startedAtMs: number): void => {
+    rig.migrations.set(mid, {
+      ...{ mid, phase: 'done', receipt: null },
+      progress: { ...NO_PROGRESS, startedAtMs },
+    } as unknown as Migration);
+  };
+  for (const mid of [1, 2, 3]) ended(mid, 1e12);
+  rig.cleanUps.look();
+  assert.equal(rig.forgotten, []);
+  ended(4, 1e12 + 60_000);
+  rig.cleanUps.look();
+  assert.equal(rig.forgotten, [1]);
 });
 
 test('who is no master drops no record', () => {

@@ -3,7 +3,14 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { storeState } from '../../../node/machine/system-state.ts';
 import { type AdminCommand, type Migration, NO_PROGRESS } from '../../../src/protocol/admin/admin.ts';
-import { type AutoSettings, type AutoWish, NO_AUTO, RECENT_MAX } from '../../../src/protocol/admin/auto.ts';
+import {
+  type AutoSettings,
+  type AutoWish,
+  DAY_MS,
+  NO_AUTO,
+  RECENT_MAX,
+  stillCounted,
+} from '../../../src/protocol/admin/auto.ts';
 import { UNSAID } from '../../../src/protocol/admin/migration.ts';
 import { TestCluster } from './cluster.ts';
 
@@ -60,6 +67,15 @@ test('it is off unless told, and a wish is kept for whoever has seen the one bef
   const { auto } = cluster.machine;
   cluster.restart();
   assert.equal(cluster.machine.auto, auto, 'it is stored');
+});
+
+test('it is not on before there is a map', () => {
+  const cluster = new TestCluster();
+  assert.match(
+    cluster.expect({ kind: 'setAuto', seen: 0, wish: ON }, 'refused').why,
+    /no map yet: nursery init/,
+  );
+  cluster.expect({ kind: 'setAuto', seen: 0, wish: { ...ON, isOn: false } }, 'ok');
 });
 
 test('what makes no sense is not wished', () => {
@@ -163,6 +179,44 @@ test('who plans is told of every open move, and of the newest that have ended', 
   assert.is(many.migrations[0]?.mid, open + 1);
   const none = cluster.query({ kind: 'getAuto', recent: 0 }, 'auto');
   assert.equal([none.migrations.map(({ mid }) => mid), none.isCut], [[open], true]);
+});
+
+test('while it is on, what it still counts is not forgotten', () => {
+  const cluster = keeper({ coolDownSeconds: 60 });
+  const moveAt = (startedAtMs: number): number => {
+    const { mid } = cluster.expect({ kind: 'plan', source: 'A', target: 'C', lo: 'a', hi: 'b' }, 'planned');
+    cluster.expect({ kind: 'claim', mid, tokenSeen: 0 }, 'claimed');
+    const span = { startedAtMs, tookMs: 5000 };
+    cluster.expect({ kind: 'recordAbort', mid, token: 1, why: 'asked', told: true, span }, 'ok');
+    return mid;
+  };
+  const forget = (mid: number) => ({ kind: 'forget', mid }) as const;
+  const first = moveAt(1e12);
+  assert.match(cluster.expect(forget(first), 'refused').why, /rebalancing by itself still counts migration/);
+  const second = moveAt(1e12 + 60_000);
+  cluster.expect(forget(first), 'ok');
+  cluster.expect(forget(second), 'refused');
+  cluster.expect({ kind: 'setAuto', seen: 1, wish: { ...ON, coolDownSeconds: 60, bytesPerDay: 9 } }, 'ok');
+  const later = moveAt(1e12 + 60_000 + DAY_MS);
+  cluster.expect(forget(second), 'ok');
+  const last = moveAt(1e12 + 60_000 + DAY_MS + 3_600_000);
+  cluster.expect(forget(later), 'refused');
+  const merge = cluster.expect({ kind: 'plan', source: 'B', target: 'A', lo: 'k', hi: 't' }, 'planned').mid;
+  end(cluster, merge);
+  const { mid } = cluster.expect(planned(cluster, { wish: 2, target: 'A', lo: '', hi: null }), 'planned');
+  end(cluster, mid);
+  cluster.expect(forget(mid), 'ok');
+  cluster.expect({ kind: 'setAuto', seen: 2, wish: { ...ON, isOn: false } }, 'ok');
+  for (const each of [later, last]) cluster.expect(forget(each), 'ok');
+});
+
+test('of more than planners are told of, one more stays, which says that there are some', () => {
+  const { migrations } = keeper(null).machine;
+  const [record] = migrations.values();
+  const many = Array.from({ length: RECENT_MAX + 9 }, (_, at) => ({ ...(record as Migration), mid: at }));
+  const counted = stillCounted({ ...ON }, many);
+  assert.equal([counted.size, counted.has(7), counted.has(8)], [RECENT_MAX + 1, false, true]);
+  assert.is(stillCounted(ON, [{ ...(record as Migration), merges: [] }]).size, 0);
 });
 
 test.run();

@@ -11,7 +11,7 @@ import {
   type NodeAddress,
   type Receipt,
 } from '../../../src/protocol/admin/admin.ts';
-import { GIVES_WAY } from '../../../src/protocol/admin/migration.ts';
+import { endedAtMs, GIVES_WAY } from '../../../src/protocol/admin/migration.ts';
 import { TestCluster } from './cluster.ts';
 
 const nodes: NodeAddress[] = [{ name: 'n1', ips: ['10.0.0.1'], port: 4000 }];
@@ -65,6 +65,23 @@ test('a target that was not asked is told later, once; one that is dropped, neve
   third.expect({ kind: 'setClusterConfig', cluster: 'C', nodes }, 'ok');
   third.expect({ kind: 'dropCluster', cluster: 'C' }, 'ok');
   assert.is(recordOf(third, 2).isUntold, true, 'another cluster was dropped');
+});
+
+test('one that went back keeps when that was, also where its migrator had noted nothing', () => {
+  const abort = { kind: 'recordAbort', mid: 2, token: 1, why: 'asked', told: true } as const;
+  const span = { startedAtMs: 1000, tookMs: 70 };
+  const unnoted = inPhase('active');
+  unnoted.expect({ ...abort, span }, 'ok');
+  assert.equal([recordOf(unnoted, 2).progress.startedAtMs, endedAtMs(recordOf(unnoted, 2))], [1000, 1070]);
+  unnoted.restart();
+  assert.is(endedAtMs(recordOf(unnoted, 2)), 1070, 'it is stored');
+  const noted = inPhase('active');
+  noted.expect({ kind: 'note', mid: 2, token: 1, progress: { ...NO_PROGRESS, startedAtMs: 900 } }, 'claimed');
+  noted.expect({ ...abort, span }, 'ok');
+  assert.is(endedAtMs(recordOf(noted, 2)), 970);
+  const before = inPhase('active');
+  before.expect(abort, 'ok');
+  assert.equal([endedAtMs(recordOf(before, 2)), recordOf(before, 2).abortedAfterMs], [0, undefined]);
 });
 
 /** A keeper with migration 2, claimed once, brought to this phase. */

@@ -1,5 +1,6 @@
 /** Clauses of rebalancing by itself at the keeper and in the planner, as schedules written by hand (rules.ts). */
-import { AUTO_BEGINNING, judgeAuto, LOOKS_MIN, planAuto } from '../../../migrator/core/auto.ts';
+import { AUTO_BEGINNING, judgeAuto, planAuto } from '../../../migrator/core/auto.ts';
+import { LOOKS_MIN } from '../../../migrator/core/auto-known.ts';
 import { NO_AUTO } from '../../../src/protocol/admin/auto.ts';
 import { World } from '../../migrator/core/auto-rig.ts';
 import { TestCluster } from '../../node/machine/cluster.ts';

@@ -1,6 +1,7 @@
 /** `nursery rebalance --auto`: what is set by which option, and what people are told. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { EXIT_CODES, FatalError } from '../../../src/base/errors.ts';
 import { autoLines, changeOf } from '../../../src/cli/auto-command.ts';
 import { NO_AUTO } from '../../../src/protocol/admin/auto.ts';
 
@@ -32,20 +33,38 @@ test('what is not typed stays as it was', () => {
   });
 });
 
+const isUsage = (error: Error): boolean =>
+  error instanceof FatalError && error.exitCode === EXIT_CODES.USAGE && /--begin is/.test(error.message);
+
 test('bounds are lifted', () => {
   const change = changeOf({ ...NOTHING, auto: 'on', quiet: 'none', rate: 0, perDay: 0 });
   assert.equal(change, { isOn: true, quiet: null, rate: null, bytesPerDay: null });
   for (const quiet of ['8', '8-', 'night', '8-18-20'])
     assert.throws(() => changeOf({ ...NOTHING, auto: 'on', quiet }), /two hours of the day/);
+  for (const quiet of ['24-3', '3-24', '8-8'])
+    assert.throws(() => changeOf({ ...NOTHING, auto: 'on', quiet }), /two different hours of 0 to 23/);
+  for (const begin of [9, 10])
+    assert.throws(() => changeOf({ ...NOTHING, auto: 'on', begin, threshold: 10 }), isUsage);
+  assert.equal(changeOf({ ...NOTHING, auto: 'on', begin: 11, threshold: 10 }).beginPercent, 11);
 });
 
 test('people are told what is wished, what it does, and why', () => {
   const verdict = { kind: 'off', why: 'it is off' } as const;
-  assert.match(autoLines({ wish: NO_AUTO, verdict, moves: [] }, [])[0] ?? '', /is off, as nobody has wished/);
+  assert.match(
+    autoLines({ wish: NO_AUTO, verdict, moves: [], isAttended: null }, [])[0] ?? '',
+    /is off, as nobody has wished/,
+  );
   const wish = { ...NO_AUTO, number: 2, isOn: true, who: 'me@here', quiet: { from: 8, to: 18 }, rate: 2048 };
   const move = { source: 'ams', target: 'bru', lo: 'k', hi: null };
-  const shown = { wish, verdict: { kind: 'moves', why: 'ams has 2 times the mean' }, moves: [move] } as const;
+  const now = { verdict: { kind: 'moves', why: 'ams has 2 times the mean' }, moves: [move] } as const;
+  const shown = { wish, ...now, isAttended: true };
   const text = autoLines(shown, []).join('\n');
+  assert.not.match(text, /no router/);
+  assert.match(
+    autoLines({ ...shown, isAttended: false }, []).join('\n'),
+    /no router and no migrator .* nursery migrator/,
+  );
+  assert.equal(autoLines({ ...shown, isAttended: null }, []).join('\n'), text);
   assert.match(text, /is on, by size, as me@here has wished/);
   assert.match(
     text,

@@ -1,7 +1,7 @@
 /** Who asked for a move, as `nursery migrations` says it. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { askedFor } from '../../../src/cli/migrations-command.ts';
+import { askedFor, proofOf } from '../../../src/cli/migrations-command.ts';
 import { UNSAID } from '../../../src/protocol/admin/migration.ts';
 
 test('who asked, and why, as far as anybody has said', () => {
@@ -17,6 +17,14 @@ test('what an order of a rescue brings was asked for by that order; what it sett
   assert.is(askedFor({ rescue }), ', asked for by order 7 (rescue lost)');
   const asked = { ...UNSAID, who: 'me@here' };
   assert.is(askedFor({ asked, rescue: { ...rescue, isCopy: false } }), ', asked for by me@here (person)');
+});
+
+test('what source and target agreed on, which a merge has nothing of', () => {
+  const digest = { sum: 0xabcdn << 112n, count: 2, bytes: 70 };
+  const receipt = { sealSlot: 9, digest, pauseMs: 1, pauseAtLeast: false, tookMs: 1500 };
+  assert.is(proofOf({ receipt }), ', took 1.5 s, 70 bytes, sealed at slot 9, digest abcd0000…');
+  assert.is(proofOf({ receipt, merges: [] }), ', took 1.5 s');
+  assert.is(proofOf({ receipt: null }), '');
 });
 
 test.run();

@@ -61,7 +61,7 @@ test('by load it is requests a second, and a range whose requests are for one ke
   assert.equal(lines, [
     'plan by load, for version 7 of the map',
     '  now: from 0.50 times to 1.50 times the mean of 1500 requests a second; ams has most',
-    '  then: from 1.00 times to 1.05 times the mean of 1500 requests a second; ams has most, with 1 moves of 2.0 KiB',
+    '  then: from 1.00 times to 1.05 times the mean of 1500 requests a second; ams has most, with 1 move of 2.0 KiB',
     '  1.  ams → bru  [k..t)  1200 keys, 2.0 KiB, 750 requests a second',
     '  with a move under way, or a minute ago, and left alone: c',
     '  stays, since one key has 88 % of its 900 requests a second: [t..end) at ams, key 0x7468650a31',

@@ -12,6 +12,7 @@ import {
   type NodeStatus,
   type Order,
 } from '../../../src/protocol/admin/admin.ts';
+import { NO_AUTO } from '../../../src/protocol/admin/auto.ts';
 import { type Asked, UNSAID } from '../../../src/protocol/admin/migration.ts';
 import {
   type Condition,
@@ -19,6 +20,7 @@ import {
   NO_LOAD,
   NOWHERE,
   type NodeFacts,
+  type Visitor,
 } from '../../../src/protocol/admin/node-facts.ts';
 
 /** What the clock of every node says. */
@@ -37,18 +39,19 @@ type NodeOptions = Partial<NodeStatus> & {
   readonly conditions?: Condition[];
   readonly rack?: string;
   readonly load?: Load;
+  readonly visitor?: Pick<Visitor, 'role' | 'node'>;
 };
 
 function nodeOf(
   cluster: string,
   name: string,
-  { conditions = [], rack = '', load = NO_LOAD, ...status }: NodeOptions = {},
+  { conditions = [], rack = '', load = NO_LOAD, visitor, ...status }: NodeOptions = {},
 ): NodeSeen {
   const facts: NodeFacts = {
     version: '1',
     atMs: AT_MS,
     conditions,
-    visitors: [],
+    visitors: visitor === undefined ? [] : [{ ...visitor, remote: '::1:9', sinceMs: AT_MS }],
     counts: null,
     countedMs: 0,
     unmergedRows: 0,
@@ -267,6 +270,13 @@ type Row = {
   /** The verdict, where not all of `what` is in it. */
   readonly words?: string;
 };
+
+const AUTO = { ...NO_AUTO, number: 1, isOn: true };
+
+/** The keeper's cluster, to whose second node somebody is connected. */
+function visitedBy(visitor: Pick<Visitor, 'role' | 'node'>): ClusterSeen {
+  return clusterOf('k', nodeOf('k', 'k_1', { visitor }));
+}
 
 const ROWS: readonly Row[] = [
   { name: 'all is well', facts: factsOf(), state: 'healthy', kinds: [] },
@@ -1362,6 +1372,40 @@ const ROWS: readonly Row[] = [
     }),
     state: 'healthy',
     kinds: [],
+  },
+  {
+    name: 'rebalancing by itself is on, and nobody does so',
+    facts: factsOf({ keeper: keeperOf({ auto: AUTO }) }),
+    state: 'healthy',
+    kinds: ['nobodyMigrates'],
+    what: /no router and no migrator is connected to the keeper/,
+    command: 'nursery migrator --config router.ini',
+  },
+  {
+    name: 'rebalancing by itself is on, and a command alone moves something',
+    facts: factsOf({
+      keeper: keeperOf({ auto: AUTO }),
+      replaced: [visitedBy({ role: 'migrator', node: 'command' })],
+    }),
+    state: 'healthy',
+    kinds: ['nobodyMigrates'],
+  },
+  ...[
+    { role: 'router', node: 'command' },
+    { role: 'migrator', node: 'migrator' },
+  ].map(
+    (visitor): Row => ({
+      name: `rebalancing by itself is on, and a ${visitor.role} does so`,
+      facts: factsOf({ keeper: keeperOf({ auto: AUTO }), replaced: [visitedBy(visitor)] }),
+      state: 'healthy',
+      kinds: [],
+    }),
+  ),
+  {
+    name: 'rebalancing by itself is on, and who does so may be connected to a node that is silent',
+    facts: factsOf({ keeper: keeperOf({ auto: AUTO }), replaced: [clusterOf('k', silent('k_1'))] }),
+    state: 'atRisk',
+    kinds: ['nodeSilent'],
   },
 ];
 

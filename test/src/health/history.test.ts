@@ -5,6 +5,7 @@ import { forgettable, historyLines } from '../../../src/cli/migrations-command.t
 import { historyOf } from '../../../src/health/history.ts';
 import type { MapEntry } from '../../../src/keyspace/rangemap.ts';
 import { type Migration, NO_PROGRESS, type Order } from '../../../src/protocol/admin/admin.ts';
+import { NO_AUTO } from '../../../src/protocol/admin/auto.ts';
 
 function move(mid: number, source: string, target: string, more: Partial<Migration> = {}): Migration {
   const record = { mid, source, target, lo: 'k', hi: 't', phase: 'done', token: 1, heartbeat: 1 } as const;
@@ -152,7 +153,7 @@ test('what came back from a target that is dead counts, and numbers that orders 
 test('a move that another one takes back is not forgotten before that one', () => {
   const asked = { rate: null, who: '', reason: 'person', undoes: 1 } as const;
   const all = [move(1, 'a', 'b'), move(2, 'b', 'a', { asked }), move(3, 'a', 'b')];
-  assert.equal(forgettable(all, 0), [2, 3]);
+  assert.equal(forgettable(all, 0, NO_AUTO).mids, [2, 3]);
 });
 
 test('the oldest that have ended may be forgotten, and never one that somebody is still to be told of', () => {
@@ -163,9 +164,9 @@ test('the oldest that have ended may be forgotten, and never one that somebody i
     move(1, 'a', 'b'),
     move(5, 'a', 'b'),
   ];
-  assert.equal(forgettable(all, 0), [1, 2, 5]);
-  assert.equal(forgettable(all, 1), [1, 2]);
-  assert.equal(forgettable(all, 9), []);
+  assert.equal(forgettable(all, 0, NO_AUTO).mids, [1, 2, 5]);
+  assert.equal(forgettable(all, 1, NO_AUTO).mids, [1, 2]);
+  assert.equal(forgettable(all, 9, NO_AUTO).mids, []);
 });
 
 test('a merge gives a key another epoch, and no other owner', () => {
@@ -179,6 +180,16 @@ test('a merge gives a key another epoch, and no other owner', () => {
     ['b', 3, 'merge'],
   ]);
   assert.is(history.hasGaps, false);
+});
+
+test('what rebalancing by itself still counts stays, and is said', () => {
+  const ended = (mid: number, endedMs: number) =>
+    move(mid, 'a', 'b', { progress: { ...NO_PROGRESS, startedAtMs: endedMs } });
+  const all = [ended(1, 1e12), ended(2, 1e12 + 1000), ended(3, 1e12 + 60_000), ended(4, 1e12 + 60_500)];
+  const on = { ...NO_AUTO, isOn: true, coolDownSeconds: 60 };
+  assert.equal(forgettable(all, 0, on), { mids: [1], counted: 3 });
+  assert.equal(forgettable(all, 2, on), { mids: [1], counted: 1 });
+  assert.equal(forgettable(all, 0, { ...on, isOn: false }), { mids: [1, 2, 3, 4], counted: 0 });
 });
 
 test.run();

@@ -95,6 +95,15 @@ tests('a row is read as it was written', () => {
   );
 });
 
+/** The time that one took is its receipt's, or that of its abort. */
+function timed(
+  proof: Migration['receipt'],
+  tookMs: number | null,
+): Pick<Migration, 'receipt' | 'abortedAfterMs'> {
+  if (tookMs === null) return { receipt: proof };
+  return proof === null ? { receipt: null, abortedAfterMs: tookMs } : { receipt: { ...proof, tookMs } };
+}
+
 tests(
   'so is one that says how it was asked for, how long it took, or that it gives way; on links too',
   () => {
@@ -107,7 +116,7 @@ tests(
         ...migration,
         progress: known,
         ...(how === null ? {} : { asked: how }),
-        receipt: migration.receipt && { ...migration.receipt, ...(tookMs === null ? {} : { tookMs }) },
+        ...timed(migration.receipt, tookMs),
         ...(hasMore && migration.foundings !== undefined ? more : {}), // an order knows foundings
       }),
     );
@@ -129,6 +138,19 @@ tests('a plan, or one of a merge, says how it was asked for, or ends where that 
     const update: Update = { kind: 'admin', command };
     assert.equal(decodeUpdate(encodeUpdate(update)), update);
   }
+});
+
+tests('an abort says when it was, or ends where that would stand', () => {
+  const span = { startedAtMs: 1_795_897_116_530, tookMs: 3 };
+  const abort = { kind: 'recordAbort', mid: 7, token: 3, why: 'asked' } as const;
+  for (const told of [true, false])
+    for (const command of [
+      { ...abort, told },
+      { ...abort, told, span },
+    ]) {
+      const update: Update = { kind: 'admin', command };
+      assert.equal(decodeUpdate(encodeUpdate(update)), update);
+    }
 });
 
 const merge = fc
