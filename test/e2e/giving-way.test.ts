@@ -38,7 +38,7 @@ tests.test('beside clients of its target a copy gives way; alone, or at a rate, 
     const moving = nursery.start(['migrate', '--range', 'z/..', '--to', bru.id, '--json']);
     await until('status to say to whom it gives way', async () => {
       const { stdout } = await nursery.run(['status']);
-      return /copying, .*, at most \d\S* .iB\/s: it gives way to requests, which waited \d+ ms at gw-/.test(
+      return /copying, .*, at most \d\S* .iB\/s: it gave way to requests, which waited \d+ ms at gw-/.test(
         stdout,
       );
     });

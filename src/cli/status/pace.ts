@@ -5,7 +5,7 @@ import { printBytes } from './amounts.ts';
 
 /** Of a copy that nobody has asked a rate. */
 export function printGivesWay({ rate, waitedMs, cluster }: GivesWay): string {
-  return `at most ${printBytes(rate)}/s: it gives way to requests, which waited ${waitedMs} ms at ${cluster}`;
+  return `at most ${printBytes(rate)}/s: it gave way to requests, which waited ${waitedMs} ms at ${cluster}, and rises slowly`;
 }
 
 /** Of a move that is on, as its record says; '' where there is nothing to say. */

@@ -44,7 +44,7 @@ test('how fast a move is copied at most is said, and why', () => {
   const progress = { ...copying.progress, givesWay };
   assert.match(
     told({ progress }),
-    /, at most 512 KiB\/s: it gives way to requests, which waited 12 ms at bru$/,
+    /, at most 512 KiB\/s: it gave way to requests, which waited 12 ms at bru, and rises slowly$/,
   );
   const asked = { ...UNSAID, rate: 7 };
   assert.match(told({ progress, asked }), /, at most 7 bytes\/s, as was asked for$/);
