@@ -10,7 +10,7 @@ export const RUN_TABLES = 40;
 export type RunPolicy = {
   /** Flushes of up to this many rows go to the rows directly, where no run lies above them: a page each, 16 MiB at most. */
   readonly directRowsMax: number;
-  /** Runs with fewer rows than this are not worth a merge, however small the store is. */
+  /** Runs with fewer rows than this are not worth a merge, however small the store is: where rows can be cut is known once they are merged. */
   readonly mergeRowsMin: number;
   /** From this many runs on they are merged, however few rows they have. */
   readonly mergeRuns: number;
@@ -22,7 +22,7 @@ export type RunPolicy = {
 
 export const RUN_POLICY: RunPolicy = {
   directRowsMax: 2000,
-  mergeRowsMin: 250_000,
+  mergeRowsMin: 50_000,
   mergeRuns: 24,
   urgentRuns: 32,
   mergeIdleMs: 10_000,
