@@ -1,13 +1,16 @@
 /** The runs of a store and the tables for them, as the thread that writes has them: see runs.ts. */
 import { invariant } from '../../src/base/assert.ts';
 import { type Environment, openRunTables, type RunTable } from './environment.ts';
-import { putFilter, putRuns, type RunNote, readRuns, removeFilter } from './runs.ts';
+import { Filter } from './filter.ts';
+import { filterKey, putFilter, putRuns, type RunNote, readRuns, removeFilter } from './runs.ts';
 
 /** Which tables have runs, which are free, and which hold rows that nobody should read any more. */
 export class RunStock {
   readonly #environment: Environment;
   readonly #tables: readonly RunTable[];
   #runs: readonly RunNote[];
+  /** Of each run, by its table; one that is missing says nothing. */
+  readonly #filters = new Map<number, Filter>();
   #free: number[] = [];
   /** Tables to be emptied: what broke off, and runs that were merged. */
   #waste: number[] = [];
@@ -19,6 +22,10 @@ export class RunStock {
     this.#environment = environment;
     this.#tables = openRunTables(environment);
     this.#runs = readRuns(environment);
+    for (const { table } of this.#runs) {
+      const filter = environment.getBinary(filterKey(table));
+      if (filter !== undefined) this.#filters.set(table, new Filter(filter));
+    }
     const taken = new Set(this.#runs.map(({ table }) => table));
     for (const [number, table] of this.#tables.entries()) {
       if (taken.has(number)) continue;
@@ -52,6 +59,13 @@ export class RunStock {
     return table;
   }
 
+  /** Tables of the runs that may have a key with this hash, newest first. */
+  tablesWith(hash: number): RunTable[] {
+    return this.#runs.flatMap(({ table }) =>
+      this.#filters.get(table)?.mayHave(hash) === false ? [] : [this.table(table)],
+    );
+  }
+
   /** An empty table; null where none is free. */
   take(): number | null {
     return this.#free.shift() ?? null;
@@ -68,7 +82,8 @@ export class RunStock {
     putFilter(this.#environment, note.table, filter);
   }
 
-  added(note: RunNote): void {
+  added(note: RunNote, filter: Uint8Array | null = null): void {
+    if (filter !== null) this.#filters.set(note.table, new Filter(filter));
     this.#change([note, ...this.#runs]);
   }
 
@@ -80,6 +95,7 @@ export class RunStock {
 
   removed(slots: ReadonlySet<number>): void {
     const tables = this.#runs.filter(({ slot }) => slots.has(slot)).map(({ table }) => table);
+    for (const table of tables) this.#filters.delete(table);
     this.#change(this.#without(slots));
     this.#retired.push({ version: this.#version, tables });
   }

@@ -1,6 +1,6 @@
 /** Writes one run after the other, a few MiB to a transaction; the last one names it. For the thread that writes. */
 import type { Counting } from './counting.ts';
-import { type Environment, encodeSlot, META } from './environment.ts';
+import { type Environment, encodeSlot, META, type RunTable } from './environment.ts';
 import { Filter, hashKey } from './filter.ts';
 import { unpackRows } from './row-pages.ts';
 import type { RunStock } from './run-stock.ts';
@@ -88,7 +88,7 @@ export class RunWriter {
       this.#counting.written(slot);
     });
     const done = added as unknown as AddedRun;
-    this.#stock.added(done.note);
+    this.#stock.added(done.note, done.filter);
     this.#reset();
     return done;
   }
@@ -104,7 +104,7 @@ export class RunWriter {
           const hash = hashKey(key);
           this.#hashes.push(hash);
           if (value === null) this.#removed += 1;
-          this.#counting.stacking(key, hash, value?.length ?? null, () => this.#bytesOf(key, number));
+          this.#counting.stacking(key, hash, value?.length ?? null, () => this.#bytesOf(key, hash, table));
           void table.put(key, toRunValue(value));
         });
       }
@@ -116,9 +116,9 @@ export class RunWriter {
   }
 
   /** Of the value that readers see, with what of this run has been written; null: there is none. */
-  #bytesOf(key: StoreKey, table: number): number | null {
-    for (const number of [table, ...this.#stock.runs.map((run) => run.table)]) {
-      const stored = this.#stock.table(number).getBinary(key);
+  #bytesOf(key: StoreKey, hash: number, own: RunTable): number | null {
+    for (const table of [own, ...this.#stock.tablesWith(hash)]) {
+      const stored = table.getBinary(key);
       if (stored !== undefined) return fromRunValue(stored)?.length ?? null;
     }
     return this.#environment.getBinaryFast(key)?.length ?? null;
