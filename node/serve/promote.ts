@@ -60,7 +60,7 @@ function whyRefused(
     return `${node} is of founding ${introduction.founding || 'none'}, not of ${founding}`;
   const { bound } = driver.machine;
   if (bound === null && nursery !== null) {
-    return `${node} has not learnt that its cluster is of the nursery ${nursery}, as its file says, and may lag behind moves: what it moved away would be served twice. Promote another survivor; where the cluster never was of that nursery (nursery status of it shows nothing of it), take [nursery] out of the file of ${node} and restart it first`;
+    return `${node} has not learnt that its cluster is of the nursery ${nursery}, as its file says, and may lag behind moves: what it moved away would be served twice. Promote another survivor, or where none is left bring the cluster back from a backup (nursery restore --replace); where the cluster never was of that nursery (nursery status of it shows nothing of it), take [nursery] out of the file of ${node} and restart it first`;
   }
   // It begins anew, and knows of no key; what it serves would be lost without a word.
   if (bound !== null && bound.mine === bound.keeper.founding && driver.machine.owned().length > 0) {

@@ -525,9 +525,11 @@ export class Rescues {
     if (schedule.nowMs < it.sinceMs + PATIENCE_MS) return;
     it.sinceMs = schedule.nowMs;
     const others = theirs.filter(
-      ({ name, founding, hardware, config }) =>
+      ({ name, founding, hardware, config, driver }) =>
         name !== it.survivor &&
         founding === it.founding &&
+        // Nobody promotes who lost its store and has nothing yet, and would be refused, in the place of who has all.
+        driver.machine.state.bound !== null &&
         !config.learners.includes(name) &&
         (hardware.disk.summary.retired?.parted ?? null) === null,
     );
