@@ -126,6 +126,12 @@ export class History {
     if (call.seen.outcome === 'refused' && call.appliedIn !== null) this.#refusedThough(call);
   }
 
+  /** Whether whoever writes this value does not know, so far, if it has. */
+  mayTakeEffect(value: Uint8Array): boolean {
+    const call = this.#byId.get(writerOf(value));
+    return call !== undefined && (call.seen === null || call.seen.outcome === 'unknown');
+  }
+
   /** A served row was changed to this value. */
   appliedAt(cluster: string, slot: number, key: string, value: Uint8Array): void {
     const call = this.#byId.get(writerOf(value));

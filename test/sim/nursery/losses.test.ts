@@ -6,6 +6,7 @@ import type { Order } from '../../../src/protocol/admin/admin.ts';
 import { asks } from '../../migrator/core/auto-rig.ts';
 import { Rare } from '../base/rare.ts';
 import { Violation } from '../base/violation.ts';
+import { NO_STEPS, type Operation } from './asking.ts';
 import type { ClusterHistory } from './cluster-history.ts';
 import { History } from './history.ts';
 import { Losses } from './losses.ts';
@@ -59,6 +60,12 @@ function both({ isMoved, isOver }: { readonly isMoved: boolean; readonly isOver:
   losses.owns(founding('C', 'c2', 'old'), 1, serving(GIVEN), keeper);
 }
 
+/** Writes 857; without an answer nobody knows whether it has. */
+const WRITE: Operation = {
+  ...{ id: 857, name: 'set', body: Buffer.alloc(0), isUpdate: true, isStale: false, writes: new Map() },
+  read: (answer) => ({ outcome: answer === null ? 'unknown' : 'done', steps: NO_STEPS }),
+};
+
 const isViolation = (error: unknown): boolean =>
   error instanceof Violation && error.message.includes('no order says so');
 
@@ -69,6 +76,21 @@ test('what had been brought to somebody who burnt, and whose source burnt as wel
 test('what was never on its way to there, or lives there still, is not lost', () => {
   assert.throws(() => both({ isMoved: false, isOver: true }), isViolation);
   assert.throws(() => both({ isMoved: true, isOver: false }), isViolation);
+});
+
+test('a survivor may have what was merely accepted behind the activation of a move: its writer has not heard of it (nursery, 9900002171)', () => {
+  const promoted = (answer: Buffer | null): void => {
+    const rare = new Rare();
+    const history = new History(rare, []);
+    const losses = new Losses(history, rare, () => true);
+    const call = history.called('c', WRITE, 1);
+    history.answered(call, answer, true, 2);
+    const survivor = { ...founding('A', 'a2', '857.....'), origin: {} } as unknown as ClusterHistory;
+    losses.owns(founding('B', 'b1', 'old'), 1, serving(CUT), INITIAL_STATE);
+    losses.owns(survivor, 1, serving(GIVEN), INITIAL_STATE);
+  };
+  promoted(null);
+  assert.throws(() => promoted(Buffer.alloc(8)), isViolation);
 });
 
 test.run();

@@ -73,6 +73,8 @@ export class Losses {
     const had = left === undefined ? (before.data.get(key) ?? null) : left;
     const has = cluster.versions.at(key, slot - 1); // clients may have written in that very slot
     if (had === null ? has === null : has !== null && sameBytes(had, has)) return;
+    // A survivor takes what was merely accepted: that it owns the range, and behind that what clients wrote, and have not heard of.
+    if (cluster.origin !== null && has !== null && this.#history.mayTakeEffect(has)) return;
     check(
       keeper !== null &&
         [keeper, ...this.#keepers.values()].some((each) => isOrdered(each, { before, cluster, own, key })),
