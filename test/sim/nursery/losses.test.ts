@@ -28,10 +28,29 @@ function serving(epoch: number): SystemState {
   return { ...INITIAL_STATE, owned: [{ ...ONLY, epoch, sealedBy: null }] };
 }
 
-/** C gave the range to A, which wrote and burnt; C had burnt, too, and its survivor, who has the range still, is confirmed with it. */
-function both({ isMoved, isOver }: { readonly isMoved: boolean; readonly isOver: boolean }): void {
+/** Writes 857; without an answer nobody knows whether it has. */
+const WRITE: Operation = {
+  ...{ id: 857, name: 'set', body: Buffer.alloc(0), isUpdate: true, isStale: false, writes: new Map() },
+  read: (answer) => ({ outcome: answer === null ? 'unknown' : 'done', steps: NO_STEPS }),
+};
+
+/**
+ * C gave the range to A, which wrote and burnt; C had burnt, too, and its survivor, who has the range still, with this value, is confirmed
+ * with it. Returns how many rows were lost by an order.
+ */
+function both({
+  isMoved,
+  isOver,
+  value = 'old',
+}: {
+  readonly isMoved: boolean;
+  readonly isOver: boolean;
+  readonly value?: string;
+}): number {
   const rare = new Rare();
-  const losses = new Losses(new History(rare, []), rare, () => true);
+  const history = new History(rare, []);
+  history.answered(history.called('c', WRITE, 1), null, true, 2);
+  const losses = new Losses(history, rare, () => true);
   const range = { ...ONLY, epoch: GIVEN, sealedBy: null };
   const given = { order: 2, ranges: [range], floorMid: 12, spareMid: 10 };
   const promoted = { kind: 'promote', takenMs: 1, given: null, before: [] as number[] } as const;
@@ -57,20 +76,17 @@ function both({ isMoved, isOver }: { readonly isMoved: boolean; readonly isOver:
   const target = founding('A', 'a1', 'old');
   losses.owns(target, 1, serving(MOVED), keeper);
   target.data.set(KEY, Buffer.from('new'));
-  losses.owns(founding('C', 'c2', 'old'), 1, serving(GIVEN), keeper);
+  const survivor = { ...founding('C', 'c2', value), origin: {} } as unknown as ClusterHistory;
+  losses.owns(survivor, 1, serving(GIVEN), keeper);
+  return rare.counts.get('row lost by an order') ?? 0;
 }
-
-/** Writes 857; without an answer nobody knows whether it has. */
-const WRITE: Operation = {
-  ...{ id: 857, name: 'set', body: Buffer.alloc(0), isUpdate: true, isStale: false, writes: new Map() },
-  read: (answer) => ({ outcome: answer === null ? 'unknown' : 'done', steps: NO_STEPS }),
-};
 
 const isViolation = (error: unknown): boolean =>
   error instanceof Violation && error.message.includes('no order says so');
 
 test('what had been brought to somebody who burnt, and whose source burnt as well, may be lost (nursery, 9900000083)', () => {
-  both({ isMoved: true, isOver: true });
+  assert.is(both({ isMoved: true, isOver: true }), 1);
+  assert.is(both({ isMoved: true, isOver: true, value: '857.....' }), 1, 'whether its writer knows or not');
 });
 
 test('what was never on its way to there, or lives there still, is not lost', () => {

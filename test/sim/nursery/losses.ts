@@ -73,11 +73,13 @@ export class Losses {
     const had = left === undefined ? (before.data.get(key) ?? null) : left;
     const has = cluster.versions.at(key, slot - 1); // clients may have written in that very slot
     if (had === null ? has === null : has !== null && sameBytes(had, has)) return;
-    // A survivor takes what was merely accepted: that it owns the range, and behind that what clients wrote, and have not heard of.
-    if (cluster.origin !== null && has !== null && this.#history.mayTakeEffect(has)) return;
-    check(
+    const isByOrder =
       keeper !== null &&
-        [keeper, ...this.#keepers.values()].some((each) => isOrdered(each, { before, cluster, own, key })),
+      [keeper, ...this.#keepers.values()].some((each) => isOrdered(each, { before, cluster, own, key }));
+    // A survivor takes what was merely accepted: that it owns the range, and behind that what clients wrote, and have not heard of.
+    if (!isByOrder && cluster.origin !== null && has !== null && this.#history.mayTakeEffect(has)) return;
+    check(
+      isByOrder,
       'lost-rows',
       () =>
         `${printKey(key)} was ${show(had)} at ${before.id}, founding ${before.founding}, and is ${show(has)} at ${cluster.id}, founding ${cluster.founding}, epoch ${own.epoch}: no order says so`,
