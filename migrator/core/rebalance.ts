@@ -65,7 +65,6 @@ const OVERSHOOT = 0.15;
 /** What a cluster has while a plan is made. */
 type Holding = {
   readonly id: string;
-  readonly pool: string;
   readonly ranges: RangeFact[];
   amount: number;
   freeBytes: number;
@@ -143,7 +142,7 @@ function poolsOf(
   const pools = new Map<string, Holding[]>();
   for (const { id, pool, freeBytes, isBusy } of clusters) {
     const free = freeBytes ?? Number.POSITIVE_INFINITY;
-    const holding = { id, pool, ranges: [], amount: 0, freeBytes: free, isBusy, wave: 0 };
+    const holding = { id, ranges: [], amount: 0, freeBytes: free, isBusy, wave: 0 };
     holdings.set(id, holding);
     const others = pools.get(pool);
     if (others === undefined) pools.set(pool, [holding]);
