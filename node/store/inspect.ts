@@ -8,7 +8,7 @@ import type { StorePlace } from './install.ts';
 import { readMeta } from './lmdb-store.ts';
 import { LmdbView } from './lmdb-view.ts';
 import { OverlaySnapshot } from './overlay.ts';
-import { loadRuns, readRuns } from './runs.ts';
+import { hasRuns, loadRuns } from './runs.ts';
 import type { View } from './types.ts';
 
 /**
@@ -32,8 +32,7 @@ export async function withStore<T>(
     const environment = openEnvironment(dir);
     try {
       const slot = readMeta(place, environment);
-      const runs =
-        readRuns(environment).length === 0 ? [] : [loadRuns(dir, environment, openRunTables(environment))];
+      const runs = hasRuns(dir, environment) ? [loadRuns(dir, environment, openRunTables(environment))] : [];
       const base = new LmdbView(dir, environment);
       const nothing = (): void => undefined;
       return await body(new OverlaySnapshot(slot, runs, base, nothing, nothing), slot);

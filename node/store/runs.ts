@@ -105,9 +105,20 @@ export function filterSumKey(table: number): StoreKey {
  * @throws FatalError STORE_DAMAGED where they are not as they were written
  */
 export function loadRuns(dir: string, environment: Environment, tables: readonly RunTable[]): Runs {
-  try {
+  return orDamaged(dir, () => {
     readMerge(environment); // the thread that merges goes by it
     return new Runs(readRuns(environment).map((note) => loadRun(dir, environment, tables, note)));
+  });
+}
+
+/** Whether the store has any. @throws FatalError STORE_DAMAGED where the list is not as it was written */
+export function hasRuns(dir: string, environment: Environment): boolean {
+  return orDamaged(dir, () => readRuns(environment).length > 0);
+}
+
+function orDamaged<T>(dir: string, read: () => T): T {
+  try {
+    return read();
   } catch (error) {
     if (error instanceof NurseryError && error.code === 'MALFORMED')
       throw storeDamaged(dir, error.message, error);

@@ -272,6 +272,11 @@ test('what says which runs there are, and how far they are merged, is damage whe
         row[byte] = (row[byte] as number) ^ 1;
         await environment.put(at, row);
       });
+      const inspected = await withStore(place, async () => undefined).then(
+        () => null,
+        (error: FatalError) => error.exitCode,
+      );
+      assert.is(inspected, 42, `who only reads, byte ${byte} of ${at}`);
       return await LmdbStore.open(place).then(
         () => null,
         (error: FatalError) => error.exitCode,
