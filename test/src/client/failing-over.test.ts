@@ -118,7 +118,7 @@ test('where nobody listens a client says so at once', async () => {
   const beganMs = performance.now();
   const error = await errorOf(NurseryClient.connect({ addresses: cluster.addresses }));
   assert.is(error.code, 'UNREACHABLE');
-  assert.ok(performance.now() - beganMs < 1000);
+  assert.ok(performance.now() - beganMs < 5000);
 });
 
 test('a key of another cluster: which cluster refuses it, which key, and who has it', async () => {

@@ -1451,9 +1451,9 @@ test('a map of ten thousand ranges is judged in a moment', () => {
     keeper: keeperOf({ entries }),
     replaced: [clusterOf('a', nodeOf('a', 'a_0', { role: 'master', owned }))],
   });
-  const beganMs = performance.now();
+  const before = process.cpuUsage(); // not by the clock of the wall: the machine may be busy with something else
   assert.is(judge(facts).state, 'healthy');
-  assert.ok(performance.now() - beganMs < 1000);
+  assert.ok(process.cpuUsage(before).user < 1_000_000, 'in µs');
 });
 
 test('a range of a founding that is not in force any more is served by nobody', () => {

@@ -134,9 +134,9 @@ test('HTTP whose header comes byte by byte, or stops in its middle, is closed wi
     silent.rest(),
   ]);
   silent.socket.destroy();
-  assert.ok(slowMs >= 250 && slowMs < 2000, String(slowMs));
-  assert.ok(againMs >= 450 && againMs < 3000, String(againMs));
-  assert.ok(bodyMs < 3000, String(bodyMs));
+  assert.ok(slowMs >= 250 && slowMs < 10_000, String(slowMs));
+  assert.ok(againMs >= 450 && againMs < 10_000, String(againMs));
+  assert.ok(bodyMs < 10_000, String(bodyMs));
   await until('all to be gone', () => bench.port.connections.http === 0);
   await bench.port.close();
 });

@@ -218,9 +218,9 @@ test('thousands of ranges in a few sweeps', () => {
   );
   const even = told('a', { owned: owned.filter((_, index) => index % 2 === 0) });
   const odd = told('b', { owned: owned.filter((_, index) => index % 2 === 1) });
-  const beginMs = performance.now();
+  const before = process.cpuUsage(); // not by the clock of the wall: the machine may be busy with something else
   assert.is(built([even, odd]).entries.length, count);
-  assert.ok(performance.now() - beginMs < 2000);
+  assert.ok(process.cpuUsage(before).user < 2_000_000, 'in µs; it takes a tenth of a second');
 });
 
 test('where two own a range one of them yields, by the word of the operator, as far as that goes', () => {
