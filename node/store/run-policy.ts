@@ -12,6 +12,8 @@ export type RunPolicy = {
   readonly directRowsMax: number;
   /** Runs with fewer rows than this are not worth a merge, however small the store is: where rows can be cut is known once they are merged. */
   readonly mergeRowsMin: number;
+  /** Nor are runs with fewer rows than lie below, up to so many: a small store that changes all over is not rewritten for each run. */
+  readonly mergeRowsMost: number;
   /** From this many runs on they are merged, however few rows they have. */
   readonly mergeRuns: number;
   /** From this many runs on a merge neither rests nor waits for readers of older images. */
@@ -23,6 +25,7 @@ export type RunPolicy = {
 export const RUN_POLICY: RunPolicy = {
   directRowsMax: 2000,
   mergeRowsMin: 50_000,
+  mergeRowsMost: 250_000,
   mergeRuns: 24,
   urgentRuns: 32,
   mergeIdleMs: 10_000,
@@ -43,6 +46,7 @@ export type RunState = {
 export function mergeIsDue(policy: RunPolicy, { runs, baseRows, idleMs }: RunState): boolean {
   if (runs.length === 0) return false;
   const weight = runs.reduce((sum, { rows, removed }) => sum + rows + 2 * removed, 0);
-  const enough = Math.max(baseRows / MERGE_PART, policy.mergeRowsMin);
+  const least = Math.max(policy.mergeRowsMin, Math.min(policy.mergeRowsMost, baseRows));
+  const enough = Math.max(baseRows / MERGE_PART, least);
   return weight >= enough || runs.length >= policy.mergeRuns || idleMs >= policy.mergeIdleMs;
 }

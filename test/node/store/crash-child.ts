@@ -4,7 +4,14 @@ import { changesOf } from './crash-history.ts';
 
 const [dir = ''] = process.argv.slice(2);
 /** Runs come and go all the time. */
-const runPolicy = { directRowsMax: 300, mergeRowsMin: 4000, mergeRuns: 5, urgentRuns: 10, mergeIdleMs: 20 };
+const runPolicy = {
+  directRowsMax: 300,
+  mergeRowsMin: 4000,
+  mergeRowsMost: 4000,
+  mergeRuns: 5,
+  urgentRuns: 10,
+  mergeIdleMs: 20,
+};
 const store = await LmdbStore.open({ dir, cluster: 'amsterdam', node: 'node_0', runPolicy });
 
 /** Commits go on between the turns of a flush. */

@@ -14,6 +14,13 @@ test('runs are merged when they hold a fifth of what is below, when they are man
   assert.ok(due(20_000_000, 20, 200_000));
   assert.not.ok(due(1000, 1, 40_000), 'a small store is not rewritten for each run');
   assert.ok(due(1000, 2, 25_000));
+  assert.not.ok(
+    due(200_000, 3, 60_000),
+    'a store that changes all over is not rewritten for each part of it',
+  );
+  assert.ok(due(200_000, 4, 50_000));
+  assert.not.ok(due(1_000_000, 4, 60_000));
+  assert.ok(due(1_000_000, 5, 50_000));
   assert.ok(due(20_000_000, 20, 0, 100_000), 'what is gone counts double');
   assert.ok(due(20_000_000, 24, 1), 'however small');
   assert.ok(mergeIsDue(RUN_POLICY, { runs: runs(1, 1), baseRows: 20_000_000, idleMs: 10_000 }));

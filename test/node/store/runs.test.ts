@@ -32,6 +32,7 @@ let places = 0;
 const KEPT: RunPolicy = {
   directRowsMax: 0,
   mergeRowsMin: 1_000_000,
+  mergeRowsMost: 1_000_000,
   mergeRuns: 1000,
   urgentRuns: 1000,
   mergeIdleMs: 1e9,
