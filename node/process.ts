@@ -19,6 +19,7 @@ import { Driver } from './driver/driver.ts';
 import { FairShare } from './driver/fair-share.ts';
 import { FunctionKeeping } from './driver/function-keeping.ts';
 import { Pulse } from './driver/pulse.ts';
+import { quietUntilMs } from './driver/quiet.ts';
 import { untilReleased } from './driver/release.ts';
 import { Scheduler } from './driver/scheduler.ts';
 import { beatsOf, driftMsOf, isNews, WINDOW_MAX } from './driver/timing.ts';
@@ -61,11 +62,7 @@ export class NodeProcess {
   readonly #ends: Ends;
   readonly #logger: Logger;
   readonly #scheduler = new Scheduler(nowMs, afterArrivals);
-  readonly #share = new FairShare({
-    nowMs,
-    after: TIMERS.after,
-    defer: afterArrivals,
-  });
+  readonly #share = new FairShare({ nowMs, after: TIMERS.after, defer: afterArrivals });
   readonly #reads = new Scheduler(nowMs, this.#share.defer);
   /** Of the client port. */
   readonly #links = { watchers: new MapWatchers(), visitors: new Visitors(Date.now) };
@@ -217,6 +214,7 @@ export class NodeProcess {
           for (const hear of applied) hear(slot);
         },
         promoted: (slot) => this.#ends.promoted(slot),
+        turned: () => this.#pulse?.plan(),
         stop: (exit, cause) => this.#stop(exit, cause),
       },
       replica,
@@ -345,7 +343,8 @@ export class NodeProcess {
     this.#every(this.#options.node.reportingMs, () => this.#recording.report());
     const cleanUps = new CleanUps({ driver, defer: TIMERS.defer });
     driver.submit({ kind: 'start', random: Math.random(), freshIncarnation });
-    const pulse = new Pulse({ ...beatsOf(this.#options.ini.leaseMs), after: TIMERS.after });
+    const untilMs = (): number => quietUntilMs({ driver, introduction, store: storage.store, nowMs });
+    const pulse = new Pulse({ ...TIMERS, ...beatsOf(this.#options.ini.leaseMs), untilMs });
     this.#pulse = pulse;
     pulse.each(() => {
       driver.lookAtClocks();

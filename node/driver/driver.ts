@@ -319,6 +319,7 @@ export class Driver {
     this.#fullness.look(this.#diskFull || this.#world.log.isFull);
     const { over } = this.apart;
     if (over !== null) this.#fail('OTHER_CLUSTER', new Error(over));
+    this.#world.turned?.();
   }
 
   #proposeWaiting(nowMs: number): void {

@@ -35,6 +35,8 @@ export type World = Timers & {
   readonly log: DriverLog;
   readonly store: DriverStore;
   readonly logger: Logger;
+  /** A round of events was handled: something may be due at another time than before. Default: nobody cares. */
+  turned?(): void;
   send(to: NodeName, message: Message): void;
   /** Replaces the store by a snapshot of that peer's; ends in `snapshotInstalled` or `snapshotFailed`. */
   installSnapshot(from: NodeName): void;

@@ -46,8 +46,8 @@ export function campaignIfDue(replica: Replica, out: Effect[], nowMs: number): v
   prepareIfFavoured(replica, out, nowMs);
 }
 
-/** A preferred master that was dropped on request leaves it to others, but for want of one. */
-function electionAtMs({ config, isDropped, electionAtMs: atMs }: Replica): number {
+/** Before then this node does not campaign (ms). A preferred master that was dropped on request leaves it to others, but for want of one. */
+export function electionAtMs({ config, isDropped, electionAtMs: atMs }: Replica): number {
   const waits = isDropped && config.preferredMasters.includes(config.node) && config.forcedMaster === null;
   return waits ? atMs + DROPPED_LEASES * config.leaseMs : atMs;
 }

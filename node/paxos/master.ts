@@ -24,7 +24,7 @@ import {
   votesAbove,
 } from './replica.ts';
 import { stepDown } from './role.ts';
-import { electionJitterMs } from './timing.ts';
+import { electionJitterMs, heartbeatEveryMs } from './timing.ts';
 import { compareBallots, type NodeName, type Slot, type Value } from './values.ts';
 
 /** Slots known chosen that one round of re-sending looks at. */
@@ -165,7 +165,7 @@ export function tickMaster(replica: Replica, out: Effect[], nowMs: number): void
     replica.electionAtMs = nowMs + electionJitterMs(replica);
     return;
   }
-  const everyMs = config.leaseMs / 8;
+  const everyMs = heartbeatEveryMs(replica);
   if (nowMs - role.lastHeartbeatMs >= everyMs) {
     heartbeat(replica, out, role, nowMs);
     if (!hasQuorum(replica, role.promises)) askNewMembers(replica, out, role);

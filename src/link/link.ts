@@ -4,6 +4,7 @@ import { invariant } from '../base/assert.ts';
 import { NurseryError } from '../base/errors.ts';
 import { answerMarginMs } from '../base/limits.ts';
 import { type Account, type Asker, type Budgets, unboundedBudgets, WAIT_MS } from '../process/budget.ts';
+import { everySecond } from '../process/every-second.ts';
 import type { Hint } from '../protocol/admin/admin.ts';
 import { TOO_LONG } from '../protocol/arakoon/replies.ts';
 import { type Answer, piecesOf } from '../protocol/arakoon/values.ts';
@@ -26,7 +27,7 @@ import { type LinkResult, Pending } from './pending.ts';
 
 export type { LinkResult };
 
-/** How often a link is looked at (ms), and a ping sent where nothing has come since the last look. */
+/** How often a link is looked at (ms: `everySecond`), and a ping sent where nothing has come since the last look. */
 export const HEARTBEAT_MS = 1000;
 /** Heartbeats without a byte from the other end, after which a link is dead. */
 export const SILENT_HEARTBEATS_MAX = 5;
@@ -91,7 +92,7 @@ export class Link {
   readonly #outbox: Outbox;
   readonly #assembly = new Assembly();
   readonly #pending: Pending;
-  readonly #heartbeat: NodeJS.Timeout;
+  readonly #endBeats: () => void;
   /** Where what the other end does not read is counted. */
   readonly replies: Account;
   readonly isOver = (): boolean => this.#closedWhy !== null;
@@ -139,8 +140,7 @@ export class Link {
       const why = said !== '' ? said : this.#lastError !== '' ? this.#lastError : `closed with code ${code}`;
       this.#shut(why, code === CLOSE.answered);
     });
-    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
-    this.#heartbeat.unref();
+    this.#endBeats = everySecond(() => this.#beat());
     handlers.opened?.(this);
   }
 
@@ -248,7 +248,7 @@ export class Link {
   #shut(why: string, isAnswered = false): void {
     if (this.#closedWhy !== null) return;
     this.#closedWhy = why;
-    clearInterval(this.#heartbeat);
+    this.#endBeats();
     this.#outbox.close();
     this.#inbound.close();
     this.replies.close();

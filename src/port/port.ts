@@ -17,6 +17,7 @@ import type { Link, LinkHandlers } from '../link/link.ts';
 import { isShort, isWatch } from '../metrics/http.ts';
 import { type Budgets, clientBudgets, ownBudgets } from '../process/budget.ts';
 import { type ConnectionLimits, connectionLimits, descriptorLimit } from '../process/descriptors.ts';
+import { everySecond } from '../process/every-second.ts';
 import { Repeated } from '../process/repeated.ts';
 import { failure } from '../protocol/arakoon/replies.ts';
 import type { SeatFigures } from '../protocol/arakoon/statistics.ts';
@@ -122,14 +123,14 @@ export class ClientPort {
   /** Links of clients, by the address of their other end. */
   readonly #linkUses = new Map<string, LinkUse>();
   readonly #turnedAway: Repeated;
-  readonly #shrinking: NodeJS.Timeout;
+  readonly #endShrinking: () => void;
   #closing = false;
 
   private constructor(options: PortOptions) {
     this.#options = options;
     this.#seats = new Seats(options.limits ?? limitsOfProcess(), nowMs);
     // A limit that was lowered below what is open lets nobody in who could be the occasion.
-    this.#shrinking = setInterval(() => this.#seats.shrink(), LIMIT_EVERY_MS).unref();
+    this.#endShrinking = everySecond(() => this.#seats.shrink());
     this.#turnedAway = new Repeated((times) => {
       const { clientsMax, open } = this.#seats.figures;
       options.warn(
@@ -188,7 +189,7 @@ export class ClientPort {
   /** Accepts nothing more, answers what is under way for as long as the grace lasts, and closes everything. */
   async close(): Promise<void> {
     this.#closing = true;
-    clearInterval(this.#shrinking);
+    this.#endShrinking();
     for (const server of this.#servers) server.close();
     const gone = [...this.#sockets, ...this.#servers].map(
       (closing) => new Promise<void>((resolve) => closing.once('close', resolve)),

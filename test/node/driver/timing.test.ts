@@ -6,15 +6,15 @@ import { beatsOf, isNews } from '../../../node/driver/timing.ts';
 
 test('a beat is short beside what is due within a lease, and no shorter than what an idle process can afford', () => {
   const beats = (leaseMs: number): number[] => {
-    const { idleMs, busyMs } = beatsOf(leaseMs);
-    return [idleMs, busyMs];
+    const { idleMs, busyMs, quietMs } = beatsOf(leaseMs);
+    return [idleMs, busyMs, quietMs];
   };
   assert.equal([100, 300, 1000, 2000, 60_000].map(beats), [
-    [7, 7],
-    [19, 10],
-    [63, 10],
-    [126, 10],
-    [126, 10],
+    [7, 7, 28],
+    [19, 10, 76],
+    [63, 10, 252],
+    [126, 10, 504],
+    [126, 10, 504],
   ]);
   for (const leaseMs of [100, 101, 333, 1999, 3_600_000]) {
     const [idleMs] = beats(leaseMs) as [number];
@@ -37,6 +37,8 @@ test('what says only that all goes on is no news', () => {
 /** A pulse whose time a test lets pass. */
 class Clocked {
   nowMs = 0;
+  /** Until when nothing is due. */
+  untilMs = 0;
   readonly beats: number[] = [];
   readonly pulse: Pulse;
   #timer: { readonly atMs: number; readonly run: () => void } | null = null;
@@ -45,6 +47,9 @@ class Clocked {
     this.pulse = new Pulse({
       idleMs: 50,
       busyMs: 10,
+      quietMs: 200,
+      nowMs: () => this.nowMs,
+      untilMs: () => this.untilMs,
       after: (delayMs, run) => {
         assert.is(this.#timer, null, 'one timer at a time');
         const timer = { atMs: this.nowMs + delayMs, run };
@@ -81,6 +86,32 @@ test('it beats seldom while nothing happens, and soon after something did, howev
   clocked.pulse.hasten();
   clocked.until(1000);
   assert.is(clocked.beats.length, 4);
+});
+
+test('it rests for longer where nothing is due, and beats when something is', () => {
+  const clocked = new Clocked();
+  clocked.untilMs = 1000;
+  clocked.pulse.plan();
+  clocked.until(450);
+  assert.equal(clocked.beats, [200, 400], 'it is not for ever that nothing is looked at');
+  clocked.untilMs = 519;
+  clocked.pulse.plan();
+  clocked.until(540);
+  assert.equal(clocked.beats.slice(2), [520], 'when it is due for certain, as a timer may fire early');
+  clocked.untilMs = 530;
+  clocked.pulse.plan();
+  clocked.until(600);
+  assert.equal(clocked.beats.slice(3), [570], 'no sooner than it would without knowing');
+  clocked.untilMs = 10_000;
+  for (let times = 0; times < 50; times += 1) {
+    clocked.until(clocked.nowMs + 10);
+    clocked.pulse.plan();
+  }
+  assert.equal(clocked.beats.slice(4), [770, 970], 'planning puts nothing off');
+  clocked.pulse.hasten();
+  clocked.pulse.plan();
+  clocked.until(1110);
+  assert.equal(clocked.beats.slice(6), [1110]);
 });
 
 test('what a beat brings about hastens the next one', () => {

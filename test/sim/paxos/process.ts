@@ -4,6 +4,7 @@ import type { Effect, Event, ReplicaConfig } from '../../../node/paxos/contract.
 import { checkDelta, checkState, observe } from '../../../node/paxos/invariants.ts';
 import { replacedBy } from '../../../node/paxos/members-state.ts';
 import { entriesMessage, type Message, messageCodec } from '../../../node/paxos/messages.ts';
+import { restsUntilMs } from '../../../node/paxos/rest.ts';
 import { createReplica, mayPropose, mayRead, type Replica } from '../../../node/paxos/step.ts';
 import type {
   Incarnation,
@@ -74,6 +75,8 @@ export class Process {
   readonly #clockBaseMs: number;
   #isDead = false;
   #lastEventMs = 0;
+  /** As the core said after the last event (ms, its own clock). */
+  #restsUntilMs = 0;
   /** What waits for the process to go on; null where it runs. */
   #backlog: (() => void)[] | null = null;
   /** Effects that are still carried out before it crashes; null where it lives on. */
@@ -187,6 +190,7 @@ export class Process {
     const effects = this.#world.bugs.step(this.replica, event);
     checkDelta(before, this.replica);
     checkState(this.replica);
+    this.#checkRest(event, effects);
     noteRare(this.#world.rare, this.replica, event, effects);
     if (this.#world.trace !== null && (effects.length > 0 || event.kind !== 'tick')) {
       this.#world.trace(`${this.#at()} ${describe(event)}`);
@@ -200,6 +204,15 @@ export class Process {
     }
     this.#applySoon();
     this.#append();
+  }
+
+  /** A real process does not wake for ticks that it knows to do nothing: of such a tick nothing follows. */
+  #checkRest(event: Event, effects: readonly Effect[]): void {
+    if (event.kind === 'tick' && event.nowMs < this.#restsUntilMs) {
+      this.#world.rare.note('ticks within a rest');
+      invariant(effects.length === 0, 'nothing follows from a tick within a rest');
+    }
+    this.#restsUntilMs = restsUntilMs(this.replica, event.nowMs);
   }
 
   /** Ends the process now; of the group being written any beginning may be on the disk. */

@@ -7,6 +7,7 @@ export const CONSENSUS_WANTED: readonly string[] = [
   'founding a cluster',
   'cluster is active',
   'became master',
+  'ticks within a rest',
   'value adopted',
   'hole filled',
   'lease lost',
