@@ -363,6 +363,7 @@ export class NodeProcess {
       (error) => this.#stop('DISK_FAILED', error),
     );
     pulse.each(flush);
+    storage.store.whenRoom(() => driver.resume());
   }
 
   /** Asks and tells the keeper, now and again and again. */

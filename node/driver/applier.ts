@@ -6,7 +6,8 @@ import { MEMBERS_KEY } from '../life/members-row.ts';
 import type { Applied, Machine } from '../machine/machine.ts';
 import type { Effect } from '../paxos/contract.ts';
 import { type MembersState, membersStateCodec, type Slot } from '../paxos/values.ts';
-import type { Store, StoreKey, Work } from '../store/types.ts';
+import type { StoreKey, Work } from '../store/types.ts';
+import type { DriverStore } from './world.ts';
 
 /** Longest that applying goes on within one turn of the event loop (ms). */
 const SLICE_MS = 2;
@@ -15,11 +16,9 @@ type Apply = Extract<Effect, { kind: 'apply' }>;
 
 type Options = {
   readonly machine: Machine;
-  readonly store: Store & { readonly overlayBytes: number };
+  readonly store: DriverStore;
   nowMs(): number;
   defer(run: () => void): void;
-  /** Overlay size at which applying waits for a flush. */
-  readonly bytesMax: number;
   /** After each slot, in order; the answers are those of its updates. */
   applied(effect: Apply, answers: readonly Answer[]): void;
   /** Nothing more is at hand; everything up to `slot` is applied. */
@@ -102,11 +101,11 @@ export class Applier {
   }
 
   #slice(): void {
-    const { nowMs, defer, drained, store, bytesMax } = this.#options;
+    const { nowMs, defer, drained, store } = this.#options;
     const untilMs = nowMs() + SLICE_MS;
     let done = 0;
     while (done < this.#queue.length) {
-      if (store.overlayBytes > bytesMax) break; // the end of the flush calls again
+      if (store.overlayBytes > store.overlayBytesMax) break; // the flush calls again as it gets on
       if (nowMs() >= untilMs) {
         defer(() => this.run());
         break;

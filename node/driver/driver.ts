@@ -23,7 +23,6 @@ import {
   type RecordNumber,
   type Slot,
 } from '../paxos/values.ts';
-import { OVERLAY_MAX_BYTES } from '../store/types.ts';
 import { Apart } from './apart.ts';
 import { Applier } from './applier.ts';
 import { newCounters } from './counters.ts';
@@ -91,7 +90,6 @@ export class Driver {
       store: world.store,
       nowMs: world.nowMs,
       defer: world.defer,
-      bytesMax: OVERLAY_MAX_BYTES,
       applied: (effect, answers) => this.#onApplied(effect, answers),
       drained: (slot) => this.submit({ kind: 'applied', slot }),
       failed: (error) => this.#fail('INVARIANT', error),

@@ -26,6 +26,8 @@ export interface DriverLog {
 /** What the driver needs of the store. */
 export interface DriverStore extends Store {
   readonly overlayBytes: number;
+  /** What it may have before applying waits (bytes). */
+  readonly overlayBytesMax: number;
 }
 
 /** Everything outside: clock, disk, network, and the process itself. */

@@ -11,6 +11,7 @@ export class CurrentStore implements DurableStore {
   #store: LmdbStore | null;
   #lastSlot: number;
   #counted: readonly Range[] = [];
+  #onRoom: () => void = () => undefined;
 
   constructor(store: LmdbStore) {
     this.#store = store;
@@ -41,6 +42,7 @@ export class CurrentStore implements DurableStore {
   /** Puts the new one in its place. */
   put(store: LmdbStore): void {
     this.#store = store;
+    store.onRoom = this.#onRoom;
     store.countRanges(this.#counted);
   }
 
@@ -71,6 +73,16 @@ export class CurrentStore implements DurableStore {
 
   get overlayBytes(): number {
     return this.#store?.overlayBytes ?? 0;
+  }
+
+  get overlayBytesMax(): number {
+    return this.#store?.overlayBytesMax ?? 0;
+  }
+
+  /** `run` is called when a flush that goes on slowly makes some room, in whichever store is open. */
+  whenRoom(run: () => void): void {
+    this.#onRoom = run;
+    if (this.#store !== null) this.#store.onRoom = run;
   }
 
   get flushedSlot(): number {

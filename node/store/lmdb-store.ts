@@ -43,6 +43,8 @@ import { loadRuns, Run, Runs } from './runs.ts';
 import {
   type Changes,
   type DurableStore,
+  OVERLAY_FLUSH_BYTES,
+  OVERLAY_MAX_BYTES,
   SNAPSHOT_MAX_MS,
   SNAPSHOTS_MAX,
   type Snapshot,
@@ -117,6 +119,10 @@ export class LmdbStore implements DurableStore {
   #runs: Runs;
   #flushedSlot: number;
   #flushing: Promise<void> | null = null;
+  /** How much has passed of what the flush under way waits for the merge (0 to 1); null where it does not wait. */
+  #waited: number | null = null;
+  /** Called when there is more room in the overlay. */
+  onRoom: () => void = () => undefined;
   #counts: RangeCounts | null = null;
   #statistics = {
     flushes: 0,
@@ -160,7 +166,11 @@ export class LmdbStore implements DurableStore {
       const runs = loadRuns(dir, environment, tables);
       renewFormat(options, environment);
       let store: LmdbStore | null = null;
-      const writer = await StoreWriter.start({ dir, policy }, (runs) => store?.merged(runs));
+      const writer = await StoreWriter.start(
+        { dir, policy },
+        (runs) => store?.merged(runs),
+        (part) => store?.paced(part),
+      );
       store = new LmdbStore(options, { environment, tables, runs, slot, policy }, writer);
       return store;
     } catch (error) {
@@ -179,6 +189,12 @@ export class LmdbStore implements DurableStore {
 
   get overlayBytes(): number {
     return this.#overlay.bytes;
+  }
+
+  /** What the overlay may have before applying waits (bytes): all at once, or as the flush gets on. */
+  get overlayBytesMax(): number {
+    if (this.#waited === null) return OVERLAY_MAX_BYTES;
+    return OVERLAY_FLUSH_BYTES + this.#waited * (OVERLAY_MAX_BYTES - OVERLAY_FLUSH_BYTES);
   }
 
   /** Whether what has gathered would become a run. */
@@ -319,6 +335,8 @@ export class LmdbStore implements DurableStore {
     } catch (error) {
       this.#overlay.release();
       throw error;
+    } finally {
+      this.#waited = null;
     }
     // Readers see the new image from here on, and only now the generations may go: until then either image is
     // right, since they hide every row in which the two differ.
@@ -338,6 +356,12 @@ export class LmdbStore implements DurableStore {
     const before = this.#runs.all.length;
     this.#see(news);
     this.#statistics.mergedRuns += before - this.#runs.all.length;
+  }
+
+  /** The flush under way waits for the merge. */
+  private paced(part: number): void {
+    this.#waited = part;
+    this.onRoom();
   }
 
   /** From here on the newest image is read, which has these runs. */

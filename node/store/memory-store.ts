@@ -2,7 +2,14 @@
 
 import { lookUp, Overlay, OverlaySnapshot, scanDownMerged, scanMerged } from './overlay.ts';
 import { OverlayMap } from './overlay-map.ts';
-import type { Changes, DurableStore, Snapshot, StoreKey, Visit } from './types.ts';
+import {
+  type Changes,
+  type DurableStore,
+  OVERLAY_MAX_BYTES,
+  type Snapshot,
+  type StoreKey,
+  type Visit,
+} from './types.ts';
 
 /** Simulated time closes no snapshot by itself: `expireSnapshots` does. */
 const NO_CLOCK = (): void => undefined;
@@ -31,6 +38,10 @@ export class MemoryStore implements DurableStore {
 
   get flushedSlot(): number {
     return this.#flushedSlot;
+  }
+
+  get overlayBytesMax(): number {
+    return OVERLAY_MAX_BYTES;
   }
 
   get overlayBytes(): number {

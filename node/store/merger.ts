@@ -23,6 +23,9 @@ export class Merger {
   readonly #counting: Counting;
   readonly #policy: RunPolicy;
   #merge: MergeNote | null;
+  /** Rows of its runs that are merged, and all of them; of a merge that an earlier process began, those since. */
+  #merged = 0;
+  #toMerge = 0;
   #lastAddedMs: number;
   #isPinned = false;
 
@@ -44,9 +47,9 @@ export class Merger {
     this.#merge = readMerge(environment);
   }
 
-  /** Whether there are so many runs that nothing else counts. */
-  get isUrgent(): boolean {
-    return this.#stock.runs.length >= this.#policy.urgentRuns;
+  /** How much of the merge that is under way is done (0 to 1); 1 where none is. */
+  get part(): number {
+    return this.#merge === null || this.#toMerge === 0 ? 1 : Math.min(1, this.#merged / this.#toMerge);
   }
 
   /** A run was added; a small one, which only is one since others lie there, disturbs no rest. */
@@ -61,7 +64,7 @@ export class Merger {
 
   /** In how many ms there may be something to do: 0 at once; null before something happens. */
   waitMs(nowMs: number): number | null {
-    if (this.#stock.runs.length === 0 || (this.#isPinned && !this.isUrgent)) return null;
+    if (this.#stock.runs.length === 0 || (this.#isPinned && !this.#isUrgent)) return null;
     if (this.#merge !== null || this.#isDue(nowMs)) return 0;
     return this.#lastAddedMs + this.#policy.mergeIdleMs - nowMs;
   }
@@ -79,21 +82,29 @@ export class Merger {
     }
     const slots = new Set(this.#merge.slots);
     const merging = this.#stock.runs.filter(({ slot }) => slots.has(slot));
+    this.#toMerge = merging.reduce((sum, { rows, removed }) => sum + rows + removed, 0);
     const merge = this.#merge;
     let next: StoreKey | null = null;
+    let passed = 0;
     this.#environment.transactionSync(() => {
-      next = this.#slice(merging, merge.next);
+      ({ next, passed } = this.#slice(merging, merge.next));
       if (next === null) this.#finish(slots);
       else putMerge(this.#environment, { slots: merge.slots, next });
       this.#counting.written(null);
     });
     if (next !== null) {
       this.#merge = { slots: merge.slots, next };
+      this.#merged += passed;
       return false;
     }
     this.#stock.removed(slots);
     this.#merge = null;
+    this.#merged = 0;
     return true;
+  }
+
+  get #isUrgent(): boolean {
+    return this.#stock.runs.length >= this.#policy.urgentRuns;
   }
 
   #isDue(nowMs: number): boolean {
@@ -107,25 +118,26 @@ export class Merger {
     if (this.#stock.runs.every(({ slot }) => slots.has(slot))) this.#counting.merged();
   }
 
-  /** Writes the rows from `from` on; returns where to go on, null at the end. */
-  #slice(runs: readonly RunNote[], from: StoreKey): StoreKey | null {
+  /** Writes the rows from `from` on; returns where to go on, null at the end, and how many rows of runs that were. */
+  #slice(runs: readonly RunNote[], from: StoreKey): { next: StoreKey | null; passed: number } {
     const sources = runs.map(
       ({ table }) => new Source(new LmdbView(this.#dir, this.#stock.table(table)).rows(from, null)),
     );
     try {
       let rows = 0;
+      let passed = 0;
       let bytes = 0;
       let last: StoreKey = from;
       for (let source = first(sources); source !== null; source = first(sources)) {
-        if (rows >= SLICE_ROWS || bytes >= SLICE_BYTES) return successor(last);
+        if (rows >= SLICE_ROWS || bytes >= SLICE_BYTES) return { next: successor(last), passed };
         const { key, value } = source.row as StoredRow;
         this.#write(key, fromRunValue(value));
-        this.#pass(sources, key);
+        passed += this.#pass(sources, key);
         rows += 1;
         bytes += value.length;
         last = key;
       }
-      return null;
+      return { next: null, passed };
     } finally {
       for (const source of sources) source.rows.return();
     }
@@ -137,12 +149,15 @@ export class Merger {
     else void this.#environment.put(key, value);
   }
 
-  /** A key is done with: in each run that has it. */
-  #pass(sources: readonly Source[], key: StoreKey): void {
+  /** A key is done with: in each run that has it. Returns how many those are. */
+  #pass(sources: readonly Source[], key: StoreKey): number {
+    let passed = 0;
     for (const source of sources) {
       if (source.row?.key !== key) continue;
       source.row = source.rows.next();
+      passed += 1;
     }
+    return passed;
   }
 }
 

@@ -16,7 +16,7 @@ export type RunPolicy = {
   readonly mergeRowsMost: number;
   /** From this many runs on they are merged, however few rows they have. */
   readonly mergeRuns: number;
-  /** From this many runs on a merge neither rests nor waits for readers of older images. */
+  /** From this many runs on a merge neither rests nor waits for readers of older images, and more runs come as fast as it makes room. */
   readonly urgentRuns: number;
   /** Without a new run for so long (ms) all are merged: nobody is disturbed. */
   readonly mergeIdleMs: number;
@@ -49,4 +49,22 @@ export function mergeIsDue(policy: RunPolicy, { runs, baseRows, idleMs }: RunSta
   const least = Math.max(policy.mergeRowsMin, Math.min(policy.mergeRowsMost, baseRows));
   const enough = Math.max(baseRows / MERGE_PART, least);
   return weight >= enough || runs.length >= policy.mergeRuns || idleMs >= policy.mergeIdleMs;
+}
+
+/**
+ * How long a merge rests between two transactions, over how long each takes: as long as it works, for the log's sake, less and less
+ * where runs are many.
+ */
+export function restPart({ mergeRuns, urgentRuns }: RunPolicy, runs: number): number {
+  if (runs <= mergeRuns) return 1;
+  return runs >= urgentRuns ? 0 : (urgentRuns - runs) / (urgentRuns - mergeRuns);
+}
+
+/**
+ * How much of the merge that is under way must be done (0 to 1) before another run is added to so many. The tables that are left are
+ * shared out over the rest of the merge: rows that come too fast then wait a little all the time, and not for all of it at its end.
+ */
+export function mergedBefore({ urgentRuns }: RunPolicy, runs: number): number {
+  const paced = RUN_TABLES - urgentRuns;
+  return runs < urgentRuns || paced <= 0 ? 0 : Math.min(1, (runs + 1 - urgentRuns) / (paced + 1));
 }

@@ -12,6 +12,7 @@ import { Counting } from './counting.ts';
 import { encodeSlot, META, openEnvironment } from './environment.ts';
 import { Merger } from './merger.ts';
 import { unpackRows } from './row-pages.ts';
+import { mergedBefore, restPart } from './run-policy.ts';
 import { RunStock } from './run-stock.ts';
 import { type AddedRun, RunWriter } from './run-writer.ts';
 import type { RunNews, WriterAnswer, WriterCommand, WriterStart } from './writer.ts';
@@ -88,9 +89,9 @@ answer({ kind: 'ready' });
 countOn();
 workOn();
 
-/** Where all tables are taken it waits for the work on runs, which is urgent then. */
+/** Where nearly all tables are taken it waits for the merge to come so far; where all are, for its end. */
 function commitRun(): void {
-  if (waiting === null) return;
+  if (waiting === null || isTooSoon()) return;
   try {
     const added = runWriter.end(waiting);
     if (added !== null) {
@@ -107,6 +108,17 @@ function commitRun(): void {
   workOn();
 }
 
+/** Whether the next run must wait for the merge; then it is told how much of that has passed. */
+function isTooSoon(): boolean {
+  const { length } = stock.runs;
+  const after = mergedBefore(policy, length);
+  if (merger.part >= after) return false;
+  const before = mergedBefore(policy, length - 1);
+  answer({ kind: 'pace', part: Math.max(0, (merger.part - before) / (after - before)) });
+  workOn();
+  return true;
+}
+
 /** Plans the next work on runs, where it is not planned for earlier. */
 function workOn(): void {
   const nowMs = performance.now();
@@ -119,7 +131,7 @@ function workOn(): void {
   runTimer = setTimeout(work, Math.ceil(atMs - nowMs));
 }
 
-/** Empties a table, or merges a slice; then rests for as long as that took, so that others get at disk and processor. */
+/** Empties a table, or merges a slice; then rests, so that others get at disk and processor. */
 function work(): void {
   runTimer = null;
   workAtMs = Number.POSITIVE_INFINITY;
@@ -131,7 +143,7 @@ function work(): void {
       tellCounts();
     }
     const nowMs = performance.now();
-    restsUntilMs = merger.isUrgent ? nowMs : nowMs + (nowMs - beganMs);
+    restsUntilMs = nowMs + (nowMs - beganMs) * restPart(policy, stock.runs.length);
     commitRun();
   } catch (error) {
     undo();

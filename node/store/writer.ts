@@ -41,6 +41,8 @@ export type WriterAnswer =
   | { readonly kind: 'committed'; readonly runs: RunNews | null }
   /** Runs have been merged. */
   | { readonly kind: 'runs'; readonly runs: RunNews }
+  /** The run to be committed waits for the merge, so that what comes keeps to its pace; how much of that has passed (0 to 1). */
+  | { readonly kind: 'pace'; readonly part: number }
   /** Of the ranges that `count` gave under `id`; null while the store is being counted. */
   | { readonly kind: 'counts'; readonly id: number; readonly counts: RowCount[] | null }
   /** In the order in which they were asked for; null while the store is being counted. */
@@ -72,14 +74,16 @@ export class StoreWriter {
   #fileBytesMax = Number.MAX_SAFE_INTEGER;
   #failure: Error | null = null;
   readonly #onRuns: (runs: RunNews) => void;
+  readonly #onPace: (part: number) => void;
   #onCounts: (counts: RowCount[] | null) => void = () => undefined;
   #countId = 0;
   /** Who waits for buckets, in order. */
   #askers: ((buckets: Bucket[] | null) => void)[] = [];
 
-  private constructor(start: WriterStart, onRuns: (runs: RunNews) => void) {
+  private constructor(start: WriterStart, onRuns: (runs: RunNews) => void, onPace: (part: number) => void) {
     this.#dir = start.dir;
     this.#onRuns = onRuns;
+    this.#onPace = onPace;
     this.#worker = new Worker(new URL('./write-thread.js', import.meta.url), { workerData: start });
     this.#worker.on('message', (answer: WriterAnswer) => this.#answered(answer));
     this.#worker.on('error', (error) => this.#failed(error));
@@ -91,9 +95,13 @@ export class StoreWriter {
     });
   }
 
-  /** Starts the thread on a store, which exists; `onRuns` hears when runs were merged. */
-  static async start(start: WriterStart, onRuns: (runs: RunNews) => void): Promise<StoreWriter> {
-    const writer = new StoreWriter(start, onRuns);
+  /** Starts the thread on a store, which exists; `onRuns` hears when runs were merged, `onPace` how far a `commitRun` has waited. */
+  static async start(
+    start: WriterStart,
+    onRuns: (runs: RunNews) => void,
+    onPace: (part: number) => void = () => undefined,
+  ): Promise<StoreWriter> {
+    const writer = new StoreWriter(start, onRuns, onPace);
     await writer.#answer();
     return writer;
   }
@@ -189,6 +197,10 @@ export class StoreWriter {
     }
     if (answer.kind === 'buckets') {
       this.#askers.shift()?.(answer.buckets);
+      return;
+    }
+    if (answer.kind === 'pace') {
+      this.#onPace(answer.part);
       return;
     }
     if (answer.kind === 'runs') {

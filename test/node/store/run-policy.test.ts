@@ -1,6 +1,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { mergeIsDue, RUN_POLICY, RUN_TABLES } from '../../../node/store/run-policy.ts';
+import {
+  mergedBefore,
+  mergeIsDue,
+  RUN_POLICY,
+  RUN_TABLES,
+  restPart,
+} from '../../../node/store/run-policy.ts';
 
 const runs = (count: number, rows: number, removed = 0) =>
   Array.from({ length: count }, () => ({ rows, removed }));
@@ -30,6 +36,23 @@ test('runs are merged when they hold a fifth of what is below, when they are man
 test('there are tables left while runs are merged', () => {
   assert.ok(RUN_POLICY.mergeRuns < RUN_POLICY.urgentRuns);
   assert.ok(RUN_POLICY.urgentRuns < RUN_TABLES);
+});
+
+test('the more runs there are the less a merge rests', () => {
+  const rests = [0, 24, 26, 28, 30, 32, 40].map((count) => restPart(RUN_POLICY, count));
+  assert.equal(rests, [1, 1, 0.75, 0.5, 0.25, 0, 0]);
+});
+
+test('the last tables are shared out over the rest of the merge', () => {
+  const before = Array.from({ length: RUN_TABLES }, (_, count) => mergedBefore(RUN_POLICY, count));
+  assert.ok(before.slice(0, RUN_POLICY.urgentRuns).every((part) => part === 0));
+  const paced = before.slice(RUN_POLICY.urgentRuns);
+  for (const [at, part] of paced.entries()) assert.ok(Math.abs(part - (at + 1) / 9) < 1e-9, String(at));
+  assert.ok((paced.at(-1) as number) < 1, 'none waits for the end of it');
+  const unpaced = { ...RUN_POLICY, urgentRuns: RUN_TABLES };
+  assert.ok(
+    Array.from({ length: RUN_TABLES + 1 }, (_, count) => count).every((n) => mergedBefore(unpaced, n) === 0),
+  );
 });
 
 test.run();

@@ -197,6 +197,42 @@ test('merging waits for who reads an older image, until there are many runs; at 
   await store.close();
 });
 
+test('what comes too fast waits a little for the merge again and again, and never for all of it', async () => {
+  const place = newPlace();
+  const before = await LmdbStore.open(place);
+  const model: Model = new Map();
+  const runs = RUN_TABLES - 6;
+  for (let run = 0; run < runs; run += 1) await put(before, model, run * 4000, run * 4000 + 4000, 'old');
+  await before.close();
+
+  const busy = { ...KEPT, mergeRuns: runs, urgentRuns: runs };
+  const store = await LmdbStore.open({ ...place, runPolicy: busy });
+  const whole = store.overlayBytesMax;
+  /** Of each flush, what the overlay was allowed while it waited. */
+  const rooms: number[][] = [];
+  store.onRoom = () => rooms.at(-1)?.push(store.overlayBytesMax);
+  let added = 0;
+  for (; store.statistics.mergedRuns === 0; added += 1) {
+    rooms.push([]);
+    await put(store, model, added, added + 10, 'new');
+    assert.is(store.overlayBytesMax, whole, 'nothing waits between flushes');
+  }
+  checkAll(store, model);
+  assert.ok(store.statistics.mergedRuns >= runs);
+  const waited = rooms.filter((each) => each.length > 0);
+  assert.ok(waited.length >= 3 && added <= 7, `${waited.length} of ${added} waited`);
+  for (const each of waited) {
+    assert.equal(
+      [...each].sort((a, b) => a - b),
+      each,
+      'there is more and more room',
+    );
+    assert.ok(each.every((bytes) => bytes >= whole / 2 && bytes < whole));
+  }
+  assert.ok(waited.some((each) => each.length >= 3));
+  await store.close();
+});
+
 test('rows of a run that was never finished are nowhere, and its table is used again', async () => {
   const place = newPlace();
   const first = await LmdbStore.open(place);

@@ -26,6 +26,10 @@ export class SimStore implements DriverStore {
     return this.inner.slot;
   }
 
+  get overlayBytesMax(): number {
+    return this.inner.overlayBytesMax;
+  }
+
   get overlayBytes(): number {
     return this.inner.overlayBytes;
   }
