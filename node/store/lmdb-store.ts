@@ -119,8 +119,8 @@ export class LmdbStore implements DurableStore {
   #runs: Runs;
   #flushedSlot: number;
   #flushing: Promise<void> | null = null;
-  /** How much has passed of what the flush under way waits for the merge (0 to 1); null where it does not wait. */
-  #waited: number | null = null;
+  /** How much has passed of what the next run must wait for the merge (0 to 1), where there are many. */
+  #waited = 1;
   /** Called when there is more room in the overlay. */
   onRoom: () => void = () => undefined;
   #counts: RangeCounts | null = null;
@@ -191,9 +191,8 @@ export class LmdbStore implements DurableStore {
     return this.#overlay.bytes;
   }
 
-  /** What the overlay may have before applying waits (bytes): all at once, or as the flush gets on. */
+  /** What the overlay may have before applying waits (bytes): less while the next run must wait for the merge. */
   get overlayBytesMax(): number {
-    if (this.#waited === null) return OVERLAY_MAX_BYTES;
     return OVERLAY_FLUSH_BYTES + this.#waited * (OVERLAY_MAX_BYTES - OVERLAY_FLUSH_BYTES);
   }
 
@@ -335,8 +334,6 @@ export class LmdbStore implements DurableStore {
     } catch (error) {
       this.#overlay.release();
       throw error;
-    } finally {
-      this.#waited = null;
     }
     // Readers see the new image from here on, and only now the generations may go: until then either image is
     // right, since they hide every row in which the two differ.
@@ -358,7 +355,7 @@ export class LmdbStore implements DurableStore {
     this.#statistics.mergedRuns += before - this.#runs.all.length;
   }
 
-  /** The flush under way waits for the merge. */
+  /** The next run waits for the merge. */
   private paced(part: number): void {
     this.#waited = part;
     this.onRoom();
@@ -373,6 +370,7 @@ export class LmdbStore implements DurableStore {
     const known = new Map(this.#runs.all.map((run) => [run.note.slot, run]));
     if (added !== null) known.set(added.note.slot, this.#runOf(added));
     this.#runs = new Runs(news.runs.map(({ slot }) => present(known.get(slot), 'run that was added')));
+    if (news.runs.length < this.#policy.urgentRuns) this.paced(1);
     this.#writer.seen(news.version);
   }
 

@@ -108,15 +108,20 @@ function commitRun(): void {
   workOn();
 }
 
-/** Whether the next run must wait for the merge; then it is told how much of that has passed. */
+/** Whether the next run must wait for the merge. */
 function isTooSoon(): boolean {
-  const { length } = stock.runs;
-  const after = mergedBefore(policy, length);
-  if (merger.part >= after) return false;
-  const before = mergedBefore(policy, length - 1);
-  answer({ kind: 'pace', part: Math.max(0, (merger.part - before) / (after - before)) });
+  if (merger.part >= mergedBefore(policy, stock.runs.length)) return false;
   workOn();
   return true;
+}
+
+/** Where nearly all tables are taken: how far the merge has come from where one more run was in time to where the next one is. */
+function tellPace(): void {
+  const { length } = stock.runs;
+  const after = mergedBefore(policy, length);
+  if (after === 0) return;
+  const before = mergedBefore(policy, length - 1);
+  answer({ kind: 'pace', part: Math.max(0, Math.min(1, (merger.part - before) / (after - before))) });
 }
 
 /** Plans the next work on runs, where it is not planned for earlier. */
@@ -142,6 +147,7 @@ function work(): void {
       answer({ kind: 'runs', runs: newsOf(null) });
       tellCounts();
     }
+    tellPace();
     const nowMs = performance.now();
     restsUntilMs = nowMs + (nowMs - beganMs) * restPart(policy, stock.runs.length);
     commitRun();

@@ -41,7 +41,7 @@ export type WriterAnswer =
   | { readonly kind: 'committed'; readonly runs: RunNews | null }
   /** Runs have been merged. */
   | { readonly kind: 'runs'; readonly runs: RunNews }
-  /** The run to be committed waits for the merge, so that what comes keeps to its pace; how much of that has passed (0 to 1). */
+  /** There are so many runs that the next one has to wait for the merge; how much of that has passed (0 to 1). */
   | { readonly kind: 'pace'; readonly part: number }
   /** Of the ranges that `count` gave under `id`; null while the store is being counted. */
   | { readonly kind: 'counts'; readonly id: number; readonly counts: RowCount[] | null }
@@ -95,7 +95,7 @@ export class StoreWriter {
     });
   }
 
-  /** Starts the thread on a store, which exists; `onRuns` hears when runs were merged, `onPace` how far a `commitRun` has waited. */
+  /** Starts the thread on a store, which exists; `onRuns` hears when runs were merged, `onPace` how far the next one has waited. */
   static async start(
     start: WriterStart,
     onRuns: (runs: RunNews) => void,

@@ -208,18 +208,20 @@ test('what comes too fast waits a little for the merge again and again, and neve
   const busy = { ...KEPT, mergeRuns: runs, urgentRuns: runs };
   const store = await LmdbStore.open({ ...place, runPolicy: busy });
   const whole = store.overlayBytesMax;
-  /** Of each flush, what the overlay was allowed while it waited. */
+  /** Of each flush, what the overlay was allowed meanwhile. */
   const rooms: number[][] = [];
   store.onRoom = () => rooms.at(-1)?.push(store.overlayBytesMax);
   let added = 0;
   for (; store.statistics.mergedRuns === 0; added += 1) {
     rooms.push([]);
     await put(store, model, added, added + 10, 'new');
-    assert.is(store.overlayBytesMax, whole, 'nothing waits between flushes');
   }
   checkAll(store, model);
   assert.ok(store.statistics.mergedRuns >= runs);
-  const waited = rooms.filter((each) => each.length > 0);
+  assert.is(store.overlayBytesMax, whole, 'nothing waits any more');
+  const waited = rooms
+    .map((each) => each.filter((bytes) => bytes < whole))
+    .filter(({ length }) => length > 0);
   assert.ok(waited.length >= 3 && added <= 7, `${waited.length} of ${added} waited`);
   for (const each of waited) {
     assert.equal(
@@ -227,7 +229,7 @@ test('what comes too fast waits a little for the merge again and again, and neve
       each,
       'there is more and more room',
     );
-    assert.ok(each.every((bytes) => bytes >= whole / 2 && bytes < whole));
+    assert.ok(each.every((bytes) => bytes >= whole / 2));
   }
   assert.ok(waited.some((each) => each.length >= 3));
   await store.close();
