@@ -27,9 +27,7 @@ import { type LinkResult, Pending } from './pending.ts';
 
 export type { LinkResult };
 
-/** How often a link is looked at (ms: `everySecond`), and a ping sent where nothing has come since the last look. */
-export const HEARTBEAT_MS = 1000;
-/** Heartbeats without a byte from the other end, after which a link is dead. */
+/** Heartbeats, of which there is one each second (`everySecond`), without a byte from the other end, after which a link is dead. */
 export const SILENT_HEARTBEATS_MAX = 5;
 /** Heartbeats without progress in writing, after which a link whose other end does not read is dead. */
 const STUCK_HEARTBEATS_MAX = 30;
