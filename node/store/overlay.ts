@@ -245,12 +245,12 @@ export function scanDownMerged(
 
 /** What several layers have together in `[from, to)`, ascending; the newest hides the others. */
 export function mergeAscending(layers: Layers, from: StoreKey, to: StoreKey | null): LayerCursor {
-  return new Merged(present(layers.map((layer) => layer.ascending(from, to))), isBelow);
+  return mergeCursors(present(layers.map((layer) => layer.ascending(from, to))), isBelow);
 }
 
 /** The same, descending. */
 export function mergeDescending(layers: Layers, from: StoreKey, to: StoreKey | null): LayerCursor {
-  return new Merged(present(layers.map((layer) => layer.descending(from, to))), isAbove);
+  return mergeCursors(present(layers.map((layer) => layer.descending(from, to))), isAbove);
 }
 
 /** The image of one slot: pinned layers above an image of the base. */
@@ -355,6 +355,12 @@ function mergeWithBase(
     above.close();
   }
   return passedLast;
+}
+
+/** One alone needs no merging, which would cost as much as reading. */
+function mergeCursors(cursors: readonly LayerCursor[], before: Before): LayerCursor {
+  const [first] = cursors;
+  return first !== undefined && cursors.length === 1 ? first : new Merged(cursors, before);
 }
 
 /** Several cursors as one; where they meet, the earliest of the list hides the others. */
