@@ -1,4 +1,4 @@
-/** When a node may rest for longer than it knows nothing of. */
+/** Until when a node may rest, since nothing is due at it. */
 import { restsUntilMs } from '../paxos/rest.ts';
 import type { Driver } from './driver.ts';
 import type { World } from './world.ts';
