@@ -262,6 +262,8 @@ export class Operations implements Moves {
     for (let beats = 0; beats < HEEDED_BEATS; ) {
       const record = await this.#recordOf(mid);
       if (!isOpen(record)) return 'wanted';
+      if (record.wish !== 'pause' && record.phase === 'active' && record.asked?.rate === 0)
+        return 'rateIsZero';
       const isBeat = last !== null && (record.token !== last.token || record.heartbeat !== last.heartbeat);
       if (isBeat) beats += 1;
       if (isBeat || last === null) beatMs = performance.now();

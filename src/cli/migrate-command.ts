@@ -376,9 +376,14 @@ function acknowledge(heeded: Heeded, args: MigrateArguments): void {
   const mid = args.pause ?? args.continue;
   const [done, wanted, nobody] =
     args.pause === undefined
-      ? ['goes on', 'may go on', 'may go on, and no migrator works on it; --resume does']
+      ? [
+          'goes on',
+          'may go on',
+          'may go on, and no migrator works on it: a router or a nursery migrator does so by itself, or --resume',
+        ]
       : ['paused', 'pause wanted', 'pause wanted, and no migrator works on it'];
-  const state = { done, wanted, nobody }[heeded];
+  const rateIsZero = `is not paused, and copies nothing at rate 0: --rate BYTES --of ${mid}, or auto, lets it go on`;
+  const state = { done, wanted, nobody, rateIsZero }[heeded];
   if (args.json) printJson({ mid, state });
   else printLine(`migration ${mid}: ${state}`);
 }

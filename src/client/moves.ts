@@ -89,8 +89,11 @@ export type AutoShown = {
   readonly isAttended: boolean | null;
 };
 
-/** What became of a pause, or of its end: it is so; its migrator is alive and has not got there yet; nobody works on it. */
-export type Heeded = 'done' | 'wanted' | 'nobody';
+/**
+ * What became of a pause, or of its end: it is so; its migrator is alive and has not got there yet; nobody works on it; it is not
+ * paused, and copies nothing all the same, since its rate is 0.
+ */
+export type Heeded = 'done' | 'wanted' | 'nobody' | 'rateIsZero';
 
 /**
  * Moves of one nursery. Each resolves when what it is for has happened.

@@ -325,6 +325,14 @@ test('a pause that nobody heeds is told from one that is heeded', async () => {
   assert.is(await new Operations(nursery, FAST).watchWish(mid), 'nobody');
   await new Operations(nursery).unpause(mid);
   assert.is(await new Operations(nursery, FAST).watchWish(mid), 'nobody');
+  await new Operations(nursery).setRate(mid, 0);
+  assert.is(
+    await new Operations(nursery, FAST).watchWish(mid),
+    'rateIsZero',
+    'the pause was not all that held it',
+  );
+  await new Operations(nursery).pause(mid);
+  assert.is(await new Operations(nursery, FAST).watchWish(mid), 'nobody');
   await new Operations(nursery, FAST).abort(mid, 'not wanted');
   const refusal = await failureOf(new Operations(nursery).unpause(mid));
   assert.is(refusal.message, `cannot continue: migration ${mid} is aborted`);
