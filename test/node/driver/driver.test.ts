@@ -82,6 +82,28 @@ test('the store may be flushed only up to what the own log durably holds', () =>
   assert.is(world.driver.durableSlot, before + 1);
 });
 
+test('applying waits while the overlay has all that it may, and goes on when there is more room', () => {
+  const world = mastered();
+  let bytesMax = world.store.overlayBytes - 1;
+  Object.defineProperty(world.store, 'overlayBytesMax', { get: () => bytesMax });
+  const waits = propose(world);
+  world.disk();
+  assert.is(waits.length, 0, 'it is chosen, and not applied');
+  bytesMax = Number.MAX_SAFE_INTEGER;
+  world.driver.resume();
+  world.turn();
+  assert.is(returnCodeOf((waits[0] as Answer).bytes), RETURN_CODES.OK);
+});
+
+test('each round of events is told at its end: something may be due at another time than before', () => {
+  const world = mastered();
+  const before = world.rounds;
+  world.driver.submit({ kind: 'tick', random: 0 });
+  assert.is(world.rounds, before);
+  world.turn();
+  assert.is(world.rounds, before + 1);
+});
+
 test('a full disk refuses updates as read only, keeps what it was given, and writing resumes', () => {
   const world = mastered();
   const caught = propose(world);

@@ -26,6 +26,8 @@ export class FakeWorld {
   readonly applied: number[] = [];
   /** Slots up to which the home was said to be all that is left. */
   readonly promotions: number[] = [];
+  /** Rounds of events that were said to be handled. */
+  rounds = 0;
   readonly stops: { readonly exit: string; readonly cause: Error }[] = [];
   readonly store = new MemoryStore();
   readonly driver: Driver;
@@ -64,6 +66,9 @@ export class FakeWorld {
       installSnapshot: () => undefined,
       applied: (slot) => this.applied.push(slot),
       promoted: (slot) => this.promotions.push(slot),
+      turned: () => {
+        this.rounds += 1;
+      },
       stop: (exit, cause) => this.stops.push({ exit, cause }),
     };
     Object.defineProperty(world.log, 'isFull', { get: () => this.isFull });

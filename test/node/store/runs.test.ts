@@ -6,6 +6,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { RowCount } from '../../../node/store/buckets.ts';
 import { checkStoreFile, checkStorePages } from '../../../node/store/check-file.ts';
+import { CurrentStore } from '../../../node/store/current-store.ts';
 import {
   type Environment,
   identityCodec,
@@ -207,10 +208,11 @@ test('what comes too fast waits a little for the merge again and again, and neve
 
   const busy = { ...KEPT, mergeRuns: runs, urgentRuns: runs };
   const store = await LmdbStore.open({ ...place, runPolicy: busy });
+  const current = new CurrentStore(store);
   const whole = store.overlayBytesMax;
   /** Of each flush, what the overlay was allowed meanwhile. */
   const rooms: number[][] = [];
-  store.onRoom = () => rooms.at(-1)?.push(store.overlayBytesMax);
+  current.whenRoom(() => rooms.at(-1)?.push(current.overlayBytesMax));
   let added = 0;
   for (; store.statistics.mergedRuns === 0; added += 1) {
     rooms.push([]);
@@ -232,7 +234,13 @@ test('what comes too fast waits a little for the merge again and again, and neve
     assert.ok(each.every((bytes) => bytes >= whole / 2));
   }
   assert.ok(waited.some((each) => each.length >= 3));
-  await store.close();
+  const other = await LmdbStore.open(newPlace());
+  await current.take().close();
+  current.put(other);
+  rooms.push([]);
+  other.onRoom();
+  assert.equal(rooms.at(-1), [whole], 'a store in its place is heard as well');
+  await other.close();
 });
 
 test('rows of a run that was never finished are nowhere, and its table is used again', async () => {
