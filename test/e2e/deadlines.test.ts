@@ -60,9 +60,9 @@ tests.test(
     const keys = ['a', 'b', 'c', 'd', 'e'];
     const updates = keys.map((key) => errorOf(pipelined.set(key, 'v'))); // 10 s, as they do unless told otherwise
     const short = await Promise.all([
-      errorOf(client.set('apple', 'blue', { deadlineMs: 700 })),
-      errorOf(client.get('apple', { deadlineMs: 1500 })),
-      errorOf(client.sequence([{ kind: 'set', key: 'apple', value: 'x' }], { deadlineMs: 400 })),
+      errorOf(client.set('apple', 'blue', { deadlineMs: 2000 })),
+      errorOf(client.get('apple', { deadlineMs: 3000 })),
+      errorOf(client.sequence([{ kind: 'set', key: 'apple', value: 'x' }], { deadlineMs: 1500 })),
     ]);
     await client.set('melon', 'green'); // the other cluster goes on
     for (const error of [...short, ...(await Promise.all(updates))]) {
@@ -114,7 +114,7 @@ tests.test('a router without a map says so at once, and clients go to another', 
   const both = await native(lab, port, begun.routerPort);
   await Promise.all(Array.from({ length: 8 }, (_, index) => both.set(`apple${index}`, 'red')));
   const alone = await native(lab, port);
-  const error = await errorOf(alone.set('apple', 'red', { deadlineMs: 500 }));
+  const error = await errorOf(alone.set('apple', 'red', { deadlineMs: 2000 }));
   assert.is(error.code, 'GOING_DOWN');
   assert.match(error.message, /no map yet: the keeper/);
 });

@@ -42,7 +42,7 @@ test('whoever takes a connection and says nothing is told from one that is not t
     const nodes = [{ name: 'n0', ips: ['127.0.0.1'], port }];
     const client = new ClusterClient({ cluster: 'c', nodes }, { role: 'client', node: '' });
     try {
-      await client.send(GET, { to: 'n0', deadlineMs: 200 });
+      await client.send(GET, { to: 'n0', deadlineMs: 1000 });
       return assert.unreachable() as never;
     } catch (error) {
       return error as NurseryError;
@@ -51,7 +51,7 @@ test('whoever takes a connection and says nothing is told from one that is not t
     }
   };
   const mute = await ask();
-  assert.match(mute.message, /not possible within 200 ms: .*: it has said nothing so far/);
+  assert.match(mute.message, /not possible within 1000 ms: .*: it has said nothing so far/);
   assert.instance((mute.cause as NurseryError).cause, Speechless);
   server.close();
   await once(server, 'close');
@@ -97,7 +97,7 @@ test('whoever keeps to the first founding that is met commands nothing to anothe
     await first.stop();
     first.founding = 'c';
     await first.start();
-    assert.is(await codeOf(other.send(SET, { deadlineMs: 500 })), 'WRONG_CLUSTER');
+    assert.is(await codeOf(other.send(SET, { deadlineMs: 2000 })), 'WRONG_CLUSTER');
     assert.is(times(cluster, 'set'), 1);
   } finally {
     client.close();
@@ -112,7 +112,7 @@ test('who was given some of the addresses alone is told that the master is elsew
   const nodes = cluster.config.nodes.slice(0, 1);
   const client = new ClusterClient({ ...cluster.config, nodes }, { role: 'client', node: '' });
   try {
-    const error = await client.send(SET, { deadlineMs: 300 }).catch((caught: Error) => caught);
+    const error = await client.send(SET, { deadlineMs: 2000 }).catch((caught: Error) => caught);
     assert.match((error as Error).message, 'the master is n1, which is not among the addresses');
   } finally {
     client.close();
@@ -133,7 +133,7 @@ test('while there is no master a call waits, up to its deadline', async () => {
   const client = clientOf(cluster);
   await client.send(GET);
   cluster.master = null;
-  assert.is(await codeOf(client.send(SET, { deadlineMs: 200 })), 'NOT_MASTER');
+  assert.is(await codeOf(client.send(SET, { deadlineMs: 1000 })), 'NOT_MASTER');
   const waiting = client.send(SET);
   const seeks = times(cluster, 'whoMaster');
   cluster.interfere = (request) => {
@@ -194,8 +194,8 @@ test('what is not answered ends at the deadline, an update as maybe applied', as
   const client = clientOf(cluster);
   await client.send(SET); // connects
   cluster.interfere = () => null;
-  assert.is(await codeOf(client.send(SET, { deadlineMs: 500 })), 'MAYBE_APPLIED');
-  assert.is(await codeOf(client.send(GET, { deadlineMs: 500 })), 'TIMEOUT');
+  assert.is(await codeOf(client.send(SET, { deadlineMs: 1000 })), 'MAYBE_APPLIED');
+  assert.is(await codeOf(client.send(GET, { deadlineMs: 1000 })), 'TIMEOUT');
   client.close();
   await cluster.stop();
 });
@@ -221,7 +221,7 @@ test('nobody there is unreachable; a node that comes back is found', async () =>
   const client = clientOf(cluster);
   const node = cluster.nodes[0];
   await node?.stop();
-  assert.is(await codeOf(client.send(SET, { deadlineMs: 50 })), 'UNREACHABLE');
+  assert.is(await codeOf(client.send(SET, { deadlineMs: 500 })), 'UNREACHABLE');
   const waiting = client.send(SET);
   await node?.start();
   assert.is(returnCodeOf((await waiting).bytes), 0);

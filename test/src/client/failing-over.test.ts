@@ -80,7 +80,7 @@ test('where no router is ready one is asked all the same, and its reason is told
   await client.set('a', 'v'); // what it cannot serve may be something else
   cluster.interfere = ({ kind }) =>
     kind === 'set' ? failure('GOING_DOWN', 'there is no map yet') : undefined;
-  const error = await errorOf(client.set('b', 'v', { deadlineMs: 300 }));
+  const error = await errorOf(client.set('b', 'v', { deadlineMs: 2000 }));
   assert.is(error.code, 'GOING_DOWN');
   assert.match(error.message, /set at cluster ricky: .*there is no map yet/);
   client.close();
@@ -97,7 +97,7 @@ test('who has no seat is left for another, and asked again where there is none',
   other.close();
 
   second.isFull = true;
-  const refused = await errorOf(NurseryClient.connect({ addresses: cluster.addresses, deadlineMs: 200 }));
+  const refused = await errorOf(NurseryClient.connect({ addresses: cluster.addresses, deadlineMs: 2000 }));
   assert.is(refused.code, 'TOO_MANY_CONNECTIONS');
   assert.match(refused.message, /too many connections/);
 
