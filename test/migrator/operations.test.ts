@@ -66,6 +66,7 @@ test('sends again what changes meanwhile, and trims it only when the target has 
   b.before = ({ kind }) => {
     if (kind !== 'page') return;
     pages += 1;
+    if (pages > 40) return; // in the end clients rest
     a.set(`k${String(pages % 60).padStart(3, '0')}`, `changed ${pages}`);
     if (pages === 5) a.sim.apply([{ kind: 'delete', key: 'k001' }]);
   };
@@ -73,15 +74,11 @@ test('sends again what changes meanwhile, and trims it only when the target has 
   a.before = ({ kind }) => {
     if (kind === 'seal') b.before = () => {};
   };
-  const stop = setTimeout(() => {
-    b.before = () => {};
-  }, 100);
   const [result] = await new Operations(nursery, settings).migrate({
     kind: 'range',
     range: WHOLE,
     target: 'b',
   });
-  clearTimeout(stop);
   assert.is(result?.outcome, 'done');
   assert.ok((result?.progress.rounds ?? 0) >= 1);
   const dirty = b.all('page').filter(({ page }) => page === PAGE_DIRTY);
