@@ -166,8 +166,8 @@ export class Storage {
     return () => {
       if (this.#flushing !== null || !this.store.isOpen) return;
       const nowMs = performance.now();
-      const { nextIsRun, statistics } = this.store.open;
-      const everyMs = nextIsRun ? RUN_EVERY_MS : FLUSH_EVERY_MS;
+      const { nextIsLarge, statistics } = this.store.open;
+      const everyMs = nextIsLarge ? RUN_EVERY_MS : FLUSH_EVERY_MS;
       const isDue = nowMs - lastMs >= Math.max(everyMs, statistics.flushMs * FLUSH_REST);
       if (!isDue && this.store.overlayBytes < OVERLAY_FLUSH_BYTES) return;
       lastMs = nowMs;

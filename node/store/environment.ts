@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { type Database, type DatabaseOptions, open, type RootDatabase } from 'lmdb';
 import { type Coded, decode, encode, i64, struct, text, u32 } from '../../src/wire/codec.ts';
-import { RUN_TABLES } from './run-policy.ts';
+import { type BaseSize, RUN_TABLES } from './run-policy.ts';
 import { STORE_KEY_MAX, type StoreKey } from './types.ts';
 
 export type Environment = RootDatabase<Buffer, StoreKey>;
@@ -117,6 +117,24 @@ export function openEnvironment(dir: string): Environment {
     maxDbs: RUN_TABLES,
   });
 }
+
+/** What lies below all runs, and a few rows that are none. */
+export function sizeOf(environment: Environment): BaseSize {
+  const { entryCount, treeBranchPageCount, treeLeafPageCount, overflowPages } =
+    environment.getStats() as TreeStatistics;
+  return {
+    rows: entryCount,
+    bytes: (treeBranchPageCount + treeLeafPageCount + overflowPages) * PAGE_BYTES,
+  };
+}
+
+/** LMDB's of one tree, which lmdb-js does not declare. */
+type TreeStatistics = {
+  readonly entryCount: number;
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+};
 
 /**
  * The run tables of a store, which are made where there are none yet. While another thread writes, this waits for it: to be called

@@ -24,6 +24,7 @@ import {
 import { checkRoom, storeFailure } from './failures.ts';
 import { RowPacker } from './row-pages.ts';
 import { RUN_POLICY } from './run-policy.ts';
+import { STORE_SYSTEM } from './system.ts';
 import type { StoreKey } from './types.ts';
 import { StoreWriter } from './writer.ts';
 
@@ -161,7 +162,11 @@ export class SnapshotWriter {
 
 /** A snapshot's rows come in order and all at once: it never has runs. */
 async function startWriter(dir: string): Promise<StoreWriter> {
-  return await StoreWriter.start({ dir: join(dir, INCOMING), policy: RUN_POLICY }, () => undefined);
+  return await StoreWriter.start(
+    { dir: join(dir, INCOMING), policy: RUN_POLICY },
+    STORE_SYSTEM,
+    () => undefined,
+  );
 }
 
 /**

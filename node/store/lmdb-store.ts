@@ -4,28 +4,16 @@
  */
 import { existsSync } from 'node:fs';
 import { invariant, present } from '../../src/base/assert.ts';
-import { FatalError } from '../../src/base/errors.ts';
 import type { Range } from '../../src/keyspace/range.ts';
 import type { CountedBucket } from '../../src/protocol/admin/node-facts.ts';
-import { decode, encode } from '../../src/wire/codec.ts';
 import { type Bucket, END } from './buckets.ts';
 import { checkStoreFile } from './check-file.ts';
-import {
-  dataFile,
-  decodeSlot,
-  type Environment,
-  identityCodec,
-  META,
-  openEnvironment,
-  openRunTables,
-  type RunTable,
-  STORE_FORMAT,
-  STORE_FORMAT_BEFORE,
-} from './environment.ts';
-import { checkRoom, storeDamaged, storeFailure } from './failures.ts';
+import { dataFile, type Environment, openRunTables, type RunTable, sizeOf } from './environment.ts';
+import { storeFailure } from './failures.ts';
 import { Filter } from './filter.ts';
 import { copyCompactly, createStore, removeLeftovers, type StorePlace } from './install.ts';
 import { LmdbView, type ReadTransaction } from './lmdb-view.ts';
+import { readMeta, renewFormat } from './meta-rows.ts';
 import {
   type Generations,
   type Layers,
@@ -37,9 +25,10 @@ import {
 } from './overlay.ts';
 import type { RangeCounts } from './range-counts.ts';
 import { RowPacker } from './row-pages.ts';
-import { RUN_POLICY, type RunPolicy } from './run-policy.ts';
+import { goesDirectly, RUN_POLICY, type RunPolicy } from './run-policy.ts';
 import type { AddedRun } from './run-writer.ts';
 import { loadRuns, Run, Runs } from './runs.ts';
+import { STORE_SYSTEM, type StoreSystem } from './system.ts';
 import {
   type Changes,
   type DurableStore,
@@ -52,7 +41,8 @@ import {
   TABLES,
   type Visit,
 } from './types.ts';
-import { type RunNews, StoreWriter } from './writer.ts';
+import { StoreWriter } from './writer.ts';
+import type { RunNews } from './writer-messages.ts';
 
 export { installSnapshot, type Row, SnapshotWriter, type StorePlace } from './install.ts';
 
@@ -105,6 +95,7 @@ export class LmdbStore implements DurableStore {
   readonly #environment: Environment;
   readonly #tables: readonly RunTable[];
   readonly #policy: RunPolicy;
+  readonly #system: StoreSystem;
   readonly #writer: StoreWriter;
   readonly #base: LmdbView;
   readonly #overlay: Overlay;
@@ -135,12 +126,13 @@ export class LmdbStore implements DurableStore {
   };
 
   private constructor(options: LmdbStoreOptions, opened: Opened, writer: StoreWriter) {
-    const { environment, tables, runs, slot, policy } = opened;
+    const { environment, tables, runs, slot, policy, system } = opened;
     this.#dir = options.dir;
     this.#snapshotMaxMs = options.snapshotMaxMs ?? SNAPSHOT_MAX_MS;
     this.#environment = environment;
     this.#tables = tables;
     this.#policy = policy;
+    this.#system = system;
     this.#writer = writer;
     this.#base = new LmdbView(options.dir, environment);
     this.#runs = runs;
@@ -155,11 +147,17 @@ export class LmdbStore implements DurableStore {
    * HOME_UNUSABLE: of another node, or of another version of this program
    */
   static async open(options: LmdbStoreOptions): Promise<LmdbStore> {
-    const { dir, runPolicy: policy = RUN_POLICY } = options;
+    const { dir } = options;
     await removeLeftovers(dir);
     if (!existsSync(dataFile(dir))) await createStore(options);
     checkStoreFile(dir);
-    const environment = openChecked(dir);
+    return await LmdbStore.openOver(options, STORE_SYSTEM);
+  }
+
+  /** `open` of a store that is there. @throws as `open` */
+  static async openOver(options: LmdbStoreOptions, system: StoreSystem): Promise<LmdbStore> {
+    const { dir, runPolicy: policy = RUN_POLICY } = options;
+    const environment = openChecked(dir, system);
     try {
       const slot = readMeta(options, environment);
       const tables = openRunTables(environment);
@@ -168,10 +166,11 @@ export class LmdbStore implements DurableStore {
       let store: LmdbStore | null = null;
       const writer = await StoreWriter.start(
         { dir, policy },
+        system,
         (runs) => store?.merged(runs),
         (part) => store?.paced(part),
       );
-      store = new LmdbStore(options, { environment, tables, runs, slot, policy }, writer);
+      store = new LmdbStore(options, { environment, tables, runs, slot, policy, system }, writer);
       return store;
     } catch (error) {
       await environment.close();
@@ -196,9 +195,9 @@ export class LmdbStore implements DurableStore {
     return OVERLAY_FLUSH_BYTES + this.#waited * (OVERLAY_MAX_BYTES - OVERLAY_FLUSH_BYTES);
   }
 
-  /** Whether what has gathered would become a run. */
-  get nextIsRun(): boolean {
-    return this.#isRun(this.#overlay.rows);
+  /** Whether what has gathered is more than a few rows, which cost the less the more of them are flushed at once. */
+  get nextIsLarge(): boolean {
+    return this.#runs.all.length > 0 || this.#overlay.rows > this.#policy.directRowsMax;
   }
 
   get statistics(): StoreStatistics {
@@ -326,8 +325,9 @@ export class LmdbStore implements DurableStore {
     let news: RunNews | null = null;
     try {
       const bytes = held.reduce((sum, generation) => sum + generation.bytes, 0);
-      await checkRoom(this.#dir, 2 * bytes); // pages are copied, and half empty at worst
-      const isRun = this.#isRun(held.reduce((sum, { rows }) => sum + rows.size, 0));
+      await this.#system.checkRoom(this.#dir, 2 * bytes); // pages are copied, and half empty at worst
+      const rows = held.reduce((sum, generation) => sum + generation.rows.size, 0);
+      const isRun = !goesDirectly(this.#policy, this.#runs.all.length, rows, sizeOf(this.#environment));
       await this.#sendRows(held, isRun);
       if (isRun) news = await this.#writer.commitRun(newest.slot);
       else await this.#writer.commit(newest.slot);
@@ -341,11 +341,6 @@ export class LmdbStore implements DurableStore {
     this.#overlay.drop();
     this.#flushedSlot = newest.slot;
     this.#count(performance.now() - startedMs, news?.commits ?? 1);
-  }
-
-  /** Few rows go to where they belong, unless a run lies above: it would hide them. */
-  #isRun(rows: number): boolean {
-    return this.#runs.all.length > 0 || rows > this.#policy.directRowsMax;
   }
 
   /** Runs were merged: their rows are in the newest image without them. */
@@ -390,7 +385,7 @@ export class LmdbStore implements DurableStore {
         this.#statistics.flushedRows += 1;
         if (packer.add(key, value)) continue;
         this.#sendPage(packer, isRun);
-        await nextTurn();
+        await this.#system.nextTurn();
         packer.add(key, value);
       }
     }
@@ -444,52 +439,15 @@ type Opened = {
   readonly runs: Runs;
   readonly slot: number;
   readonly policy: RunPolicy;
+  readonly system: StoreSystem;
 };
 
-function openChecked(dir: string): Environment {
+function openChecked(dir: string, system: StoreSystem): Environment {
   try {
-    return openEnvironment(dir);
+    return system.openEnvironment(dir);
   } catch (error) {
     throw storeFailure(dir, error);
   }
-}
-
-/** The slot of the image, once it is known to be that node's. @throws FatalError where it is not */
-export function readMeta({ dir, cluster, node }: StorePlace, environment: Environment): number {
-  const identityBytes = environment.getBinary(META.IDENTITY);
-  const slotBytes = environment.getBinary(META.SLOT);
-  if (identityBytes === undefined || slotBytes === undefined)
-    throw storeDamaged(dir, 'it does not say whose it is');
-  const identity = decode(identityCodec, identityBytes);
-  if (identity.format !== STORE_FORMAT && identity.format !== STORE_FORMAT_BEFORE) {
-    throw new FatalError(
-      'HOME_UNUSABLE',
-      `store ${dir} has format ${identity.format}; this program reads ${STORE_FORMAT}`,
-    );
-  }
-  if (identity.cluster !== cluster) {
-    throw new FatalError(
-      'OTHER_CLUSTER',
-      `store ${dir} is of cluster ${identity.cluster}, not of ${cluster}`,
-    );
-  }
-  if (identity.node !== node) {
-    throw new FatalError('HOME_UNUSABLE', `store ${dir} is of node ${identity.node}, not of ${node}`);
-  }
-  return decodeSlot(slotBytes);
-}
-
-/** From here on a program that knows no runs refuses the store. */
-function renewFormat({ cluster, node }: StorePlace, environment: Environment): void {
-  const identity = environment.getBinary(META.IDENTITY);
-  if (identity === undefined || decode(identityCodec, identity).format === STORE_FORMAT) return;
-  environment.transactionSync(() => {
-    void environment.put(META.IDENTITY, encode(identityCodec, { format: STORE_FORMAT, cluster, node }));
-  });
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Waits for the end of work whose failure is reported to whoever began it. */

@@ -12,8 +12,7 @@ import type { RunStock } from './run-stock.ts';
 import { fromRunValue, type MergeNote, putMerge, type RunNote, readMerge } from './runs.ts';
 import type { StoreKey } from './types.ts';
 
-/** Rows and bytes of one transaction: a page each where rows are spread widely, 8 MiB. Longer ones delay the log's syncs. */
-const SLICE_ROWS = 1000;
+/** Values that one transaction puts (bytes), where few rows are as much as `RunPolicy.sliceRows` mostly are. */
 const SLICE_BYTES = 4 * 1024 * 1024;
 
 export class Merger {
@@ -129,7 +128,7 @@ export class Merger {
       let bytes = 0;
       let last: StoreKey = from;
       for (let source = first(sources); source !== null; source = first(sources)) {
-        if (rows >= SLICE_ROWS || bytes >= SLICE_BYTES) return { next: successor(last), passed };
+        if (rows >= this.#policy.sliceRows || bytes >= SLICE_BYTES) return { next: successor(last), passed };
         const { key, value } = source.row as StoredRow;
         this.#write(key, fromRunValue(value));
         passed += this.#pass(sources, key);

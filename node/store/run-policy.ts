@@ -10,6 +10,8 @@ export const RUN_TABLES = 40;
 export type RunPolicy = {
   /** Flushes of up to this many rows go to the rows directly, where no run lies above them: a page each, 16 MiB at most. */
   readonly directRowsMax: number;
+  /** So do larger ones whose run would be merged at once, where the rows take up to so much (bytes): one transaction writes all of it. */
+  readonly directBytesMax: number;
   /** Runs with fewer rows than this are not worth a merge, however small the store is: where rows can be cut is known once they are merged. */
   readonly mergeRowsMin: number;
   /** Nor are runs with fewer rows than lie below, up to so many: a small store that changes all over is not rewritten for each run. */
@@ -20,19 +22,37 @@ export type RunPolicy = {
   readonly urgentRuns: number;
   /** Without a new run for so long (ms) all are merged: nobody is disturbed. */
   readonly mergeIdleMs: number;
+  /** Rows that one transaction of a merge puts: a page each where they are spread widely, 8 MiB. Longer ones delay the log's syncs. */
+  readonly sliceRows: number;
+  /** Rows of a run are committed whenever this much has come (bytes), likewise. */
+  readonly commitBytes: number;
 };
 
 export const RUN_POLICY: RunPolicy = {
   directRowsMax: 2000,
+  directBytesMax: 48 * 1024 * 1024,
   mergeRowsMin: 50_000,
   mergeRowsMost: 250_000,
   mergeRuns: 24,
   urgentRuns: 32,
   mergeIdleMs: 10_000,
+  sliceRows: 1000,
+  commitBytes: 4 * 1024 * 1024,
 };
 
 /** Runs are merged when they hold this part of what lies below: each page that a merge touches takes several rows then. */
 const MERGE_PART = 5;
+
+/** What lies below all runs: how many rows, and in how many bytes of pages. */
+export type BaseSize = { readonly rows: number; readonly bytes: number };
+
+/** Whether a flush of so many rows goes into the rows that are there directly, and not into a run above them. */
+export function goesDirectly(policy: RunPolicy, runs: number, rows: number, base: BaseSize): boolean {
+  if (runs > 0) return false; // it would be hidden by them
+  return (
+    rows <= policy.directRowsMax || (base.bytes <= policy.directBytesMax && rows * MERGE_PART >= base.rows)
+  );
+}
 
 /** What the choice depends on: of each run its rows, and how many it has that only say that a row is gone. */
 export type RunState = {

@@ -1,6 +1,6 @@
 /** The runs of a store and the tables for them, as the thread that writes has them: see runs.ts. */
 import { invariant } from '../../src/base/assert.ts';
-import { type Environment, openRunTables, type RunTable } from './environment.ts';
+import { type Environment, openRunTables, type RunTable, sizeOf } from './environment.ts';
 import { Filter } from './filter.ts';
 import { filterKey, putFilter, putRuns, type RunNote, readRuns, removeFilter } from './runs.ts';
 
@@ -46,7 +46,7 @@ export class RunStock {
 
   /** Rows below all runs, and a few that are none. */
   get baseRows(): number {
-    return entriesOf(this.#environment);
+    return sizeOf(this.#environment).rows;
   }
 
   get hasWaste(): boolean {
@@ -126,6 +126,6 @@ export class RunStock {
   }
 }
 
-function entriesOf(table: RunTable | Environment): number {
+function entriesOf(table: RunTable): number {
   return (table.getStats() as { readonly entryCount: number }).entryCount;
 }

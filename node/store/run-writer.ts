@@ -3,12 +3,10 @@ import type { Counting } from './counting.ts';
 import { type Environment, encodeSlot, META, type RunTable } from './environment.ts';
 import { Filter, hashKey } from './filter.ts';
 import { unpackRows } from './row-pages.ts';
+import type { RunPolicy } from './run-policy.ts';
 import type { RunStock } from './run-stock.ts';
 import { fromRunValue, type RunNote, toRunValue } from './runs.ts';
 import type { StoreKey } from './types.ts';
-
-/** Rows of a run are committed whenever this much has come (bytes): a commit that is longer delays the log's syncs. */
-const COMMIT_BYTES = 4 * 1024 * 1024;
 
 /** A run that was added, and what its filter is. */
 export type AddedRun = { readonly note: RunNote; readonly filter: Uint8Array };
@@ -17,6 +15,7 @@ export class RunWriter {
   readonly #environment: Environment;
   readonly #stock: RunStock;
   readonly #counting: Counting;
+  readonly #policy: RunPolicy;
   /** Of the run that is being written; null before it has one. */
   #table: number | null = null;
   #pages: Uint8Array[] = [];
@@ -28,10 +27,11 @@ export class RunWriter {
   /** Why nothing more of this run is written. */
   #failure: unknown = null;
 
-  constructor(environment: Environment, stock: RunStock, counting: Counting) {
+  constructor(environment: Environment, stock: RunStock, counting: Counting, policy: RunPolicy) {
     this.#environment = environment;
     this.#stock = stock;
     this.#counting = counting;
+    this.#policy = policy;
   }
 
   /** Adds a page of rows; later rows replace earlier ones. What goes wrong is said by `end`. */
@@ -39,7 +39,7 @@ export class RunWriter {
     if (this.#failure !== null) return;
     this.#pages.push(page);
     this.#bytes += page.length;
-    if (this.#bytes < COMMIT_BYTES) return;
+    if (this.#bytes < this.#policy.commitBytes) return;
     try {
       this.#commit(() => undefined);
     } catch (error) {

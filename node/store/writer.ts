@@ -1,73 +1,19 @@
-/** Writes rows into the store of a directory, from a thread of its own: see write-thread.ts. */
-import { Worker } from 'node:worker_threads';
+/** Writes rows into the store of a directory, from a thread of its own: see write-work.ts. */
 import { invariant } from '../../src/base/assert.ts';
 import { FatalError } from '../../src/base/errors.ts';
 import { fileSizeLimit } from '../../src/process/descriptors.ts';
 import type { Bucket, RowCount } from './buckets.ts';
 import { commitFailure, storeFailure } from './failures.ts';
-import type { RunPolicy } from './run-policy.ts';
-import type { AddedRun } from './run-writer.ts';
-import type { RunNote } from './runs.ts';
+import type { StoreSystem, WriteThread } from './system.ts';
 import type { StoreKey } from './types.ts';
-
-/** What the thread begins with. */
-export type WriterStart = { readonly dir: string; readonly policy: RunPolicy };
-
-/** What the thread is told, in order. */
-export type WriterCommand =
-  | { readonly kind: 'rows'; readonly page: Uint8Array }
-  /** The rows since the last commit, and the slot where there is one, become durable in one transaction. */
-  | { readonly kind: 'commit'; readonly slot: number | null }
-  /** Rows of the next run; it becomes part of the store with `commitRun`, as the image of that slot. */
-  | { readonly kind: 'runRows'; readonly page: Uint8Array }
-  | { readonly kind: 'commitRun'; readonly slot: number }
-  /** No new reader will ask for runs that this version of their list does not have. */
-  | { readonly kind: 'seen'; readonly version: number }
-  /** Whether somebody reads an older image. */
-  | { readonly kind: 'pinned'; readonly isPinned: boolean }
-  /** Whose rows are counted from now on: told at once, and after each commit. */
-  | {
-      readonly kind: 'count';
-      readonly id: number;
-      readonly ranges: readonly { readonly from: StoreKey; readonly to: StoreKey }[];
-    }
-  /** Tells all buckets. */
-  | { readonly kind: 'buckets' }
-  | { readonly kind: 'close' };
-
-/** What the thread says, once per start and per commit; and counts, now and then. */
-export type WriterAnswer =
-  | { readonly kind: 'ready' }
-  | { readonly kind: 'committed'; readonly runs: RunNews | null }
-  /** Runs have been merged. */
-  | { readonly kind: 'runs'; readonly runs: RunNews }
-  /** There are so many runs that the next one has to wait for the merge; how much of that has passed (0 to 1). */
-  | { readonly kind: 'pace'; readonly part: number }
-  /** Of the ranges that `count` gave under `id`; null while the store is being counted. */
-  | { readonly kind: 'counts'; readonly id: number; readonly counts: RowCount[] | null }
-  /** In the order in which they were asked for; null while the store is being counted. */
-  | { readonly kind: 'buckets'; readonly buckets: Bucket[] | null }
-  /** Nothing of the transaction was written. `code` is LMDB's, or the system's `errno`. */
-  | { readonly kind: 'failed'; readonly message: string; readonly code: number | null }
-  /** Runs could not be merged, or a table not emptied: it is tried again. */
-  | { readonly kind: 'workFailed'; readonly message: string; readonly code: number | null };
-
-/** The runs of the newest image, newest first, where they are not as they were; and what it took. */
-export type RunNews = {
-  readonly version: number;
-  readonly runs: readonly RunNote[];
-  /** The one that has come. */
-  readonly added: AddedRun | null;
-  /** Transactions for it. */
-  readonly commits: number;
-};
+import type { RunNews, WriterAnswer, WriterCommand, WriterStart } from './writer-messages.ts';
 
 type Waiting = { readonly resolve: (runs: RunNews | null) => void; readonly reject: (error: Error) => void };
 
 /** The other side of the thread. One commit at a time. */
 export class StoreWriter {
   readonly #dir: string;
-  readonly #worker: Worker;
+  readonly #thread: WriteThread;
   readonly #ended: Promise<void>;
   #waiting: Waiting | null = null;
   /** How large this process might make a file when the last commit began. */
@@ -80,28 +26,37 @@ export class StoreWriter {
   /** Who waits for buckets, in order. */
   #askers: ((buckets: Bucket[] | null) => void)[] = [];
 
-  private constructor(start: WriterStart, onRuns: (runs: RunNews) => void, onPace: (part: number) => void) {
+  private constructor(
+    start: WriterStart,
+    { startThread }: Pick<StoreSystem, 'startThread'>,
+    onRuns: (runs: RunNews) => void,
+    onPace: (part: number) => void,
+  ) {
     this.#dir = start.dir;
     this.#onRuns = onRuns;
     this.#onPace = onPace;
-    this.#worker = new Worker(new URL('./write-thread.js', import.meta.url), { workerData: start });
-    this.#worker.on('message', (answer: WriterAnswer) => this.#answered(answer));
-    this.#worker.on('error', (error) => this.#failed(error));
+    let ended: (code: number) => void = () => undefined;
     this.#ended = new Promise((resolve) => {
-      this.#worker.once('exit', (code) => {
+      ended = (code) => {
         this.#failed(new Error(`the thread that writes ended with code ${code}`));
         resolve();
-      });
+      };
+    });
+    this.#thread = startThread(start, {
+      answered: (answer) => this.#answered(answer),
+      failed: (error) => this.#failed(error),
+      ended,
     });
   }
 
   /** Starts the thread on a store, which exists; `onRuns` hears when runs were merged, `onPace` how far the next one has waited. */
   static async start(
     start: WriterStart,
+    system: Pick<StoreSystem, 'startThread'>,
     onRuns: (runs: RunNews) => void,
     onPace: (part: number) => void = () => undefined,
   ): Promise<StoreWriter> {
-    const writer = new StoreWriter(start, onRuns, onPace);
+    const writer = new StoreWriter(start, system, onRuns, onPace);
     await writer.#answer();
     return writer;
   }
@@ -171,13 +126,13 @@ export class StoreWriter {
 
   /** Ends the thread. What was not committed is forgotten. */
   async close(): Promise<void> {
-    this.#worker.postMessage({ kind: 'close' } satisfies WriterCommand);
+    this.#thread.tell({ kind: 'close' }, []);
     await this.#ended;
   }
 
   #send(command: WriterCommand, transfer: ArrayBuffer[]): void {
     if (this.#failure !== null) throw this.#failure;
-    this.#worker.postMessage(command, transfer);
+    this.#thread.tell(command, transfer);
   }
 
   #answer(): Promise<RunNews | null> {

@@ -104,9 +104,9 @@ export function serverCommands<T>(parser: Argv<T>) {
       (command) =>
         command
           .option('only', {
-            choices: ['nursery', 'consensus', 'migration'] as const,
+            choices: ['nursery', 'consensus', 'migration', 'store'] as const,
             default: 'nursery' as const,
-            describe: 'whole nurseries, or one cluster alone, or moves between state machines alone',
+            describe: 'whole nurseries, or one cluster, or moves between state machines, or one store alone',
           })
           .option('seed', wholeNumber('seed', 0, 'first seed; default: any'))
           .option('seeds', wholeNumber('seeds', 1, 'so many seeds; default: 1'))

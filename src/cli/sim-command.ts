@@ -4,8 +4,8 @@ import { EXIT_CODES, NurseryError } from '../base/errors.ts';
 import { complain, hint, IS_ERROR_TERMINAL, OutputError, printLine } from './output.ts';
 
 export type SimArguments = {
-  /** Whole nurseries, consensus of one cluster alone, or moves between state machines alone. */
-  readonly only: 'nursery' | 'consensus' | 'migration';
+  /** Whole nurseries, consensus of one cluster alone, moves between state machines alone, or the store of one node alone. */
+  readonly only: 'nursery' | 'consensus' | 'migration' | 'store';
   /** First seed; null: any. */
   readonly seed: number | null;
   readonly seeds: number;
@@ -38,7 +38,7 @@ type Run = import('../../test/sim/nursery/pool.ts').Run;
 async function replay(seed: number, trace: boolean, run: Run): Promise<void> {
   const { runOne } = await import('../../test/sim/nursery/run-one.ts');
   try {
-    const passed = runOne({ seed, ...run }, trace ? (line) => printLine(line) : undefined);
+    const passed = await runOne({ seed, ...run }, trace ? (line) => printLine(line) : undefined);
     const { operations, faults, migrations, virtualMs, digest } = passed;
     const more =
       run.simulation === 'nursery'

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { RowPacker } from '../../node/store/row-pages.ts';
 import { RUN_POLICY } from '../../node/store/run-policy.ts';
+import { STORE_SYSTEM } from '../../node/store/system.ts';
 import { TABLES } from '../../node/store/types.ts';
 import { StoreWriter } from '../../node/store/writer.ts';
 import { present } from '../../src/base/assert.ts';
@@ -120,6 +121,7 @@ async function fill(cluster: TestCluster, from: number, to: number): Promise<voi
   await process.terminate();
   const writer = await StoreWriter.start(
     { dir: join(node.home, 'store'), policy: RUN_POLICY },
+    STORE_SYSTEM,
     () => undefined,
   );
   for (let first = from; first < to; first += COMMIT_ROWS) {

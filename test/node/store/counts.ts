@@ -7,7 +7,12 @@ import type { Range } from '../../../src/keyspace/range.ts';
 import { until } from '../../support/wait.ts';
 
 /** Makes runs of all but small flushes, and merges them at once: counts are exact when none is left. */
-export const MERGED_SOON: RunPolicy = { ...RUN_POLICY, directRowsMax: 500, mergeIdleMs: 0 };
+export const MERGED_SOON: RunPolicy = {
+  ...RUN_POLICY,
+  directRowsMax: 500,
+  directBytesMax: 0,
+  mergeIdleMs: 0,
+};
 
 /** Once it knows, and no run is left. */
 export async function countsOf(store: LmdbStore, ranges: readonly Range[]): Promise<readonly RowCount[]> {

@@ -1,11 +1,14 @@
 /** A process that commits and flushes without end, to be killed: see crash.test.ts. Prints each flushed slot. */
 import { LmdbStore } from '../../../node/store/lmdb-store.ts';
+import { RUN_POLICY } from '../../../node/store/run-policy.ts';
 import { changesOf } from './crash-history.ts';
 
 const [dir = ''] = process.argv.slice(2);
 /** Runs come and go all the time. */
 const runPolicy = {
+  ...RUN_POLICY,
   directRowsMax: 300,
+  directBytesMax: 0,
   mergeRowsMin: 4000,
   mergeRowsMost: 4000,
   mergeRuns: 5,

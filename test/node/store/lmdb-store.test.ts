@@ -30,10 +30,31 @@ function rows(from: number, count: number, value: string): Changes {
 /** Each flush is a run, or most are, and merges go on meanwhile; or runs stay. */
 const policies = fc.constantFrom(
   RUN_POLICY,
-  { directRowsMax: 3, mergeRowsMin: 20, mergeRowsMost: 20, mergeRuns: 4, urgentRuns: 6, mergeIdleMs: 5 },
-  { directRowsMax: 0, mergeRowsMin: 0, mergeRowsMost: 0, mergeRuns: 1, urgentRuns: 2, mergeIdleMs: 0 },
   {
+    ...RUN_POLICY,
+    directRowsMax: 3,
+    directBytesMax: 0,
+    mergeRowsMin: 20,
+    mergeRowsMost: 20,
+    mergeRuns: 4,
+    urgentRuns: 6,
+    mergeIdleMs: 5,
+    sliceRows: 4,
+  },
+  {
+    ...RUN_POLICY,
     directRowsMax: 0,
+    directBytesMax: 0,
+    mergeRowsMin: 0,
+    mergeRowsMost: 0,
+    mergeRuns: 1,
+    urgentRuns: 2,
+    mergeIdleMs: 0,
+  },
+  {
+    ...RUN_POLICY,
+    directRowsMax: 0,
+    directBytesMax: 0,
     mergeRowsMin: 1_000_000,
     mergeRowsMost: 1_000_000,
     mergeRuns: 100,

@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
+  goesDirectly,
   mergedBefore,
   mergeIsDue,
   RUN_POLICY,
@@ -10,6 +11,19 @@ import {
 
 const runs = (count: number, rows: number, removed = 0) =>
   Array.from({ length: count }, () => ({ rows, removed }));
+
+test('few rows go where they belong, and so does what would be merged at once; never below a run', () => {
+  const MIB = 1024 * 1024;
+  const directly = (rows: number, base: number, baseMiB: number, count = 0) =>
+    goesDirectly(RUN_POLICY, count, rows, { rows: base, bytes: baseMiB * MIB });
+  assert.ok(directly(2000, 20_000_000, 4000));
+  assert.not.ok(directly(2001, 20_000_000, 4000));
+  assert.ok(directly(100_000, 0, 0), 'the first rows of all');
+  assert.ok(directly(40_000, 200_000, 40), 'a fifth of a small store');
+  assert.not.ok(directly(39_000, 200_000, 40), 'fewer share their pages with too few others');
+  assert.not.ok(directly(100_000, 200_000, 49), 'more pages than one transaction should write');
+  assert.not.ok(directly(1, 0, 0, 1), 'a run would hide it');
+});
 
 test('runs are merged when they hold a fifth of what is below, when they are many, or when nothing comes', () => {
   const idleMs = 0;

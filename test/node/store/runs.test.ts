@@ -16,7 +16,7 @@ import {
 } from '../../../node/store/environment.ts';
 import { withStore } from '../../../node/store/inspect.ts';
 import { LmdbStore, type LmdbStoreOptions } from '../../../node/store/lmdb-store.ts';
-import { RUN_TABLES, type RunPolicy } from '../../../node/store/run-policy.ts';
+import { RUN_POLICY, RUN_TABLES, type RunPolicy } from '../../../node/store/run-policy.ts';
 import { filterKey, filterSumKey, putMerge, readRuns } from '../../../node/store/runs.ts';
 import type { StoreKey } from '../../../node/store/types.ts';
 import type { FatalError } from '../../../src/base/errors.ts';
@@ -31,7 +31,9 @@ let places = 0;
 
 /** Each flush is a run, and none is merged before there are many. */
 const KEPT: RunPolicy = {
+  ...RUN_POLICY,
   directRowsMax: 0,
+  directBytesMax: 0,
   mergeRowsMin: 1_000_000,
   mergeRowsMost: 1_000_000,
   mergeRuns: 1000,

@@ -63,6 +63,11 @@ export const CHECKS = {
     'migration 6: what is published belongs to the target, what is active or aborted to the source',
   'closed-command': 'migration 7: what is decided, or below the floor, changes nothing',
   leftovers: 'migration 8: no import, export, seal, clean-up or stray row is left',
+  'store-image':
+    'what a store shows of a slot is what was committed by then, whichever runs lie above its rows',
+  'store-kept': 'what was flushed is there after a death: whole slots, and none that the log may lose',
+  'store-runs':
+    'a merge rests for readers of older images; with nothing in the way all runs are merged, counts are exact, and nothing else is left',
   progress: 'I24 I25: after faults stop every operation and migration ends within a bound',
   deadline: 'I23: a call ends within its deadline',
   alarm: 'a coordinator met facts that exclude each other',

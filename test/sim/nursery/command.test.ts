@@ -30,6 +30,7 @@ test('replays one seed step by step, the same each time', () => {
 for (const [only, noun] of [
   ['consensus', 'clusters'],
   ['migration', 'schedules of moves'],
+  ['store', 'stores'],
 ] as const) {
   test(`runs ${only} alone, and replays a seed of it`, () => {
     const { status, out, err } = sim('--only', only, '--seed', '3', '--seeds', '2');

@@ -15,6 +15,7 @@ export type Run =
   | { readonly simulation: 'nursery'; readonly changes: PlanChanges }
   | { readonly simulation: 'consensus'; readonly changes: ConsensusChanges }
   | { readonly simulation: 'migration' }
+  | { readonly simulation: 'store' }
   /** Schedules written by hand, in their order (test/sim/paxos/rules.ts, then test/sim/migration/rules.ts). */
   | { readonly simulation: 'rules' };
 /** One seed to be run. */

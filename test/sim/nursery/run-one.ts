@@ -1,5 +1,6 @@
 /** One seed of whichever simulation, and what must have happened in many of them. */
 
+import { Rare } from '../base/rare.ts';
 import { AUTO_RULES } from '../migration/auto-rules.ts';
 import { RESCUE_RULES } from '../migration/rescue-rules.ts';
 import { MIGRATION_RULES } from '../migration/rules.ts';
@@ -12,6 +13,8 @@ import { FAULTS as CONSENSUS_FAULTS } from '../paxos/plan.ts';
 import { PROMOTION_RULES } from '../paxos/promotion.ts';
 import { RULES } from '../paxos/rules.ts';
 import { CONSENSUS_WANTED, CONSENSUS_WANTED_FROM_SEEDS } from '../paxos/wanted.ts';
+import { simulateStore } from '../store/simulation.ts';
+import { STORE_WANTED, STORE_WANTED_FROM_SEEDS } from '../store/wanted.ts';
 import { NURSERY_HISTORIES } from './histories.ts';
 import { IDENTITY_RULES } from './identity-rules.ts';
 import { runSeed } from './nursery.ts';
@@ -47,11 +50,16 @@ export const SIMULATIONS: { readonly [simulation in Drawn]: About } = {
     faults: [],
     wanted: migrationWanted,
   },
+  store: {
+    noun: 'stores',
+    faults: [],
+    wanted: (seeds) => (seeds < STORE_WANTED_FROM_SEEDS ? [] : STORE_WANTED),
+  },
 };
 
 /** What to run of a simulation; `faults` are names that it knows, none: as each seed draws them. */
 export function runOf(simulation: Drawn, faults: readonly string[]): Run {
-  if (simulation === 'migration') return { simulation };
+  if (simulation === 'migration' || simulation === 'store') return { simulation };
   if (simulation === 'consensus') {
     const known = CONSENSUS_FAULTS.filter((fault) => faults.includes(fault));
     return { simulation, changes: faults.length === 0 ? {} : { faults: known } };
@@ -65,7 +73,7 @@ export function runOf(simulation: Drawn, faults: readonly string[]): Run {
  *
  * @throws Violation where anything that must hold does not; also what the code under test throws
  */
-export function runOne(job: Job, trace?: (line: string) => void): Passed {
+export async function runOne(job: Job, trace?: (line: string) => void): Promise<Passed> {
   const { seed } = job;
   const options = trace === undefined ? { seed } : { seed, trace };
   const passed = { kind: 'passed', seed, operations: 0, faults: 0, migrations: 0, virtualMs: 0 } as const;
@@ -83,6 +91,11 @@ export function runOne(job: Job, trace?: (line: string) => void): Passed {
       const counts: Counts = new Map();
       const { updates, digest } = simulate(seed, counts, {}, trace);
       return { ...passed, operations: updates, digest, rare: counts };
+    }
+    case 'store': {
+      const rare = new Rare();
+      const { slots, deaths, digest } = await simulateStore(seed, rare, trace);
+      return { ...passed, operations: slots, faults: deaths, digest, rare: rare.counts };
     }
     case 'rules':
       [

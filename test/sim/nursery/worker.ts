@@ -7,10 +7,10 @@ import { runOne } from './run-one.ts';
 /** Steps before a failure that are shown with it. */
 const SHOWN_MAX = 40;
 
-function run(job: Job): Result {
+async function run(job: Job): Promise<Result> {
   const { seed } = job;
   try {
-    return runOne(job);
+    return await runOne(job);
   } catch (error) {
     const check = error instanceof Violation ? error.check : 'invariant';
     const isOurs = error instanceof Violation || error instanceof InvariantError;
@@ -19,16 +19,16 @@ function run(job: Job): Result {
       kind: 'failed',
       seed,
       check,
-      message: message.includes('\n') ? message : `${message}\n${lastOf(job)}`,
+      message: message.includes('\n') ? message : `${message}\n${await lastOf(job)}`,
     };
   }
 }
 
 /** What happened last before a failure: the same seed once more. */
-function lastOf(job: Job): string {
+async function lastOf(job: Job): Promise<string> {
   const lines: string[] = [];
   try {
-    runOne(job, (line) => {
+    await runOne(job, (line) => {
       lines.push(line);
       if (lines.length > 2 * SHOWN_MAX) lines.splice(0, SHOWN_MAX);
     });
@@ -38,7 +38,7 @@ function lastOf(job: Job): string {
   return lines.slice(-SHOWN_MAX).join('\n');
 }
 
-process.on('message', (job: Job) => {
-  process.send?.(run(job));
+process.on('message', async (job: Job) => {
+  process.send?.(await run(job));
 });
 process.on('disconnect', () => process.exit());

@@ -11,6 +11,7 @@ import { MOVE_BUGS } from './move-bugs.ts';
 import { NODE_BUGS } from './node-bugs.ts';
 import { PROMOTION_BUGS } from './promotion-bugs.ts';
 import { RESCUE_BUGS } from './rescue-bugs.ts';
+import { STORE_BUGS } from './store-bugs.ts';
 
 export const BUGS: readonly PlantedBug[] = [
   ...CONSENSUS_BUGS,
@@ -24,4 +25,5 @@ export const BUGS: readonly PlantedBug[] = [
   ...MOVE_BUGS,
   ...FUNCTION_BUGS,
   ...RESCUE_BUGS,
+  ...STORE_BUGS,
 ];
