@@ -28,6 +28,7 @@ import { RowPacker } from './row-pages.ts';
 import { goesDirectly, RUN_POLICY, type RunPolicy } from './run-policy.ts';
 import type { AddedRun } from './run-writer.ts';
 import { loadRuns, Run, Runs } from './runs.ts';
+import { spansOf } from './spread.ts';
 import { STORE_SYSTEM, type StoreSystem } from './system.ts';
 import {
   type Changes,
@@ -326,8 +327,7 @@ export class LmdbStore implements DurableStore {
     try {
       const bytes = held.reduce((sum, generation) => sum + generation.bytes, 0);
       await this.#system.checkRoom(this.#dir, 2 * bytes); // pages are copied, and half empty at worst
-      const rows = held.reduce((sum, generation) => sum + generation.rows.size, 0);
-      const isRun = !goesDirectly(this.#policy, this.#runs.all.length, rows, sizeOf(this.#environment));
+      const isRun = await this.#isRun(held);
       await this.#sendRows(held, isRun);
       if (isRun) news = await this.#writer.commitRun(newest.slot);
       else await this.#writer.commit(newest.slot);
@@ -341,6 +341,16 @@ export class LmdbStore implements DurableStore {
     this.#overlay.drop();
     this.#flushedSlot = newest.slot;
     this.#count(performance.now() - startedMs, news?.commits ?? 1);
+  }
+
+  /** Few rows go to where they belong, and more of them where that is cheap; unless a run lies above, which would hide them. */
+  async #isRun(held: Generations): Promise<boolean> {
+    if (this.#runs.all.length > 0) return true;
+    const rows = held.reduce((sum, generation) => sum + generation.rows.size, 0);
+    if (rows <= this.#policy.directRowsMax) return false;
+    const bytes = held.reduce((sum, generation) => sum + generation.rowBytes, 0);
+    const spread = await this.#writer.spread(held.flatMap(spansOf));
+    return !goesDirectly(this.#policy, { rows, bytes, spread }, sizeOf(this.#environment));
   }
 
   /** Runs were merged: their rows are in the newest image without them. */

@@ -53,6 +53,11 @@ export class Generation implements Layer {
     this.rows.set(key, value);
   }
 
+  /** Keys and values alone (bytes). */
+  get rowBytes(): number {
+    return this.bytes - this.rows.size * ENTRY_BYTES;
+  }
+
   get(key: StoreKey): Uint8Array | null | undefined {
     return this.rows.get(key);
   }

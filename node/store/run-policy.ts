@@ -10,7 +10,7 @@ export const RUN_TABLES = 40;
 export type RunPolicy = {
   /** Flushes of up to this many rows go to the rows directly, where no run lies above them: a page each, 16 MiB at most. */
   readonly directRowsMax: number;
-  /** So do larger ones whose run would be merged at once, where the rows take up to so much (bytes): one transaction writes all of it. */
+  /** So do larger ones that touch few pages for each row, and up to so much (bytes): one transaction writes all of it. */
   readonly directBytesMax: number;
   /** Runs with fewer rows than this are not worth a merge, however small the store is: where rows can be cut is known once they are merged. */
   readonly mergeRowsMin: number;
@@ -30,7 +30,7 @@ export type RunPolicy = {
 
 export const RUN_POLICY: RunPolicy = {
   directRowsMax: 2000,
-  directBytesMax: 48 * 1024 * 1024,
+  directBytesMax: 64 * 1024 * 1024,
   mergeRowsMin: 50_000,
   mergeRowsMost: 250_000,
   mergeRuns: 24,
@@ -46,12 +46,16 @@ const MERGE_PART = 5;
 /** What lies below all runs: how many rows, and in how many bytes of pages. */
 export type BaseSize = { readonly rows: number; readonly bytes: number };
 
-/** Whether a flush of so many rows goes into the rows that are there directly, and not into a run above them. */
-export function goesDirectly(policy: RunPolicy, runs: number, rows: number, base: BaseSize): boolean {
-  if (runs > 0) return false; // it would be hidden by them
-  return (
-    rows <= policy.directRowsMax || (base.bytes <= policy.directBytesMax && rows * MERGE_PART >= base.rows)
-  );
+/** What is to be flushed: rows, bytes of keys and values, and how many other rows lie among them, to each of them (spread.ts). */
+export type FlushSize = { readonly rows: number; readonly bytes: number; readonly spread: number };
+
+/**
+ * Whether a large flush, above whose rows no run lies, goes into them directly: where a merge of it would be due at once, as far as
+ * its keys reach. It writes the pages of all rows that lie among its own.
+ */
+export function goesDirectly(policy: RunPolicy, { rows, bytes, spread }: FlushSize, base: BaseSize): boolean {
+  const among = base.rows === 0 ? 0 : (rows * spread * base.bytes) / base.rows;
+  return spread + 1 <= MERGE_PART && bytes + Math.min(base.bytes, among) <= policy.directBytesMax;
 }
 
 /** What the choice depends on: of each run its rows, and how many it has that only say that a row is gone. */

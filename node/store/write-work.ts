@@ -10,6 +10,7 @@ import { unpackRows } from './row-pages.ts';
 import { mergedBefore, type RunPolicy, restPart } from './run-policy.ts';
 import { RunStock } from './run-stock.ts';
 import { type AddedRun, RunWriter } from './run-writer.ts';
+import { spreadOf } from './spread.ts';
 import type { RunNews, WriterAnswer, WriterCommand, WriterStart } from './writer-messages.ts';
 
 /** Between two slices of counting (ms): a store of ten million rows is counted in half a minute. */
@@ -79,6 +80,9 @@ export class WriteWork {
       case 'commitRun':
         this.#waiting = command.slot;
         this.#commitRun();
+        return;
+      case 'spread':
+        this.#shell.answer({ kind: 'spread', spread: spreadOf(this.#environment, command.spans) });
         return;
       case 'seen':
         this.#stock.seen(command.version);

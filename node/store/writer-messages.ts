@@ -3,6 +3,7 @@ import type { Bucket, RowCount } from './buckets.ts';
 import type { RunPolicy } from './run-policy.ts';
 import type { AddedRun } from './run-writer.ts';
 import type { RunNote } from './runs.ts';
+import type { Span } from './spread.ts';
 import type { StoreKey } from './types.ts';
 
 /** What the thread begins with. */
@@ -16,6 +17,8 @@ export type WriterCommand =
   /** Rows of the next run; it becomes part of the store with `commitRun`, as the image of that slot. */
   | { readonly kind: 'runRows'; readonly page: Uint8Array }
   | { readonly kind: 'commitRun'; readonly slot: number }
+  /** Tells how the rows of a flush lie among those that are there. */
+  | { readonly kind: 'spread'; readonly spans: readonly Span[] }
   /** No new reader will ask for runs that this version of their list does not have. */
   | { readonly kind: 'seen'; readonly version: number }
   /** Whether somebody reads an older image. */
@@ -30,10 +33,11 @@ export type WriterCommand =
   | { readonly kind: 'buckets' }
   | { readonly kind: 'close' };
 
-/** What the thread says, once per start and per commit; and counts, now and then. */
+/** What the thread says: once per start, commit, and question for a spread; and by itself. */
 export type WriterAnswer =
   | { readonly kind: 'ready' }
   | { readonly kind: 'committed'; readonly runs: RunNews | null }
+  | { readonly kind: 'spread'; readonly spread: number }
   /** Runs have been merged. */
   | { readonly kind: 'runs'; readonly runs: RunNews }
   /** There are so many runs that the next one has to wait for the merge; how much of that has passed (0 to 1). */

@@ -4,11 +4,12 @@ import { FatalError } from '../../src/base/errors.ts';
 import { fileSizeLimit } from '../../src/process/descriptors.ts';
 import type { Bucket, RowCount } from './buckets.ts';
 import { commitFailure, storeFailure } from './failures.ts';
+import { SPREAD_MAX, type Span } from './spread.ts';
 import type { StoreSystem, WriteThread } from './system.ts';
 import type { StoreKey } from './types.ts';
 import type { RunNews, WriterAnswer, WriterCommand, WriterStart } from './writer-messages.ts';
 
-type Waiting = { readonly resolve: (runs: RunNews | null) => void; readonly reject: (error: Error) => void };
+type Waiting = { readonly resolve: (answer: WriterAnswer) => void; readonly reject: (error: Error) => void };
 
 /** The other side of the thread. One commit at a time. */
 export class StoreWriter {
@@ -91,7 +92,15 @@ export class StoreWriter {
   async commitRun(slot: number): Promise<RunNews | null> {
     this.#fileBytesMax = fileSizeLimit();
     this.#send({ kind: 'commitRun', slot }, []);
-    return await this.#answer();
+    const answer = await this.#answer();
+    return answer.kind === 'committed' ? answer.runs : null;
+  }
+
+  /** How the rows of a flush lie among those that are there (spread.ts). */
+  async spread(spans: readonly Span[]): Promise<number> {
+    this.#send({ kind: 'spread', spans }, []);
+    const answer = await this.#answer();
+    return answer.kind === 'spread' ? answer.spread : SPREAD_MAX;
   }
 
   /** Nobody will begin to read runs that this version of the list does not have. */
@@ -135,8 +144,10 @@ export class StoreWriter {
     this.#thread.tell(command, transfer);
   }
 
-  #answer(): Promise<RunNews | null> {
-    invariant(this.#waiting === null, 'the writer is given one commit at a time', () => ({ dir: this.#dir }));
+  #answer(): Promise<WriterAnswer> {
+    invariant(this.#waiting === null, 'the writer is asked for one thing at a time', () => ({
+      dir: this.#dir,
+    }));
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
     });
@@ -173,7 +184,7 @@ export class StoreWriter {
     }));
     this.#waiting = null;
     if (answer.kind !== 'failed') {
-      waiting.resolve(answer.kind === 'committed' ? answer.runs : null);
+      waiting.resolve(answer);
       return;
     }
     void this.#meaningOf(answer).then(waiting.reject);

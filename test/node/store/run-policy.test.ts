@@ -12,17 +12,17 @@ import {
 const runs = (count: number, rows: number, removed = 0) =>
   Array.from({ length: count }, () => ({ rows, removed }));
 
-test('few rows go where they belong, and so does what would be merged at once; never below a run', () => {
+test('a large flush goes where its rows belong where few others lie among them', () => {
   const MIB = 1024 * 1024;
-  const directly = (rows: number, base: number, baseMiB: number, count = 0) =>
-    goesDirectly(RUN_POLICY, count, rows, { rows: base, bytes: baseMiB * MIB });
-  assert.ok(directly(2000, 20_000_000, 4000));
-  assert.not.ok(directly(2001, 20_000_000, 4000));
-  assert.ok(directly(100_000, 0, 0), 'the first rows of all');
-  assert.ok(directly(40_000, 200_000, 40), 'a fifth of a small store');
-  assert.not.ok(directly(39_000, 200_000, 40), 'fewer share their pages with too few others');
-  assert.not.ok(directly(100_000, 200_000, 49), 'more pages than one transaction should write');
-  assert.not.ok(directly(1, 0, 0, 1), 'a run would hide it');
+  const directly = (rows: number, spread: number, base: number) =>
+    goesDirectly(RUN_POLICY, { rows, bytes: rows * 117, spread }, { rows: base, bytes: base * 196 });
+  assert.ok(directly(150_000, 0, 0), 'the first rows of all');
+  assert.ok(directly(150_000, 0, 20_000_000), 'a copy, or a clean-up: nothing lies among its rows');
+  assert.ok(directly(50_000, 3, 200_000), 'a fifth of a small store');
+  assert.not.ok(directly(30_000, 4.1, 200_000), 'fewer share their pages with too few others');
+  assert.not.ok(directly(150_000, 2.3, 500_000), 'more pages than one transaction should write');
+  const values = { rows: 3000, bytes: 65 * MIB, spread: 0 };
+  assert.not.ok(goesDirectly(RUN_POLICY, values, { rows: 0, bytes: 0 }), 'more bytes than that');
 });
 
 test('runs are merged when they hold a fifth of what is below, when they are many, or when nothing comes', () => {

@@ -76,6 +76,7 @@ type Options = {
   readonly reverse?: boolean;
   readonly exclusiveStart?: boolean;
   readonly inclusiveEnd?: boolean;
+  readonly limit?: number;
 };
 type Reader = { readonly image: Image; done(): void };
 
@@ -168,7 +169,7 @@ class MemoryTree {
   }
 
   getKeys(options: Options = {}): readonly StoreKey[] {
-    return within(this.handle.tree(this.#name, options).keys, options);
+    return within(this.handle.tree(this.#name, options).keys, options).slice(0, options.limit);
   }
 
   getStats(): { readonly [what: string]: number } {

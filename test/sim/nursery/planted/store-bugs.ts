@@ -20,9 +20,9 @@ export const STORE_BUGS: readonly PlantedBug[] = [
   storeBug(
     'few rows written below a run',
     'rows go to where they belong only while no run lies above them',
-    'run-policy#goesDirectly',
-    'if (runs > 0)',
-    'if (runs > 0 && rows > policy.directRowsMax)',
+    'lmdb-store##isRun',
+    'if (this.#runs.all.length > 0)',
+    'if (false)',
   ),
   storeBug(
     'the oldest value wins a merge',
