@@ -114,6 +114,10 @@ tests.test(
         return pattern.test(said.stdout) ? said : null;
       });
 
+    // Later slots say that the one which names its nursery was chosen: whoever has nothing but that one is no survivor to go on with.
+    const client = await nursery.connect();
+    for (const key of 'abc') await client.set(key, 'v');
+    await ams.caughtUp(left);
     await ams.process(left).kill();
     for (const name of gone) await ams.wipe(name);
     ams.startNode(left);
