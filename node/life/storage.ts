@@ -28,10 +28,10 @@ import { appliedMembers, readSnapshotSlot, snapshotRow } from './members-row.ts'
 import { refuseOver } from './over.ts';
 import { otherMembers } from './peers.ts';
 
-/** How often the overlay is written to the store (ms), where that is few rows; */
+/** How often the overlay is written to the store (ms), where that is few rows, or such as lie near each other; */
 const FLUSH_EVERY_MS = 500;
-/** and where it becomes a run, of which there should be few: size comes first under load. */
-const RUN_EVERY_MS = 5000;
+/** and where rows cost the less the more of them come at once: size comes first under load. */
+const GATHERED_EVERY_MS = 5000;
 /**
  * Where a flush takes long, the next one waits so many times as long: rows that are spread over the store cost a page
  * each, and the more of them come at once, the more share one. Size bounds what gathers.
@@ -162,15 +162,12 @@ export class Storage {
    */
   flushing(durableSlot: () => Slot, flushed: () => void, failed: (error: Error) => void): () => void {
     let lastMs = performance.now();
-    this.#settleLater();
-    return () => {
-      if (this.#flushing !== null || !this.store.isOpen) return;
-      const nowMs = performance.now();
-      const { nextIsLarge, statistics } = this.store.open;
-      const everyMs = nextIsLarge ? RUN_EVERY_MS : FLUSH_EVERY_MS;
-      const isDue = nowMs - lastMs >= Math.max(everyMs, statistics.flushMs * FLUSH_REST);
-      if (!isDue && this.store.overlayBytes < OVERLAY_FLUSH_BYTES) return;
-      lastMs = nowMs;
+    /** What is flushed next gathers for so long; whether that is long is asked once it is due for the first time. */
+    let gathersMs = FLUSH_EVERY_MS;
+    let isAsking = false;
+    const flush = (): void => {
+      lastMs = performance.now();
+      gathersMs = FLUSH_EVERY_MS;
       this.flush(durableSlot()).then(
         () => {
           if (this.#unflushed.ended()) this.#options.logger.info({}, 'the store is flushed again');
@@ -182,6 +179,24 @@ export class Storage {
           else failed(error);
         },
       );
+    };
+    const ask = (store: LmdbStore): void => {
+      isAsking = true;
+      store.gathers().then((gathers) => {
+        isAsking = false;
+        if (gathers) gathersMs = GATHERED_EVERY_MS;
+        else if (this.#flushing === null && this.store.isOpen) flush();
+      }, failed);
+    };
+    this.#settleLater();
+    return () => {
+      if (isAsking || this.#flushing !== null || !this.store.isOpen) return;
+      const store = this.store.open;
+      const restsMs = Math.max(gathersMs, store.statistics.flushMs * FLUSH_REST);
+      const isFull = store.overlayBytes >= OVERLAY_FLUSH_BYTES;
+      if (!isFull && performance.now() - lastMs < restsMs) return;
+      if (!isFull && gathersMs === FLUSH_EVERY_MS && store.nextIsLarge) ask(store);
+      else flush();
     };
   }
 

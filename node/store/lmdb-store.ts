@@ -28,7 +28,7 @@ import { RowPacker } from './row-pages.ts';
 import { goesDirectly, RUN_POLICY, type RunPolicy } from './run-policy.ts';
 import type { AddedRun } from './run-writer.ts';
 import { loadRuns, Run, Runs } from './runs.ts';
-import { spansOf } from './spread.ts';
+import { NEAR, spansOf } from './spread.ts';
 import { STORE_SYSTEM, type StoreSystem } from './system.ts';
 import {
   type Changes,
@@ -110,7 +110,7 @@ export class LmdbStore implements DurableStore {
   /** Of the newest flushed image. */
   #runs: Runs;
   #flushedSlot: number;
-  #flushing: Promise<void> | null = null;
+  #flushing: Promise<unknown> | null = null;
   /** How much has passed of what the next run must wait for the merge (0 to 1), where there are many. */
   #waited = 1;
   /** Called when there is more room in the overlay. */
@@ -196,7 +196,7 @@ export class LmdbStore implements DurableStore {
     return OVERLAY_FLUSH_BYTES + this.#waited * (OVERLAY_MAX_BYTES - OVERLAY_FLUSH_BYTES);
   }
 
-  /** Whether what has gathered is more than a few rows, which cost the less the more of them are flushed at once. */
+  /** Whether what has gathered is more than a few rows, or will be a run in any case. */
   get nextIsLarge(): boolean {
     return this.#runs.all.length > 0 || this.#overlay.rows > this.#policy.directRowsMax;
   }
@@ -261,13 +261,18 @@ export class LmdbStore implements DurableStore {
    * not be used any more
    */
   async flush(durableSlot: number): Promise<void> {
-    while (this.#flushing !== null) await settled(this.#flushing);
-    this.#flushing = this.#flush(durableSlot);
-    try {
-      await this.#flushing;
-    } finally {
-      this.#flushing = null;
-    }
+    await this.#alone(() => this.#flush(durableSlot));
+  }
+
+  /**
+   * Whether a row of what has gathered costs less where more of it is flushed at once. Not so where the rows lie near each other, as
+   * those of a copy do: for the log's sake they are flushed as they come. @throws FatalError as `flush`
+   */
+  async gathers(): Promise<boolean> {
+    return await this.#alone(async () => {
+      if (this.#runs.all.length > 0) return true;
+      return (await this.#writer.spread(this.#overlay.generations.flatMap(spansOf))) > NEAR;
+    });
   }
 
   /**
@@ -316,6 +321,18 @@ export class LmdbStore implements DurableStore {
     for (const snapshot of [...this.#snapshots]) snapshot.close();
     await this.#writer.close();
     await this.#environment.close();
+  }
+
+  /** One thing is asked of the thread at a time. */
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#flushing !== null) await settled(this.#flushing);
+    const working = work();
+    this.#flushing = working;
+    try {
+      return await working;
+    } finally {
+      this.#flushing = null;
+    }
   }
 
   async #flush(durableSlot: number): Promise<void> {
@@ -461,6 +478,6 @@ function openChecked(dir: string, system: StoreSystem): Environment {
 }
 
 /** Waits for the end of work whose failure is reported to whoever began it. */
-async function settled(work: Promise<void>): Promise<void> {
+async function settled(work: Promise<unknown>): Promise<void> {
   await Promise.allSettled([work]);
 }

@@ -9,6 +9,9 @@ const NEIGHBOURS = 16;
 /** Where more rows lie between two neighbours nobody asks how many they are. */
 export const SPREAD_MAX = 10;
 
+/** Up to this spread a row costs no less where more of them are flushed at once: they share their pages with each other in any case. */
+export const NEAR = 0.1;
+
 /** Keys of neighbouring rows of a flush, ascending. */
 export type Span = readonly StoreKey[];
 

@@ -67,6 +67,31 @@ async function put(
   await store.flush(store.slot);
 }
 
+test('rows near each other are flushed as they come, and go where they belong; others gather, and are a run', async () => {
+  const store = await LmdbStore.open(newPlace({ ...KEPT, directRowsMax: 100, directBytesMax: 1e6 }));
+  const commit = (count: number, of: (n: number) => number): void => {
+    const changes = new Map<StoreKey, Uint8Array | null>();
+    for (let n = 0; n < count; n += 1) changes.set(`\x01${String(of(n)).padStart(6, '0')}`, Buffer.from('v'));
+    store.commit(changes, store.slot + 1);
+  };
+  commit(5000, (n) => n);
+  assert.is(await store.gathers(), false, 'a copy to where nothing is');
+  await store.flush(store.slot);
+  commit(200, (n) => n);
+  assert.is(await store.gathers(), false, 'the same rows again');
+  await store.flush(store.slot);
+  assert.is(store.statistics.runs, 0);
+  commit(200, (n) => 20 * n);
+  assert.is(await store.gathers(), true, 'the more of them come the less each costs');
+  await store.flush(store.slot);
+  assert.is(store.statistics.runs, 1);
+  commit(5000, (n) => 10_000 + n);
+  assert.is(await store.gathers(), true, 'below a run they would be hidden');
+  await store.flush(store.slot);
+  assert.is(store.statistics.runs, 2);
+  await store.close();
+});
+
 test('a newer run hides older ones and the rows, also where it says that a row is gone', async () => {
   const place = newPlace({ ...KEPT, directRowsMax: 100 });
   const store = await LmdbStore.open(place);

@@ -198,6 +198,7 @@ class Simulation {
     may(1, true, () => process.renewImage());
     may(0.2, true, () => store.countRanges([ALL]));
     may(0.2, true, () => store.buckets(() => undefined));
+    may(0.5, true, () => this.#ask(store));
     may(0.03, true, () => this.#close(store));
     return choices;
   }
@@ -354,6 +355,12 @@ class Simulation {
   /** What goes wrong in a process that is dead is no fault. */
   #failedAt(process: StoreProcess, error: unknown): void {
     if (process === this.#process && !process.isDead) this.#failure ??= error;
+  }
+
+  /** Whether what has gathered should gather on. */
+  #ask(store: LmdbStore): void {
+    const process = this.#process;
+    store.gathers().catch((error: unknown) => this.#failedAt(process, error));
   }
 
   #look(store: LmdbStore): void {
