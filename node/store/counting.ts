@@ -31,6 +31,9 @@ const bucketCodec = struct({
   above: struct({ keys: i64, bytes: i64 }),
 });
 
+/** What a row of a run changes, where its key is sampled. */
+export type Stacked = { readonly key: StoreKey; readonly change: Above };
+
 /** Those of one store. */
 export class Counting {
   readonly #environment: Environment;
@@ -71,12 +74,22 @@ export class Counting {
   }
 
   /**
-   * A row is put into a run, or a removal (null). @param hash of the key; `before`: what readers see of it until then (bytes of its value),
-   * asked for where the key is sampled
+   * What it changes that a row is put into a run, or a removal (null); null where that is not sampled. To be given to `stack` when the
+   * run is one. @param hash of the key; `before`: what readers see of it until then (bytes of its value), asked for where it is sampled
    */
-  stacking(key: StoreKey, hash: number, valueBytes: number | null, before: () => number | null): void {
-    if (key < FIRST || key >= END || !isSampled(hash)) return;
-    this.#buckets.stack(key, changeOf(key, before(), valueBytes));
+  stacking(
+    key: StoreKey,
+    hash: number,
+    valueBytes: number | null,
+    before: () => number | null,
+  ): Stacked | null {
+    if (key < FIRST || key >= END || !isSampled(hash)) return null;
+    return { key, change: changeOf(key, before(), valueBytes) };
+  }
+
+  /** Within the transaction that names a run: what its rows change. A run that is given up has changed nothing. */
+  stack(stacked: readonly Stacked[]): void {
+    for (const { key, change } of stacked) this.#buckets.stack(key, change);
   }
 
   /**

@@ -1,5 +1,5 @@
 /** Writes one run after the other, a few MiB to a transaction; the last one names it. For the thread that writes. */
-import type { Counting } from './counting.ts';
+import type { Counting, Stacked } from './counting.ts';
 import { type Environment, encodeSlot, META, type RunTable } from './environment.ts';
 import { Filter, hashKey } from './filter.ts';
 import { unpackRows } from './row-pages.ts';
@@ -23,6 +23,8 @@ export class RunWriter {
   /** Of its keys; those that came twice are here twice. */
   #hashes: number[] = [];
   #removed = 0;
+  /** What its sampled rows change. */
+  #stacked: Stacked[] = [];
   #commits = 0;
   /** Why nothing more of this run is written. */
   #failure: unknown = null;
@@ -85,6 +87,7 @@ export class RunWriter {
       added = { note, filter: Filter.of(this.#hashes).bytes };
       this.#stock.putAdded(note, added.filter);
       void this.#environment.put(META.SLOT, Buffer.from(encodeSlot(slot)));
+      this.#counting.stack(this.#stacked);
       this.#counting.written(slot);
     });
     const done = added as unknown as AddedRun;
@@ -104,7 +107,9 @@ export class RunWriter {
           const hash = hashKey(key);
           this.#hashes.push(hash);
           if (value === null) this.#removed += 1;
-          this.#counting.stacking(key, hash, value?.length ?? null, () => this.#bytesOf(key, hash, table));
+          const before = (): number | null => this.#bytesOf(key, hash, table);
+          const stacked = this.#counting.stacking(key, hash, value?.length ?? null, before);
+          if (stacked !== null) this.#stacked.push(stacked);
           void table.put(key, toRunValue(value));
         });
       }
@@ -135,6 +140,7 @@ export class RunWriter {
     this.#bytes = 0;
     this.#hashes = [];
     this.#removed = 0;
+    this.#stacked = [];
     this.#failure = null;
   }
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Counting } from '../../../node/store/counting.ts';
 import { encodeSlot, META, openEnvironment } from '../../../node/store/environment.ts';
 import {
   installSnapshot,
@@ -12,6 +13,10 @@ import {
   type LmdbStoreOptions,
   SnapshotWriter,
 } from '../../../node/store/lmdb-store.ts';
+import { RowPacker } from '../../../node/store/row-pages.ts';
+import { RUN_POLICY } from '../../../node/store/run-policy.ts';
+import { RunStock } from '../../../node/store/run-stock.ts';
+import { RunWriter } from '../../../node/store/run-writer.ts';
 import type { Changes, View } from '../../../node/store/types.ts';
 import { type Range, WHOLE } from '../../../src/keyspace/range.ts';
 import type { CountedBucket } from '../../../src/protocol/admin/node-facts.ts';
@@ -182,6 +187,27 @@ test('buckets begin where ranges do, and have all rows; who asks a store that is
   );
   await store.close();
   assert.is(await told(), null);
+});
+
+test('a run that is given up has changed no count, also where others were written meanwhile', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'nursery-given-up-'));
+  const environment = openEnvironment(dir);
+  const counting = new Counting(environment);
+  while (!counting.isComplete) counting.slice();
+  const run = new RunWriter(environment, new RunStock(environment), counting, {
+    ...RUN_POLICY,
+    commitBytes: 1,
+  });
+  const packer = new RowPacker();
+  for (let n = 0; n < 1000; n += 1) packer.add(`\x01${n}`, Buffer.from('v'));
+  run.add(packer.take());
+  environment.transactionSync(() => counting.written(null)); // as where other ranges are counted
+  run.giveUp();
+  counting.undone();
+  const keys = counting.list()?.reduce((sum, bucket) => sum + bucket.keys, 0);
+  assert.is(keys, 0);
+  await environment.close();
+  rmSync(dir, { recursive: true });
 });
 
 test.run();
