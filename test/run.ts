@@ -29,7 +29,10 @@ const COMPUTING: Lane = {
     ...each('sim/nursery', PATIENT),
     { folder: 'sim/paxos', niceness: PATIENT },
     { folder: 'node', niceness: TIMED },
-    ...['sim/migration', 'sim/rescue-model', 'mutate'].map((folder) => ({ folder, niceness: PATIENT })),
+    ...['sim/migration', 'sim/rescue-model', 'sim/store', 'mutate'].map((folder) => ({
+      folder,
+      niceness: PATIENT,
+    })),
     ...['src', 'router', 'migrator'].map((folder) => ({ folder, niceness: TIMED })),
     { folder: 'layout', niceness: PATIENT },
   ],
@@ -66,7 +69,7 @@ type Outcome = {
 async function main(): Promise<void> {
   const wanted = process.argv.slice(2);
   const startedMs = performance.now();
-  const outcomes: Outcome[] = [await lint()];
+  const outcomes: Outcome[] = [await lint(), forgotten()];
   const lanes = [WAITING, COMPUTING].map(async (lane) => outcomes.push(...(await runLane(lane, wanted))));
   await Promise.all(lanes);
   await repeat(outcomes);
@@ -77,6 +80,19 @@ async function main(): Promise<void> {
   console.log(`took ${Math.round((performance.now() - startedMs) / 1000)} s`);
   console.log(`${passed} passed, ${failed} failed`);
   process.exit(failed === 0 && passed > 0 ? 0 : 1);
+}
+
+/** Test files that are in no part would never run, and nobody would notice. */
+function forgotten(): Outcome {
+  const parts = [...WAITING.parts, ...COMPUTING.parts];
+  const isIn = (path: string): boolean =>
+    parts.some(({ folder, file }) =>
+      file === undefined ? path.startsWith(`${folder}/`) : path === `${folder}/${file}`,
+    );
+  const files = readdirSync('dist/test', { recursive: true, encoding: 'utf8' });
+  const left = files.filter((path) => path.endsWith('.test.js') && !isIn(path));
+  const failures = left.length === 0 ? '' : `── in no part of the test command: ${left.join(', ')}`;
+  return { passed: 0, failed: left.length, failures };
 }
 
 /** Runs what failed beside others by itself; where it passes, that is its outcome, and how it failed is said all the same. */

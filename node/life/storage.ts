@@ -182,8 +182,10 @@ export class Storage {
     };
     const ask = (store: LmdbStore): void => {
       isAsking = true;
-      store.gathers().then((gathers) => {
+      const asked = store.gathers().finally(() => {
         isAsking = false;
+      });
+      asked.then((gathers) => {
         if (gathers) gathersMs = GATHERED_EVERY_MS;
         else if (this.#flushing === null && this.store.isOpen) flush();
       }, failed);
